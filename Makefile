@@ -1,0 +1,47 @@
+# Everything runs from .venv; `make demo` and `make test` set it up on a machine with only Python 3.11+, git and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check check-all soak ui lock clean
+
+demo: $(READY)
+	@$(BIN)/fullscript-pipeline demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m "not check_all and not soak"
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest fullscript_pipeline_tests/test_dependency_direction.py
+
+check-all: $(READY)
+	$(BIN)/python -m pytest -m "check_all"
+
+soak: $(READY)
+	$(BIN)/python -m pytest --timeout=3600 -m "soak" -s
+
+ui: $(READY)
+	@$(BIN)/fullscript-pipeline ui
+
+# Wheels only, exact versions, hashes checked; uv does it in seconds where pip needs a minute.
+$(READY): requirements.lock requirements-bootstrap.lock pyproject.toml
+	@echo "setting up $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-bootstrap.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --only-binary :all: -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# Rewrites the locks from pyproject.toml; they name no index host.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header
+lock: $(READY)
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	printf 'uv\nsetuptools\n' | $(LOCK) - -o requirements-bootstrap.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

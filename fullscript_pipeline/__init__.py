@@ -1,0 +1,1 @@
+"""A clinic's Fullscript data, pulled daily into DuckDB and turned into pages that people act on."""

@@ -1,0 +1,64 @@
+"""The one notion of "now" for data: what day it is, and when something was observed.
+
+`FULLSCRIPT_NOW` moves it for demos and tests. What does not belong here: anything that must follow real time
+whatever the demo says (token life, OAuth state, webhook tolerance, request budget, locks, retries): those call
+`real_now()`.
+"""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from fullscript_pipeline.errors import ConfigurationError
+
+# A daily cell may still be filled this long after its day has ended: late queues and retries after midnight are normal.
+GRACE = timedelta(hours=6)
+
+
+def real_now() -> datetime:
+    """The machine's time, UTC."""
+    return datetime.now(UTC)
+
+
+def now() -> datetime:
+    """The data's time, UTC: `FULLSCRIPT_NOW` when set (ISO 8601; without an offset it is UTC), else real time.
+
+    Raises ConfigurationError when the variable cannot be read as a time.
+    """
+    text = os.environ.get("FULLSCRIPT_NOW", "").strip()
+    if not text:
+        return real_now()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"FULLSCRIPT_NOW is {text!r}, which is not a time; write it like 2026-11-22T12:00:00Z or unset it."
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def today(zone: ZoneInfo) -> date:
+    """The calendar day of `zone` at `now()`."""
+    return now().astimezone(zone).date()
+
+
+def day_of(moment: datetime, zone: ZoneInfo) -> date:
+    """The calendar day of `zone` that holds `moment`."""
+    return moment.astimezone(zone).date()
+
+
+def cell_is_open(day: date, zone: ZoneInfo, moment: datetime | None = None) -> bool:
+    """Whether a snapshot of `day` may be taken at `moment` (default now): during the day or before 06:00 of the next.
+
+    List endpoints show the present, so a cell filled later would carry another day's data under its name.
+    """
+    local = (moment or now()).astimezone(zone)
+    opens = datetime(day.year, day.month, day.day, tzinfo=zone)
+    following = day + timedelta(days=1)
+    closes = datetime(following.year, following.month, following.day, tzinfo=zone) + GRACE
+    return opens <= local < closes
+
+
+def days_ahead(zone: ZoneInfo) -> int:
+    """How many days the data's clock runs ahead of the machine's (negative: behind)."""
+    return (today(zone) - real_now().astimezone(zone).date()).days
