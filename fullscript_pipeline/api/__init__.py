@@ -1,0 +1,45 @@
+"""Speaks HTTP to Fullscript, and only reads: sessions, pages, OAuth, the error family, the seam of the budget.
+
+It knows nothing of Dagster, DuckDB or where tokens are stored (`state` implements its Protocols).
+"""
+
+from fullscript_pipeline.api.budget import Budget, Lane
+from fullscript_pipeline.api.clinic import ClinicRef, Grant
+from fullscript_pipeline.api.endpoints import ENDPOINTS, Endpoint
+from fullscript_pipeline.api.errors import (
+    AuthError,
+    BadResponse,
+    ConnectRefused,
+    FullscriptError,
+    NotFound,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    ServerError,
+)
+from fullscript_pipeline.api.pages import One, Page, Record
+from fullscript_pipeline.api.session import ClinicSession
+from fullscript_pipeline.api.sessions import open_session
+
+__all__ = [
+    "ENDPOINTS",
+    "AuthError",
+    "BadResponse",
+    "Budget",
+    "ClinicRef",
+    "ClinicSession",
+    "ConnectRefused",
+    "Endpoint",
+    "FullscriptError",
+    "Grant",
+    "Lane",
+    "NotFound",
+    "One",
+    "Page",
+    "RateLimited",
+    "Record",
+    "RequestRefused",
+    "ScopeError",
+    "ServerError",
+    "open_session",
+]

@@ -1,0 +1,11 @@
+"""Files people read: adherence pages and catalog digests, as HTML that opens offline.
+
+What does not belong here: figures (marts and `adherence` make them), schedules, and anything that writes the warehouse.
+"""
+
+from fullscript_pipeline.reports.adherence import PagesWritten, write_adherence_pages
+from fullscript_pipeline.reports.index import write_index
+from fullscript_pipeline.reports.policy import ReportPolicy
+from fullscript_pipeline.reports.store import ReportStore
+
+__all__ = ["PagesWritten", "ReportPolicy", "ReportStore", "write_adherence_pages", "write_index"]

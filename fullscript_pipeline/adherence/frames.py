@@ -1,0 +1,155 @@
+"""`measure`: the adherence engine on DataFrames, for notebooks and for checking. Never a second implementation.
+
+What does not belong here: measures (sql/) and the warehouse (mart.py).
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from fullscript_pipeline.adherence import engine
+from fullscript_pipeline.adherence.policy import Policy
+from fullscript_pipeline.errors import UsageError
+
+_KEY = ["patient_id", "treatment_plan_id", "product_id"]
+_RECOMMENDATION_COLUMNS = [*_KEY, "start", "end", "dose_from", "units_per_day_min", "units_per_day_max"]
+_FILL_COLUMNS = ["patient_id", "product_id", "filled_on", "units"]
+
+
+def measure(
+    recommendations: pd.DataFrame, fills: pd.DataFrame, as_of: object, *, policy: Policy | None = None
+) -> pd.DataFrame:
+    """Supply-based adherence of each patient, plan and product through the day before `as_of`.
+
+    recommendations: patient_id, treatment_plan_id, product_id, start, end (exclusive, or missing: open), dose_from,
+    units_per_day_min, units_per_day_max (numbers or fraction text; missing: unknown); one row per dose change.
+    fills: patient_id, product_id, filled_on, units (missing: unknown; zero or less: ignored and flagged).
+    Dates may be dates, timestamps or ISO text; a time of day or an offset is dropped, the date as written counts.
+
+    One row per recommendation: its key, window_start, window_end (exclusive), window_days, the measures, status. What
+    depends on the dose is at the highest dose (the lowest figure) unless its name says max or latest.
+    Raises UsageError for a missing column or a date that cannot be read.
+    """
+    _require(recommendations, _RECOMMENDATION_COLUMNS, "recommendations")
+    _require(fills, _FILL_COLUMNS, "fills")
+    day = calendar_date(as_of)
+    if day is None:
+        raise UsageError("as_of is missing; give the first day that does not count, like 2026-11-23.")
+    with duckdb.connect(":memory:") as con:
+        engine.set_policy(con, day, policy or Policy())
+        con.register("adh_recommendation_frame", _recommendation_table(recommendations))
+        con.register("adh_fill_frame", _fill_table(fills))
+        con.execute(engine.sql_text("frames_input"))
+        engine.run(con)
+        return con.execute(engine.sql_text("frames_output")).df()
+
+
+def calendar_date(value: object) -> date | None:
+    """The date as written in the value's own offset; None for a missing one. Raises UsageError when it is none."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    if isinstance(value, np.datetime64):
+        stamp = pd.Timestamp(value)
+        return None if stamp is pd.NaT else stamp.date()
+    try:
+        return datetime.fromisoformat(str(value)).date()
+    except ValueError:
+        raise UsageError(f"{value!r} is not a date; write dates like 2026-11-22.") from None
+
+
+def exact(value: object) -> Fraction | None:
+    """A number or a fraction text as an exact fraction; None for a missing value or one that is not a number.
+
+    A float counts as the simplest fraction that reads back as the same float (1/3 stays one third).
+    """
+    if value is None or value is pd.NA:
+        return None
+    try:
+        if isinstance(value, (float, np.floating)):
+            simple = Fraction(float(value)).limit_denominator(10**6)
+            return simple if float(simple) == float(value) else Fraction(repr(float(value)))
+        if isinstance(value, (int, np.integer)):
+            return Fraction(int(value))
+        return Fraction(value if isinstance(value, (Fraction, Decimal)) else str(value).strip())
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+
+
+def _require(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise UsageError(f"The {name} frame has no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+
+
+def _recommendation_table(frame: pd.DataFrame) -> pa.Table:
+    columns: dict[str, Any] = {name: _texts(frame[name]) for name in _KEY}
+    columns |= {name: _dates(frame[name]) for name in ("start", "end", "dose_from")}
+    columns["line"] = pa.array(np.arange(len(frame)))
+    for bound in ("min", "max"):
+        columns[f"{bound}_num"], columns[f"{bound}_den"] = _fractions(frame[f"units_per_day_{bound}"])
+    return pa.table(columns)
+
+
+def _fill_table(frame: pd.DataFrame) -> pa.Table:
+    num, den = _fractions(frame["units"])
+    return pa.table(
+        {
+            "patient_id": _texts(frame["patient_id"]),
+            "product_id": _texts(frame["product_id"]),
+            "filled_on": _dates(frame["filled_on"]),
+            "num": num,
+            "den": den,
+        }
+    )
+
+
+def _texts(column: "pd.Series[Any]") -> pa.Array:
+    """Ids as text, so that 1 and "1" are one patient."""
+    return _mapped(column, lambda value: None if pd.isna(value) else str(value), pa.string())
+
+
+def _dates(column: "pd.Series[Any]") -> pa.Array:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        wall = column.dt.tz_localize(None)
+        return pa.array(wall.to_numpy().astype("datetime64[D]"))
+    return _mapped(column, calendar_date, pa.date32())
+
+
+def _fractions(column: "pd.Series[Any]") -> tuple[pa.Array, pa.Array]:
+    """Numerators and denominators. A value too long for the engine becomes a numerator it calls out of bounds."""
+
+    def numerator(value: object) -> int | None:
+        fraction = exact(value)
+        if fraction is None:
+            return None
+        return engine.LARGEST_INTEGER if _is_too_long(fraction) else fraction.numerator
+
+    def denominator(value: object) -> int | None:
+        fraction = exact(value)
+        return None if fraction is None else 1 if _is_too_long(fraction) else fraction.denominator
+
+    return _mapped(column, numerator, pa.int64()), _mapped(column, denominator, pa.int64())
+
+
+def _is_too_long(fraction: Fraction) -> bool:
+    return abs(fraction.numerator) > engine.LARGEST_INTEGER or fraction.denominator > engine.LARGEST_INTEGER
+
+
+def _mapped(column: "pd.Series[Any]", convert: Callable[[Any], object], kind: pa.DataType) -> pa.Array:
+    """Convert each distinct value once: ids, dates and pack sizes repeat."""
+    codes, distinct = pd.factorize(column.to_numpy(dtype=object) if column.dtype == object else column)
+    converted: list[object] = [convert(value) for value in distinct]
+    missing = codes < 0
+    values = pa.array(converted, type=kind)
+    return values.take(pa.array(codes, mask=missing))

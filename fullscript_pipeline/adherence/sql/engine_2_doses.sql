@@ -1,0 +1,71 @@
+-- The dose in force in each pool (patient and product), day by day, as segments of constant dose.
+-- A stream is a pool consumed at the highest dose (even id, lower bound of coverage) or, where any dose is a range,
+-- also at the lowest (odd id, upper bound).
+
+-- A row's own doses as periods; what was in force before the first known dose is that dose.
+CREATE OR REPLACE TEMP TABLE adh_periods AS
+SELECT
+    row_id,
+    CASE WHEN lag(dose_from) OVER w IS NULL THEN DATE '0001-01-01' ELSE dose_from END AS period_from,
+    coalesce(lead(dose_from) OVER w, DATE '9999-12-31') AS period_to,
+    max_num, max_den, min_num, min_den
+FROM adh_doses
+WINDOW w AS (PARTITION BY row_id ORDER BY dose_from);
+
+CREATE OR REPLACE TEMP TABLE adh_in_force AS
+WITH breaks AS (
+    SELECT pool_id, window_start AS day FROM adh_windows
+    UNION
+    SELECT pool_id, window_end FROM adh_windows WHERE rows_in_pool > 1
+    UNION
+    SELECT w.pool_id, p.period_from
+    FROM adh_windows w
+    JOIN adh_periods p USING (row_id)
+    WHERE p.period_from > w.window_start AND p.period_from < w.window_end
+),
+-- The latest-started plan that is active; on a day without one, the next plan to start.
+chosen AS (
+    SELECT
+        b.pool_id,
+        b.day,
+        arg_max(
+            w.row_id,
+            CASE
+                WHEN w.window_start <= b.day THEN 10000000 + (w.window_start - DATE '0001-01-01')
+                ELSE DATE '0001-01-01' - w.window_start
+            END::HUGEINT * 1000000000000 + w.row_id
+        ) AS row_id
+    FROM breaks b
+    JOIN adh_windows w ON w.pool_id = b.pool_id AND w.window_end > b.day
+    GROUP BY b.pool_id, b.day
+)
+SELECT c.pool_id, c.day, c.row_id, p.max_num, p.max_den, p.min_num, p.min_den
+FROM chosen c
+JOIN adh_windows w ON w.row_id = c.row_id
+JOIN adh_periods p
+    ON p.row_id = c.row_id
+    AND greatest(c.day, w.window_start) >= p.period_from
+    AND greatest(c.day, w.window_start) < p.period_to;
+
+CREATE OR REPLACE TEMP TABLE adh_dose_steps AS
+WITH ranged AS (
+    SELECT DISTINCT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den)
+),
+steps AS (
+    SELECT pool_id, pool_id * 2 AS stream_id, day, row_id, max_num AS num, max_den AS den FROM adh_in_force
+    UNION ALL
+    SELECT pool_id, pool_id * 2 + 1, day, row_id, min_num, min_den FROM adh_in_force SEMI JOIN ranged USING (pool_id)
+),
+-- Where the dose is unknown, stock is run down at the next known one (bought before the plan), else at the last.
+filled AS (
+    SELECT
+        pool_id, stream_id, day, row_id,
+        num IS NOT NULL AS is_known,
+        coalesce(num, first_value(num IGNORE NULLS) OVER ahead, last_value(num IGNORE NULLS) OVER behind) AS dose_num,
+        coalesce(den, first_value(den IGNORE NULLS) OVER ahead, last_value(den IGNORE NULLS) OVER behind) AS dose_den
+    FROM steps
+    WINDOW
+        ahead AS (PARTITION BY stream_id ORDER BY day ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING),
+        behind AS (PARTITION BY stream_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+)
+SELECT * FROM filled WHERE dose_num IS NOT NULL;

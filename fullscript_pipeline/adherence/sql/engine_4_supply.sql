@@ -1,0 +1,64 @@
+-- What was bought, and how long it lasts. One row per stream and date with a fill.
+
+-- For each row, whatever the dose: the fills of its product, in its window and before.
+CREATE OR REPLACE TEMP TABLE adh_purchases AS
+SELECT
+    w.row_id,
+    coalesce(sum(f.orders) FILTER (f.is_valid AND f.filled_on >= w.window_start), 0)::BIGINT AS orders,
+    coalesce(sum(f.packs) FILTER (f.is_valid AND f.filled_on >= w.window_start), 0)::BIGINT AS packs,
+    min(f.filled_on) FILTER (f.is_valid AND f.filled_on >= w.window_start) AS first_order_on,
+    max(f.filled_on) FILTER (f.is_valid AND f.filled_on >= w.window_start) AS last_order_on,
+    min(f.filled_on) FILTER (f.is_valid) AS first_fill_on,
+    coalesce(bool_or(f.is_valid AND f.filled_on < w.window_start), false) AS has_earlier_fill,
+    coalesce(bool_or(f.is_valid AND f.num IS NULL), false) AS has_unknown_units,
+    coalesce(bool_or(NOT f.is_valid), false) AS has_invalid_quantity,
+    min(f.num::DOUBLE / f.den / f.packs) FILTER (f.is_valid) AS smallest_pack,
+    max(f.num::DOUBLE / f.den / f.packs) FILTER (f.is_valid) AS largest_pack
+FROM adh_windows w
+LEFT JOIN adh_fills f ON f.pool_id = w.pool_id AND f.filled_on < w.window_end
+GROUP BY w.row_id;
+
+CREATE OR REPLACE TEMP TABLE adh_supply AS
+WITH fills AS (
+    SELECT s.stream_id, f.filled_on, sum(f.num::HUGEINT * (s.unit_scale // f.den))::HUGEINT AS units
+    FROM adh_fills f
+    JOIN adh_streams s USING (pool_id)
+    WHERE f.is_valid AND f.num IS NOT NULL
+    GROUP BY s.stream_id, f.filled_on
+),
+placed AS (
+    SELECT
+        f.stream_id,
+        f.filled_on,
+        f.units,
+        f.units * (g.day_scale // g.rate) AS days_supply,
+        g.anchor_position + (f.filled_on - g.anchor_on) * g.rate AS position,
+        sum(f.units) OVER (PARTITION BY f.stream_id ORDER BY f.filled_on) AS bought
+    FROM fills f
+    JOIN adh_segments g ON g.stream_id = f.stream_id AND f.filled_on >= g.from_on AND f.filled_on < g.to_on
+),
+-- The closed form of the method's section 10: a running sum and a running maximum.
+lasting AS (
+    SELECT
+        *,
+        (bought + max(position - (bought - units)) OVER w)::HUGEINT AS lasts_to_position,
+        lead(filled_on) OVER w AS next_fill_on
+    FROM placed
+    WINDOW w AS (PARTITION BY stream_id ORDER BY filled_on)
+)
+SELECT
+    l.stream_id,
+    l.filled_on,
+    l.filled_on - DATE '0001-01-01' AS fill_day,
+    coalesce(l.next_fill_on, DATE '9999-12-31') - DATE '0001-01-01' AS next_fill_day,
+    l.units,
+    l.days_supply,
+    l.position,
+    l.bought,
+    l.lasts_to_position,
+    g.anchor_day * g.day_scale + (l.lasts_to_position - g.anchor_position) * (g.day_scale // g.rate) AS lasts_to
+FROM lasting l
+JOIN adh_segments g
+    ON g.stream_id = l.stream_id
+    AND l.lasts_to_position >= g.from_position
+    AND l.lasts_to_position < g.to_position;

@@ -1,0 +1,93 @@
+-- From the two frames of `measure` to the engine's input tables.
+CREATE OR REPLACE TEMP TABLE adh_recommendations AS
+SELECT
+    patient_id, treatment_plan_id, product_id, line, min_num, min_den, max_num, max_den,
+    min("start") OVER w AS start_on,
+    -- One open end makes the whole recommendation open.
+    CASE WHEN bool_or("end" IS NULL) OVER w THEN NULL ELSE max("end") OVER w END AS stop_on,
+    coalesce(dose_from, min("start") OVER w) AS dose_from,
+    row_number() OVER (PARTITION BY patient_id, treatment_plan_id, product_id ORDER BY line) = 1 AS is_first
+FROM adh_recommendation_frame
+WINDOW w AS (PARTITION BY patient_id, treatment_plan_id, product_id);
+
+CREATE OR REPLACE TEMP TABLE adh_pools AS
+SELECT row_number() OVER () AS pool_id, patient_id, product_id
+FROM (SELECT DISTINCT patient_id, product_id FROM adh_recommendations);
+
+CREATE OR REPLACE TEMP TABLE adh_keys AS
+SELECT
+    row_number() OVER (ORDER BY r.treatment_plan_id, r.patient_id, r.product_id) AS row_id,
+    p.pool_id, r.patient_id, r.treatment_plan_id, r.product_id, r.start_on, r.stop_on, r.line
+FROM adh_recommendations r
+JOIN adh_pools p ON p.patient_id IS NOT DISTINCT FROM r.patient_id AND p.product_id IS NOT DISTINCT FROM r.product_id
+WHERE r.is_first;
+
+-- Doses that are no dose (zero, below zero, falling) are unknown; so are two different doses from one day.
+CREATE OR REPLACE TEMP TABLE adh_doses AS
+WITH usable AS (
+    SELECT
+        k.row_id,
+        r.dose_from,
+        CASE WHEN r.max_num > 0 AND is_rising THEN struct_pack(num := r.max_num, den := r.max_den) END AS highest,
+        CASE WHEN r.min_num > 0 AND is_rising THEN struct_pack(num := r.min_num, den := r.min_den) END AS lowest
+    FROM (
+        SELECT *, coalesce(min_num::HUGEINT * max_den <= max_num::HUGEINT * min_den, min_num IS NULL) AS is_rising
+        FROM adh_recommendations
+    ) r
+    JOIN adh_keys k
+        ON k.patient_id IS NOT DISTINCT FROM r.patient_id
+        AND k.treatment_plan_id IS NOT DISTINCT FROM r.treatment_plan_id
+        AND k.product_id IS NOT DISTINCT FROM r.product_id
+)
+SELECT
+    row_id,
+    dose_from,
+    CASE WHEN is_single THEN lowest.num END AS min_num,
+    CASE WHEN is_single THEN lowest.den END AS min_den,
+    CASE WHEN is_single THEN highest.num END AS max_num,
+    CASE WHEN is_single THEN highest.den END AS max_den
+FROM (
+    SELECT
+        row_id,
+        dose_from,
+        any_value(lowest) AS lowest,
+        any_value(highest) AS highest,
+        count(DISTINCT (lowest, highest)) = 1 AS is_single
+    FROM usable
+    GROUP BY row_id, dose_from
+);
+
+CREATE OR REPLACE TEMP TABLE adh_rows AS
+SELECT
+    k.row_id,
+    k.pool_id,
+    k.start_on,
+    k.stop_on,
+    NULL::DATE AS course_end,
+    NULL::VARCHAR AS ended_by,
+    NULL::BOOLEAN AS refill,
+    NULL::BIGINT AS units_to_purchase,
+    CASE
+        WHEN bool_or(d.max_num IS NULL) THEN 'unparsable_dosage'
+        WHEN bool_or(d.min_num IS NULL) THEN 'open_range'
+        WHEN bool_or((d.min_num, d.min_den) <> (d.max_num, d.max_den)) THEN 'range'
+        ELSE 'ok'
+    END AS measurable
+FROM adh_keys k
+JOIN adh_doses d USING (row_id)
+GROUP BY k.row_id, k.pool_id, k.start_on, k.stop_on;
+
+CREATE OR REPLACE TEMP TABLE adh_fills AS
+SELECT
+    p.pool_id,
+    f.filled_on + y.delivery_lag_days AS filled_on,
+    f.num,
+    f.den,
+    NULL::BIGINT AS packs,
+    1::BIGINT AS orders,
+    coalesce(f.num > 0, true) AS is_valid,
+    coalesce(f.num > 10000000000 * f.den::HUGEINT, false) AS is_too_large
+FROM adh_fill_frame f
+CROSS JOIN adh_policy y
+JOIN adh_pools p ON p.patient_id = f.patient_id AND p.product_id = f.product_id
+WHERE f.filled_on IS NOT NULL;

@@ -1,0 +1,39 @@
+"""Who a session speaks for, and the grant it holds: the small types that `api` and `state` share.
+
+What does not belong here: how they are stored (`state`), how a grant is renewed (`tokens`).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class ClinicRef:
+    """A connected clinic. `clinic_key` is our slug for partition keys and logs; `clinic_id` is the vendor's id."""
+
+    server: str
+    clinic_id: str
+    clinic_key: str
+    region: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one user of a clinic granted us. Times are UTC, by this machine's clock; tokens stay out of the repr.
+
+    `previous_refresh_token` is kept until the new access token has worked once: the vendor lets the old refresh
+    token live until then, so it is the way back from a pair that was saved but is not accepted.
+    `generation` grows by one with every saved pair; a writer names the one it read.
+    """
+
+    user_id: str
+    user_type: str
+    scopes: tuple[str, ...]
+    obtained_at: datetime
+    expires_at: datetime
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    previous_refresh_token: str | None = field(default=None, repr=False)
+    generation: int = 0
+    patients_visible: int | None = None

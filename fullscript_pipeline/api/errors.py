@@ -1,0 +1,115 @@
+# ruff: noqa: N818 - the names are the project's contract
+"""The family of everything that can go wrong between us and Fullscript.
+
+    PipelineError                      (fullscript_pipeline.errors)
+    +-- FullscriptError                carries status, request_id, clinic, method, url (redacted), endpoint
+    |   +-- AuthError          77      the token is refused although it is fresh
+    |   |   +-- InvalidGrant   77      the authorisation itself is refused (token endpoint only)
+    |   +-- AppRefused         78      the client id or secret is refused (also a ConfigurationError)
+    |   +-- ScopeError          1      403: this app or this user may not
+    |   +-- NotFound            1      404
+    |   +-- RateLimited        69      429, after waiting as long as we may (also ServiceUnavailable)
+    |   +-- ServerError        69      5xx, or no answer at all (also ServiceUnavailable)
+    |   +-- BadResponse        69      an answer whose shape is not understood (also ServiceUnavailable)
+    |   +-- RequestRefused      1      any other 4xx: what we asked is not accepted
+    +-- ConnectRefused          1      a connect attempt that must not go on
+    +-- NeedsConnect           77      (fullscript_pipeline.errors) a clinic has no working grant
+
+What does not belong here: what is retried (`retry`), anything of an answer's body. A body may hold health data or a
+token, so a message is made of the status, our own words and the X-Request-Id, never of what the server wrote.
+"""
+
+from dataclasses import dataclass
+
+from fullscript_pipeline.errors import ConfigurationError, PipelineError, ServiceUnavailable
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked, for the sentence of an error. `url` is redacted already; `clinic` is the clinic key."""
+
+    endpoint: str
+    server: str
+    method: str
+    url: str
+    clinic: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+
+
+class FullscriptError(PipelineError):
+    """What failed, where, the X-Request-Id to quote to the vendor, and what to do."""
+
+    def __init__(self, asked: Asked, what: str, advice: str) -> None:
+        self.asked = asked
+        self.endpoint, self.clinic, self.status = asked.endpoint, asked.clinic, asked.status
+        self.request_id, self.method, self.url = asked.request_id, asked.method, asked.url
+        whom = f"clinic {asked.clinic}, {asked.server}" if asked.clinic else asked.server
+        answer = f"status {asked.status}, " if asked.status else ""
+        super().__init__(
+            f"{asked.endpoint} ({whom}): {what} ({asked.method} {asked.url}, {answer}"
+            f"X-Request-Id {asked.request_id or 'not given'}). {advice}"
+        )
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        # The default would call __init__ with the message alone; Dagster and process pools pickle errors.
+        return (_rebuild, (type(self), self.asked, str(self), dict(self.__dict__)))
+
+
+def _rebuild(kind: type[FullscriptError], asked: Asked, message: str, fields: dict[str, object]) -> FullscriptError:
+    error = kind(asked, "", "")
+    error.args = (message,)
+    error.__dict__.update(fields)
+    return error
+
+
+class AuthError(FullscriptError):
+    """401 with a token that has just been renewed."""
+
+    exit_code = 77
+
+
+class InvalidGrant(AuthError):
+    """The token endpoint says that the authorisation (code or refresh token) is not valid."""
+
+
+class AppRefused(FullscriptError, ConfigurationError):
+    """The token endpoint does not accept our client id and secret."""
+
+    exit_code = 78
+
+
+class ScopeError(FullscriptError):
+    """403: the app was not granted this endpoint, or the token lacks its scope. Often not a failure for the caller."""
+
+
+class NotFound(FullscriptError):
+    """404: no such object for this clinic, or an endpoint that this server does not have."""
+
+
+class RequestRefused(FullscriptError):
+    """Any other 4xx: asking again would not help."""
+
+
+class RateLimited(FullscriptError, ServiceUnavailable):
+    """429 that outlasted our patience. `retry_after` is what the server asked for, in seconds."""
+
+    exit_code = 69
+    retry_after: float | None = None
+
+
+class ServerError(FullscriptError, ServiceUnavailable):
+    """5xx, 408, 425, or a connection that failed."""
+
+    exit_code = 69
+    retry_after: float | None = None
+
+
+class BadResponse(FullscriptError, ServiceUnavailable):
+    """An answer we do not understand. Never read "nothing" out of one."""
+
+    exit_code = 69
+
+
+class ConnectRefused(PipelineError):
+    """A connect attempt that was denied, is too old, or does not belong to us."""

@@ -1,0 +1,187 @@
+"""The only module that touches httpx: one request in, one bounded answer out.
+
+It never follows a redirect (a redirect could carry the Authorization header to another host), never reads more than
+`MAX_BODY_BYTES`, and never takes longer than `MAX_SECONDS` for one answer. What does not belong here: tokens, what is
+retried, what an answer means.
+"""
+
+import logging
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+
+from fullscript_pipeline.api.errors import Asked, BadResponse, ServerError
+from fullscript_pipeline.api.json_text import parse_json
+from fullscript_pipeline.api.redaction import redact_url
+
+# They log whole URLs (search words, codes) at INFO and headers at DEBUG.
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_SECONDS = 120.0
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
+_LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
+# A proxy of the environment has no business with a server on this machine (the sandbox).
+_NO_PROXY = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+_USER_AGENT = "fullscript-pipeline"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request to be made. `json` makes it a POST, which only the OAuth token calls are."""
+
+    endpoint: str
+    server: str
+    url: str
+    clinic: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    json: Mapping[str, str] | None = field(default=None, repr=False)
+    bearer: str | None = field(default=None, repr=False)
+
+    @property
+    def method(self) -> Literal["GET", "POST"]:
+        return "GET" if self.json is None else "POST"
+
+    def with_bearer(self, token: str) -> "Ask":
+        return replace(self, bearer=token)
+
+    def asked(self, status: int | None = None, request_id: str | None = None) -> Asked:
+        """What an error may say about this request."""
+        whole = str(httpx.URL(self.url, params=dict(self.params))) if self.params else self.url
+        return Asked(self.endpoint, self.server, self.method, redact_url(whole), self.clinic, status, request_id)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: status, X-Request-Id, Retry-After as written, the body within bounds (never in the repr)."""
+
+    ask: Ask
+    status: int
+    request_id: str | None
+    retry_after: str | None
+    body: bytes = field(repr=False)
+
+    def asked(self) -> Asked:
+        return self.ask.asked(self.status, self.request_id)
+
+    def json(self) -> Any:
+        """The body as Python values. Raises BadResponse when it is not JSON."""
+        try:
+            return parse_json(self.body)
+        except ValueError:
+            raise BadResponse(
+                self.asked(),
+                f"the answer is not JSON ({len(self.body)} bytes)",
+                "Something between us and the server may have answered in its place; try again, and check the "
+                "server's API_URL setting if it stays.",
+            ) from None
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we trust. Reading the certificates takes 20 ms or more, so it is done once, not once a session."""
+    return httpx.create_ssl_context()
+
+
+class HttpClient:
+    """Connections to the vendor's servers; thread-safe, used by all threads of a session."""
+
+    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES, max_seconds: float = MAX_SECONDS) -> None:
+        self._max_body_bytes, self._max_seconds = max_body_bytes, max_seconds
+        self._client = httpx.Client(
+            timeout=_TIMEOUT,
+            limits=_LIMITS,
+            follow_redirects=False,
+            mounts=dict.fromkeys(_NO_PROXY),
+            verify=_trusted(),
+            headers={"Accept": "application/json", "User-Agent": _USER_AGENT},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def send(self, ask: Ask) -> Answer:
+        """Ask once. Any status is an answer.
+
+        Raises ServerError when no whole answer arrives (connection, timeout, broken encoding), BadResponse for one
+        that is larger than the bound or a redirect.
+        """
+        headers = {"Authorization": f"Bearer {ask.bearer}"} if ask.bearer else {}
+        try:
+            with self._client.stream(
+                ask.method, ask.url, params=dict(ask.params) or None, json=ask.json, headers=headers
+            ) as response:
+                body = self._read(ask, response)
+        except (httpx.TransportError, httpx.DecodingError) as problem:
+            raise ServerError(
+                ask.asked(),
+                f"no answer ({_words(problem)})",
+                "Check the network and the server's address, then try again.",
+            ) from None
+        except (httpx.InvalidURL, httpx.HTTPError) as problem:
+            raise BadResponse(ask.asked(), _words(problem), "Check the server's API_URL setting.") from None
+        answer = Answer(
+            ask,
+            response.status_code,
+            _clean(response.headers.get("x-request-id")),
+            response.headers.get("retry-after"),
+            body,
+        )
+        if 300 <= answer.status < 400:
+            raise BadResponse(
+                answer.asked(), "the server sends us elsewhere, and we follow no redirect", "Check its API_URL setting."
+            )
+        return answer
+
+    def _read(self, ask: Ask, response: httpx.Response) -> bytes:
+        deadline = time.monotonic() + self._max_seconds
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > self._max_body_bytes:
+                request_id = _clean(response.headers.get("x-request-id"))
+                raise BadResponse(
+                    ask.asked(response.status_code, request_id),
+                    f"the answer is larger than {self._max_body_bytes} bytes",
+                    "Tell the vendor, quoting the X-Request-Id.",
+                )
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("the whole answer took too long")
+        return b"".join(parts)
+
+
+def _words(problem: Exception) -> str:
+    """A few words for a transport error. Its own text may hold a URL, so only its kind is told."""
+    kinds: tuple[tuple[type[Exception], str], ...] = (
+        (httpx.ConnectTimeout, "connecting took too long"),
+        (httpx.ConnectError, "the connection was refused or could not be made"),
+        (httpx.TimeoutException, "it took too long"),
+        (httpx.DecodingError, "its compression is broken"),
+        (httpx.RemoteProtocolError, "the connection ended in the middle"),
+        (httpx.UnsupportedProtocol, "the address is not http(s)"),
+        (httpx.InvalidURL, "the address is not a URL"),
+    )
+    return next((words for kind, words in kinds if isinstance(problem, kind)), "the connection failed")
+
+
+def _clean(request_id: str | None) -> str | None:
+    """The X-Request-Id if it is plain: a header could otherwise bring line breaks or anything else into a log."""
+    plain = request_id is not None and len(request_id) <= 100 and request_id.replace("-", "").replace("_", "").isalnum()
+    return request_id if plain else None

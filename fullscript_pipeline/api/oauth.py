@@ -1,0 +1,184 @@
+"""The three OAuth calls, as the vendor documents them (JSON bodies, answers under "oauth"), and the authorize URL.
+
+These are the only POSTs of the project. What does not belong here: when to renew (`tokens`), where tokens are kept.
+A token answer is a secret from the first byte to the last: nothing of it goes into an error or a log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api.budget import Budget
+from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, InvalidGrant
+from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
+from fullscript_pipeline.api.statuses import error_for
+from fullscript_pipeline.settings import ServerSettings
+
+_DEFAULT_LIFE_SECONDS = 7200
+_LONGEST_LIFE_SECONDS = 366 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """A new pair. Times are ours (UTC): a server whose clock is wrong must not make a token look old."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    obtained_at: datetime
+    expires_at: datetime
+    scopes: tuple[str, ...] = ()
+    user_id: str | None = None
+    user_type: str | None = None
+    clinic_id: str | None = None
+
+
+def authorize_url(server: ServerSettings, redirect_uri: str, state: str) -> str:
+    """Where the user's browser goes. Scopes are set in the vendor's dashboard, not here."""
+    query = {
+        "client_id": server.client_id or "",
+        "redirect_uri": redirect_uri,
+        "response_type": "code",
+        "state": state,
+    }
+    joiner = "&" if "?" in server.authorize_url else "?"
+    return f"{server.authorize_url}{joiner}{urlencode(query)}"
+
+
+class TokenEndpoint:
+    """The token calls of one app. `budget` counts them too: the vendor's limit is over all endpoints."""
+
+    def __init__(
+        self,
+        server: ServerSettings,
+        redirect_uri: str,
+        client: HttpClient,
+        budget: Budget,
+        retry: RetryPolicy = TOKEN_POLICY,
+    ) -> None:
+        self._server, self._redirect_uri, self._client = server, redirect_uri, client
+        self._budget, self._retry = budget, retry
+
+    def exchange_code(self, code: str) -> TokenAnswer:
+        """The first pair for an authorization code. Never asked twice: a code works once.
+
+        Raises InvalidGrant when the server does not take the code, AppRefused for a wrong client, or the family.
+        """
+        once = RetryPolicy(attempts=1, unreadable_attempts=1)
+        return self._token({"grant_type": "authorization_code", "code": code}, None, once)
+
+    def refresh(self, refresh_token: str, clinic: str) -> TokenAnswer:
+        """A new pair for `refresh_token`. An answer that got lost is asked for once more, with the same token."""
+        return self._token({"grant_type": "refresh_token", "refresh_token": refresh_token}, clinic, self._retry)
+
+    def revoke(self, token: str, clinic: str) -> None:
+        """Take the access away at the server. A token it does not know any more is as good as revoked."""
+        body = {**self._credentials(), "token": token}
+
+        def attempt() -> None:
+            answer = self._send("oauth/revoke", body, clinic)
+            if answer.status not in (400, 404) and (error := _refusal(answer, self._server)):
+                raise error
+
+        self._retry.run(attempt, _nothing)
+
+    def _token(self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy) -> TokenAnswer:
+        body = {**grant, **self._credentials(), "redirect_uri": self._redirect_uri}
+
+        def attempt() -> TokenAnswer:
+            asked_at = clock.real_now()
+            answer = self._send("oauth/token", body, clinic)
+            if error := _refusal(answer, self._server):
+                raise error
+            return read_token(answer.json(), answer, asked_at)
+
+        return retry.run(attempt, _nothing)
+
+    def _send(self, path: str, body: Mapping[str, str], clinic: str | None) -> Answer:
+        self._budget.acquire("present")
+        ask = Ask(path, self._server.name, f"{self._server.api_url}/{path}", clinic, json=body)
+        return self._client.send(ask)
+
+    def _credentials(self) -> dict[str, str]:
+        return {"client_id": self._server.client_id or "", "client_secret": self._server.client_secret or ""}
+
+
+def read_token(body: Any, answer: Answer, asked_at: datetime) -> TokenAnswer:
+    """The pair in `{"oauth": {...}}` or in the object itself. Raises BadResponse when there is none."""
+    inner = body.get("oauth", body) if isinstance(body, dict) else None
+    found = inner if isinstance(inner, dict) else {}
+    access, refresh = found.get("access_token"), found.get("refresh_token")
+    if not (isinstance(access, str) and access and isinstance(refresh, str) and refresh):
+        raise BadResponse(
+            answer.asked(), "the token answer holds no pair of tokens", "Try again; tell the vendor if it stays."
+        )
+    owner = found.get("resource_owner")
+    owner = owner if isinstance(owner, dict) else {}
+    scope = found.get("scope")
+    words = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
+    return TokenAnswer(
+        access_token=access,
+        refresh_token=refresh,
+        obtained_at=asked_at,
+        expires_at=asked_at + timedelta(seconds=_life_seconds(found.get("expires_in"))),
+        # The vendor's guides also print Clinic:read.
+        scopes=tuple(dict.fromkeys(str(word).lower() for word in words)),
+        user_id=_text(owner.get("id")),
+        user_type=_text(owner.get("type")),
+        clinic_id=_text(owner.get("clinic_id")),
+    )
+
+
+def _life_seconds(value: object) -> float:
+    """`expires_in`, a number that may come as text; the documented two hours when it makes no sense."""
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else 0.0
+    except ValueError:
+        seconds = 0.0
+    return seconds if 0 < seconds <= _LONGEST_LIFE_SECONDS else float(_DEFAULT_LIFE_SECONDS)
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def _refusal(answer: Answer, server: ServerSettings) -> FullscriptError | None:
+    """The error of a token call that was not answered with 2xx. The OAuth word decides, the status only helps."""
+    words = _error_words(answer) if answer.status in (400, 401, 403, 422) else set()
+    if "invalid_grant" in words:
+        return InvalidGrant(
+            answer.asked(),
+            "the server does not accept the authorisation any more",
+            f"Run `fullscript-pipeline connect {server.name}` again.",
+        )
+    if words & {"invalid_client", "unauthorized_client"} or answer.status == 401:
+        return AppRefused(
+            answer.asked(),
+            f"the server does not accept our app{'' if words else ' (it gives no reason)'}",
+            f"Check {server.variable('CLIENT_ID')}, {server.variable('CLIENT_SECRET')} and FULLSCRIPT_REDIRECT_URI "
+            "against the vendor's API dashboard.",
+        )
+    return error_for(answer)
+
+
+def _error_words(answer: Answer) -> set[str]:
+    """The error codes in an error body: `error` as text, array or object with a code, `errors` as an array of them."""
+    try:
+        body = answer.json()
+    except BadResponse:
+        return set()
+    inner = body.get("oauth", body) if isinstance(body, dict) else None
+    found = inner if isinstance(inner, dict) else {}
+    values: list[Any] = []
+    for key in ("error", "errors", "code"):
+        value = found.get(key)
+        values += value if isinstance(value, list) else [value]
+    texts = [value.get("code") or value.get("error") if isinstance(value, dict) else value for value in values]
+    return {text for text in texts if isinstance(text, str)}
+
+
+def _nothing(_error: FullscriptError, _wait: float) -> None:
+    """Token calls report no pause: a 429 here is one of two attempts, and the session's own will tell the budget."""

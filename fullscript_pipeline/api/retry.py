@@ -1,0 +1,92 @@
+"""What is asked again, how often and after how long: the whole rule, in one place.
+
+    GET       no whole answer, 408, 425, 5xx     5 attempts, jittered 0.5 s doubling, at most 30 s each
+    GET       429                                5 attempts, Retry-After if given, else jittered 5 s doubling
+    GET       an answer we cannot read           3 attempts (damaged on the way; a real drift costs two requests)
+    token     no whole answer, 408, 425, 429,    2 attempts: the vendor lets the old refresh token live until the new
+              5xx, unreadable                    access token is used, so a lost answer is asked for again
+    anything else                                never (401 is the session's: re-read, renew, once)
+
+Retry-After (seconds or a date) is honoured up to 300 s; a server that asks for more gets an error, not a sleeper.
+What does not belong here: sending, or counting requests.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api.errors import BadResponse, FullscriptError, RateLimited, ServerError
+
+MAX_RETRY_AFTER = 300.0
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Attempts (first one included) and waits in seconds. `sleep` and `jitter` are replaced in tests."""
+
+    attempts: int = 5
+    unreadable_attempts: int = 3
+    first_wait: float = 0.5
+    first_wait_when_limited: float = 5.0
+    longest_wait: float = 30.0
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def run(self, call: Callable[[], T], before_retry: Callable[[FullscriptError, float], None]) -> T:
+        """`call` until it answers or the rule says stop; then its last error. `before_retry` hears of each wait."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return call()
+            except (ServerError, RateLimited, BadResponse) as error:
+                wait = self.wait_after(error, attempt)
+                if wait is None:
+                    raise
+                _log.info(
+                    "%s: %s, attempt %d, again in %.1f s (status %s, X-Request-Id %s)",
+                    error.endpoint, type(error).__name__, attempt, wait, error.status, error.request_id,
+                )  # fmt: skip
+                before_retry(error, wait)
+                self.sleep(wait)
+
+    def wait_after(self, error: FullscriptError, attempt: int) -> float | None:
+        """Seconds to wait before the next attempt; None when there is none."""
+        allowed = self.unreadable_attempts if isinstance(error, BadResponse) else self.attempts
+        if attempt >= allowed:
+            return None
+        asked = error.retry_after if isinstance(error, RateLimited | ServerError) else None
+        if asked is not None:
+            # A little later than asked, so that a crowd does not come back in the same instant.
+            return asked + self.jitter() if asked <= MAX_RETRY_AFTER else None
+        first = self.first_wait_when_limited if isinstance(error, RateLimited) else self.first_wait
+        ceiling = min(first * 2.0 ** (attempt - 1), max(self.longest_wait, first))
+        return ceiling * (0.5 + 0.5 * self.jitter())
+
+
+TOKEN_POLICY = RetryPolicy(attempts=2, unreadable_attempts=2)
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """Retry-After in seconds from now: a number or an HTTP date; None when absent or not understood."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, _seconds_until(aware))
+
+
+def _seconds_until(moment: datetime) -> float:
+    return (moment - clock.real_now()).total_seconds()

@@ -1,0 +1,26 @@
+"""Which scopes we read with, and in plain words what stays empty without each.
+
+Scopes are set in the vendor's dashboard, not in the authorize request, so all we can do is say it. What does not
+belong here: which endpoint needs which (`endpoints`).
+"""
+
+from collections.abc import Iterable
+
+READ_SCOPES: dict[str, str] = {
+    "catalog:read": "brands, products and variants stay empty: no catalog digest, and no product names in reports",
+    "clinic:read": "the clinic's own record, practitioners and staff stay empty",
+    "patients:read": "patients and everything about them stay empty: no adherence",
+    "patients:treatment_plan_history": "plans made in the Fullscript app are missing, only those of the API show",
+    "patients:order_history": "orders, labs and adherence stay empty",
+}
+
+
+def missing_read_scopes(scopes: Iterable[str]) -> dict[str, str]:
+    """Read scopes that are not among `scopes`, with what each costs."""
+    granted = {scope.lower() for scope in scopes}
+    return {scope: cost for scope, cost in READ_SCOPES.items() if scope not in granted}
+
+
+def write_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Scopes that allow changes, which we never make: better taken off the app."""
+    return tuple(sorted(scope for scope in scopes if not scope.endswith((":read", "_history"))))

@@ -1,0 +1,250 @@
+"""A session of one clinic: its token, its server, the shared budget, the retry rule; and it can only read.
+
+No method of it writes to Fullscript. What does not belong here: where tokens live (`tokens`, `state`), how often to
+retry (`retry`), what a record means (`warehouse`).
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api.budget import Budget, Lane
+from fullscript_pipeline.api.clinic import ClinicRef
+from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
+from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
+from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.pages import (
+    PAGE_SIZE,
+    Meta,
+    One,
+    Page,
+    Record,
+    check_number,
+    check_progress,
+    read_list,
+    read_meta,
+    read_one,
+    record_ids,
+)
+from fullscript_pipeline.api.retry import RetryPolicy
+from fullscript_pipeline.api.statuses import error_for
+
+T = TypeVar("T")
+_NOTHING: Mapping[str, str] = {}
+_log = logging.getLogger(__name__)
+
+
+class TokenSource(Protocol):
+    """Where a session's access token comes from; thread-safe."""
+
+    def access_token(self) -> str:
+        """A token that has not expired. Raises NeedsConnect when there is none to be had."""
+
+    def renew(self, rejected: str) -> str:
+        """Another token than `rejected`, which the server refused: a sibling's, or a new one."""
+
+    def confirm_used(self, token: str) -> None:
+        """The server has accepted `token`."""
+
+
+@dataclass(frozen=True)
+class _Query:
+    """What a listing asks for, page after page."""
+
+    endpoint: Endpoint
+    path: Mapping[str, str]
+    params: Mapping[str, str]
+    page_size: int
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """A page before it is known whether it is the last."""
+
+    number: int
+    records: list[Record]
+    meta: Meta
+    wrapper_key: str
+    unexpected: bool
+    asked: Asked
+    fetched_at: datetime
+
+    def page(self, *, is_last: bool) -> Page:
+        return Page(
+            number=self.number,
+            records=self.records,
+            total_count=self.meta.total_count,
+            total_pages=self.meta.total_pages,
+            request_id=self.asked.request_id,
+            fetched_at=self.fetched_at,
+            wrapper_key=self.wrapper_key,
+            unexpected_wrapper=self.unexpected,
+            is_last=is_last,
+        )
+
+
+class ClinicSession:
+    """Reads one clinic's data; safe to share between threads. Close it, or use it in a `with`.
+
+    `user_id` is whose grant it opened with: another user of the clinic may be allowed to see fewer rows.
+    `requests` counts what was sent, by endpoint name; `retries` how many of those were asked again.
+    """
+
+    def __init__(
+        self,
+        clinic: ClinicRef,
+        api_url: str,
+        *,
+        client: HttpClient,
+        tokens: TokenSource,
+        budget: Budget,
+        lane: Lane = "present",
+        retry: RetryPolicy | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        self.clinic = clinic
+        self.user_id = user_id
+        self.requests: Counter[str] = Counter()
+        self.retries = 0
+        self._api_url, self._client, self._tokens, self._budget = api_url, client, tokens, budget
+        self._lane, self._retry = lane, retry or RetryPolicy()
+        self._lock = threading.Lock()
+        # Endpoints that ignore page numbers, and those that answer 401 to a fresh token: learnt once per session.
+        self._unpaged: set[str] = set()
+        self._unauthorized: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the session cannot be used afterwards."""
+        self._client.close()
+
+    def pages(
+        self,
+        endpoint_name: str,
+        path: Mapping[str, str] = _NOTHING,
+        params: Mapping[str, str] = _NOTHING,
+        first_page: int = 1,
+        *,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[Page]:
+        """The pages of a list endpoint from `first_page` on; at least one, the last with `is_last`.
+
+        `page_size` is a wish (at most 100); page numbers count pages of that size. Raises, while iterating, the family
+        of `api.errors` or NeedsConnect; ValueError for a path or parameter that the endpoint does not have.
+        """
+        query = _Query(endpoint_named(endpoint_name), path, params, page_size)
+        listing = self._listing(query, first_page)
+        while True:
+            following: _Listing | None = None
+            is_last = not listing.records or listing.meta.has_next is False
+            if not is_last and listing.meta.has_next is None:
+                # It does not say whether more follows: look ahead, so that the page can say whether it is the last.
+                following = self._next_if_any(query, listing)
+                is_last = following is None
+            yield listing.page(is_last=is_last)
+            if is_last:
+                return
+            following = following or self._listing(query, listing.number + 1)
+            check_progress(listing.records, following.records, following.meta, following.asked)
+            listing = following
+
+    def one(self, endpoint_name: str, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING) -> One:
+        """The object of a detail endpoint. Raises as `pages` does; NotFound when this clinic does not have it."""
+        endpoint = endpoint_named(endpoint_name)
+
+        def read(answer: Answer) -> One:
+            record, unexpected = read_one(endpoint, answer.json(), answer.asked())
+            return One(record, answer.request_id, clock.now(), unexpected)
+
+        return self._get(endpoint, path, params, read)
+
+    def _listing(self, query: _Query, number: int) -> _Listing:
+        def read(answer: Answer) -> _Listing:
+            body, asked = answer.json(), answer.asked()
+            key, records, unexpected = read_list(query.endpoint, body, asked)
+            meta = read_meta(body)
+            check_number(number, meta, asked)
+            return _Listing(number, records, meta, key, unexpected, asked, clock.now())
+
+        paging = {"page[number]": str(number), "page[size]": str(query.page_size)}
+        return self._get(query.endpoint, query.path, query.params, read, paging)
+
+    def _next_if_any(self, query: _Query, listing: _Listing) -> _Listing | None:
+        """The page after one that does not say whether there is one."""
+        if query.endpoint.name in self._unpaged:
+            return None
+        following = self._listing(query, listing.number + 1)
+        if record_ids(following.records) == record_ids(listing.records):
+            self._unpaged.add(query.endpoint.name)
+            return None
+        return following if following.records else None
+
+    def _get(
+        self,
+        endpoint: Endpoint,
+        path: Mapping[str, str],
+        params: Mapping[str, str],
+        read: Callable[[Answer], T],
+        paging: Mapping[str, str] = _NOTHING,
+    ) -> T:
+        """GET with token, budget and retries, `read` included: an answer that cannot be read is asked for again."""
+        endpoint.check_filters(params)
+        if endpoint.kind == "list" and not paging:
+            raise ValueError(f"endpoint {endpoint.name} is a list: use pages()")
+        ask = Ask(
+            endpoint=endpoint.name,
+            server=self.clinic.server,
+            url=self._api_url + endpoint.url_path(path),
+            clinic=self.clinic.clinic_key,
+            params={**params, **paging},
+        )
+
+        def attempt() -> T:
+            answer = self._authorized(ask, endpoint)
+            if error := error_for(answer, endpoint):
+                raise error
+            return read(answer)
+
+        return self._retry.run(attempt, self._before_retry)
+
+    def _authorized(self, ask: Ask, endpoint: Endpoint) -> Answer:
+        """The answer to `ask` with a token; a 401 means "did a sibling rotate?" first, "renew" second, once."""
+        self._budget.acquire(self._lane)  # before the token: it might expire during the wait
+        token = self._tokens.access_token()
+        answer = self._send(ask, token)
+        if answer.status == 401 and endpoint.name not in self._unauthorized:
+            token = self._tokens.renew(token)
+            self._budget.acquire(self._lane)
+            answer = self._send(ask, token)
+            if answer.status == 401:
+                # Some servers say 401 where a scope is missing: renewing for every such call would burn refreshes.
+                self._unauthorized.add(endpoint.name)
+        if answer.status not in (401, 429) and answer.status < 500:
+            self._tokens.confirm_used(token)
+        return answer
+
+    def _send(self, ask: Ask, token: str) -> Answer:
+        with self._lock:
+            self.requests[ask.endpoint] += 1
+        answer = self._client.send(ask.with_bearer(token))
+        _log.debug("%s: status %d, X-Request-Id %s", ask.endpoint, answer.status, answer.request_id)
+        return answer
+
+    def _before_retry(self, error: FullscriptError, wait: float) -> None:
+        with self._lock:
+            self.retries += 1
+        if isinstance(error, RateLimited):
+            self._budget.hold(wait)

@@ -1,0 +1,60 @@
+"""Which error a status means, with the sentence that tells the reader what to do.
+
+What does not belong here: 401 (the session first tries to renew the token) and what is asked again (`retry`).
+"""
+
+from fullscript_pipeline.api.endpoints import Endpoint
+from fullscript_pipeline.api.errors import (
+    AuthError,
+    FullscriptError,
+    NotFound,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    ServerError,
+)
+from fullscript_pipeline.api.http import Answer
+from fullscript_pipeline.api.retry import retry_after_seconds
+
+
+def error_for(answer: Answer, endpoint: Endpoint | None = None) -> FullscriptError | None:
+    """The error that `answer` means, None for a 2xx. `endpoint` (of a session's GET) makes a 403 more precise."""
+    if 200 <= answer.status < 300:
+        return None
+    if answer.status in (408, 425, 429) or answer.status >= 500:
+        return _temporary(answer)
+    asked = answer.asked()
+    if answer.status == 401:
+        return AuthError(
+            asked,
+            "the access token is refused although it is fresh",
+            f"Run `fullscript-pipeline connect {asked.server}` for this clinic; the user may have withdrawn access, or "
+            "the app was given new scopes since.",
+        )
+    if answer.status == 403:
+        return ScopeError(asked, "this app may not read it", _scope_advice(asked.server, endpoint))
+    if answer.status == 404:
+        return NotFound(asked, "it is not there for this clinic", "It was removed, or is not for this clinic.")
+    return RequestRefused(asked, "the server does not accept the request", "Quote the X-Request-Id to the vendor.")
+
+
+def _temporary(answer: Answer) -> RateLimited | ServerError:
+    error: RateLimited | ServerError
+    if answer.status == 429:
+        advice = "Wait five minutes; lower FULLSCRIPT_REQUESTS_PER_5_MIN if it stays."
+        error = RateLimited(answer.asked(), "the server limits our requests", advice)
+    else:
+        advice = "Try again later; if it stays, tell the vendor and quote the X-Request-Id."
+        error = ServerError(answer.asked(), "the server failed", advice)
+    error.retry_after = retry_after_seconds(answer.retry_after)
+    return error
+
+
+def _scope_advice(server: str, endpoint: Endpoint | None) -> str:
+    if endpoint is not None and endpoint.restricted:
+        return "The vendor grants this endpoint to few apps; ask them for it, or do without."
+    scope = f"the scope {endpoint.scope}" if endpoint is not None and endpoint.scope else "its scope"
+    return (
+        f"Give the app {scope} in the vendor's dashboard, then run `fullscript-pipeline connect {server}` again: "
+        "tokens keep the scopes they were made with."
+    )

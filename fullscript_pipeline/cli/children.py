@@ -1,0 +1,81 @@
+"""Processes that a command starts: found ready, and stopped by id with a bounded wait, whatever happens.
+
+What does not belong here: which processes (`demo`, `ui`).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import psutil
+
+from fullscript_pipeline.errors import ServiceUnavailable
+
+STOP_WAIT_SECONDS = 10.0
+
+
+@contextmanager
+def child(
+    command: Sequence[str], env: Mapping[str, str] | None = None, **options: object
+) -> Iterator[subprocess.Popen[str]]:
+    """Runs `command` for the length of the block; afterwards neither it nor anything it started is left."""
+    process = subprocess.Popen(list(command), env={**os.environ, **(env or {})}, text=True, **options)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[str]") -> None:
+    """SIGTERM to the process and its descendants, then SIGKILL to those that stay."""
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for one in family:
+        _signal(one, signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, timeout=STOP_WAIT_SECONDS)
+    for one in alive:
+        _signal(one, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=2)
+    process.wait(timeout=2)
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+@contextmanager
+def sandbox_server(directory: str, port: int, *options: str) -> Iterator[str]:
+    """A sandbox in a process of its own; yields its base URL. Raises ServiceUnavailable with its own sentence."""
+    command = [
+        sys.executable,
+        "-m",
+        "fullscript_pipeline.sandbox",
+        "--directory",
+        directory,
+        "--port",
+        str(port),
+        *options,
+    ]
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        yield _ready(process)
+
+
+def _ready(process: "subprocess.Popen[str]") -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.stdout is not None:
+        line = process.stdout.readline()
+        if line.startswith("sandbox ready "):
+            return line.split()[-1]
+        if process.poll() is not None:
+            break
+    problem = process.stderr.read().strip() if process.stderr else ""
+    raise ServiceUnavailable(f"The sandbox did not start: {problem or 'it said nothing for 30 s'}")

@@ -1,0 +1,188 @@
+"""`demo`: a fresh sandbox world, connected through the real OAuth flow, pulled, advanced, refreshed, pulled again.
+
+Every step is the command a user would run, in a process of its own, with only settings between them. What does not
+belong here: anything that a real clinic's day would not do.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+import click
+import httpx
+
+from fullscript_pipeline.cli.children import sandbox_server
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.sandbox.client import SandboxControl
+from fullscript_pipeline.settings import Settings, load_settings
+
+ENV_FILE = "demo.env"
+_KEPT = {".gitkeep"}
+
+
+@click.command(help="A fresh world every time; only a data directory that a demo made is replaced.")
+def demo() -> int:
+    settings = load_settings()
+    began = time.monotonic()
+    clear(settings.data_dir)
+    settings.prepare_data_dir()
+    variables = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir), "FULLSCRIPT_REDIRECT_URI": _redirect_uri()}
+    _write_env(settings, variables)
+    talk(f"Demo in {settings.data_dir}", bold=True)
+    with _server(settings, variables) as control:
+        variables |= _app_variables(control)
+        for clinic in control.state()["clinics"]:
+            _connect(variables, clinic["server"], clinic["slug"])
+        control.reset_requests()
+        _phase(settings, control, variables, "First day: the catalog and the clinics, whole", "pull")
+        _advance(control)
+        _phase(settings, control, variables, "A day later: what the event feeds point at, and nothing else", "refresh")
+        _advance(control)
+        _phase(settings, control, variables, "The next daily pull", "pull")
+        _show_requests(control)
+    _show_paths(settings)
+    talk(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
+    return 0
+
+
+def clear(folder: Path) -> None:
+    """Empties a data directory that a demo made. Raises ConfigurationError for one that holds anything else."""
+    if not folder.exists():
+        return
+    found = [entry for entry in folder.iterdir() if entry.name not in _KEPT]
+    if found and not (folder / ENV_FILE).exists():
+        raise ConfigurationError(
+            f"{folder} holds data that no demo made ({len(found)} entries): choose another place with "
+            "FULLSCRIPT_DATA_DIR, for example FULLSCRIPT_DATA_DIR=/tmp/fullscript-demo."
+        )
+    for entry in found:
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def read_env(settings: Settings) -> dict[str, str]:
+    """The variables of the demo that made this data directory; empty when none did."""
+    path = settings.data_dir / ENV_FILE
+    if not path.exists():
+        return {}
+    pairs = (line.partition("=") for line in path.read_text().splitlines() if "=" in line and not line.startswith("#"))
+    return {name: value.strip("'") for name, _, value in pairs}
+
+
+def _server(settings: Settings, variables: Mapping[str, str]) -> "_Sandbox":
+    return _Sandbox(settings, variables)
+
+
+class _Sandbox:
+    """The sandbox of the demo, and its control plane."""
+
+    def __init__(self, settings: Settings, variables: Mapping[str, str]) -> None:
+        self._server = sandbox_server(
+            str(settings.sandbox_dir), 0, "--redirect-uri", variables["FULLSCRIPT_REDIRECT_URI"]
+        )
+
+    def __enter__(self) -> SandboxControl:
+        return SandboxControl(self._server.__enter__())
+
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(None, None, None)
+
+
+def _redirect_uri() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
+
+
+def _app_variables(control: SandboxControl) -> dict[str, str]:
+    variables = {}
+    for name, server in control.state()["servers"].items():
+        prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
+        for key in ("client_id", "client_secret", "api_url", "authorize_url"):
+            variables[f"{prefix}{key.upper()}"] = server[key]
+    return variables
+
+
+def _write_env(settings: Settings, variables: Mapping[str, str]) -> None:
+    """What later commands need: `set -a; . data/demo.env; set +a`."""
+    path = settings.data_dir / ENV_FILE
+    lines = ["# Made by `fullscript-pipeline demo`: settings of its sandbox and its clock."]
+    lines += [f"{name}='{value}'" for name, value in sorted(variables.items())]
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _run(variables: Mapping[str, str], *arguments: str) -> None:
+    """A command of ours, as a user would run it; its talk goes through. Raises PipelineError with its exit code."""
+    command = [sys.executable, "-m", "fullscript_pipeline", *arguments]
+    finished = subprocess.run(command, env={**os.environ, **variables}, check=False)
+    if finished.returncode:
+        error = PipelineError(
+            f"`fullscript-pipeline {' '.join(arguments)}` ended with exit code {finished.returncode}."
+        )
+        error.exit_code = finished.returncode
+        raise error
+
+
+def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
+    """`connect --no-browser`, and a browser's part played over HTTP: open the address, follow it to the callback."""
+    command = [sys.executable, "-m", "fullscript_pipeline", "connect", server, "--no-browser"]
+    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().strip() if process.stdout else ""
+        if address:
+            answer = httpx.get(
+                f"{address}&{urlencode({'login': slug})}", follow_redirects=True, trust_env=False, timeout=30
+            )
+            if answer.is_error:
+                talk(f"The sign-in of {slug} was answered {answer.status_code}.")
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        code = process.wait()
+        watchdog.cancel()
+    if code:
+        raise PipelineError(f"Connecting {slug} failed.")
+
+
+def _phase(settings: Settings, control: SandboxControl, variables: dict[str, str], title: str, command: str) -> None:
+    variables["FULLSCRIPT_NOW"] = control.state()["clock"]
+    _write_env(settings, variables)
+    talk(f"\n{title} ({variables['FULLSCRIPT_NOW'][:10]})", bold=True)
+    before = control.requests()["total"]
+    began = time.monotonic()
+    _run(variables, command)
+    talk(f"{control.requests()['total'] - before:,} requests, {time.monotonic() - began:.1f} s")
+
+
+def _advance(control: SandboxControl) -> None:
+    happened = control.advance(days=1)
+    told = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in sorted(happened["totals"].items()))
+    talk(f"\nThe sandbox's clock moves to {happened['day']}: {told}")
+
+
+def _show_requests(control: SandboxControl) -> None:
+    counts: dict[str, int] = {}
+    requests = control.requests()
+    for row in requests["counts"]:
+        name = f"{row['method']} {row['endpoint']}" + ("" if row["status"] < 300 else f" -> {row['status']}")
+        counts[name] = counts.get(name, 0) + row["count"]
+    talk("\nRequests of all three phases", bold=True)
+    data(table(["endpoint", "requests"], [[name, number] for name, number in sorted(counts.items())]))
+    data(f"{requests['total']:,} requests in all; {requests['repeated_urls_same_day']} asked twice on one day.")
+
+
+def _show_paths(settings: Settings) -> None:
+    talk("\nOpen", bold=True)
+    pages = sorted(settings.reports_dir.glob("clinics/*/index.html")) + sorted(
+        settings.reports_dir.glob("catalog/*/index.html")
+    )
+    for page in (settings.reports_dir / "index.html", *pages):
+        data(str(page))
+    talk(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
+    talk("The Dagster UI over this data: make ui")

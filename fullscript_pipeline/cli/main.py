@@ -1,0 +1,83 @@
+"""The entry point: finds the command, turns errors into one sentence and the contract's exit code.
+
+Commands are imported when used, so that `--help` does not wait for Dagster. What does not belong here: a command.
+"""
+
+import importlib
+import sys
+
+import click
+
+from fullscript_pipeline.errors import PipelineError
+
+_COMMANDS = {
+    "demo": "fullscript_pipeline.cli.demo:demo",
+    "ui": "fullscript_pipeline.cli.ui:ui",
+    "sandbox": "fullscript_pipeline.cli.sandbox:sandbox",
+    "connect": "fullscript_pipeline.cli.clinics:connect",
+    "clinics": "fullscript_pipeline.cli.clinics:clinics",
+    "disconnect": "fullscript_pipeline.cli.clinics:disconnect",
+    "pull": "fullscript_pipeline.cli.pull:pull",
+    "refresh": "fullscript_pipeline.cli.pull:refresh",
+    "report": "fullscript_pipeline.cli.report:report",
+    "catalog": "fullscript_pipeline.cli.catalog:catalog",
+}
+_SUMMARIES = {
+    "demo": "Start the bundled sandbox, pull it, write reports; says what to open.",
+    "ui": "The Dagster UI on loopback, with the demo's sandbox if there is one.",
+    "sandbox": "The local Fullscript.",
+    "connect": "Connect a clinic: a person approves in the browser.",
+    "clinics": "The connected clinics and the health of their tokens.",
+    "disconnect": "Revoke a clinic's grant at the server, then forget it.",
+    "pull": "The daily pull: catalog and clinics.",
+    "refresh": "One round of the event feeds, with the runs it asks for.",
+    "report": "Rebuild reports from the warehouse.",
+    "catalog": "What changed in the catalog.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_SUMMARIES.items()))
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A clinic's Fullscript data in DuckDB, daily; adherence pages and catalog digests.",
+)
+@click.version_option(package_name="fullscript-pipeline")
+def cli() -> None:
+    pass
+
+
+def main() -> None:
+    """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except PipelineError as error:
+        click.echo(f"fullscript-pipeline: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

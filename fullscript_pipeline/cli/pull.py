@@ -1,0 +1,212 @@
+"""`pull` and `refresh`: the daily jobs and the event rounds, without the daemon."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import click
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import open_session
+from fullscript_pipeline.cli.options import DAY
+from fullscript_pipeline.cli.running import Cell, run_cells
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.errors import NeedsConnect, PipelineError, UsageError
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
+from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.partitions import REGIONS, clinic_cell, region_cell
+from fullscript_pipeline.orchestration.refreshing import run_config
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runs import Outcome
+from fullscript_pipeline.refresh import asked, look
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import Clinic, StateStore
+
+_ORDERS = {"orders", "order_line_items"}
+
+
+@click.command(help="Pull the catalog and the clinics for today: the same assets as in the UI.")
+@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
+@click.option("--day", type=DAY, help="Default today. Lists show the present, so only orders can be of the past.")
+@click.option("--from", "first", type=DAY, help="First day of a range of orders.")
+@click.option("--to", "last", type=DAY, help="Last day of a range of orders.")
+@click.option("--only", multiple=True, metavar="RESOURCE", help="A table, such as orders; again for more.")
+@click.option("--dry-run", is_flag=True, help="Say what would run, and ask nothing.")
+def pull(
+    clinics: Sequence[str],
+    day: date | None,
+    first: date | None,
+    last: date | None,
+    only: Sequence[str],
+    dry_run: bool,
+) -> int:
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        chosen = _chosen(store, clinics)
+        cells = _cells(settings, chosen, (day, first, last), only, catalog=not clinics)
+        if dry_run:
+            data(table(["run", "job"], [[cell.label, cell.job] for cell in cells]))
+            return 0
+        instance = open_instance(settings)
+        add_clinic_partitions(instance, store)
+    WarehouseResource().open()
+    code, outcomes = run_cells(instance, cells)
+    _summary(outcomes)
+    return code
+
+
+def _chosen(store: StateStore, named: Sequence[str]) -> list[Clinic]:
+    chosen = [store.clinic(one) for one in dict.fromkeys(named)] if named else store.clinics()
+    if not chosen:
+        raise NeedsConnect("No clinic is connected; run `fullscript-pipeline connect ENV` first.")
+    return chosen
+
+
+def _cells(
+    settings: Settings,
+    clinics: Sequence[Clinic],
+    asked_days: tuple[date | None, date | None, date | None],
+    only: Sequence[str],
+    *,
+    catalog: bool,
+) -> list[Cell]:
+    today = clock.today(settings.time_zone)
+    first, last = _range(asked_days, today, settings)
+    if set(only) and set(only) <= _ORDERS and (first, last) != (today, today):
+        return [_backfill(clinic, first, last) for clinic in clinics]
+    if first != last:
+        raise UsageError(
+            "A range of days can be pulled for orders only (--only orders): every other list shows the present."
+        )
+    region_keys, clinic_keys = _selection(only, REGION_ASSETS), _selection(only, CLINIC_ASSETS)
+    if unknown := set(only) - _tables(REGION_ASSETS) - _tables(CLINIC_ASSETS):
+        known = ", ".join(sorted(_tables(REGION_ASSETS) | _tables(CLINIC_ASSETS)))
+        raise UsageError(f"There is no resource {', '.join(sorted(unknown))}; choose from {known}.")
+    regions = [region for region in REGIONS if region in {clinic.region for clinic in clinics}]
+    cells = []
+    if region_keys != frozenset() and (catalog or only):
+        cells += [
+            Cell(
+                f"catalog {region} {first}",
+                "catalog_daily",
+                region_cell(region, first),
+                tags={"fullscript/region": region},
+                assets=region_keys,
+            )
+            for region in regions
+        ]
+    if clinic_keys != frozenset():
+        cells += [
+            Cell(
+                f"{clinic.clinic_key} {first}",
+                "clinic_daily",
+                clinic_cell(clinic.clinic_key, first),
+                tags={"fullscript/clinic": clinic.clinic_key},
+                assets=clinic_keys,
+            )
+            for clinic in clinics
+        ]
+    return cells
+
+
+def _range(
+    asked_days: tuple[date | None, date | None, date | None], today: date, settings: Settings
+) -> tuple[date, date]:
+    day, first, last = asked_days
+    if day and (first or last):
+        raise UsageError("Give either --day or --from and --to.")
+    start = day or first or today
+    end = day or last or (today if first else start)
+    if start > end:
+        raise UsageError(f"--from {start} lies after --to {end}.")
+    if end > today:
+        raise UsageError(f"{end} has not begun: it is {today} ({settings.time_zone}).")
+    if start < settings.start_date:
+        raise UsageError(f"{start} lies before FULLSCRIPT_START_DATE ({settings.start_date}).")
+    return start, end
+
+
+def _backfill(clinic: Clinic, first: date, last: date) -> Cell:
+    return Cell(
+        f"{clinic.clinic_key} orders {first} to {last}",
+        "orders_backfill",
+        partition_range=(clinic_cell(clinic.clinic_key, first), clinic_cell(clinic.clinic_key, last)),
+        tags={"fullscript/clinic": clinic.clinic_key},
+    )
+
+
+def _tables(assets: Sequence[dg.AssetsDefinition]) -> set[str]:
+    return {key.path[-1] for asset in assets for key in asset.keys}
+
+
+def _selection(only: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> frozenset[dg.AssetKey] | None:
+    """The keys of the steps that make these tables; None: everything."""
+    if not only:
+        return None
+    return frozenset(key for asset in assets if {key.path[-1] for key in asset.keys} & set(only) for key in asset.keys)
+
+
+def _summary(outcomes: Sequence[tuple[Cell, Outcome]]) -> None:
+    rows = []
+    for cell, outcome in outcomes:
+        for key, metadata in outcome.materialized.items():
+            if "rows_read" in metadata:
+                rows.append(
+                    [
+                        cell.label,
+                        key,
+                        metadata["rows_read"],
+                        metadata["rows_added"],
+                        metadata["rows_changed"],
+                        metadata["rows_removed"],
+                        metadata.get("requests", ""),
+                        metadata.get("reason", "")[:60],
+                    ]
+                )
+    if rows:
+        data(table(["cell", "table", "read", "added", "changed", "removed", "requests", "note"], rows))
+
+
+@click.command(help="One round of the event feeds, with the runs it asks for.")
+@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
+def refresh(clinics: Sequence[str]) -> int:
+    settings = load_settings()
+    settings.prepare_data_dir()
+    cells: list[Cell] = []
+    code = 0
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        for clinic in _chosen(store, clinics):
+            try:
+                cells += _round(settings, store, clinic)
+            except PipelineError as error:
+                talk(f"{clinic.clinic_key}: {error}")
+                code = NeedsConnect.exit_code if NeedsConnect.exit_code in {code, error.exit_code} else error.exit_code
+        instance = open_instance(settings)
+        add_clinic_partitions(instance, store)
+    WarehouseResource().open()
+    run_code, outcomes = run_cells(instance, cells)
+    data(
+        table(["clinic", "events", "run"], [[cell.label, _events(cell), outcome.run_id] for cell, outcome in outcomes])
+    )
+    return NeedsConnect.exit_code if NeedsConnect.exit_code in {code, run_code} else code or run_code
+
+
+def _round(settings: Settings, store: StateStore, clinic: Clinic) -> list[Cell]:
+    with open_session(settings, store, clinic) as session:
+        found = look(session, store)
+        if found is None:
+            talk(f"{clinic.clinic_key}: nothing new.")
+            return []
+        asked(store, session, found)
+    tags = {"fullscript/clinic": clinic.clinic_key}
+    label = f"{clinic.clinic_key} refresh"
+    if found.whole_cell:
+        day = clock.today(settings.time_zone)
+        return [Cell(label, "clinic_daily", clinic_cell(clinic.clinic_key, day), tags=tags)]
+    return [Cell(label, "clinic_refresh", run_config=run_config(found), tags=tags)]
+
+
+def _events(cell: Cell) -> int | str:
+    config = (cell.run_config or {}).get("ops", {}).get("refresh_touched", {}).get("config", {})
+    return len(config["event_ids"]) if config else "whole cell"

@@ -1,0 +1,63 @@
+"""The clinic itself, its people and its patients. What does not belong here: what is asked per patient (`plans`)."""
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.availability import listed_or_refused
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
+from fullscript_pipeline.warehouse.tables import Table
+
+
+def pull_clinic(target: Target, session: ClinicSession) -> Report:
+    """GET /clinic."""
+    pull = Pull(target, "clinics")
+    pull.one(session, "clinic")
+    return pull.commit(Load(CLINICS, pull.lines("clinic")))
+
+
+def pull_people(target: Target, session: ClinicSession) -> list[Report]:
+    """Practitioners and staff, whole."""
+    return [
+        _pull_whole_list(target, session, "practitioners", PRACTITIONERS),
+        _pull_whole_list(target, session, "staff", STAFF),
+    ]
+
+
+def pull_patients(target: Target, session: ClinicSession) -> Report:
+    """Every patient, dependents and archived ones included."""
+    return _pull_whole_list(target, session, "patients", PATIENTS, {"patient_type": "all"})
+
+
+def read_patients(target: Target, session: ClinicSession, patients: list[str]) -> Report:
+    """These patients by id."""
+    pull = Pull(target, "patients_refresh")
+    try:
+        in_parallel(lambda patient: pull.one(session, "patient", patient), patients)
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(Load(PATIENTS, pull.lines("patient")))
+
+
+def _pull_whole_list(
+    target: Target, session: ClinicSession, endpoint: str, table: Table, params: dict[str, str] | None = None
+) -> Report:
+    """A list that holds everything: what a complete one lacks is gone."""
+    pull = Pull(target, endpoint)
+    listing = listed_or_refused(pull, session, endpoint, params)
+    if isinstance(listing, Report):
+        return listing
+    absence_counts = listing.complete and _same_lister(target, session, endpoint)
+    return pull.commit(
+        Load(table, pull.lines(endpoint), missing_among="true" if absence_counts else None),
+        total_count=listing.total_count,
+        listed_by=session.user_id,
+    )
+
+
+def _same_lister(target: Target, session: ClinicSession, resource: str) -> bool:
+    """Another user of the clinic may be allowed to see fewer rows: absence then means nothing."""
+    if target.clinic is None:
+        return True
+    with target.warehouse.read() as con:
+        before = pulls.last_lister(con, target.clinic.clinic_id, resource)
+    return before in {None, session.user_id}

@@ -1,0 +1,103 @@
+"""Treatment plans: listed per patient, one request each, so only the patients that need it are read.
+
+The first pull walks everybody. Later ones read who is new, whom events point at, and a rolling share of the rest, so
+that everybody is read again within `SWEEP_DAYS`: changes made through the API raise no event.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
+from fullscript_pipeline.warehouse.landing import Line
+
+SWEEP_DAYS = 14
+
+
+def pull_plans(target: Target, session: ClinicSession, touched_plans: Iterable[str]) -> Report:
+    """Reads the due patients' plans, and by id the touched plans of everybody else."""
+    assert target.clinic is not None  # noqa: S101 - plans exist only in clinic cells
+    with target.warehouse.read() as con:
+        due = patients_due(con, target.clinic.clinic_id)
+        alone = plans_outside(con, target.clinic.clinic_id, touched_plans, due)
+    return read_plans(target, session, due, alone)
+
+
+def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], plans: Sequence[str]) -> Report:
+    """Reads all plans of these patients, and these plans by id; detail only for rows that came thin."""
+    pull = Pull(target, "treatment_plans")
+    try:
+        walked = [patient for patient in in_parallel(lambda one: _walk(pull, session, one), patients) if patient]
+        thin = [line.id for line in pull.file.lines("patient_treatment_plans") if _is_thin(line)]
+        in_parallel(lambda plan: pull.one(session, "treatment_plan", plan), dict.fromkeys((*plans, *thin)))
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+
+    def lines() -> Iterator[Line]:
+        yield from (line for line in pull.file.lines("patient_treatment_plans") if not _is_thin(line))
+        yield from pull.file.lines("treatment_plan")
+
+    among = _among_patients(walked)
+    return pull.commit(
+        Load(TREATMENT_PLANS, lines, missing_among=among, after=lambda con: _note_read(con, pull, walked))
+    )
+
+
+def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
+    """Patients never read, and those whose turn it is: the longest unread share of 1/SWEEP_DAYS."""
+    rows = con.execute(
+        "SELECT p.patient_id, r.plans_read_at FROM core.patients p LEFT JOIN ops.patient_reads r "
+        "USING (clinic_id, patient_id) WHERE p.clinic_id = ? AND p.removed_at IS NULL "
+        "ORDER BY r.plans_read_at NULLS FIRST, p.patient_id",
+        [clinic_id],
+    ).fetchall()
+    never = [patient for patient, read_at in rows if read_at is None]
+    known = [patient for patient, read_at in rows if read_at is not None]
+    return never + known[: ceil(len(known) / SWEEP_DAYS)]
+
+
+def plans_outside(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, plans: Iterable[str], patients: Sequence[str]
+) -> list[str]:
+    """Those of the plans that reading these patients will not bring."""
+    rows = con.execute(
+        "SELECT treatment_plan_id, patient_id FROM core.treatment_plans WHERE clinic_id = ?", [clinic_id]
+    ).fetchall()
+    owner = dict(rows)
+    read = set(patients)
+    return [plan for plan in dict.fromkeys(plans) if owner.get(plan) not in read]
+
+
+def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:
+    """The patient's id once all pages are landed; None when the patient is gone or the list moved under us."""
+    try:
+        listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": patient})
+    except NotFound:
+        return None
+    return patient if listing.complete else None
+
+
+def _is_thin(line: Line) -> bool:
+    return b'"recommendations"' not in line.record or not isinstance(
+        orjson.loads(line.record).get("recommendations"), list
+    )
+
+
+def _among_patients(patients: Sequence[str]) -> str | None:
+    if not patients:
+        return None
+    return "s.patient_id IN (" + ", ".join("'" + patient.replace("'", "''") + "'" for patient in patients) + ")"
+
+
+def _note_read(con: duckdb.DuckDBPyConnection, pull: Pull, patients: Sequence[str]) -> None:
+    if not patients or pull.target.clinic is None:
+        return
+    clinic_id = pull.target.clinic.clinic_id
+    con.execute("DELETE FROM ops.patient_reads WHERE clinic_id = ? AND patient_id IN ?", [clinic_id, list(patients)])
+    con.execute(
+        "INSERT INTO ops.patient_reads SELECT ?, unnest(?::VARCHAR[]), ?", [clinic_id, list(patients), pull.observed_at]
+    )

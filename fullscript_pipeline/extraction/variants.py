@@ -1,0 +1,90 @@
+"""Variants that plans and orders name but the catalog does not hold: looked up with the clinic's own session.
+
+A plan line knows only its variant; the variant names its product; the product brings all its variants. What is loaded
+belongs to the region, by the region's loader.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.catalog import shared
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
+from fullscript_pipeline.warehouse.landing import Line
+
+# A variant that the server does not know is asked for again after this long.
+ASK_AGAIN_AFTER = timedelta(days=7)
+
+
+def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
+    """Looks up every variant of this clinic's plans and orders that core.variants lacks."""
+    assert target.clinic is not None  # noqa: S101 - asked for by a clinic's plans and orders
+    pull = Pull(target, "variants")
+    with target.warehouse.read() as con:
+        unknown = _unknown(con, target.clinic.clinic_id, target.region, pull)
+    try:
+        found = in_parallel(lambda variant: pull.one(session, "variant", variant), unknown)
+        products = {product for line in pull.file.lines("variant") if (product := _product_id(line))}
+        whole = {
+            p
+            for p, ok in zip(products, in_parallel(lambda p: pull.one(session, "product", p), products), strict=True)
+            if ok
+        }
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+
+    def alone() -> Iterator[Line]:
+        yield from (line for line in pull.file.lines("variant") if _product_id(line) not in whole)
+
+    outcomes = dict(zip(unknown, found, strict=True))
+    return pull.commit(
+        Load(PRODUCTS, lambda: map(shared, pull.file.lines("product"))),
+        Load(
+            VARIANTS,
+            lambda: (replace(line, parent_id=None) for line in alone()),
+            after=lambda con: _note(con, pull, outcomes),
+        ),
+    )
+
+
+def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: Pull) -> list[str]:
+    rows = con.execute(
+        """SELECT DISTINCT named.variant_id FROM (
+            SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
+            UNION SELECT variant_id FROM core.order_line_items WHERE clinic_id = $clinic
+                AND coalesce(line_type, '') <> 'labs' AND lab_type IS NULL
+        ) named
+        WHERE named.variant_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM core.variants v WHERE v.region = $region AND v.variant_id = named.variant_id)
+        AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
+            AND c.variant_id = named.variant_id AND c.outcome = 'not_found' AND c.checked_at > $since)
+        ORDER BY 1""",
+        {"clinic": clinic_id, "region": region, "since": pull.observed_at - ASK_AGAIN_AFTER},
+    ).fetchall()
+    return [variant for (variant,) in rows]
+
+
+def _product_id(line: Line) -> str | None:
+    record = orjson.loads(line.record)
+    product = record.get("product")
+    value = product.get("id") if isinstance(product, dict) else record.get("product_id")
+    return str(value) if value not in (None, "") else None
+
+
+def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, bool]) -> None:
+    if not outcomes or pull.target.clinic is None:
+        return
+    clinic_id = pull.target.clinic.clinic_id
+    con.execute("DELETE FROM core.clinic_variants WHERE clinic_id = ? AND variant_id IN ?", [clinic_id, list(outcomes)])
+    con.executemany(
+        "INSERT INTO core.clinic_variants VALUES (?, ?, ?, ?)",
+        [
+            (clinic_id, variant, "found" if found else "not_found", pull.observed_at)
+            for variant, found in outcomes.items()
+        ],
+    )

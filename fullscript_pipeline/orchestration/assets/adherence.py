@@ -1,0 +1,91 @@
+"""The adherence mart of a clinic, and the pages made from it."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from fullscript_pipeline.orchestration import adherence as rebuild
+from fullscript_pipeline.orchestration import specs
+from fullscript_pipeline.orchestration.partitions import clinic_days
+from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.steps import owner_and_day, told_in_a_sentence
+
+Results = Iterator[dg.MaterializeResult[None]]
+
+_SOURCES = (
+    "core/treatment_plans",
+    "core/recommendations",
+    "core/orders",
+    "core/order_line_items",
+    "core/clinic_variants",
+    "core/events",
+)
+
+
+@dg.multi_asset(
+    name="adherence",
+    partitions_def=clinic_days,
+    specs=[
+        specs.made(
+            f"marts/{table}",
+            "adherence",
+            what,
+            phi=True,
+            kinds={"duckdb", "sql"},
+            deps=[*_SOURCES, specs.latest("core/variants")],
+        )
+        for table, what in (
+            ("adherence", "One row per patient, plan and recommended product: supply, coverage, status."),
+            ("adherence_gaps", "The stretches of each row's window without full supply."),
+            ("adherence_timeline", "What the charts draw."),
+        )
+    ],
+)
+def adherence(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Results:
+    clinic_key, day = owner_and_day(context.partition_key)
+    with told_in_a_sentence(), fullscript.store() as store:
+        rows = rebuild.rebuild_mart(warehouse.open(), store.clinic(clinic_key), day)
+    yield dg.MaterializeResult(asset_key=["marts", "adherence"], metadata={"rows": rows})
+    yield dg.MaterializeResult(asset_key=["marts", "adherence_gaps"])
+    yield dg.MaterializeResult(asset_key=["marts", "adherence_timeline"])
+
+
+@dg.multi_asset(
+    name="adherence_pages",
+    partitions_def=clinic_days,
+    specs=[
+        specs.made(
+            "reports/adherence",
+            "reports",
+            "The clinic's page and a page per patient, HTML that opens offline.",
+            phi=True,
+            kinds={"html"},
+            deps=[
+                "marts/adherence",
+                "marts/adherence_timeline",
+                "core/patients",
+                "core/practitioners",
+                "core/lab_orders",
+            ],
+        )
+    ],
+)
+def adherence_pages(
+    context: dg.AssetExecutionContext,
+    fullscript: FullscriptResource,
+    warehouse: WarehouseResource,
+    reports: ReportsResource,
+) -> Results:
+    clinic_key, day = owner_and_day(context.partition_key)
+    with told_in_a_sentence(), fullscript.store() as store:
+        written = rebuild.rewrite_pages(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
+        yield dg.MaterializeResult(
+            asset_key=["reports", "adherence"],
+            metadata={
+                "patient_pages": written.patient_pages,
+                "bytes": written.bytes,
+                "page": dg.MetadataValue.path(str(written.clinic_page)),
+            },
+        )

@@ -1,0 +1,151 @@
+"""A clinic, its people, its patients, what happened there, and the plans."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from fullscript_pipeline.extraction import clinic as clinic_pulls
+from fullscript_pipeline.extraction import events as event_pulls
+from fullscript_pipeline.extraction import plans as plan_pulls
+from fullscript_pipeline.orchestration import specs
+from fullscript_pipeline.orchestration.partitions import clinic_days
+from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.steps import cell_of, open_target, results, told_in_a_sentence
+
+Results = Iterator[dg.MaterializeResult[None]]
+
+
+@dg.multi_asset(
+    name="clinic",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            "clinics",
+            "clinical",
+            "The clinic's account: name, patient and practitioner counts, discount.",
+            "GET /clinic",
+            "clinic:read",
+            phi=False,
+        )
+    ],
+)
+def clinic(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        yield from results([clinic_pulls.pull_clinic(target, session)], ["clinics"])
+
+
+@dg.multi_asset(
+    name="people",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            "practitioners",
+            "clinical",
+            "Who recommends: the clinic's practitioners.",
+            "GET /clinic/practitioners",
+            "clinic:read",
+            phi=False,
+            deps=["core/clinics"],
+        ),
+        specs.core(
+            "staff",
+            "clinical",
+            "The clinic's staff.",
+            "GET /clinic/staff",
+            "clinic:read",
+            phi=False,
+            deps=["core/clinics"],
+        ),
+    ],
+)
+def people(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        yield from results(clinic_pulls.pull_people(target, session), ["practitioners", "staff"])
+
+
+@dg.multi_asset(
+    name="patients",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            "patients",
+            "clinical",
+            "Every patient, dependents and archived ones included; one that vanishes keeps its row with `removed_at`.",
+            "GET /clinic/patients?patient_type=all",
+            "patients:read",
+            phi=True,
+            deps=["core/clinics"],
+        )
+    ],
+)
+def patients(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        yield from results([clinic_pulls.pull_patients(target, session)], ["patients"])
+
+
+@dg.multi_asset(
+    name="events",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            "events",
+            "events",
+            "What happened in the last 30 days, by id; plan events with their plan and date.",
+            "GET /events/*, GET /events/{id}",
+            "the scope of each object",
+            phi=False,
+            cadence="Daily, and between days by the event sensor",
+            deps=["core/clinics"],
+        )
+    ],
+)
+def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, store):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        report, _ = event_pulls.pull_events(target, session, store)
+        yield from results([report], ["events"])
+
+
+@dg.multi_asset(
+    name="treatment_plans",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            "treatment_plans",
+            "clinical",
+            "Treatment plans with every version since the first pull (`history.treatment_plans`).",
+            "GET /clinic/patients/{patient_id}/treatment_plans",
+            "patients:treatment_plan_history",
+            phi=True,
+            cadence="Daily for new and touched patients and a rolling share of the rest",
+            deps=["core/patients", "core/events"],
+        ),
+        specs.core(
+            "recommendations",
+            "clinical",
+            "What each plan recommends: variant, dosage as written, refills; every version kept.",
+            "GET /clinic/patients/{patient_id}/treatment_plans",
+            "patients:treatment_plan_history",
+            phi=True,
+            cadence="With its plan",
+            deps=["core/patients", "core/events"],
+        ),
+    ],
+)
+def treatment_plans(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        touched = event_pulls.touched_today(target, c.clinic_id)
+        yield from results([plan_pulls.pull_plans(target, session, touched)], ["treatment_plans", "recommendations"])

@@ -1,0 +1,122 @@
+"""What patients ordered, labs included, and the variants that plans and orders name."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.extraction import labs as lab_pulls
+from fullscript_pipeline.extraction import orders as order_pulls
+from fullscript_pipeline.extraction import variants as variant_pulls
+from fullscript_pipeline.orchestration import specs
+from fullscript_pipeline.orchestration.partitions import clinic_days
+from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.steps import (
+    any_target,
+    cell_of,
+    open_target,
+    owner_and_day,
+    results,
+    told_in_a_sentence,
+)
+
+Results = Iterator[dg.MaterializeResult[None]]
+
+_ORDERS_CADENCE = "Daily: the whole history first, then a trailing 60 days (refunds raise no event); any day again"
+
+
+@dg.multi_asset(
+    name="orders",
+    partitions_def=clinic_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    specs=[
+        specs.core(
+            "orders",
+            "commerce",
+            "Completed and refunded orders.",
+            "GET /clinic/orders",
+            "patients:order_history",
+            phi=True,
+            cadence=_ORDERS_CADENCE,
+            deps=["core/clinics"],
+        ),
+        specs.core(
+            "order_line_items",
+            "commerce",
+            "The lines of each order: variant and quantity.",
+            "GET /clinic/orders",
+            "patients:order_history",
+            phi=True,
+            cadence=_ORDERS_CADENCE,
+            deps=["core/clinics"],
+        ),
+    ],
+)
+def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    cells = [owner_and_day(key) for key in context.partition_keys]
+    asked = sorted(day for _, day in cells)
+    zone = fullscript.settings().time_zone
+    present = len(asked) == 1 and clock.cell_is_open(asked[0], zone)
+    with told_in_a_sentence(), fullscript.session(cells[0][0], "present" if present else "backfill") as (session, _):
+        c = session.clinic
+        target = any_target(context.run_id, warehouse.open(), asked[-1], server=c.server, region=c.region, clinic=c)
+        if present:
+            report = order_pulls.pull_orders(target, session)
+        else:
+            report = order_pulls.pull_order_days(target, session, asked[0], asked[-1])
+        yield from results([report], ["orders", "order_line_items"])
+
+
+@dg.multi_asset(
+    name="labs",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            table,
+            "labs",
+            what,
+            "GET /clinic/labs/orders",
+            "patients:order_history",
+            phi=True,
+            cadence="Daily, polled whole: most states raise no event; US only",
+            deps=["core/clinics"],
+        )
+        for table, what in (
+            ("lab_orders", "Lab orders and their state, every state kept in history."),
+            ("lab_order_tests", "The tests of each lab order."),
+            ("lab_order_results", "Which results are there, never their content or address."),
+        )
+    ],
+)
+def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        yield from results(
+            [lab_pulls.pull_labs(target, session)], ["lab_orders", "lab_order_tests", "lab_order_results"]
+        )
+
+
+@dg.multi_asset(
+    name="variants",
+    partitions_def=clinic_days,
+    specs=[
+        specs.core(
+            "clinic_variants",
+            "catalog",
+            "Variants that this clinic's plans and orders name and the region's catalog lacked: looked up, and whether "
+            "the server knew them. What is found goes to the region's products and variants.",
+            "GET /catalog/variants/{id}, GET /catalog/products/{id}",
+            "catalog:read",
+            phi=False,
+            deps=["core/recommendations", "core/order_line_items"],
+        )
+    ],
+)
+def variants(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Results:
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
+        c = session.clinic
+        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+        yield from results([variant_pulls.pull_unknown_variants(target, session)], ["clinic_variants"])

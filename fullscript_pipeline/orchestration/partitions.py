@@ -1,0 +1,37 @@
+"""The two grids: clinic x day for a clinic's tables, marts and pages; region x day for the catalog and its digest."""
+
+from datetime import date
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.settings import Settings, load_settings
+
+REGIONS = ("us", "ca")
+
+clinics = dg.DynamicPartitionsDefinition(name="clinics")
+regions = dg.StaticPartitionsDefinition(list(REGIONS))
+
+
+def days(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """Days of the settings' time zone, up to and including the clock's today.
+
+    Dagster only knows real days; the offset lets a demo's clock run ahead or behind.
+    """
+    zone = settings.time_zone
+    return dg.DailyPartitionsDefinition(
+        start_date=settings.start_date.isoformat(), timezone=str(zone), end_offset=1 + clock.days_ahead(zone)
+    )
+
+
+_days = days(load_settings())
+clinic_days = dg.MultiPartitionsDefinition({"clinic": clinics, "day": _days})
+region_days = dg.MultiPartitionsDefinition({"region": regions, "day": _days})
+
+
+def clinic_cell(clinic_key: str, day: date) -> dg.MultiPartitionKey:
+    return dg.MultiPartitionKey({"clinic": clinic_key, "day": day.isoformat()})
+
+
+def region_cell(region: str, day: date) -> dg.MultiPartitionKey:
+    return dg.MultiPartitionKey({"region": region, "day": day.isoformat()})

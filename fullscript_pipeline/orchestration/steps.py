@@ -1,0 +1,136 @@
+"""What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import ParamSpec, TypeVar
+
+import dagster as dg
+import duckdb
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.extraction.pull import Report, Target
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.load import Counts
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def told_in_a_sentence() -> Iterator[None]:
+    """A PipelineError becomes a Failure whose description is its sentence; the exit code goes along."""
+    try:
+        yield
+    except PipelineError as error:
+        raise dg.Failure(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
+    except duckdb.OutOfMemoryException as error:
+        raise dg.Failure(
+            f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
+        ) from None
+
+
+def plainly(step: Callable[P, R]) -> Callable[P, R]:
+    """The decorator form of `told_in_a_sentence`, for steps that return their results."""
+
+    @functools.wraps(step)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with told_in_a_sentence():
+            return step(*args, **kwargs)
+
+    return wrapped
+
+
+def cell_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
+    """The owner (clinic key or region) and the day of a run of one cell."""
+    keys = context.partition_keys
+    if len(keys) != 1:
+        raise UsageError(f"{len(keys)} days were asked at once; only orders can be pulled for a range.")
+    return owner_and_day(keys[0])
+
+
+def owner_and_day(key: str) -> tuple[str, date]:
+    """The two parts of a cell's key, whatever order Dagster joined them in."""
+    one, _, other = key.partition("|")
+    try:
+        return one, date.fromisoformat(other)
+    except ValueError:
+        return other, date.fromisoformat(one)
+
+
+def open_target(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, *, server: str, region: str, clinic: ClinicRef | None
+) -> Target:
+    """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
+    owner, day = cell_of(context)
+    settings = load_settings()
+    if not clock.cell_is_open(day, settings.time_zone):
+        today = clock.today(settings.time_zone)
+        raise UsageError(
+            f"{owner}, {day}: lists show the present, so this cell could only be filled on its day (or before 06:00 "
+            f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
+            "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
+        )
+    return any_target(context.run_id, warehouse, day, server=server, region=region, clinic=clinic)
+
+
+def any_target(
+    run_id: str, warehouse: Warehouse, day: date, *, server: str, region: str, clinic: ClinicRef | None
+) -> Target:
+    """A target of any day, present or past. Raises ConfigurationError for a clock behind the last observation."""
+    settings = load_settings()
+    with warehouse.read() as con:
+        last = pulls.last_observation(con)
+    if last is not None and clock.now() < last:
+        raise ConfigurationError(
+            f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
+            f"{last:%Y-%m-%d %H:%M} UTC: correct FULLSCRIPT_NOW or the machine's time; nothing was pulled."
+        )
+    return Target(
+        warehouse=warehouse,
+        landing_dir=settings.landing_dir,
+        encryption_key=settings.encryption_key,
+        server=server,
+        region=region,
+        day=day,
+        run_id=run_id,
+        clinic=clinic,
+    )
+
+
+def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.MaterializeResult[None]]:
+    """One result per table of a step: its counts, and the step's requests on the first."""
+    counts: dict[str, Counts] = {}
+    for report in reports:
+        for table, count in report.counts.items():
+            counts[table] = counts.get(table, Counts()) + count
+    by_resource = {report.resource: report for report in reports}
+    for place, table in enumerate(tables):
+        metadata: dict[str, dg.MetadataValue] = {}
+        if table in counts:
+            metadata |= {
+                "rows_read": dg.MetadataValue.int(counts[table].read),
+                "rows_added": dg.MetadataValue.int(counts[table].added),
+                "rows_changed": dg.MetadataValue.int(counts[table].changed),
+                "rows_removed": dg.MetadataValue.int(counts[table].removed),
+                "quarantined": dg.MetadataValue.int(counts[table].quarantined),
+            }
+        for one in [by_resource[table]] if table in by_resource else (reports if place == 0 else []):
+            metadata |= _effort(one)
+        yield dg.MaterializeResult(asset_key=["core", table], metadata=metadata)
+
+
+def _effort(report: Report) -> dict[str, dg.MetadataValue]:
+    effort: dict[str, dg.MetadataValue] = {
+        "outcome": dg.MetadataValue.text(report.outcome),
+        "requests": dg.MetadataValue.int(report.requests),
+        "seconds": dg.MetadataValue.float(report.seconds),
+    }
+    if report.reason:
+        effort["reason"] = dg.MetadataValue.text(report.reason)
+    return effort

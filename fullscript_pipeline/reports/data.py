@@ -1,0 +1,239 @@
+"""What the pages read from the warehouse: typed rows, a batch of patients at a time.
+
+The SQL is in sql/; the connection's default catalog is the warehouse, and it is only read. What does not belong here:
+words, layout, arithmetic.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import duckdb
+
+BATCH = 250
+
+
+class _Row(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+R = TypeVar("R", bound=_Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """Whose pages these are."""
+
+    clinic_id: str
+    clinic_key: str
+    region: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A patient who has at least one row in marts.adherence. Health data: for pages only."""
+
+    patient_id: str
+    first_name: str | None
+    last_name: str | None
+    date_of_birth: date | None
+    archived: bool
+
+    @property
+    def name(self) -> str:
+        """First and last name as Fullscript has them."""
+        return full_name(self.first_name, self.last_name) or "Unnamed patient"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A row of marts.adherence: patient x plan x product. `window_end` is exclusive; ratios are shares of days."""
+
+    patient_id: str
+    treatment_plan_id: str
+    product_id: str
+    as_of: date
+    window_start: date | None
+    window_end: date | None
+    window_days: int | None
+    measurable: str
+    status: str
+    adherent: str | None
+    pdc_min: float | None
+    pdc_max: float | None
+    on_hand_days: float | None
+    run_out_on: date | None
+    orders: int
+    flags: list[str]
+    reason: str | None
+    practitioner_id: str | None
+    product_name: str | None
+    brand_name: str | None
+    plan_started_on: date | None
+    dosage_text: str | None
+    units_per_day_min: str | None
+    units_per_day_max: str | None
+    unit: str | None
+    duration_kind: str | None
+    duration_days: int | None
+    supply_ratio: float | None
+    course_supply_ratio: float | None
+    longest_gap_days: float | None
+    last_order_on: date | None
+    last_order_quantity: int | None
+    last_order_units: float | None
+    units_supplied: float | None
+    carry_in_units: float | None
+    on_hand_units: float | None
+    days_late: int | None
+    due_in_days: int | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Names the row among its patient's rows."""
+        return (self.treatment_plan_id, self.product_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """A row of marts.adherence_timeline; `end_on` is exclusive, and equals `start_on` for a mark."""
+
+    patient_id: str
+    treatment_plan_id: str
+    product_id: str
+    kind: str
+    start_on: date
+    end_on: date
+    quantity: int | None
+    units: float | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    """Refunded orders that held the product; they are not counted as supply."""
+
+    patient_id: str
+    product_id: str
+    refunded_orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabRow:
+    """A lab order: its state in the REST words, and the day that state was first seen."""
+
+    patient_id: str
+    name: str | None
+    state: str | None
+    state_raw: str | None
+    since: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutlookRow:
+    """The little of a row that the clinic page needs."""
+
+    patient_id: str
+    first_name: str | None
+    last_name: str | None
+    archived: bool
+    practitioner_id: str | None
+    product_name: str | None
+    status: str
+    days_late: int | None
+    due_in_days: int | None
+    run_out_on: date | None
+
+
+@dataclass(slots=True)
+class PatientFile:
+    """Everything that stands on one patient's page."""
+
+    patient: Patient
+    rows: list[PlanRow] = field(default_factory=list)
+    timeline: dict[tuple[str, str], list[TimelineRow]] = field(default_factory=dict)
+    refunds: dict[str, int] = field(default_factory=dict)
+    labs: list[LabRow] = field(default_factory=list)
+
+
+def full_name(first: str | None, last: str | None) -> str:
+    """The names that are there, in order."""
+    return " ".join(part for part in (first, last) if part and part.strip())
+
+
+def clinic(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Clinic | None:
+    """The clinic, or None when the warehouse does not know it."""
+    found = _read(con, "clinic.sql", Clinic, {"clinic": clinic_id})
+    return found[0] if found else None
+
+
+def practitioners(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
+    """Names by practitioner id; rows that vanished from Fullscript included, old plans still name them."""
+    rows = con.execute(_sql("practitioners.sql"), {"clinic": clinic_id}).fetchall()
+    return {ident: full_name(first, last) or "Unnamed practitioner" for ident, first, last in rows}
+
+
+def has_labs(con: duckdb.DuckDBPyConnection, clinic_id: str) -> bool:
+    """Whether the clinic has any lab order (labs are not offered everywhere)."""
+    found = con.execute("SELECT 1 FROM core.lab_orders WHERE clinic_id = ? LIMIT 1", [clinic_id]).fetchone()
+    return found is not None
+
+
+def patient_count(con: duckdb.DuckDBPyConnection, clinic_id: str) -> int:
+    """Patients of the clinic who are in Fullscript now, with or without a plan."""
+    sql = "SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL"
+    (found,) = con.execute(sql, [clinic_id]).fetchone() or (0,)
+    return int(found)
+
+
+def outlook(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterator[OutlookRow]:
+    """Every row of the clinic, patients together; streamed."""
+    yield from _stream(con, "outlook.sql", OutlookRow, {"clinic": clinic_id})
+
+
+def patients(con: duckdb.DuckDBPyConnection, clinic_id: str, only: Sequence[str] | None) -> list[Patient]:
+    """Patients with a row in the mart who are still in Fullscript, by id; of `only` when given."""
+    values = {"clinic": clinic_id, "everyone": only is None, "ids": list(only or [])}
+    return _read(con, "patients.sql", Patient, values)
+
+
+def files(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, people: Sequence[Patient], *, zone: str
+) -> Iterator[PatientFile]:
+    """The patients' rows, in the order given, a batch in memory at a time; lab states on the days of `zone`."""
+    for first in range(0, len(people), BATCH):
+        batch = {one.patient_id: PatientFile(one) for one in people[first : first + BATCH]}
+        values = {"clinic": clinic_id, "ids": list(batch)}
+        for row in _read(con, "adherence.sql", PlanRow, values):
+            batch[row.patient_id].rows.append(row)
+        for mark in _read(con, "timeline.sql", TimelineRow, values):
+            lanes = batch[mark.patient_id].timeline
+            lanes.setdefault((mark.treatment_plan_id, mark.product_id), []).append(mark)
+        for refund in _read(con, "refunds.sql", RefundRow, values):
+            batch[refund.patient_id].refunds[refund.product_id] = refund.refunded_orders
+        for lab in _read(con, "labs.sql", LabRow, values | {"zone": zone}):
+            batch[lab.patient_id].labs.append(lab)
+        yield from batch.values()
+
+
+@cache
+def _sql(name: str) -> str:
+    return resources.files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
+
+
+def _read(con: duckdb.DuckDBPyConnection, name: str, shape: type[R], values: Mapping[str, Any]) -> list[R]:
+    """All rows of a query; its columns are named like the fields of `shape`."""
+    return list(_stream(con, name, shape, values))
+
+
+def _stream(con: duckdb.DuckDBPyConnection, name: str, shape: type[R], values: Mapping[str, Any]) -> Iterator[R]:
+    result = con.execute(_sql(name), dict(values))
+    columns = [column[0] for column in result.description or []]
+    if columns != [one.name for one in fields(shape)]:
+        raise TypeError(f"reports/sql/{name} does not select the fields of {shape.__name__}, in their order")
+    while rows := result.fetchmany(2000):
+        yield from (shape(*row) for row in rows)

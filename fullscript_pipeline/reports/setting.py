@@ -1,0 +1,53 @@
+"""What all pages of one writing share: whose they are, of which day, how fresh, with which thresholds.
+
+What does not belong here: anything about one patient or one product.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from fullscript_pipeline.reports import text
+from fullscript_pipeline.reports.data import Clinic
+from fullscript_pipeline.reports.policy import ReportPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all pages of one writing share. `last_pull_at` is None when no pull ever succeeded."""
+
+    clinic: Clinic
+    practitioners: dict[str, str]
+    as_of: date
+    rendered_at: datetime
+    last_pull_at: datetime | None
+    zone: ZoneInfo
+    policy: ReportPolicy
+    labs: bool = False
+
+    @property
+    def stale(self) -> str | None:
+        """The banner's sentence when the data is older than the policy allows; None when it is fresh."""
+        if self.last_pull_at is None:
+            return "No successful pull is recorded for this clinic: these figures may be out of date."
+        if self.rendered_at - self.last_pull_at <= self.policy.stale_after:
+            return None
+        return (
+            f"The last successful pull was on {text.moment(self.last_pull_at, self.zone)}; "
+            f"this page was made on {text.moment(self.rendered_at, self.zone)}. Later orders are not in it."
+        )
+
+    @property
+    def past(self) -> bool:
+        """Whether the page tells of an earlier day than the one it was made on."""
+        return self.as_of < self.rendered_at.astimezone(self.zone).date()
+
+    @property
+    def pulled(self) -> str:
+        """The last successful pull, absolute."""
+        return text.moment(self.last_pull_at, self.zone) if self.last_pull_at else "never"
+
+    @property
+    def made(self) -> str:
+        """When the page was made, absolute."""
+        return text.moment(self.rendered_at, self.zone)

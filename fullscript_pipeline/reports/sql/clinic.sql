@@ -1,0 +1,1 @@
+SELECT clinic_id, clinic_key, region, name FROM core.clinics WHERE clinic_id = $clinic LIMIT 1

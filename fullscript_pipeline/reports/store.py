@@ -1,0 +1,112 @@
+"""The folder of pages: names, permissions, atomic writes, removal of pages that no longer have a subject.
+
+File names hold opaque ids only, never a name or a date of birth. Files are 0600 and folders 0700, because pages hold
+health data on purpose. What does not belong here: what stands on a page.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+from fullscript_pipeline.errors import ConfigurationError
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def file_id(opaque: str) -> str:
+    """The id itself where it is a plain file name, else a digest of it: `x-` and 24 hex digits of its SHA-256."""
+    if _SAFE.fullmatch(opaque) and not opaque.endswith("."):
+        return opaque
+    return "x-" + hashlib.sha256(opaque.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+class ReportStore:
+    """Pages under one root. Every write is a temporary file and a rename: a reader sees the old page or the new."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path_for_index(self) -> Path:
+        """The page that links to everything there is."""
+        return self.root / "index.html"
+
+    def path_for_clinic(self, clinic_key: str, page: int = 1) -> Path:
+        """The clinic's list of patients; further pages from the second on."""
+        return self._clinic(clinic_key) / ("index.html" if page == 1 else f"page-{page}.html")
+
+    def path_for_practitioner(self, clinic_key: str, practitioner_id: str, page: int = 1) -> Path:
+        """The same list for one practitioner."""
+        suffix = "" if page == 1 else f"-page-{page}"
+        return self._clinic(clinic_key) / "practitioners" / f"{file_id(practitioner_id)}{suffix}.html"
+
+    def path_for_patient(self, clinic_key: str, patient_id: str) -> Path:
+        """One patient's page."""
+        return self._clinic(clinic_key) / "patients" / f"{file_id(patient_id)}.html"
+
+    def path_for_digest(self, region: str, day: date | None = None, suffix: str = "html") -> Path:
+        """A region's catalog digest of a day, or (without a day) the list of them."""
+        return self.root / "catalog" / file_id(region) / (f"{day.isoformat()}.{suffix}" if day else "index.html")
+
+    def write(self, path: Path, text: str) -> int:
+        """Replace `path` (below the root) by `text`; the number of bytes written.
+
+        Raises ConfigurationError when the folder cannot be written.
+        """
+        data = text.encode("utf-8", "replace")
+        temporary = path.parent / f".writing-{secrets.token_hex(6)}"
+        try:
+            self._folder(path.parent)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise ConfigurationError(
+                f"The report folder {self.root} cannot be written ({error.strerror}); "
+                "free space or give the folder back to this user, then run the report again."
+            ) from None
+        return len(data)
+
+    def keep_only(self, folder: Path, kept: Iterable[Path]) -> int:
+        """Remove the `.html` files of `folder` that are not in `kept`; the number removed."""
+        names = {path.name for path in kept if path.parent == folder}
+        stale = [path for path in folder.glob("*.html") if path.name not in names] if folder.is_dir() else []
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+    def clinic_keys(self) -> list[str]:
+        """Folder names of the clinics that have a page, sorted."""
+        return sorted(path.parent.name for path in (self.root / "clinics").glob("*/index.html"))
+
+    def regions(self) -> list[str]:
+        """Folder names of the regions that have a digest, sorted."""
+        return sorted({path.parent.name for path in (self.root / "catalog").glob("*/*.html")})
+
+    def digest_days(self, region: str) -> list[date]:
+        """The days of a region's digests, newest first."""
+        days: list[date] = []
+        for path in (self.root / "catalog" / file_id(region)).glob("*.html"):
+            with suppress(ValueError):
+                days.append(date.fromisoformat(path.stem))
+        return sorted(days, reverse=True)
+
+    def _clinic(self, clinic_key: str) -> Path:
+        return self.root / "clinics" / file_id(clinic_key)
+
+    def _folder(self, folder: Path) -> None:
+        """Make `folder` and what is missing between it and the root, each for this user only."""
+        if folder.is_dir():
+            return
+        if folder != self.root:
+            self._folder(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        else:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,68 @@
+"""The Jinja environment of every page: autoescaping, cleaned text, one inlined style sheet and its CSP hash.
+
+What does not belong here: what a page says.
+"""
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from fullscript_pipeline.reports import text
+from fullscript_pipeline.reports.words import VERDICTS
+
+
+def render(template: str, **values: Any) -> str:
+    """The page as text. A value a template names and nobody gave is an error, never an empty place."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def style() -> str:
+    """The style sheet: templates/style.css and a rule per verdict (colour, and an icon that is not read aloud)."""
+    plain = resources.files(__package__).joinpath("templates", "style.css").read_text(encoding="utf-8")
+    rules = [f".{one.key}{{color:{one.colour}}}" for one in VERDICTS.values()]
+    # The second form, where a browser knows it, keeps the icon out of what is read aloud.
+    rules += [
+        f'.{one.key}::before{{content:"{one.icon} ";content:"{one.icon} "/""}}' for one in VERDICTS.values() if one.icon
+    ]
+    lines = [line.strip() for line in plain.splitlines() if line.strip() and not line.strip().startswith("/*")]
+    return "".join([*lines, *rules])
+
+
+@cache
+def content_security_policy() -> str:
+    """Nothing may load or run; the one style element is allowed by its hash."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def _finalize(value: Any) -> Any:
+    """Every value on its way into a page: None is empty, text loses what could reorder or break it."""
+    if value is None:
+        return ""
+    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("fullscript_pipeline.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        style=Markup(style()),  # noqa: S704 -- our own style sheet
+        csp=content_security_policy(),
+        day=text.day,
+        count=text.count,
+    )
+    return environment

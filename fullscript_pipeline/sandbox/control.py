@@ -1,0 +1,94 @@
+"""The control plane under `/_sandbox/`: look at the world, move its clock, count requests, upset tokens.
+
+What does not belong here: anything that the vendor's API has.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.routes import error_answer, json_answer
+
+Body = dict[str, Any]
+
+
+class Control:
+    """The control plane of a sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def routes(self) -> list[Route]:
+        """All of it."""
+        return [
+            Route("/_sandbox/state", self.state, methods=["GET"]),
+            Route("/_sandbox/requests", self.requests, methods=["GET"]),
+            Route("/_sandbox/requests/reset", self.reset, methods=["POST"]),
+            Route("/_sandbox/advance", self.advance, methods=["POST"]),
+            Route("/_sandbox/tokens/expire", self.expire, methods=["POST"]),
+            Route("/_sandbox/tokens/revoke", self.revoke, methods=["POST"]),
+        ]
+
+    async def state(self, request: Request) -> Response:
+        """Clock, servers, credentials, clinics."""
+        return json_answer(self.sandbox.describe(str(request.base_url).rstrip("/")))
+
+    async def requests(self, _: Request) -> Response:
+        """What has been asked of the API since the last reset."""
+        return json_answer(self.sandbox.ledger.summary())
+
+    async def reset(self, _: Request) -> Response:
+        """Starts counting afresh."""
+        self.sandbox.ledger.reset()
+        return json_answer({})
+
+    async def advance(self, request: Request) -> Response:
+        """`{"days": 1}` or `{"to": "2026-11-24"}`: moves the clock."""
+        return await _do(request, lambda body: self.sandbox.advance(days=_days(body), to=_to(body)))
+
+    async def expire(self, _: Request) -> Response:
+        """Every access token is past its end now; refresh tokens still work."""
+        return json_answer({"expired": self.sandbox.oauth.expire_access_tokens()})
+
+    async def revoke(self, request: Request) -> Response:
+        """`{"clinic": slug}`: the clinic's user takes the app's authorization back."""
+        return await _do(request, lambda body: {"revoked": self.sandbox.oauth.forget(clinic=self._slug(body))})
+
+    def _slug(self, body: Body) -> str:
+        if (slug := body.get("clinic")) not in self.sandbox.world.clinics:
+            raise SandboxError(f"There is no clinic {slug!r}; see GET /_sandbox/state for their slugs.")
+        return str(slug)
+
+
+async def _do(request: Request, act: Callable[[Body], Body]) -> Response:
+    try:
+        body = orjson.loads(await request.body() or b"{}")
+        if not isinstance(body, dict):
+            raise SandboxError("The body must be a JSON object.")
+        return json_answer(act(body))
+    except orjson.JSONDecodeError:
+        return error_answer(400, "The body must be a JSON object.")
+    except SandboxError as error:
+        return error_answer(400, str(error))
+
+
+def _days(body: Body) -> int | None:
+    days = body.get("days")
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+        raise SandboxError("days must be a whole number.")
+    return days
+
+
+def _to(body: Body) -> date | None:
+    text = body.get("to")
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise SandboxError(f"to is {text!r}, which is not a day; write it like 2026-11-24.") from None

@@ -1,0 +1,5 @@
+"""What the sandbox tells the person who starts or moves it. Answers to API callers are made in `answers`."""
+
+
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked; the text is one sentence that names what, where and what to do."""

@@ -1,0 +1,120 @@
+"""One sandbox: its directory, stored state, living world, authorization server and ledger, opened and moved together.
+
+What does not belong here: HTTP (`routes`, `control`) and sockets (`server`).
+"""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fullscript_pipeline.sandbox.days import live_until, make_world
+from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.ledger import Ledger
+from fullscript_pipeline.sandbox.oauth import AuthorizationServer
+from fullscript_pipeline.sandbox.settings import Settings
+from fullscript_pipeline.sandbox.store import State, new_state, read_state, write_state
+from fullscript_pipeline.sandbox.vocabulary import REGIONS
+
+# Moving further than this in one go is surely a slip, and would block the server for minutes.
+MOST_DAYS = 1100
+
+
+class Sandbox:
+    """A world with its clock. Used from one thread."""
+
+    def __init__(self, directory: Path, state: State) -> None:
+        self.directory, self.state = directory, state
+        settings = state.settings
+        self.world = make_world(
+            settings.seed,
+            settings.start,
+            clinics=settings.clinics,
+            patients=settings.patients,
+            products=settings.products,
+            history_days=settings.history_days,
+        )
+        live_until(self.world, state.day)
+        self.oauth = AuthorizationServer(state, self.save)
+        self.ledger = Ledger()
+
+    @classmethod
+    def open(cls, directory: Path, **options: Any) -> "Sandbox":
+        """The sandbox of a directory, made there on the first start. Raises SandboxError."""
+        state = read_state(directory)
+        if state is None:
+            given = {name: value for name, value in options.items() if value is not None}
+            state = new_state(Settings(**({"start": datetime.now(UTC).date()} | given)))
+        else:
+            state.settings = state.settings.changed(options)
+        write_state(directory, state)
+        return cls(directory, state)
+
+    @property
+    def now(self) -> str:
+        """The world's clock: noon UTC of its day."""
+        return f"{self.state.day.isoformat()}T12:00:00Z"
+
+    def save(self) -> None:
+        """Stores clock, codes and tokens."""
+        write_state(self.directory, self.state)
+
+    def advance(self, *, days: int | None = None, to: date | None = None) -> dict[str, Any]:
+        """Lives `days` days, or every day up to `to`; returns what happened. Raises SandboxError."""
+        before = self.state.day
+        if (days is None) == (to is None):
+            raise SandboxError("Say either how many days to advance or the day to advance to.")
+        steps = days if days is not None else (to - before).days if to else 0
+        if steps < 0 or (days is not None and days < 1):
+            raise SandboxError(f"The sandbox's clock is at {before} and only moves forward; give a later day.")
+        if steps > MOST_DAYS:
+            raise SandboxError(f"{steps} days are too many at once; advance by at most {MOST_DAYS}.")
+        self.state.day = before + timedelta(days=steps)
+        tallies = live_until(self.world, self.state.day)
+        self.save()
+        return {
+            "from": before.isoformat(),
+            "day": self.state.day.isoformat(),
+            "clock": self.now,
+            "days": steps,
+            "clinics": {slug: dict(sorted(tallies[slug].items())) for slug in self.world.clinics},
+            "regions": {region: dict(sorted(tallies[region].items())) for region in self.world.catalogs},
+            "totals": dict(sorted(sum(tallies.values(), Counter[str]()).items())),
+        }
+
+    def describe(self, base_url: str) -> dict[str, Any]:
+        """Clock, servers with their app's credentials, and clinics, for the control plane."""
+        settings = self.state.settings
+        return {
+            "clock": self.now,
+            "day": self.state.day.isoformat(),
+            "start": settings.start.isoformat(),
+            "seed": settings.seed,
+            "redirect_uri": settings.redirect_uri,
+            "servers": {
+                server: {
+                    "region": region,
+                    "api_url": f"{base_url}/{server}/api",
+                    "authorize_url": f"{base_url}/{server}/oauth/authorize",
+                    "client_id": self.state.apps[server].client_id,
+                    "client_secret": self.state.apps[server].client_secret,
+                    "restricted_granted": self.state.apps[server].restricted_granted,
+                    "scopes": settings.scopes,
+                }
+                for server, region in REGIONS.items()
+            },
+            "clinics": [
+                {
+                    "slug": clinic.slug,
+                    "server": clinic.server,
+                    "region": clinic.catalog.region,
+                    "clinic_id": clinic.id,
+                    "name": clinic.info["name"],
+                    "connected": self.oauth.connected(clinic.slug),
+                    "patients": len(clinic.patients),
+                    "treatment_plans": len(clinic.plans),
+                    "orders": len(clinic.orders),
+                }
+                for clinic in self.world.clinics.values()
+            ],
+        }

@@ -1,0 +1,160 @@
+"""The vendor's OAuth rules: codes, tokens, the rotation of refresh tokens, revocation. All of it in real time.
+
+What does not belong here: HTTP (`routes`), and what a token may see (`endpoints`).
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fullscript_pipeline.sandbox.store import App, Code, State, TokenPair
+
+CODE_SECONDS = 600
+
+
+class RefusalError(Exception):
+    """Why the token endpoint says no: the OAuth error word, a sentence, and the status to answer with."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(error)
+        self.error, self.description, self.status = error, description, status
+
+
+class AuthorizationServer:
+    """Hands out and checks tokens; `save` is called after every change, before anything is answered."""
+
+    def __init__(self, state: State, save: Callable[[], None], now: Callable[[], float] = time.time) -> None:
+        self.state, self.save, self.now = state, save, now
+
+    def app(self, server: str, client_id: str | None, redirect_uri: str | None) -> App | None:
+        """The app that may ask for an authorization with these parameters, if any."""
+        app = self.state.apps[server]
+        matches = client_id == app.client_id and redirect_uri == self.state.settings.redirect_uri
+        return app if matches else None
+
+    def approve(self, server: str, clinic: str) -> str:
+        """The clinic's owner says yes; returns the code (single use, ten minutes)."""
+        code = secrets.token_urlsafe(32)
+        self.state.codes = {key: its for key, its in self.state.codes.items() if its.expires_at > self.now()}
+        self.state.codes[code] = Code(server, clinic, self.state.settings.redirect_uri, self.now() + CODE_SECONDS)
+        self.save()
+        return code
+
+    def token(self, server: str, form: Mapping[str, Any]) -> TokenPair:
+        """Answers the token endpoint. Raises RefusalError."""
+        self._check_client(server, form)
+        match form.get("grant_type"):
+            case "authorization_code":
+                return self._exchange(server, str(form.get("code", "")), form.get("redirect_uri"))
+            case "refresh_token":
+                return self._refresh(server, str(form.get("refresh_token", "")))
+        raise RefusalError("unsupported_grant_type", "The grant_type must be authorization_code or refresh_token.")
+
+    def revoke(self, server: str, form: Mapping[str, Any]) -> None:
+        """Ends the whole authorization a token belongs to; an unknown token is no error. Raises RefusalError."""
+        self._check_client(server, form)
+        token = form.get("token")
+        for pair in self._pairs(server):
+            if token in {pair.access_token, pair.refresh_token}:
+                self.forget(grant=pair.grant)
+
+    def forget(self, *, grant: str | None = None, clinic: str | None = None) -> int:
+        """Ends an authorization, or all of a clinic's, as its user may do in the app; returns how many tokens died."""
+        pairs = self.state.pairs
+        kept = {key: pair for key, pair in pairs.items() if grant != pair.grant and clinic != pair.clinic}
+        self.state.pairs = kept
+        self.save()
+        return len(pairs) - len(kept)
+
+    def expire_access_tokens(self) -> int:
+        """Ages every access token past its end (refresh tokens never end); returns how many were alive."""
+        alive = [pair for pair in self.state.pairs.values() if self._is_fresh(pair)]
+        for pair in alive:
+            pair.created_at = self.now() - pair.expires_in
+        self.save()
+        return len(alive)
+
+    def bearer(self, server: str, access_token: str) -> TokenPair | None:
+        """The live token of a request. Its first use retires every other refresh token of the same authorization."""
+        pair = self.state.pairs.get(access_token)
+        if pair is None or pair.server != server or not self._is_fresh(pair):
+            return None
+        if not pair.used:
+            self._first_use(pair)
+        return pair
+
+    def connected(self, clinic: str) -> bool:
+        """Whether somebody of the clinic has authorized the app and not taken it back."""
+        return any(pair.clinic == clinic for pair in self.state.pairs.values())
+
+    def _is_fresh(self, pair: TokenPair) -> bool:
+        return self.now() < pair.created_at + pair.expires_in
+
+    def _first_use(self, pair: TokenPair) -> None:
+        # "After the first use of the new access_token, only the new refresh_token will be valid."
+        pair.used = True
+        for other in self.state.pairs.values():
+            if other.grant == pair.grant and other is not pair:
+                other.refresh_retired = True
+        self.state.pairs = {
+            key: its for key, its in self.state.pairs.items() if self._is_fresh(its) or not its.refresh_retired
+        }
+        self.save()
+
+    def _exchange(self, server: str, code: str, redirect_uri: object) -> TokenPair:
+        found = self.state.codes.pop(code, None)
+        if found is None or found.server != server or found.expires_at <= self.now():
+            self.save()
+            raise RefusalError("invalid_grant", "The authorization code is unknown, used or older than ten minutes.")
+        if redirect_uri != found.redirect_uri:
+            self.save()
+            raise RefusalError("invalid_grant", "The redirect_uri is not the one that was used to authorize.")
+        return self._issue(server, found.clinic, secrets.token_hex(8))
+
+    def _refresh(self, server: str, refresh_token: str) -> TokenPair:
+        for pair in self._pairs(server):
+            if pair.refresh_token == refresh_token and not pair.refresh_retired:
+                return self._issue(server, pair.clinic, pair.grant)
+        raise RefusalError("invalid_grant", "The refresh token is unknown, revoked or has been replaced.")
+
+    def _issue(self, server: str, clinic: str, grant: str) -> TokenPair:
+        settings = self.state.settings
+        pair = TokenPair(
+            access_token=secrets.token_hex(32),
+            refresh_token=secrets.token_hex(32),
+            server=server,
+            clinic=clinic,
+            grant=grant,
+            scope=settings.scopes,
+            created_at=self.now(),
+            expires_in=settings.token_seconds,
+        )
+        self.state.pairs[pair.access_token] = pair
+        self.save()
+        return pair
+
+    def _pairs(self, server: str) -> list[TokenPair]:
+        return [pair for pair in self.state.pairs.values() if pair.server == server]
+
+    def _check_client(self, server: str, form: Mapping[str, Any]) -> None:
+        app = self.state.apps[server]
+        if (form.get("client_id"), form.get("client_secret")) != (app.client_id, app.client_secret):
+            raise RefusalError("invalid_client", "The client_id or the client_secret is not that of an app here.", 401)
+
+
+def token_answer(pair: TokenPair, owner_id: str) -> dict[str, Any]:
+    """The documented body of a successful token request."""
+    created = datetime.fromtimestamp(pair.created_at, UTC)
+    return {
+        "oauth": {
+            "access_token": pair.access_token,
+            "token_type": "Bearer",
+            "expires_in": pair.expires_in,
+            "refresh_token": pair.refresh_token,
+            "scope": pair.scope,
+            "created_at": created.strftime("%Y-%m-%dT%H:%M:%S.") + f"{created.microsecond // 1000:03d}Z",
+            "resource_owner": {"id": owner_id, "type": "Practitioner"},
+        }
+    }

@@ -1,0 +1,67 @@
+"""Orders: what a patient buys for their plans or on their own, and refunds.
+
+`order.placed` is raised for every order; a refund raises nothing and shows as an extra `state` only. What does not
+belong here: when somebody orders (`days`).
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from random import Random
+
+from fullscript_pipeline.sandbox.chance import DAYTIME, EVENING, moment_in, new_id
+from fullscript_pipeline.sandbox.labs import buy_labs
+from fullscript_pipeline.sandbox.plans import next_order_after
+from fullscript_pipeline.sandbox.world import Clinic, Patient, Plan, Record
+
+
+def order_plans(clinic: Clinic, patient: Patient, plans: Sequence[Plan], day: date, rng: Random) -> Record | None:
+    """A patient buys what their plans recommend (None when nothing of it is on sale any more)."""
+    lines: list[Record] = []
+    for plan in plans:
+        for line in plan.record["recommendations"]:
+            # People skip a line now and then, and cannot buy what has left the catalog.
+            if line["variant_id"] in clinic.catalog.variants and rng.random() < 0.93:
+                lines.append(_line(line["variant_id"], line["units_to_purchase"]))
+        lines += buy_labs(clinic, plan, day, rng)
+        plan.next_order_on = next_order_after(plan, patient.habit, day, rng)
+    if not lines:
+        return None
+    told = max(datetime.fromisoformat(plan.record["updated_at"]) for plan in plans)
+    at = max(_when(day, rng), told + timedelta(minutes=10))  # nobody buys a plan before it is sent
+    return _complete(clinic, _header(patient, [plan.id for plan in plans], rng), lines, at, rng)
+
+
+def order_freely(clinic: Clinic, patient: Patient, day: date, rng: Random) -> Record:
+    """A self-serve order: no plan behind it."""
+    chosen = rng.sample(list(clinic.catalog.variants), rng.choice((1, 1, 2, 3)))
+    lines = [_line(variant_id, rng.choice((1, 1, 2))) for variant_id in chosen]
+    return _complete(clinic, _header(patient, [], rng), lines, _when(day, rng), rng)
+
+
+def refund(order: Record) -> None:
+    """Takes an order back. How that shows is not documented; this world says it in `state`."""
+    order["state"] = "refunded"
+
+
+def _when(day: date, rng: Random) -> datetime:
+    return moment_in(day, rng, EVENING if rng.random() < 0.3 else DAYTIME)
+
+
+def _line(variant_id: str, quantity: int) -> Record:
+    return {"variant_id": variant_id, "quantity": quantity, "type": "supplement"}
+
+
+def _header(patient: Patient, plan_ids: list[str], rng: Random) -> Record:
+    number = f"R{rng.randrange(10**9):09d}"
+    return {"id": new_id(rng), "order_number": number, "patient_id": patient.id, "treatment_plan_ids": plan_ids}
+
+
+def _complete(clinic: Clinic, header: Record, lines: list[Record], at: datetime, rng: Random) -> Record:
+    told = header | {
+        "completed_at": at.astimezone(clinic.zone).isoformat(timespec="milliseconds"),
+        "line_items": lines,
+    }
+    order = told | {"state": "complete"}
+    clinic.orders[order["id"]] = order
+    clinic.tell(rng, "order.placed", at, told)
+    return order

@@ -1,0 +1,66 @@
+"""What a sandbox is made with. What does not belong here: what changes while it lives (`store`)."""
+
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from typing import Any
+
+from fullscript_pipeline.sandbox.errors import SandboxError
+
+READ_SCOPES = "catalog:read clinic:read patients:read patients:treatment_plan_history patients:order_history"
+
+# Smallest and largest value of each number.
+BOUNDS = {
+    "seed": (0, 2**63),
+    "clinics": (1, 200),
+    "patients": (5, 100_000),
+    "products": (10, 8_000),
+    "history_days": (0, 400),
+    "token_seconds": (1, 7200),
+}
+# These may differ from one start to the next; everything else makes another world.
+CHANGEABLE = frozenset({"redirect_uri", "token_seconds", "scopes"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history."""
+
+    start: date
+    seed: int = 1
+    clinics: int = 3
+    patients: int = 200
+    products: int = 320
+    history_days: int = 60
+    redirect_uri: str = "http://127.0.0.1:8765/callback"
+    scopes: str = READ_SCOPES
+    token_seconds: int = 7200
+
+    def __post_init__(self) -> None:
+        """Raises SandboxError for a number outside its bounds."""
+        for name, (least, most) in BOUNDS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise SandboxError(f"The sandbox option {name} is {value}; give a number from {least} to {most}.")
+
+    def changed(self, options: dict[str, Any]) -> "Settings":
+        """These settings with the given options (None: not given). Raises SandboxError if they mean another world."""
+        given = {name: value for name, value in options.items() if value is not None}
+        mine = asdict(self)
+        for name, value in given.items():
+            if name not in CHANGEABLE and mine[name] != value:
+                raise SandboxError(
+                    f"This sandbox was made with {name} {mine[name]}, not {value}; "
+                    "leave the option away or choose another directory."
+                )
+        return Settings(**(mine | given))
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored."""
+        return {**asdict(self), "start": self.start.isoformat()}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Settings":
+        """As it was stored."""
+        known = {field.name for field in fields(cls)}
+        kept = {name: value for name, value in stored.items() if name in known}
+        return cls(**(kept | {"start": date.fromisoformat(stored["start"])}))

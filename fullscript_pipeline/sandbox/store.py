@@ -1,0 +1,127 @@
+"""What survives a restart: settings, the clock, the apps' credentials, codes and tokens; one private JSON file.
+
+The world is not stored: it is made again from settings and clock. What does not belong here: the rules of OAuth
+(`oauth`).
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.settings import Settings
+from fullscript_pipeline.sandbox.vocabulary import REGIONS
+
+STATE_FILE = "state.json"
+# Most apps are refused the restricted endpoints; in this world the Canadian server's app is one of the few.
+GRANTED_RESTRICTED = frozenset({"ca-snd"})
+
+
+@dataclass
+class App:
+    """An app as registered on one server."""
+
+    client_id: str
+    client_secret: str
+    restricted_granted: bool
+
+
+@dataclass
+class Code:
+    """An authorization code; `expires_at` is real time in seconds since 1970."""
+
+    server: str
+    clinic: str
+    redirect_uri: str
+    expires_at: float
+
+
+@dataclass
+class TokenPair:
+    """An access token with its refresh token. `grant` names the user's authorization that it descends from."""
+
+    access_token: str
+    refresh_token: str
+    server: str
+    clinic: str
+    grant: str
+    scope: str
+    created_at: float
+    expires_in: int
+    used: bool = False
+    refresh_retired: bool = False
+
+
+@dataclass
+class State:
+    """Everything stored. `pairs` by access token, `codes` by code, `apps` by server."""
+
+    settings: Settings
+    day: date
+    apps: dict[str, App]
+    codes: dict[str, Code] = field(default_factory=dict)
+    pairs: dict[str, TokenPair] = field(default_factory=dict)
+
+
+def new_state(settings: Settings) -> State:
+    """A fresh state with newly made credentials."""
+    apps = {
+        server: App(secrets.token_hex(32), secrets.token_hex(32), server in GRANTED_RESTRICTED) for server in REGIONS
+    }
+    return State(settings, settings.start, apps)
+
+
+def read_state(directory: Path) -> State | None:
+    """The stored state, or None where there is none. Raises SandboxError when the file cannot be understood."""
+    path = directory / STATE_FILE
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SandboxError(f"The sandbox's state {path} cannot be read ({error.strerror}).") from None
+    try:
+        stored: dict[str, Any] = orjson.loads(text)
+        return State(
+            settings=Settings.from_json(stored["settings"]),
+            day=date.fromisoformat(stored["day"]),
+            apps={key: App(**value) for key, value in stored["apps"].items()},
+            codes={key: Code(**value) for key, value in stored["codes"].items()},
+            pairs={key: TokenPair(**value) for key, value in stored["pairs"].items()},
+        )
+    except (ValueError, KeyError, TypeError):
+        raise SandboxError(
+            f"The sandbox's state {path} cannot be understood; move it away to start a fresh world."
+        ) from None
+
+
+def write_state(directory: Path, state: State) -> None:
+    """Replaces the stored state at once and durably; the file is readable by its owner only."""
+    body: Mapping[str, Any] = {
+        "settings": state.settings.to_json(),
+        "day": state.day.isoformat(),
+        "apps": {key: asdict(app) for key, app in state.apps.items()},
+        "codes": {key: asdict(code) for key, code in state.codes.items()},
+        "pairs": {key: asdict(pair) for key, pair in state.pairs.items()},
+    }
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=directory, prefix=f".{STATE_FILE}-")  # made with mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(orjson.dumps(body, option=orjson.OPT_INDENT_2))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(aside).replace(directory / STATE_FILE)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SandboxError(f"The sandbox's directory {directory} cannot be written ({error.strerror}).") from None

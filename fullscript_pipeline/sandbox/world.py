@@ -1,0 +1,182 @@
+"""The things the world holds: catalogs and clinics with their patients, plans, orders, labs and events.
+
+Records are kept as the dictionaries the API answers with; what only the world knows (a patient's habits, when the
+next order is due) sits beside them. What does not belong here: how things come to be (`catalog`, `people`) or change
+(`market`, `care`, `days`), and HTTP.
+"""
+
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fullscript_pipeline.sandbox.chance import new_id, utc_text
+from fullscript_pipeline.sandbox.vocabulary import Formula
+
+Record = dict[str, Any]
+Tally = Counter[str]
+
+# Events can be listed and read for this long (vendor: "Events", last 30 days).
+EVENT_DAYS = 30
+
+
+@dataclass
+class Catalog:
+    """A region's catalog. `vocabularies`: the small id-and-name lists by path segment, brands among them."""
+
+    region: str
+    vocabularies: dict[str, dict[str, Record]]
+    unmade: list[tuple[str, Formula]]
+    products: dict[str, Record] = field(default_factory=dict)
+    topics: dict[str, str] = field(default_factory=dict)
+    variants: dict[str, tuple[Record, Record]] = field(default_factory=dict)
+
+    def add(self, product: Record, topic: str) -> None:
+        """Puts a product and its variants on sale."""
+        self.products[product["id"]] = product
+        self.topics[product["id"]] = topic
+        for variant in product["variants"]:
+            self.variants[variant["id"]] = (variant, product)
+
+    def remove(self, product: Record) -> None:
+        """Takes a product off: from now on it is a 404 and missing from every list."""
+        del self.products[product["id"]], self.topics[product["id"]]
+        for variant in product["variants"]:
+            del self.variants[variant["id"]]
+
+
+@dataclass
+class Patient:
+    """A patient and how faithfully they buy: regular, gappy, early or never."""
+
+    record: Record
+    habit: str
+    first_plan_on: date | None
+
+    @property
+    def id(self) -> str:
+        """The vendor's id."""
+        return str(self.record["id"])
+
+
+@dataclass
+class Plan:
+    """A treatment plan, how many days one order of it lasts, and when that order is due (None: never again)."""
+
+    record: Record
+    supply_days: int
+    activate_on: date | None = None
+    next_order_on: date | None = None
+
+    @property
+    def id(self) -> str:
+        """The vendor's id."""
+        return str(self.record["id"])
+
+    @property
+    def patient_id(self) -> str:
+        """The id of the patient the plan is for."""
+        return str(self.record["patient"]["id"])
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has been sent and not been cancelled."""
+        return bool(self.record["state"] == "active")
+
+
+@dataclass
+class Lab:
+    """A lab order; `row` is what lists show, `tests` and `results` come with the detail only."""
+
+    row: Record
+    tests: list[Record]
+    needs_appointment: bool
+    results: list[Record] = field(default_factory=list)
+    next_step_on: date | None = None
+
+
+@dataclass
+class Event:
+    """Something that happened, with the API object as it was then."""
+
+    id: str
+    type: str
+    at: datetime
+    clinic_id: str | None
+    data: Record
+
+    @property
+    def row(self) -> Record:
+        """The event as lists show it: everything but the data."""
+        row: Record = {"id": self.id, "type": self.type, "created_at": utc_text(self.at)}
+        return row if self.clinic_id is None else {**row, "clinic_id": self.clinic_id}
+
+
+@dataclass
+class Clinic:
+    """One clinic and everything only its own users may see."""
+
+    slug: str
+    server: str
+    zone: ZoneInfo
+    catalog: Catalog
+    info: Record
+    practitioners: dict[str, Record]
+    staff: dict[str, Record]
+    categories: dict[str, Record]
+    custom_dosages: dict[str, Record]
+    patients: dict[str, Patient] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    plans_of: dict[str, list[Plan]] = field(default_factory=dict)
+    orders: dict[str, Record] = field(default_factory=dict)
+    labs: dict[str, Lab] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The vendor's id."""
+        return str(self.info["id"])
+
+    @property
+    def owner_id(self) -> str:
+        """The practitioner who authorises the app: the first of the clinic."""
+        return next(iter(self.practitioners))
+
+    @property
+    def has_labs(self) -> bool:
+        """Labs are sold in the United States only."""
+        return self.catalog.region == "us"
+
+    def in_category(self, category_id: str) -> list[Record]:
+        """The catalog's products in a category of this clinic, by name."""
+        topic = self.categories[category_id]["name"]
+        rows = [self.catalog.products[key] for key, its in self.catalog.topics.items() if its == topic]
+        return sorted(rows, key=lambda row: (str(row["name"]), str(row["id"])))
+
+    def tell(self, rng: Random, kind: str, at: datetime, data: Record, *, names_clinic: bool = True) -> None:
+        """Records an event with a copy of `data`."""
+        event = Event(new_id(rng), kind, at, self.id if names_clinic else None, deepcopy(data))
+        self.events[event.id] = event
+
+    def settle_events(self, now: datetime) -> None:
+        """Orders the events by time and drops those that are too old to be read."""
+        kept = [event for event in self.events.values() if event.at >= now - timedelta(days=EVENT_DAYS)]
+        self.events = {event.id: event for event in sorted(kept, key=lambda event: event.at)}
+
+
+@dataclass
+class World:
+    """All of it, as of the end of `day` (noon UTC)."""
+
+    seed: int
+    start: date
+    day: date
+    catalogs: dict[str, Catalog]
+    clinics: dict[str, Clinic]
+
+    def age(self, day: date) -> int:
+        """Days since the start day; history is negative or zero."""
+        return (day - self.start).days

@@ -1,0 +1,137 @@
+"""The SQLite file itself: private, in WAL mode, migrated, with short transactions.
+
+Used by several processes and threads at once: a writer takes the write lock at its start (BEGIN IMMEDIATE), so that
+what it read cannot change under it, and waits a bounded time for others. What does not belong here: any table.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
+from fullscript_pipeline.state.schema import MIGRATIONS
+
+_BUSY_SECONDS = 30.0
+
+
+class Database:
+    """Opens `path`, creating folder (0700) and file (0600), and brings it to the newest schema.
+
+    Raises ConfigurationError when it cannot be used as it is, Busy when others hold it for longer than we may wait.
+    """
+
+    def __init__(self, path: Path, busy_seconds: float = _BUSY_SECONDS) -> None:
+        self.path = path
+        self._busy_seconds = busy_seconds
+        self._make_private_file()
+        self._engine = self._make_engine()
+        self._migrate()
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view."""
+        with self._told(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that holds the write lock from its start; committed at the end, rolled back on an error."""
+        with self._told(), self._engine.connect() as connection:
+            connection = connection.execution_options(begin="IMMEDIATE")  # noqa: PLW2901
+            with connection.begin():
+                yield connection
+
+    def _make_private_file(self) -> None:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Before SQLite does: it would follow the umask. Its -wal and -shm files copy the mode of this one.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            if self.path.stat().st_mode & 0o077:
+                self.path.chmod(0o600)
+        except OSError as problem:
+            raise ConfigurationError(
+                f"The state store {self.path} cannot be opened for writing ({problem.strerror}): set "
+                "FULLSCRIPT_DATA_DIR to a folder you own, or change its permissions."
+            ) from None
+
+    def _make_engine(self) -> Engine:
+        engine = create_engine(
+            URL.create("sqlite", database=str(self.path)),
+            connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, _record: object) -> None:
+            connection.isolation_level = None  # our own BEGIN below, not the driver's guess
+            _use_wal(connection, self._busy_seconds)
+            connection.execute("PRAGMA synchronous=FULL")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+        return engine
+
+    def _migrate(self) -> None:
+        with self.read() as connection:
+            version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+        if version == len(MIGRATIONS):
+            return
+        with self.write() as connection:
+            # Again under the lock: another process may have migrated meanwhile.
+            version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+            if version > len(MIGRATIONS):
+                raise ConfigurationError(
+                    f"The state store {self.path} was made by a newer version of fullscript-pipeline: install that one."
+                )
+            for migration in MIGRATIONS[version:]:
+                for statement in migration:
+                    connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn SQLite's complaints into sentences; the statement's values (tokens) are in none of them."""
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as problem:
+            cause = problem.orig if isinstance(problem, DBAPIError) else problem
+            if type(cause) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
+                raise  # a mistake of ours (a constraint, a wrong statement), not the file's
+            raise self._in_words(str(cause)) from None
+
+    def _in_words(self, text: str) -> PipelineError:
+        if "locked" in text or "busy" in text:
+            return Busy(
+                f"Another process has been writing the state store {self.path} for more than "
+                f"{self._busy_seconds:.0f} s: wait for it, or stop it, and run this again."
+            )
+        if "disk is full" in text:
+            return PipelineError(f"The disk that holds the state store {self.path} is full: free some space.")
+        return ConfigurationError(
+            f"The state store {self.path} cannot be used ({text}): restore it from a backup, or move it away and "
+            "connect the clinics again."
+        )
+
+
+def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Switch the file to WAL, once; SQLite itself does not wait here for other processes that start together."""
+    deadline = time.monotonic() + seconds
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

@@ -1,0 +1,196 @@
+"""What users granted us: the token pairs, and the states of connects under way.
+
+What does not belong here: when to renew and how (`api.tokens`); this room only keeps what it is given, safely.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.errors import Busy
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import clinics, grants, oauth_states
+
+OAUTH_STATE_LIFE = timedelta(minutes=10)
+# Longer than the slowest renewal (two calls of two minutes) of the process that holds it.
+_LOCK_SECONDS = 300.0
+
+StateVerdict = Literal["ok", "unknown", "used", "expired"]
+
+
+class GrantRecords:
+    """Part of StateStore."""
+
+    db: Database
+    keyring: Keyring
+
+    def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool:
+        """Store the pair as generation + 1; the clinic is ok from then on.
+
+        With `expected_generation`, only if the stored one still has it: False means that another writer (a connect)
+        was faster, and that its pair stands.
+        """
+        with self.db.write() as connection:
+            found = connection.execute(select(grants.c.generation).where(_user(clinic, grant.user_id))).scalar()
+            if expected_generation is not None and found != expected_generation:
+                return False
+            row = self._row(clinic, grant, generation=(found or 0) + 1)
+            statement = insert(grants).values(row)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["server", "clinic_id", "user_id"], set_=row)
+            )
+            healthy = {"status": "ok", "status_reason": None, "updated_at": row["updated_at"]}
+            connection.execute(
+                update(clinics)
+                .where(clinics.c.server == clinic.server, clinics.c.clinic_id == clinic.clinic_id)
+                .where(clinics.c.status == "needs_connect")
+                .values(healthy)
+            )
+        return True
+
+    def load_grant(self, clinic: ClinicRef) -> Grant | None:
+        """The best working grant: the widest scopes, then the most patients visible, then the newest. None: none."""
+        ok = self._grants(clinic, only_ok=True)
+        return max(
+            ok, key=lambda grant: (len(grant.scopes), grant.patients_visible or 0, grant.obtained_at), default=None
+        )
+
+    def grants(self, clinic: ClinicRef) -> list[Grant]:
+        """Every grant of the clinic, dead ones included."""
+        return self._grants(clinic, only_ok=False)
+
+    def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int) -> None:
+        """The server confirmed that this pair is not valid any more. The row stays: tokens are never thrown away."""
+        with self.db.write() as connection:
+            connection.execute(
+                update(grants)
+                .where(_user(clinic, user_id), grants.c.generation == generation)
+                .values(status="dead", updated_at=clock.real_now().isoformat())
+            )
+
+    def confirm_grant(self, clinic: ClinicRef, user_id: str, generation: int) -> None:
+        """The new access token has worked: the refresh token before it is of no use any more."""
+        with self.db.write() as connection:
+            connection.execute(
+                update(grants)
+                .where(_user(clinic, user_id), grants.c.generation == generation)
+                .values(previous_refresh_token=None)
+            )
+
+    def reencrypt_grants(self) -> int:
+        """Seal every token with the first key of the setting; the number of grants."""
+        with self.db.write() as connection:
+            rows = connection.execute(select(grants)).all()
+            for row in rows:
+                columns = ("access_token", "refresh_token", "previous_refresh_token")
+                sealed = {name: self._resealed(getattr(row, name)) for name in columns}
+                owner = (grants.c.server == row.server) & (grants.c.clinic_id == row.clinic_id)
+                connection.execute(update(grants).where(owner, grants.c.user_id == row.user_id).values(sealed))
+        return len(rows)
+
+    @contextmanager
+    def grant_lock(self, clinic: ClinicRef) -> Iterator[None]:
+        """One renewal at a time for this clinic, across threads and processes. Raises Busy after five minutes.
+
+        A file lock, not a transaction: it is held while the token endpoint answers, and other rows must stay writable.
+        """
+        folder = self.db.path.with_name(f"{self.db.path.name}.locks")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        name = hashlib.sha256(f"{clinic.server} {clinic.clinic_id}".encode()).hexdigest()[:24]
+        lock = FileLock(folder / f"{name}.lock", mode=0o600, poll_interval=0.02)
+        try:
+            with lock.acquire(timeout=_LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise Busy(
+                f"Another process has been renewing the token of clinic {clinic.clinic_key} for {_LOCK_SECONDS:.0f} s: "
+                "wait for it, or stop it, and run this again."
+            ) from None
+
+    def new_oauth_state(self, server: str) -> str:
+        """A fresh, unguessable state for a connect to `server`; only its hash is kept."""
+        state = secrets.token_urlsafe(32)
+        moment = clock.real_now().timestamp()
+        with self.db.write() as connection:
+            old = moment - 24 * OAUTH_STATE_LIFE.total_seconds()
+            connection.execute(delete(oauth_states).where(oauth_states.c.created_s < old))
+            connection.execute(insert(oauth_states).values(state_hash=_hash(state), server=server, created_s=moment))
+        return state
+
+    def use_oauth_state(self, server: str, state: str) -> StateVerdict:
+        """Use `state` up: "ok" the first time within ten minutes of real time for this server."""
+        moment = clock.real_now().timestamp()
+        mine = (oauth_states.c.state_hash == _hash(state)) & (oauth_states.c.server == server)
+        with self.db.write() as connection:
+            row = connection.execute(select(oauth_states).where(mine)).first()
+            if row is None:
+                return "unknown"
+            if row.used_s is not None:
+                return "used"
+            connection.execute(update(oauth_states).where(mine).values(used_s=moment))
+            age = moment - row.created_s
+            # A clock set back since makes an age negative: that state is as good as old.
+            return "ok" if 0 <= age <= OAUTH_STATE_LIFE.total_seconds() else "expired"
+
+    def _grants(self, clinic: ClinicRef, *, only_ok: bool) -> list[Grant]:
+        query = select(grants).where(grants.c.server == clinic.server, grants.c.clinic_id == clinic.clinic_id)
+        if only_ok:
+            query = query.where(grants.c.status == "ok")
+        with self.db.read() as connection:
+            rows = connection.execute(query.order_by(grants.c.user_id)).all()
+        return [self._grant(row) for row in rows]
+
+    def _grant(self, row: Row[Any]) -> Grant:
+        previous = row.previous_refresh_token
+        return Grant(
+            user_id=row.user_id,
+            user_type=row.user_type,
+            scopes=tuple(row.scopes.split()),
+            obtained_at=datetime.fromisoformat(row.obtained_at),
+            expires_at=datetime.fromisoformat(row.expires_at),
+            access_token=self.keyring.open(row.access_token),
+            refresh_token=self.keyring.open(row.refresh_token),
+            previous_refresh_token=self.keyring.open(previous) if previous else None,
+            generation=row.generation,
+            patients_visible=row.patients_visible,
+        )
+
+    def _row(self, clinic: ClinicRef, grant: Grant, generation: int) -> dict[str, Any]:
+        previous = grant.previous_refresh_token
+        return {
+            "server": clinic.server,
+            "clinic_id": clinic.clinic_id,
+            "user_id": grant.user_id,
+            "user_type": grant.user_type,
+            "scopes": " ".join(grant.scopes),
+            "patients_visible": grant.patients_visible,
+            "access_token": self.keyring.seal(grant.access_token),
+            "refresh_token": self.keyring.seal(grant.refresh_token),
+            "previous_refresh_token": self.keyring.seal(previous) if previous else None,
+            "obtained_at": grant.obtained_at.isoformat(),
+            "expires_at": grant.expires_at.isoformat(),
+            "generation": generation,
+            "status": "ok",
+            "updated_at": clock.real_now().isoformat(),
+        }
+
+    def _resealed(self, stored: str | None) -> str | None:
+        return self.keyring.seal(self.keyring.open(stored)) if stored else None
+
+
+def _user(clinic: ClinicRef, user_id: str) -> Any:
+    return (grants.c.server == clinic.server) & (grants.c.clinic_id == clinic.clinic_id) & (grants.c.user_id == user_id)
+
+
+def _hash(state: str) -> str:
+    return hashlib.sha256(state.encode()).hexdigest()

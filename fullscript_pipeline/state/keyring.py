@@ -1,0 +1,59 @@
+"""Encrypts what must not lie in the state store as plain text: the tokens.
+
+The setting is one key or several, comma separated: the first encrypts, all decrypt, so that keys can be rotated. A
+key is a Fernet key (44 characters of URL-safe base64) or any other text, from which one is derived. What does not
+belong here: the warehouse's and the landing frames' encryption.
+"""
+
+import base64
+import binascii
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from fullscript_pipeline.errors import ConfigurationError
+
+_PLAIN = "plain:"
+_SEALED = "fernet:"
+SETTING = "FULLSCRIPT_ENCRYPTION_KEY"
+
+
+class Keyring:
+    """Seals and opens short secrets. Without a key they are kept as they are, marked so."""
+
+    def __init__(self, setting: str | None) -> None:
+        keys = [part.strip() for part in (setting or "").split(",") if part.strip()]
+        self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in keys]) if keys else None
+
+    def seal(self, secret: str) -> str:
+        """`secret` as it may be stored."""
+        return f"{_SEALED}{self._fernet.encrypt(secret.encode()).decode()}" if self._fernet else f"{_PLAIN}{secret}"
+
+    def open(self, stored: str) -> str:
+        """The secret in `stored`. Raises ConfigurationError when it was sealed with a key we do not have."""
+        if stored.startswith(_PLAIN):
+            return stored.removeprefix(_PLAIN)
+        if self._fernet is None:
+            raise ConfigurationError(
+                f"The tokens in the state store are encrypted and {SETTING} is not set: set it to the key they were "
+                "saved with."
+            )
+        try:
+            return self._fernet.decrypt(stored.removeprefix(_SEALED).encode()).decode()
+        except InvalidToken:
+            raise ConfigurationError(
+                f"The tokens in the state store were saved with another key than {SETTING} holds now: set the former "
+                "key, or list both, comma separated, the new one first."
+            ) from None
+
+
+def _fernet_key(text: str) -> bytes:
+    """`text` itself when it is a Fernet key, else a key derived from it (HKDF, SHA-256)."""
+    try:
+        if len(text) == 44 and len(base64.urlsafe_b64decode(text)) == 32:
+            return text.encode()
+    except (binascii.Error, ValueError):
+        pass
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"fullscript-pipeline tokens").derive(text.encode())
+    return base64.urlsafe_b64encode(derived)

@@ -1,0 +1,182 @@
+"""What was seen and handled: events, feed positions, what is not available to a clinic, facts about the directory.
+
+The ledger may be behind the data, never ahead: an event is marked processed after the warehouse has committed what it
+asked for. What does not belong here: reading feeds, deciding what to fetch (`refresh`), data (`core.events` is a copy).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.schema import availability, cursors, events, facts
+
+SeenBy = Literal["feed", "webhook", "delivery"]
+Kind = Literal["sandbox", "production"]
+_AT_ONCE = 500  # SQLite bounds the number of values in one statement
+
+
+@dataclass(frozen=True)
+class LedgerEvent:
+    """An event as the ledger knows it. `clinic_id` is '' where the vendor gives none (product.created)."""
+
+    server: str
+    clinic_id: str
+    event_id: str
+    event_type: str | None = None
+    resource_id: str | None = None
+    created_at: str | None = None
+    seen_by: SeenBy = "feed"
+    seen_at: datetime | None = None
+    asked_run: str | None = None
+    processed_at: datetime | None = None
+
+
+class EventLedger:
+    """Part of StateStore."""
+
+    db: Database
+
+    def unseen_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> list[str]:
+        """Those of `event_ids` that are not in the ledger, in their order, each once."""
+        wanted = list(dict.fromkeys(event_ids))
+        seen: set[str] = set()
+        with self.db.read() as connection:
+            for some in _chunks(wanted):
+                query = select(events.c.event_id).where(_these(server, clinic_id, some))
+                seen.update(connection.execute(query).scalars())
+        return [event_id for event_id in wanted if event_id not in seen]
+
+    def record_events(self, new: Iterable[LedgerEvent]) -> int:
+        """Add events; one that is there already stays as it is. The number added."""
+        moment = clock.now()
+        rows = [_event_row(event, moment) for event in new]
+        added = 0
+        with self.db.write() as connection:
+            for row in rows:
+                added += connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
+        return added
+
+    def mark_asked(self, server: str, clinic_id: str, event_ids: Iterable[str], run: str) -> None:
+        """A run (or batch) called `run` was asked to handle them."""
+        self._update(server, clinic_id, event_ids, {"asked_run": run})
+
+    def mark_processed(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> None:
+        """What they asked for is committed in the warehouse."""
+        self._update(server, clinic_id, event_ids, {"processed_at": clock.now().isoformat()})
+
+    def pending_events(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
+        """Events not processed yet, the oldest first, those of a run that was asked already included."""
+        query = (
+            select(events)
+            .where(events.c.server == server, events.c.clinic_id == clinic_id, events.c.processed_at.is_(None))
+            .order_by(events.c.created_at, events.c.event_id)
+            .limit(limit)
+        )
+        with self.db.read() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def cursor(self, server: str, clinic_id: str, feed: str) -> str | None:
+        """How far a feed was read: whatever text was stored."""
+        query = select(cursors.c.position).where(
+            cursors.c.server == server, cursors.c.clinic_id == clinic_id, cursors.c.feed == feed
+        )
+        with self.db.read() as connection:
+            return connection.execute(query).scalar()
+
+    def set_cursor(self, server: str, clinic_id: str, feed: str, position: str) -> None:
+        row = {"position": position, "updated_at": clock.now().isoformat()}
+        statement = insert(cursors).values(server=server, clinic_id=clinic_id, feed=feed, **row)
+        with self.db.write() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["server", "clinic_id", "feed"], set_=row)
+            )
+
+    def note_unavailable(self, clinic: ClinicRef, endpoint: str, day: date, reason: str) -> None:
+        """This clinic cannot have `endpoint` on `day` (the data's day); asked again the day after."""
+        key = {"server": clinic.server, "clinic_id": clinic.clinic_id, "endpoint": endpoint, "day": day.isoformat()}
+        statement = insert(availability).values(**key, reason=reason)
+        with self.db.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_={"reason": reason}))
+
+    def unavailable(self, clinic: ClinicRef, endpoint: str, day: date) -> str | None:
+        """Why `endpoint` is not available to this clinic on `day`; None when it may be asked."""
+        query = select(availability.c.reason).where(
+            availability.c.server == clinic.server,
+            availability.c.clinic_id == clinic.clinic_id,
+            availability.c.endpoint == endpoint,
+            availability.c.day == day.isoformat(),
+        )
+        with self.db.read() as connection:
+            return connection.execute(query).scalar()
+
+    def claim_data_dir(self, kind: Kind) -> None:
+        """This directory is for sandboxes, or for production, from now on. Raises ConfigurationError for the other."""
+        with self.db.write() as connection:
+            connection.execute(insert(facts).values(name="kind", value=kind).on_conflict_do_nothing())
+            found = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
+        if found != kind:
+            raise ConfigurationError(
+                f"The data directory {self.db.path.parent} holds {found} servers and cannot take a {kind} one (a "
+                "region has one catalog): set FULLSCRIPT_DATA_DIR to another directory."
+            )
+
+    def fact(self, name: str) -> str | None:
+        """A fact about this data directory: `kind`, `made_by_demo`, ..."""
+        with self.db.read() as connection:
+            return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+
+    def set_fact(self, name: str, value: str) -> None:
+        statement = insert(facts).values(name=name, value=value)
+        with self.db.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+    def _update(self, server: str, clinic_id: str, event_ids: Iterable[str], changed: dict[str, str]) -> None:
+        with self.db.write() as connection:
+            for some in _chunks(list(event_ids)):
+                connection.execute(update(events).where(_these(server, clinic_id, some)).values(changed))
+
+
+def _these(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
+    return (events.c.server == server) & (events.c.clinic_id == clinic_id) & events.c.event_id.in_(event_ids)
+
+
+def _chunks(values: list[str]) -> Iterable[list[str]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+
+
+def _event_row(event: LedgerEvent, moment: datetime) -> dict[str, Any]:
+    return {
+        "server": event.server,
+        "clinic_id": event.clinic_id,
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "resource_id": event.resource_id,
+        "created_at": event.created_at,
+        "seen_at": (event.seen_at or moment).isoformat(),
+        "seen_by": event.seen_by,
+        "asked_run": event.asked_run,
+        "processed_at": event.processed_at.isoformat() if event.processed_at else None,
+    }
+
+
+def _event(row: Row[Any]) -> LedgerEvent:
+    return LedgerEvent(
+        server=row.server,
+        clinic_id=row.clinic_id,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        resource_id=row.resource_id,
+        created_at=row.created_at,
+        seen_by=row.seen_by,
+        seen_at=datetime.fromisoformat(row.seen_at),
+        asked_run=row.asked_run,
+        processed_at=datetime.fromisoformat(row.processed_at) if row.processed_at else None,
+    )

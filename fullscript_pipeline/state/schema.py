@@ -1,0 +1,115 @@
+"""The tables of the operational store, and the plain DDL that makes them.
+
+Every row names its server: one vendor id may exist on two of them. Times are UTC text (ISO 8601), except where a
+column ends in `_s`: seconds since 1970, for arithmetic in SQL. What does not belong here: queries.
+
+A migration is never edited once released; a change is a new one at the end.
+"""
+
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+# status: ok, needs_connect (no working grant), removed (disconnected; the row keeps the clinic's key for a return)
+clinics = Table(
+    "clinics", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("clinic_key", Text), Column("region", Text), Column("name", Text),
+    Column("status", Text), Column("status_reason", Text), Column("connected_at", Text), Column("updated_at", Text),
+)  # fmt: skip
+
+# One row per user who connected; tokens are encrypted when there is a key. status: ok, dead
+grants = Table(
+    "grants", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("user_type", Text), Column("scopes", Text), Column("patients_visible", Integer),
+    Column("access_token", Text), Column("refresh_token", Text), Column("previous_refresh_token", Text),
+    Column("obtained_at", Text), Column("expires_at", Text), Column("generation", Integer),
+    Column("status", Text), Column("updated_at", Text),
+)  # fmt: skip
+
+oauth_states = Table(
+    "oauth_states", metadata,
+    Column("state_hash", Text, primary_key=True), Column("server", Text),
+    Column("created_s", Float), Column("used_s", Float),
+)  # fmt: skip
+
+# Permits to send, lent in blocks. A block counts against the window until counted_until_s.
+request_leases = Table(
+    "request_leases", metadata,
+    Column("lease_id", Integer, primary_key=True), Column("server", Text), Column("app", Text), Column("lane", Text),
+    Column("permits", Integer), Column("granted_s", Float), Column("counted_until_s", Float),
+)  # fmt: skip
+
+# A pause the server asked for (429 with Retry-After): nobody sends before until_s.
+request_holds = Table(
+    "request_holds", metadata,
+    Column("server", Text, primary_key=True), Column("app", Text, primary_key=True), Column("until_s", Float),
+)  # fmt: skip
+
+# "Not available to this clinic" (403 on a restricted endpoint, 404 on a whole list), remembered for a day.
+availability = Table(
+    "availability", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True), Column("day", Text, primary_key=True), Column("reason", Text),
+)  # fmt: skip
+
+# The ledger: which events were seen, which run was asked to handle them, when that was done. clinic_id '' = none given.
+events = Table(
+    "events", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("event_type", Text), Column("resource_id", Text), Column("created_at", Text),
+    Column("seen_at", Text), Column("seen_by", Text), Column("asked_run", Text), Column("processed_at", Text),
+)  # fmt: skip
+
+cursors = Table(
+    "cursors", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("feed", Text, primary_key=True), Column("position", Text), Column("updated_at", Text),
+)  # fmt: skip
+
+# Deliveries as received, byte for byte. state: received, handled, ignored, failed
+webhook_inbox = Table(
+    "webhook_inbox", metadata,
+    Column("server", Text, primary_key=True), Column("event_id", Text, primary_key=True),
+    Column("body", LargeBinary), Column("headers", Text), Column("received_at", Text),
+    Column("state", Text), Column("state_reason", Text), Column("updated_at", Text),
+)  # fmt: skip
+
+# Facts about this data directory: kind (sandbox or production), made_by_demo, ...
+facts = Table("facts", metadata, Column("name", Text, primary_key=True), Column("value", Text))
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE clinics (server TEXT NOT NULL, clinic_id TEXT NOT NULL, clinic_key TEXT NOT NULL UNIQUE,"
+        " region TEXT NOT NULL, name TEXT, status TEXT NOT NULL, status_reason TEXT, connected_at TEXT NOT NULL,"
+        " updated_at TEXT NOT NULL, PRIMARY KEY (server, clinic_id))",
+        "CREATE TABLE grants (server TEXT NOT NULL, clinic_id TEXT NOT NULL, user_id TEXT NOT NULL,"
+        " user_type TEXT NOT NULL, scopes TEXT NOT NULL, patients_visible INTEGER, access_token TEXT NOT NULL,"
+        " refresh_token TEXT NOT NULL, previous_refresh_token TEXT, obtained_at TEXT NOT NULL,"
+        " expires_at TEXT NOT NULL, generation INTEGER NOT NULL, status TEXT NOT NULL, updated_at TEXT NOT NULL,"
+        " PRIMARY KEY (server, clinic_id, user_id))",
+        "CREATE TABLE oauth_states (state_hash TEXT PRIMARY KEY, server TEXT NOT NULL, created_s REAL NOT NULL,"
+        " used_s REAL)",
+        "CREATE TABLE request_leases (lease_id INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL,"
+        " app TEXT NOT NULL, lane TEXT NOT NULL, permits INTEGER NOT NULL, granted_s REAL NOT NULL,"
+        " counted_until_s REAL NOT NULL)",
+        "CREATE INDEX request_leases_by_end ON request_leases (server, app, counted_until_s)",
+        "CREATE TABLE request_holds (server TEXT NOT NULL, app TEXT NOT NULL, until_s REAL NOT NULL,"
+        " PRIMARY KEY (server, app))",
+        "CREATE TABLE availability (server TEXT NOT NULL, clinic_id TEXT NOT NULL, endpoint TEXT NOT NULL,"
+        " day TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (server, clinic_id, endpoint, day))",
+        "CREATE TABLE events (server TEXT NOT NULL, clinic_id TEXT NOT NULL, event_id TEXT NOT NULL, event_type TEXT,"
+        " resource_id TEXT, created_at TEXT, seen_at TEXT NOT NULL, seen_by TEXT NOT NULL, asked_run TEXT,"
+        " processed_at TEXT, PRIMARY KEY (server, clinic_id, event_id))",
+        "CREATE INDEX events_pending ON events (server, clinic_id) WHERE processed_at IS NULL",
+        "CREATE TABLE cursors (server TEXT NOT NULL, clinic_id TEXT NOT NULL, feed TEXT NOT NULL,"
+        " position TEXT NOT NULL, updated_at TEXT NOT NULL, PRIMARY KEY (server, clinic_id, feed))",
+        "CREATE TABLE webhook_inbox (server TEXT NOT NULL, event_id TEXT NOT NULL, body BLOB NOT NULL,"
+        " headers TEXT NOT NULL, received_at TEXT NOT NULL, state TEXT NOT NULL, state_reason TEXT,"
+        " updated_at TEXT NOT NULL, PRIMARY KEY (server, event_id))",
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    ),
+)

@@ -1,0 +1,49 @@
+"""The operational store as others see it: one object over one SQLite file.
+
+"State decides what to fetch, DuckDB what is true": nothing here is data about patients, and all of it may be behind
+the warehouse, never ahead. What does not belong here: queries (a module per subject), HTTP, Dagster.
+"""
+
+import hashlib
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fullscript_pipeline.state.clinics import ClinicRecords
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.grants import GrantRecords
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.ledger import EventLedger
+from fullscript_pipeline.state.requests import RequestBudget
+
+
+class StateStore(ClinicRecords, GrantRecords, EventLedger):
+    """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
+
+    `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. Raises ConfigurationError when the file cannot be used.
+    """
+
+    def __init__(self, path: Path, encryption_key: str | None = None) -> None:
+        self.db = Database(path)
+        self.keyring = Keyring(encryption_key)
+        self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close this process's connections; using the store again opens new ones."""
+        self.db.close()
+
+    def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:
+        """The budget of an app on a server, `limit` per 300 s; sessions of one process share its leases."""
+        app = hashlib.sha256(client_id.encode()).hexdigest()[:16]
+        with self._lock:
+            return self._budgets.setdefault((server, app, limit), RequestBudget(self.db, server, app, limit))

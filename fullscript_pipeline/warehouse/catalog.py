@@ -1,0 +1,73 @@
+"""The region's catalog and each clinic's categories. What does not belong here: how products are found (extraction)."""
+
+from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, decimal, flag, text
+
+BRANDS = Table(
+    "brands", "region", key=("brand_id",), history=True, columns=(text("name"), text("prefix"), text("status"))
+)
+
+VARIANTS = Table(
+    "variants",
+    "region",
+    key=("variant_id",),
+    history=True,
+    columns=(
+        Column(
+            "product_id",
+            source=("product.id", "product_id"),
+            sql="coalesce(parent_id, nullif(r.product.id, ''), nullif(r.product_id, ''))",
+        ),
+        text("name"),
+        text("sku"),
+        flag("is_primary", "primary"),
+        decimal("units", strict=False),
+        text("units_raw", "units"),
+        text("unit_of_measure"),
+        text("availability"),
+        text("status"),
+        text("upc"),
+        decimal("msrp", strict=False),
+        text("msrp_raw", "msrp"),
+        text("supplier_sku"),
+    ),
+    untyped=("product",),
+)
+
+PRODUCTS = Table(
+    "products",
+    "region",
+    key=("product_id",),
+    history=True,
+    columns=(
+        text("name"),
+        text("brand_id", "brand.id", "brand_id"),
+        text("description_html"),
+        text("dosage_recommended_amount", "dosage.recommended_amount"),
+        text("dosage_recommended_frequency", "dosage.recommended_frequency"),
+        text("dosage_recommended_duration", "dosage.recommended_duration"),
+        text("dosage_format", "dosage.format"),
+        text("dosage_additional_info", "dosage.additional_info"),
+    ),
+    children=(Child(VARIANTS, "variants", "product_id"),),
+    untyped=("brand", "dosage", "primary_variant"),
+)
+
+
+def _named(name: str, singular: str) -> Table:
+    return Table(name, "region", key=(f"{singular}_id",), history=True, columns=(text("name"),))
+
+
+INGREDIENTS = _named("ingredients", "ingredient")
+ALLERGENS = _named("allergens", "allergen")
+SUPPLEMENT_TYPES = _named("supplement_types", "supplement_type")
+THIRD_PARTY_CERTIFICATIONS = _named("third_party_certifications", "third_party_certification")
+PRACTITIONER_TYPES = _named("practitioner_types", "practitioner_type")
+
+CATEGORIES = Table("categories", "clinic", key=("category_id",), columns=(text("name"),))
+
+CATEGORY_PRODUCTS = Table(
+    "category_products",
+    "clinic",
+    key=("category_id", "product_id"),
+    columns=(Column("product_name", Kind.TEXT, ("name",)),),
+)

@@ -1,0 +1,125 @@
+"""Clinics, their people, patients and treatment plans. What does not belong here: orders, labs, catalog."""
+
+from fullscript_pipeline.warehouse.tables import (
+    Child,
+    Column,
+    Table,
+    day,
+    decimal,
+    flag,
+    instant,
+    integer,
+    text,
+    texts,
+)
+
+CLINICS = Table(
+    "clinics",
+    "clinic",
+    key=("clinic_id",),
+    key_is_scope=True,
+    columns=(
+        Column("clinic_key", sql="ctx.clinic_key"),
+        Column("region", sql="ctx.region"),
+        Column("server", sql="ctx.server"),
+        text("name"),
+        integer("patient_count"),
+        integer("practitioner_count"),
+        decimal("discount"),
+        text("dispensary_url"),
+        text("integration_id"),
+        instant("integration_activated_at"),
+        text("margin_type"),
+    ),
+)
+
+_PERSON = (text("first_name"), text("last_name"), text("email"))
+
+PRACTITIONERS = Table(
+    "practitioners",
+    "clinic",
+    key=("practitioner_id",),
+    columns=(*_PERSON, text("practitioner_type_id"), flag("invite_accepted"), text("external_id", "metadata.id")),
+    untyped=("metadata",),
+)
+
+STAFF = Table(
+    "staff",
+    "clinic",
+    key=("staff_id",),
+    columns=(*_PERSON, flag("invite_accepted"), text("external_id", "metadata.id")),
+    untyped=("metadata",),
+)
+
+PATIENTS = Table(
+    "patients",
+    "clinic",
+    key=("patient_id",),
+    columns=(
+        *_PERSON,
+        day("date_of_birth"),
+        text("gender"),
+        flag("archived"),
+        flag("is_dependent"),
+        text("guardian_patient_id"),
+        text("external_id", "metadata.id"),
+        decimal("discount"),
+        decimal("total_discount"),
+        text("mobile_number"),
+        flag("text_message_notification"),
+    ),
+    untyped=("metadata",),
+)
+
+RECOMMENDATIONS = Table(
+    "recommendations",
+    "clinic",
+    key=("treatment_plan_id", "position"),
+    by_position=True,
+    history=True,
+    columns=(
+        text("variant_id"),
+        integer("units_to_purchase"),
+        flag("refill"),
+        text("take_with"),
+        text("dosage_amount", "dosage.amount", "dosage.recommended_amount"),
+        text("dosage_frequency", "dosage.frequency", "dosage.recommended_frequency"),
+        text("dosage_duration", "dosage.duration", "dosage.recommended_duration"),
+        text("dosage_format", "dosage.format"),
+        text("dosage_additional_info", "dosage.additional_info"),
+        texts("dosage_time_of_day", "dosage.time_of_day"),
+    ),
+    untyped=("dosage",),
+)
+
+# `state` is the REST word; webhook bodies say `active: "true"` instead, whatever the plan's state is.
+_PLAN_STATE = "lower(coalesce(nullif(r.state, ''), nullif(r.current_state, ''), if(r.active = 'true', 'active', NULL)))"
+
+TREATMENT_PLANS = Table(
+    "treatment_plans",
+    "clinic",
+    key=("treatment_plan_id",),
+    history=True,
+    extra_sources=("state", "current_state", "active"),
+    columns=(
+        Column(
+            "patient_id",
+            sql="coalesce(nullif(r.patient.id, ''), nullif(r.patient_id, ''), parent_id)",
+            source=("patient.id", "patient_id"),
+        ),
+        text("practitioner_id", "practitioner.id", "practitioner_id"),
+        Column("state", sql=_PLAN_STATE),
+        day("available_at"),
+        instant("created_at"),
+        day("created_on", "created_at"),
+        instant("updated_at"),
+        day("updated_on", "updated_at"),
+        text("personal_message"),
+        text("treatment_plan_text"),
+        text("source"),
+        text("lab_checkout_status"),
+        text("external_id", "metadata.id"),
+    ),
+    children=(Child(RECOMMENDATIONS, "recommendations", "treatment_plan_id"),),
+    untyped=("patient", "practitioner", "metadata", "resources", "lab_recommendations", "patient_lab_fields_needed"),
+)

@@ -1,0 +1,43 @@
+"""Orders and their lines. What does not belong here: lab orders (`labs.py`), prices (`catalog.py`)."""
+
+from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, day, instant, integer, text, texts
+
+ORDER_LINE_ITEMS = Table(
+    "order_line_items",
+    "clinic",
+    key=("order_id", "position"),
+    by_position=True,
+    columns=(
+        text("variant_id"),
+        integer("quantity"),
+        text("line_type", "type"),
+        text("lab_type"),
+    ),
+)
+
+# How a refund shows is not documented: any of these words or marks is taken for one.
+_IS_REFUNDED = (
+    "coalesce(lower(r.state) = 'refunded' OR lower(r.status) = 'refunded' OR lower(r.refunded) IN ('true', '1')"
+    " OR nullif(r.refunded_at, '') IS NOT NULL, false)"
+)
+_REFUND_SOURCES = ("state", "status", "refunded", "refunded_at")
+
+ORDERS = Table(
+    "orders",
+    "clinic",
+    key=("order_id",),
+    columns=(
+        text("order_number"),
+        text("patient_id", "patient_id", "patient.id"),
+        instant("completed_at"),
+        day("completed_on", "completed_at"),
+        Column("completed_at_raw", source=("completed_at",)),
+        texts("treatment_plan_ids"),
+        Column("is_refunded", Kind.FLAG, source=_REFUND_SOURCES, sql=_IS_REFUNDED, strict=False),
+        text("state"),
+        text("status"),
+        text("refunded_at"),
+    ),
+    children=(Child(ORDER_LINE_ITEMS, "line_items", "order_id"),),
+    untyped=("patient", "refunded"),
+)

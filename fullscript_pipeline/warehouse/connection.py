@@ -1,0 +1,177 @@
+"""Opens the warehouse: one DuckDB instance a process, the file attached only while it is read or written.
+
+A cross-process file lock with a bounded wait stands before every attach, for readers too: while one process holds a
+DuckDB file for writing, no other can even read it. What does not belong here: tables, SQL of the load, anything that
+fetches. Fetching happens with no file attached.
+"""
+
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from fullscript_pipeline.errors import Busy, ConfigurationError
+
+MEMORY_LIMIT = "200MB"
+LOCK_WAIT_SECONDS = 300.0
+_ALIAS = "warehouse"
+
+
+def _httpfs_extension() -> Path:
+    """The wheel's extension file. It brings the fast cipher that encrypted files need; nothing may be downloaded."""
+    spec = importlib.util.find_spec("duckdb_extension_httpfs")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError("The package duckdb-extension-httpfs is missing; set the environment up with `make`.")
+    return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
+
+
+def _quoted(value: str | Path) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+class Warehouse:
+    """The DuckDB file of one data directory, and the only way to it.
+
+    `read()` and `write()` yield a connection whose default catalog is the warehouse; `write()` is one transaction that
+    commits when the block ends and rolls back when it raises. Both raise Busy (exit 75, naming the holder) when another
+    process keeps the file longer than `lock_wait` seconds.
+    """
+
+    def __init__(self, path: Path, encryption_key: str | None = None, *, lock_wait: float = LOCK_WAIT_SECONDS) -> None:
+        self.path = path
+        self._key = encryption_key
+        self._lock_wait = lock_wait
+        self._lock = FileLock(str(path) + ".lock", mode=0o600)
+        self._holder = Path(str(path) + ".holder")
+        self._instance: duckdb.DuckDBPyConnection | None = None
+        self._guard = threading.RLock()
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to read with; DuckDB is asked for the file in read-only mode."""
+        if not self.exists():
+            raise ConfigurationError(
+                f"There is no warehouse at {self.path} yet; `fullscript-pipeline pull` (or the demo) makes it."
+            )
+        with self._attached(read_only=True) as con:
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction."""
+        with self._attached(read_only=False) as con:
+            con.execute("BEGIN")
+            try:
+                yield con
+            except BaseException:
+                con.execute("ROLLBACK")
+                raise
+            con.execute("COMMIT")
+
+    @contextmanager
+    def maintain(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """For migrations and checkpoints: writable, no transaction opened."""
+        with self._attached(read_only=False) as con:
+            yield con
+
+    @contextmanager
+    def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._guard, self._exclusively():
+            con = self._connection()
+            self._attach(con, read_only=read_only)
+            try:
+                yield con
+            finally:
+                con.execute("USE memory")
+                con.execute(f"DETACH {_ALIAS}")
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        try:
+            self._lock.acquire(timeout=self._lock_wait, poll_interval=0.05)
+        except Timeout:
+            raise Busy(
+                f"The warehouse {self.path} is held by process {self._held_by()} and was not free within "
+                f"{self._lock_wait:.0f} s; let that process finish or stop it, then try again."
+            ) from None
+        try:
+            self._holder.write_text(str(os.getpid()))
+            yield
+        finally:
+            self._lock.release()
+
+    def _held_by(self) -> str:
+        try:
+            return self._holder.read_text() or "unknown"
+        except OSError:
+            return "unknown"
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._instance is None:
+            temp = self.path.parent / "tmp"
+            con = duckdb.connect(
+                ":memory:",
+                config={
+                    "autoinstall_known_extensions": "false",
+                    "autoload_known_extensions": "false",
+                    "threads": "1",
+                    "memory_limit": MEMORY_LIMIT,
+                    "temp_directory": str(temp),
+                    "temp_file_encryption": "true" if self._key else "false",
+                },
+            )
+            con.execute("SET TimeZone = 'UTC'")
+            if self._key:
+                con.execute(f"LOAD {_quoted(_httpfs_extension())}")
+            self._instance = con
+        return self._instance
+
+    def _attach(self, con: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        options = [f"ENCRYPTION_KEY {_quoted(self._key)}"] if self._key else []
+        if read_only:
+            options.append("READ_ONLY")
+        clause = f" ({', '.join(options)})" if options else ""
+        umask = os.umask(0o077)
+        try:
+            self._until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {_ALIAS}{clause}"))
+        finally:
+            os.umask(umask)
+        con.execute(f"USE {_ALIAS}")
+
+    def _until_free(self, attach: Callable[[], object]) -> None:
+        """Waits for a foreign reader (a notebook, the DuckDB shell) that knows nothing of our lock."""
+        deadline = time.monotonic() + self._lock_wait
+        while True:
+            try:
+                attach()
+                return
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower():
+                    raise ConfigurationError(
+                        f"The warehouse {self.path} cannot be opened: {_first_line(error)} Check the folder's "
+                        "permissions and free space."
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise Busy(
+                        f"The warehouse {self.path} is open in another program: {_first_line(error)} Close it there, "
+                        "or read the copy under `published/` instead."
+                    ) from None
+                time.sleep(0.2)
+            except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
+                raise ConfigurationError(
+                    f"The warehouse {self.path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set "
+                    f"({_first_line(error)}) Set the key it was made with."
+                ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(". ") + "."

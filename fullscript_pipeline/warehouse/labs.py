@@ -1,0 +1,55 @@
+"""Lab orders with their tests and results: who waits for what, never the results themselves.
+
+Results are named and dated only; their short-lived addresses are dropped before landing (`landing.SECRET_KEYS`).
+"""
+
+from fullscript_pipeline.warehouse.tables import Child, Column, Table, text
+
+LAB_ORDER_TESTS = Table(
+    "lab_order_tests",
+    "clinic",
+    key=("lab_order_id", "position"),
+    by_position=True,
+    history=True,
+    columns=(text("lab_test_id", "id", "lab_test_id"), text("name", "name", "display_name", "title")),
+)
+
+LAB_ORDER_RESULTS = Table(
+    "lab_order_results",
+    "clinic",
+    key=("lab_order_id", "position"),
+    by_position=True,
+    history=True,
+    columns=(
+        text("lab_result_id", "id"),
+        text("name", "name", "display_name", "title"),
+        text("state", "state", "status"),
+    ),
+)
+
+# Webhooks use other words than REST for the same states; the REST words are kept, an unknown one stands as it is.
+_STATE = """CASE lower(coalesce(nullif(r.state, ''), nullif(r.status, '')))
+    WHEN 'results_received' THEN 'partial_results'
+    WHEN 'all_results_received' THEN 'results_ready'
+    ELSE lower(coalesce(nullif(r.state, ''), nullif(r.status, ''))) END"""
+
+LAB_ORDERS = Table(
+    "lab_orders",
+    "clinic",
+    key=("lab_order_id",),
+    history=True,
+    columns=(
+        text("patient_id", "patient_id", "patient.id"),
+        text("practitioner_id", "practitioner_id", "practitioner.id"),
+        text("treatment_plan_id"),
+        text("name", "name", "display_name", "title"),
+        Column("state", sql=_STATE),
+        text("state_raw", "state", "status"),
+        text("collection_method", "collection_method", "collection_type", "sample_type"),
+    ),
+    children=(
+        Child(LAB_ORDER_TESTS, "tests", "lab_order_id"),
+        Child(LAB_ORDER_RESULTS, "results", "lab_order_id"),
+    ),
+    untyped=("patient", "practitioner", "first_name", "last_name", "email", "latest_aggregated_result"),
+)

@@ -1,0 +1,212 @@
+"""Landing: every page as received, one encrypted or compressed frame each, appended and synced before it is used.
+
+The frames are the resume checkpoint and the source that core can be rebuilt from without an API call. A file holds one
+pull of one resource; its first line of each frame tells the request, every other line is one record with its envelope:
+`{"clinic_id", "region", "endpoint", "fetched_at", "request_id", "parent_id", "id", "hash", "record"}`, record last.
+What does not belong here: DuckDB, typing.
+
+On disk a frame is `FSL1`, flags (1 byte: 1 = encrypted), length (4 bytes), payload. The payload is zstd, sealed with
+AES-256-GCM when there is a key (nonce first, the header as associated data). A torn last frame is cut off on reopening.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from fullscript_pipeline.errors import ConfigurationError
+
+# Links that let their holder act as the patient, and results' short-lived addresses: never written to disk.
+SECRET_KEYS = frozenset({"invitation_url", "checkout_url", "practitioner_pay_url", "pdf_url"})
+
+NO_ID = "no-id:"
+UNREADABLE = "unreadable:"
+
+_MAGIC = b"FSL1"
+_HEADER = struct.Struct(">4sBI")
+_ENCRYPTED = 1
+_RECORD = b',"record":'
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record as landed. `record` is its JSON text; `parent_id` the object it was listed under, else None."""
+
+    id: str
+    parent_id: str | None
+    hash: str
+    record: bytes
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a frame answers: enough to know that a page need not be asked again.
+
+    `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404.
+    """
+
+    endpoint: str
+    key: str
+    page: int = 1
+    records: int = 0
+    is_last: bool = True
+    total_count: int | None = None
+    found: bool = True
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Where a page came from."""
+
+    clinic_id: str
+    region: str
+    endpoint: str
+    fetched_at: str
+    request_id: str | None
+    parent_id: str | None = None
+
+
+def without_secrets(value: Any) -> Any:
+    """The same JSON value without the named secret keys, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_secrets(one) for key, one in value.items() if key not in SECRET_KEYS}
+    if isinstance(value, list):
+        return [without_secrets(one) for one in value]
+    return value
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """Sorted keys, no spaces: key order must not look like a change. Raises TypeError for text that is not Unicode."""
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+
+
+def content_hash(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+class FrameFile:
+    """An append-only file of frames; safe for several threads of one process."""
+
+    def __init__(self, path: Path, encryption_key: str | None = None) -> None:
+        self.path = path
+        self._cipher = AESGCM(_derived(encryption_key)) if encryption_key else None
+        self._lock = threading.Lock()
+        self.appended = 0
+        self.appended_pages = 0
+        self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+
+    def append(self, request: Request, lines: Sequence[bytes]) -> None:
+        """Writes one frame and syncs it: afterwards the page survives a crash."""
+        head = orjson.dumps({"frame": request.__dict__})
+        with self._lock:
+            payload = self._compressor.compress(b"\n".join((head, *lines)))
+            flags = _ENCRYPTED if self._cipher else 0
+            size = len(payload) + (28 if self._cipher else 0)
+            header = _HEADER.pack(_MAGIC, flags, size)
+            if self._cipher:
+                nonce = os.urandom(12)
+                payload = nonce + self._cipher.encrypt(nonce, payload, header)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(header + payload)
+                file.flush()
+                os.fsync(file.fileno())
+            self.appended += 1
+            self.appended_pages += request.total_count is not None or request.records != 1
+
+    def frames(self) -> Iterator[tuple[Request, list[bytes]]]:
+        """Every whole frame in order. Raises ConfigurationError when the key is not the one it was sealed with."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            while (header := file.read(_HEADER.size)) and len(header) == _HEADER.size:
+                magic, flags, size = _HEADER.unpack(header)
+                payload = file.read(size)
+                if magic != _MAGIC or len(payload) < size:
+                    return
+                text = zstandard.ZstdDecompressor().decompress(self._opened(payload, flags, header))
+                head, *lines = text.split(b"\n")
+                yield Request(**orjson.loads(head)["frame"]), lines
+
+    def records(self) -> Iterator[tuple[Request, Iterator[Line]]]:
+        """Every frame with its records."""
+        for request, lines in self.frames():
+            yield request, map(parse_line, lines)
+
+    def requests(self) -> list[Request]:
+        return [request for request, _ in self.frames()]
+
+    def lines(self, endpoint: str | None = None) -> Iterator[Line]:
+        """Every record, optionally of one endpoint only, in the order received."""
+        for request, lines in self.frames():
+            if endpoint is None or request.endpoint == endpoint:
+                yield from map(parse_line, lines)
+
+    def cut_torn_end(self) -> None:
+        """Drops a frame that a crash left unfinished, so that the next append starts at a clean edge."""
+        if not self.path.exists():
+            return
+        good = 0
+        with self.path.open("rb") as file:
+            while (header := file.read(_HEADER.size)) and len(header) == _HEADER.size:
+                magic, _, size = _HEADER.unpack(header)
+                if magic != _MAGIC or len(file.read(size)) < size:
+                    break
+                good = file.tell()
+        if good < self.path.stat().st_size:
+            os.truncate(self.path, good)
+
+    def _opened(self, payload: bytes, flags: int, header: bytes) -> bytes:
+        if not flags & _ENCRYPTED:
+            return payload
+        if self._cipher is None:
+            raise ConfigurationError(
+                f"{self.path} is encrypted; set FULLSCRIPT_ENCRYPTION_KEY to the key it was made with."
+            )
+        try:
+            return self._cipher.decrypt(payload[:12], payload[12:], header)
+        except InvalidTag:
+            raise ConfigurationError(
+                f"{self.path} cannot be read with FULLSCRIPT_ENCRYPTION_KEY as it is set; set the key it was made with."
+            ) from None
+
+
+def make_line(envelope: Envelope, record: Mapping[str, Any]) -> bytes:
+    """A line of a frame. A record without an id, or with text that is no Unicode, is landed so that the load can tell
+    (`NO_ID`, `UNREADABLE`): it goes to quarantine there, and nothing is lost here."""
+    cleaned = without_secrets(record)
+    try:
+        text = canonical(cleaned)
+        record_id = str(cleaned["id"]) if cleaned.get("id") not in (None, "") else NO_ID + content_hash(text)
+    except TypeError:
+        text = orjson.dumps({"as_received": json.dumps(cleaned, sort_keys=True)})
+        record_id = UNREADABLE + content_hash(text)
+    return line_of(envelope, record_id, text)
+
+
+def line_of(envelope: Envelope, record_id: str, text: bytes) -> bytes:
+    head = orjson.dumps({**envelope.__dict__, "id": record_id, "hash": content_hash(text)})
+    return head[:-1] + _RECORD + text + b"}"
+
+
+def parse_line(line: bytes) -> Line:
+    cut = line.index(_RECORD)
+    head = orjson.loads(line[:cut] + b"}")
+    return Line(head["id"], head["parent_id"], head["hash"], line[cut + len(_RECORD) : -1])
+
+
+def _derived(encryption_key: str) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"fullscript-pipeline landing").derive(encryption_key.encode())

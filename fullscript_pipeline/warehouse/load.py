@@ -1,0 +1,121 @@
+"""Loads landed records into core and history: compare hashes first, write only what differs, all in one transaction.
+
+The caller holds the transaction (`Warehouse.write`). What does not belong here: fetching, which records to ask for,
+`ops.pulls` (`pulls.py`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+import duckdb
+import pyarrow as pa
+
+from fullscript_pipeline.warehouse import merge
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.tables import Table
+
+BATCH = 10_000
+
+Lines = Callable[[], Iterator[Line]]
+
+_INCOMING = pa.schema([(name, pa.string()) for name in ("parent_id", "id", "hash", "record")])
+_KEYS = pa.schema([("parent_id", pa.string()), ("id", pa.string()), ("hash", pa.string()), ("ordinal", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Context:
+    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row."""
+
+    server: str
+    region: str
+    clinic_id: str | None
+    clinic_key: str | None
+    observed_at: datetime
+    pull_id: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a load did, in records of the table itself (not of its children)."""
+
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+def load(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    lines: Lines,
+    context: Context,
+    *,
+    missing_among: str | None = None,
+    gone: Sequence[str] = (),
+) -> Counts:
+    """Writes the records that differ from the latest known version.
+
+    `lines` is called twice and must give the same records both times; of several with one id the last counts.
+    `missing_among`: the lines are everything there is among the stored rows that meet this SQL condition over `s`
+    ("true": all), so what is missing there is marked removed; None: absence means nothing. `gone`: ids that the server
+    denied one by one.
+    Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
+    """
+    merge.set_context(con, context)
+    _stage_keys(con, lines)
+    wanted, added = merge.compare(con, table)
+    quarantined = 0
+    for batch in _batches(lines, wanted):
+        con.register("arriving", batch)
+        con.execute("CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM arriving")
+        con.unregister("arriving")
+        quarantined += merge.batch(con, table)
+    removed = merge.remove_missing(con, table, missing_among) if missing_among else 0
+    if gone:
+        removed += merge.remove(con, table, gone)
+    changed = max(0, len(wanted) - added - quarantined)
+    return Counts(merge.count(con, "newest"), added, changed, removed, quarantined)
+
+
+def _stage_keys(con: duckdb.DuckDBPyConnection, lines: Lines) -> None:
+    """Temp table `newest`: per record the hash and place of its last line."""
+    con.register("arriving", pa.RecordBatchReader.from_batches(_KEYS, _key_batches(lines)))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, arg_max(hash, ordinal) AS hash, "
+        "max(ordinal) AS ordinal FROM arriving GROUP BY ALL"
+    )
+    con.unregister("arriving")
+
+
+def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
+    numbered = enumerate(lines())
+    while chunk := list(islice(numbered, BATCH)):
+        yield pa.record_batch(
+            [
+                pa.array([line.parent_id for _, line in chunk], pa.string()),
+                pa.array([line.id for _, line in chunk], pa.string()),
+                pa.array([line.hash for _, line in chunk], pa.string()),
+                pa.array([ordinal for ordinal, _ in chunk], pa.int64()),
+            ],
+            schema=_KEYS,
+        )
+
+
+def _batches(lines: Lines, wanted: set[int]) -> Iterator[pa.Table]:
+    if not wanted:
+        return
+    changed = (line for ordinal, line in enumerate(lines()) if ordinal in wanted)
+    while chunk := list(islice(changed, BATCH)):
+        columns = (
+            [line.parent_id for line in chunk],
+            [line.id for line in chunk],
+            [line.hash for line in chunk],
+            [line.record.decode() for line in chunk],
+        )
+        yield pa.table(dict(zip(_INCOMING.names, columns, strict=True)), schema=_INCOMING)

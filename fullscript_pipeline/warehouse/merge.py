@@ -1,0 +1,214 @@
+"""The SQL of a merge: DELETE + INSERT for current tables, close + open of versions for tables with history.
+
+Works on the temp table `incoming` (parent_id, id, hash, record), where every row is known to differ from what is
+stored. What does not belong here: reading landing files, deciding what is complete (`load.py`).
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from fullscript_pipeline.warehouse import reading
+from fullscript_pipeline.warehouse.tables import Child, Table
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.warehouse.load import Context
+
+
+def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
+    """One row, cross-joined where a column comes from the pull and not from the record."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE ctx (server VARCHAR, region VARCHAR, clinic_id VARCHAR, clinic_key VARCHAR, "
+        "observed_at TIMESTAMPTZ, pull_id VARCHAR)"
+    )
+    con.execute(
+        "INSERT INTO ctx VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            context.server,
+            context.region,
+            context.clinic_id,
+            context.clinic_key,
+            context.observed_at,
+            context.pull_id,
+        ],
+    )
+
+
+def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    (rows,) = con.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)
+    return int(rows)
+
+
+def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[set[int], int]:
+    """The places in `newest` of records that are new, changed or returned; and how many of them are new."""
+    rows = con.execute(
+        f"""SELECT n.ordinal, s.content_hash IS NULL FROM newest n LEFT JOIN (
+            SELECT s.* FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)}) s ON {_key_match(table)}
+        WHERE s.content_hash IS DISTINCT FROM n.hash OR s.removed_at IS NOT NULL"""
+    ).fetchall()
+    return {ordinal for ordinal, _ in rows}, sum(is_new for _, is_new in rows)
+
+
+def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> int:
+    """Marks what is stored, is not in `newest` and meets `among` (SQL over the stored row `s`). Returns how many."""
+    keys = ", ".join(f"s.{name}" for name in table.key)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} FROM {table.stored_in} s, ctx WHERE {_scope(table)}"
+        f"{_latest(table)} AND s.removed_at IS NULL AND ({among}) AND NOT {_same_key(table, 'newest')}"
+    )
+    if gone := count(con, "gone"):
+        _remove(con, table)
+    return gone
+
+
+def batch(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Merges `incoming` into the table and its children. Returns how many records went to quarantine."""
+    bad = _quarantine(con, table, "incoming")
+    _merge(con, table, "incoming", close_where=_same_key(table, "incoming"))
+    for child in table.children:
+        bad += _merge_child(con, child)
+    return bad
+
+
+def remove(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str]) -> int:
+    """Marks objects as gone that the vendor answered 404 for. Returns how many were still there."""
+    con.register("arriving", pa.table({table.key[-1]: pa.array(sorted(ids), pa.string())}))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {table.key[-1]} FROM arriving WHERE {table.key[-1]} IN ("
+        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)} "
+        "AND s.removed_at IS NULL)"
+    )
+    con.unregister("arriving")
+    if gone := count(con, "gone"):
+        _remove(con, table)
+    return gone
+
+
+def _remove(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Gone rows are kept, with `removed_at`; where there is history, as a closing version. Children go with them."""
+    match = " AND ".join(f"s.{name} = g.{name}" for name in table.key)
+    _tombstone(con, table, f"EXISTS (SELECT 1 FROM gone g WHERE {match})")
+    for child in table.children:
+        _tombstone(con, child.table, f"EXISTS (SELECT 1 FROM gone g WHERE s.{child.parent_column} = g.{table.key[-1]})")
+
+
+def _tombstone(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:
+    here = f"{_scope(table)}{_latest(table)} AND s.removed_at IS NULL AND {where}"
+    if not table.history:
+        con.execute(f"UPDATE {table.stored_in} s SET removed_at = ctx.observed_at FROM ctx WHERE {here}")
+        return
+    con.execute(f"CREATE OR REPLACE TEMP TABLE closing AS SELECT s.* FROM {table.stored_in} s, ctx WHERE {here}")
+    _close(con, table, where)
+    con.execute(
+        f"INSERT INTO {table.stored_in} BY NAME SELECT closing.* REPLACE (ctx.observed_at AS removed_at, "
+        "ctx.observed_at AS valid_from, NULL AS valid_to) FROM closing, ctx"
+    )
+
+
+def _quarantine(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
+    """Moves what cannot be typed out of `source`."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT * FROM (SELECT parent_id, id, record, "
+        f"{reading.untyped_reason(table)} AS reason FROM ({_records(table, source)})) WHERE reason IS NOT NULL"
+    )
+    bad = count(con, "bad")
+    if bad:
+        con.execute(
+            "INSERT INTO ops.quarantine SELECT ctx.pull_id, ctx.clinic_id, ctx.region, ?, "
+            "concat_ws('/', parent_id, id), reason, record, ctx.observed_at, NULL FROM bad, ctx WHERE NOT EXISTS ("
+            "SELECT 1 FROM ops.quarantine q WHERE q.table_name = ? AND q.record = bad.record AND q.resolved_at IS NULL "
+            "AND q.clinic_id IS NOT DISTINCT FROM ctx.clinic_id)",
+            [table.name, table.name],
+        )
+        con.execute(
+            f"DELETE FROM {source} s USING bad WHERE s.id IS NOT DISTINCT FROM bad.id "
+            "AND s.parent_id IS NOT DISTINCT FROM bad.parent_id"
+        )
+    return bad
+
+
+def _records(table: Table, source: str) -> str:
+    return (
+        f"SELECT parent_id, id, hash, record, json_transform(record, '{reading.structure(table)}') AS r FROM {source}"
+    )
+
+
+def _merge(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_where: str) -> None:
+    if table.history:
+        _close(con, table, close_where)
+    else:
+        con.execute(f"DELETE FROM {table.stored_in} s USING ctx WHERE {_scope(table)} AND {close_where}")
+    values = dict(zip(table.key_columns, _key_values(table), strict=True))
+    values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
+    values |= {"extra": reading.left_over(table), "content_hash": "hash", "observed_at": "ctx.observed_at"}
+    if table.history:
+        values["valid_from"] = "ctx.observed_at"
+    con.execute(
+        f"INSERT INTO {table.stored_in} ({', '.join(values)}) SELECT {', '.join(values.values())} "
+        f"FROM ({_records(table, source)}), ctx"
+    )
+
+
+def _key_values(table: Table) -> list[str]:
+    scope = [] if table.key_is_scope else [f"ctx.{table.scope_column}"]
+    parent = ["parent_id"] if len(table.key) > 1 else []
+    return [*scope, *parent, "id::BIGINT" if table.by_position else "id"]
+
+
+def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
+    """Rows of an array: only lines that changed get a new version; lines that are gone get a closing one."""
+    position = f"generate_subscripts(json_extract(record, '$.{child.array}[*]'), 1) - 1"
+    own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE incoming_child AS
+        SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (
+            SELECT id AS parent_id, unnest(json_extract(record, '$.{child.array}[*]')) AS one, {position} AS position
+            FROM incoming)"""
+    )
+    bad = _quarantine(con, child.table, "incoming_child")
+    below = f"s.{child.parent_column} IN (SELECT id FROM incoming)"
+    same = _same_key(child.table, "incoming_child")
+    if not child.table.history:
+        _merge(con, child.table, "incoming_child", close_where=below)
+        return bad
+    _tombstone(con, child.table, f"{below} AND NOT {same}")
+    con.execute(
+        f"DELETE FROM incoming_child n USING {child.table.stored_in} s, ctx WHERE {_scope(child.table)} "
+        f"AND s.valid_to IS NULL AND s.removed_at IS NULL AND s.content_hash = n.hash "
+        f"AND {_key_match(child.table)} AND s.{child.parent_column} = n.parent_id"
+    )
+    _merge(con, child.table, "incoming_child", close_where=same)
+    return bad
+
+
+def _close(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:
+    """Ends the open versions; one that was opened at this very instant was never visible and is dropped."""
+    con.execute(
+        f"DELETE FROM {table.stored_in} s USING ctx WHERE {_scope(table)} AND s.valid_to IS NULL AND {where} "
+        "AND s.valid_from >= ctx.observed_at"
+    )
+    con.execute(
+        f"UPDATE {table.stored_in} s SET valid_to = ctx.observed_at FROM ctx WHERE {_scope(table)} "
+        f"AND s.valid_to IS NULL AND {where}"
+    )
+
+
+def _scope(table: Table) -> str:
+    if table.key_is_scope:
+        return "true"
+    return f"s.{table.scope_column} IS NOT DISTINCT FROM ctx.{table.scope_column}"
+
+
+def _latest(table: Table) -> str:
+    return " AND s.valid_to IS NULL" if table.history else ""
+
+
+def _key_match(table: Table) -> str:
+    parent = f"s.{table.key[0]} = n.parent_id AND " if len(table.key) > 1 else ""
+    return f"{parent}s.{table.key[-1]}::VARCHAR = n.id"
+
+
+def _same_key(table: Table, source: str) -> str:
+    return f"EXISTS (SELECT 1 FROM {source} n WHERE {_key_match(table)})"

@@ -1,0 +1,24 @@
+"""The list of every table that is filled from the API, in one place."""
+
+from fullscript_pipeline.warehouse import catalog, clinical, commerce, events, labs
+from fullscript_pipeline.warehouse.tables import Table, family
+
+ALL_TABLES: tuple[Table, ...] = family(
+    clinical.CLINICS,
+    clinical.PRACTITIONERS,
+    clinical.STAFF,
+    clinical.PATIENTS,
+    clinical.TREATMENT_PLANS,
+    commerce.ORDERS,
+    labs.LAB_ORDERS,
+    catalog.BRANDS,
+    catalog.PRODUCTS,
+    catalog.INGREDIENTS,
+    catalog.ALLERGENS,
+    catalog.SUPPLEMENT_TYPES,
+    catalog.THIRD_PARTY_CERTIFICATIONS,
+    catalog.PRACTITIONER_TYPES,
+    catalog.CATEGORIES,
+    catalog.CATEGORY_PRODUCTS,
+    events.EVENTS,
+)

@@ -1,0 +1,103 @@
+"""`ops.pulls`: what each run asked, got and wrote; and what it tells about the last observation.
+
+What does not belong here: the pull itself (`extraction`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+import duckdb
+
+from fullscript_pipeline.warehouse.load import Context, Counts
+
+
+@dataclass(frozen=True)
+class PullRow:
+    """A row of `ops.pulls`, one per run and resource. `outcome`: loaded, not_available or failed."""
+
+    resource: str
+    day: date
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    reason: str | None = None
+    requests: int = 0
+    pages: int = 0
+    retries: int = 0
+    total_count: int | None = None
+    complete: bool = False
+    listed_by: str | None = None
+
+
+def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, counts: Counts) -> None:
+    """Appends the row, in the transaction of the data it tells of."""
+    values = asdict(row) | {
+        "pull_id": context.pull_id,
+        "server": context.server,
+        "region": context.region,
+        "clinic_id": context.clinic_id,
+        "observed_at": context.observed_at,
+        "rows_read": counts.read,
+        "rows_added": counts.added,
+        "rows_changed": counts.changed,
+        "rows_removed": counts.removed,
+        "quarantined": counts.quarantined,
+    }
+    names, marks = ", ".join(values), ", ".join("?" for _ in values)
+    con.execute(f"INSERT INTO ops.pulls ({names}) VALUES ({marks})", list(values.values()))
+
+
+def record_drift(con: duckdb.DuckDBPyConnection, context: Context, wrappers: Iterable[tuple[str, str]]) -> None:
+    """Notes wrapper keys that were not the expected ones, each once per clinic."""
+    for endpoint, key in sorted(wrappers):
+        con.execute(
+            "INSERT INTO ops.drift SELECT ?, ?, ?, 'wrapper', ?, ? WHERE NOT EXISTS (SELECT 1 FROM ops.drift WHERE "
+            "clinic_id IS NOT DISTINCT FROM ? AND object = ? AND what = 'wrapper' AND detail = ?)",
+            [
+                context.clinic_id,
+                context.region,
+                endpoint,
+                key,
+                context.observed_at,
+                context.clinic_id,
+                endpoint,
+                key,
+            ],
+        )
+
+
+def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """When anything was last observed, by the data's clock."""
+    row = con.execute("SELECT max(observed_at) FROM ops.pulls WHERE outcome = 'loaded'").fetchone()
+    return row[0] if row else None
+
+
+def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
+    """When this resource of this clinic was last loaded; None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND outcome = 'loaded'",
+        [clinic_id, resource],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def last_complete(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
+    """When this resource was last listed to its end; None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND outcome = 'loaded' "
+        "AND complete",
+        [clinic_id, resource],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def last_lister(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> str | None:
+    """The user whose complete listing was loaded last: another user may be allowed to see fewer rows."""
+    row = con.execute(
+        "SELECT listed_by FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND complete AND outcome = 'loaded' "
+        "ORDER BY observed_at DESC, finished_at DESC LIMIT 1",
+        [clinic_id, resource],
+    ).fetchone()
+    return row[0] if row else None

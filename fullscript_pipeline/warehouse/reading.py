@@ -1,0 +1,98 @@
+"""SQL that turns a record's JSON text into typed columns, and tells which records could not be typed.
+
+`json_transform` reads the record once into a struct of text; each column is then cast on its own, so a value that
+cannot be typed is seen and not silently NULL or rounded. What does not belong here: inserting, comparing, history.
+"""
+
+import json
+from typing import Any
+
+from fullscript_pipeline.warehouse.landing import NO_ID, UNREADABLE
+from fullscript_pipeline.warehouse.tables import Column, Kind, Table
+
+
+def structure(table: Table) -> str:
+    """The argument of `json_transform`: every source path, all leaves read as text."""
+    tree: dict[str, Any] = {}
+    lists = {path for column in table.columns if column.kind is Kind.LIST for path in column.source}
+    for path in table.sources():
+        *parents, leaf = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = ["VARCHAR"] if path in lists else "VARCHAR"
+    return json.dumps(tree or {"id": "VARCHAR"})
+
+
+def _field(path: str) -> str:
+    return "r." + ".".join(f'"{part}"' for part in path.split("."))
+
+
+def written(column: Column) -> str:
+    """The column's text as the vendor wrote it: the first source that is not empty; NULL when all are."""
+    options = ", ".join(f"nullif({_field(path)}, '')" for path in column.source)
+    return options if len(column.source) == 1 else f"coalesce({options})"
+
+
+def typed(column: Column) -> str:
+    """The column's value: NULL when there is no text or the text is not of the column's kind."""
+    if column.sql is not None:
+        return column.sql
+    if column.kind is Kind.LIST:
+        return f"list_filter({_field(column.source[0])}, lambda one: one IS NOT NULL)"
+    return cast(written(column), column.kind)
+
+
+def cast(text: str, kind: Kind) -> str:
+    """An exact cast of a text: numbers that would be rounded, and words that are no flag, give NULL."""
+    exact = f"TRY_CAST({text} AS DECIMAL(38,10))"
+    match kind:
+        case Kind.FLAG:
+            return (
+                f"CASE lower({text}) WHEN 'true' THEN true WHEN '1' THEN true WHEN 'yes' THEN true "
+                "WHEN 'false' THEN false WHEN '0' THEN false WHEN 'no' THEN false END"
+            )
+        case Kind.INTEGER:
+            return f"CASE WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
+        case Kind.DECIMAL:
+            narrow = f"TRY_CAST({exact} AS DECIMAL(18,4))"
+            return f"CASE WHEN {exact} = {narrow} THEN {narrow} END"
+        case Kind.INSTANT:
+            return f"TRY_CAST({text} AS TIMESTAMPTZ)"
+        case Kind.DATE:
+            return f"TRY_CAST(left({text}, 10) AS DATE)"
+        case _:
+            return text
+
+
+def untyped_reason(table: Table) -> str:
+    """An expression: which column could not be typed (never its value, which may be PHI), or NULL when all could."""
+    cases = [
+        f"WHEN {written(column)} IS NOT NULL AND {typed(column)} IS NULL "
+        f"THEN '{column.source[0]} is not {_WORDS[column.kind]}'"
+        for column in table.columns
+        if column.strict and column.sql is None and column.kind in _WORDS
+    ]
+    key = (
+        ""
+        if table.by_position
+        else f"WHEN id IS NULL OR id LIKE '{NO_ID}%' THEN 'the record has no id' "
+        f"WHEN id LIKE '{UNREADABLE}%' THEN 'the record holds text that is not Unicode' "
+    )
+    return f"CASE {key}{' '.join(cases)} END" if cases or key else "NULL"
+
+
+_WORDS = {
+    Kind.FLAG: "true or false",
+    Kind.INTEGER: "a whole number",
+    Kind.DECIMAL: "a number with at most four decimals",
+    Kind.INSTANT: "a time",
+    Kind.DATE: "a date",
+}
+
+
+def left_over(table: Table) -> str:
+    """What no column holds, as JSON, or NULL when nothing is left over."""
+    patch = json.dumps(dict.fromkeys(table.typed_keys()))
+    left = f"json_merge_patch(record, '{patch}')"
+    return f"nullif({left}::VARCHAR, '{{}}')::JSON"

@@ -1,0 +1,99 @@
+"""The engine equals the day-by-day definition, exactly, on random histories of plans that share one supply."""
+
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fullscript_pipeline.adherence import measure
+from fullscript_pipeline_tests.adherence import oracle
+
+ORIGIN = date(2024, 1, 1)
+RATES = [Fraction(1), Fraction(2), Fraction(3), Fraction(1, 2), Fraction(3, 2), Fraction(2, 7), Fraction(1, 30), Fraction(22, 3)]
+
+
+def day(number: int) -> date:
+    return ORIGIN + timedelta(days=number)
+
+
+@st.composite
+def doses(draw: st.DrawFn, start: int, unknown: bool) -> tuple[oracle.Dose, ...]:
+    changes = sorted(draw(st.sets(st.integers(start - 10, start + 60), min_size=1, max_size=3)))
+    built = []
+    for number in changes:
+        low, high = sorted((draw(st.sampled_from(RATES)), draw(st.sampled_from(RATES))))
+        kind = draw(st.sampled_from(["exact", "exact", "range", *(["open", "unknown"] if unknown else [])]))
+        built.append(
+            oracle.Dose(
+                day(number),
+                {"exact": high, "range": low}.get(kind),
+                None if kind == "unknown" else high,
+            )
+        )
+    return tuple(built)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[oracle.Plan], list[oracle.Fill], date]:
+    unknown = draw(st.booleans())
+    plans = []
+    for number in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, 90))
+        end = draw(st.none() | st.integers(start - 3, start + 90))
+        plan_doses = draw(doses(start, unknown))
+        plans.append(oracle.Plan(f"plan-{number}", day(start), None if end is None else day(end), plan_doses))
+    units = st.sampled_from([Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), Fraction(451, 10)])
+    fills = [
+        oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))
+    ]
+    return plans, fills, day(draw(st.integers(20, 130)))
+
+
+def frames(plans: list[oracle.Plan], fills: list[oracle.Fill]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    recommendations = pd.DataFrame(
+        [
+            ("patient", plan.plan_id, "product", plan.start, plan.end, dose.since, dose.low, dose.high)
+            for plan in plans
+            for dose in plan.doses
+        ],
+        columns=[
+            *("patient_id", "treatment_plan_id", "product_id", "start", "end", "dose_from"),
+            *("units_per_day_min", "units_per_day_max"),
+        ],
+        dtype=object,
+    )
+    bought = pd.DataFrame(
+        [("patient", "product", fill.day, fill.units) for fill in fills],
+        columns=["patient_id", "product_id", "filled_on", "units"],
+        dtype=object,
+    )
+    return recommendations, bought
+
+
+def same(engine: Any, expected: Any) -> bool:
+    """Exact equality: the engine's float must be the float nearest to the oracle's fraction."""
+    if expected is None or pd.isna(engine):
+        return expected is None and bool(pd.isna(engine))
+    if isinstance(expected, date):
+        return bool(pd.Timestamp(engine).date() == expected)
+    if isinstance(expected, Fraction):
+        return bool(engine == float(expected))
+    return bool(engine == expected)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories())
+def test_the_engine_is_the_definition(history: tuple[list[oracle.Plan], list[oracle.Fill], date]) -> None:
+    plans, fills, as_of = history
+    result = measure(*frames(plans, fills), as_of).set_index("treatment_plan_id")
+    for plan, expected in zip(plans, oracle.pool_figures(plans, fills, as_of), strict=True):
+        row = result.loc[plan.plan_id]
+        wrong = {
+            name: (row[name], value)
+            for name, value in expected.items()
+            if not same(row[name], value)
+        }
+        assert not wrong, (plan.plan_id, row["status"], wrong)

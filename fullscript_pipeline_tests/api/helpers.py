@@ -1,0 +1,76 @@
+"""Stand-ins for what a session is made of, and a session over a server of the test's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane
+from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline.api.retry import RetryPolicy
+
+CLINIC = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us", name="Maple")
+
+
+@dataclass
+class FreeBudget:
+    """Lets everybody through, and counts."""
+
+    acquired: list[Lane] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+
+    def acquire(self, lane: Lane) -> None:
+        self.acquired.append(lane)
+
+    def hold(self, seconds: float) -> None:
+        self.held.append(seconds)
+
+
+@dataclass
+class SomeTokens:
+    """Gives token-1, then token-2, ... after each renewal."""
+
+    number: int = 1
+    confirmed: list[str] = field(default_factory=list)
+
+    def access_token(self) -> str:
+        return f"token-{self.number}"
+
+    def renew(self, rejected: str) -> str:
+        if rejected == self.access_token():
+            self.number += 1
+        return self.access_token()
+
+    def confirm_used(self, token: str) -> None:
+        self.confirmed.append(token)
+
+
+@dataclass
+class Sleeps:
+    """Takes the waits of a retry policy instead of waiting."""
+
+    waits: list[float] = field(default_factory=list)
+
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(sleep=self.waits.append, jitter=lambda: 0.0)
+
+
+@contextmanager
+def session_at(
+    url: str,
+    *,
+    tokens: SomeTokens | None = None,
+    budget: FreeBudget | None = None,
+    sleeps: Sleeps | None = None,
+    client: HttpClient | None = None,
+) -> Iterator[ClinicSession]:
+    """A session of CLINIC against `url`, which does not really sleep."""
+    session = ClinicSession(
+        CLINIC,
+        url,
+        client=client or HttpClient(),
+        tokens=tokens or SomeTokens(),
+        budget=budget or FreeBudget(),
+        retry=(sleeps or Sleeps()).policy(),
+    )
+    with session:
+        yield session

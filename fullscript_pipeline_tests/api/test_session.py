@@ -1,0 +1,335 @@
+"""What a session does with whatever a server may answer; each test over real HTTP."""
+
+import itertools
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fullscript_pipeline.api import (
+    AuthError,
+    BadResponse,
+    FullscriptError,
+    NotFound,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    ServerError,
+)
+from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps, SomeTokens, session_at
+from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
+
+
+def _meta(number: int, pages: int, count: int) -> dict[str, object]:
+    following = number + 1 if number < pages else None
+    return {"current_page": number, "next_page": following, "total_pages": pages, "total_count": count}
+
+
+def _orders(seen: Seen) -> Reply:
+    """250 orders on pages of 100."""
+    number = int(seen.query["page[number]"])
+    ids = range(250)[(number - 1) * 100 : number * 100]
+    return Reply(body={"orders": [{"id": f"o-{n}"} for n in ids], "meta": _meta(number, 3, 250)})
+
+
+def test_pages_are_walked_to_the_last_one_and_can_be_resumed() -> None:
+    with odd_server(_orders) as server, session_at(server.url) as session:
+        pages = list(session.pages("orders", params={"completed_at": ">2026-11-01", "sort_by": "completed_at"}))
+        resumed = list(session.pages("orders", first_page=3))
+    assert [(page.number, len(page.records), page.is_last) for page in pages] == [
+        (1, 100, False),
+        (2, 100, False),
+        (3, 50, True),
+    ]
+    assert {page.total_count for page in pages} == {250}
+    assert pages[0].request_id == "req-1"
+    assert [page.number for page in resumed] == [3]
+    assert server.seen[0].query == {
+        "completed_at": ">2026-11-01",
+        "sort_by": "completed_at",
+        "page[number]": "1",
+        "page[size]": "100",
+    }
+    assert session.requests == {"orders": 4}
+
+
+def test_every_request_has_budget_token_and_is_a_get() -> None:
+    budget, tokens = FreeBudget(), SomeTokens()
+    with odd_server(_orders) as server, session_at(server.url, budget=budget, tokens=tokens) as session:
+        list(session.pages("orders"))
+    assert {seen.method for seen in server.seen} == {"GET"}
+    assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer token-1"}
+    assert budget.acquired == ["present"] * 3
+    assert tokens.confirmed == ["token-1"] * 3
+
+
+@pytest.mark.parametrize("everything_again", [True, False])
+def test_a_nested_list_without_meta_ends_when_nothing_new_comes(everything_again: bool) -> None:
+    def answer(seen: Seen) -> Reply:
+        first = seen.query["page[number]"] == "1" or everything_again
+        return Reply(body={"treatment_plans": [{"id": "p-1"}, {"id": "p-2"}] if first else []})
+
+    with odd_server(answer) as server, session_at(server.url) as session:
+        pages = list(session.pages("patient_treatment_plans", path={"patient_id": "a/b"}))
+        again = list(session.pages("patient_treatment_plans", path={"patient_id": "other"}))
+    assert [(len(page.records), page.is_last, page.total_count) for page in pages + again] == [(2, True, None)] * 2
+    assert server.seen[0].path == "/clinic/patients/a%2Fb/treatment_plans"
+    # A server that ignores page numbers is asked twice once, and believed from then on.
+    assert len(server.seen) == (3 if everything_again else 4)
+
+
+def test_an_empty_list_is_one_last_page_without_records() -> None:
+    with odd_server([Reply(body={"orders": [], "meta": _meta(1, 0, 0)})]) as server, session_at(server.url) as session:
+        pages = list(session.pages("orders"))
+    assert [(page.records, page.is_last, page.total_count) for page in pages] == [([], True, 0)]
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"current_page": 1, "next_page": 2, "total_pages": 9, "total_count": 900},
+        {"current_page": "1", "next_page": "2"},
+        {"next_page": 2},
+    ],
+)
+def test_a_listing_that_does_not_advance_is_an_error_not_a_loop(meta: dict[str, object]) -> None:
+    with (
+        odd_server([Reply(body={"orders": [{"id": "o-1"}], "meta": meta})]) as server,
+        session_at(server.url) as session,
+        pytest.raises(BadResponse, match="does not advance"),
+    ):
+        list(session.pages("orders"))
+    assert len(server.seen) < 6
+
+
+def test_rows_vanishing_meanwhile_may_send_us_the_last_page_again() -> None:
+    """Page 3 was asked, only two are left: that is an end, not an error."""
+
+    def answer(seen: Seen) -> Reply:
+        if seen.query["page[number]"] == "3":
+            return Reply(body={"orders": [{"id": "2"}], "meta": _meta(2, 2, 2)})
+        number = int(seen.query["page[number]"])
+        return Reply(body={"orders": [{"id": str(number)}], "meta": _meta(number, 3, 3)})
+
+    with odd_server(answer) as server, session_at(server.url) as session:
+        assert [page.is_last for page in session.pages("orders")] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "unexpected"),
+    [
+        ({"orders": [{"id": "1"}]}, "orders", False),
+        ({"lab_orders": [{"id": "1"}], "meta": None}, "lab_orders", True),
+        ({"results": [{"id": "1"}], "meta": {}, "note": "x"}, "results", True),
+        ([{"id": "1"}], "", True),
+        ({"orders": ["1"]}, "orders", False),
+    ],
+)
+def test_wrapper_keys_are_tolerated_and_reported(body: object, key: str, unexpected: bool) -> None:
+    with odd_server([Reply(body=body)]) as server, session_at(server.url) as session:
+        page = next(session.pages("lab_orders"))
+    assert (page.wrapper_key, page.unexpected_wrapper, page.records) == (key, unexpected, [{"id": "1"}])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, None, 7, "orders", {"a": [], "b": []}, {"orders": None}, {"orders": {"id": "1"}}, {"orders": [None]},
+        b"", b"<html>login</html>", b'{"orders": [{"id": "1"}', b"\xff\xfe", b'{"orders": [NaN]}', b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_never_an_empty_page(body: object) -> None:
+    with (
+        odd_server([Reply(body=body)]) as server,
+        session_at(server.url) as session,
+        pytest.raises(BadResponse) as caught,
+    ):
+        list(session.pages("orders"))
+    assert caught.value.exit_code == 69
+    assert len(server.seen) == 3  # it may have been damaged on the way, so it was asked for again
+
+
+@pytest.mark.parametrize(
+    ("body", "unexpected"),
+    [
+        ({"event": {"id": "e-1", "type": "order.placed"}}, False),
+        ({"id": "e-1", "type": "order.placed"}, True),
+        ({"event_payload": {"event": {"id": "e-1", "type": "order.placed"}}}, True),
+        ({"thing": {"id": "e-1", "type": "order.placed"}, "meta": {}}, True),
+    ],
+)
+def test_detail_wrappers_are_tolerated(body: object, unexpected: bool) -> None:
+    with odd_server([Reply(body=body)]) as server, session_at(server.url) as session:
+        one = session.one("event", path={"id": "e-1"})
+    assert (one.record, one.unexpected_wrapper) == ({"id": "e-1", "type": "order.placed"}, unexpected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"event": {}},
+        {"event": None},
+        [],
+        {"error": "x"},
+        {"a": {"id": 1}, "b": {"id": 2}},
+    ],
+)
+def test_a_detail_without_an_object_is_an_error(body: object) -> None:
+    with odd_server([Reply(body=body)]) as server, session_at(server.url) as session, pytest.raises(BadResponse):
+        session.one("event", path={"id": "e-1"})
+
+
+def test_a_lone_surrogate_or_a_huge_number_does_not_hide_the_page() -> None:
+    body = b'{"orders": [{"id": "1", "note": "\\ud800"}, {"id": "2", "n": 123456789012345678901234567890}]}'
+    with odd_server([Reply(body=body)]) as server, session_at(server.url) as session:
+        records = next(session.pages("orders")).records
+    assert (records[0]["note"], records[1]["n"]) == ("\ud800", 123456789012345678901234567890)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "requests"),
+    [
+        (400, RequestRefused, 1), (403, ScopeError, 1), (404, NotFound, 1), (409, RequestRefused, 1),
+        (410, RequestRefused, 1), (422, RequestRefused, 1), (401, AuthError, 2), (408, ServerError, 5),
+        (425, ServerError, 5), (429, RateLimited, 5), (500, ServerError, 5), (502, ServerError, 5),
+        (503, ServerError, 5), (504, ServerError, 5), (301, BadResponse, 3), (204, BadResponse, 3),
+    ],
+)  # fmt: skip
+def test_each_status_has_its_error_and_its_number_of_attempts(
+    status: int, kind: type[FullscriptError], requests: int
+) -> None:
+    reply = Reply(status, b"" if status == 204 else {"error": "Ann Example, born 1970, token abc"})
+    with (
+        odd_server([reply]) as server,
+        session_at(server.url) as session,
+        pytest.raises(FullscriptError) as caught,
+    ):
+        session.one("order", path={"id": "o-1"})
+    error = caught.value
+    assert type(error) is kind
+    assert len(server.seen) == requests
+    # What a reader needs is there, and nothing of the body.
+    assert (error.status, error.request_id, error.clinic, error.endpoint) == (status, "req-1", "maple", "order")
+    for needed in ("maple", "us-snd", "req-1", f"GET {server.url}/clinic/orders/o-1"):
+        assert needed in str(error)
+    assert "Example" not in str(error)
+    assert "token-" not in str(error)
+
+
+@pytest.mark.parametrize("fault", [Reply(503), Reply(drop=True), Reply(429), Reply(body=b"<html>"), Reply(408)])
+def test_a_passing_fault_is_not_noticed(fault: Reply) -> None:
+    sleeps, budget = Sleeps(), FreeBudget()
+    replies = [fault, fault, Reply(body={"order": {"id": "o-1"}})]
+    with odd_server(replies) as server, session_at(server.url, sleeps=sleeps, budget=budget) as session:
+        assert session.one("order", path={"id": "o-1"}).record == {"id": "o-1"}
+    assert session.retries == 2
+    assert len(sleeps.waits) == 2
+    assert len(budget.acquired) == 3  # every attempt counts
+    assert budget.held == (sleeps.waits if fault.status == 429 else [])
+
+
+def test_broken_compression_is_asked_again() -> None:
+    replies = [Reply(body=b"not gzip", headers={"Content-Encoding": "gzip"}), Reply(body={"order": {"id": "o-1"}})]
+    with odd_server(replies) as server, session_at(server.url) as session:
+        assert session.one("order", path={"id": "o-1"}).record == {"id": "o-1"}
+
+
+def test_a_401_renews_once_and_goes_on() -> None:
+    def answer(seen: Seen) -> Reply:
+        fresh = seen.headers["authorization"] == "Bearer token-2"
+        return Reply(body={"clinic": {"id": "c-1"}}) if fresh else Reply(401)
+
+    tokens = SomeTokens()
+    with odd_server(answer) as server, session_at(server.url, tokens=tokens) as session:
+        session.one("clinic")
+        session.one("clinic")
+    assert len(server.seen) == 3
+    assert tokens.confirmed == ["token-2", "token-2"]
+
+
+def test_an_endpoint_that_always_says_401_does_not_burn_refreshes() -> None:
+    tokens = SomeTokens()
+    with odd_server([Reply(401)]) as server, session_at(server.url, tokens=tokens) as session:
+        for _ in range(5):
+            with pytest.raises(AuthError) as caught:
+                session.one("clinic")
+    assert caught.value.exit_code == 77
+    assert tokens.number == 2
+
+
+def test_a_redirect_is_not_followed_and_carries_nothing() -> None:
+    with odd_server([Reply(body={"clinic": {"id": "c-1"}})]) as elsewhere:
+        reply = Reply(302, headers={"Location": f"{elsewhere.url}/clinic"})
+        with (
+            odd_server([reply]) as server,
+            session_at(server.url) as session,
+            pytest.raises(BadResponse, match="redirect"),
+        ):
+            session.one("clinic")
+    assert elsewhere.seen == []
+
+
+def test_the_size_of_an_answer_is_bounded() -> None:
+    client = HttpClient(max_body_bytes=1000)
+    with (
+        odd_server([Reply(body=b" " * 5000)]) as server,
+        session_at(server.url, client=client) as session,
+        pytest.raises(BadResponse, match="larger than 1000 bytes"),
+    ):
+        session.one("clinic")
+
+
+def test_nobody_listening_is_one_sentence() -> None:
+    with odd_server([Reply()]) as server:
+        url = server.url
+    with session_at(url) as session, pytest.raises(ServerError, match="refused or could not be made") as caught:
+        session.one("clinic")
+    assert caught.value.exit_code == 69
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "params"),
+    [
+        ("no_such_endpoint", {}, {}),
+        ("orders", {}, {"patient": "1"}),
+        ("order", {"id": ""}, {}),
+        ("order", {"id": ".."}, {}),
+        ("order", {}, {}),
+        ("orders", {"id": "1"}, {}),
+    ],
+)
+def test_a_mistake_of_ours_is_told_before_anything_is_asked(
+    name: str, path: dict[str, str], params: dict[str, str]
+) -> None:
+    with odd_server([Reply()]) as server, session_at(server.url) as session:
+        with pytest.raises(ValueError, match="endpoint"):
+            session.one(name, path=path, params=params)
+        assert server.seen == []
+
+
+def test_secrets_and_search_words_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with odd_server([Reply(503)]) as server, session_at(server.url) as session, pytest.raises(ServerError) as caught:
+        list(session.pages("search_patients", params={"query": "ann@example.com"}))
+    everything = caplog.text + str(caught.value) + repr(caught.value)
+    assert "ann" not in everything.replace("cannot", "")
+    assert "token-1" not in everything
+    assert "query=***" in str(caught.value)
+
+
+def test_eight_threads_share_a_session() -> None:
+    numbers = itertools.count()
+    lock = threading.Lock()
+
+    def answer(seen: Seen) -> Reply:
+        with lock:
+            hiccup = next(numbers) % 7 == 3
+        return Reply(503) if hiccup else Reply(body={"order": {"id": seen.path.rsplit("/", 1)[-1]}})
+
+    with odd_server(answer) as server, session_at(server.url) as session, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: session.one("order", path={"id": f"o-{n}"}).record["id"], range(200)))
+    assert found == [f"o-{n}" for n in range(200)]
+    assert session.requests["order"] == len(server.seen) == 200 + session.retries

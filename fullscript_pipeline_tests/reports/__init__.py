@@ -1,0 +1,1 @@
+"""Tests of the pages: words, drawings, files, HTML."""

@@ -1,0 +1,44 @@
+"""Fixtures of the page tests: a warehouse in memory, a store in a temporary folder, and the usual writing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from fullscript_pipeline.reports import PagesWritten, ReportStore, write_adherence_pages
+from fullscript_pipeline_tests.reports import marts
+
+Write = Callable[..., PagesWritten]
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tables, one clinic, no patients."""
+    connection = marts.empty_warehouse()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ReportStore:
+    """An empty store."""
+    return ReportStore(tmp_path / "reports")
+
+
+@pytest.fixture
+def write(con: duckdb.DuckDBPyConnection, store: ReportStore) -> Write:
+    """Writes the clinic's pages at noon of the day, with a pull just before; arguments replace what they name."""
+
+    def writer(**changed: object) -> PagesWritten:
+        usual: dict[str, object] = {
+            "clinic_id": marts.CLINIC,
+            "as_of": marts.AS_OF,
+            "rendered_at": marts.NOON,
+            "time_zone": ZoneInfo("UTC"),
+            "last_pull_at": marts.NOON,
+        }
+        return write_adherence_pages(con, store, **(usual | changed))  # type: ignore[arg-type]
+
+    return writer

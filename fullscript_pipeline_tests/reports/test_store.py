@@ -1,0 +1,65 @@
+"""The folder: permissions, atomic replacement, names without meaning, errors as a sentence."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.reports.store import ReportStore, file_id
+
+
+def test_files_and_folders_are_for_this_user_only(store: ReportStore) -> None:
+    path = store.path_for_patient("green-hill", "pat-1")
+    store.write(path, "x")
+    assert path.stat().st_mode & 0o777 == 0o600
+    for folder in (path.parent, path.parent.parent, store.root / "clinics", store.root):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_page_is_replaced_whole_and_leaves_nothing_beside_it(store: ReportStore) -> None:
+    path = store.path_for_index()
+    store.write(path, "old")
+    with path.open() as reader:
+        assert store.write(path, "newer") == 5
+        assert reader.read() == "old"
+    assert path.read_text() == "newer"
+    assert [entry.name for entry in path.parent.iterdir()] == ["index.html"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "reports"
+    blocked.write_text("a file, not a folder")
+    store = ReportStore(blocked)
+    with pytest.raises(ConfigurationError, match=r"cannot be written .* run the report again"):
+        store.write(store.path_for_index(), "x")
+
+
+@given(st.text(max_size=200))
+def test_any_id_is_a_plain_file_name(opaque: str) -> None:
+    name = file_id(opaque)
+    assert name
+    assert "/" not in name
+    assert not name.startswith(".")
+    assert os.fsencode(name).isascii()
+    assert len(name) <= 100
+
+
+@pytest.mark.parametrize("opaque", ["../../etc", "..", ".", "", "a/b", "a|b", "Mia Stone", "é", "a" * 101, "con."])
+def test_unsafe_ids_become_digests(opaque: str) -> None:
+    assert file_id(opaque).startswith("x-")
+
+
+def test_safe_ids_stay_readable() -> None:
+    assert file_id("3f2b8c1e-0000-4000-8000-000000000000") == "3f2b8c1e-0000-4000-8000-000000000000"
+
+
+def test_digest_days_are_newest_first(store: ReportStore) -> None:
+    for day in (date(2026, 11, 20), date(2026, 11, 22), date(2026, 11, 21)):
+        store.write(store.path_for_digest("us", day), "x")
+    store.write(store.path_for_digest("us"), "x")
+    assert [day.day for day in store.digest_days("us")] == [22, 21, 20]
+    assert store.regions() == ["us"]

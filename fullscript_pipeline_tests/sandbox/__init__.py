@@ -1,0 +1,1 @@
+"""Tests of the sandbox. They know its insides; other rooms use `sandbox_server` only."""

@@ -1,0 +1,92 @@
+"""A running sandbox for any room's tests: real HTTP on loopback, an OS-picked port, a small deterministic world.
+
+    with running_sandbox(tmp_path, patients=12) as sandbox:
+        sandbox.base_url, sandbox.control.advance(days=1), sandbox.connect("maple-street")
+
+Sizes are options (`settings.Settings`): seed, clinics, patients, products, history_days, start, redirect_uri, scopes,
+token_seconds. What does not belong here: anything that knows the pipeline.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from fullscript_pipeline.sandbox.client import SandboxControl
+from fullscript_pipeline.sandbox.server import serving
+
+START = date(2026, 11, 22)
+
+
+@dataclass
+class RunningSandbox:
+    """A sandbox that runs; `apps` and `clinics` are what the control plane said of servers and clinics at the start."""
+
+    base_url: str
+    control: SandboxControl
+    apps: dict[str, dict[str, Any]]
+    clinics: dict[str, dict[str, Any]]
+    redirect_uri: str
+
+    def api_url(self, clinic: str) -> str:
+        """The API base of the server a clinic is on."""
+        return str(self.apps[self.clinics[clinic]["server"]]["api_url"])
+
+    def authorize(self, clinic: str, state: str = "abc") -> httpx.Response:
+        """What the browser of that clinic's owner gets from the authorize page (a redirect, not followed)."""
+        app = self.apps[self.clinics[clinic]["server"]]
+        asked = {
+            "client_id": app["client_id"],
+            "redirect_uri": self.redirect_uri,
+            "response_type": "code",
+            "state": state,
+            "login": clinic,
+        }
+        return httpx.get(app["authorize_url"], params=asked, trust_env=False)
+
+    def code(self, clinic: str) -> str:
+        """A fresh authorization code of that clinic."""
+        return parse_qs(urlsplit(self.authorize(clinic).headers["location"]).query)["code"][0]
+
+    def connect(self, clinic: str) -> dict[str, Any]:
+        """The `oauth` object of a fresh token of that clinic, got through the whole flow."""
+        app = self.apps[self.clinics[clinic]["server"]]
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": app["client_id"],
+            "client_secret": app["client_secret"],
+            "code": self.code(clinic),
+            "redirect_uri": self.redirect_uri,
+        }
+        answer = httpx.post(f"{app['api_url']}/oauth/token", json=form, trust_env=False)
+        return dict(answer.raise_for_status().json()["oauth"])
+
+    def client(self, clinic: str) -> httpx.Client:
+        """An HTTP client of that clinic's API with a fresh token; close it (it is a context manager)."""
+        token = self.connect(clinic)["access_token"]
+        return httpx.Client(
+            base_url=self.api_url(clinic), headers={"Authorization": f"Bearer {token}"}, trust_env=False
+        )
+
+
+@contextmanager
+def running_sandbox(
+    directory: Path,
+    *,
+    patients: int = 12,
+    products: int = 20,
+    history_days: int = 30,
+    start: date = START,
+    **options: Any,
+) -> Iterator[RunningSandbox]:
+    """Starts a sandbox in a thread with its state in `directory` (give the same one again to restart it)."""
+    sizes: dict[str, Any] = {"patients": patients, "products": products, "history_days": history_days, "start": start}
+    with serving(directory, **sizes, **options) as base_url, SandboxControl(base_url) as control:
+        state = control.state()
+        clinics = {clinic["slug"]: clinic for clinic in state["clinics"]}
+        yield RunningSandbox(base_url, control, state["servers"], clinics, state["redirect_uri"])

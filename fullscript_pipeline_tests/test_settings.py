@@ -1,0 +1,163 @@
+"""Settings: what the environment may say, and the sentence for what it may not."""
+
+import os
+import stat
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.settings import SERVER_NAMES, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_are_the_contracts(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.warehouse_path == tmp_path / "data" / "fullscript.duckdb"
+    assert settings.reports_dir == tmp_path / "data" / "reports"
+    assert (str(settings.time_zone), settings.start_date) == ("UTC", date(2024, 1, 1))
+    assert settings.requests_per_5_min == 4750
+    assert settings.redirect_uri == "http://127.0.0.1:8765/callback"
+    assert settings.encryption_key is None
+    assert tuple(settings.servers) == SERVER_NAMES == ("us", "ca", "us-snd", "ca-snd")
+    for server in settings.servers.values():
+        assert server.api_url.endswith("/api")
+        assert server.is_production == (server.name in {"us", "ca"})
+        assert server.region == server.name[:2]
+
+
+@pytest.mark.parametrize("text", ["US_SND", "us-snd", "Us_sNd", " us-snd "])
+def test_a_server_is_found_however_it_is_written(text: str) -> None:
+    assert load_settings().server(text).name == "us-snd"
+
+
+def test_an_unknown_server_is_a_usage_error_that_names_the_known() -> None:
+    with pytest.raises(UsageError, match="us, ca, us-snd, ca-snd") as caught:
+        load_settings().server("uk")
+    assert caught.value.exit_code == 2
+
+
+def test_each_server_has_its_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_CA_SND_CLIENT_ID", "the-id")
+    monkeypatch.setenv("FULLSCRIPT_CA_SND_CLIENT_SECRET", "the-secret")
+    monkeypatch.setenv("FULLSCRIPT_CA_SND_API_URL", "http://127.0.0.1:9/ca-snd/api/")
+    monkeypatch.setenv("FULLSCRIPT_CA_SND_WEBHOOK_SIGNATURE_KEYS", "new-key, old-key,")
+    monkeypatch.setenv("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS", "for-the-rest")
+    monkeypatch.setenv("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN", "challenge")
+    settings = load_settings()
+    mine, other = settings.server("ca-snd"), settings.server("us-snd")
+    assert (mine.client_id, mine.client_secret, mine.api_url) == (
+        "the-id",
+        "the-secret",
+        "http://127.0.0.1:9/ca-snd/api",
+    )
+    assert mine.webhook_signature_keys == ("new-key", "old-key")
+    assert other.webhook_signature_keys == ("for-the-rest",)
+    assert mine.webhook_challenge_token == other.webhook_challenge_token == "challenge"
+    assert other.client_id is None
+
+
+def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("US_CLIENT_SECRET", "ENCRYPTION_KEY", "WEBHOOK_CHALLENGE_TOKEN", "WEBHOOK_SIGNATURE_KEYS"):
+        monkeypatch.setenv(f"FULLSCRIPT_{name}", "canary")
+    assert "canary" not in repr(load_settings())
+
+
+def test_dotenv_completes_the_environment_and_never_overrides_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "FULLSCRIPT_TIME_ZONE=America/Toronto\nFULLSCRIPT_REQUESTS_PER_5_MIN=10\nFULLSCRIPT_NOW=2026-11-22T12:00:00Z\n"
+        "FULLSCRIPT_ENCRYPTION_KEY='a$b${HOME}'\n"
+    )
+    monkeypatch.setenv("FULLSCRIPT_REQUESTS_PER_5_MIN", "20")
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-23T12:00:00Z")
+    monkeypatch.setenv("FULLSCRIPT_TIME_ZONE", "")  # so that monkeypatch puts back what the file sets
+    monkeypatch.delenv("FULLSCRIPT_TIME_ZONE")
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "")
+    monkeypatch.delenv("FULLSCRIPT_ENCRYPTION_KEY")
+    settings = load_settings()
+    assert (str(settings.time_zone), settings.requests_per_5_min) == ("America/Toronto", 20)
+    assert settings.encryption_key == "a$b${HOME}"
+    assert os.environ["FULLSCRIPT_NOW"] == "2026-11-23T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIME_ZONE", "Mars/Olympus"), ("TIME_ZONE", "../etc/passwd"), ("START_DATE", "yesterday"),
+        ("REQUESTS_PER_5_MIN", "0"), ("REQUESTS_PER_5_MIN", "5001"), ("REQUESTS_PER_5_MIN", "many"),
+        ("REQUESTS_PER_5_MIN", "9" * 5000), ("REDIRECT_URI", "ftp://host/x"), ("REDIRECT_URI", "callback"),
+        ("US_SND_API_URL", "api-us.fullscript.io/api"), ("US_API_URL", "http://api-us.fullscript.io/api"),
+        ("US_SND_AUTHORIZE_URL", "http://[bad"), ("REPORTS_BASE_URL", "file:///tmp"), ("CA_SND_API_URL", "http://h:99999/"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"FULLSCRIPT_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"FULLSCRIPT_{name}") as caught:
+        load_settings()
+    assert caught.value.exit_code == 78
+
+
+def test_an_app_that_is_not_set_up_names_the_missing_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_US_SND_CLIENT_ID", "id")
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_US_SND_CLIENT_SECRET") as caught:
+        load_settings().require_app("US_SND")
+    assert "CLIENT_ID" not in str(caught.value)
+
+
+def test_production_needs_an_encryption_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("US", "US_SND"):
+        monkeypatch.setenv(f"FULLSCRIPT_{name}_CLIENT_ID", "id")
+        monkeypatch.setenv(f"FULLSCRIPT_{name}_CLIENT_SECRET", "secret")
+    assert load_settings().require_app("us-snd").name == "us-snd"
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"):
+        load_settings().require_app("us")
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "something long")
+    assert load_settings().require_app("us").is_production
+
+
+def test_a_key_file_must_be_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("from the file\n")
+    key.chmod(0o600)
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY_FILE", str(key))
+    assert load_settings().encryption_key == "from the file"
+    key.chmod(0o640)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        load_settings()
+    key.unlink()
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY_FILE"):
+        load_settings()
+
+
+def test_the_data_directory_is_private(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    settings = load_settings()
+    settings.prepare_data_dir()
+    settings.prepare_data_dir()
+    for folder in (settings.data_dir, settings.landing_dir, settings.reports_dir, settings.dagster_home):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_folder_we_run_in_keeps_its_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    load_settings().prepare_data_dir()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "landing").stat().st_mode) == 0o700
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "file" / "data"))
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
+        load_settings().prepare_data_dir()
