@@ -2,7 +2,7 @@
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.availability import listed_or_refused
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
 from fullscript_pipeline.warehouse.tables import Table
@@ -32,10 +32,10 @@ def read_patients(target: Target, session: ClinicSession, patients: list[str]) -
     """These patients by id."""
     pull = Pull(target, "patients_refresh")
     try:
-        in_parallel(lambda patient: pull.one(session, "patient", patient), patients)
+        gone = absent(patients, in_parallel(lambda one: pull.one(session, "patient", one), patients))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
-    return pull.commit(Load(PATIENTS, pull.lines("patient")))
+    return pull.commit(Load(PATIENTS, pull.lines("patient"), gone=gone))
 
 
 def _pull_whole_list(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -37,10 +37,10 @@ def read_labs(target: Target, session: ClinicSession, lab_orders: list[str]) -> 
     """These lab orders by id."""
     pull = Pull(target, "lab_orders_refresh")
     try:
-        in_parallel(lambda order: pull.one(session, "lab_order", order), lab_orders)
+        gone = absent(lab_orders, in_parallel(lambda one: pull.one(session, "lab_order", one), lab_orders))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
-    return pull.commit(Load(LAB_ORDERS, pull.lines("lab_order")))
+    return pull.commit(Load(LAB_ORDERS, pull.lines("lab_order"), gone=gone))
 
 
 def _is_thin(line: Line) -> bool:

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.commerce import ORDERS
 
@@ -31,10 +31,10 @@ def read_orders(target: Target, session: ClinicSession, orders: list[str]) -> Re
     """These orders by id."""
     pull = Pull(target, "orders_refresh")
     try:
-        in_parallel(lambda order: pull.one(session, "order", order), orders)
+        gone = absent(orders, in_parallel(lambda one: pull.one(session, "order", one), orders))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
-    return pull.commit(Load(ORDERS, pull.lines("order")))
+    return pull.commit(Load(ORDERS, pull.lines("order"), gone=gone))
 
 
 def _pull_window(

@@ -11,7 +11,7 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -23,8 +23,7 @@ def pull_plans(target: Target, session: ClinicSession, touched_plans: Iterable[s
     assert target.clinic is not None  # noqa: S101 - plans exist only in clinic cells
     with target.warehouse.read() as con:
         due = patients_due(con, target.clinic.clinic_id)
-        alone = plans_outside(con, target.clinic.clinic_id, touched_plans, due)
-    return read_plans(target, session, due, alone)
+    return read_plans(target, session, due, list(dict.fromkeys(touched_plans)))
 
 
 def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], plans: Sequence[str]) -> Report:
@@ -32,8 +31,9 @@ def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], 
     pull = Pull(target, "treatment_plans")
     try:
         walked = [patient for patient in in_parallel(lambda one: _walk(pull, session, one), patients) if patient]
-        thin = [line.id for line in pull.file.lines("patient_treatment_plans") if _is_thin(line)]
-        in_parallel(lambda plan: pull.one(session, "treatment_plan", plan), dict.fromkeys((*plans, *thin)))
+        came = {line.id: _is_thin(line) for line in pull.file.lines("patient_treatment_plans")}
+        wanted = [plan for plan in plans if plan not in came] + [plan for plan, is_thin in came.items() if is_thin]
+        gone = absent(wanted, in_parallel(lambda plan: pull.one(session, "treatment_plan", plan), wanted))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
 
@@ -43,7 +43,7 @@ def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], 
 
     among = _among_patients(walked)
     return pull.commit(
-        Load(TREATMENT_PLANS, lines, missing_among=among, after=lambda con: _note_read(con, pull, walked))
+        Load(TREATMENT_PLANS, lines, among, gone, after=lambda con: _note_read(con, pull, walked))
     )
 
 
@@ -58,18 +58,6 @@ def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
     never = [patient for patient, read_at in rows if read_at is None]
     known = [patient for patient, read_at in rows if read_at is not None]
     return never + known[: ceil(len(known) / SWEEP_DAYS)]
-
-
-def plans_outside(
-    con: duckdb.DuckDBPyConnection, clinic_id: str, plans: Iterable[str], patients: Sequence[str]
-) -> list[str]:
-    """Those of the plans that reading these patients will not bring."""
-    rows = con.execute(
-        "SELECT treatment_plan_id, patient_id FROM core.treatment_plans WHERE clinic_id = ?", [clinic_id]
-    ).fetchall()
-    owner = dict(rows)
-    read = set(patients)
-    return [plan for plan in dict.fromkeys(plans) if owner.get(plan) not in read]
 
 
 def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:

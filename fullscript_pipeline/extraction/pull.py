@@ -256,8 +256,7 @@ class Pull:
         )
 
     def _done(self) -> None:
-        if self.file.path.exists():
-            self.file.path.rename(self.file.path.with_suffix(".frames"))
+        self.file.rename(".frames")
 
 
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
@@ -268,6 +267,11 @@ def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def absent(ids: Sequence[str], found: Sequence[bool]) -> list[str]:
+    """Those of the ids that `Pull.one` did not find."""
+    return [one for one, there in zip(ids, found, strict=True) if not there]
 
 
 def _request_key(session: ClinicSession, parent: str | None, params: Mapping[str, str] | None) -> str:

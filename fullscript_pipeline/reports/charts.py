@@ -107,8 +107,9 @@ def scale_of(lanes: Iterable[Lane], start: date, end: date) -> Scale:
 
 
 def timeline(lanes: Sequence[Lane], start: date, end: date, *, most_marks: int = 60) -> Markup:
-    """The whole drawing for the window [start, end); bars of lane n carry the id `b<n>` for the small copies in the
-    table. With more than `most_marks` marks, crowded lanes are drawn in blocks: the height is the share of days covered.
+    """The whole drawing for the window [start, end); the bars of lane n carry the id `b<n>` for their small copy.
+
+    With more than `most_marks` marks, crowded lanes are drawn in blocks whose height is the share of days covered.
     """
     scale = scale_of(lanes, start, end)
     ground = AXIS + LANE * len(lanes) + 4

@@ -18,6 +18,7 @@ from fullscript_pipeline.reports.words import Verdict
 
 # From this many rows on, a page leaves out the small drawings and the lists of orders, to stay below 60 kB.
 BRIEF_FROM = 30
+MOST_LANES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def patient_page(file: PatientFile, setting: Setting) -> str:
     judged = [(words.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in file.rows]
     judged.sort(key=lambda pair: (pair[0].rank, pair[1].run_out_on or date.max, _name(pair[1]), pair[1].key))
     drawn = [row for _, row in judged if file.timeline.get(row.key)]
+    left_out = len(drawn[MOST_LANES:])
+    drawn = drawn[:MOST_LANES]
     lanes = {row.key: number for number, row in enumerate(drawn)}
     sheet = _Sheet(file, setting, _span(file.rows, as_of), lanes)
     return render(
@@ -72,6 +75,7 @@ def patient_page(file: PatientFile, setting: Setting) -> str:
         lines=[_line(verdict, row, sheet) for verdict, row in judged],
         brief=sheet.brief,
         timeline=_timeline(drawn, sheet) if drawn else None,
+        left_out=left_out,
         labs=lab_lines(file.labs) if setting.labs else None,
     )
 

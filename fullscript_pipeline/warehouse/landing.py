@@ -169,6 +169,11 @@ class FrameFile:
         if good < self.path.stat().st_size:
             os.truncate(self.path, good)
 
+    def rename(self, suffix: str) -> None:
+        """The file, if anything was landed, goes on under another suffix."""
+        if self.path.exists():
+            self.path = self.path.rename(self.path.with_suffix(suffix))
+
     def _opened(self, payload: bytes, flags: int, header: bytes) -> bytes:
         if not flags & _ENCRYPTED:
             return payload

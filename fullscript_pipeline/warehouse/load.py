@@ -68,7 +68,7 @@ def load(
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
     merge.set_context(con, context)
-    _stage_keys(con, lines)
+    _stage_keys(con, table, lines)
     wanted, added = merge.compare(con, table)
     quarantined = 0
     for batch in _batches(lines, wanted):
@@ -83,11 +83,15 @@ def load(
     return Counts(merge.count(con, "newest"), added, changed, removed, quarantined)
 
 
-def _stage_keys(con: duckdb.DuckDBPyConnection, lines: Lines) -> None:
-    """Temp table `newest`: per record the hash and place of its last line."""
+def _stage_keys(con: duckdb.DuckDBPyConnection, table: Table, lines: Lines) -> None:
+    """Temp table `newest`: per record the hash and place of its last line.
+
+    An id alone is a key whatever the record was listed under: a plan comes from its patient's list and by id.
+    """
+    parent_id = "parent_id" if len(table.key) > 1 else "NULL::VARCHAR AS parent_id"
     con.register("arriving", pa.RecordBatchReader.from_batches(_KEYS, _key_batches(lines)))
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, arg_max(hash, ordinal) AS hash, "
+        f"CREATE OR REPLACE TEMP TABLE newest AS SELECT {parent_id}, id, arg_max(hash, ordinal) AS hash, "
         "max(ordinal) AS ordinal FROM arriving GROUP BY ALL"
     )
     con.unregister("arriving")

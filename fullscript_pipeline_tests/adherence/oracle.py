@@ -122,10 +122,7 @@ def gaps(course: Course, start: date, end: date) -> list[tuple[date, date, Fract
 
 def pool_figures(plans: Sequence[Plan], fills: Sequence[Fill], as_of: date) -> list[dict[str, Any]]:
     """Every figure of every plan that shares one supply, None where the method gives none."""
-    return [
-        _row(plan, plans, sorted(fills, key=lambda fill: fill.day), as_of)
-        for plan in plans
-    ]
+    return [_row(plan, plans, sorted(fills, key=lambda fill: fill.day), as_of) for plan in plans]
 
 
 def _row(plan: Plan, plans: Sequence[Plan], fills: Sequence[Fill], as_of: date) -> dict[str, Any]:

@@ -12,7 +12,19 @@ from fullscript_pipeline.adherence import measure
 from fullscript_pipeline_tests.adherence import oracle
 
 ORIGIN = date(2024, 1, 1)
-RATES = [Fraction(1), Fraction(2), Fraction(3), Fraction(1, 2), Fraction(3, 2), Fraction(2, 7), Fraction(1, 30), Fraction(22, 3)]
+RATES = [
+    Fraction(1),
+    Fraction(2),
+    Fraction(3),
+    Fraction(1, 2),
+    Fraction(3, 2),
+    Fraction(2, 7),
+    Fraction(1, 30),
+    Fraction(22, 3),
+]
+
+# What shares one supply: the plans of one patient for one product, and its fills.
+Pool = tuple[list[oracle.Plan], list[oracle.Fill]]
 
 
 def day(number: int) -> date:
@@ -37,7 +49,7 @@ def doses(draw: st.DrawFn, start: int, unknown: bool) -> tuple[oracle.Dose, ...]
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[oracle.Plan], list[oracle.Fill], date]:
+def pools(draw: st.DrawFn) -> Pool:
     unknown = draw(st.booleans())
     plans = []
     for number in range(draw(st.integers(1, 3))):
@@ -46,16 +58,15 @@ def histories(draw: st.DrawFn) -> tuple[list[oracle.Plan], list[oracle.Fill], da
         plan_doses = draw(doses(start, unknown))
         plans.append(oracle.Plan(f"plan-{number}", day(start), None if end is None else day(end), plan_doses))
     units = st.sampled_from([Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), Fraction(451, 10)])
-    fills = [
-        oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))
-    ]
-    return plans, fills, day(draw(st.integers(20, 130)))
+    fills = [oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))]
+    return plans, fills
 
 
-def frames(plans: list[oracle.Plan], fills: list[oracle.Fill]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def frames(histories: list[Pool]) -> tuple[pd.DataFrame, pd.DataFrame]:
     recommendations = pd.DataFrame(
         [
-            ("patient", plan.plan_id, "product", plan.start, plan.end, dose.since, dose.low, dose.high)
+            (f"patient-{number}", plan.plan_id, "product", plan.start, plan.end, dose.since, dose.low, dose.high)
+            for number, (plans, _) in enumerate(histories)
             for plan in plans
             for dose in plan.doses
         ],
@@ -66,7 +77,11 @@ def frames(plans: list[oracle.Plan], fills: list[oracle.Fill]) -> tuple[pd.DataF
         dtype=object,
     )
     bought = pd.DataFrame(
-        [("patient", "product", fill.day, fill.units) for fill in fills],
+        [
+            (f"patient-{number}", "product", fill.day, fill.units)
+            for number, (_, fills) in enumerate(histories)
+            for fill in fills
+        ],
         columns=["patient_id", "product_id", "filled_on", "units"],
         dtype=object,
     )
@@ -84,16 +99,13 @@ def same(engine: Any, expected: Any) -> bool:
     return bool(engine == expected)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(histories())
-def test_the_engine_is_the_definition(history: tuple[list[oracle.Plan], list[oracle.Fill], date]) -> None:
-    plans, fills, as_of = history
-    result = measure(*frames(plans, fills), as_of).set_index("treatment_plan_id")
-    for plan, expected in zip(plans, oracle.pool_figures(plans, fills, as_of), strict=True):
-        row = result.loc[plan.plan_id]
-        wrong = {
-            name: (row[name], value)
-            for name, value in expected.items()
-            if not same(row[name], value)
-        }
-        assert not wrong, (plan.plan_id, row["status"], wrong)
+# Several pools in one call: a call costs more than a pool.
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(pools(), min_size=1, max_size=12), st.integers(20, 130).map(day))
+def test_the_engine_is_the_definition(histories: list[Pool], as_of: date) -> None:
+    result = measure(*frames(histories), as_of).set_index(["patient_id", "treatment_plan_id"])
+    for number, (plans, fills) in enumerate(histories):
+        for plan, expected in zip(plans, oracle.pool_figures(plans, fills, as_of), strict=True):
+            row = result.loc[(f"patient-{number}", plan.plan_id)]
+            wrong = {name: (row[name], value) for name, value in expected.items() if not same(row[name], value)}
+            assert not wrong, (plan.plan_id, row["status"], wrong)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.api.retry import RetryPolicy
+from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
 
 CLINIC = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us", name="Maple")
 
@@ -52,6 +52,9 @@ class Sleeps:
 
     def policy(self) -> RetryPolicy:
         return RetryPolicy(sleep=self.waits.append, jitter=lambda: 0.0)
+
+    def token_policy(self) -> RetryPolicy:
+        return replace(TOKEN_POLICY, sleep=self.waits.append)
 
 
 @contextmanager

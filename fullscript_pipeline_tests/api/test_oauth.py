@@ -24,7 +24,7 @@ def _server(url: str) -> ServerSettings:
 
 def _refresh(server: OddServer) -> TokenAnswer:
     with HttpClient() as client:
-        policy = Sleeps().policy()
+        policy = Sleeps().token_policy()
         endpoint = TokenEndpoint(_server(server.url), "http://127.0.0.1:1/cb", client, FreeBudget(), policy)
         return endpoint.refresh("canary-old", "maple")
 

@@ -1,6 +1,5 @@
 """The server as a whole: authorize page, restarts, control plane, the command and its bad inputs."""
 
-import ast
 import signal
 import socket
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-import fullscript_pipeline.sandbox
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.server import advance_offline, create_app, serving
@@ -178,13 +176,3 @@ def test_a_port_in_use_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr == f"Port {port} of 127.0.0.1 cannot be used; choose another one, or 0 for any.\n"
     assert not (tmp_path / "state.json").exists(), "nothing half-made stays behind"
-
-
-def test_the_sandbox_shares_no_code_with_what_it_tests() -> None:
-    room = Path(fullscript_pipeline.sandbox.__file__).parent
-    for file in room.glob("**/*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            ours = [name for name in names if name.split(".")[0] == "fullscript_pipeline"]
-            assert all(name.startswith("fullscript_pipeline.sandbox") for name in ours), file.name

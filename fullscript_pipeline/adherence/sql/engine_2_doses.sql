@@ -8,9 +8,29 @@ SELECT
     row_id,
     CASE WHEN lag(dose_from) OVER w IS NULL THEN DATE '0001-01-01' ELSE dose_from END AS period_from,
     coalesce(lead(dose_from) OVER w, DATE '9999-12-31') AS period_to,
-    max_num, max_den, min_num, min_den
+    max_num, max_den, min_num, min_den, problem
 FROM adh_doses
 WINDOW w AS (PARTITION BY row_id ORDER BY dose_from);
+
+-- What a row's own doses in its window (or on its first day, when it has not started) allow to measure.
+CREATE OR REPLACE TEMP TABLE adh_own AS
+SELECT
+    r.row_id,
+    bool_or(p.max_num IS NULL) AS has_no_highest,
+    bool_or(p.min_num IS NULL) AS has_no_lowest,
+    CASE
+        WHEN bool_or(p.max_num IS NULL) THEN coalesce(arg_max(p.problem, p.period_from), 'unparsable_dosage')
+        WHEN bool_or(p.min_num IS NULL) THEN 'open_range'
+        WHEN bool_or((p.min_num, p.min_den) <> (p.max_num, p.max_den)) THEN 'range'
+        ELSE 'ok'
+    END AS measurable
+FROM adh_rows r
+LEFT JOIN adh_windows w USING (row_id)
+LEFT JOIN adh_periods p
+    ON p.row_id = r.row_id
+    AND p.period_from < coalesce(w.window_end, r.start_on + 1)
+    AND p.period_to > r.start_on
+GROUP BY r.row_id;
 
 CREATE OR REPLACE TEMP TABLE adh_in_force AS
 WITH breaks AS (

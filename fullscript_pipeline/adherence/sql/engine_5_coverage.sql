@@ -11,12 +11,6 @@ GROUP BY w.row_id, g.stream_id;
 
 -- Rows that can be measured at a bound, with the need axis and the dose at both ends of the window.
 CREATE OR REPLACE TEMP TABLE adh_bounds AS
-WITH own_gaps AS (
-    SELECT w.row_id, bool_or(p.max_num IS NULL) AS no_highest, bool_or(p.min_num IS NULL) AS no_lowest
-    FROM adh_windows w
-    JOIN adh_periods p ON p.row_id = w.row_id AND p.period_from < w.window_end AND p.period_to > w.window_start
-    GROUP BY w.row_id
-)
 SELECT
     w.row_id,
     s.stream_id,
@@ -33,7 +27,9 @@ SELECT
     z.anchor_position + (w.window_end - z.anchor_on) * z.rate AS end_position
 FROM adh_windows w
 JOIN adh_streams s USING (pool_id)
-JOIN own_gaps o ON o.row_id = w.row_id AND NOT CASE WHEN s.stream_id % 2 = 1 THEN o.no_lowest ELSE o.no_highest END
+JOIN adh_own o
+    ON o.row_id = w.row_id
+    AND NOT CASE WHEN s.stream_id % 2 = 1 THEN o.has_no_lowest ELSE o.has_no_highest END
 JOIN adh_segments a ON a.stream_id = s.stream_id AND w.window_start >= a.from_on AND w.window_start < a.to_on
 JOIN adh_segments z ON z.stream_id = s.stream_id AND w.window_end > z.from_on AND w.window_end <= z.to_on
 ANTI JOIN adh_blocked k ON k.row_id = w.row_id AND k.stream_id = s.stream_id;

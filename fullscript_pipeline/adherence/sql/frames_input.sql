@@ -45,7 +45,8 @@ SELECT
     CASE WHEN is_single THEN lowest.num END AS min_num,
     CASE WHEN is_single THEN lowest.den END AS min_den,
     CASE WHEN is_single THEN highest.num END AS max_num,
-    CASE WHEN is_single THEN highest.den END AS max_den
+    CASE WHEN is_single THEN highest.den END AS max_den,
+    NULL::VARCHAR AS problem
 FROM (
     SELECT
         row_id,
@@ -67,15 +68,8 @@ SELECT
     NULL::VARCHAR AS ended_by,
     NULL::BOOLEAN AS refill,
     NULL::BIGINT AS units_to_purchase,
-    CASE
-        WHEN bool_or(d.max_num IS NULL) THEN 'unparsable_dosage'
-        WHEN bool_or(d.min_num IS NULL) THEN 'open_range'
-        WHEN bool_or((d.min_num, d.min_den) <> (d.max_num, d.max_den)) THEN 'range'
-        ELSE 'ok'
-    END AS measurable
-FROM adh_keys k
-JOIN adh_doses d USING (row_id)
-GROUP BY k.row_id, k.pool_id, k.start_on, k.stop_on;
+    NULL::VARCHAR AS measurable
+FROM adh_keys k;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS
 SELECT

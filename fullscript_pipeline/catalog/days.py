@@ -1,0 +1,62 @@
+"""Which days of a region's catalog were observed, and the instants that bound a day.
+
+A day is a calendar day of the configured time zone. What does not belong here: comparing observations.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from fullscript_pipeline.catalog.entities import ENTITIES
+from fullscript_pipeline.errors import UsageError
+
+_PULLS = "('products', 'products_by_id', 'categories', 'brands')"
+
+
+def end_of(day: date, zone: ZoneInfo) -> datetime:
+    """The last instant of `day`: a microsecond before the next day begins in `zone`. UTC."""
+    following = day + timedelta(days=1)
+    begins = datetime(following.year, following.month, following.day, tzinfo=zone)
+    return begins.astimezone(UTC) - timedelta(microseconds=1)
+
+
+def observed_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo) -> list[date]:
+    """Days on which the region's catalog was pulled, or (without a record of pulls) on which it changed; ascending."""
+    sql = f"SELECT DISTINCT day FROM ops.pulls WHERE region = ? AND outcome = 'loaded' AND resource IN {_PULLS}"
+    pulled = {day for (day,) in con.execute(sql, [region]).fetchall() if day}
+    return sorted(pulled | set(days_with_versions(con, region, time_zone, None)))
+
+
+def days_with_versions(
+    con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo, since: datetime | None
+) -> list[date]:
+    """Days on which any catalog object got a version, from the day of `since` on; ascending."""
+    union = " UNION ".join(
+        f"SELECT DISTINCT timezone($zone, valid_from)::DATE AS day FROM {entity.table} WHERE region = $region"
+        for entity in ENTITIES.values()
+    )
+    found = con.execute(f"{union} ORDER BY day", {"zone": time_zone.key, "region": region}).fetchall()
+    first = since.astimezone(time_zone).date() if since else date.min
+    return [day for (day,) in found if day >= first]
+
+
+def last_observed(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> date | None:
+    """The day whose observation stands for `day`: the last observed one on or before it; None before the first."""
+    return max((one for one in observed_days(con, region, time_zone) if one <= day), default=None)
+
+
+def require_observed(
+    con: duckdb.DuckDBPyConnection, region: str, from_day: date, to_day: date, time_zone: ZoneInfo
+) -> None:
+    """Raises UsageError with the nearest usable days when the two days cannot be compared."""
+    if from_day > to_day:
+        raise UsageError(f"FROM {from_day} is after TO {to_day}; give the earlier day first.")
+    observed = observed_days(con, region, time_zone)
+    if not observed:
+        raise UsageError(f"Region {region!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")
+    if from_day < observed[0]:
+        raise UsageError(
+            f"The catalog of region {region} was not observed on or before {from_day}; "
+            f"its first day is {observed[0]}, its last {observed[-1]}."
+        )

@@ -1,0 +1,171 @@
+"""A pull against the sandbox over HTTP: what the API holds is what the warehouse holds; interruptions cost little."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicSession, ServerError, open_session
+from fullscript_pipeline.extraction import catalog, clinic, events, labs, orders, plans, variants
+from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.state import Clinic
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+
+
+class Cell:
+    """One clinic of a connected sandbox, with everything needed to pull it."""
+
+    def __init__(self, connected: Connected) -> None:
+        self.connected = connected
+        self.warehouse = Warehouse(connected.settings.warehouse_path)
+        migrate(self.warehouse, [])
+
+    def target(self, clinic: Clinic) -> Target:
+        settings = self.connected.settings
+        return Target(
+            self.warehouse,
+            settings.landing_dir,
+            None,
+            clinic.server,
+            clinic.region,
+            clock.today(settings.time_zone),
+            "run-1",
+            clinic,
+        )
+
+    def session(self, clinic: Clinic) -> ClinicSession:
+        return open_session(self.connected.settings, self.connected.store, clinic)
+
+    def pull_everything(self) -> dict[str, Any]:
+        """All resources of all clinics; the summed counts by table."""
+        totals: dict[str, Any] = {}
+        for one in self.connected.store.clinics():
+            target = self.target(one)
+            with self.session(one) as session:
+                reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
+                reports.append(clinic.pull_patients(target, session))
+                report, touched = events.pull_events(target, session, self.connected.store)
+                reports += [report, plans.pull_plans(target, session, touched)]
+                reports += [orders.pull_orders(target, session), labs.pull_labs(target, session)]
+                reports += [variants.pull_unknown_variants(target, session), *catalog.pull_products(target, [session])]
+            for report in reports:
+                for table, counts in report.counts.items():
+                    totals[table] = totals[table] + counts if table in totals else counts
+        return totals
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.warehouse.read() as con:
+            return con.execute(sql).fetchall()
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Iterator[Cell]:
+    with connected_pipeline(tmp_path, patients=12, products=20) as connected:
+        yield Cell(connected)
+
+
+def test_after_a_pull_the_warehouse_holds_what_the_api_holds(cell: Cell) -> None:
+    cell.pull_everything()
+    for slug, facts in cell.connected.sandbox.clinics.items():
+        counted = cell.rows(
+            f"""SELECT (SELECT count(*) FROM core.patients p WHERE p.clinic_id = c.clinic_id),
+            (SELECT count(*) FROM core.treatment_plans p WHERE p.clinic_id = c.clinic_id),
+            (SELECT count(*) FROM core.orders p WHERE p.clinic_id = c.clinic_id)
+            FROM core.clinics c WHERE c.clinic_id = '{facts["clinic_id"]}'"""
+        )
+        assert counted == [(facts["patients"], facts["treatment_plans"], facts["orders"])], slug
+    assert cell.rows("SELECT count(*) FROM ops.quarantine") == [(0,)]
+    unknown = """SELECT count(*) FROM core.order_line_items l WHERE line_type = 'supplement' AND NOT EXISTS (
+        SELECT 1 FROM core.variants v WHERE v.variant_id = l.variant_id)
+        AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.variant_id = l.variant_id)"""
+    assert cell.rows(unknown) == [(0,)]
+
+
+def test_pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: Cell) -> None:
+    cell.pull_everything()
+    control = cell.connected.sandbox.control
+    control.reset_requests()
+    again = cell.pull_everything()
+    assert {
+        table: (c.added, c.changed, c.removed) for table, c in again.items() if c.added + c.changed + c.removed
+    } == {}
+    asked = {row["endpoint"]: row["count"] for row in control.requests()["counts"]}
+    patients = sum(facts["patients"] for facts in cell.connected.sandbox.clinics.values())
+    assert 0 < asked["/clinic/patients/{patient_id}/treatment_plans"] <= patients / plans.SWEEP_DAYS + 3
+    assert "/events/{id}" not in asked
+
+
+def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = cell.connected.store.clinics()[0]
+    target = cell.target(one)
+    with cell.session(one) as session:
+        clinic.pull_patients(target, session)
+        real, answered = ClinicSession.pages, []
+
+        def breaks_after_five(self: ClinicSession, name: str, *rest: Any, **more: Any) -> Any:
+            if len(answered) >= 5:
+                raise ServerError.__new__(ServerError)
+            answered.append(name)
+            return real(self, name, *rest, **more)
+
+        monkeypatch.setattr(ClinicSession, "pages", breaks_after_five)
+        with pytest.raises(ServerError):
+            plans.pull_plans(target, session, [])
+        assert cell.rows("SELECT count(*) FROM core.treatment_plans") == [(0,)]
+        monkeypatch.undo()
+        cell.connected.sandbox.control.reset_requests()
+        plans.pull_plans(target, session, [])
+    requests = cell.connected.sandbox.control.requests()
+    patients = cell.rows(f"SELECT count(*) FROM core.patients WHERE clinic_id = '{one.clinic_id}'")[0][0]
+    assert requests["total"] == patients - 5
+    assert cell.rows("SELECT count(*) FROM ops.patient_reads") == [(patients,)]
+
+
+def test_labs_outside_the_us_are_not_asked_for(cell: Cell) -> None:
+    canadian = next(one for one in cell.connected.store.clinics() if one.region == "ca")
+    with cell.session(canadian) as session:
+        cell.connected.sandbox.control.reset_requests()
+        report = labs.pull_labs(cell.target(canadian), session)
+    assert report.outcome == "not_available"
+    assert cell.connected.sandbox.control.requests()["total"] == 0
+
+
+def test_a_refused_resource_is_recorded_and_no_failure(tmp_path: Path) -> None:
+    with connected_pipeline(tmp_path, patients=6, products=12, scopes="catalog:read clinic:read") as connected:
+        cell = Cell(connected)
+        one = connected.store.clinics()[0]
+        with cell.session(one) as session:
+            for report in (
+                clinic.pull_patients(cell.target(one), session),
+                orders.pull_orders(cell.target(one), session),
+            ):
+                assert report.outcome == "not_available"
+                assert "patients:" in (report.reason or "")
+        outcomes = cell.rows("SELECT resource, outcome, reason IS NOT NULL FROM ops.pulls ORDER BY 1")
+        assert outcomes == [("orders", "not_available", True), ("patients", "not_available", True)]
+
+
+def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(cell: Cell) -> None:
+    cell.pull_everything()
+    before = cell.rows("SELECT count(*) FROM core.orders")[0][0]
+    happened = cell.connected.sandbox.control.advance(days=2)
+    cell.connected.set_clock()
+    cell.pull_everything()
+    assert cell.rows("SELECT count(*) FROM core.orders")[0][0] == before + happened["totals"]["orders"]
+    cancelled = cell.rows(
+        "SELECT count(*) FROM history.treatment_plans WHERE state = 'cancelled' AND day(valid_from) = 24"
+    )
+    assert cancelled[0][0] == happened["totals"]["plans_cancelled"]
+
+
+def test_a_product_that_every_clinic_is_denied_is_marked_removed(cell: Cell) -> None:
+    cell.pull_everything()
+    happened = cell.connected.sandbox.control.advance(days=2)
+    cell.connected.set_clock()
+    cell.pull_everything()
+    removed = cell.rows("SELECT count(*) FROM core.products WHERE removed_at IS NOT NULL")
+    assert removed == [(happened["totals"]["products_removed"],)]

@@ -1,0 +1,82 @@
+"""The ledger of events, feed positions, availability, and what a data directory is."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.state import LedgerEvent, StateStore
+
+_MAPLE = ClinicRef("us-snd", "c-1", "maple", "us")
+
+
+def _event(event_id: str, **more: str) -> LedgerEvent:
+    return LedgerEvent("us-snd", "c-1", event_id, "order.placed", created_at=more.get("created_at"))
+
+
+def test_an_event_is_seen_once_asked_and_done(tmp_path: Path) -> None:
+    with StateStore(tmp_path / "state.sqlite") as store:
+        assert store.unseen_events("us-snd", "c-1", ["b", "a", "b"]) == ["b", "a"]
+        assert store.record_events([_event("a", created_at="2026-11-02"), _event("b", created_at="2026-11-01")]) == 2
+        assert store.record_events([_event("a"), _event("c", created_at="2026-11-03")]) == 1
+        assert store.unseen_events("us-snd", "c-1", ["d", "a"]) == ["d"]
+        assert store.unseen_events("us-snd", "c-2", ["a"]) == ["a"]
+        assert store.unseen_events("ca-snd", "c-1", ["a"]) == ["a"]
+        store.mark_asked("us-snd", "c-1", ["a", "b"], "run-1")
+        assert [(event.event_id, event.asked_run) for event in store.pending_events("us-snd", "c-1")] == [
+            ("b", "run-1"),
+            ("a", "run-1"),
+            ("c", None),
+        ]
+        store.mark_processed("us-snd", "c-1", ["a", "b"])
+        assert [event.event_id for event in store.pending_events("us-snd", "c-1", limit=5)] == ["c"]
+
+
+def test_many_events_at_once(tmp_path: Path) -> None:
+    ids = [f"e-{number}" for number in range(3000)]
+    with StateStore(tmp_path / "state.sqlite") as store:
+        assert store.record_events(_event(event_id) for event_id in ids[::2]) == 1500
+        assert store.unseen_events("us-snd", "c-1", ids) == ids[1::2]
+        store.mark_processed("us-snd", "c-1", ids)
+        assert store.pending_events("us-snd", "c-1") == []
+
+
+def test_the_time_of_the_ledger_is_the_datas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2031-01-01T00:00:00Z")
+    with StateStore(tmp_path / "state.sqlite") as store:
+        store.record_events([_event("a")])
+        seen = store.pending_events("us-snd", "c-1")[0].seen_at
+    assert seen is not None
+    assert seen.isoformat() == "2031-01-01T00:00:00+00:00"
+
+
+def test_feed_positions(tmp_path: Path) -> None:
+    with StateStore(tmp_path / "state.sqlite") as store:
+        assert store.cursor("us-snd", "c-1", "order_events") is None
+        store.set_cursor("us-snd", "c-1", "order_events", "2026-11-01")
+        store.set_cursor("us-snd", "c-1", "order_events", "2026-11-02")
+        assert store.cursor("us-snd", "c-1", "order_events") == "2026-11-02"
+        assert store.cursor("ca-snd", "c-1", "order_events") is None
+
+
+def test_what_is_not_available_is_remembered_for_the_day(tmp_path: Path) -> None:
+    with StateStore(tmp_path / "state.sqlite") as store:
+        store.note_unavailable(_MAPLE, "products", date(2026, 11, 22), "403")
+        store.note_unavailable(_MAPLE, "products", date(2026, 11, 22), "403 again")
+        assert store.unavailable(_MAPLE, "products", date(2026, 11, 22)) == "403 again"
+        assert store.unavailable(_MAPLE, "products", date(2026, 11, 23)) is None
+        assert store.unavailable(_MAPLE, "brands", date(2026, 11, 22)) is None
+
+
+def test_a_directory_is_of_one_kind_for_ever(tmp_path: Path) -> None:
+    with StateStore(tmp_path / "state.sqlite") as store:
+        store.claim_data_dir("sandbox")
+        store.claim_data_dir("sandbox")
+        with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
+            store.claim_data_dir("production")
+        assert store.fact("kind") == "sandbox"
+        assert store.fact("made_by_demo") is None
+        store.set_fact("made_by_demo", "yes")
+        assert store.fact("made_by_demo") == "yes"

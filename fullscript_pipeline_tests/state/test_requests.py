@@ -1,0 +1,211 @@
+"""The budget: never above the limit in any rolling window, whoever asks, whenever."""
+
+import subprocess
+import sys
+import threading
+import time
+from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fullscript_pipeline.api import Lane
+from fullscript_pipeline.state import RequestBudget, StateStore
+from fullscript_pipeline.state.database import Database
+
+
+class _Time:
+    """A clock that moves only when somebody sleeps, or when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 0.001)
+
+
+def _budget(db: Database, moment: _Time, limit: int = 100, window: float = 300.0) -> RequestBudget:
+    return RequestBudget(db, "us-snd", "app", limit, window=window, clock=moment.clock, sleep=moment.sleep)
+
+
+def _most_in_a_window(times: list[float], window: float) -> int:
+    ordered = sorted(times)
+    return max((bisect_right(ordered, start + window) - index for index, start in enumerate(ordered)), default=0)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(1, 30), st.floats(0, 90), st.booleans()), min_size=4, max_size=12
+    ),
+    st.integers(3, 60),
+)
+def test_no_window_ever_holds_more_than_the_limit(
+    tmp_path: Path, bursts: list[tuple[int, int, float, bool]], limit: int
+) -> None:
+    """Three processes (three objects on one file) with bursts and pauses; one may die with permits in hand."""
+    moment = _Time()
+    path = tmp_path / f"{time.monotonic_ns()}.sqlite"
+    with StateStore(path) as store:
+        budgets = [_budget(store.db, moment, limit) for _ in range(3)]
+        sent: list[float] = []
+        for who, count, pause, dies in bursts:
+            for _ in range(count):
+                budgets[who].acquire("present")
+                sent.append(moment.now)
+            moment.now += pause
+            if dies:
+                budgets[who] = _budget(store.db, moment, limit)
+        assert _most_in_a_window(sent, 300.0) <= limit
+
+
+def test_a_busy_budget_is_used_nearly_whole(tmp_path: Path) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        budget = _budget(store.db, moment, 1000)
+        start = moment.now
+        for _ in range(5000):
+            budget.acquire("present")
+        # Four windows must pass for five limits; 5 % may be lost.
+        assert moment.now - start <= 4 * 300 / 0.95
+
+
+def test_the_backfill_leaves_a_reserve_to_the_present(tmp_path: Path) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        budget = _budget(store.db, moment, 4750)
+        start = moment.now
+        for _ in range(4500):
+            budget.acquire("backfill")
+        assert moment.now == start
+        for _ in range(250):
+            budget.acquire("present")
+        assert (moment.now, budget.used()) == (start, 4750)
+        budget.acquire("backfill")
+        assert moment.now >= start + 300
+
+
+def test_a_small_limit_still_lets_the_backfill_through(tmp_path: Path) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        budget = _budget(store.db, moment, 1)
+        for lane in ("backfill", "present", "backfill"):
+            budget.acquire(_lane(lane))
+
+
+def _lane(text: str) -> Lane:
+    return "backfill" if text == "backfill" else "present"
+
+
+def test_unused_permits_come_back(tmp_path: Path) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        slow = _budget(store.db, moment, 1000)
+        slow.acquire("present")
+        assert slow.used() == 20
+        moment.now += 60
+        slow.acquire("present")  # gives the old block back: one used, nineteen not
+        assert slow.used() == 21
+        moment.now += 400
+        assert slow.used() == 0
+
+
+def test_a_hold_stops_everybody(tmp_path: Path) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        one, other = _budget(store.db, moment), _budget(store.db, moment)
+        start = moment.now
+        one.hold(40)
+        one.hold(5)
+        other.acquire("present")
+        assert start + 40 <= moment.now < start + 60
+
+
+def test_apps_and_servers_do_not_share(tmp_path: Path) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        start = moment.now
+        for server, app in (("us-snd", "a"), ("us-snd", "b"), ("ca-snd", "a")):
+            budget = RequestBudget(store.db, server, app, 10, clock=moment.clock, sleep=moment.sleep)
+            for _ in range(10):
+                budget.acquire("present")
+        assert moment.now == start
+        assert store.request_budget("us", "id", 5) is store.request_budget("us", "id", 5)
+        assert store.request_budget("us", "id", 5) is not store.request_budget("ca", "id", 5)
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -86400.0])
+def test_a_clock_that_is_set_back_delays_a_window_not_for_ever(tmp_path: Path, jump: float) -> None:
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        budget = _budget(store.db, moment, 50)
+        for _ in range(50):
+            budget.acquire("present")
+        moment.now += jump
+        start = moment.now
+        budget.acquire("present")
+        assert moment.now - start <= 330
+
+
+def test_waiting_is_logged_seldom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    moment = _Time()
+    with StateStore(tmp_path / "state.sqlite") as store:
+        budget = _budget(store.db, moment, 50)
+        for _ in range(51):
+            budget.acquire("present")
+    assert len([record for record in caplog.records if "request budget of us-snd" in record.message]) == 1
+
+
+_WORKER = """
+import sys, time
+from pathlib import Path
+from fullscript_pipeline.state import RequestBudget
+from fullscript_pipeline.state.database import Database
+budget = RequestBudget(Database(Path(sys.argv[1])), "us-snd", "app", 200, window=2.0)
+print("ready", flush=True)
+sys.stdin.readline()
+sent = []
+end = time.time() + 5
+while time.time() < end:
+    budget.acquire("present")
+    sent.append(time.time())
+print(*sent)
+"""
+
+
+def test_processes_and_threads_together_stay_below(tmp_path: Path) -> None:
+    """Real time, scaled down: 200 requests in any 2 s, two processes and four threads, for 5 s."""
+    path = tmp_path / "state.sqlite"
+    run = [sys.executable, "-c", _WORKER, str(path)]
+    here = Path(__file__).parents[2]
+    workers = [
+        subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=here) for _ in range(2)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline().strip() == "ready"
+    sent: list[float] = []
+    lock = threading.Lock()
+    with StateStore(path) as store, ThreadPoolExecutor(4) as pool:
+        budget = RequestBudget(store.db, "us-snd", "app", 200, window=2.0)
+        end = time.time() + 5
+
+        def work(_: int) -> None:
+            while time.time() < end:
+                budget.acquire("present")
+                with lock:
+                    sent.append(time.time())
+
+        jobs = pool.map(work, range(4))
+        outputs = [worker.communicate("go\n", timeout=60)[0] for worker in workers]
+        list(jobs)
+    everything = sent + [float(text) for output in outputs for text in output.split()]
+    assert _most_in_a_window(everything, 2.0) <= 200
+    assert len(everything) >= 400  # two windows' worth at the very least, on a busy machine

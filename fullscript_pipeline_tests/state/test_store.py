@@ -1,0 +1,257 @@
+"""The store file: private, migrated, shared; clinics and grants in it."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.clinics import unique_key
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import MIGRATIONS, metadata
+
+_MOMENT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_GRANT = Grant("u-1", "Staff", ("a:read",), _MOMENT, _MOMENT + timedelta(hours=2), "canary-a", "canary-r", "canary-p")
+
+
+def _path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "state.sqlite"
+
+
+def test_file_and_folder_are_private_also_while_writing(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        store.register_clinic("us-snd", "c-1", "us", "Maple")
+        files = list(_path(tmp_path).parent.iterdir())
+        assert len(files) == 3  # with -wal and -shm
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE(_path(tmp_path).parent.stat().st_mode) == 0o700
+
+
+def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store, store.db.read() as connection:
+        for table in metadata.tables.values():
+            rows = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").all()
+            assert {row.name for row in rows} == set(table.columns.keys())
+            assert {row.name for row in rows if row.pk} == {column.name for column in table.primary_key}
+        assert connection.exec_driver_sql("PRAGMA user_version").scalar() == len(MIGRATIONS)
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_every_row_names_its_server() -> None:
+    assert {table.name for table in metadata.tables.values() if "server" not in table.columns} == {"facts"}
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    StateStore(_path(tmp_path)).close()
+    with sqlite3.connect(_path(tmp_path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="newer version"):
+        StateStore(_path(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"this is not a database, whatever its name is" * 100])
+def test_a_file_that_is_no_store_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    _path(tmp_path).parent.mkdir()
+    _path(tmp_path).write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"state\.sqlite cannot be used"):
+        StateStore(_path(tmp_path))
+    assert _path(tmp_path).read_bytes() == content
+
+
+def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
+        StateStore(_path(tmp_path))
+
+
+def test_a_writer_that_never_ends_is_busy(tmp_path: Path) -> None:
+    StateStore(_path(tmp_path)).close()
+    with Database(_path(tmp_path)).write(), pytest.raises(Busy) as caught:
+        with Database(_path(tmp_path), busy_seconds=0.1).write():
+            pass
+    assert caught.value.exit_code == 75
+
+
+def test_threads_and_processes_may_start_and_write_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fullscript_pipeline.state import StateStore\n"
+        "store = StateStore(Path(sys.argv[1]))\n"
+        "[store.set_cursor('us-snd', 'c', f'{sys.argv[2]}-{n}', 'x') for n in range(20)]\n"
+    )
+    run = [sys.executable, "-c", code, str(_path(tmp_path))]
+    workers = [subprocess.Popen([*run, str(number)], cwd=Path(__file__).parents[2]) for number in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda _: StateStore(_path(tmp_path)), range(4)))
+        list(pool.map(lambda n: stores[n % 4].set_cursor("us-snd", "c", f"own-{n}", "x"), range(40)))
+    assert [worker.wait(60) for worker in workers] == [0, 0, 0]
+    with stores[0].db.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM cursors").scalar() == 100
+    for store in stores:
+        store.close()
+
+
+def test_clinics_are_found_by_key_and_id(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        with pytest.raises(UsageError, match="none is connected"):
+            store.clinic("maple")
+        maple = store.register_clinic("us-snd", "c-1", "us", "Maple Street")
+        store.register_clinic("ca-snd", "c-2", "ca", "Maple Street")
+        assert maple == store.clinic("c-1") == store.clinic("MAPLE-STREET ")
+        assert [clinic.clinic_key for clinic in store.clinics()] == ["maple-street", "maple-street-2"]
+        assert (maple.status, maple.region, maple.server) == ("ok", "us", "us-snd")
+        with pytest.raises(UsageError, match="maple-street, maple-street-2") as caught:
+            store.clinic("elm")
+        assert caught.value.exit_code == 2
+
+
+def test_an_id_on_two_servers_must_be_named_by_key(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        store.register_clinic("us-snd", "same", "us", "A")
+        store.register_clinic("ca-snd", "same", "ca", "B")
+        with pytest.raises(UsageError, match="several servers"):
+            store.clinic("same")
+        assert store.clinic("b").server == "ca-snd"
+
+
+def test_a_clinic_that_comes_back_has_its_old_key(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.save_grant(maple, _GRANT)
+        store.remove_clinic(maple)
+        assert store.clinics() == []
+        assert store.load_grant(maple) is None
+        assert [clinic.status for clinic in store.clinics(with_removed=True)] == ["removed"]
+        other = store.register_clinic("us-snd", "c-2", "us", "Maple")
+        again = store.register_clinic("us-snd", "c-1", "us", "Maple renamed")
+        assert (other.clinic_key, again.clinic_key, again.name) == ("maple-2", "maple", "Maple renamed")
+
+
+def test_needs_connect_and_back(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.mark_needs_connect(maple, "it was withdrawn")
+        assert (store.clinic("maple").status, store.clinic("maple").status_reason) == (
+            "needs_connect",
+            "it was withdrawn",
+        )
+        store.save_grant(maple, _GRANT)
+        assert (store.clinic("maple").status, store.clinic("maple").status_reason) == ("ok", None)
+
+
+@given(st.text(max_size=80), st.sets(st.sampled_from(["clinic", "a", "a-2", "maple"])))
+def test_a_key_is_a_slug_and_unique(name: str, taken: set[str]) -> None:
+    key = unique_key(name, taken)
+    assert key not in taken
+    assert 1 <= len(key) <= 40
+    assert set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert not key.startswith("-")
+    assert not key.endswith("-")
+
+
+def test_keys_of_real_names() -> None:
+    assert unique_key("Clinique Santé d'Été | Montréal", []) == "clinique-sante-dete-montreal"
+    assert unique_key("診療所", ["clinic"]) == "clinic-2"
+
+
+def test_grants_come_back_as_saved_and_generations_guard_them(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path), "a key") as store:
+        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
+        assert store.load_grant(maple) is None
+        assert store.save_grant(maple, _GRANT)
+        assert store.load_grant(maple) == replace(_GRANT, generation=1)
+        assert store.save_grant(maple, replace(_GRANT, access_token="second"), expected_generation=1)
+        assert not store.save_grant(maple, replace(_GRANT, access_token="late"), expected_generation=1)
+        found = store.load_grant(maple)
+        assert found is not None
+        assert (found.access_token, found.generation) == ("second", 2)
+        store.mark_grant_dead(maple, "u-1", generation=1)  # of a pair that has been replaced: nothing happens
+        assert store.load_grant(maple) is not None
+        store.mark_grant_dead(maple, "u-1", generation=2)
+        assert store.load_grant(maple) is None
+        assert [grant.access_token for grant in store.grants(maple)] == ["second"]
+
+
+def test_of_several_users_the_one_who_sees_most_is_used(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.save_grant(maple, replace(_GRANT, user_id="few", patients_visible=3))
+        store.save_grant(maple, replace(_GRANT, user_id="many", patients_visible=300))
+        store.save_grant(maple, replace(_GRANT, user_id="wide", scopes=("a:read", "b:read"), patients_visible=1))
+        best = store.load_grant(maple)
+        assert best is not None
+        assert best.user_id == "wide"
+        store.mark_grant_dead(maple, "wide", 1)
+        best = store.load_grant(maple)
+        assert best is not None
+        assert best.user_id == "many"
+
+
+def test_tokens_are_sealed_with_a_key_and_readable_only_with_it(tmp_path: Path) -> None:
+    maple = ClinicRef("us-snd", "c-1", "maple", "us")
+    with StateStore(_path(tmp_path), "old") as store:
+        store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.save_grant(maple, _GRANT)
+    for path in _path(tmp_path).parent.iterdir():
+        assert b"canary" not in path.read_bytes()
+    for key in (None, "wrong", Fernet.generate_key().decode()):
+        with StateStore(_path(tmp_path), key) as store:
+            with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY") as caught:
+                store.load_grant(maple)
+            assert caught.value.exit_code == 78
+    with StateStore(_path(tmp_path), "new,old") as store:
+        assert store.load_grant(maple) == replace(_GRANT, generation=1)
+        assert store.reencrypt_grants() == 1
+    with StateStore(_path(tmp_path), "new") as store:
+        assert store.load_grant(maple) == replace(_GRANT, generation=1)
+
+
+@given(st.text(max_size=50), st.text(min_size=1, max_size=50).filter(lambda text: text.strip(" ,\t\n\r\x0b\x0c") != ""))
+def test_a_key_of_any_text_seals(secret: str, key: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in secret + key):
+        return
+    sealed = Keyring(key).seal(secret)
+    assert Keyring(key).open(sealed) == secret
+    assert Keyring(f"another,{key}").open(sealed) == secret
+
+
+def test_a_fernet_key_is_used_as_it_is() -> None:
+    key = Fernet.generate_key()
+    sealed = Keyring(key.decode()).seal("secret")
+    assert Fernet(key).decrypt(sealed.removeprefix("fernet:").encode()) == b"secret"
+
+
+def test_an_oauth_state_works_once_and_for_its_server_only(tmp_path: Path) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        state = store.new_oauth_state("us-snd")
+        assert len(state) >= 40
+        assert store.new_oauth_state("us-snd") != state
+        assert store.use_oauth_state("us-snd", "made up") == "unknown"
+        assert store.use_oauth_state("ca-snd", state) == "unknown"
+        with ThreadPoolExecutor(4) as pool:
+            verdicts = list(pool.map(lambda _: store.use_oauth_state("us-snd", state), range(8)))
+        assert sorted(verdicts) == ["ok", *["used"] * 7]
+        for path in _path(tmp_path).parent.iterdir():
+            assert state.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(("age", "verdict"), [(599, "ok"), (601, "expired"), (-5, "expired")])
+def test_an_oauth_state_lives_ten_minutes(tmp_path: Path, age: int, verdict: str) -> None:
+    with StateStore(_path(tmp_path)) as store:
+        state = store.new_oauth_state("us-snd")
+        with store.db.write() as connection:
+            connection.exec_driver_sql(f"UPDATE oauth_states SET created_s = created_s - {age}")
+        assert store.use_oauth_state("us-snd", state) == verdict

@@ -1,0 +1,97 @@
+"""One writer at a time, a sentence for whoever cannot have the file, and nothing half-written."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
+
+HOLD_OURS = """
+import sys, time
+from pathlib import Path
+from fullscript_pipeline.warehouse.connection import Warehouse
+with Warehouse(Path(sys.argv[1])).write():
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+HOLD_FOREIGN = """
+import sys, time, duckdb
+con = duckdb.connect(sys.argv[1], read_only=True)
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@contextmanager
+def held(script: str, path: Path, seconds: float) -> Iterator[int]:
+    command = [sys.executable, "-c", script, str(path), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def test_a_reader_waits_for_a_writer_of_another_process(warehouse: Warehouse) -> None:
+    with held(HOLD_OURS, warehouse.path, 0.5), warehouse.read() as con:
+        assert con.execute("SELECT count(*) FROM core.orders").fetchone() == (0,)
+
+
+def test_after_the_bounded_wait_the_holder_is_named(warehouse: Warehouse) -> None:
+    impatient = Warehouse(warehouse.path, lock_wait=0.3)
+    with held(HOLD_OURS, warehouse.path, 30) as pid, pytest.raises(Busy, match=str(pid)), impatient.read():
+        pass
+
+
+def test_a_notebook_that_has_the_file_open_is_named_too(warehouse: Warehouse) -> None:
+    impatient = Warehouse(warehouse.path, lock_wait=0.3)
+    with held(HOLD_FOREIGN, warehouse.path, 30) as pid, pytest.raises(Busy, match=str(pid)), impatient.write():
+        pass
+
+
+def test_a_block_that_raises_leaves_nothing(warehouse: Warehouse) -> None:
+    with pytest.raises(RuntimeError), warehouse.write() as con:
+        con.execute("INSERT INTO ops.schema_version VALUES (99)")
+        raise RuntimeError
+    with warehouse.read() as con:
+        assert con.execute("SELECT count(*) FROM ops.schema_version WHERE version = 99").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("key", ["another key", None])
+def test_an_encrypted_file_opens_with_its_key_only(tmp_path: Path, key: str | None) -> None:
+    path = tmp_path / "w.duckdb"
+    migrate(Warehouse(path, "the key"), [])
+    with Warehouse(path, "the key").read() as con:
+        assert con.execute("SELECT count(*) FROM core.orders").fetchone() == (0,)
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"), Warehouse(path, key).read():
+        pass
+
+
+def test_a_plain_file_says_that_it_was_made_without_a_key(warehouse: Warehouse) -> None:
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"), Warehouse(warehouse.path, "k").read():
+        pass
+
+
+def test_no_warehouse_yet_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="pull"), Warehouse(tmp_path / "none.duckdb").read():
+        pass
+
+
+def test_the_file_is_for_its_owner_only(warehouse: Warehouse, tmp_path: Path) -> None:
+    migrate(Warehouse(tmp_path / "new.duckdb"), [])
+    assert (tmp_path / "new.duckdb").stat().st_mode & 0o077 == 0
+
+
+def test_nothing_is_downloaded(warehouse: Warehouse) -> None:
+    with warehouse.read() as con:
+        wanted = ("autoinstall_known_extensions", "autoload_known_extensions")
+        found = con.execute("SELECT value FROM duckdb_settings() WHERE name IN ?", [wanted]).fetchall()
+    assert found == [("false",), ("false",)]
