@@ -1,14 +1,14 @@
 """Whether two texts differ only in how they are written: white space, HTML entities, letter case, decimal precision.
 
-What does not belong here: any judgement about meaning. `1 0` and `10` differ; `19.90` and `19.9` do not.
+What does not belong here: any judgement about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9`
+do not.
 """
 
 import html
 import re
-from decimal import Decimal, InvalidOperation
 
-_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?")
-_BESIDE_TAG = re.compile(r"\s*(<[^<>]*>)\s*")
+_DECIMAL = re.compile(r"[+-]?\d+\.\d+")
+_BESIDE_TAG = re.compile(r" ?(<[^<>]*>) ?")
 
 
 def is_cosmetic(old: str | None, new: str | None) -> bool:
@@ -16,13 +16,8 @@ def is_cosmetic(old: str | None, new: str | None) -> bool:
     return _plain(old) == _plain(new)
 
 
-def _plain(value: str | None) -> str | Decimal:
-    """What is compared: text without entities, case and surplus white space (none beside tags); a number as a number."""
-    text = _BESIDE_TAG.sub(r"\1", html.unescape(value or ""))
-    text = " ".join(text.split()).casefold()
-    if _NUMBER.fullmatch(text):
-        try:
-            return Decimal(text)
-        except InvalidOperation:
-            return text
-    return text
+def _plain(value: str | None) -> str:
+    """What is compared: no entities, no case, single spaces (none beside tags), no zeros that end a decimal."""
+    text = " ".join(html.unescape(value or "").split())
+    text = _BESIDE_TAG.sub(r"\1", text).strip().casefold()
+    return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text

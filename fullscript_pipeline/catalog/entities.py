@@ -27,11 +27,8 @@ def _same(*names: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"v.{name}") for name in names)
 
 
-def _plain(column: str) -> str:
-    """A decimal as the vendor would write a count: `60`, not `60.0000`."""
-    return f"regexp_replace(v.{column}::VARCHAR, '\\.?0+$', '')"
-
-
+# A count as the vendor writes it (`60`, not `60.0000`); what could not be typed stands as it is.
+_UNITS = "coalesce(regexp_replace(v.units::VARCHAR, '\\.?0+$', ''), v.units_raw)"
 # The price as written where that is kept; otherwise with at least two decimals.
 _PRICE = "coalesce(v.msrp_raw, regexp_replace(v.msrp::VARCHAR, '(\\.\\d\\d\\d*?)0+$', '\\1'))"
 
@@ -58,7 +55,7 @@ VARIANT = Entity(
     (
         *_same("product_id", "name", "sku", "unit_of_measure", "availability", "status", "upc", "supplier_sku"),
         ("primary", "v.is_primary::VARCHAR"),
-        ("units", _plain("units")),
+        ("units", _UNITS),
         ("msrp", _PRICE),
     ),
     product_id="v.product_id",

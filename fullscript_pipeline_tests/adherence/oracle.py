@@ -211,7 +211,7 @@ def _bound(
         "supply_ratio": (carried / rate(start) + supply) / length,
         "carry_in_units": carried,
         "carry_in_days": carried / rate(start),
-        **_episodes(course, start, end),
+        **_episodes(holes, covered, start, end),
         **_without_carry_in(inside, rate, end, supply),
     }
 
@@ -234,15 +234,13 @@ def _without_carry_in(
     }
 
 
-def _episodes(course: Course, start: date, end: date) -> dict[str, Any]:
-    """Persistence with a permissible gap of 30 days, counted by walking: a longer gap after cover ends an episode."""
-    episodes, missing, has_begun = 0, Fraction(0), False
-    for day in days(start, end):
-        share = course.covered[day]
-        if share > 0 and not has_begun:
-            episodes, has_begun, missing = 1, True, Fraction(0)
-        elif share == 1 and has_begun:
-            episodes += 1 if missing > 30 else 0
-            missing = Fraction(0)
-        missing += 1 - share
-    return {"episodes": episodes, "is_persistent": has_begun and missing <= 30}
+def _episodes(
+    holes: Sequence[tuple[date, date, Fraction]], covered: Fraction, start: date, end: date
+) -> dict[str, Any]:
+    """Persistence with a permissible gap of 30 days: a longer gap ends an episode, one at the window's start does not."""
+    long = [hole for hole in holes if hole[2] > 30]
+    breaks = [hole for hole in long if hole[0] > start and hole[1] < end]
+    return {
+        "episodes": 1 + len(breaks) if covered else 0,
+        "is_persistent": covered > 0 and not any(hole[1] == end for hole in long),
+    }

@@ -203,8 +203,10 @@ def test_processes_and_threads_together_stay_below(tmp_path: Path) -> None:
                 with lock:
                     sent.append(time.time())
 
+        for worker in workers:
+            print("go", file=worker.stdin, flush=True)
         jobs = pool.map(work, range(4))
-        outputs = [worker.communicate("go\n", timeout=60)[0] for worker in workers]
+        outputs = [worker.communicate(timeout=60)[0] for worker in workers]
         list(jobs)
     everything = sent + [float(text) for output in outputs for text in output.split()]
     assert _most_in_a_window(everything, 2.0) <= 200

@@ -80,9 +80,9 @@ def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_writer_that_never_ends_is_busy(tmp_path: Path) -> None:
     StateStore(_path(tmp_path)).close()
-    with Database(_path(tmp_path)).write(), pytest.raises(Busy) as caught:
-        with Database(_path(tmp_path), busy_seconds=0.1).write():
-            pass
+    holder, waiter = Database(_path(tmp_path)), Database(_path(tmp_path), busy_seconds=0.1)
+    with holder.write(), pytest.raises(Busy) as caught, waiter.write():
+        pass
     assert caught.value.exit_code == 75
 
 

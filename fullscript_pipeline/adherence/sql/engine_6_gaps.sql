@@ -46,9 +46,8 @@ SELECT
     sum(n.length)::HUGEINT AS length,
     any_value(n.day_scale) AS day_scale,
     max(n.to_day) = any_value(w.window_end) - DATE '0001-01-01' AS is_open,
-    -- A gap that starts with the window and holds no cover has no supply before it.
-    min(n.from_day) > any_value(w.window_start) - DATE '0001-01-01'
-    OR sum(n.length) < (max(n.to_day) - min(n.from_day)) * any_value(n.day_scale) AS has_cover_before
+    -- A gap that starts with the window breaks nothing off.
+    min(n.from_day) > any_value(w.window_start) - DATE '0001-01-01' AS follows_cover
 FROM numbered n
 JOIN adh_windows w USING (row_id)
 GROUP BY n.row_id, n.gap_number;

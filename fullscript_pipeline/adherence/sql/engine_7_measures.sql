@@ -1,8 +1,13 @@
 -- The measures of the method's section 5 at each bound of the dose; the only divisions are here.
 
--- The quotient of two whole numbers as the nearest double; NULL for an empty denominator.
+-- The quotient of two whole numbers as the nearest double; NULL for an empty denominator. Numbers a double cannot hold
+-- are reduced first.
 CREATE OR REPLACE TEMP MACRO adh_ratio(num, den) AS
-    CASE WHEN den > 0 THEN (num // gcd(num, den))::DOUBLE / (den // gcd(num, den))::DOUBLE END;
+    CASE
+        WHEN den <= 0 THEN NULL
+        WHEN num < 9007199254740992 AND den < 9007199254740992 THEN num::DOUBLE / den::DOUBLE
+        ELSE (num // gcd(num, den))::DOUBLE / (den // gcd(num, den))::DOUBLE
+    END;
 
 CREATE OR REPLACE TEMP TABLE adh_sides AS
 WITH needs AS (
@@ -69,7 +74,7 @@ CREATE OR REPLACE TEMP TABLE adh_gap_summary AS
 SELECT
     row_id,
     max(adh_ratio(length, day_scale)) AS longest_gap_days,
-    count(*) FILTER (has_cover_before AND NOT is_open AND length > permissible_gap_days * day_scale) AS breaks,
+    count(*) FILTER (follows_cover AND NOT is_open AND length > permissible_gap_days * day_scale) AS breaks,
     coalesce(bool_or(is_open AND length > permissible_gap_days * day_scale), false) AS has_long_open_gap,
     min(gap_start) FILTER (is_open) AS open_gap_start
 FROM adh_gaps, adh_policy

@@ -34,6 +34,14 @@ WITH classes AS (
     LEFT JOIN adh_blocked k ON k.row_id = r.row_id AND k.stream_id = r.pool_id * 2
     LEFT JOIN adh_own other ON other.row_id = k.blocking_row_id
 ),
+-- A row that cannot be measured gets no figure, even where its pool has a dose: the keys its figures are joined by.
+keys AS (
+    SELECT
+        *,
+        CASE WHEN measurable IN ('ok', 'range', 'open_range') THEN row_id END AS highest_row_id,
+        CASE WHEN measurable IN ('ok', 'range') THEN row_id END AS lowest_row_id
+    FROM classes
+),
 joined AS (
     SELECT
         r.row_id,
@@ -61,13 +69,11 @@ joined AS (
         y.*
     FROM adh_rows r
     CROSS JOIN adh_policy y
-    JOIN classes c USING (row_id)
+    JOIN keys c USING (row_id)
     LEFT JOIN adh_windows w USING (row_id)
     LEFT JOIN adh_purchases p USING (row_id)
-    -- A row that cannot be measured gets no figure, even where its pool has a dose.
-    LEFT JOIN adh_sides hi
-        ON hi.row_id = r.row_id AND NOT hi.is_lowest AND c.measurable IN ('ok', 'range', 'open_range')
-    LEFT JOIN adh_sides lo ON lo.row_id = r.row_id AND lo.is_lowest AND c.measurable IN ('ok', 'range')
+    LEFT JOIN adh_sides hi ON hi.row_id = c.highest_row_id AND NOT hi.is_lowest
+    LEFT JOIN adh_sides lo ON lo.row_id = c.lowest_row_id AND lo.is_lowest
     LEFT JOIN adh_gap_summary g ON g.row_id = hi.row_id
     LEFT JOIN adh_overlapping o ON o.row_id = r.row_id
 ),

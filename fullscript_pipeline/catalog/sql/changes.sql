@@ -33,13 +33,13 @@ presence AS (
     FROM ends AS e, baseline AS b
     WHERE e.was_present <> e.is_present AND (e.was_known OR timezone($zone, e.first_at)::DATE > b.first_on)
 ),
-long AS (
+spread AS (
     SELECT v.id, v.valid_from, unnest(v.fields, recursive := true)
     FROM versions AS v JOIN ends AS e USING (id) WHERE e.was_present AND e.is_present AND v.present
 ),
 moves AS (
     SELECT *, row_number() OVER one > 1 AND value IS DISTINCT FROM lag(value) OVER one AS moved
-    FROM long WINDOW one AS (PARTITION BY id, field ORDER BY valid_from)
+    FROM spread WINDOW one AS (PARTITION BY id, field ORDER BY valid_from)
 ),
 fields AS (
     SELECT id, field, first(value ORDER BY valid_from) AS old_value, last(value ORDER BY valid_from) AS new_value,

@@ -1,0 +1,16 @@
+"""Fixtures: an empty catalog history in memory."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from fullscript_pipeline_tests.catalog import history
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Empty tables."""
+    connection = history.warehouse()
+    yield connection
+    connection.close()
