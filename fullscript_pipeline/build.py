@@ -3,6 +3,7 @@
 What does not belong here: assets, sensors, resources themselves (`orchestration`).
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,13 @@ from fullscript_pipeline.orchestration.logs import console
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.schedules import ALL_SCHEDULES
 from fullscript_pipeline.orchestration.sensors import ALL_SENSORS
+
+# Dagster warns of its own beta parameter inside @sensor; and of clinic_daily, where a range of orders is one run and
+# everything else a run per day, which is what is wanted.
+warnings.filterwarnings(
+    "ignore", message="Parameter `owners` of initializer `SensorDefinition", category=dg.BetaWarning
+)
+warnings.filterwarnings("ignore", message="Asset job clinic_daily materializes assets with varying BackfillPolicies")
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

@@ -101,7 +101,7 @@ def build_catalog_changes(
     return written
 
 
-def _net_changes(  # noqa: PLR0917 -- private, called twice
+def _net_changes(
     con: duckdb.DuckDBPyConnection,
     region: str,
     from_at: datetime,

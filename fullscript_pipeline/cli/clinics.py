@@ -1,6 +1,7 @@
 """`connect`, `clinics`, `disconnect`."""
 
 import json
+import sys
 import webbrowser
 from datetime import datetime
 
@@ -32,7 +33,7 @@ def connect(env: str, no_browser: bool, paste: bool) -> None:
         else:
             with flow:
                 data(flow.authorize_url)
-                click.get_text_stream("stdout").flush()
+                sys.stdout.flush()
                 talk("Open this address, sign in and approve; waiting up to ten minutes ...")
                 if not no_browser:
                     webbrowser.open(flow.authorize_url)

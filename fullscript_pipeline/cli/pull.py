@@ -148,24 +148,19 @@ def _selection(only: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> fr
 
 
 def _summary(outcomes: Sequence[tuple[Cell, Outcome]]) -> None:
-    rows = []
+    """A row per table, over all cells; what was not available in words."""
+    columns = ("rows_read", "rows_added", "rows_changed", "rows_removed", "quarantined", "requests")
+    totals: dict[str, list[int]] = {}
     for cell, outcome in outcomes:
         for key, metadata in outcome.materialized.items():
             if "rows_read" in metadata:
-                rows.append(
-                    [
-                        cell.label,
-                        key,
-                        metadata["rows_read"],
-                        metadata["rows_added"],
-                        metadata["rows_changed"],
-                        metadata["rows_removed"],
-                        metadata.get("requests", ""),
-                        metadata.get("reason", "")[:60],
-                    ]
-                )
-    if rows:
-        data(table(["cell", "table", "read", "added", "changed", "removed", "requests", "note"], rows))
+                row = totals.setdefault(key, [0] * len(columns))
+                totals[key] = [sum(pair) for pair in zip(row, (metadata.get(c, 0) for c in columns), strict=True)]
+            if reason := metadata.get("reason"):
+                talk(f"{cell.label}, {key}: {reason}")
+    if totals:
+        headers = ["table", *(column.removeprefix("rows_") for column in columns)]
+        data(table(headers, [[key, *row] for key, row in sorted(totals.items())]))
 
 
 @click.command(help="One round of the event feeds, with the runs it asks for.")

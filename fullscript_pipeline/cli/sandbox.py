@@ -1,5 +1,6 @@
 """`sandbox serve` and `sandbox advance`."""
 
+import sys
 from datetime import date
 
 import click
@@ -62,7 +63,7 @@ def _tell(base_url: str) -> None:
             prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
             for key in ("client_id", "client_secret", "api_url", "authorize_url"):
                 data(f"{prefix}{key.upper()}={server[key]}")
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()
 
 
 @sandbox.command("advance", help="Move its clock forward; what the days bring happens.")

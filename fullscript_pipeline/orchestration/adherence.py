@@ -29,16 +29,18 @@ def rewrite_pages(
     patients: Sequence[str] | None = None,
 ) -> PagesWritten:
     """The clinic's page and its patients' pages from the mart; with `patients` only theirs and the clinic's."""
+    rendered_at, time_zone = clock.now(), load_settings().time_zone
     with warehouse.read() as con:
         written = write_adherence_pages(
             con,
             store,
             clinic_id=clinic.clinic_id,
             as_of=day,
-            rendered_at=clock.now(),
-            time_zone=load_settings().time_zone,
+            rendered_at=rendered_at,
+            time_zone=time_zone,
             last_pull_at=pulls.last_loaded(con, clinic.clinic_id, "orders"),
             patient_ids=patients,
         )
-    write_index(store)
+        names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
+    write_index(store, rendered_at=rendered_at, time_zone=time_zone, clinic_names=names)
     return written

@@ -7,7 +7,6 @@ import dagster as dg
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, commerce
-from fullscript_pipeline.orchestration.partitions import clinic_days, region_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.steps import any_target, told_in_a_sentence
 from fullscript_pipeline.refresh import apply, handled
@@ -15,21 +14,18 @@ from fullscript_pipeline.refresh import apply, handled
 clinic_daily = dg.define_asset_job(
     "clinic_daily",
     selection=dg.AssetSelection.assets(*CLINIC_ASSETS),
-    partitions_def=clinic_days,
     description="Everything of one clinic for the present day: pull, adherence, pages.",
 )
 
 catalog_daily = dg.define_asset_job(
     "catalog_daily",
     selection=dg.AssetSelection.assets(*REGION_ASSETS),
-    partitions_def=region_days,
     description="The catalog of one region for the present day, and its change digest.",
 )
 
 orders_backfill = dg.define_asset_job(
     "orders_backfill",
     selection=dg.AssetSelection.assets(commerce.orders),
-    partitions_def=clinic_days,
     description="Orders and lines of any range of days, in one run.",
 )
 

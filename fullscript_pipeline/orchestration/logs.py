@@ -15,10 +15,13 @@ def quiet() -> None:
     logging.getLogger("dagster").setLevel(_level)
 
 
-@dg.logger(description="Time and message, to stderr.")
-def console(context: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.Logger("fullscript_pipeline.run", level=_level)  # noqa: LOG001 - Dagster wants a fresh one per run
+def _console(context: dg.InitLoggerContext) -> logging.Logger:
+    """Time and message, to stderr."""
+    logger = logging.Logger("fullscript_pipeline.run", level=_level)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     return logger
+
+
+console = dg.LoggerDefinition(_console, description="Time and message, to stderr.")

@@ -6,12 +6,11 @@ What does not belong here: what is done with them.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from importlib.resources import files
 
 import dagster as dg
 
-from fullscript_pipeline.adherence import marts_ddl as adherence_ddl
 from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane, open_session
-from fullscript_pipeline.catalog import marts_ddl as catalog_ddl
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings, load_settings
@@ -65,7 +64,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     def open(self) -> Warehouse:
         settings = load_settings()
         warehouse = _warehouse_of((str(settings.warehouse_path), settings.encryption_key))
-        migrate(warehouse, (*adherence_ddl(), *catalog_ddl()))
+        migrate(warehouse, [_marts_of(room) for room in ("adherence", "catalog")])
         return warehouse
 
 
@@ -76,6 +75,11 @@ class ReportsResource(dg.ConfigurableResource[None]):
         settings = load_settings()
         settings.prepare_data_dir()
         return ReportStore(settings.reports_dir)
+
+
+def _marts_of(room: str) -> str:
+    """The DDL of the marts that a room owns."""
+    return files(f"fullscript_pipeline.{room}").joinpath("sql", "marts.sql").read_text(encoding="utf-8")
 
 
 def _nobody(region: str, clinics: list[Clinic]) -> str:

@@ -58,7 +58,8 @@ def run_job(
     job = ReconstructableRepository.for_module(MODULE, "defs").get_reconstructable_job(job_name)
     run = instance.create_run_for_job(
         job.get_definition() if assets is None else job.get_subset(asset_selection=frozenset(assets)).get_definition(),
-        run_config=run_config or {},
+        # Names our console logger: without a choice Dagster prints every event at DEBUG.
+        run_config={"loggers": {"console": {}}, **(run_config or {})},
         tags={**(tags or {}), **_partition_tags(partition, partition_range)},
         asset_selection=frozenset(assets) if assets else None,
         remote_job_origin=_origin().get_job_origin(job_name),
@@ -104,7 +105,7 @@ def _failure(event: dg.DagsterEvent) -> Failure:
     step = event.step_key or ""
     if told and told.description:
         code = told.metadata.get("exit_code")
-        return Failure(step, told.description, int(code.value) if code else 1)
+        return Failure(step, told.description, int(str(code.value)) if code else 1)
     error = data.error
     last = error.cause or error if error else None
     sentence = f"{last.cls_name}: {last.message.splitlines()[0]}" if last else "unknown error"

@@ -64,5 +64,6 @@ def _environment() -> Environment:
         csp=content_security_policy(),
         day=text.day,
         count=text.count,
+        shorten=text.shorten,
     )
     return environment

@@ -6,29 +6,35 @@ last moment a permit of it could have been used. So the count is never below wha
 process dies when, and costs one short transaction per block instead of one per request. A block that is used up, or
 out of date, is given back with what was really used.
 
-Implements `api.budget.Budget`. What does not belong here: what a 429 means.
+Fair: while others wait, nobody holds more than an equal share of the window. Implements `api.budget.Budget`. What does
+not belong here: what a 429 means.
 """
 
 import logging
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import Lane
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.schema import request_holds, request_leases
+from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
 
 WINDOW_SECONDS = 300.0
 # What the backfill leaves to the present, and the share of a small limit that it may be at most.
 RESERVE = 250
 _RESERVE_SHARE = 0.25
 _BLOCK = 20
+# Nobody sleeps longer than this at once: somebody may give permits back early, or die.
+_LONGEST_SLEEP = 10.0
 _LOG_EVERY_SECONDS = 10.0
+# The longest pause that makes sense (Retry-After is honoured up to 300 s); later is a clock that was set back since.
+_LONGEST_HOLD = 400.0
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +66,7 @@ class RequestBudget:
     ) -> None:
         self._db, self._server, self._app, self.limit = db, server, app, limit
         self._window, self._clock, self._sleep = window, clock, sleep
+        self._holder = uuid.uuid4().hex
         self._block = max(1, min(_BLOCK, limit // 50))
         self._validity = window / 60
         # A request is sent a moment before the server counts it.
@@ -67,13 +74,14 @@ class RequestBudget:
         self._backfill_limit = limit - min(RESERVE, int(limit * _RESERVE_SHARE))
         self._lock = threading.Lock()
         self._leases: dict[Lane, _Lease] = {}
-        self._logged_s = 0.0
+        self._logged_s = float("-inf")
 
     def acquire(self, lane: Lane) -> None:
         """Return once one more request may be sent. A wait is logged at most every 10 s."""
         while True:
             with self._lock:
                 lease = self._leases.get(lane)
+                wait = 0.0
                 if lease is None or not lease.left or self._clock() >= lease.ends_s:
                     lease, wait = self._borrow(lane)
                 if lease is not None:
@@ -81,8 +89,7 @@ class RequestBudget:
                     lease.last_used_s = self._clock()
                     return
                 self._tell(lane, wait)
-            # Jitter, so that several waiting processes take turns.
-            self._sleep(min(wait, _LOG_EVERY_SECONDS) * (0.75 + 0.5 * random.random()))  # noqa: S311
+            self._sleep(wait)
 
     def hold(self, seconds: float) -> None:
         """Nobody sends to this server for `seconds`; permits in hand here are dropped, others run out by themselves."""
@@ -107,64 +114,89 @@ class RequestBudget:
         with self._db.write() as connection:
             self._give_back(connection, self._leases.pop(lane, None))
             self._tidy(connection, now)
-            held = self._held_until(connection)
-            if held > now:
-                return None, held - now
-            allowed = self.limit if lane == "present" else self._backfill_limit
-            permits = min(self._block, allowed - self._count(connection, now))
+            permits, again_s = self._allowance(connection, lane, now)
             if permits <= 0:
-                return None, self._next_end(connection) - now
-            row = {
-                "server": self._server,
-                "app": self._app,
-                "lane": lane,
-                "permits": permits,
-                "granted_s": now,
-                "counted_until_s": now + self._longest,
-            }
-            lease_id = connection.execute(insert(request_leases).values(row)).lastrowid
-        lease = _Lease(lease_id, permits, permits, now + self._validity, now)
-        self._leases[lane] = lease
-        return lease, 0.0
+                wait = min(max(again_s - now, 0.02), _LONGEST_SLEEP) + 0.02 * random.random()  # noqa: S311
+                self._queue(connection, lane, now + wait)
+                return None, wait
+            connection.execute(delete(request_waiters).where(self._waiting(lane, mine=True)))
+            lease_id = self._lend(connection, lane, permits, now)
+        self._leases[lane] = _Lease(lease_id, permits, permits, now + self._validity, now)
+        return self._leases[lane], 0.0
+
+    def _allowance(self, connection: Connection, lane: Lane, now: float) -> tuple[int, float]:
+        """How many permits may be lent now, and if none, when to ask again."""
+        held = select(request_holds.c.until_s).where(self._ours(request_holds))
+        until = connection.execute(held).scalar() or 0.0
+        if now < until <= now + _LONGEST_HOLD:
+            return 0, until
+        limit = self.limit if lane == "present" else self._backfill_limit
+        free = limit - self._count(connection, now)
+        if free <= 0:
+            return 0, self._next_end(connection)
+        query = select(func.count()).where(self._waiting(lane, mine=False))
+        others = connection.execute(query).scalar_one()
+        if others:
+            own = self._count(connection, now, request_leases.c.holder == self._holder)
+            free = min(free, max(1, limit // (others + 1)) - own)
+        return min(self._block, free), now + self._validity / 4
+
+    def _lend(self, connection: Connection, lane: Lane, permits: int, now: float) -> int:
+        row = {
+            "server": self._server,
+            "app": self._app,
+            "lane": lane,
+            "holder": self._holder,
+            "permits": permits,
+            "granted_s": now,
+            "counted_until_s": now + self._longest,
+        }
+        return int(connection.execute(insert(request_leases).values(row)).lastrowid)
+
+    def _give_back(self, connection: Connection, lease: _Lease | None) -> None:
+        if lease is None:
+            return
+        used = {"permits": lease.size - lease.left, "counted_until_s": lease.last_used_s + self._window + self._slack}
+        connection.execute(update(request_leases).where(request_leases.c.lease_id == lease.lease_id).values(used))
+
+    def _queue(self, connection: Connection, lane: Lane, asks_again_s: float) -> None:
+        """Say that we wait. Void a little after we should have asked again: the dead do not hold up the living."""
+        row = {"server": self._server, "app": self._app, "lane": lane, "holder": self._holder}
+        alive = {"alive_until_s": asks_again_s + min(1.0, self._validity)}
+        statement = insert(request_waiters).values(**row, **alive)
+        connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=alive))
+
+    def _tidy(self, connection: Connection, now: float) -> None:
+        leases, waiters = request_leases, request_waiters
+        connection.execute(delete(leases).where(self._ours(leases), leases.c.counted_until_s <= now))
+        alive = waiters.c.alive_until_s.between(now, now + 2 * _LONGEST_SLEEP)
+        connection.execute(delete(waiters).where(self._ours(waiters), ~alive))
+        # A clock that was set back would leave rows that count for hours: none can be longer than this.
+        longest = now + self._longest
+        late = update(leases).where(self._ours(leases), leases.c.counted_until_s > longest)
+        connection.execute(late.values(counted_until_s=longest))
+
+    def _count(self, connection: Connection, now: float, *only: ColumnElement[bool]) -> int:
+        query = select(func.coalesce(func.sum(request_leases.c.permits), 0))
+        counted = request_leases.c.counted_until_s > now
+        return int(connection.execute(query.where(self._ours(request_leases), counted, *only)).scalar_one())
+
+    def _next_end(self, connection: Connection) -> float:
+        """When the first lease leaves the window."""
+        query = select(func.min(request_leases.c.counted_until_s)).where(self._ours(request_leases))
+        return float(connection.execute(query).scalar() or 0.0)
 
     @property
     def _longest(self) -> float:
         return self._validity + self._window + self._slack
 
-    def _give_back(self, connection: Connection, lease: _Lease | None) -> None:
-        if lease is None:
-            return
-        used = {
-            "permits": lease.size - lease.left,
-            "counted_until_s": lease.last_used_s + self._window + self._slack,
-        }
-        connection.execute(update(request_leases).where(request_leases.c.lease_id == lease.lease_id).values(used))
+    def _ours(self, table: Table) -> ColumnElement[bool]:
+        return (table.c.server == self._server) & (table.c.app == self._app)
 
-    def _tidy(self, connection: Connection, now: float) -> None:
-        connection.execute(delete(request_leases).where(self._mine(), request_leases.c.counted_until_s <= now))
-        # A clock that was set back would leave rows that count for hours: none can be longer than this.
-        longest = now + self._longest
-        connection.execute(
-            update(request_leases)
-            .where(self._mine(), request_leases.c.counted_until_s > longest)
-            .values(counted_until_s=longest)
-        )
-
-    def _count(self, connection: Connection, now: float) -> int:
-        query = select(func.coalesce(func.sum(request_leases.c.permits), 0))
-        return int(connection.execute(query.where(self._mine(), request_leases.c.counted_until_s > now)).scalar_one())
-
-    def _next_end(self, connection: Connection) -> float:
-        """When the first lease leaves the window; soon, in case somebody gives back earlier."""
-        query = select(func.min(request_leases.c.counted_until_s)).where(self._mine())
-        return float(connection.execute(query).scalar() or 0.0)
-
-    def _held_until(self, connection: Connection) -> float:
-        mine = (request_holds.c.server == self._server) & (request_holds.c.app == self._app)
-        return float(connection.execute(select(request_holds.c.until_s).where(mine)).scalar() or 0.0)
-
-    def _mine(self) -> ColumnElement[bool]:
-        return (request_leases.c.server == self._server) & (request_leases.c.app == self._app)
+    def _waiting(self, lane: Lane, *, mine: bool) -> ColumnElement[bool]:
+        holder = request_waiters.c.holder
+        who = holder == self._holder if mine else holder != self._holder
+        return self._ours(request_waiters) & (request_waiters.c.lane == lane) & who
 
     def _tell(self, lane: Lane, wait: float) -> None:
         if time.monotonic() - self._logged_s >= _LOG_EVERY_SECONDS:

@@ -39,7 +39,14 @@ oauth_states = Table(
 request_leases = Table(
     "request_leases", metadata,
     Column("lease_id", Integer, primary_key=True), Column("server", Text), Column("app", Text), Column("lane", Text),
-    Column("permits", Integer), Column("granted_s", Float), Column("counted_until_s", Float),
+    Column("holder", Text), Column("permits", Integer), Column("granted_s", Float), Column("counted_until_s", Float),
+)  # fmt: skip
+
+# Who was refused a block and will ask again: the others leave them their share. A row is void after alive_until_s.
+request_waiters = Table(
+    "request_waiters", metadata,
+    Column("server", Text, primary_key=True), Column("app", Text, primary_key=True),
+    Column("lane", Text, primary_key=True), Column("holder", Text, primary_key=True), Column("alive_until_s", Float),
 )  # fmt: skip
 
 # A pause the server asked for (429 with Retry-After): nobody sends before until_s.
@@ -94,9 +101,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE oauth_states (state_hash TEXT PRIMARY KEY, server TEXT NOT NULL, created_s REAL NOT NULL,"
         " used_s REAL)",
         "CREATE TABLE request_leases (lease_id INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL,"
-        " app TEXT NOT NULL, lane TEXT NOT NULL, permits INTEGER NOT NULL, granted_s REAL NOT NULL,"
-        " counted_until_s REAL NOT NULL)",
+        " app TEXT NOT NULL, lane TEXT NOT NULL, holder TEXT NOT NULL, permits INTEGER NOT NULL,"
+        " granted_s REAL NOT NULL, counted_until_s REAL NOT NULL)",
         "CREATE INDEX request_leases_by_end ON request_leases (server, app, counted_until_s)",
+        "CREATE TABLE request_waiters (server TEXT NOT NULL, app TEXT NOT NULL, lane TEXT NOT NULL,"
+        " holder TEXT NOT NULL, alive_until_s REAL NOT NULL, PRIMARY KEY (server, app, lane, holder))",
         "CREATE TABLE request_holds (server TEXT NOT NULL, app TEXT NOT NULL, until_s REAL NOT NULL,"
         " PRIMARY KEY (server, app))",
         "CREATE TABLE availability (server TEXT NOT NULL, clinic_id TEXT NOT NULL, endpoint TEXT NOT NULL,"

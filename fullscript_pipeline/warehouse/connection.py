@@ -104,6 +104,7 @@ class Warehouse:
                 f"{self._lock_wait:.0f} s; let that process finish or stop it, then try again."
             ) from None
         try:
+            self._holder.touch(mode=0o600)
             self._holder.write_text(str(os.getpid()))
             yield
         finally:

@@ -246,7 +246,7 @@ def test_impossible_questions_are_sentences(con: Connection) -> None:
         diff(con, 20, 22)
     with pytest.raises(UsageError, match="has no brand 'northwind natural'; did you mean Northwind Naturals"):
         diff(con, 21, 22, brand="northwind natural")
-    with pytest.raises(UsageError, match="no catalog field 'price'; choose among .*msrp"):
+    with pytest.raises(UsageError, match=r"no catalog field 'price'; choose among .*msrp"):
         diff(con, 21, 22, field="price")
     with pytest.raises(UsageError, match="no catalog entity 'kit'"):
         diff(con, 21, 22, entities=["kit"])
@@ -285,7 +285,7 @@ def test_any_two_days_agree_with_comparing_the_days_themselves(
     last = data.draw(st.integers(first, len(steps)))
     old, new = steps[first - 1], steps[last - 1]
     seen = {key for step in steps[:first] for key in step}
-    expected = set()
+    expected: set[tuple[Any, ...]] = set()
     for key in old.keys() | new.keys():
         if key not in new:
             expected.add(("product", key, "removed", None, None, None))

@@ -67,14 +67,14 @@ JOIN adh_periods p
     AND greatest(c.day, w.window_start) >= p.period_from
     AND greatest(c.day, w.window_start) < p.period_to;
 
+CREATE OR REPLACE TEMP TABLE adh_ranged AS
+SELECT DISTINCT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den);
+
 CREATE OR REPLACE TEMP TABLE adh_dose_steps AS
-WITH ranged AS (
-    SELECT DISTINCT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den)
-),
-steps AS (
+WITH steps AS (
     SELECT pool_id, pool_id * 2 AS stream_id, day, row_id, max_num AS num, max_den AS den FROM adh_in_force
     UNION ALL
-    SELECT pool_id, pool_id * 2 + 1, day, row_id, min_num, min_den FROM adh_in_force SEMI JOIN ranged USING (pool_id)
+    SELECT pool_id, pool_id * 2 + 1, day, row_id, min_num, min_den FROM adh_in_force SEMI JOIN adh_ranged USING (pool_id)
 ),
 -- Where the dose is unknown, stock is run down at the next known one (bought before the plan), else at the last.
 filled AS (

@@ -20,7 +20,11 @@ GROUP BY w.row_id;
 
 CREATE OR REPLACE TEMP TABLE adh_supply AS
 WITH fills AS (
-    SELECT s.stream_id, f.filled_on, sum(f.num::HUGEINT * (s.unit_scale // f.den))::HUGEINT AS units
+    SELECT
+        s.stream_id,
+        f.filled_on,
+        -- Dividing 128-bit numbers is slow, and most packs are whole numbers.
+        sum(f.num::HUGEINT * CASE WHEN f.den = 1 THEN s.unit_scale ELSE s.unit_scale // f.den END)::HUGEINT AS units
     FROM adh_fills f
     JOIN adh_streams s USING (pool_id)
     WHERE f.is_valid AND f.num IS NOT NULL

@@ -15,22 +15,25 @@ CREATE OR REPLACE TEMP TABLE adh_results AS
 WITH classes AS (
     SELECT
         r.row_id,
-        -- "Up to 3" has no lowest dose, hence no upper bound of coverage.
-        lo.stream_id IS NOT NULL OR own.measurable = 'open_range' AS has_lowest,
+        g.pool_id IS NOT NULL AS has_lowest,
         CASE
             WHEN r.measurable IS NOT NULL THEN r.measurable
             WHEN w.row_id IS NULL OR own.has_no_highest THEN own.measurable
             WHEN p.has_unknown_units THEN 'missing_units'
             WHEN hi.stream_id IS NULL THEN 'out_of_bounds'
             -- Another plan's dose is in force on some day, and that one cannot be read.
-            ELSE coalesce(other.measurable, own.measurable)
+            WHEN k.row_id IS NOT NULL THEN other.measurable
+            -- "Up to 3", in this plan or in one that shares its supply: no lowest dose, no upper bound of coverage.
+            WHEN g.pool_id IS NOT NULL AND lo.row_id IS NULL THEN 'open_range'
+            ELSE own.measurable
         END AS measurable
     FROM adh_rows r
     JOIN adh_own own USING (row_id)
     LEFT JOIN adh_windows w USING (row_id)
     LEFT JOIN adh_purchases p USING (row_id)
     LEFT JOIN adh_streams hi ON hi.stream_id = r.pool_id * 2
-    LEFT JOIN adh_streams lo ON lo.stream_id = r.pool_id * 2 + 1
+    LEFT JOIN adh_bounds lo ON lo.row_id = r.row_id AND lo.is_lowest
+    LEFT JOIN adh_ranged g ON g.pool_id = r.pool_id
     LEFT JOIN adh_blocked k ON k.row_id = r.row_id AND k.stream_id = r.pool_id * 2
     LEFT JOIN adh_own other ON other.row_id = k.blocking_row_id
 ),

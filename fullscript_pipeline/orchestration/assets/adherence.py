@@ -8,7 +8,7 @@ from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import owner_and_day, told_in_a_sentence
+from fullscript_pipeline.orchestration.steps import cell_of, told_in_a_sentence
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -44,8 +44,8 @@ _SOURCES = (
 def adherence(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    clinic_key, day = owner_and_day(context.partition_key)
     with told_in_a_sentence(), fullscript.store() as store:
+        clinic_key, day = cell_of(context)
         rows = rebuild.rebuild_mart(warehouse.open(), store.clinic(clinic_key), day)
     yield dg.MaterializeResult(asset_key=["marts", "adherence"], metadata={"rows": rows})
     yield dg.MaterializeResult(asset_key=["marts", "adherence_gaps"])
@@ -78,8 +78,8 @@ def adherence_pages(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> Results:
-    clinic_key, day = owner_and_day(context.partition_key)
     with told_in_a_sentence(), fullscript.store() as store:
+        clinic_key, day = cell_of(context)
         written = rebuild.rewrite_pages(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
         yield dg.MaterializeResult(
             asset_key=["reports", "adherence"],

@@ -8,7 +8,7 @@ from fullscript_pipeline.extraction import catalog as catalog_pulls
 from fullscript_pipeline.orchestration import digest, specs
 from fullscript_pipeline.orchestration.partitions import region_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, open_target, owner_and_day, results, told_in_a_sentence
+from fullscript_pipeline.orchestration.steps import cell_of, open_target, results, told_in_a_sentence
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -87,8 +87,8 @@ def products(
     ],
 )
 def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Results:
-    region, _ = owner_and_day(context.partition_key)
     with told_in_a_sentence():
+        region, _ = cell_of(context)
         rows = digest.rebuild_changes(warehouse.open(), region)
     yield dg.MaterializeResult(asset_key=["marts", "catalog_changes"], metadata={"rows": rows})
 
@@ -110,7 +110,7 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
 def catalog_digest(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, reports: ReportsResource
 ) -> Results:
-    region, day = owner_and_day(context.partition_key)
     with told_in_a_sentence():
+        region, day = cell_of(context)
         metadata = digest.write_digest(warehouse.open(), reports.open(), region, day)
     yield dg.MaterializeResult(asset_key=["reports", "catalog_digest"], metadata=metadata)

@@ -1,6 +1,7 @@
 """What patients ordered, labs included, and the variants that plans and orders name."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
@@ -8,6 +9,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.extraction import labs as lab_pulls
 from fullscript_pipeline.extraction import orders as order_pulls
 from fullscript_pipeline.extraction import variants as variant_pulls
+from fullscript_pipeline.extraction.pull import Report
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
@@ -19,6 +21,7 @@ from fullscript_pipeline.orchestration.steps import (
     results,
     told_in_a_sentence,
 )
+from fullscript_pipeline.warehouse.connection import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -53,18 +56,27 @@ _ORDERS_CADENCE = "Daily: the whole history first, then a trailing 60 days (refu
     ],
 )
 def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    cells = [owner_and_day(key) for key in context.partition_keys]
-    asked = sorted(day for _, day in cells)
-    zone = fullscript.settings().time_zone
-    present = len(asked) == 1 and clock.cell_is_open(asked[0], zone)
-    with told_in_a_sentence(), fullscript.session(cells[0][0], "present" if present else "backfill") as (session, _):
+    days: dict[str, list[date]] = {}
+    for key in context.partition_keys:
+        clinic_key, day = owner_and_day(key)
+        days.setdefault(clinic_key, []).append(day)
+    with told_in_a_sentence():
+        opened = warehouse.open()
+        reports = [_pull_orders(context.run_id, fullscript, opened, key, sorted(asked)) for key, asked in days.items()]
+        yield from results(reports, ["orders", "order_line_items"])
+
+
+def _pull_orders(
+    run_id: str, fullscript: FullscriptResource, warehouse: Warehouse, clinic_key: str, days: list[date]
+) -> Report:
+    """The present cell pulls what is due; any other days are a backfill of just these."""
+    present = len(days) == 1 and clock.cell_is_open(days[0], fullscript.settings().time_zone)
+    with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
         c = session.clinic
-        target = any_target(context.run_id, warehouse.open(), asked[-1], server=c.server, region=c.region, clinic=c)
+        target = any_target(run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c)
         if present:
-            report = order_pulls.pull_orders(target, session)
-        else:
-            report = order_pulls.pull_order_days(target, session, asked[0], asked[-1])
-        yield from results([report], ["orders", "order_line_items"])
+            return order_pulls.pull_orders(target, session)
+        return order_pulls.pull_order_days(target, session, days[0], days[-1])
 
 
 @dg.multi_asset(

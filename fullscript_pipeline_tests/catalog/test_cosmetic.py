@@ -1,0 +1,58 @@
+"""What counts as the same text written differently, and what never does."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullscript_pipeline.catalog.cosmetic import is_cosmetic
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("19.9", "19.90"),
+        ("19", "19.00"),
+        ("Zinc  Picolinate", "Zinc Picolinate "),
+        ("Zinc", "ZINC"),
+        ("B&amp;C", "B&C"),
+        ("<p>a</p>\n<p>b</p>", "<p>a</p><p>b</p>"),
+        (None, ""),
+        ("a\u00a0b", "a b"),
+    ],
+)
+def test_only_the_writing_differs(old: str | None, new: str | None) -> None:
+    assert is_cosmetic(old, new)
+    assert is_cosmetic(new, old)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1 0", "10"),
+        ("007", "7"),
+        ("100", "10"),
+        ("19.90", "19.09"),
+        ("1-2", "1 - 2"),
+        (None, "0"),
+        ("<p>a</p>", "a"),
+        ("take 1", "take 1."),
+        ("B12", "B 12"),
+        ("-1", "1"),
+    ],
+)
+def test_the_meaning_may_differ(old: str | None, new: str | None) -> None:
+    assert not is_cosmetic(old, new)
+
+
+@given(st.text())
+def test_a_text_is_a_rewriting_of_itself(value: str) -> None:
+    assert is_cosmetic(value, f" {value}\n")
+
+
+@pytest.mark.parametrize("hostile", [" " * 300_000, "<" * 300_000, "&" * 300_000, "< " * 150_000, "9" * 300_000 + "."])
+def test_hostile_text_takes_no_time(hostile: str) -> None:
+    started = time.perf_counter()
+    is_cosmetic(hostile, hostile + "x")
+    assert time.perf_counter() - started < 2

@@ -1,0 +1,146 @@
+"""The digest page: what it lists, holds back and links; and the word difference."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullscript_pipeline.catalog import digest_between
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.reports import DigestWritten, ReportStore, render_catalog_digest, write_catalog_digest
+from fullscript_pipeline.reports.worddiff import plain, word_diff
+from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world, warehouse
+from fullscript_pipeline_tests.reports.html import Page, read
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def catalog() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A catalog pulled on the 20th and the 22nd, with a change of most kinds between."""
+    con = warehouse()
+    world = small_world()
+    for number in range(20):
+        world["products"][f"q{number}"] = {"name": f"Filler {number}", "brand_id": "b1"}
+        world["variants"][f"q{number}-1"] = {"product_id": f"q{number}", "units": 1, "msrp": "5", "msrp_raw": "5.00"}
+    observe(con, world, noon(20))
+    world["products"]["p1"]["description_html"] = "<p>Take with <b>plenty</b> of food.</p><script>alert(1)</script>"
+    world["products"]["p2"]["name"] = " PRODUCT 2"
+    world["variants"]["p1-60"]["msrp_raw"] = "21.99"
+    world["variants"]["p2-60"]["availability"] = "Backordered"
+    world["products"]["p3"] = {"name": "<b>New</b> one", "brand_id": "b1"}
+    world["variants"]["p3-60"] = {"product_id": "p3", "units": 60}
+    del world["products"]["q0"], world["variants"]["q0-1"]
+    observe(con, world, noon(22))
+    yield con
+    con.close()
+
+
+def written(con: duckdb.DuckDBPyConnection, store: ReportStore, day: int, *, release: bool = False) -> DigestWritten:
+    return write_catalog_digest(
+        con, store, region="us", to_day=nov(day), rendered_at=NOON, time_zone=UTC_ZONE, release=release
+    )
+
+
+def test_the_digest_lists_each_change_in_its_lane(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
+    found = written(catalog, store, 22)
+    assert found.path == store.root / "catalog" / "us" / "2026-11-22.html"
+    assert dict(found.counts) == {
+        "gone": 1, "availability": 1, "price": 1, "new": 1, "variants": 0, "facts": 0, "text": 1, "cosmetic": 1,
+    }  # fmt: skip
+    page = read(found.path)
+    assert "Catalog changes, US, 20 → 22 Nov 2026, coverage 22 products seen" in page.text
+    assert "msrp 19.99 21.99 +2.00 (+10.0 %)" in page.text
+    assert "product added with 1 variant" in page.text
+    assert "product removed with 1 variant" in page.text
+    assert "In Stock Backordered" in page.text
+    assert "Not listed: 1 rewriting of the same text" in page.text
+    assert "<ins>plenty of</ins>" in page.html
+    assert "<b>New</b> one" in page.text
+    assert not page.all("script")
+    assert page.stack_errors == 0
+    assert len(page.all("caption")) == len(page.all("table"))
+    csv_text = found.path.with_suffix(".csv").read_text(encoding="utf-8")
+    assert len(csv_text.splitlines()) == 6
+
+
+def test_the_first_day_is_the_baseline_and_days_are_linked(
+    catalog: duckdb.DuckDBPyConnection, store: ReportStore
+) -> None:
+    first = written(catalog, store, 20)
+    assert "First observation of this catalog: the baseline." in read(first.path).text
+    assert sum(first.counts.values()) == 0
+    second = read(written(catalog, store, 22).path)
+    assert {"href": "2026-11-20.html"} in second.all("a")
+    days = read(store.path_for_digest("us"))
+    assert [link["href"] for link in days.all("a")] == ["../../index.html", "2026-11-22.html", "2026-11-20.html"]
+
+
+def test_a_held_digest_lists_nothing_until_released(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
+    observe(catalog, {"brands": small_world()["brands"]}, noon(23))
+    held = written(catalog, store, 23)
+    assert held.held is not None
+    assert "are gone at once" in read(held.path).text
+    assert not read(held.path).all("table")
+    assert held.path.with_suffix(".csv").read_text(encoding="utf-8").count("\n") == 1
+    released = written(catalog, store, 23, release=True)
+    assert released.held is None
+    assert read(released.path).all("table")
+
+
+def test_a_region_without_catalog_is_a_sentence(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
+    with pytest.raises(UsageError, match="Region 'us' has no catalog on or before 2026-11-19"):
+        written(catalog, store, 19)
+
+
+def test_a_digest_for_the_terminals_html_stands_alone(catalog: duckdb.DuckDBPyConnection) -> None:
+    digest = digest_between(catalog, "us", nov(20), nov(22), UTC_ZONE)
+    page = Page(render_catalog_digest(digest, rendered_at=NOON, time_zone=UTC_ZONE))
+    assert {link["href"][0] for link in page.all("a")} == {"#"}
+
+
+def test_thousands_of_changes_stay_a_small_page(store: ReportStore) -> None:
+    con = warehouse()
+    world = small_world()
+    world["variants"] = {f"v{n}": {"product_id": "p1", "units": 60, "msrp_raw": "10.00"} for n in range(600)}
+    observe(con, world, noon(21))
+    for record in world["variants"].values():
+        record["availability"] = "Backordered"
+    observe(con, world, noon(22))
+    found = written(con, store, 22)
+    assert found.counts["availability"] == 600
+    assert found.path.stat().st_size < 100_000
+    assert "400 more in the CSV" in read(found.path).text
+    con.close()
+
+
+def test_word_diff_shows_the_words_that_moved() -> None:
+    assert str(word_diff("<p>Take one with food.</p>", "<p>Take two with food.</p>")) == (
+        "Take <del>one</del> <ins>two</ins> with food."
+    )
+    assert str(word_diff("<p>Same</p>", "<div>Same</div>")) == "only the markup changed"
+    assert str(word_diff(None, "New text")) == "<ins>New text</ins>"
+    long = "word " * 50
+    assert str(word_diff(f"{long}old {long}", f"{long}new {long}")).count("word") == 12
+
+
+@given(st.text(), st.text())
+def test_word_diff_is_never_markup_of_the_vendor(old: str, new: str) -> None:
+    """Only our own ins and del elements come out, whatever comes in."""
+    page = Page(str(word_diff(old, new)))
+    assert {tag for tag, _ in page.tags} <= {"ins", "del"}
+    assert page.stack_errors == 0
+
+
+def test_long_descriptions_are_bounded() -> None:
+    started = time.perf_counter()
+    old = " ".join(f"w{number}" for number in range(40_000))
+    shown = str(word_diff(f"<p>{old}</p>", " ".join(f"v{number}" for number in range(40_000))))
+    assert "(40,000 words)" in shown
+    assert len(shown) < 4_000
+    assert plain("<" * 200_000) == "<" * 200_000
+    assert time.perf_counter() - started < 3
