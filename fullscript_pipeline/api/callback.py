@@ -37,13 +37,12 @@ class CallbackServer:
             )
         port = parts.port or 80
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(parts, port, handle, after))
+            self._server = _QuietServer(("127.0.0.1", port), _handler(parts, port, handle, after))
         except OSError:
             raise Busy(
                 f"Port {port} of 127.0.0.1, where the sign-in comes back to, is used by another program (perhaps "
                 "another `connect`): stop it, or change the port in FULLSCRIPT_REDIRECT_URI and the vendor's dashboard."
             ) from None
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -51,6 +50,13 @@ class CallbackServer:
         self._server.shutdown()
         self._thread.join(5.0)
         self._server.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that hangs up is no news; what `handle` raises has been kept for whoever waits."""
 
 
 def _handler(

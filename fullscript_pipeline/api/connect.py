@@ -21,7 +21,6 @@ from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint, authorize_
 from fullscript_pipeline.api.scopes import missing_read_scopes, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import SessionStore
-from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.settings import ServerSettings, Settings
 
 WAIT_SECONDS = 600.0  # as long as the state lives
@@ -93,7 +92,7 @@ class ConnectFlow:
         self.authorize_url = authorize_url(
             self._server, settings.redirect_uri, store.new_oauth_state(self._server.name)
         )
-        self._outcome: ConnectResult | PipelineError | None = None
+        self._outcome: ConnectResult | Exception | None = None
         self._done = threading.Event()
         self._one_at_a_time = threading.Lock()
         self._listener: CallbackServer | None = None
@@ -141,7 +140,7 @@ class ConnectFlow:
             except _NotOurs as problem:
                 _log.warning("a sign-in was refused: %s", problem)
                 return 400, str(problem)
-            except PipelineError as problem:
+            except Exception as problem:  # whatever it is belongs to whoever waits, not to a server thread
                 self._outcome = problem
                 status = 400 if isinstance(problem, ConnectRefused | InvalidGrant) else 502
                 return status, f"{_for_page(problem)} Go back to the terminal."
@@ -251,5 +250,5 @@ def _grant(answer: TokenAnswer, patients_visible: int | None) -> Grant:
     )
 
 
-def _for_page(problem: PipelineError) -> str:
+def _for_page(problem: Exception) -> str:
     return str(problem) if isinstance(problem, ConnectRefused) else "The connection could not be completed."

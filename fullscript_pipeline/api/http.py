@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -54,7 +55,7 @@ class Ask:
 
     def asked(self, status: int | None = None, request_id: str | None = None) -> Asked:
         """What an error may say about this request."""
-        whole = str(httpx.URL(self.url, params=dict(self.params))) if self.params else self.url
+        whole = f"{self.url}?{urlencode(self.params)}" if self.params else self.url
         return Asked(self.endpoint, self.server, self.method, redact_url(whole), self.clinic, status, request_id)
 
 

@@ -5,9 +5,9 @@ unknown and never counts as removed: only a closing version in history says that
 belong here: pulling, lanes and layout of a digest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -47,6 +47,7 @@ class CatalogChange:
 
 
 COLUMNS = tuple(one.name for one in fields(CatalogChange))
+_LIST = ", ".join(COLUMNS)
 
 
 def changes_between(
@@ -71,12 +72,16 @@ def changes_between(
     kinds = chosen_entities(entities)
     wanted_field = chosen_field(field)
     wanted_brand = chosen_brand(con, region, brand)
-    found = _net_changes(
-        con, region, days.end_of(from_day, time_zone), days.end_of(to_day, time_zone), time_zone, kinds
-    )
+    values = {
+        "region": region,
+        "from_at": days.end_of(from_day, time_zone),
+        "to_at": days.end_of(to_day, time_zone),
+        "zone": time_zone.key,
+    }
+    found = _compare(con, "changes.sql", kinds, values)
     return [
         row
-        for row in found
+        for row in _rows(found)
         if (include_cosmetic or not row.cosmetic)
         and (wanted_field is None or row.field == wanted_field)
         and (wanted_brand is None or row.brand_id in wanted_brand)
@@ -90,56 +95,48 @@ def build_catalog_changes(
     all kinds of object, cosmetic changes included and marked. Rows of those days are replaced, within the caller's
     transaction. Returns the number of rows written.
     """
-    moved = days.days_with_versions(con, region, time_zone, since)
     first = since.astimezone(time_zone).date() if since else date.min
+    from_at = days.end_of(first - timedelta(days=1), time_zone) if since else datetime.min.replace(tzinfo=UTC)
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND changed_on >= ?", [region, first])
-    kinds = list(ENTITIES.values())
-    written = 0
-    for day in moved:
-        before = days.end_of(day - timedelta(days=1), time_zone)
-        written += _insert(con, _net_changes(con, region, before, days.end_of(day, time_zone), time_zone, kinds))
-    return written
+    values = {"region": region, "from_at": from_at, "zone": time_zone.key}
+    found = _compare(con, "daily.sql", list(ENTITIES.values()), values)
+    con.register("catalog_changes_found", found)
+    con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM catalog_changes_found")
+    con.unregister("catalog_changes_found")
+    return int(found.num_rows)
 
 
-def _net_changes(
-    con: duckdb.DuckDBPyConnection,
-    region: str,
-    from_at: datetime,
-    to_at: datetime,
-    zone: ZoneInfo,
-    kinds: Sequence[Entity],
-) -> list[CatalogChange]:
-    found = " UNION ALL ".join(
-        f"SELECT '{kind.name}' AS entity, {place} AS place, * FROM ({_changes_of(kind)})"
+def _compare(
+    con: duckdb.DuckDBPyConnection, comparison: str, kinds: Sequence[Entity], values: Mapping[str, Any]
+) -> pa.Table:
+    """Runs a comparison for each kind and puts its changes into context, ordered by kind, brand, product, field."""
+    union = " UNION ALL ".join(
+        f"SELECT '{kind.name}' AS entity, {place} AS place, * FROM ({_filled(comparison, kind)})"
         for place, kind in enumerate(kinds)
     )
-    sql = _sql("context.sql").replace("{found}", found)
-    values = {"region": region, "from_at": from_at, "to_at": to_at, "zone": zone.key}
-    result = con.execute(sql, values)
-    names = [column[0] for column in result.description or []]
-    rows: list[CatalogChange] = []
-    while batch := result.fetchmany(5000):
-        rows += [_row(dict(zip(names, values, strict=True))) for values in batch]
-    return rows
+    found = con.execute(_sql("context.sql").replace("{found}", union), dict(values)).to_arrow_table()
+    texts = (found.column(name).to_pylist() for name in ("change", "old_value", "new_value"))
+    cosmetic = [change == "changed" and is_cosmetic(old, new) for change, old, new in zip(*texts, strict=True)]
+    return found.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
 
 
-def _row(values: dict[str, Any]) -> CatalogChange:
-    same = values["change"] == "changed" and is_cosmetic(values["old_value"], values["new_value"])
-    return CatalogChange(cosmetic=same, **values)
+def _rows(found: pa.Table) -> Iterator[CatalogChange]:
+    columns = (found.column(name).to_pylist() for name in COLUMNS)
+    return map(CatalogChange, *columns)
 
 
 @cache
-def _changes_of(kind: Entity) -> str:
-    sql = _sql("changes.sql")
-    filled = {
+def _filled(comparison: str, kind: Entity) -> str:
+    sql = _sql(comparison)
+    values = {
         "table": kind.table,
         "id": kind.id,
         "product_id": kind.product_id,
         "brand_id": kind.brand_id,
-        "name": "v.name",
+        "name": kind.label,
         "fields": kind.field_list,
     }
-    for name, value in filled.items():
+    for name, value in values.items():
         sql = sql.replace(f"{{{name}}}", value)
     return sql
 
@@ -149,17 +146,3 @@ def _sql(name: str) -> str:
     """The statement without its comments (it is joined with others on the way to one statement)."""
     text = resources.files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
-
-
-def _insert(con: duckdb.DuckDBPyConnection, rows: Sequence[CatalogChange]) -> int:
-    if not rows:
-        return 0
-    table = pa.table({name: [getattr(row, name) for row in rows] for name in COLUMNS}, schema=_SCHEMA)
-    con.register("catalog_changes_found", table)
-    con.execute(f"INSERT INTO marts.catalog_changes ({', '.join(COLUMNS)}) SELECT * FROM catalog_changes_found")
-    con.unregister("catalog_changes_found")
-    return len(rows)
-
-
-_TYPES = {"changed_on": pa.date32(), "cosmetic": pa.bool_(), "active_plans": pa.int64()}
-_SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS])

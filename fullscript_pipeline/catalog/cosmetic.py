@@ -18,6 +18,7 @@ def is_cosmetic(old: str | None, new: str | None) -> bool:
 
 def _plain(value: str | None) -> str:
     """What is compared: no entities, no case, single spaces (none beside tags), no zeros that end a decimal."""
-    text = " ".join(html.unescape(value or "").split())
-    text = _BESIDE_TAG.sub(r"\1", text).strip().casefold()
+    text = value or ""
+    text = " ".join((html.unescape(text) if "&" in text else text).split())
+    text = (_BESIDE_TAG.sub(r"\1", text).strip() if "<" in text else text).casefold()
     return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text

@@ -16,6 +16,7 @@ class Entity:
     fields: tuple[tuple[str, str], ...]
     product_id: str = "NULL::VARCHAR"
     brand_id: str = "NULL::VARCHAR"
+    label: str = "v.name"
 
     @property
     def field_list(self) -> str:
@@ -59,6 +60,8 @@ VARIANT = Entity(
         ("msrp", _PRICE),
     ),
     product_id="v.product_id",
+    # Variants are mostly told apart by their SKU; their ids are opaque.
+    label="coalesce(v.name, v.sku)",
 )
 
 

@@ -52,7 +52,7 @@ class Coverage:
         """The coverage line of a digest."""
         seen = f"{self.products:,} products seen"
         if self.full_listing is False:
-            return f"{seen} (full listing not permitted to this app; what was not seen is unknown, not removed)"
+            return f"{seen} (full listing not permitted to this app)"
         return f"{seen} (full listing)" if self.full_listing else seen
 
 
@@ -150,12 +150,12 @@ def brake(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:
     before = coverage.products + gone
     if before and gone * 5 > before:
         return (
-            f"Held: {gone:,} of {before:,} products ({gone * 100 // before} %) are gone at once. More likely a list cut "
-            "short or a changed permission than a real change: check the pull, then release the digest."
+            f"{gone:,} of {before:,} products ({gone * 100 // before} %) are gone at once. More likely a list "
+            "cut short or a changed permission than a real change: check the pull, then release the digest."
         )
     if coverage.variants and moved * 2 > coverage.variants:
         return (
-            f"Held: {moved:,} of {coverage.variants:,} prices ({moved * 100 // coverage.variants} %) moved at once. "
+            f"{moved:,} of {coverage.variants:,} prices ({moved * 100 // coverage.variants} %) moved at once. "
             "More likely a changed format or currency than a real change: check the pull, then release the digest."
         )
     return None

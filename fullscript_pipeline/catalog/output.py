@@ -59,7 +59,7 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
     """Counts and the top of each lane, at most 40 lines however much changed."""
     lines = [title(digest)]
     if digest.held:
-        return "\n".join([*lines, digest.held]) + "\n"
+        return "\n".join([*lines, f"Held: {digest.held}"]) + "\n"
     if not digest.rows:
         lines.append("No changes.")
     for lane in digest.lanes:
@@ -70,7 +70,9 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
         fields = ", ".join(f"{name} {number:,}" for name, number in digest.by_field[:8])
         lines.append(f"By field: {fields}")
     if digest.cosmetic:
-        lines.append(f"Not listed: {digest.cosmetic:,} rewritings of the same text (white space, case, entities).")
+        lines.append(
+            f"Not listed: {_count(digest.cosmetic, 'rewriting')} of the same text (white space, case, entities)."
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -102,7 +104,7 @@ def plans(row: CatalogChange) -> str:
 def _line(row: CatalogChange, variants: int) -> str:
     what = " | ".join(part for part in (row.brand_name, row.product_name, named(row)) if part)
     if row.field is None:
-        told = f"{row.change} with {variants} variants" if variants else row.change
+        told = f"{row.change} with {_count(variants, 'variant')}" if variants else row.change
     elif row.field == "description_html":
         told = "description_html changed"
     else:
@@ -112,10 +114,12 @@ def _line(row: CatalogChange, variants: int) -> str:
 
 
 def named(row: CatalogChange) -> str | None:
-    """What names the object beside its brand and product: a variant's id, another kind's name."""
-    if row.entity == "variant":
-        return row.entity_id
-    return None if row.entity in {"brand", "product"} else row.entity_name
+    """What names the object beside its brand and product: a variant's name or SKU, another kind's name."""
+    return None if row.entity in {"brand", "product"} else row.entity_name or row.entity_id
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(text: str, length: int) -> str:

@@ -68,6 +68,7 @@ class Database:
     def _make_engine(self) -> Engine:
         engine = create_engine(
             URL.create("sqlite", database=str(self.path)),
+            hide_parameters=True,  # tokens, in a log or an error
             connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
         )
 

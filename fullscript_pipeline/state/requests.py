@@ -68,7 +68,7 @@ class RequestBudget:
         self._window, self._clock, self._sleep = window, clock, sleep
         self._holder = uuid.uuid4().hex
         self._block = max(1, min(_BLOCK, limit // 50))
-        self._validity = window / 60
+        self._validity = max(0.5, window / 60)
         # A request is sent a moment before the server counts it.
         self._slack = max(0.2, window / 300)
         self._backfill_limit = limit - min(RESERVE, int(limit * _RESERVE_SHARE))
@@ -80,15 +80,13 @@ class RequestBudget:
         """Return once one more request may be sent. A wait is logged at most every 10 s."""
         while True:
             with self._lock:
-                lease = self._leases.get(lane)
-                wait = 0.0
-                if lease is None or not lease.left or self._clock() >= lease.ends_s:
-                    lease, wait = self._borrow(lane)
-                if lease is not None:
+                wait = 0.0 if self._usable(lane) else self._borrow(lane)
+                # Usable again: saving the loan may have taken longer than it lasts.
+                if lease := self._usable(lane):
                     lease.left -= 1
-                    lease.last_used_s = self._clock()
                     return
-                self._tell(lane, wait)
+                if wait:
+                    self._tell(lane, wait)
             self._sleep(wait)
 
     def hold(self, seconds: float) -> None:
@@ -108,21 +106,29 @@ class RequestBudget:
         with self._db.read() as connection:
             return self._count(connection, self._clock())
 
-    def _borrow(self, lane: Lane) -> tuple[_Lease | None, float]:
-        """A new lease for `lane`, or None and the seconds after which asking again makes sense."""
-        now = self._clock()
+    def _usable(self, lane: Lane) -> _Lease | None:
+        """The lease in hand, if a permit of it may be used at this very moment."""
+        lease, now = self._leases.get(lane), self._clock()
+        if lease is None or not lease.left or now >= lease.ends_s:
+            return None
+        lease.last_used_s = now
+        return lease
+
+    def _borrow(self, lane: Lane) -> float:
+        """Take a new lease for `lane` and return 0, or the seconds after which asking again makes sense."""
         with self._db.write() as connection:
+            now = self._clock()  # under the lock: waiting for it may take a while
             self._give_back(connection, self._leases.pop(lane, None))
             self._tidy(connection, now)
             permits, again_s = self._allowance(connection, lane, now)
             if permits <= 0:
                 wait = min(max(again_s - now, 0.02), _LONGEST_SLEEP) + 0.02 * random.random()  # noqa: S311
                 self._queue(connection, lane, now + wait)
-                return None, wait
+                return wait
             connection.execute(delete(request_waiters).where(self._waiting(lane, mine=True)))
             lease_id = self._lend(connection, lane, permits, now)
         self._leases[lane] = _Lease(lease_id, permits, permits, now + self._validity, now)
-        return self._leases[lane], 0.0
+        return 0.0
 
     def _allowance(self, connection: Connection, lane: Lane, now: float) -> tuple[int, float]:
         """How many permits may be lent now, and if none, when to ask again."""

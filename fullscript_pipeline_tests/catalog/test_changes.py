@@ -297,6 +297,11 @@ def test_any_two_days_agree_with_comparing_the_days_themselves(
     assert set(facts(rows)) == expected
     assert len(rows) == len(expected)
     assert all(nov(first) < row.changed_on <= nov(last) for row in rows)
+    build_catalog_changes(con, "us", time_zone=UTC_ZONE)
+    names = "entity, entity_id, change, field, old_value, new_value, changed_on"
+    mart = con.execute(f"SELECT {names} FROM marts.catalog_changes ORDER BY changed_on, entity_id").fetchall()
+    daily = [row for day in range(1, len(steps)) for row in diff(con, day, day + 1)]
+    assert mart == [(*fact, row.changed_on) for row, fact in zip(daily, facts(daily), strict=True)]
     con.close()
 
 

@@ -12,12 +12,39 @@ from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration.partitions import days
 from fullscript_pipeline.settings import load_settings
 
-CLINIC_KEYS = """core/clinic_variants core/clinics core/events core/lab_order_results core/lab_order_tests core/lab_orders
-core/order_line_items core/orders core/patients core/practitioners core/recommendations core/staff core/treatment_plans
-marts/adherence marts/adherence_gaps marts/adherence_timeline reports/adherence""".split()
-REGION_KEYS = """core/allergens core/brands core/categories core/category_products core/ingredients core/practitioner_types
-core/products core/supplement_types core/third_party_certifications core/variants marts/catalog_changes
-reports/catalog_digest""".split()
+CLINIC_KEYS = [
+    "core/clinic_variants",
+    "core/clinics",
+    "core/events",
+    "core/lab_order_results",
+    "core/lab_order_tests",
+    "core/lab_orders",
+    "core/order_line_items",
+    "core/orders",
+    "core/patients",
+    "core/practitioners",
+    "core/recommendations",
+    "core/staff",
+    "core/treatment_plans",
+    "marts/adherence",
+    "marts/adherence_gaps",
+    "marts/adherence_timeline",
+    "reports/adherence",
+]
+REGION_KEYS = [
+    "core/allergens",
+    "core/brands",
+    "core/categories",
+    "core/category_products",
+    "core/ingredients",
+    "core/practitioner_types",
+    "core/products",
+    "core/supplement_types",
+    "core/third_party_certifications",
+    "core/variants",
+    "marts/catalog_changes",
+    "reports/catalog_digest",
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +79,9 @@ def test_every_asset_says_what_it_is_and_whose(defs: dg.Definitions) -> None:
 
 
 @pytest.mark.parametrize("shift", [-40, -1, 0, 1, 2, 40])
-def test_the_last_day_is_the_clocks_today_and_always_a_present_cell(monkeypatch: pytest.MonkeyPatch, shift: int) -> None:
+def test_the_last_day_is_the_clocks_today_and_always_a_present_cell(
+    monkeypatch: pytest.MonkeyPatch, shift: int
+) -> None:
     moment = clock.real_now() + timedelta(days=shift)
     monkeypatch.setenv("FULLSCRIPT_NOW", moment.isoformat())
     last = date.fromisoformat(days(load_settings()).get_last_partition_key() or "")

@@ -15,7 +15,7 @@ CREATE OR REPLACE TEMP TABLE adh_results AS
 WITH classes AS (
     SELECT
         r.row_id,
-        g.pool_id IS NOT NULL AS has_lowest,
+        g.pool_id IS NOT NULL OR own.measurable = 'open_range' AS has_lowest,
         CASE
             WHEN r.measurable IS NOT NULL THEN r.measurable
             WHEN w.row_id IS NULL OR own.has_no_highest THEN own.measurable

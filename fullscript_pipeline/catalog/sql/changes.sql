@@ -55,5 +55,6 @@ found AS (
     SELECT id, change, NULL, NULL, NULL, changed_at FROM presence
 )
 SELECT timezone($zone, f.changed_at)::DATE AS changed_on, f.id AS entity_id, e.product_id, e.brand_id, f.change, f.field,
-    f.old_value, f.new_value, e.name AS entity_name
+    f.old_value, f.new_value, e.name AS entity_name,
+    $to_at::TIMESTAMPTZ AS seen_at
 FROM found AS f JOIN ends AS e USING (id)

@@ -1,17 +1,11 @@
--- What a change touches: names of its product and brand as of $to_at, and active treatment plans as of now.
+-- What a change touches: names of its product and brand as of `seen_at`, and active treatment plans as of now.
 -- {found} is the union of the changes found, with an `entity` and the `place` of that kind in the output.
 WITH found AS ({found}),
-products AS (
-    SELECT product_id, name, brand_id FROM history.products
-    WHERE region = $region AND valid_from <= $to_at AND (valid_to IS NULL OR valid_to > $to_at)
-),
-brands AS (
-    SELECT brand_id, name FROM history.brands
-    WHERE region = $region AND valid_from <= $to_at AND (valid_to IS NULL OR valid_to > $to_at)
-),
+products AS (SELECT product_id, name, brand_id, valid_from FROM history.products WHERE region = $region),
+brands AS (SELECT brand_id, name, valid_from FROM history.brands WHERE region = $region),
 placed AS (
     SELECT f.* REPLACE (coalesce(f.brand_id, p.brand_id) AS brand_id), p.name AS product_name
-    FROM found AS f LEFT JOIN products AS p ON p.product_id = f.product_id
+    FROM found AS f ASOF LEFT JOIN products AS p ON p.product_id = f.product_id AND p.valid_from <= f.seen_at
 ),
 recommended AS (
     SELECT DISTINCT r.clinic_id, r.treatment_plan_id, r.variant_id, v.product_id, p.brand_id
@@ -36,6 +30,6 @@ SELECT $region AS region, f.changed_on, f.entity, f.entity_id, f.product_id, f.b
     f.old_value, f.new_value, coalesce(t.active_plans, 0) AS active_plans, f.entity_name, f.product_name,
     b.name AS brand_name
 FROM placed AS f
-LEFT JOIN brands AS b ON b.brand_id = f.brand_id
+ASOF LEFT JOIN brands AS b ON b.brand_id = f.brand_id AND b.valid_from <= f.seen_at
 LEFT JOIN touched AS t ON t.entity = f.entity AND t.id = f.entity_id
 ORDER BY f.place, b.name, f.product_name, f.entity_name, f.entity_id, f.field NULLS FIRST

@@ -1,0 +1,114 @@
+"""What a user may do wrong: one sentence on stderr, the contract's exit code, no traceback."""
+
+import io
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.cli.main import main
+
+
+@dataclass
+class Finished:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Finished]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """The console script's entry point, in this process (one start of Dagster is enough), in an empty folder."""
+
+    def run(*arguments: str, data: Path, **variables: str) -> Finished:
+        for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
+            monkeypatch.delenv(name)
+        for name, value in {"FULLSCRIPT_DATA_DIR": str(data), **variables}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        told = capfd.readouterr()
+        return Finished(int(stopped.value.code or 0), told.out, told.err)
+
+    return run
+
+
+APP = {"FULLSCRIPT_US_SND_CLIENT_ID": "id", "FULLSCRIPT_US_SND_CLIENT_SECRET": "secret"}
+
+CASES = {
+    "no clinic connected": (("pull",), {}, 77, "connect"),
+    "refresh with nobody": (("refresh",), {}, 77, "connect"),
+    "report with nobody": (("report", "adherence"), {}, 77, "connect"),
+    "unknown clinic": (("pull", "--clinic", "nobody"), {}, 2, "nobody"),
+    "unknown server": (("connect", "mars"), {}, 2, "mars"),
+    "no app": (("connect", "us-snd"), {}, 78, "FULLSCRIPT_US_SND_CLIENT_ID"),
+    "production without a key": (
+        ("connect", "us"),
+        {"FULLSCRIPT_US_CLIENT_ID": "x", "FULLSCRIPT_US_CLIENT_SECRET": "y"},
+        78,
+        "FULLSCRIPT_ENCRYPTION_KEY",
+    ),
+    "not a day": (("pull", "--day", "tomorrow"), {}, 2, "2026-11-22"),
+    "no such option": (("pull", "--everything"), {}, 2, "--everything"),
+    "bad clock": (("pull",), {"FULLSCRIPT_NOW": "noon"}, 78, "FULLSCRIPT_NOW"),
+    "bad time zone": (("clinics",), {"FULLSCRIPT_TIME_ZONE": "Mars/Olympus"}, 78, "FULLSCRIPT_TIME_ZONE"),
+    "no warehouse": (("catalog", "diff", "2026-11-01", "2026-11-02"), {}, 78, "pull"),
+    "no sandbox": (("sandbox", "advance", "--days", "1"), {}, 2, "sandbox serve"),
+    "disconnect whom": (("disconnect",), {}, 2, "--all"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_gets_a_sentence_and_an_exit_code(case: str, tmp_path: Path, run: Run) -> None:
+    arguments, variables, code, word = CASES[case]
+    finished = run(*arguments, data=tmp_path / "data", **variables)
+    assert finished.returncode == code, finished.stderr
+    assert word in finished.stderr
+    assert finished.stdout == ""
+
+
+def test_a_data_directory_that_is_not_writable(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    finished = run("pull", data=tmp_path / "file" / "data")
+    assert finished.returncode == 78
+    assert "FULLSCRIPT_DATA_DIR" in finished.stderr
+
+
+def test_a_server_that_does_not_answer_ends_in_a_sentence(tmp_path: Path, run: Run) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    finished = run("connect", "us-snd", "--paste", data=tmp_path / "d", **APP, FULLSCRIPT_US_SND_API_URL=url)
+    assert finished.returncode != 0
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        finished = run("sandbox", "serve", "--port", port, data=tmp_path / "data")
+    assert finished.returncode == 2
+    assert port in finished.stderr
+
+
+def test_a_demo_does_not_replace_what_no_demo_made(tmp_path: Path, run: Run) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "fullscript.duckdb").write_text("precious")
+    finished = run("demo", data=data)
+    assert finished.returncode == 78
+    assert (data / "fullscript.duckdb").read_text() == "precious"

@@ -1,0 +1,165 @@
+"""The sandbox against the description of the vendor's API: the same endpoints, and answers of the described shape."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
+
+from fullscript_pipeline.api.description import known_keys, object_at
+from fullscript_pipeline.sandbox.endpoints import ENDPOINTS as SANDBOX_ENDPOINTS
+from fullscript_pipeline_tests.api_description import (
+    LINKS,
+    SPEC,
+    anonymous,
+    answer_schema,
+    reference_gets,
+    wrapper_of,
+)
+from fullscript_pipeline_tests.sandbox_server import running_sandbox
+
+# Shrinks to nothing when the sandbox is complete; then the two sets must be equal.
+NOT_IN_THE_SANDBOX_YET = {
+    "/catalog/products/{product_id}/similar",
+    "/catalog/search/products",
+    "/clinic/dynamic_links/treatment_plans",
+    "/clinic/dynamic_links/treatment_plans/{id}",
+    "/clinic/fullscript_protocols",
+    "/clinic/fullscript_resources",
+    "/clinic/labs/tests/{id}",
+    "/clinic/metadata",
+    "/clinic/patients/{patient_id}/addresses",
+    "/clinic/practitioners/{practitioner_id}/protocols",
+    "/clinic/practitioners/{practitioner_id}/resources",
+    "/clinic/practitioners/{practitioner_id}/resources/{id}",
+    "/clinic/practitioners/{practitioner_id}/templates",
+    "/clinic/protocols/{id}",
+    "/clinic/search/patients",
+    "/clinic/templates/{id}",
+    "/events/clinic_keys",
+    "/webhooks/deliveries",
+}
+
+
+def test_the_sandbox_invents_no_endpoint() -> None:
+    known = {anonymous(path): operation for path, operation in reference_gets().items()}
+    for endpoint in SANDBOX_ENDPOINTS:
+        operation = known[anonymous(endpoint.path)]
+        assert endpoint.restricted == operation.get("x-restricted", False), endpoint.path
+        if operation["x-scope-source"] == "documented":
+            assert endpoint.scope in {operation["x-scope"], *operation.get("x-scope-more", ())}, endpoint.path
+
+
+def test_the_sandbox_knows_every_read_of_the_reference() -> None:
+    there = {anonymous(endpoint.path) for endpoint in SANDBOX_ENDPOINTS}
+    missing = {path for path in reference_gets() if anonymous(path) not in there}
+    assert missing <= NOT_IN_THE_SANDBOX_YET
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    directory = tmp_path_factory.mktemp("sandbox")
+    with running_sandbox(directory, patients=25, products=30, history_days=60) as running:
+        running.control.advance(days=2)
+        with running.client("maple-street") as asking:
+            yield asking
+
+
+def test_what_the_sandbox_answers_is_described(client: httpx.Client) -> None:
+    seen = {path for path in _sandbox_paths() if _answers_as_described(client, path)}
+    # Fewer would mean that the test found nothing to ask for.
+    assert len(seen) >= 35
+
+
+@pytest.mark.parametrize("feed", ["patients", "treatment_plans", "orders", "lab_orders", "products"])
+def test_events_carry_the_documented_bodies(client: httpx.Client, feed: str) -> None:
+    events = {row["type"]: row["id"] for row in _rows(client, f"events/{feed}", **{"page[size]": "100"})}
+    for kind, event_id in events.items():
+        body = {"event_payload": client.get(f"events/{event_id}").raise_for_status().json()}
+        hook = SPEC["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        _validator(hook).validate(body)
+    assert events
+
+
+def _sandbox_paths() -> list[str]:
+    there = {anonymous(endpoint.path) for endpoint in SANDBOX_ENDPOINTS if not endpoint.restricted}
+    return [path for path in reference_gets() if anonymous(path) in there]
+
+
+def _validator(schema: dict[str, Any]) -> Draft202012Validator:
+    # The components come along, so that "#/components/..." resolves within the schema.
+    return Draft202012Validator({"components": SPEC["components"], **schema}, format_checker=FormatChecker())
+
+
+def _answers_as_described(client: httpx.Client, path: str) -> bool:
+    """Ask for up to five objects of a path; whether there was one. Fails for an answer that is not as described."""
+    operation = reference_gets()[path]
+    validator = _validator(answer_schema(operation))
+    urls = _urls(client, path)
+    for url in urls:
+        answer = client.get(url)
+        assert answer.status_code == 200, (path, answer.text)
+        body = answer.json()
+        validator.validate(body)
+        if path not in LINKS:
+            inner = body[wrapper_of(operation)[0]]
+            for row in inner if isinstance(inner, list) else [inner]:
+                assert row.keys() <= known_keys(object_at(path)).keys(), path
+    return bool(urls)
+
+
+def _urls(client: httpx.Client, path: str) -> list[str]:
+    """The path with ids of the listed objects that its placeholder is about filled in."""
+    if "{" not in path:
+        return [path.lstrip("/")]
+    before, rest = path.split("{", 1)
+    after = rest.partition("}")[2]
+    ids = _listed_ids(client, before)
+    if "{" not in after:
+        return [f"{before}{one}{after}".lstrip("/") for one in ids]
+    return [url for one in ids for url in _urls(client, f"{before}{one}{after}")]
+
+
+def _listed_ids(client: httpx.Client, prefix: str) -> list[str]:
+    """Ids for what comes after `prefix`; where nothing lists them, those that other objects name."""
+    listed = prefix.strip("/")
+    finder = {
+        "catalog/variants": _variant_ids,
+        "clinic/treatment_plans": _plan_ids,
+        "clinic/dynamic_links/treatment_plans": _plan_ids,
+        "clinic/labs/tests": _lab_test_ids,
+    }.get(listed)
+    if finder:
+        return finder(client)[:5]
+    elsewhere = {
+        "events": "/events/orders",
+        "catalog/products": "/clinic/categories/{category_id}/products",
+        "clinic/protocols": "/clinic/fullscript_protocols",
+        "clinic/templates": "/clinic/practitioners/{practitioner_id}/templates",
+    }.get(listed, f"/{listed}")
+    return [one for url in _urls(client, elsewhere) for one in _first_ids(client, url)][:5]
+
+
+def _variant_ids(client: httpx.Client) -> list[str]:
+    lines = [line for order in _rows(client, "clinic/orders") for line in order["line_items"]]
+    return [line["variant_id"] for line in lines if line["type"] == "supplement"]
+
+
+def _plan_ids(client: httpx.Client) -> list[str]:
+    orders = _rows(client, "clinic/orders", **{"page[size]": "100"})
+    return [plan for order in orders for plan in order["treatment_plan_ids"]]
+
+
+def _lab_test_ids(client: httpx.Client) -> list[str]:
+    orders = [client.get(url).json()["order"] for url in _urls(client, "/clinic/labs/orders/{id}")]
+    return [test["id"] for order in orders for test in order["tests"]]
+
+
+def _first_ids(client: httpx.Client, url: str) -> list[str]:
+    return [str(row["id"]) for row in _rows(client, url)[:5]]
+
+
+def _rows(client: httpx.Client, url: str, **params: str) -> list[dict[str, Any]]:
+    body = client.get(url, params=params).raise_for_status().json()
+    return next(list(rows) for key, rows in body.items() if key != "meta")
