@@ -142,8 +142,9 @@ def _listed_ids(client: httpx.Client, prefix: str) -> list[str]:
 
 
 def _variant_ids(client: httpx.Client) -> list[str]:
-    lines = [line for order in _rows(client, "clinic/orders") for line in order["line_items"]]
-    return [line["variant_id"] for line in lines if line["type"] == "supplement"]
+    # Not those of orders: a variant that has left the catalog is a 404.
+    lists = _urls(client, "/clinic/categories/{category_id}/products")
+    return [pack["id"] for url in lists for product in _rows(client, url) for pack in product["variants"]]
 
 
 def _plan_ids(client: httpx.Client) -> list[str]:

@@ -23,7 +23,8 @@ ends AS (
     SELECT id, bool_or(is_old) AS was_known, coalesce(bool_or(is_old AND present), false) AS was_present,
         last(present ORDER BY valid_from) AS is_present, min(valid_from) AS first_at,
         last(product_id ORDER BY valid_from) AS product_id, last(brand_id ORDER BY valid_from) AS brand_id,
-        last(name ORDER BY valid_from) AS name
+        last(name ORDER BY valid_from) AS name,
+        first(fields ORDER BY valid_from) AS old_fields, last(fields ORDER BY valid_from) AS new_fields
     FROM versions GROUP BY id
 ),
 presence AS (
@@ -33,24 +34,26 @@ presence AS (
     FROM ends AS e, baseline AS b
     WHERE e.was_present <> e.is_present AND (e.was_known OR timezone($zone, e.first_at)::DATE > b.first_on)
 ),
-spread AS (
-    SELECT v.id, v.valid_from, unnest(v.fields, recursive := true)
-    FROM versions AS v JOIN ends AS e USING (id) WHERE e.was_present AND e.is_present AND v.present
+-- Fields that differ between the two ends; `nth` is the field's place in the list.
+differing AS (
+    SELECT * FROM (
+        SELECT id, unnest(old_fields) AS was, unnest(new_fields) AS now, generate_subscripts(new_fields, 1) AS nth
+        FROM ends WHERE was_present AND is_present
+    )
+    WHERE was.value IS DISTINCT FROM now.value
+        -- A server that does not name a variant's product has not moved it.
+        AND (now.field <> 'product_id' OR (was.value IS NOT NULL AND now.value IS NOT NULL))
 ),
 moves AS (
-    SELECT *, row_number() OVER one > 1 AND value IS DISTINCT FROM lag(value) OVER one AS moved
-    FROM spread WINDOW one AS (PARTITION BY id, field ORDER BY valid_from)
+    SELECT d.id, d.nth, v.valid_from, v.fields[d.nth].value IS DISTINCT FROM lag(v.fields[d.nth].value) OVER one AS moved,
+        row_number() OVER one AS step
+    FROM differing AS d JOIN versions AS v ON v.id = d.id AND v.present
+    WINDOW one AS (PARTITION BY d.id, d.nth ORDER BY v.valid_from)
 ),
-fields AS (
-    SELECT id, field, first(value ORDER BY valid_from) AS old_value, last(value ORDER BY valid_from) AS new_value,
-        max(valid_from) FILTER (moved) AS changed_at
-    FROM moves GROUP BY id, field
-    HAVING first(value ORDER BY valid_from) IS DISTINCT FROM last(value ORDER BY valid_from)
-),
+moved AS (SELECT id, nth, max(valid_from) AS changed_at FROM moves WHERE moved AND step > 1 GROUP BY id, nth),
 found AS (
-    SELECT id, 'changed' AS change, field, old_value, new_value, changed_at FROM fields
-    -- A server that does not name a variant's product has not moved it.
-    WHERE field <> 'product_id' OR (old_value IS NOT NULL AND new_value IS NOT NULL)
+    SELECT id, 'changed' AS change, now.field AS field, was.value AS old_value, now.value AS new_value, changed_at
+    FROM differing JOIN moved USING (id, nth)
     UNION ALL
     SELECT id, change, NULL, NULL, NULL, changed_at FROM presence
 )
