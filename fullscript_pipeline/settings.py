@@ -25,15 +25,26 @@ Region = Literal["us", "ca"]
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 VENDOR_LIMIT_PER_5_MIN = 5000
 
-# What the vendor documents. Its pages disagree about the production hosts: the API reference says fullscript.io, a
-# newer page https://api-us.fullscript.com/api and https://api-ca.fullscript.com/api with <base>/oauth/authorize.
-# The sandboxes' authorize page is also shown as https://api-us-snd.fullscript.io/api/oauth/authorize. Whoever meets
-# the other one sets FULLSCRIPT_<ENV>_API_URL and FULLSCRIPT_<ENV>_AUTHORIZE_URL.
-_VENDOR_URLS: dict[str, tuple[Region, str, str]] = {
-    "us": ("us", "https://api-us.fullscript.io/api", "https://api-us.fullscript.io/oauth/authorize"),
-    "ca": ("ca", "https://api-ca.fullscript.io/api", "https://api-ca.fullscript.io/oauth/authorize"),
-    "us-snd": ("us", "https://api-us-snd.fullscript.io/api", "https://us-snd.fullscript.io/oauth/authorize"),
-    "ca-snd": ("ca", "https://api-ca-snd.fullscript.io/api", "https://ca-snd.fullscript.io/oauth/authorize"),
+# (API, authorize page) as the vendor documents them, the default first. Its pages disagree: the API reference says
+# fullscript.io, a newer page fullscript.com for production; and the sandboxes' authorize page is shown in two places.
+# Whoever sets FULLSCRIPT_<ENV>_API_URL to one of them gets the authorize page of the same family, and the reverse.
+_VENDOR_URLS: dict[str, tuple[tuple[str, str], ...]] = {
+    "us": (
+        ("https://api-us.fullscript.io/api", "https://api-us.fullscript.io/oauth/authorize"),
+        ("https://api-us.fullscript.com/api", "https://api-us.fullscript.com/api/oauth/authorize"),
+    ),
+    "ca": (
+        ("https://api-ca.fullscript.io/api", "https://api-ca.fullscript.io/oauth/authorize"),
+        ("https://api-ca.fullscript.com/api", "https://api-ca.fullscript.com/api/oauth/authorize"),
+    ),
+    "us-snd": (
+        ("https://api-us-snd.fullscript.io/api", "https://us-snd.fullscript.io/oauth/authorize"),
+        ("https://api-us-snd.fullscript.io/api", "https://api-us-snd.fullscript.io/api/oauth/authorize"),
+    ),
+    "ca-snd": (
+        ("https://api-ca-snd.fullscript.io/api", "https://ca-snd.fullscript.io/oauth/authorize"),
+        ("https://api-ca-snd.fullscript.io/api", "https://api-ca-snd.fullscript.io/api/oauth/authorize"),
+    ),
 }
 SERVER_NAMES = tuple(_VENDOR_URLS)
 
@@ -69,6 +80,15 @@ class Settings:
     reports_base_url: str | None
     servers: Mapping[str, ServerSettings]
     encryption_key: str | None = field(default=None, repr=False)
+
+    @property
+    def warehouse_key(self) -> str | None:
+        """The key that warehouse and landing files are made with: the last of a comma separated list.
+
+        `keys rotate` puts the tokens under the first key of the list; the files stay under the one they have.
+        """
+        keys = encryption_keys(self.encryption_key)
+        return keys[-1] if keys else None
 
     @property
     def warehouse_path(self) -> Path:
@@ -149,6 +169,11 @@ class Settings:
             ) from None
 
 
+def encryption_keys(setting: str | None) -> tuple[str, ...]:
+    """The keys in FULLSCRIPT_ENCRYPTION_KEY: one, or several, comma separated, the newest first."""
+    return tuple(key.strip() for key in (setting or "").split(",") if key.strip())
+
+
 def _keep_private(folder: Path) -> None:
     """Take group and others off a folder of ours, but never off a shared one, a home or the place we run in."""
     found = folder.stat()
@@ -183,13 +208,13 @@ def load_settings() -> Settings:
 
 
 def _server(name: str) -> ServerSettings:
-    region, api_url, authorize_url = _VENDOR_URLS[name]
     prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
     is_production = not name.endswith("-snd")
+    api_url, authorize_url = _vendor_urls(name, _text(f"{prefix}API_URL"), _text(f"{prefix}AUTHORIZE_URL"))
     keys = _text(f"{prefix}WEBHOOK_SIGNATURE_KEYS") or _text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS") or ""
     return ServerSettings(
         name=name,
-        region=region,
+        region="ca" if name.startswith("ca") else "us",
         is_production=is_production,
         client_id=_text(f"{prefix}CLIENT_ID"),
         client_secret=_text(f"{prefix}CLIENT_SECRET"),
@@ -199,6 +224,13 @@ def _server(name: str) -> ServerSettings:
         or _text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
         webhook_signature_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
     )
+
+
+def _vendor_urls(name: str, api_url: str | None, authorize_url: str | None) -> tuple[str, str]:
+    """The family of vendor URLs that what is set belongs to; the first one otherwise."""
+    families = _VENDOR_URLS[name]
+    given = {url.rstrip("/") for url in (api_url, authorize_url) if url}
+    return next((family for family in families if given and given <= set(family)), families[0])
 
 
 def _text(variable: str) -> str | None:

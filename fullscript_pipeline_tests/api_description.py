@@ -66,5 +66,10 @@ def parameters_of(operation: Operation, where: str) -> list[dict[str, Any]]:
     return [row for row in map(resolve, operation.get("parameters", [])) if row["in"] == where]
 
 
+def arguments_of(operation: Operation) -> list[str]:
+    """The names of the query's arguments, paging aside."""
+    return [row["name"] for row in parameters_of(operation, "query") if not row["name"].startswith("page[")]
+
+
 def anonymous(path: str) -> str:
     return re.sub(r"{\w+}", "{}", path)

@@ -37,38 +37,38 @@ class RunningSandbox:
         """The API base of the server a clinic is on."""
         return str(self.apps[self.clinics[clinic]["server"]]["api_url"])
 
-    def authorize(self, clinic: str, state: str = "abc") -> httpx.Response:
-        """What the browser of that clinic's owner gets from the authorize page (a redirect, not followed)."""
+    def authorize(self, clinic: str, state: str = "abc", user: str = "") -> httpx.Response:
+        """What that clinic's owner, or another user, gets from the authorize page (a redirect, not followed)."""
         app = self.apps[self.clinics[clinic]["server"]]
         asked = {
             "client_id": app["client_id"],
             "redirect_uri": self.redirect_uri,
             "response_type": "code",
             "state": state,
-            "login": clinic,
+            "login": f"{clinic}/{user}" if user else clinic,
         }
         return httpx.get(app["authorize_url"], params=asked, trust_env=False)
 
-    def code(self, clinic: str) -> str:
+    def code(self, clinic: str, user: str = "") -> str:
         """A fresh authorization code of that clinic."""
-        return parse_qs(urlsplit(self.authorize(clinic).headers["location"]).query)["code"][0]
+        return parse_qs(urlsplit(self.authorize(clinic, user=user).headers["location"]).query)["code"][0]
 
-    def connect(self, clinic: str) -> dict[str, Any]:
+    def connect(self, clinic: str, user: str = "") -> dict[str, Any]:
         """The `oauth` object of a fresh token of that clinic, got through the whole flow."""
         app = self.apps[self.clinics[clinic]["server"]]
         form = {
             "grant_type": "authorization_code",
             "client_id": app["client_id"],
             "client_secret": app["client_secret"],
-            "code": self.code(clinic),
+            "code": self.code(clinic, user),
             "redirect_uri": self.redirect_uri,
         }
         answer = httpx.post(f"{app['api_url']}/oauth/token", json=form, trust_env=False)
         return dict(answer.raise_for_status().json()["oauth"])
 
-    def client(self, clinic: str) -> httpx.Client:
+    def client(self, clinic: str, user: str = "") -> httpx.Client:
         """An HTTP client of that clinic's API with a fresh token; close it (it is a context manager)."""
-        token = self.connect(clinic)["access_token"]
+        token = self.connect(clinic, user)["access_token"]
         return httpx.Client(
             base_url=self.api_url(clinic), headers={"Authorization": f"Bearer {token}"}, trust_env=False
         )

@@ -15,6 +15,7 @@ from fullscript_pipeline_tests.api_description import (
     LINKS,
     OUTSIDE_THE_REFERENCE,
     SPEC,
+    arguments_of,
     operations,
     parameters_of,
     reference_gets,
@@ -129,10 +130,7 @@ def test_the_endpoint_table_agrees(endpoint: Endpoint) -> None:
     assert endpoint.scope == operation["x-scope"]
     assert endpoint.restricted == operation.get("x-restricted", False)
     assert endpoint.paginated == any(row["x-source"] == "documented" for row in paging)
-    assert set(endpoint.filters) == {row["name"] for row in parameters_of(operation, "query")} - {
-        "page[number]",
-        "page[size]",
-    }
+    assert set(endpoint.filters) == set(arguments_of(operation))
     assert known_keys(object_at(endpoint.path))
 
 
@@ -157,5 +155,7 @@ def test_the_pages_name_everything_and_link_to_what_exists() -> None:
         assert f"`{kind}`" in pages["events.md"]
     for word in SPEC["components"]["schemas"]["lab_order"]["properties"]["state"]["x-known-words"]:
         assert f"`{word}`" in pages["labs.md"]
-    for path in {object_at(path) for path in reference_gets()}:
-        assert f"`{path}`" in pages["objects.md"], path
+    for path in reference_gets():
+        assert f"`{object_at(path)}`" in pages["objects.md"], path
+    for method, path, _ in operations():
+        assert f"| {method.upper()} | `{path}` |" in pages["endpoints.md"]

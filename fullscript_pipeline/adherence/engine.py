@@ -30,8 +30,9 @@ def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: Policy) -> N
         """
         CREATE OR REPLACE TEMP TABLE adh_policy AS
         SELECT
-            ?::DATE AS as_of, ?::HUGEINT AS threshold_num, ?::HUGEINT AS threshold_den, ?::INTEGER AS permissible_gap_days,
-            ?::INTEGER AS never_ordered_days, ?::INTEGER AS delivery_lag_days, ?::INTEGER AS minimum_window_days
+            ?::DATE AS as_of, ?::HUGEINT AS threshold_num, ?::HUGEINT AS threshold_den,
+            ?::INTEGER AS permissible_gap_days, ?::INTEGER AS never_ordered_days,
+            ?::INTEGER AS delivery_lag_days, ?::INTEGER AS minimum_window_days
         """,
         [
             as_of,

@@ -3,7 +3,7 @@
 What does not belong here: measures (sql/) and the warehouse (mart.py).
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -53,15 +53,14 @@ def measure(
 
 def calendar_date(value: object) -> date | None:
     """The date as written in the value's own offset; None for a missing one. Raises UsageError when it is none."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
         return None
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else calendar_date(value.astype("datetime64[us]").item())
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):
         return value
-    if isinstance(value, np.datetime64):
-        stamp = pd.Timestamp(value)
-        return None if stamp is pd.NaT else stamp.date()
     try:
         return datetime.fromisoformat(str(value)).date()
     except ValueError:

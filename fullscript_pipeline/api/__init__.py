@@ -7,6 +7,7 @@ from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import ENDPOINTS, Endpoint
 from fullscript_pipeline.api.errors import (
+    Asked,
     AuthError,
     BadResponse,
     ConnectRefused,
@@ -18,11 +19,13 @@ from fullscript_pipeline.api.errors import (
     ServerError,
 )
 from fullscript_pipeline.api.pages import One, Page, Record
+from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import open_session
 
 __all__ = [
     "ENDPOINTS",
+    "Asked",
     "AuthError",
     "BadResponse",
     "Budget",
@@ -41,5 +44,8 @@ __all__ = [
     "RequestRefused",
     "ScopeError",
     "ServerError",
+    "missing_read_scopes",
     "open_session",
+    "read_width",
+    "write_scopes",
 ]

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.budget import Budget
-from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, InvalidGrant
+from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, InvalidGrant, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
 from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
 from fullscript_pipeline.api.statuses import error_for
@@ -83,7 +83,7 @@ class TokenEndpoint:
             if answer.status not in (400, 404) and (error := _refusal(answer, self._server)):
                 raise error
 
-        self._retry.run(attempt, _nothing)
+        self._retry.run(attempt, self._before_retry)
 
     def _token(self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy) -> TokenAnswer:
         body = {**grant, **self._credentials(), "redirect_uri": self._redirect_uri}
@@ -95,12 +95,17 @@ class TokenEndpoint:
                 raise error
             return read_token(answer.json(), answer, asked_at)
 
-        return retry.run(attempt, _nothing)
+        return retry.run(attempt, self._before_retry)
 
     def _send(self, path: str, body: Mapping[str, str], clinic: str | None) -> Answer:
         self._budget.acquire("present")
         ask = Ask(path, self._server.name, f"{self._server.api_url}/{path}", clinic, json=body)
         return self._client.send(ask)
+
+    def _before_retry(self, error: FullscriptError, wait: float) -> None:
+        """The limit is over all endpoints: what the token endpoint asks for, everybody heeds."""
+        if isinstance(error, RateLimited):
+            self._budget.hold(wait)
 
     def _credentials(self) -> dict[str, str]:
         return {"client_id": self._server.client_id or "", "client_secret": self._server.client_secret or ""}
@@ -178,7 +183,3 @@ def _error_words(answer: Answer) -> set[str]:
         values += value if isinstance(value, list) else [value]
     texts = [value.get("code") or value.get("error") if isinstance(value, dict) else value for value in values]
     return {text for text in texts if isinstance(text, str)}
-
-
-def _nothing(_error: FullscriptError, _wait: float) -> None:
-    """Token calls report no pause: a 429 here is one of two attempts, and the session's own will tell the budget."""

@@ -21,6 +21,11 @@ def missing_read_scopes(scopes: Iterable[str]) -> dict[str, str]:
     return {scope: cost for scope, cost in READ_SCOPES.items() if scope not in granted}
 
 
+def read_width(scopes: Iterable[str]) -> int:
+    """How many of the scopes we read with are among `scopes`; others do not make a grant any better for us."""
+    return len(READ_SCOPES) - len(missing_read_scopes(scopes))
+
+
 def write_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     """Scopes that allow changes, which we never make: better taken off the app."""
     return tuple(sorted(scope for scope in scopes if not scope.endswith((":read", "_history"))))

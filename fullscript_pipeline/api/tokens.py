@@ -5,12 +5,16 @@ for the first time. So a renewal happens under a lock that all processes respect
 still needed?, ask, **save the new pair and keep the refresh token before it**, unlock, only then use it. Whatever dies
 in between, one of the two refresh tokens in the store works. What does not belong here: the store, the HTTP call.
 
+Two ways a renewal fails, never mixed up. The server says invalid_grant, and still does after a second look at the store
+and with the kept token: the grant is dead, a person must `connect` (NeedsConnect, exit 77). The server fails (5xx, no
+answer, an HTML page): the grant may be as good as ever, so nothing is marked and nobody is sent to sign in again
+(exit 69); the next run tries anew. At most two token calls either way, all threads and processes together.
+
 Real time throughout, never FULLSCRIPT_NOW: the server's clock is real.
 """
 
 import logging
 import threading
-import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,16 +22,20 @@ from typing import Protocol
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
-from fullscript_pipeline.api.errors import BadResponse, InvalidGrant, RateLimited, ServerError
+from fullscript_pipeline.api.errors import Asked, BadResponse, InvalidGrant, RateLimited, ServerError
 from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint
 from fullscript_pipeline.errors import NeedsConnect
 
 # A token is renewed this long, or this share of its life, before its end, whichever is shorter.
 _EARLY = timedelta(seconds=60)
 _EARLY_SHARE = 0.1
-# After a token call that failed on the server's side, the threads of a session do not each try it again.
+# After a token call that failed on the server's side, nobody (no thread, no other process) tries it again for so long.
 _SILENT_SECONDS = 15.0
 _log = logging.getLogger(__name__)
+
+
+class _StillFailingError(ServerError):
+    """The token endpoint failed a moment ago, here or in another process."""
 
 
 class GrantStore(Protocol):
@@ -36,8 +44,9 @@ class GrantStore(Protocol):
     def load_grant(self, clinic: ClinicRef) -> Grant | None: ...
     def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool: ...
     def confirm_grant(self, clinic: ClinicRef, user_id: str, generation: int) -> None: ...
-    def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int) -> None: ...
-    def mark_needs_connect(self, clinic: ClinicRef, reason: str) -> None: ...
+    def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int, reason: str) -> None: ...
+    def note_token_failure(self, clinic: ClinicRef, asked: Asked) -> None: ...
+    def token_failure(self, clinic: ClinicRef, within: float) -> Asked | None: ...
     def grant_lock(self, clinic: ClinicRef) -> AbstractContextManager[None]: ...
 
 
@@ -48,8 +57,6 @@ class TokenKeeper:
         self._clinic, self._store, self._endpoint = clinic, store, endpoint
         self._lock = threading.Lock()
         self._grant: Grant | None = None
-        self._failure: ServerError | RateLimited | BadResponse | None = None
-        self._silent_until = 0.0
 
     def access_token(self) -> str:
         """A token with some life left. Raises NeedsConnect when no grant works, or the family when the server fails."""
@@ -91,38 +98,44 @@ class TokenKeeper:
     def _rotate(self, grant: Grant, rejected: str | None) -> Grant:
         """Under the lock: a new pair, saved before anyone uses it."""
         try:
-            if self._failure is not None and time.monotonic() < self._silent_until:
-                raise self._failure
+            self._leave_alone_a_failing_server()
             answer = self._endpoint.refresh(grant.refresh_token, self._clinic.clinic_key)
         except InvalidGrant:
             return self._rescue(grant)
         except (ServerError, RateLimited, BadResponse) as failure:
-            if failure is not self._failure:
-                self._failure, self._silent_until = failure, time.monotonic() + _SILENT_SECONDS
+            if not isinstance(failure, _StillFailingError):
+                self._store.note_token_failure(self._clinic, failure.asked)
                 _log.warning("clinic %s: the token could not be renewed now", self._clinic.clinic_key)
             if grant.access_token != rejected and clock.real_now() < grant.expires_at:
                 return grant  # it still lasts
             raise
         return self._saved(grant, answer, previous=grant.refresh_token)
 
+    def _leave_alone_a_failing_server(self) -> None:
+        if asked := self._store.token_failure(self._clinic, _SILENT_SECONDS):
+            raise _StillFailingError(
+                asked,
+                "the token could not be renewed a moment ago, and is not tried again yet",
+                f"Nothing is lost and no `connect` is needed: run this again in {_SILENT_SECONDS:.0f} s.",
+            )
+
     def _rescue(self, grant: Grant) -> Grant:
         """The server refused our refresh token: somebody connected anew, the kept one works, or the grant is dead."""
         stored = self._stored()
         if stored.access_token != grant.access_token:
-            return stored
+            return self._fresh(stored, None) or self._rotate(stored, None)
         if grant.previous_refresh_token:
             try:
                 answer = self._endpoint.refresh(grant.previous_refresh_token, self._clinic.clinic_key)
                 return self._saved(grant, answer, previous=grant.previous_refresh_token)
             except InvalidGrant:
                 pass
-        self._store.mark_grant_dead(self._clinic, grant.user_id, grant.generation)
-        fallback = self._store.load_grant(self._clinic)
-        if fallback is not None:
-            # Another user of the clinic connected as well: go on with that grant.
-            return self._fresh(fallback, None) or self._rotate(fallback, None)
-        self._store.mark_needs_connect(self._clinic, "the server does not accept its authorisation any more")
-        raise self._needs_connect()
+        self._store.mark_grant_dead(
+            self._clinic, grant.user_id, grant.generation, "the server does not accept its authorisation any more"
+        )
+        # Another user of the clinic may have connected as well: go on with that grant. Each dead one is asked once.
+        other = self._stored()
+        return self._fresh(other, None) or self._rotate(other, None)
 
     def _saved(self, grant: Grant, answer: TokenAnswer, previous: str) -> Grant:
         new = replace(

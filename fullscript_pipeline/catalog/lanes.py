@@ -97,11 +97,11 @@ def lane_of(row: CatalogChange) -> str:
     """The lane of a change. Plain rules, first match wins."""
     if row.entity == "variant" and (row.change != "changed" or row.field in _SIZE_FIELDS):
         return "variants"
-    if row.change == "removed" or row.field == "status":
+    if row.change == "removed" or (row.field == "status" and (row.new_value or "").casefold() != "available"):
         return "gone"
     if row.change in {"added", "returned"}:
         return "new"
-    by_field = {"availability": "availability", "msrp": "price", "description_html": "text"}
+    by_field = {"availability": "availability", "status": "availability", "msrp": "price", "description_html": "text"}
     return by_field.get(row.field or "", "facts")
 
 

@@ -77,6 +77,7 @@ REASONS = {
     "missing_units": "the pack size is not known",
     "unit_mismatch": "the pack and the dosage use units that cannot be converted",
     "open_range": "the dosage gives only an upper limit",
+    "out_of_bounds": "a quantity or dose is too large to compute with",
 }
 
 FLAGS = {

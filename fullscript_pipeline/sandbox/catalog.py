@@ -36,7 +36,7 @@ def add_product(catalog: Catalog, rng: Random) -> Record:
     }
     if rng.random() < 0.1:
         product["variants"].append(_variant(formula, formula.packs[1] * 2, 2, str(brand["prefix"]), rng))
-    catalog.add(product, formula.topic)
+    catalog.add(product, formula.topic, _traits(catalog, formula, product["id"]))
     return product
 
 
@@ -55,6 +55,17 @@ def label_dosage(unit: str, rng: Random) -> Record:
         "format": unit,
         "additional_info": rng.choice(("with meals", None, "")),
     }
+
+
+def _traits(catalog: Catalog, formula: Formula, product_id: str) -> frozenset[str]:
+    # Drawn apart from everything else, so that searching more or less of it never changes the world.
+    rng = rng_for("traits", product_id)
+    lists = catalog.vocabularies
+    found = [key for key, row in lists["ingredients"].items() if row["name"] == formula.ingredient]
+    found.append(rng.choice(list(lists["supplement_types"])))
+    found += rng.sample(list(lists["allergens"]), rng.randint(1, 4))
+    found += rng.sample(list(lists["third_party_certifications"]), rng.randint(0, 2))
+    return frozenset(found)
 
 
 def _variant(formula: Formula, size: int, position: int, prefix: str, rng: Random) -> Record:

@@ -62,6 +62,10 @@ class SandboxControl:
         """Takes back the authorization of the clinic with this slug; returns how many tokens died."""
         return int(self._ask("POST", "tokens/revoke", {"clinic": clinic})["revoked"])
 
+    def change(self, **options: Any) -> None:
+        """Changes settings of the running sandbox: limits, quirks, scopes, who sees whom."""
+        self._ask("POST", "settings", options)
+
     def _ask(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             response = self._http.request(method, f"/_sandbox/{what}", json=body)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.routes import error_answer, json_answer
+from fullscript_pipeline.sandbox.replies import error_answer, json_answer
 
 Body = dict[str, Any]
 
@@ -32,6 +32,7 @@ class Control:
             Route("/_sandbox/requests", self.requests, methods=["GET"]),
             Route("/_sandbox/requests/reset", self.reset, methods=["POST"]),
             Route("/_sandbox/advance", self.advance, methods=["POST"]),
+            Route("/_sandbox/settings", self.settings, methods=["POST"]),
             Route("/_sandbox/tokens/expire", self.expire, methods=["POST"]),
             Route("/_sandbox/tokens/revoke", self.revoke, methods=["POST"]),
         ]
@@ -42,7 +43,7 @@ class Control:
 
     async def requests(self, _: Request) -> Response:
         """What has been asked of the API since the last reset."""
-        return json_answer(self.sandbox.ledger.summary())
+        return json_answer(self.sandbox.ledger.summary(self.sandbox.state.settings.rate_window))
 
     async def reset(self, _: Request) -> Response:
         """Starts counting afresh."""
@@ -53,6 +54,10 @@ class Control:
         """`{"days": 1}` or `{"to": "2026-11-24"}`: moves the clock."""
         return await _do(request, lambda body: self.sandbox.advance(days=_days(body), to=_to(body)))
 
+    async def settings(self, request: Request) -> Response:
+        """`{"rate_limit": 100}`: changes what may be changed in a living world; answers all settings."""
+        return await _do(request, self._change)
+
     async def expire(self, _: Request) -> Response:
         """Every access token is past its end now; refresh tokens still work."""
         return json_answer({"expired": self.sandbox.oauth.expire_access_tokens()})
@@ -60,6 +65,10 @@ class Control:
     async def revoke(self, request: Request) -> Response:
         """`{"clinic": slug}`: the clinic's user takes the app's authorization back."""
         return await _do(request, lambda body: {"revoked": self.sandbox.oauth.forget(clinic=self._slug(body))})
+
+    def _change(self, body: Body) -> Body:
+        self.sandbox.change(body)
+        return self.sandbox.state.settings.to_json()
 
     def _slug(self, body: Body) -> str:
         if (slug := body.get("clinic")) not in self.sandbox.world.clinics:

@@ -11,9 +11,10 @@ from datetime import date, datetime, timedelta
 from fullscript_pipeline.sandbox.catalog import make_catalog
 from fullscript_pipeline.sandbox.chance import NOON, moment_in, rng_for
 from fullscript_pipeline.sandbox.labs import open_labs, step_labs
+from fullscript_pipeline.sandbox.library import stock_clinic, stock_region
 from fullscript_pipeline.sandbox.market import Market
 from fullscript_pipeline.sandbox.orders import order_freely, order_plans, refund
-from fullscript_pipeline.sandbox.people import add_patient, clinic_words, make_clinic, make_patient
+from fullscript_pipeline.sandbox.people import activate_key, add_patient, clinic_words, make_clinic, make_patient
 from fullscript_pipeline.sandbox.plans import (
     activate_plan,
     cancel_plan,
@@ -38,6 +39,11 @@ def make_world(seed: int, start: date, *, clinics: int, patients: int, products:
     made = [
         make_clinic(seed, words, catalogs[REGIONS[words.server]], patients, born=born, start=start) for words in called
     ]
+    for catalog in catalogs.values():
+        stock_region(catalog, seed)
+    for clinic in made:
+        stock_clinic(clinic, seed)
+        activate_key(clinic, born)
     world = World(seed, start, born, catalogs, {clinic.slug: clinic for clinic in made})
     live_until(world, start)
     return world

@@ -1,37 +1,45 @@
-"""The table of everything the API answers to a GET: path, scope, what answers it, whether restricted.
+"""The table of everything the API answers to a GET: path, scopes, what answers it, arguments, whether restricted.
 
-Paths are the technical reference's; wrapper keys follow the last path segment where the reference shows none. What
-does not belong here: how an answer is made (`answers`) or sent (`routes`).
+Paths and arguments are the technical reference's; wrapper keys follow the last path segment where the reference shows
+none. What does not belong here: how an answer is made (`answers` and its siblings) or sent (`routes`), and the few
+writes (`writes`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from fullscript_pipeline.sandbox import answers
+from fullscript_pipeline.sandbox import answers, feed_answers, patient_answers, shelf_answers
 from fullscript_pipeline.sandbox.answers import (
     CATALOG,
     CLINIC,
     ORDERS,
     PATIENTS,
     PLANS,
-    Call,
-    Detail,
-    Listing,
+    Answer,
     every,
     one,
     term,
     terms,
 )
 
+SORT = ("sort_by", "order_by")
+EVENT_ARGUMENTS = ("created_at", "event_type", *SORT)
+ORDER_ARGUMENTS = ("patient_id", "treatment_plan_id", "completed_at", "type", "order_number", *SORT)
+SEARCH_ARGUMENTS = ("query", "brand_id", *(f"{name}[]" for name in shelf_answers.ID_LISTS))
+PLAN_SCOPES = f"{PATIENTS} {PLANS}"
+
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A GET endpoint; `{name}` in its path stands for an id."""
+    """A GET endpoint; `{name}` in its path stands for an id.
+
+    `scope`: any one of these words lets a token in (none: every token). `arguments`: what it reads, paging aside.
+    """
 
     path: str
     scope: str
-    answer: Callable[[Call], Listing | Detail]
+    answer: Answer
+    arguments: tuple[str, ...] = ()
     restricted: bool = False
 
     @cached_property
@@ -39,30 +47,65 @@ class Endpoint:
         """The path, cut at its slashes."""
         return tuple(self.path.strip("/").split("/"))
 
+    @cached_property
+    def scopes(self) -> frozenset[str]:
+        """The scopes, any of which will do."""
+        return frozenset(self.scope.split())
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("/clinic", CLINIC, lambda call: Detail("clinic", call.clinic.info)),
+    @cached_property
+    def nested(self) -> bool:
+        """Whether it lists something of one object: such lists are not promised a `meta`."""
+        return "{" in self.path and not self.path.endswith("}")
+
+
+PEOPLE = (
+    Endpoint("/clinic", CLINIC, answers.clinic),
     Endpoint("/clinic/staff", CLINIC, every("staff", lambda clinic: clinic.staff)),
     Endpoint("/clinic/staff/{id}", CLINIC, one("staff", lambda clinic: clinic.staff)),
     Endpoint("/clinic/practitioners", CLINIC, every("practitioners", lambda clinic: clinic.practitioners)),
     Endpoint("/clinic/practitioners/{id}", CLINIC, one("practitioner", lambda clinic: clinic.practitioners)),
-    Endpoint("/clinic/patients", PATIENTS, answers.patients),
-    Endpoint("/clinic/patients/{id}", PATIENTS, answers.patient),
-    Endpoint("/clinic/patients/{patient_id}/dependents", PATIENTS, answers.dependents),
-    Endpoint("/clinic/patients/{patient_id}/orders", ORDERS, answers.patient_orders),
-    Endpoint("/clinic/patients/{patient_id}/treatment_plans", PLANS, answers.patient_plans),
-    Endpoint("/clinic/treatment_plans/{id}", PLANS, answers.plan),
-    Endpoint("/clinic/orders", ORDERS, answers.orders),
+    Endpoint("/clinic/metadata", CLINIC, answers.metadata, ("id", "type")),
+    Endpoint("/clinic/patients", PATIENTS, patient_answers.patients, ("patient_type",)),
+    Endpoint("/clinic/patients/{id}", PATIENTS, patient_answers.patient),
+    Endpoint("/clinic/patients/{patient_id}/dependents", PATIENTS, patient_answers.dependents),
+    Endpoint("/clinic/patients/{patient_id}/addresses", PATIENTS, patient_answers.patient_addresses),
+    Endpoint("/clinic/search/patients", PATIENTS, patient_answers.search, ("query", "patient_type")),
+    Endpoint("/clinic/patients/{patient_id}/orders", ORDERS, patient_answers.patient_orders),
+    Endpoint("/clinic/patients/{patient_id}/treatment_plans", PLAN_SCOPES, patient_answers.patient_plans, SORT),
+    Endpoint("/clinic/treatment_plans/{id}", PLAN_SCOPES, patient_answers.plan),
+    Endpoint("/clinic/orders", ORDERS, patient_answers.orders, ORDER_ARGUMENTS),
     Endpoint("/clinic/orders/{id}", ORDERS, one("order", lambda clinic: clinic.orders)),
-    Endpoint("/clinic/labs/orders", ORDERS, answers.lab_orders),
-    Endpoint("/clinic/labs/orders/{id}", ORDERS, answers.lab_order),
+    Endpoint("/clinic/labs/orders", ORDERS, patient_answers.lab_orders, ("patient_id",)),
+    Endpoint("/clinic/labs/orders/{id}", ORDERS, patient_answers.lab_order),
+    Endpoint("/clinic/labs/tests/{id}", ORDERS, patient_answers.lab_test),
+)
+LIBRARY = (
+    Endpoint("/clinic/fullscript_protocols", CLINIC, answers.fullscript_protocols, SORT),
+    Endpoint(
+        "/clinic/practitioners/{practitioner_id}/protocols",
+        CLINIC,
+        answers.practitioner_protocols,
+        ("current_state", "ownership_type", *SORT),
+    ),
+    Endpoint("/clinic/protocols/{id}", CLINIC, answers.protocol),
+    Endpoint("/clinic/practitioners/{practitioner_id}/templates", CLINIC, answers.templates),
+    Endpoint("/clinic/templates/{id}", CLINIC, answers.template),
+    Endpoint("/clinic/practitioners/{practitioner_id}/resources", CLINIC, answers.practitioner_resources),
+    Endpoint("/clinic/practitioners/{practitioner_id}/resources/{id}", CLINIC, answers.practitioner_resource),
+    Endpoint("/clinic/fullscript_resources", CLINIC, every("resources", lambda clinic: clinic.catalog.resources)),
+    Endpoint("/clinic/dynamic_links/treatment_plans", CLINIC, answers.new_plan_link),
+    Endpoint("/clinic/dynamic_links/treatment_plans/{id}", CLINIC, answers.plan_link, ("entrypoint",)),
+)
+SHELF = (
     Endpoint("/clinic/categories", CLINIC, every("categories", lambda clinic: clinic.categories)),
     Endpoint("/clinic/categories/{id}", CLINIC, one("category", lambda clinic: clinic.categories)),
-    Endpoint("/clinic/categories/{category_id}/products", CLINIC, answers.category_products),
-    Endpoint("/catalog/products", CATALOG, every("products", lambda clinic: clinic.catalog.products), restricted=True),
-    Endpoint("/catalog/products/{id}", CATALOG, answers.product),
-    Endpoint("/catalog/variants/{id}", CATALOG, answers.variant),
-    Endpoint("/catalog/brands", CATALOG, terms("brands")),
+    Endpoint("/clinic/categories/{category_id}/products", CLINIC, shelf_answers.category_products, SORT),
+    Endpoint("/catalog/products", CATALOG, shelf_answers.products, restricted=True),
+    Endpoint("/catalog/products/{id}", CATALOG, shelf_answers.product, ("practitioner_id",)),
+    Endpoint("/catalog/products/{product_id}/similar", CATALOG, shelf_answers.similar, restricted=True),
+    Endpoint("/catalog/search/products", CATALOG, shelf_answers.search, SEARCH_ARGUMENTS, restricted=True),
+    Endpoint("/catalog/variants/{id}", CATALOG, shelf_answers.variant),
+    Endpoint("/catalog/brands", CATALOG, shelf_answers.brands, ("available", "clinic_permitted")),
     Endpoint("/catalog/brands/{id}", CATALOG, term("brands", "brand")),
     Endpoint("/catalog/ingredients", CATALOG, terms("ingredients")),
     Endpoint("/catalog/ingredients/{id}", CATALOG, term("ingredients", "ingredient")),
@@ -77,14 +120,24 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         term("third_party_certifications", "third_party_certification"),
     ),
     Endpoint("/catalog/practitioner_types", CATALOG, terms("practitioner_types")),
-    Endpoint("/events/patients", PATIENTS, answers.events("patient")),
-    Endpoint("/events/treatment_plans", PLANS, answers.events("treatment_plan")),
-    Endpoint("/events/orders", ORDERS, answers.events("order")),
-    # The one feed without an event_type argument.
-    Endpoint("/events/lab_orders", ORDERS, answers.events("lab_order", typed=False)),
-    Endpoint("/events/products", CATALOG, answers.events("product")),
-    Endpoint("/events/{id}", "", answers.event),
 )
+FEEDS = (
+    Endpoint(
+        "/webhooks/deliveries",
+        "",
+        feed_answers.deliveries,
+        ("attempted_at", "event_id", "successfully_delivered", *SORT),
+    ),
+    Endpoint("/events/clinic_keys", CLINIC, feed_answers.events("clinic_key"), EVENT_ARGUMENTS),
+    Endpoint("/events/patients", PATIENTS, feed_answers.events("patient"), EVENT_ARGUMENTS),
+    Endpoint("/events/treatment_plans", PLANS, feed_answers.events("treatment_plan"), EVENT_ARGUMENTS),
+    Endpoint("/events/orders", ORDERS, feed_answers.events("order"), EVENT_ARGUMENTS),
+    # The one feed without an event_type argument.
+    Endpoint("/events/lab_orders", ORDERS, feed_answers.events("lab_order", typed=False), ("created_at", *SORT)),
+    Endpoint("/events/products", CATALOG, feed_answers.events("product"), EVENT_ARGUMENTS),
+    Endpoint("/events/{id}", "", feed_answers.event),
+)
+ENDPOINTS = (*PEOPLE, *LIBRARY, *SHELF, *FEEDS)
 BY_LENGTH: dict[int, list[Endpoint]] = {}
 for _endpoint in ENDPOINTS:
     BY_LENGTH.setdefault(len(_endpoint.segments), []).append(_endpoint)

@@ -11,10 +11,12 @@ from typing import Any
 from fullscript_pipeline.sandbox.days import live_until, make_world
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.ledger import Ledger
+from fullscript_pipeline.sandbox.limit import RollingLimit
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
 from fullscript_pipeline.sandbox.settings import Settings
-from fullscript_pipeline.sandbox.store import State, new_state, read_state, write_state
+from fullscript_pipeline.sandbox.store import State, TokenPair, new_state, read_state, write_state
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
+from fullscript_pipeline.sandbox.world import User
 
 # Moving further than this in one go is surely a slip, and would block the server for minutes.
 MOST_DAYS = 1100
@@ -37,6 +39,7 @@ class Sandbox:
         live_until(self.world, state.day)
         self.oauth = AuthorizationServer(state, self.save)
         self.ledger = Ledger()
+        self.limit = RollingLimit()
 
     @classmethod
     def open(cls, directory: Path, **options: Any) -> "Sandbox":
@@ -81,6 +84,16 @@ class Sandbox:
             "regions": {region: dict(sorted(tallies[region].items())) for region in self.world.catalogs},
             "totals": dict(sorted(sum(tallies.values(), Counter[str]()).items())),
         }
+
+    def user_of(self, pair: TokenPair) -> User:
+        """Who authorised a token."""
+        clinic = self.world.clinics[pair.clinic]
+        return clinic.user(pair.user) or User(clinic.owner_id, "Practitioner")
+
+    def change(self, options: dict[str, Any]) -> None:
+        """Changes settings that do not make another world, at once. Raises SandboxError."""
+        self.state.settings = self.state.settings.changed(options)
+        self.save()
 
     def describe(self, base_url: str) -> dict[str, Any]:
         """Clock, servers with their app's credentials, and clinics, for the control plane."""

@@ -1,10 +1,13 @@
 """Counts what was asked of the sandbox. What does not belong here: answering it."""
 
 import re
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, NamedTuple
 
+READS = frozenset({"GET", "HEAD"})
 ID = re.compile(r"/[^/]*\d[^/]*")
 
 
@@ -15,6 +18,11 @@ class Counted(NamedTuple):
     method: str
     endpoint: str
     status: int
+
+    @property
+    def is_api_call(self) -> bool:
+        """Whether it is something else than a token call."""
+        return not self.endpoint.startswith("/oauth/")
 
 
 def template_of(path: str) -> str:
@@ -28,6 +36,23 @@ class Ledger:
 
     counts: Counter[Counted] = field(default_factory=Counter)
     asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    arrivals: "defaultdict[str, array[float]]" = field(default_factory=lambda: defaultdict(lambda: array("d")))
+
+    def arrive(self, server: str) -> None:
+        """Notes the moment of a request of an app, whatever becomes of it."""
+        self.arrivals[server].append(monotonic())
+
+    def max_in_window(self, seconds: float) -> dict[str, int]:
+        """The most requests of each app in any window of that length, counted from nothing but the arrivals."""
+        most: dict[str, int] = {}
+        for server, moments in self.arrivals.items():
+            first = best = 0
+            for last, moment in enumerate(moments):
+                while moments[first] <= moment - seconds:
+                    first += 1
+                best = max(best, last - first + 1)
+            most[server] = best
+        return most
 
     def note(self, counted: Counted, *, token: str = "", day: str = "", url: str = "") -> None:
         """Counts one request; `url` is given for reads only."""
@@ -39,24 +64,26 @@ class Ledger:
         """Starts counting afresh."""
         self.counts.clear()
         self.asked.clear()
+        self.arrivals.clear()
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self, window: float) -> dict[str, Any]:
         """Counts per server, method, endpoint and status; and how many URLs one token asked for more than once.
 
         `repeated_urls` counts since the reset; `repeated_urls_same_day` only those repeated while the clock stood
-        still: the same page after the world has moved is another question.
+        still: the same page after the world has moved is another question. `max_in_window`: the most requests of each
+        app in any `window` seconds.
         """
         ever: Counter[tuple[str, str]] = Counter()
         for (token, _, url), times in self.asked.items():
             ever[token, url] += times
+        writes = [(its, times) for its, times in self.counts.items() if its.method not in READS and its.is_api_call]
         same_day = [url for (_, _, url), times in self.asked.items() if times > 1]
         return {
             "total": self.counts.total(),
-            "writes_refused": sum(
-                times
-                for counted, times in self.counts.items()
-                if counted.method not in {"GET", "HEAD"} and not counted.endpoint.startswith("/oauth/")
-            ),
+            "max_in_window": self.max_in_window(window),
+            "window_seconds": window,
+            "writes": sum(times for counted, times in writes),
+            "writes_refused": sum(times for counted, times in writes if counted.status >= 400),
             "repeated_urls": sum(times > 1 for times in ever.values()),
             "repeated_urls_same_day": len(same_day),
             "repeated_examples": sorted({template_of(url.partition("?")[0]) for url in same_day})[:20],

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fullscript_pipeline.sandbox.store import App, Code, State, TokenPair
+from fullscript_pipeline.sandbox.world import User
 
 CODE_SECONDS = 600
 
@@ -34,11 +35,12 @@ class AuthorizationServer:
         matches = client_id == app.client_id and redirect_uri == self.state.settings.redirect_uri
         return app if matches else None
 
-    def approve(self, server: str, clinic: str) -> str:
-        """The clinic's owner says yes; returns the code (single use, ten minutes)."""
+    def approve(self, server: str, clinic: str, user: str = "") -> str:
+        """A user of the clinic (its owner unless said) says yes; returns the code, good once for ten minutes."""
         code = secrets.token_urlsafe(32)
         self.state.codes = {key: its for key, its in self.state.codes.items() if its.expires_at > self.now()}
-        self.state.codes[code] = Code(server, clinic, self.state.settings.redirect_uri, self.now() + CODE_SECONDS)
+        uri, ends = self.state.settings.redirect_uri, self.now() + CODE_SECONDS
+        self.state.codes[code] = Code(server, clinic, uri, ends, user)
         self.save()
         return code
 
@@ -111,15 +113,15 @@ class AuthorizationServer:
         if redirect_uri != found.redirect_uri:
             self.save()
             raise RefusalError("invalid_grant", "The redirect_uri is not the one that was used to authorize.")
-        return self._issue(server, found.clinic, secrets.token_hex(8))
+        return self._issue(server, found.clinic, found.user, secrets.token_hex(8))
 
     def _refresh(self, server: str, refresh_token: str) -> TokenPair:
         for pair in self._pairs(server):
             if pair.refresh_token == refresh_token and not pair.refresh_retired:
-                return self._issue(server, pair.clinic, pair.grant)
+                return self._issue(server, pair.clinic, pair.user, pair.grant)
         raise RefusalError("invalid_grant", "The refresh token is unknown, revoked or has been replaced.")
 
-    def _issue(self, server: str, clinic: str, grant: str) -> TokenPair:
+    def _issue(self, server: str, clinic: str, user: str, grant: str) -> TokenPair:
         settings = self.state.settings
         pair = TokenPair(
             access_token=secrets.token_hex(32),
@@ -130,6 +132,7 @@ class AuthorizationServer:
             scope=settings.scopes,
             created_at=self.now(),
             expires_in=settings.token_seconds,
+            user=user,
         )
         self.state.pairs[pair.access_token] = pair
         self.save()
@@ -144,7 +147,7 @@ class AuthorizationServer:
             raise RefusalError("invalid_client", "The client_id or the client_secret is not that of an app here.", 401)
 
 
-def token_answer(pair: TokenPair, owner_id: str) -> dict[str, Any]:
+def token_answer(pair: TokenPair, owner: User) -> dict[str, Any]:
     """The documented body of a successful token request."""
     created = datetime.fromtimestamp(pair.created_at, UTC)
     return {
@@ -155,6 +158,6 @@ def token_answer(pair: TokenPair, owner_id: str) -> dict[str, Any]:
             "refresh_token": pair.refresh_token,
             "scope": pair.scope,
             "created_at": created.strftime("%Y-%m-%dT%H:%M:%S.") + f"{created.microsecond // 1000:03d}Z",
-            "resource_owner": {"id": owner_id, "type": "Practitioner"},
+            "resource_owner": {"id": owner.id, "type": owner.type},
         }
     }

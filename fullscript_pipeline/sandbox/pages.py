@@ -4,8 +4,9 @@ What does not belong here: which endpoint takes which of them (`endpoints`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from math import ceil
+from typing import NamedTuple
 
 from fullscript_pipeline.sandbox.world import Record
 
@@ -49,7 +50,22 @@ def sorted_by(rows: Sequence[Record], params: Params, keys: Mapping[str, str]) -
     return sorted(rows, key=lambda row: (_sortable(row, keys[wanted]), str(row["id"])), reverse=direction == "DESC")
 
 
-def day_filter(params: Params, name: str) -> Callable[[date], bool] | None:
+class DayRule(NamedTuple):
+    """How date filters read a moment and their own ends; the reference says neither."""
+
+    zone: tzinfo = UTC
+    bounds_included: bool = False
+    last_day_left_out: bool = False
+
+    def day_of(self, text: str) -> date:
+        """The day of a timestamp as filters count it."""
+        return datetime.fromisoformat(text).astimezone(self.zone).date()
+
+
+UTC_DAYS = DayRule()
+
+
+def day_filter(params: Params, name: str, rule: DayRule = UTC_DAYS) -> Callable[[date], bool] | None:
     """The test that a `d`, `<d`, `>d` or `d..d` argument asks for (ranges include both ends); None without one.
 
     Raises BadParameterError.
@@ -60,10 +76,12 @@ def day_filter(params: Params, name: str) -> Callable[[date], bool] | None:
     first, dots, last = text.partition("..")
     if dots:
         since, until = _day(first, name), _day(last, name)
-        return lambda day: since <= day <= until
+        return (lambda day: since <= day < until) if rule.last_day_left_out else (lambda day: since <= day <= until)
     sign = text[0] if text[0] in "<>" else ""
     bound = _day(text.removeprefix(sign), name)
     tests: dict[str, Callable[[date], bool]] = {"<": bound.__gt__, ">": bound.__lt__, "": bound.__eq__}
+    if rule.bounds_included:
+        tests |= {"<": bound.__ge__, ">": bound.__le__}
     return tests[sign]
 
 

@@ -81,6 +81,13 @@ def add_patient(clinic: Clinic, patient: Patient) -> None:
     clinic.info["patient_count"] = len(clinic.patients)
 
 
+def activate_key(clinic: Clinic, born: date) -> None:
+    """The integration is used for the first time: the one `clinic_key` event of most clinics."""
+    rng = rng_for("clinic key", clinic.id)
+    at = moment_in(born, rng)
+    clinic.tell(rng, "clinic_key.activated", at, {"clinic_key": {"id": new_id(rng), "clinic_id": clinic.id}})
+
+
 def plain(name: str) -> str:
     """A name as e-mail addresses spell it: lower-case ASCII letters only."""
     folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
@@ -120,7 +127,7 @@ def _practitioners(called: ClinicWords, catalog: Catalog, rng: Random) -> dict[s
             **_colleague(called, rng),
             "practitioner_type_id": rng.choice(kinds),
             "invite_accepted": number < 3,
-            "metadata": None,
+            "metadata": {"id": f"USR-{number}"} if number % 2 else None,
         }
         for number in range(4)
     ]
@@ -128,7 +135,9 @@ def _practitioners(called: ClinicWords, catalog: Catalog, rng: Random) -> dict[s
 
 
 def _staff(called: ClinicWords, rng: Random) -> dict[str, Record]:
-    rows: list[Record] = [{**_colleague(called, rng), "metadata": None} for _ in range(3)]
+    rows: list[Record] = [
+        {**_colleague(called, rng), "metadata": {"id": f"STF-{number}"} if number else None} for number in range(3)
+    ]
     return {row["id"]: row for row in rows}
 
 

@@ -12,7 +12,7 @@ from fullscript_pipeline.sandbox import vocabulary as words
 from fullscript_pipeline.sandbox.chance import draw, new_id, utc_text
 from fullscript_pipeline.sandbox.labs import recommend_labs
 from fullscript_pipeline.sandbox.vocabulary import Dose
-from fullscript_pipeline.sandbox.world import Clinic, Patient, Plan, Record
+from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Plan, Record
 
 LIQUIDS = frozenset({"mL", "g"})
 # How long after activation each habit buys for the first time (days, inclusive).
@@ -22,7 +22,7 @@ ROUTINE_DAYS = 30
 
 def draft_plan(clinic: Clinic, patient: Patient, at: datetime, rng: Random) -> Plan:
     """Writes a draft for a patient; nobody is told."""
-    lines, supply = _lines(clinic, rng)
+    lines, supply = recommend(clinic.catalog, rng)
     record: Record = {
         "id": new_id(rng),
         "state": "draft",
@@ -81,7 +81,7 @@ def change_recommendation(clinic: Clinic, plan: Plan, at: datetime, rng: Random)
         packs = [pack["id"] for pack in clinic.catalog.variants[line["variant_id"]][1]["variants"]]
         line["variant_id"] = packs[(packs.index(line["variant_id"]) + 1) % len(packs)]
     elif kind < 0.9 or len(lines) == 1:
-        lines.append(_line(rng.choice(list(clinic.catalog.variants)), clinic, rng)[0])
+        lines.append(_line(rng.choice(list(clinic.catalog.variants)), clinic.catalog, rng)[0])
     else:
         lines.remove(line)
     plan.record["updated_at"] = utc_text(at)
@@ -102,19 +102,20 @@ def _file(clinic: Clinic, plan: Plan) -> Plan:
     return plan
 
 
-def _lines(clinic: Clinic, rng: Random) -> tuple[list[Record], int]:
-    products = rng.sample(list(clinic.catalog.products.values()), rng.choice((1, 1, 2, 2, 3, 4)))
+def recommend(catalog: Catalog, rng: Random) -> tuple[list[Record], int]:
+    """Some lines of a plan, and for how many days one order of them lasts."""
+    products = rng.sample(list(catalog.products.values()), rng.choice((1, 1, 2, 2, 3, 4)))
     chosen = [product["variants"][0 if rng.random() < 0.7 else 1]["id"] for product in products]
     if rng.random() < 0.08:
         # One product twice in a plan: a loading phase beside the usual dose.
         chosen.append(products[0]["variants"][rng.randrange(2)]["id"])
-    made = [_line(variant_id, clinic, rng) for variant_id in chosen]
+    made = [_line(variant_id, catalog, rng) for variant_id in chosen]
     return [line for line, _ in made], min(max(min(days for _, days in made), 10), 120)
 
 
-def _line(variant_id: str, clinic: Clinic, rng: Random) -> tuple[Record, int]:
+def _line(variant_id: str, catalog: Catalog, rng: Random) -> tuple[Record, int]:
     # A recommendation and for how many days its first purchase lasts.
-    variant, product = clinic.catalog.variants[variant_id]
+    variant, product = catalog.variants[variant_id]
     form = str(product["dosage"]["format"])
     dose: Dose = draw(rng, words.LIQUID_DOSES if form in LIQUIDS else words.PIECE_DOSES)
     packs = rng.choice((1, 1, 1, 2))

@@ -27,7 +27,8 @@ from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.routes import Api, error_answer
+from fullscript_pipeline.sandbox.replies import error_answer
+from fullscript_pipeline.sandbox.routes import Api
 from fullscript_pipeline.sandbox.store import STATE_FILE
 
 HOST = "127.0.0.1"

@@ -16,14 +16,22 @@ BOUNDS = {
     "products": (10, 8_000),
     "history_days": (0, 400),
     "token_seconds": (1, 7200),
+    "rate_limit": (1, 10**9),
+    "rate_window": (1, 86_400),
 }
 # These may differ from one start to the next; everything else makes another world.
-CHANGEABLE = frozenset({"redirect_uri", "token_seconds", "scopes"})
+CHANGEABLE = frozenset(
+    {"redirect_uri", "token_seconds", "scopes", "rate_limit", "rate_window", "assigned_patients_only"}
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history."""
+    """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history.
+
+    `rate_limit` requests per app in any `rate_window` seconds of real time; `assigned_patients_only`: practitioners
+    other than the owner see their own patients only.
+    """
 
     start: date
     seed: int = 1
@@ -34,12 +42,18 @@ class Settings:
     redirect_uri: str = "http://127.0.0.1:8765/callback"
     scopes: str = READ_SCOPES
     token_seconds: int = 7200
+    rate_limit: int = 5000
+    rate_window: int = 300
+    assigned_patients_only: bool = False
 
     def __post_init__(self) -> None:
         """Raises SandboxError for a number outside its bounds."""
+        for name, kind in (("redirect_uri", str), ("scopes", str), ("assigned_patients_only", bool)):
+            if not isinstance(getattr(self, name), kind):
+                raise SandboxError(f"The sandbox option {name} must be a {kind.__name__}.")
         for name, (least, most) in BOUNDS.items():
             value = getattr(self, name)
-            if not least <= value <= most:
+            if not isinstance(value, int) or not least <= value <= most:
                 raise SandboxError(f"The sandbox option {name} is {value}; give a number from {least} to {most}.")
 
     def changed(self, options: dict[str, Any]) -> "Settings":
@@ -47,6 +61,8 @@ class Settings:
         given = {name: value for name, value in options.items() if value is not None}
         mine = asdict(self)
         for name, value in given.items():
+            if name not in mine:
+                raise SandboxError(f"There is no sandbox option {name}; there are {', '.join(sorted(mine))}.")
             if name not in CHANGEABLE and mine[name] != value:
                 raise SandboxError(
                     f"This sandbox was made with {name} {mine[name]}, not {value}; "

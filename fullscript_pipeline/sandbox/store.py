@@ -41,11 +41,15 @@ class Code:
     clinic: str
     redirect_uri: str
     expires_at: float
+    user: str = ""
 
 
 @dataclass
 class TokenPair:
-    """An access token with its refresh token. `grant` names the user's authorization that it descends from."""
+    """An access token with its refresh token.
+
+    `grant` names the authorization that it descends from, `user` the login of who gave it ("": the clinic's owner).
+    """
 
     access_token: str
     refresh_token: str
@@ -57,6 +61,7 @@ class TokenPair:
     expires_in: int
     used: bool = False
     refresh_retired: bool = False
+    user: str = ""
 
 
 @dataclass

@@ -173,3 +173,26 @@ CLINICS = (
     ClinicWords("cedre-rouge", "Clinique du Cèdre Rouge", "ca-snd", "America/Toronto"),
 )
 REGIONS = {"us-snd": "us", "ca-snd": "ca"}
+PROTOCOLS = ("Better sleep", "Cold and flu support", "Gut repair", "Healthy ageing", "Iron repletion", "New parents")
+STREETS = ("Alder Street", "Birch Lane", "Rue des Érables", "O'Connell Avenue", "Mill Road", "Lakeshore Drive")
+TOWNS = {
+    "us": (("Fairhaven", "ME"), ("San Lorenzo", "CA"), ("Milford", "OH")),
+    "ca": (("Saint-Éloi", "QC"), ("Kingsmere", "ON"), ("Port Ellis", "NS")),
+}
+
+
+class ResourceWords(NamedTuple):
+    """A document for patients, in the documented words for its type and category."""
+
+    name: str
+    type: str
+    category: str
+
+
+RESOURCES = (
+    ResourceWords("Sleep hygiene", "Handout", "Lifestyle"),
+    ResourceWords("Reading a supplement label", "Guide", "Supplements"),
+    ResourceWords("Seven days without dairy", "Meal plan", "Nutrition"),
+    ResourceWords("Gentle strength", "Workbook", "Physical activity"),
+    ResourceWords("Blood sugar at a glance", "Infographic", "Health conditions"),
+)

@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.sandbox.chance import new_id, utc_text
@@ -25,7 +25,10 @@ EVENT_DAYS = 30
 
 @dataclass
 class Catalog:
-    """A region's catalog. `vocabularies`: the small id-and-name lists by path segment, brands among them."""
+    """A region's catalog. `vocabularies`: the small id-and-name lists by path segment, brands among them.
+
+    `traits`: the vocabulary ids a product answers to in a search. `protocols` and `resources` are Fullscript's own.
+    """
 
     region: str
     vocabularies: dict[str, dict[str, Record]]
@@ -33,9 +36,13 @@ class Catalog:
     products: dict[str, Record] = field(default_factory=dict)
     topics: dict[str, str] = field(default_factory=dict)
     variants: dict[str, tuple[Record, Record]] = field(default_factory=dict)
+    traits: dict[str, frozenset[str]] = field(default_factory=dict)
+    protocols: dict[str, Record] = field(default_factory=dict)
+    resources: dict[str, Record] = field(default_factory=dict)
 
-    def add(self, product: Record, topic: str) -> None:
+    def add(self, product: Record, topic: str, traits: frozenset[str] = frozenset()) -> None:
         """Puts a product and its variants on sale."""
+        self.traits[product["id"]] = traits
         self.products[product["id"]] = product
         self.topics[product["id"]] = topic
         for variant in product["variants"]:
@@ -43,7 +50,7 @@ class Catalog:
 
     def remove(self, product: Record) -> None:
         """Takes a product off: from now on it is a 404 and missing from every list."""
-        del self.products[product["id"]], self.topics[product["id"]]
+        del self.products[product["id"]], self.topics[product["id"]], self.traits[product["id"]]
         for variant in product["variants"]:
             del self.variants[variant["id"]]
 
@@ -116,8 +123,24 @@ class Event:
 
 
 @dataclass
+class Protocol:
+    """A plan kept for re-use: by its author, and by whom it is shared with (practitioner ids)."""
+
+    record: Record
+    owner_id: str
+    shared_with: frozenset[str]
+
+
+class User(NamedTuple):
+    """Who authorised the app: a practitioner or a member of staff."""
+
+    id: str
+    type: str
+
+
+@dataclass
 class Clinic:
-    """One clinic and everything only its own users may see."""
+    """One clinic and everything only its own users may see. `resources` are listed by practitioner."""
 
     slug: str
     server: str
@@ -134,6 +157,10 @@ class Clinic:
     orders: dict[str, Record] = field(default_factory=dict)
     labs: dict[str, Lab] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+    resources: dict[str, list[Record]] = field(default_factory=dict)
+    denied_brands: frozenset[str] = frozenset()
+    deliveries: list[Record] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -144,6 +171,14 @@ class Clinic:
     def owner_id(self) -> str:
         """The practitioner who authorises the app: the first of the clinic."""
         return next(iter(self.practitioners))
+
+    def user(self, login: str) -> User | None:
+        """The user of a login: "" is the owner, `practitioner-2` the second of them, `staff-1` the first of staff."""
+        kind, _, number = (login or "practitioner-1").partition("-")
+        people = {"practitioner": list(self.practitioners), "staff": list(self.staff)}.get(kind, [])
+        if not (number.isascii() and number.isdigit() and 0 < int(number[:4]) <= len(people)):
+            return None
+        return User(people[int(number) - 1], kind.capitalize())
 
     @property
     def has_labs(self) -> bool:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -55,8 +55,8 @@ class Database:
     def _make_private_file(self) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Before SQLite does: it would follow the umask. Its -wal and -shm files copy the mode of this one.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            if not self.path.exists():
+                _create(self.path)
             if self.path.stat().st_mode & 0o077:
                 self.path.chmod(0o600)
         except OSError as problem:
@@ -124,6 +124,16 @@ class Database:
             f"The state store {self.path} cannot be used ({text}): restore it from a backup, or move it away and "
             "connect the clinics again."
         )
+
+
+def _create(path: Path) -> None:
+    """Make the file before SQLite does: it would follow the umask. Its -wal and -shm files copy the mode of this one.
+
+    Only ever a file that is not there. Opening an existing one here would be fatal: POSIX drops all of a process's
+    locks on a file when it closes any handle of it, SQLite's too, and two writers at once make a malformed file.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:

@@ -4,22 +4,24 @@ What does not belong here: when to renew and how (`api.tokens`); this room only 
 """
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.api import Asked, ClinicRef, Grant, read_width
 from fullscript_pipeline.errors import Busy
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
-from fullscript_pipeline.state.schema import clinics, grants, oauth_states
+from fullscript_pipeline.state.schema import clinics, grants, oauth_states, token_failures
 
 OAUTH_STATE_LIFE = timedelta(minutes=10)
 # Longer than the slowest renewal (two calls of two minutes) of the process that holds it.
@@ -50,33 +52,58 @@ class GrantRecords:
                 statement.on_conflict_do_update(index_elements=["server", "clinic_id", "user_id"], set_=row)
             )
             healthy = {"status": "ok", "status_reason": None, "updated_at": row["updated_at"]}
-            connection.execute(
-                update(clinics)
-                .where(clinics.c.server == clinic.server, clinics.c.clinic_id == clinic.clinic_id)
-                .where(clinics.c.status == "needs_connect")
-                .values(healthy)
-            )
+            sick = _owned(clinics, clinic) & (clinics.c.status == "needs_connect")
+            connection.execute(update(clinics).where(sick).values(healthy))
+            connection.execute(delete(token_failures).where(_owned(token_failures, clinic)))
         return True
 
     def load_grant(self, clinic: ClinicRef) -> Grant | None:
-        """The best working grant: the widest scopes, then the most patients visible, then the newest. None: none."""
+        """The best working grant: the widest scopes, then the most patients visible. None: none.
+
+        Two users who are alike are told apart by their id, not by who was renewed last: readers must not alternate.
+        """
         ok = self._grants(clinic, only_ok=True)
-        return max(
-            ok, key=lambda grant: (len(grant.scopes), grant.patients_visible or 0, grant.obtained_at), default=None
-        )
+        return max(ok, key=lambda one: (read_width(one.scopes), one.patients_visible or 0, one.user_id), default=None)
 
     def grants(self, clinic: ClinicRef) -> list[Grant]:
         """Every grant of the clinic, dead ones included."""
         return self._grants(clinic, only_ok=False)
 
-    def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int) -> None:
-        """The server confirmed that this pair is not valid any more. The row stays: tokens are never thrown away."""
+    def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int, reason: str) -> None:
+        """The server confirmed that this pair is not valid any more; the clinic needs a connect if it was the last.
+
+        One transaction: a clinic without a grant must never look healthy, and one that somebody connects at this very
+        moment must never look dead. The row stays: tokens are never thrown away.
+        """
+        moment = clock.real_now().isoformat()
         with self.db.write() as connection:
             connection.execute(
                 update(grants)
                 .where(_user(clinic, user_id), grants.c.generation == generation)
-                .values(status="dead", updated_at=clock.real_now().isoformat())
+                .values(status="dead", updated_at=moment)
             )
+            left = select(grants.c.user_id).where(_owned(grants, clinic), grants.c.status == "ok")
+            connection.execute(
+                update(clinics)
+                .where(_owned(clinics, clinic), clinics.c.status == "ok", ~left.exists())
+                .values(status="needs_connect", status_reason=reason, updated_at=moment)
+            )
+
+    def note_token_failure(self, clinic: ClinicRef, asked: Asked) -> None:
+        """The token endpoint failed us just now: every process leaves it alone for a while."""
+        row = {"server": clinic.server, "clinic_id": clinic.clinic_id}
+        told = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(asked))}
+        statement = insert(token_failures).values(**row, **told)
+        with self.db.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=told))
+
+    def token_failure(self, clinic: ClinicRef, within: float) -> Asked | None:
+        """What failed within the last `within` seconds of real time, if no renewal has succeeded since."""
+        query = select(token_failures).where(_owned(token_failures, clinic))
+        with self.db.read() as connection:
+            row = connection.execute(query).first()
+        recent = row is not None and 0 <= clock.real_now().timestamp() - row.failed_s < within
+        return Asked(**json.loads(row.asked)) if row is not None and recent else None
 
     def confirm_grant(self, clinic: ClinicRef, user_id: str, generation: int) -> None:
         """The new access token has worked: the refresh token before it is of no use any more."""
@@ -94,8 +121,7 @@ class GrantRecords:
             for row in rows:
                 columns = ("access_token", "refresh_token", "previous_refresh_token")
                 sealed = {name: self._resealed(getattr(row, name)) for name in columns}
-                owner = (grants.c.server == row.server) & (grants.c.clinic_id == row.clinic_id)
-                connection.execute(update(grants).where(owner, grants.c.user_id == row.user_id).values(sealed))
+                connection.execute(update(grants).where(_user(row, row.user_id)).values(sealed))
         return len(rows)
 
     @contextmanager
@@ -143,7 +169,7 @@ class GrantRecords:
             return "ok" if 0 <= age <= OAUTH_STATE_LIFE.total_seconds() else "expired"
 
     def _grants(self, clinic: ClinicRef, *, only_ok: bool) -> list[Grant]:
-        query = select(grants).where(grants.c.server == clinic.server, grants.c.clinic_id == clinic.clinic_id)
+        query = select(grants).where(_owned(grants, clinic))
         if only_ok:
             query = query.where(grants.c.status == "ok")
         with self.db.read() as connection:
@@ -188,8 +214,12 @@ class GrantRecords:
         return self.keyring.seal(self.keyring.open(stored)) if stored else None
 
 
-def _user(clinic: ClinicRef, user_id: str) -> Any:
-    return (grants.c.server == clinic.server) & (grants.c.clinic_id == clinic.clinic_id) & (grants.c.user_id == user_id)
+def _owned(table: Table, clinic: ClinicRef | Row[Any]) -> ColumnElement[bool]:
+    return (table.c.server == clinic.server) & (table.c.clinic_id == clinic.clinic_id)
+
+
+def _user(clinic: ClinicRef | Row[Any], user_id: str) -> ColumnElement[bool]:
+    return _owned(grants, clinic) & (grants.c.user_id == user_id)
 
 
 def _hash(state: str) -> str:

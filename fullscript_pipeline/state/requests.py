@@ -101,6 +101,15 @@ class RequestBudget:
                     statement.on_conflict_do_update(index_elements=["server", "app"], set_={"until_s": later})
                 )
 
+    def close(self) -> None:
+        """Give back what is in hand: a step of a few requests must not cost the window a whole block."""
+        with self._lock:
+            leases, self._leases = list(self._leases.values()), {}
+            if leases:
+                with self._db.write() as connection:
+                    for lease in leases:
+                        self._give_back(connection, lease)
+
     def used(self) -> int:
         """How many requests of the window are spoken for now, by all processes."""
         with self._db.read() as connection:

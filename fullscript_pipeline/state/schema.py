@@ -29,6 +29,13 @@ grants = Table(
     Column("status", Text), Column("updated_at", Text),
 )  # fmt: skip
 
+# A token call that failed on the server's side: `asked` is what its error may say (JSON), nothing secret.
+token_failures = Table(
+    "token_failures", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("failed_s", Float), Column("asked", Text),
+)  # fmt: skip
+
 oauth_states = Table(
     "oauth_states", metadata,
     Column("state_hash", Text, primary_key=True), Column("server", Text),
@@ -120,5 +127,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " headers TEXT NOT NULL, received_at TEXT NOT NULL, state TEXT NOT NULL, state_reason TEXT,"
         " updated_at TEXT NOT NULL, PRIMARY KEY (server, event_id))",
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    ),
+    (
+        "CREATE TABLE token_failures (server TEXT NOT NULL, clinic_id TEXT NOT NULL, failed_s REAL NOT NULL,"
+        " asked TEXT NOT NULL, PRIMARY KEY (server, clinic_id))",
     ),
 )

@@ -39,7 +39,11 @@ class StateStore(ClinicRecords, GrantRecords, EventLedger):
         self.close()
 
     def close(self) -> None:
-        """Close this process's connections; using the store again opens new ones."""
+        """Close this process's connections, unused permits given back; using the store again opens new ones."""
+        with self._lock:
+            budgets = list(self._budgets.values())
+        for budget in budgets:
+            budget.close()
         self.db.close()
 
     def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:

@@ -103,9 +103,10 @@ def same(engine: Any, expected: Any) -> bool:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(pools(), min_size=1, max_size=12), st.integers(20, 130).map(day))
 def test_the_engine_is_the_definition(histories: list[Pool], as_of: date) -> None:
-    result = measure(*frames(histories), as_of).set_index(["patient_id", "treatment_plan_id"])
+    rows = measure(*frames(histories), as_of).to_dict("records")
+    result = {(row["patient_id"], row["treatment_plan_id"]): row for row in rows}
     for number, (plans, fills) in enumerate(histories):
         for plan, expected in zip(plans, oracle.pool_figures(plans, fills, as_of), strict=True):
-            row = result.loc[(f"patient-{number}", plan.plan_id)]
+            row = result[f"patient-{number}", plan.plan_id]
             wrong = {name: (row[name], value) for name, value in expected.items() if not same(row[name], value)}
             assert not wrong, (plan.plan_id, row["status"], wrong)

@@ -46,7 +46,8 @@ GONE = {"entity": "product", "change": "removed", "field": None, "old_value": No
     [
         ({}, "price"),
         ({"field": "availability"}, "availability"),
-        ({"field": "status"}, "gone"),
+        ({"field": "status", "new_value": "discontinued"}, "gone"),
+        ({"field": "status", "new_value": "Available"}, "availability"),
         ({"field": "units"}, "variants"),
         ({"field": None, "change": "removed"}, "variants"),
         (GONE, "gone"),

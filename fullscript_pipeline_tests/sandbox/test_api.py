@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fullscript_pipeline.sandbox.endpoints import ENDPOINTS
+from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint
 from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
 
 
@@ -42,35 +42,57 @@ def listed(client: httpx.Client, path: str, **params: str) -> list[dict[str, Any
 
 
 def sample_ids(client: httpx.Client) -> dict[str, str]:
-    """An id for every path of the table that has one."""
-    plans = [
-        plan
-        for row in listed(client, "clinic/patients")
-        for plan in listed(client, f"clinic/patients/{row['id']}/treatment_plans")
-    ]
+    """An id for every placeholder of the table; those named `id` by the path they stand in."""
+    patients = listed(client, "clinic/patients")
+    plans = [plan for row in patients for plan in listed(client, f"clinic/patients/{row['id']}/treatment_plans")]
     category = next(
         row["id"]
         for row in listed(client, "clinic/categories")
         if listed(client, f"clinic/categories/{row['id']}/products")
     )
     product = listed(client, f"clinic/categories/{category}/products")[0]
-    first = {"/clinic/treatment_plans/{id}": plans[0]["id"], "/clinic/categories/{category_id}/products": category}
-    first |= {"/catalog/products/{id}": product["id"], "/catalog/variants/{id}": product["variants"][0]["id"]}
-    first["/events/{id}"] = listed(client, "events/orders")[0]["id"]
-    return first
+    practitioner = listed(client, "clinic/practitioners")[0]["id"]
+    lab = listed(client, "clinic/labs/orders")[0]["id"]
+    ids = {"patient_id": patients[0]["id"], "practitioner_id": practitioner}
+    ids |= {"category_id": category, "product_id": product["id"]}
+    mine = f"clinic/practitioners/{practitioner}"
+    ids["/clinic/treatment_plans/{id}"] = plans[0]["id"]
+    open_plan = next(plan["id"] for plan in plans if plan["state"] != "cancelled")
+    ids["/clinic/dynamic_links/treatment_plans/{id}"] = open_plan
+    ids["/catalog/products/{id}"] = product["id"]
+    ids["/catalog/variants/{id}"] = product["variants"][0]["id"]
+    ids["/events/{id}"] = listed(client, "events/orders")[0]["id"]
+    ids["/clinic/labs/tests/{id}"] = client.get(f"clinic/labs/orders/{lab}").json()["order"]["tests"][0]["id"]
+    ids["/clinic/protocols/{id}"] = listed(client, f"{mine}/protocols")[0]["id"]
+    ids["/clinic/templates/{id}"] = listed(client, f"{mine}/templates")[0]["id"]
+    ids["/clinic/practitioners/{practitioner_id}/resources/{id}"] = listed(client, f"{mine}/resources")[0]["id"]
+    return ids
+
+
+def path_of(endpoint: Endpoint, client: httpx.Client, ids: dict[str, str]) -> str:
+    """The endpoint's path with ids that exist; a plain `id` is the first of the list above it."""
+    parts: list[str] = []
+    for segment in endpoint.segments:
+        name = segment.strip("{}")
+        if segment[0] != "{":
+            parts.append(segment)
+        elif name == "id":
+            parts.append(ids.get(endpoint.path) or listed(client, "/".join(parts))[0]["id"])
+        else:
+            parts.append(ids[name])
+    return "/".join(parts)
+
+
+def test_the_table_is_the_reference_s() -> None:
+    assert len({endpoint.path for endpoint in ENDPOINTS}) == len(ENDPOINTS) == 56
 
 
 def test_every_endpoint_answers_in_its_envelope_with_a_request_id(maple: httpx.Client) -> None:
     ids = sample_ids(maple)
-    patient = listed(maple, "clinic/patients")[0]["id"]
     asked: set[str] = set()
     for endpoint in ENDPOINTS:
-        path = endpoint.path
-        if "{" in path:
-            parent = path.partition("/{")[0]
-            one = ids.get(path) or (patient if "{patient_id}" in path else listed(maple, parent.strip("/"))[0]["id"])
-            path = path.replace("{id}", one).replace("{patient_id}", one).replace("{category_id}", one)
-        response = maple.get(path.strip("/"))
+        path = path_of(endpoint, maple, ids)
+        response = maple.get(path)
         asked.add(response.headers["X-Request-Id"])
         if endpoint.restricted:
             assert (response.status_code, list(response.json())) == (403, ["error"])
@@ -81,6 +103,23 @@ def test_every_endpoint_answers_in_its_envelope_with_a_request_id(maple: httpx.C
         many = isinstance(response.json()[next(iter(keys - {"meta"}))], list)
         assert ("meta" in keys) == many
     assert len(asked) == len(ENDPOINTS)
+
+
+def test_every_argument_is_read(maple: httpx.Client, cedre: httpx.Client) -> None:
+    """A word no argument takes is refused; an id, a name or a day nobody has finds nothing."""
+    ids, free = sample_ids(maple), {"practitioner_id", "available", "clinic_permitted"}
+    for endpoint in ENDPOINTS:
+        if endpoint.restricted:
+            continue
+        path = path_of(endpoint, maple, ids)
+        for argument in set(endpoint.arguments) - free:
+            answer = maple.get(path, params={argument: "no such word"})
+            body = answer.json()
+            empty = answer.status_code == 200 and body["meta"]["total_count"] == 0
+            assert empty or (answer.status_code == 422 and isinstance(body["error"], list)), (path, argument)
+        for size in ("0", "x"):
+            if "id}" not in endpoint.segments[-1] and "meta" in maple.get(path).json():
+                assert maple.get(path, params={"page[size]": size}).status_code == 422
 
 
 def test_a_clinic_sees_nothing_of_another(sandbox: RunningSandbox, maple: httpx.Client, cedre: httpx.Client) -> None:

@@ -210,3 +210,12 @@ def test_processes_and_threads_together_stay_below(tmp_path: Path) -> None:
     # Six threads may each be stopped between the permit and the note of it for longer than the budget allows for.
     assert _most_in_a_window(everything, 2.0) <= 200 + 6
     assert len(everything) >= 400  # two windows' worth at the very least, on a busy machine
+
+
+def test_what_a_short_session_did_not_use_is_given_back(tmp_path: Path) -> None:
+    for _ in range(10):
+        with StateStore(tmp_path / "state.sqlite") as store:
+            budget = store.request_budget("us-snd", "app", 4750)
+            budget.acquire("present")
+    with StateStore(tmp_path / "state.sqlite") as store:
+        assert store.request_budget("us-snd", "app", 4750).used() == 10

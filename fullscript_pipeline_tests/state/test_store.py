@@ -178,9 +178,9 @@ def test_grants_come_back_as_saved_and_generations_guard_them(tmp_path: Path) ->
         found = store.load_grant(maple)
         assert found is not None
         assert (found.access_token, found.generation) == ("second", 2)
-        store.mark_grant_dead(maple, "u-1", generation=1)  # of a pair that has been replaced: nothing happens
+        store.mark_grant_dead(maple, "u-1", 1, "withdrawn")  # of a pair that has been replaced: nothing happens
         assert store.load_grant(maple) is not None
-        store.mark_grant_dead(maple, "u-1", generation=2)
+        store.mark_grant_dead(maple, "u-1", 2, "withdrawn")
         assert store.load_grant(maple) is None
         assert [grant.access_token for grant in store.grants(maple)] == ["second"]
 
@@ -194,7 +194,7 @@ def test_of_several_users_the_one_who_sees_most_is_used(tmp_path: Path) -> None:
         best = store.load_grant(maple)
         assert best is not None
         assert best.user_id == "wide"
-        store.mark_grant_dead(maple, "wide", 1)
+        store.mark_grant_dead(maple, "wide", 1, "withdrawn")
         best = store.load_grant(maple)
         assert best is not None
         assert best.user_id == "many"

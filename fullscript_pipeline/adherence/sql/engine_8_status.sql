@@ -19,8 +19,8 @@ WITH classes AS (
         CASE
             WHEN r.measurable IS NOT NULL THEN r.measurable
             WHEN w.row_id IS NULL OR own.has_no_highest THEN own.measurable
-            WHEN p.has_unknown_units THEN 'missing_units'
             WHEN hi.stream_id IS NULL THEN 'out_of_bounds'
+            WHEN p.has_unknown_units THEN 'missing_units'
             -- Another plan's dose is in force on some day, and that one cannot be read.
             WHEN k.row_id IS NOT NULL THEN other.measurable
             -- "Up to 3", in this plan or in one that shares its supply: no lowest dose, no upper bound of coverage.

@@ -1,0 +1,65 @@
+-- Supplement lines of orders that stand, for the products that someone recommended: what the pools are filled from.
+-- Units are in the base of the pack (one piece of the form, the millilitre, the milligram).
+
+CREATE OR REPLACE TEMP TABLE adh_packs AS
+WITH lines AS (
+    SELECT
+        i.order_id, i.position, i.variant_id, i.quantity, o.patient_id,
+        coalesce(o.completed_on, timezone(s.zone, o.completed_at)::DATE) + y.delivery_lag_days AS filled_on,
+        coalesce(v.product_id, 'variant:' || i.variant_id) AS product_id,
+        v.units,
+        coalesce(v.unit_of_measure, '') AS pack_unit
+    FROM core.order_line_items i
+    JOIN adh_scope s USING (clinic_id)
+    CROSS JOIN adh_policy y
+    JOIN core.orders o ON o.clinic_id = i.clinic_id AND o.order_id = i.order_id
+    LEFT JOIN core.variants v ON v.region = s.region AND v.variant_id = i.variant_id
+    WHERE lower(trim(i.line_type)) = 'supplement'
+        AND i.removed_at IS NULL
+        AND o.removed_at IS NULL
+        AND NOT coalesce(o.is_refunded, false)
+        AND (s.is_whole OR o.patient_id IN (SELECT patient_id FROM adh_wanted))
+    QUALIFY row_number() OVER (PARTITION BY i.order_id, i.position ORDER BY o.completed_at DESC) = 1
+)
+SELECT p.pool_id, l.*
+FROM lines l
+JOIN adh_pools p USING (patient_id, product_id)
+JOIN adh_scope s ON l.filled_on <= s.day;
+
+CREATE OR REPLACE TEMP TABLE adh_fills AS
+WITH scaled AS (
+    SELECT
+        k.*,
+        k.quantity >= 1 AS is_purchase,
+        -- DECIMAL(18,4) as a whole number of ten-thousandths; nothing is rounded.
+        CASE WHEN k.units > 0 AND k.pack_unit <> '' THEN k.units END AS pack_units
+    FROM adh_packs k
+),
+counted AS (
+    SELECT
+        s.*,
+        CASE
+            WHEN s.is_purchase AND s.quantity <= 1000000000
+                THEN (s.pack_units * 10000)::HUGEINT * s.quantity * coalesce(u.factor_num, 1)
+        END AS num,
+        10000::HUGEINT * coalesce(u.factor_den, 1) AS den
+    FROM scaled s
+    LEFT JOIN adh_pack_units u USING (pack_unit)
+),
+reduced AS (
+    SELECT *, gcd(num, den) AS divisor FROM counted
+)
+SELECT
+    pool_id,
+    filled_on,
+    CASE WHEN num // divisor <= 1000000000000000 THEN (num // divisor)::BIGINT END AS num,
+    coalesce((den // divisor)::BIGINT, 1) AS den,
+    quantity AS packs,
+    (row_number() OVER (PARTITION BY pool_id, order_id, coalesce(is_purchase, false) ORDER BY position) = 1)::BIGINT
+        AS orders,
+    coalesce(is_purchase, false) AS is_valid,
+    coalesce(
+        num // divisor > 1000000000000000 OR num > 10000000000 * den OR (is_purchase AND quantity > 1000000000), false
+    ) AS is_too_large,
+    order_id
+FROM reduced;

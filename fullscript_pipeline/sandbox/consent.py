@@ -1,0 +1,78 @@
+"""The authorize page: who connects, to what, yes or no.
+
+A `login` in the query says yes at once for that user; `deny` says no. What does not belong here: codes and tokens
+(`oauth`).
+"""
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.replies import page_answer, redirect_answer
+from fullscript_pipeline.sandbox.vocabulary import REGIONS
+from fullscript_pipeline.sandbox.world import Clinic
+
+ANSWERS = ("login", "deny", "consent")
+
+
+class Consent:
+    """The authorize page of both servers."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    async def authorize(self, request: Request) -> Response:
+        """Redirects with a code for `login`, or for the only clinic left (unless `consent` is asked for); else asks.
+
+        `login` is a clinic's slug (its owner), or slug/practitioner-2 or slug/staff-1 for another user.
+        """
+        server, params = request.path_params["server"], request.query_params
+        known = server in REGIONS and self.sandbox.oauth.app(
+            server, params.get("client_id"), params.get("redirect_uri")
+        )
+        if not known:
+            return page_answer("<p>There is no application with this client_id and redirect_uri here.", 404)
+        back: dict[str, str] = {key: params[key] for key in ("state",) if key in params}
+        uri = params["redirect_uri"]
+        if params.get("response_type") != "code":
+            return redirect_answer(uri, {"error": "unsupported_response_type"} | back)
+        if "deny" in params:
+            return redirect_answer(uri, {"error": "access_denied"} | back)
+        here = {slug: its for slug, its in self.sandbox.world.clinics.items() if its.server == server}
+        if (login := params.get("login")) is None:
+            waiting = [slug for slug in here if not self.sandbox.oauth.connected(slug)]
+            if len(waiting) != 1 or "consent" in params:
+                return self._ask(request, list(here.values()))
+            login = waiting[0]
+        slug, _, user = login.partition("/")
+        if slug not in here or here[slug].user(user) is None:
+            return page_answer("<p>There is no user with this login on this server.", 404)
+        return redirect_answer(uri, {"code": self.sandbox.oauth.approve(server, slug, user)} | back)
+
+    def _ask(self, request: Request, clinics: list[Clinic]) -> Response:
+        asked = "".join(
+            f'<input type=hidden name="{escape(key)}" value="{escape(value)}">'
+            for key, value in request.query_params.multi_items()
+            if key not in ANSWERS
+        )
+        scopes = "".join(
+            f"<li><code>{escape(scope)}</code></li>" for scope in self.sandbox.state.settings.scopes.split()
+        )
+        people = "".join(_buttons(clinic) for clinic in clinics)
+        return page_answer(
+            f"<h1>An application asks for access</h1><p>It would be allowed:</p><ul>{scopes}</ul>"
+            f"<form method=get>{asked}<p>Who authorizes it?</p><ul>{people}</ul>"
+            "<button name=deny value=1>Cancel</button></form>"
+        )
+
+
+def _buttons(clinic: Clinic) -> str:
+    logins = {clinic.slug: "the owner"}
+    logins |= {f"{clinic.slug}/practitioner-{n}": f"practitioner {n}" for n in range(2, len(clinic.practitioners) + 1)}
+    logins |= {f"{clinic.slug}/staff-{n}": f"staff {n}" for n in range(1, len(clinic.staff) + 1)}
+    buttons = " ".join(
+        f'<button name=login value="{login}">Authorize as {who}</button>' for login, who in logins.items()
+    )
+    return f"<li>{escape(clinic.info['name'])}: {buttons}</li>"
