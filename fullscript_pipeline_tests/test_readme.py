@@ -2,9 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import cast
 
-from fullscript_pipeline.cli.main import _COMMANDS, cli
+import click
 
+from fullscript_pipeline.cli import main as entry
+
+cli = cast(click.Group, entry.cli)
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -12,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 def test_every_command_is_in_the_readme_and_the_reverse() -> None:
     section = README.split("## Commands")[1].split("## ")[0]
     named = set(re.findall(r"^\| `([a-z]+)", section, re.MULTILINE))
-    assert named == set(_COMMANDS)
+    assert named == set(cli.list_commands(click.Context(cli)))
 
 
 def test_every_option_the_readme_shows_exists() -> None:
@@ -20,10 +24,11 @@ def test_every_option_the_readme_shows_exists() -> None:
     for row in re.findall(r"^\| (`.*?) \| ", section.replace("\\|", "/"), re.MULTILINE):
         for synopsis in re.findall(r"`([^`]+)`", row):
             words = synopsis.split()
-            command = cli.get_command(None, words[0])  # type: ignore[arg-type,attr-defined]
+            command = cli.get_command(click.Context(cli), words[0])
             for word in words[1:]:
-                if hasattr(command, "commands") and word in command.commands:
+                if isinstance(command, click.Group) and word in command.commands:
                     command = command.commands[word]
+            assert command is not None, synopsis
             options = {one for parameter in command.params for one in parameter.opts}
             assert set(re.findall(r"--[a-z-]+", synopsis)) <= options, synopsis
 

@@ -5,7 +5,6 @@ axis of units needed, supply bought up to a fill lasts until a running sum plus 
 here: where rows, doses and fills come from (frames.py, mart.py) and what is done with the results.
 """
 
-from collections.abc import Iterable
 from datetime import date
 from importlib.resources import files
 
@@ -63,11 +62,13 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(sql_text(f"engine_{step}"))
 
 
-def drop(con: duckdb.DuckDBPyConnection, kept: Iterable[str] = ()) -> None:
-    """Drop every temporary table of the engine and its callers: they hold a clinic's data and memory."""
+def drop(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop every temporary table of the engine and its callers: they hold a clinic's data and memory.
+
+    After an error there is nothing to drop: the caller's transaction rolls the tables back.
+    """
     rows = con.execute(
         "SELECT table_name FROM duckdb_tables() WHERE temporary AND starts_with(table_name, 'adh_')"
     ).fetchall()
     for (name,) in rows:
-        if name not in kept:
-            con.execute(f'DROP TABLE temp."{name}"')
+        con.execute(f'DROP TABLE temp."{name}"')

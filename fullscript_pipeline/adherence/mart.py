@@ -36,23 +36,23 @@ def build_adherence(
     (default UTC) is the one in which the day of an observation is named.
     Runs inside the caller's transaction; the connection's default catalog is the warehouse.
     """
-    try:
-        _scope(con, clinic_id, as_of, patient_ids, time_zone)
-        engine.set_policy(con, as_of + timedelta(days=1), policy or Policy())
-        for step in ("1_plans", "2_lines"):
-            con.execute(engine.sql_text(f"mart_{step}"))
-        dose_units = _read_dosages(con)
-        con.execute(engine.sql_text("mart_3_rows"))
-        _convert_units(con, dose_units)
-        for step in ("4_fills", "5_doses"):
-            con.execute(engine.sql_text(f"mart_{step}"))
-        engine.run(con)
-        for step in ("6_rows", "7_write"):
-            con.execute(engine.sql_text(f"mart_{step}"))
-        (rows,) = con.execute("SELECT count(*) FROM adh_mart").fetchone() or (0,)
-        return int(rows)
-    finally:
-        engine.drop(con)
+    _scope(con, clinic_id, as_of, patient_ids, time_zone)
+    engine.set_policy(con, as_of + timedelta(days=1), policy or Policy())
+    _run(con, "mart_1_plans", "mart_2_lines")
+    dose_units = _read_dosages(con)
+    _run(con, "mart_3_rows")
+    _convert_units(con, dose_units)
+    _run(con, "mart_4_fills", "mart_5_doses")
+    engine.run(con)
+    _run(con, "mart_6_rows", "mart_7_write")
+    (rows,) = con.execute("SELECT count(*) FROM adh_mart").fetchone() or (0,)
+    engine.drop(con)
+    return int(rows)
+
+
+def _run(con: duckdb.DuckDBPyConnection, *steps: str) -> None:
+    for step in steps:
+        con.execute(engine.sql_text(step))
 
 
 def _scope(

@@ -11,7 +11,10 @@ from fullscript_pipeline.warehouse.tables import Table
 def pull_clinic(target: Target, session: ClinicSession) -> Report:
     """GET /clinic."""
     pull = Pull(target, "clinics")
-    pull.one(session, "clinic")
+    try:
+        pull.one(session, "clinic")
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
     return pull.commit(Load(CLINICS, pull.lines("clinic")))
 
 

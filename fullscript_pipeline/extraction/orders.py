@@ -43,10 +43,15 @@ def _pull_window(
     pull = Pull(target, resource)
     try:
         listing = pull.walk(session, "orders", params=_window(first, last))
+        pull.fill_thin_rows(session, "orders", "order", "line_items")
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
     return pull.commit(
-        Load(ORDERS, pull.lines("orders"), missing_among=_inside(first, last) if listing.complete else None),
+        Load(
+            ORDERS,
+            pull.whole_rows("orders", "order", "line_items"),
+            missing_among=_inside(first, last) if listing.complete else None,
+        ),
         total_count=listing.total_count,
         listed_by=session.user_id,
     )

@@ -4,16 +4,14 @@ The first pull walks everybody. Later ones read who is new, whom events point at
 that everybody is read again within `SWEEP_DAYS`: changes made through the API raise no event.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil
 
 import duckdb
-import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
-from fullscript_pipeline.warehouse.landing import Line
 
 SWEEP_DAYS = 14
 
@@ -31,20 +29,16 @@ def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], 
     pull = Pull(target, "treatment_plans")
     try:
         walked = [patient for patient in in_parallel(lambda one: _walk(pull, session, one), patients) if patient]
-        came = {line.id: _is_thin(line) for line in pull.file.lines("patient_treatment_plans")}
-        wanted = [plan for plan in plans if plan not in came] + [plan for plan, is_thin in came.items() if is_thin]
+        pull.fill_thin_rows(session, "patient_treatment_plans", "treatment_plan", "recommendations")
+        came = {line.id for line in pull.file.lines("patient_treatment_plans")}
+        wanted = [plan for plan in plans if plan not in came]
         gone = absent(wanted, in_parallel(lambda plan: pull.one(session, "treatment_plan", plan), wanted))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
 
-    def lines() -> Iterator[Line]:
-        yield from (line for line in pull.file.lines("patient_treatment_plans") if not _is_thin(line))
-        yield from pull.file.lines("treatment_plan")
-
+    lines = pull.whole_rows("patient_treatment_plans", "treatment_plan", "recommendations")
     among = _among_patients(walked)
-    return pull.commit(
-        Load(TREATMENT_PLANS, lines, among, gone, after=lambda con: _note_read(con, pull, walked))
-    )
+    return pull.commit(Load(TREATMENT_PLANS, lines, among, gone, after=lambda con: _note_read(con, pull, walked)))
 
 
 def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
@@ -67,12 +61,6 @@ def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:
     except NotFound:
         return None
     return patient if listing.complete else None
-
-
-def _is_thin(line: Line) -> bool:
-    return b'"recommendations"' not in line.record or not isinstance(
-        orjson.loads(line.record).get("recommendations"), list
-    )
 
 
 def _among_patients(patients: Sequence[str]) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import duckdb
+import orjson
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound
@@ -114,14 +115,24 @@ class Pull:
         path: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Listing:
-        """Walks a list to its end and lands each page before the next is asked."""
+        """Walks a list to its end and lands each page before the next is asked.
+
+        Pages move while they are read: a listing that ends with fewer rows than the server counts is walked once more.
+        """
         parent = next(iter(path.values())) if path else None
         key = _request_key(session, parent, params)
         ids, total, first = self._landed_part(endpoint, key)
-        if first:
-            for page in session.pages(endpoint, path or {}, params or {}, first_page=first):
-                ids |= dict.fromkeys(self._land_page(session, endpoint, key, parent, page))
+
+        def go_on(number: int) -> None:
+            nonlocal total
+            for page in session.pages(endpoint, path or {}, params or {}, first_page=number):
+                ids.update(dict.fromkeys(self._land_page(session, endpoint, key, parent, page)))
                 total = page.total_count if page.total_count is not None else total
+
+        if first:
+            go_on(first)
+        if not Listing(tuple(ids), total).complete:
+            go_on(1)
         return Listing(tuple(ids), total)
 
     def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
@@ -141,6 +152,20 @@ class Pull:
     def lines(self, endpoint: str) -> Callable[[], Iterator[Line]]:
         """What this pull has landed of an endpoint, as `load` wants it."""
         return lambda: self.file.lines(endpoint)
+
+    def fill_thin_rows(self, session: ClinicSession, listed: str, detail: str, array: str) -> None:
+        """Asks for the detail of every listed row that came without `array`; whole rows cost nothing more."""
+        thin = dict.fromkeys(line.id for line in self.file.lines(listed) if not _has(line, array))
+        in_parallel(lambda one: self.one(session, detail, one), thin)
+
+    def whole_rows(self, listed: str, detail: str, array: str) -> Callable[[], Iterator[Line]]:
+        """The listed rows that are whole, then the details."""
+
+        def lines() -> Iterator[Line]:
+            yield from (line for line in self.file.lines(listed) if _has(line, array))
+            yield from self.file.lines(detail)
+
+        return lines
 
     def commit(self, *loads: Load, total_count: int | None = None, listed_by: str | None = None) -> Report:
         """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done."""
@@ -267,6 +292,10 @@ def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _has(line: Line, array: str) -> bool:
+    return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)
 
 
 def absent(ids: Sequence[str], found: Sequence[bool]) -> list[str]:

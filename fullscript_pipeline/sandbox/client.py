@@ -66,6 +66,18 @@ class SandboxControl:
         """Changes settings of the running sandbox: limits, quirks, scopes, who sees whom."""
         self._ask("POST", "settings", options)
 
+    def faults(self) -> dict[str, Any]:
+        """Every kind of fault, what is armed and how often it struck."""
+        return self._ask("GET", "faults")
+
+    def arm(self, kind: str, **rule: Any) -> dict[str, Any]:
+        """Arms a fault; `rule` has the other fields of `faults.Rule`; count None means always."""
+        return self._ask("POST", "faults", {"kind": kind, **rule})
+
+    def disarm(self) -> None:
+        """Clears every fault."""
+        self._ask("DELETE", "faults")
+
     def _ask(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             response = self._http.request(method, f"/_sandbox/{what}", json=body)

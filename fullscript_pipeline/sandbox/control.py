@@ -32,6 +32,10 @@ class Control:
             Route("/_sandbox/requests", self.requests, methods=["GET"]),
             Route("/_sandbox/requests/reset", self.reset, methods=["POST"]),
             Route("/_sandbox/advance", self.advance, methods=["POST"]),
+            Route("/_sandbox/faults", self.faults, methods=["GET"]),
+            Route("/_sandbox/faults", self.arm, methods=["POST"]),
+            Route("/_sandbox/faults", self.disarm, methods=["DELETE"]),
+            Route("/_sandbox/elsewhere/{path:path}", self.elsewhere, methods=["GET", "POST"]),
             Route("/_sandbox/settings", self.settings, methods=["POST"]),
             Route("/_sandbox/tokens/expire", self.expire, methods=["POST"]),
             Route("/_sandbox/tokens/revoke", self.revoke, methods=["POST"]),
@@ -53,6 +57,26 @@ class Control:
     async def advance(self, request: Request) -> Response:
         """`{"days": 1}` or `{"to": "2026-11-24"}`: moves the clock."""
         return await _do(request, lambda body: self.sandbox.advance(days=_days(body), to=_to(body)))
+
+    async def faults(self, _: Request) -> Response:
+        """Every kind of fault, what is armed and how often it struck."""
+        return json_answer(self.sandbox.faults.to_json())
+
+    async def arm(self, request: Request) -> Response:
+        """`{"kind": "http_500", "endpoint": "/clinic/orders", "nth": 2}`: arms a fault; answers the rule."""
+        return await _do(request, lambda body: self.sandbox.faults.arm(body).to_json())
+
+    async def disarm(self, _: Request) -> Response:
+        """Clears every fault."""
+        self.sandbox.faults.clear()
+        return json_answer({})
+
+    async def elsewhere(self, request: Request) -> Response:
+        """Where a redirect to another host leads; notes whether the token came along."""
+        seen = self.sandbox.faults.elsewhere
+        seen["requests"] += 1
+        seen["with_authorization"] += "authorization" in request.headers
+        return error_answer(404, "This is another host")
 
     async def settings(self, request: Request) -> Response:
         """`{"rate_limit": 100}`: changes what may be changed in a living world; answers all settings."""

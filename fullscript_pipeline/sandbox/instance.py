@@ -10,6 +10,7 @@ from typing import Any
 
 from fullscript_pipeline.sandbox.days import live_until, make_world
 from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.faults import FaultPlan
 from fullscript_pipeline.sandbox.ledger import Ledger
 from fullscript_pipeline.sandbox.limit import RollingLimit
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
@@ -39,6 +40,7 @@ class Sandbox:
         live_until(self.world, state.day)
         self.oauth = AuthorizationServer(state, self.save)
         self.ledger = Ledger()
+        self.faults = FaultPlan()
         self.limit = RollingLimit()
 
     @classmethod

@@ -26,10 +26,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
 from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.faulty import Faulty
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.replies import error_answer
 from fullscript_pipeline.sandbox.routes import Api
 from fullscript_pipeline.sandbox.store import STATE_FILE
+from fullscript_pipeline.sandbox.wire import Door
 
 HOST = "127.0.0.1"
 
@@ -57,11 +59,13 @@ def create_app(directory: Path, **options: Any) -> Starlette:
     Raises SandboxError when the directory cannot be used or its world was made with other options.
     """
     sandbox = Sandbox.open(directory, **options)
-    return Starlette(
+    app = Starlette(
         routes=[*Control(sandbox).routes(), *Api(sandbox).routes()],
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: _http_error, Exception: _crash},
     )
+    app.state.sandbox = sandbox
+    return app
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
@@ -113,7 +117,11 @@ def _opened(
             on_ready(base_url)
 
         try:
-            yield _Server(create_app(directory, **options), ready), listening
+            app = create_app(directory, **options)
+            faulty = Faulty(app, app.state.sandbox)
+            server = _Server(faulty, ready)
+            faulty.door = Door(server)
+            yield server, listening
         finally:
             address.unlink(missing_ok=True)
 

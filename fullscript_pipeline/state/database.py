@@ -24,13 +24,17 @@ _BUSY_SECONDS = 30.0
 class Database:
     """Opens `path`, creating folder (0700) and file (0600), and brings it to the newest schema.
 
+    `read_only` makes, changes and migrates nothing: the file must be there, of our schema, and takes no write.
     Raises ConfigurationError when it cannot be used as it is, Busy when others hold it for longer than we may wait.
     """
 
-    def __init__(self, path: Path, busy_seconds: float = _BUSY_SECONDS) -> None:
+    def __init__(self, path: Path, busy_seconds: float = _BUSY_SECONDS, *, read_only: bool = False) -> None:
         self.path = path
-        self._busy_seconds = busy_seconds
-        self._make_private_file()
+        self._busy_seconds, self._read_only = busy_seconds, read_only
+        if not read_only:
+            self._make_private_file()
+        elif not path.exists():
+            raise ConfigurationError(f"There is no state store at {path} yet: `fullscript-pipeline connect` makes it.")
         self._engine = self._make_engine()
         self._migrate()
 
@@ -75,6 +79,9 @@ class Database:
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _record: object) -> None:
             connection.isolation_level = None  # our own BEGIN below, not the driver's guess
+            if self._read_only:
+                connection.execute("PRAGMA query_only=ON")
+                return
             _use_wal(connection, self._busy_seconds)
             connection.execute("PRAGMA synchronous=FULL")
 
@@ -89,13 +96,17 @@ class Database:
             version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
         if version == len(MIGRATIONS):
             return
+        if self._read_only and version < len(MIGRATIONS):
+            raise ConfigurationError(
+                f"The state store {self.path} is of an older version: `fullscript-pipeline clinics` upgrades it."
+            )
+        if version > len(MIGRATIONS):
+            raise ConfigurationError(
+                f"The state store {self.path} was made by a newer version of fullscript-pipeline: install that one."
+            )
         with self.write() as connection:
             # Again under the lock: another process may have migrated meanwhile.
             version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if version > len(MIGRATIONS):
-                raise ConfigurationError(
-                    f"The state store {self.path} was made by a newer version of fullscript-pipeline: install that one."
-                )
             for migration in MIGRATIONS[version:]:
                 for statement in migration:
                     connection.exec_driver_sql(statement)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.settings import encryption_keys
 
 _PLAIN = "plain:"
 _SEALED = "fernet:"
@@ -23,7 +24,7 @@ class Keyring:
     """Seals and opens short secrets. Without a key they are kept as they are, marked so."""
 
     def __init__(self, setting: str | None) -> None:
-        keys = [part.strip() for part in (setting or "").split(",") if part.strip()]
+        keys = encryption_keys(setting)
         self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in keys]) if keys else None
 
     def seal(self, secret: str) -> str:

@@ -21,11 +21,12 @@ from fullscript_pipeline.state.requests import RequestBudget
 class StateStore(ClinicRecords, GrantRecords, EventLedger):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
-    `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. Raises ConfigurationError when the file cannot be used.
+    `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of
+    it, for whoever only looks. Raises ConfigurationError when the file cannot be used.
     """
 
-    def __init__(self, path: Path, encryption_key: str | None = None) -> None:
-        self.db = Database(path)
+    def __init__(self, path: Path, encryption_key: str | None = None, *, read_only: bool = False) -> None:
+        self.db = Database(path, read_only=read_only)
         self.keyring = Keyring(encryption_key)
         self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
         self._lock = threading.Lock()

@@ -104,7 +104,8 @@ def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(cell: Cell, mo
     target = cell.target(one)
     with cell.session(one) as session:
         clinic.pull_patients(target, session)
-        real, answered = ClinicSession.pages, []
+        real = ClinicSession.pages
+        answered: list[str] = []
 
         def breaks_after_five(self: ClinicSession, name: str, *rest: Any, **more: Any) -> Any:
             if len(answered) >= 5:

@@ -45,6 +45,22 @@ def test_the_authorize_page_offers_clinics_and_passes_the_state_through(tmp_path
         assert httpx.URL(token_mode.headers["location"]).params["error"] == "unsupported_response_type"
 
 
+def test_saying_no_and_saying_who(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path) as running:
+        app = running.apps["ca-snd"]
+        asked = {"client_id": app["client_id"], "redirect_uri": running.redirect_uri, "response_type": "code"}
+        asked |= {"state": "s&s", "consent": "1"}
+        page = httpx.get(app["authorize_url"], params=asked, trust_env=False)
+        assert page.status_code == 200
+        for text in ("Cancel", "patients:order_history", 'value="cedre-rouge/practitioner-2"', 'value="s&amp;s"'):
+            assert text in page.text
+        denied = httpx.get(app["authorize_url"], params=asked | {"deny": "1"}, trust_env=False)
+        back = httpx.URL(denied.headers["location"])
+        assert dict(back.params) == {"error": "access_denied", "state": "s&s"}
+        for login in ("cedre-rouge/practitioner-9", "cedre-rouge/nobody-1", "cedre-rouge/staff-x"):
+            assert httpx.get(app["authorize_url"], params=asked | {"login": login}, trust_env=False).status_code == 404
+
+
 def test_tokens_over_http(tmp_path: Path) -> None:
     with running_sandbox(tmp_path) as running:
         token = running.connect("maple-street")

@@ -23,7 +23,10 @@ from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import MIGRATIONS, metadata
 
 _MOMENT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-_GRANT = Grant("u-1", "Staff", ("a:read",), _MOMENT, _MOMENT + timedelta(hours=2), "canary-a", "canary-r", "canary-p")
+_WIDE = ("patients:read", "clinic:read")
+_GRANT = Grant(
+    "u-1", "Staff", ("patients:read",), _MOMENT, _MOMENT + timedelta(hours=2), "canary-a", "canary-r", "canary-p"
+)
 
 
 def _path(tmp_path: Path) -> Path:
@@ -76,6 +79,39 @@ def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
         StateStore(_path(tmp_path))
+
+
+def test_opening_the_store_again_keeps_this_process_locks_on_it(tmp_path: Path) -> None:
+    """POSIX drops a process's locks on a file when it closes any handle of it; another process that ends would then
+    take itself for the last one, and delete the write-ahead log that we are still writing to."""
+    other = (
+        "import sys; from pathlib import Path; from fullscript_pipeline.state import StateStore\n"
+        "with StateStore(Path(sys.argv[1])) as store: store.set_cursor('us', 'c', 'feed', '1')\n"
+    )
+    with StateStore(_path(tmp_path)) as first:
+        assert first.clinics() == []
+        StateStore(_path(tmp_path)).close()
+        subprocess.run([sys.executable, "-c", other, str(_path(tmp_path))], cwd=Path(__file__).parents[2], check=True)
+        assert _path(tmp_path).with_name("state.sqlite-wal").exists()
+
+
+def test_read_only_makes_and_changes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no state store"):
+        StateStore(_path(tmp_path), read_only=True)
+    assert list(tmp_path.iterdir()) == []
+    with StateStore(_path(tmp_path)) as store:
+        store.register_clinic("us-snd", "c-1", "us", "Maple")
+    before = _path(tmp_path).read_bytes()
+    with StateStore(_path(tmp_path), read_only=True) as store:
+        assert [clinic.clinic_key for clinic in store.clinics()] == ["maple"]
+        with pytest.raises(ConfigurationError, match="readonly"):
+            store.register_clinic("us-snd", "c-2", "us", "Elm")
+    with sqlite3.connect(_path(tmp_path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="older version"):
+        StateStore(_path(tmp_path), read_only=True)
+    assert len(before) == len(_path(tmp_path).read_bytes())
 
 
 def test_a_writer_that_never_ends_is_busy(tmp_path: Path) -> None:
@@ -185,12 +221,30 @@ def test_grants_come_back_as_saved_and_generations_guard_them(tmp_path: Path) ->
         assert [grant.access_token for grant in store.grants(maple)] == ["second"]
 
 
+def test_the_last_grant_that_dies_takes_the_clinic_along_at_once(tmp_path: Path) -> None:
+    """One transaction: no moment, no crash, at which a clinic without a grant looks healthy."""
+    with StateStore(_path(tmp_path)) as store:
+        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.save_grant(maple, _GRANT)
+        store.save_grant(maple, replace(_GRANT, user_id="u-2"))
+        store.mark_grant_dead(maple, "u-2", 1, "withdrawn")
+        assert store.clinic("maple").status == "ok"
+        store.mark_grant_dead(maple, "u-1", 9, "of a pair that somebody has replaced")
+        assert store.clinic("maple").status == "ok"
+        store.mark_grant_dead(maple, "u-1", 1, "withdrawn")
+        assert (store.clinic("maple").status, store.clinic("maple").status_reason) == ("needs_connect", "withdrawn")
+        store.save_grant(maple, replace(_GRANT, user_id="u-3"))
+        assert store.clinic("maple").status == "ok"
+
+
 def test_of_several_users_the_one_who_sees_most_is_used(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
         maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
         store.save_grant(maple, replace(_GRANT, user_id="few", patients_visible=3))
         store.save_grant(maple, replace(_GRANT, user_id="many", patients_visible=300))
-        store.save_grant(maple, replace(_GRANT, user_id="wide", scopes=("a:read", "b:read"), patients_visible=1))
+        store.save_grant(maple, replace(_GRANT, user_id="wide", scopes=_WIDE, patients_visible=1))
+        # Scopes we never use do not count.
+        store.save_grant(maple, replace(_GRANT, user_id="write", scopes=("a:write", "b:write", "c:write")))
         best = store.load_grant(maple)
         assert best is not None
         assert best.user_id == "wide"

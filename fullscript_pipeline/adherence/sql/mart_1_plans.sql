@@ -21,12 +21,13 @@ compared AS (
     WINDOW w AS (PARTITION BY treatment_plan_id ORDER BY valid_from)
 )
 SELECT
-    c.* EXCLUDE (seen_on),
-    c.seen_on,
+    c.*,
     -- The cancellation event before this version was seen; a day of slack for clocks.
-    CASE WHEN c.state = 'cancelled' THEN max(e.created_on) FILTER (
-        e.event_type = 'treatment_plan.updated' AND e.created_at <= c.valid_from + INTERVAL 1 DAY
-    ) END AS cancel_event_on,
+    max(e.created_on) FILTER (
+        c.state = 'cancelled'
+        AND e.event_type = 'treatment_plan.updated'
+        AND e.created_at <= c.valid_from + INTERVAL 1 DAY
+    ) AS cancel_event_on,
     min(e.created_on) FILTER (e.event_type = 'treatment_plan.created') AS created_event_on
 FROM compared c
 LEFT JOIN (SELECT e.* FROM core.events e JOIN adh_scope s USING (clinic_id)) e ON e.resource_id = c.treatment_plan_id

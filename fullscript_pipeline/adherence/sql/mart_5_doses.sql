@@ -60,9 +60,8 @@ active AS (
 )
 SELECT row_id, dose_from, dosage_id
 FROM active
-QUALIFY is_active
-    OR (NOT bool_or(is_active) OVER w AND line_end = max(line_end) OVER w)
-WINDOW w AS (PARTITION BY row_id, dose_from);
+WINDOW w AS (PARTITION BY row_id, dose_from)
+QUALIFY is_active OR (NOT bool_or(is_active) OVER w AND line_end = max(line_end) OVER w);
 
 CREATE OR REPLACE TEMP TABLE adh_step_doses AS
 WITH line_units AS (

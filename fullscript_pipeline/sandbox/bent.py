@@ -1,0 +1,137 @@
+"""Answers that a fault makes up or spoils. What does not belong here: sockets (`wire`) and when (`faults`)."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.sandbox.faults import Rule
+from fullscript_pipeline.sandbox.wire import Captured
+
+PAGE = b"<!doctype html><html><head><title>One moment</title></head><body><h1>We will be right back</h1></body></html>"
+HTML = {"content-type": "text/html; charset=utf-8"}
+JSON = {"content-type": "application/json"}
+WORDS = ("state", "status", "type", "gender", "availability", "source", "current_state")
+STATUSES = {
+    "http_500": 500,
+    "too_many_requests": 429,
+    "too_many_requests_seconds": 429,
+    "too_many_requests_date": 429,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+}
+SENTENCES = {
+    500: "Internal server error",
+    429: "Rate limit exceeded",
+    401: "The access token is missing, invalid, expired or revoked",
+    403: "Forbidden",
+    404: "Not found",
+}
+
+
+def canned(rule: Rule, request_id: str, port: int, path: str) -> Captured:
+    """The answer that a fault puts in the place of the endpoint's."""
+    headers = {"x-request-id": request_id}
+    if rule.kind == "no_content_204":
+        return Captured(204, headers)
+    if rule.kind == "empty_object_200":
+        return Captured(200, headers | JSON, b"{}")
+    if rule.kind == "redirect_elsewhere":
+        # The same sandbox by another name is another host to a client.
+        return Captured(302, headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"})
+    if rule.kind in STATUSES:
+        status = STATUSES[rule.kind]
+        return Captured(status, headers | JSON | _retry_after(rule), orjson.dumps({"error": SENTENCES[status]}))
+    return Captured(int(rule.kind.rpartition("_")[2]), headers | HTML, PAGE)
+
+
+def bent(rule: Rule, answer: Captured) -> Captured:
+    """The endpoint's answer, spoilt."""
+    headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
+    match rule.kind:
+        case "truncated_json":
+            return Captured(answer.status, headers, answer.body[: len(answer.body) // 2])
+        case "bad_gzip":
+            return Captured(answer.status, headers | {"content-encoding": "gzip"}, b"\x1f\x8b\x08\x00" + answer.body)
+        case "wrong_charset":
+            wrong = answer.body.decode().encode("utf-16-le")
+            return Captured(answer.status, headers | {"content-type": "application/json; charset=utf-8"}, wrong)
+        case "missing_request_id":
+            kept = {key: value for key, value in headers.items() if key != "x-request-id"}
+            return Captured(answer.status, kept, answer.body)
+    if answer.status != 200:
+        return answer
+    body = orjson.loads(answer.body)
+    if rule.kind == "clock_skew":
+        _skew(body, headers, rule.seconds)
+    for record in _records(body):
+        if (_new_word if rule.kind == "unknown_word" else _stale)(record, rule.kind):
+            break
+    return Captured(answer.status, headers, orjson.dumps(body))
+
+
+def moved(answer: Captured, rule: Rule) -> Captured:
+    """A page of a list with a `meta` that has a page more or less than there are."""
+    body = orjson.loads(answer.body)
+    if answer.status != 200 or "meta" not in body:
+        return answer
+    meta = body["meta"]
+    meta["total_pages"] = max(meta["total_pages"] + (1 if rule.kind == "total_pages_grows" else -1), 1)
+    current = meta["current_page"]
+    meta["next_page"] = current + 1 if current < meta["total_pages"] else None
+    headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
+    return Captured(answer.status, headers, orjson.dumps(body))
+
+
+def merged(answer: Captured, other: Captured, *, repeated: bool) -> Captured:
+    """The `meta` of a page with the rows of another one, or with the last of them in front of its own."""
+    body, others = orjson.loads(answer.body), orjson.loads(other.body)
+    for key, rows in body.items():
+        if isinstance(rows, list):
+            body[key] = others.get(key, [])[-1:] + rows if repeated else others.get(key, [])
+    headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
+    return Captured(answer.status, headers, orjson.dumps(body))
+
+
+def _retry_after(rule: Rule) -> dict[str, str]:
+    if rule.kind == "too_many_requests_seconds":
+        return {"retry-after": str(round(rule.seconds))}
+    if rule.kind == "too_many_requests_date":
+        return {"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=rule.seconds), usegmt=True)}
+    return {}
+
+
+def _skew(body: Any, headers: dict[str, str], seconds: float) -> None:
+    ahead = timedelta(seconds=seconds)
+    headers["date"] = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    if "oauth" in body:
+        created = datetime.fromisoformat(body["oauth"]["created_at"]) + ahead
+        body["oauth"]["created_at"] = created.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _records(body: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for key, value in body.items():
+        if key not in {"meta", "oauth"}:
+            found += value if isinstance(value, list) else [value]
+    return [record for record in found if isinstance(record, dict)]
+
+
+def _new_word(record: dict[str, Any], _: str) -> bool:
+    for key in WORDS:
+        if isinstance(record.get(key), str):
+            record[key] = "unheard_of"
+            return True
+    return False
+
+
+def _stale(record: dict[str, Any], kind: str) -> bool:
+    if kind != "row_changed":
+        return True
+    for key in ("name", "first_name", "order_number", "sku", "personal_message"):
+        if isinstance(record.get(key), str):
+            record[key] += " (before)"
+            return True
+    return False

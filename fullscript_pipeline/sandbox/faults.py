@@ -1,0 +1,192 @@
+"""Which faults there are, and the rules that say when one happens.
+
+What does not belong here: making them happen (`faulty`, `bent`, `wire`).
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Any, NamedTuple
+
+from fullscript_pipeline.sandbox.endpoints import ENDPOINTS
+from fullscript_pipeline.sandbox.errors import SandboxError
+
+# On the wire: what the client's sockets feel.
+WIRE = {
+    "connect_refused": "every connection is dropped and new ones are refused for `seconds` (1)",
+    "connect_timeout": "every connection is dropped and new ones hang for `seconds` (2)",
+    "read_timeout": "the request is taken and not answered for `seconds` (60), then reset",
+    "slow_drip": "the answer arrives in small pieces over `seconds` (5)",
+    "reset_mid_body": "half of the body, then a reset",
+    "commit_then_drop": "the request is carried out, then the connection is reset without an answer",
+}
+# An answer that is not the endpoint's: status, body.
+CANNED = {
+    "html_200": "200 with an HTML page",
+    "empty_object_200": "200 with {}",
+    "no_content_204": "204 where 200 belongs",
+    "http_500": "500",
+    "http_502": "502 with an HTML page",
+    "http_503": "503 with an HTML page",
+    "http_504": "504 with an HTML page",
+    "too_many_requests": "429 without Retry-After",
+    "too_many_requests_seconds": "429 with Retry-After: `seconds` (1)",
+    "too_many_requests_date": "429 with Retry-After as a date `seconds` (1) away",
+    "unauthorized": "401 (once, or always with count null)",
+    "forbidden": "403",
+    "not_found": "404 for something that is listed",
+    "redirect_elsewhere": "302 to another host, which notes whether Authorization came along",
+}
+# The endpoint's own answer, spoilt.
+BENT = {
+    "truncated_json": "a body that ends in the middle, in a whole HTTP message",
+    "bad_gzip": "Content-Encoding: gzip over something that is not",
+    "wrong_charset": "UTF-16 where the header says UTF-8",
+    "missing_request_id": "no X-Request-Id",
+    "clock_skew": "Date, and created_at of a token, are `seconds` (7200) ahead",
+    "unknown_word": "a state, status, type or the like that nobody has heard of",
+    "row_changed": "the first row of a list is not (any more) what its detail says",
+}
+# Lists whose pages do not fit together.
+PAGED = {
+    "duplicate_page": "the page before is sent again",
+    "skipped_page": "the next page is sent instead",
+    "total_pages_shrinks": "meta has a page less than there are",
+    "total_pages_grows": "meta has a page more than there are",
+    "page_size_ignored": "page[size] is not read",
+    "row_repeated": "the last row of the page before comes again",
+}
+KINDS = WIRE | CANNED | BENT | PAGED
+LISTS = frozenset(its.path for its in ENDPOINTS if not its.path.endswith("}")) - {
+    "/clinic",
+    "/clinic/dynamic_links/treatment_plans",
+}
+WAITS = {
+    "connect_refused": 1.0,
+    "connect_timeout": 2.0,
+    "read_timeout": 60.0,
+    "slow_drip": 5.0,
+    "too_many_requests_seconds": 1.0,
+    "too_many_requests_date": 1.0,
+    "clock_skew": 7200.0,
+}
+
+
+class Asked(NamedTuple):
+    """A request as rules see it; `endpoint` is its template where there is one."""
+
+    method: str
+    server: str
+    endpoint: str
+    path: str
+    clinic: str
+    page: int
+
+
+@dataclass
+class Rule:
+    """When a fault happens: from the `nth` matching request on, `count` times (None: always), with a probability.
+
+    `endpoint` is a pattern (`*`) for the template or the path below the API's base; `clinic` a slug, `server` a name.
+    """
+
+    id: int
+    kind: str
+    endpoint: str = "*"
+    method: str | None = None
+    nth: int = 1
+    count: int | None = 1
+    probability: float = 1.0
+    seed: int = 0
+    clinic: str | None = None
+    server: str | None = None
+    seconds: float = 0.0
+    seen: int = 0
+    fired: int = 0
+    rng: Random = field(default_factory=Random, repr=False)
+
+    def strikes(self, asked: Asked) -> bool:
+        """Counts a request if it matches; whether the fault happens to it."""
+        if not self._matches(asked):
+            return False
+        self.seen += 1
+        due = self.seen >= self.nth and (self.count is None or self.fired < self.count)
+        # Drawn for every matching request, so that a seed means the same requests whatever fired before.
+        if self.rng.random() >= self.probability or not due:
+            return False
+        self.fired += 1
+        return True
+
+    def _matches(self, asked: Asked) -> bool:
+        if self.kind in PAGED and (asked.method != "GET" or asked.endpoint not in LISTS):
+            return False
+        if self.kind in {"duplicate_page", "row_repeated"} and asked.page < 2:
+            return False
+        return (
+            (fnmatchcase(asked.endpoint, self.endpoint) or fnmatchcase(asked.path, self.endpoint))
+            and self.method in {None, asked.method}
+            and self.clinic in {None, asked.clinic}
+            and self.server in {None, asked.server}
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As the control plane shows it."""
+        return {key: value for key, value in asdict(self).items() if key != "rng"}
+
+
+@dataclass
+class FaultPlan:
+    """All armed rules; the first that strikes is what happens."""
+
+    rules: list[Rule] = field(default_factory=list)
+    elsewhere: dict[str, int] = field(default_factory=lambda: {"requests": 0, "with_authorization": 0})
+    armed: int = 0
+
+    def arm(self, given: dict[str, Any]) -> Rule:
+        """Adds a rule. Raises SandboxError for an unknown kind or option."""
+        options = {its.name for its in fields(Rule)} - {"id", "seen", "fired", "rng"}
+        if unknown := given.keys() - options:
+            raise SandboxError(f"A fault has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(options))}.")
+        if not isinstance(kind := given.get("kind"), str) or kind not in KINDS:
+            raise SandboxError(f"There is no fault {kind!r}; see GET /_sandbox/faults for all of them.")
+        self.armed += 1
+        defaults: dict[str, Any] = {"seconds": WAITS.get(kind, 0.0)}
+        if "probability" in given:
+            defaults["count"] = None
+        rule = Rule(self.armed, **(defaults | given))
+        _check(rule)
+        rule.rng = Random(f"{rule.seed}|{rule.kind}|{rule.endpoint}")  # noqa: S311 - faults, no secrets
+        self.rules.append(rule)
+        return rule
+
+    def strike(self, asked: Asked) -> Rule | None:
+        """The fault that happens to a request, if one does."""
+        # Every rule counts the request, also when an earlier one strikes.
+        return next(iter([rule for rule in self.rules if rule.strikes(asked)]), None)
+
+    def clear(self) -> None:
+        """Disarms everything and forgets what was counted."""
+        self.rules.clear()
+        self.elsewhere = dict.fromkeys(self.elsewhere, 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """All kinds, and what is armed."""
+        return {"kinds": KINDS, "armed": [rule.to_json() for rule in self.rules], "elsewhere": self.elsewhere}
+
+
+def _check(rule: Rule) -> None:
+    numbers: dict[str, tuple[float | None, float, float]] = {
+        "nth": (rule.nth, 1, 10**9),
+        "count": (rule.count, 1, 10**9),
+        "probability": (rule.probability, 0, 1),
+        "seconds": (rule.seconds, 0, 10**6),
+    }
+    for name, (value, least, most) in numbers.items():
+        if name == "count" and value is None:
+            continue
+        if not isinstance(value, int | float) or not least <= value <= most:
+            raise SandboxError(f"A fault's {name} is {value!r}; give a number from {least} to {most}.")
+    for name in ("endpoint", "method", "clinic", "server"):
+        word = getattr(rule, name)
+        if not isinstance(word, str) and (word is not None or name == "endpoint"):
+            raise SandboxError(f"A fault's {name} is {word!r}; give a text.")

@@ -1,0 +1,232 @@
+"""Every fault happens, on the wire, to the requests its rule names and to no others."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.faults import BENT, CANNED, KINDS, PAGED, WIRE
+from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+
+ORDERS = "clinic/orders"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), patients=20) as running:
+        yield running
+
+
+@pytest.fixture
+def maple(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
+    sandbox.control.disarm()
+    with sandbox.client("maple-street") as client:
+        yield client
+    sandbox.control.disarm()
+
+
+def page(client: httpx.Client, number: int = 1, size: int = 10) -> dict[str, Any]:
+    answer = client.get(ORDERS, params={"page[number]": number, "page[size]": size})
+    return dict(answer.raise_for_status().json())
+
+
+def ids(body: dict[str, Any]) -> list[str]:
+    return [row["id"] for row in body["orders"]]
+
+
+def test_all_of_the_plan_is_listed(sandbox: RunningSandbox) -> None:
+    assert sandbox.control.faults()["kinds"].keys() == KINDS.keys() == {*WIRE, *CANNED, *BENT, *PAGED}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("reset_mid_body", (httpx.RemoteProtocolError, httpx.ReadError)),
+        ("commit_then_drop", (httpx.RemoteProtocolError, httpx.ReadError)),
+        ("read_timeout", httpx.ReadTimeout),
+        ("bad_gzip", httpx.DecodingError),
+    ],
+)
+def test_broken_answers(sandbox: RunningSandbox, maple: httpx.Client, kind: str, error: Any) -> None:
+    sandbox.control.arm(kind, endpoint="/clinic/orders")
+    with pytest.raises(error):
+        maple.get(ORDERS, timeout=0.3)
+    assert maple.get(ORDERS).status_code == 200, "it happened once"
+    assert sandbox.control.faults()["armed"][0]["fired"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("connect_refused", httpx.ConnectError), ("connect_timeout", httpx.ConnectTimeout)]
+)
+def test_a_door_that_is_shut_and_opens_again(
+    sandbox: RunningSandbox, maple: httpx.Client, kind: str, error: type[Exception]
+) -> None:
+    sandbox.control.arm(kind, endpoint="/clinic", seconds=0.6)
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        maple.get("clinic")
+    with pytest.raises(error):
+        maple.get("clinic", timeout=httpx.Timeout(2, connect=0.2))
+    time.sleep(0.6)
+    assert maple.get("clinic").status_code == 200
+
+
+def test_a_slow_drip_arrives_whole_and_late(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    whole = maple.get(ORDERS).content
+    sandbox.control.arm("slow_drip", endpoint="/clinic/orders", seconds=0.4)
+    began = time.monotonic()
+    assert maple.get(ORDERS).content == whole
+    assert time.monotonic() - began >= 0.35
+
+
+@pytest.mark.parametrize(
+    "kind", ["http_500", "http_502", "http_503", "http_504", "unauthorized", "forbidden", "not_found"]
+)
+def test_statuses(sandbox: RunningSandbox, maple: httpx.Client, kind: str) -> None:
+    sandbox.control.arm(kind, count=None)
+    status = {"unauthorized": 401, "forbidden": 403, "not_found": 404}.get(kind) or int(kind[-3:])
+    answers = [maple.get("clinic") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [status] * 3
+    assert all(answer.headers["X-Request-Id"] for answer in answers)
+
+
+def test_too_many_requests_say_when_to_come_back(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    for kind, seconds in (("too_many_requests", 0), ("too_many_requests_seconds", 7), ("too_many_requests_date", 60)):
+        sandbox.control.arm(kind, **({"seconds": seconds} if seconds else {}))
+        answer = maple.get("clinic")
+        assert answer.status_code == 429
+        said = answer.headers.get("Retry-After")
+        assert (said is None) == (seconds == 0)
+        if said and seconds == 7:
+            assert said == "7"
+        elif said:
+            assert 50 < (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds() <= 60
+
+
+def test_strange_two_hundreds(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    sandbox.control.arm("html_200")
+    sandbox.control.arm("empty_object_200", nth=2)
+    sandbox.control.arm("no_content_204", nth=3)
+    html, empty, nothing = (maple.get("clinic") for _ in range(3))
+    assert (html.status_code, html.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert empty.json() == {}
+    assert (nothing.status_code, nothing.content) == (204, b"")
+
+
+def test_spoilt_bodies(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    whole = maple.get(ORDERS)
+    sandbox.control.arm("truncated_json")
+    with pytest.raises(json.JSONDecodeError):
+        maple.get(ORDERS).json()
+    sandbox.control.arm("wrong_charset")
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(maple.get(ORDERS).content.decode("utf-8"))
+    sandbox.control.arm("missing_request_id")
+    nameless = maple.get(ORDERS)
+    assert "X-Request-Id" not in nameless.headers
+    assert nameless.content == whole.content
+    sandbox.control.arm("unknown_word")
+    assert maple.get(ORDERS).json()["orders"][0]["state"] == "unheard_of"
+    sandbox.control.arm("row_changed")
+    row = maple.get(ORDERS).json()["orders"][0]
+    assert row != maple.get(f"{ORDERS}/{row['id']}").json()["order"]
+
+
+def test_a_clock_that_is_ahead(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    sandbox.control.arm("clock_skew", seconds=3600)
+    dates = maple.get("clinic").headers.get_list("date")
+    assert len(dates) == 1
+    assert 3500 < (parsedate_to_datetime(dates[0]) - datetime.now(UTC)).total_seconds() < 3601
+    sandbox.control.arm("clock_skew", endpoint="/oauth/token", seconds=3600)
+    created = datetime.fromisoformat(sandbox.connect("maple-street")["created_at"])
+    assert 3500 < (created - datetime.now(UTC)).total_seconds() < 3601
+
+
+def test_pages_that_do_not_fit_together(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    first, second, third = (page(maple, number, 3) for number in (1, 2, 3))
+
+    def struck(kind: str, number: int) -> dict[str, Any]:
+        sandbox.control.disarm()
+        sandbox.control.arm(kind, endpoint="/clinic/orders")
+        return page(maple, number, 3)
+
+    assert ids(struck("duplicate_page", 2)) == ids(first)
+    assert ids(struck("skipped_page", 2)) == ids(third)
+    assert ids(struck("row_repeated", 2)) == [ids(first)[-1], *ids(second)]
+    shrunk, grown = struck("total_pages_shrinks", 1)["meta"], struck("total_pages_grows", 1)["meta"]
+    assert (shrunk["total_pages"] + 1, grown["total_pages"] - 1) == (first["meta"]["total_pages"],) * 2
+    last = first["meta"]["total_pages"]
+    assert struck("total_pages_shrinks", last - 1)["meta"]["next_page"] is None
+    assert struck("total_pages_grows", last)["meta"]["next_page"] == last + 1
+    assert len(ids(struck("page_size_ignored", 1))) > 3
+    sandbox.control.disarm()
+    sandbox.control.arm("duplicate_page")
+    assert "clinic" in maple.get("clinic").json(), "faults of pages happen to lists only"
+    assert ids(page(maple, 1, 3)) == ids(first), "there is no page before the first"
+
+
+def test_a_redirect_to_another_host_sees_whether_the_token_comes_along(
+    sandbox: RunningSandbox, maple: httpx.Client
+) -> None:
+    sandbox.control.arm("redirect_elsewhere", count=2)
+    answer = maple.get("clinic")
+    assert answer.status_code == 302
+    assert httpx.URL(answer.headers["Location"]).host == "localhost"
+    maple.get("clinic", follow_redirects=True)
+    assert sandbox.control.faults()["elsewhere"] == {"requests": 1, "with_authorization": 0}
+    httpx.get(answer.headers["Location"], headers=maple.headers, trust_env=False)
+    assert sandbox.control.faults()["elsewhere"] == {"requests": 2, "with_authorization": 1}
+
+
+def test_a_rotation_that_is_committed_but_not_answered_can_be_repeated(sandbox: RunningSandbox) -> None:
+    sandbox.control.disarm()
+    app, token = sandbox.apps["us-snd"], sandbox.connect("harbor-point")
+    form = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    form |= {"client_id": app["client_id"], "client_secret": app["client_secret"]}
+    sandbox.control.arm("commit_then_drop", endpoint="/oauth/token", method="POST")
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        httpx.post(f"{app['api_url']}/oauth/token", json=form, trust_env=False)
+    assert httpx.post(f"{app['api_url']}/oauth/token", json=form, trust_env=False).status_code == 200
+
+
+def test_rules_choose_by_endpoint_clinic_number_and_chance(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    with sandbox.client("harbor-point") as harbor:
+        sandbox.control.arm("http_500", endpoint="/clinic/patients/*", clinic="maple-street", nth=2, count=2)
+        patient = maple.get("clinic/patients").json()["patients"][0]["id"]
+        statuses = [maple.get(f"clinic/patients/{patient}/orders").status_code for _ in range(5)]
+        assert statuses == [200, 500, 500, 200, 200]
+        assert harbor.get("clinic/patients/x").status_code == 404
+    drawn: list[list[int]] = []
+    for seed in (1, 1, 2):
+        sandbox.control.disarm()
+        sandbox.control.arm("http_503", probability=0.3, seed=seed)
+        drawn.append([maple.get("clinic").status_code for _ in range(60)])
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert 5 < drawn[0].count(503) < 35
+    seen = sandbox.control.requests()
+    assert any(row["status"] == 503 for row in seen["counts"]), "what the client saw is what is counted"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "gremlins"},
+        {"kind": "http_500", "nth": 0},
+        {"kind": "http_500", "probability": "x"},
+        {"kind": "http_500", "colour": "red"},
+        {"kind": "http_500", "endpoint": 5},
+        {"kind": []},
+        {},
+    ],
+)
+def test_a_wrong_rule_is_a_sentence(sandbox: RunningSandbox, wrong: dict[str, Any]) -> None:
+    answer = httpx.post(f"{sandbox.base_url}/_sandbox/faults", json=wrong, trust_env=False)
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith(".")
+    with pytest.raises(SandboxError, match="no fault 'gremlins'"):
+        sandbox.control.arm("gremlins")
