@@ -10,7 +10,7 @@ demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not check_all and not soak"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not check_all and not soak"
 
 check: $(READY)
 	$(BIN)/ruff check .

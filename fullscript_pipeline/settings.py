@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 
 Region = Literal["us", "ca"]
@@ -195,6 +196,7 @@ def load_settings() -> Settings:
         load_dotenv(dotenv, override=False, interpolate=False)
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(f"The file {dotenv.absolute()} cannot be read as text; fix or remove it.") from None
+    clock.now()  # a clock that cannot be read is told at once, whatever was asked
     return Settings(
         data_dir=Path(_text("FULLSCRIPT_DATA_DIR") or "data").expanduser().absolute(),
         encryption_key=_encryption_key(),

@@ -19,6 +19,7 @@ from fullscript_pipeline.api.errors import (
     ServerError,
 )
 from fullscript_pipeline.api.pages import One, Page, Record
+from fullscript_pipeline.api.reach import clock_offset
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import open_session
@@ -44,6 +45,7 @@ __all__ = [
     "RequestRefused",
     "ScopeError",
     "ServerError",
+    "clock_offset",
     "missing_read_scopes",
     "open_session",
     "read_width",

@@ -27,7 +27,10 @@ for _chatty in ("httpx", "httpcore"):
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 120.0
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
+# Seconds until a connection stands, and between two parts of an answer.
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+_POOL_SECONDS = 60.0
 _LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
 # A proxy of the environment has no business with a server on this machine (the sandbox).
 _NO_PROXY = ("all://127.0.0.1", "all://localhost", "all://[::1]")
@@ -61,13 +64,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, X-Request-Id, Retry-After as written, the body within bounds (never in the repr)."""
+    """What came back: status, X-Request-Id, Retry-After and Date as written, the body (bounded, never in the repr)."""
 
     ask: Ask
     status: int
     request_id: str | None
     retry_after: str | None
     body: bytes = field(repr=False)
+    date: str | None = None
 
     def asked(self) -> Asked:
         return self.ask.asked(self.status, self.request_id)
@@ -94,10 +98,17 @@ def _trusted() -> ssl.SSLContext:
 class HttpClient:
     """Connections to the vendor's servers; thread-safe, used by all threads of a session."""
 
-    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES, max_seconds: float = MAX_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        max_seconds: float = MAX_SECONDS,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
         self._max_body_bytes, self._max_seconds = max_body_bytes, max_seconds
         self._client = httpx.Client(
-            timeout=_TIMEOUT,
+            timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=_POOL_SECONDS),
             limits=_LIMITS,
             follow_redirects=False,
             mounts=dict.fromkeys(_NO_PROXY),
@@ -142,6 +153,7 @@ class HttpClient:
             _clean(response.headers.get("x-request-id")),
             response.headers.get("retry-after"),
             body,
+            response.headers.get("date"),
         )
         if 300 <= answer.status < 400:
             raise BadResponse(

@@ -21,6 +21,8 @@ _COMMANDS = {
     "refresh": "fullscript_pipeline.cli.pull:refresh",
     "report": "fullscript_pipeline.cli.report:report",
     "catalog": "fullscript_pipeline.cli.catalog:catalog",
+    "keys": "fullscript_pipeline.cli.keys:keys",
+    "doctor": "fullscript_pipeline.cli.doctor:doctor",
 }
 _SUMMARIES = {
     "demo": "Start the bundled sandbox, pull it, write reports; says what to open.",
@@ -33,6 +35,8 @@ _SUMMARIES = {
     "refresh": "One round of the event feeds, with the runs it asks for.",
     "report": "Rebuild reports from the warehouse.",
     "catalog": "What changed in the catalog.",
+    "keys": "Put the stored tokens under a new encryption key.",
+    "doctor": "Read-only health: settings, key, files, servers, tokens, warehouse.",
 }
 
 

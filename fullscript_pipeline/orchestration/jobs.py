@@ -48,7 +48,7 @@ def refresh_touched(
     with told_in_a_sentence(), fullscript.session(config.clinic) as (session, store):
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
-        target = any_target(context.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         refreshed = apply(target, session, config.event_ids)
         if refreshed.patients:
             rebuild.rebuild_mart(opened, clinic, day, refreshed.patients)

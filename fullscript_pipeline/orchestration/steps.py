@@ -76,7 +76,7 @@ def open_target(
             f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
             "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
         )
-    return any_target(context.run_id, warehouse, day, server=server, region=region, clinic=clinic)
+    return any_target(context.run.run_id, warehouse, day, server=server, region=region, clinic=clinic)
 
 
 def any_target(

@@ -115,6 +115,11 @@ class RequestBudget:
         with self._db.read() as connection:
             return self._count(connection, self._clock())
 
+    def held_seconds(self) -> float:
+        """How long the server's own wish for a pause still lasts; 0 when there is none."""
+        with self._db.read() as connection:
+            return max(0.0, self._held_until(connection) - self._clock())
+
     def _usable(self, lane: Lane) -> _Lease | None:
         """The lease in hand, if a permit of it may be used at this very moment."""
         lease, now = self._leases.get(lane), self._clock()
@@ -141,8 +146,7 @@ class RequestBudget:
 
     def _allowance(self, connection: Connection, lane: Lane, now: float) -> tuple[int, float]:
         """How many permits may be lent now, and if none, when to ask again."""
-        held = select(request_holds.c.until_s).where(self._ours(request_holds))
-        until = connection.execute(held).scalar() or 0.0
+        until = self._held_until(connection)
         if now < until <= now + _LONGEST_HOLD:
             return 0, until
         limit = self.limit if lane == "present" else self._backfill_limit
@@ -155,6 +159,10 @@ class RequestBudget:
             own = self._count(connection, now, request_leases.c.holder == self._holder)
             free = min(free, max(1, limit // (others + 1)) - own)
         return min(self._block, free), now + self._validity / 4
+
+    def _held_until(self, connection: Connection) -> float:
+        held = select(request_holds.c.until_s).where(self._ours(request_holds))
+        return float(connection.execute(held).scalar() or 0.0)
 
     def _lend(self, connection: Connection, lane: Lane, permits: int, now: float) -> int:
         row = {

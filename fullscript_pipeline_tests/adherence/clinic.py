@@ -37,6 +37,7 @@ class Clinic:
     con: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
 
     def __post_init__(self) -> None:
+        self.con.execute("SET threads = 1")
         for schema in ("core", "history", "marts", "ops"):
             self.con.execute(f"CREATE SCHEMA {schema}")
         for statement in (one for table in ALL_TABLES for one in ddl(table)):

@@ -100,7 +100,7 @@ def same(engine: Any, expected: Any) -> bool:
 
 
 # Several pools in one call: a call costs more than a pool.
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(pools(), min_size=1, max_size=12), st.integers(20, 130).map(day))
 def test_the_engine_is_the_definition(histories: list[Pool], as_of: date) -> None:
     rows = measure(*frames(histories), as_of).to_dict("records")

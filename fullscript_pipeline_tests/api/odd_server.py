@@ -62,7 +62,8 @@ def odd_server(answer: Callable[[Seen], Reply] | list[Reply]) -> Iterator[OddSer
                 self.close_connection = True
                 return
             body = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
-            self.send_response(reply.status)
+            # send_response() adds the true Date and Server.
+            (self.send_response_only if "Date" in reply.headers else self.send_response)(reply.status)
             for name, value in {"X-Request-Id": "req-1", "Content-Length": str(len(body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()

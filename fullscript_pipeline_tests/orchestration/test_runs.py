@@ -13,12 +13,13 @@ from fullscript_pipeline.orchestration import logs
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.refreshing import request_for, run_config
-from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.orchestration.runs import Outcome, run_job
 from fullscript_pipeline.refresh import asked, look
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
+RESOURCES = {"fullscript": FullscriptResource()}
 
 
 class Pipeline:
@@ -114,7 +115,7 @@ def test_a_clock_behind_the_last_observation_is_refused(pipeline: Pipeline, monk
 
 def test_sensors_add_clinics_and_say_when_nothing_is_new(pipeline: Pipeline) -> None:
     repository = build_defs().get_repository_def()
-    with dg.build_sensor_context(instance=pipeline.instance, repository_def=repository) as context:
+    with dg.build_sensor_context(instance=pipeline.instance, repository_def=repository, resources=RESOURCES) as context:
         skipped = repository.get_sensor_def("connected_clinics_sensor").evaluate_tick(context)
     assert skipped.skip_message == "3 clinics known, none new."
 
@@ -125,7 +126,9 @@ def test_schedules_ask_for_one_run_per_clinic_and_region(pipeline: Pipeline) -> 
         ("clinic_daily_schedule", {str(clinic_cell(key, DAY)) for key in pipeline.keys}),
         ("catalog_daily_schedule", {str(region_cell(region, DAY)) for region in ("us", "ca")}),
     ):
-        with dg.build_schedule_context(instance=pipeline.instance, repository_def=repository) as context:
+        with dg.build_schedule_context(
+            instance=pipeline.instance, repository_def=repository, resources=RESOURCES
+        ) as context:
             ticked = repository.get_schedule_def(name).evaluate_tick(context)
         assert {request.partition_key for request in ticked.run_requests or []} == wanted
 

@@ -40,7 +40,7 @@ counted AS (
         s.*,
         CASE
             WHEN s.is_purchase AND s.quantity <= 1000000000
-                THEN (s.pack_units * 10000)::HUGEINT * s.quantity * coalesce(u.factor_num, 1)
+                THEN (s.pack_units::DECIMAL(38, 4) * 10000)::HUGEINT * s.quantity * coalesce(u.factor_num, 1)
         END AS num,
         10000::HUGEINT * coalesce(u.factor_den, 1) AS den
     FROM scaled s

@@ -40,6 +40,12 @@ covered AS (
     WHERE r.is_measured
     GROUP BY r.row_id
 ),
+changes AS (
+    SELECT row_id, dose_from
+    FROM adh_doses
+    QUALIFY (min_num, min_den, max_num, max_den, problem) IS DISTINCT FROM
+        lag((min_num, min_den, max_num, max_den, problem)) OVER (PARTITION BY row_id ORDER BY dose_from)
+),
 orders AS (
     SELECT pool_id, order_id, filled_on, sum(packs) AS packs, sum(num::DOUBLE / den) AS units
     FROM adh_fills
@@ -69,10 +75,10 @@ pieces AS (
         AND o.filled_on >= CASE WHEN r.had_stock THEN r.window_start - 180 ELSE r.window_start END
     LEFT JOIN adh_shown h USING (row_id)
     UNION ALL
-    SELECT d.row_id, 'plan_change', d.dose_from, d.dose_from, NULL, NULL, 'dose changed'
-    FROM adh_doses d
+    SELECT c.row_id, 'plan_change', c.dose_from, c.dose_from, NULL, NULL, 'dose changed'
+    FROM changes c
     JOIN shown r USING (row_id)
-    WHERE d.dose_from > r.window_start AND d.dose_from < r.window_end
+    WHERE c.dose_from > r.window_start AND c.dose_from < r.window_end
     UNION ALL
     SELECT
         k.row_id, 'plan_change', r.window_end, r.window_end, NULL, NULL,

@@ -62,7 +62,9 @@ def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
         days.setdefault(clinic_key, []).append(day)
     with told_in_a_sentence():
         opened = warehouse.open()
-        reports = [_pull_orders(context.run_id, fullscript, opened, key, sorted(asked)) for key, asked in days.items()]
+        reports = [
+            _pull_orders(context.run.run_id, fullscript, opened, key, sorted(asked)) for key, asked in days.items()
+        ]
         yield from results(reports, ["orders", "order_line_items"])
 
 

@@ -1,0 +1,38 @@
+"""Whether a server answers at all, and what its clock says: for `doctor`, with no token and no effect.
+
+What does not belong here: reading data (`session`).
+"""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api.errors import BadResponse
+from fullscript_pipeline.api.http import Ask, HttpClient
+from fullscript_pipeline.settings import ServerSettings
+
+_PATIENCE_SECONDS = 5.0
+
+
+def clock_offset(server: ServerSettings) -> timedelta:
+    """How far the server's clock is ahead of this machine's, to about a second; any status is an answer.
+
+    One request without a token. Raises ServerError when nobody answers, BadResponse for an answer without a Date.
+    """
+    with HttpClient(connect_seconds=_PATIENCE_SECONDS, read_seconds=_PATIENCE_SECONDS) as client:
+        asked_at = clock.real_now()
+        answer = client.send(Ask("clinic", server.name, f"{server.api_url}/clinic"))
+        answered_at = clock.real_now()
+    theirs = _moment(answer.date)
+    if theirs is None:
+        raise BadResponse(answer.asked(), "the answer has no Date", "Something else may answer in the server's place.")
+    # The header has whole seconds: take the middle of its second and of our waiting.
+    return theirs + timedelta(seconds=0.5) - (asked_at + (answered_at - asked_at) / 2)
+
+
+def _moment(header: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(header or "")
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

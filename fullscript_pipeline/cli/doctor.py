@@ -1,0 +1,47 @@
+"""`doctor`: read-only health, a line a check.
+
+What does not belong here: the checks (`health`).
+"""
+
+import json
+from collections.abc import Iterable
+
+import click
+
+from fullscript_pipeline.cli.say import data, talk
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.health import Finding, check_all, exit_code
+from fullscript_pipeline.health.finding import failed
+from fullscript_pipeline.settings import load_settings
+
+_COLOURS = {"pass": "green", "fail": "red", "skip": "yellow"}
+
+
+@click.command(help="Read-only health: settings, key, files, servers, tokens, warehouse. Skipped is not pass.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def doctor(as_json: bool) -> int:
+    findings = []
+    for finding in _findings():
+        findings.append(finding)
+        _show(finding, as_json)
+    counts = {state: sum(one.state == state for one in findings) for state in _COLOURS}
+    talk(f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} not checked")
+    return exit_code(findings)
+
+
+def _findings() -> Iterable[Finding]:
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        return [failed("settings.read", str(error), "Change it as the sentence says.", error.exit_code)]
+    return check_all(settings)
+
+
+def _show(finding: Finding, as_json: bool) -> None:
+    if as_json:
+        data(json.dumps(finding.as_json()))
+        return
+    state = click.style(finding.state.ljust(4), fg=_COLOURS[finding.state])
+    data(f"{state}  {finding.id}: {finding.what}")
+    if finding.fix:
+        data(f"      fix: {finding.fix}")

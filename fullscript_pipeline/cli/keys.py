@@ -1,0 +1,33 @@
+"""`keys rotate`: put the tokens under a new encryption key.
+
+What does not belong here: encrypting (`state.keyring`).
+"""
+
+import click
+
+from fullscript_pipeline.cli.say import talk
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.settings import encryption_keys, load_settings
+from fullscript_pipeline.state import StateStore
+
+
+@click.group(help="The encryption key.")
+def keys() -> None:
+    pass
+
+
+@keys.command(help="Seal every stored token with the first key of FULLSCRIPT_ENCRYPTION_KEY (new,old).")
+def rotate() -> None:
+    settings = load_settings()
+    listed = encryption_keys(settings.encryption_key)
+    if not listed:
+        raise ConfigurationError(
+            "There is no encryption key: set FULLSCRIPT_ENCRYPTION_KEY to the new key, a comma and the former one."
+        )
+    if not settings.state_path.exists():
+        raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        number = store.reencrypt_grants()
+    talk(f"{number} grants are sealed with the first of {len(listed)} keys.")
+    if settings.warehouse_path.exists() and len(listed) > 1:
+        talk("Keep the list as it is: the warehouse and the landing files stay under its last key.")

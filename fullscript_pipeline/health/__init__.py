@@ -1,0 +1,48 @@
+"""Is everything in order? Plain functions that look and report; nothing here changes anything, or prints.
+
+What does not belong here: repairs, and the words of the command line (`cli/doctor.py`).
+"""
+
+from collections.abc import Iterator
+
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.health.clinics import check_clinics
+from fullscript_pipeline.health.finding import Finding, failed_by, skipped
+from fullscript_pipeline.health.servers import check_servers
+from fullscript_pipeline.health.setup import check_setup
+from fullscript_pipeline.health.warehouse import check_warehouse
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+
+__all__ = ["Finding", "check_all", "exit_code"]
+
+
+def check_all(settings: Settings) -> Iterator[Finding]:
+    """Every check, the cheap ones first. Raises nothing of the family of `errors`: what is wrong is a finding."""
+    store, opened = _open(settings)
+    try:
+        yield from check_setup(settings, store.fact("kind") if store else None)
+        yield opened
+        yield from check_servers(settings, store)
+        if store:
+            yield from check_clinics(store)
+        yield from check_warehouse(settings, store)
+    finally:
+        if store:
+            store.close()
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 when nothing failed; else 78 (settings come first: nothing works without them), 77, or 1."""
+    codes = {finding.exit_code for finding in findings if finding.state == "fail"}
+    return next((code for code in (ConfigurationError.exit_code, 77, 1) if code in codes), 0)
+
+
+def _open(settings: Settings) -> tuple[StateStore | None, Finding]:
+    if not settings.state_path.exists():
+        return None, skipped("state.store", f"there is none at {settings.state_path} yet; `connect` makes it")
+    try:
+        store = StateStore(settings.state_path, settings.encryption_key, read_only=True)
+    except PipelineError as error:
+        return None, failed_by("state.store", error)
+    return store, Finding("state.store", "pass", "can be read")

@@ -1,0 +1,72 @@
+"""Each connected clinic: does its grant work, what may it read, how old is its token.
+
+What does not belong here: asking the server. A token is a token only until it is used, and using one may rotate it;
+health only looks.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import Grant, missing_read_scopes, write_scopes
+from fullscript_pipeline.errors import NeedsConnect, PipelineError
+from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.state import Clinic, StateStore
+
+_FAILED_WITHIN = timedelta(hours=1)
+
+
+def check_clinics(store: StateStore) -> Iterator[Finding]:
+    """Two findings for every clinic; one when there is none."""
+    clinics = store.clinics()
+    if not clinics:
+        yield skipped("clinics.connected", "no clinic is connected; `fullscript-pipeline connect` connects one")
+    for clinic in clinics:
+        try:
+            yield from _grant(store, clinic)
+        except PipelineError as error:
+            yield failed_by(f"clinic.{clinic.clinic_key}.token", error)
+
+
+def _grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+    token, scopes = f"clinic.{clinic.clinic_key}.token", f"clinic.{clinic.clinic_key}.scopes"
+    grant = store.load_grant(clinic)
+    connect = f"Run `fullscript-pipeline connect {clinic.server}` and sign in as a user of that clinic."
+    if grant is None or clinic.status != "ok":
+        reason = clinic.status_reason or "it has no grant that works"
+        yield failed(token, f"needs a connect: {reason}", connect, NeedsConnect.exit_code)
+        yield skipped(scopes, "no working grant")
+        return
+    asked = store.token_failure(clinic, _FAILED_WITHIN.total_seconds())
+    if asked is not None:
+        what = f"the last renewal failed at the server (status {asked.status or 'none'}, X-Request-Id "
+        yield failed(token, f"{what}{asked.request_id or 'not given'})", "Run the pull again; no connect is needed.")
+    else:
+        yield passed(token, _life(grant, len(store.grants(clinic))))
+    yield _scopes(scopes, grant, connect)
+
+
+def _life(grant: Grant, users: int) -> str:
+    now = clock.real_now()
+    age, left = now - grant.obtained_at, grant.expires_at - now
+    ends = f"ends in {_span(left)}" if left > timedelta() else "has ended and is renewed at the next use"
+    unproven = "; not used yet, the refresh token before it is kept" if grant.previous_refresh_token else ""
+    more = f"; {users} users connected" if users > 1 else ""
+    return f"token of {grant.user_type or 'a user'}, {_span(age)} old, {ends}{unproven}{more}"
+
+
+def _scopes(check: str, grant: Grant, connect: str) -> Finding:
+    missing = missing_read_scopes(grant.scopes)
+    needless = write_scopes(grant.scopes)
+    if missing:
+        costs = "; ".join(f"no {scope}: {cost}" for scope, cost in missing.items())
+        return failed(check, costs, f"Give the app these scopes in the vendor's dashboard. {connect}")
+    note = f"; {', '.join(needless)} could be taken off the app" if needless else ""
+    return passed(check, f"all scopes we read with{note}")
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"

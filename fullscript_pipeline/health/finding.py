@@ -1,0 +1,46 @@
+"""What a health check has to say.
+
+What does not belong here: any check.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from fullscript_pipeline.errors import PipelineError
+
+State = Literal["pass", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`id` is stable, for scripts: the room, its subject where there are several, the check. No secret, no PHI.
+
+    A `skip` says why the check could not be made, and is no pass; `fix` says what to do about a `fail`. `exit_code` is
+    the contract's (docs/architecture.md) for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
+    """
+
+    id: str
+    state: State
+    what: str
+    fix: str | None = None
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def passed(check: str, what: str) -> Finding:
+    return Finding(check, "pass", what)
+
+
+def skipped(check: str, why: str) -> Finding:
+    return Finding(check, "skip", why)
+
+
+def failed(check: str, what: str, fix: str, exit_code: int = 1) -> Finding:
+    return Finding(check, "fail", what, fix, exit_code)
+
+
+def failed_by(check: str, error: PipelineError, fix: str = "See the sentence: it says what to do.") -> Finding:
+    """A check that ended in an error of ours; its sentence says what, where and what to do."""
+    return failed(check, str(error), fix, error.exit_code if error.exit_code in (77, 78) else 1)

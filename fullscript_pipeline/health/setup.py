@@ -1,0 +1,146 @@
+"""Settings and files: apps, the encryption key, modes, disk.
+
+What does not belong here: anything that asks a server or opens a store.
+"""
+
+import os
+import shutil
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+from fullscript_pipeline.health.finding import Finding, failed, passed, skipped
+from fullscript_pipeline.health.volume import is_encrypted
+from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
+
+_GIB = 1024**3
+# Nobody guesses this many bits; a derived key is only as strong as the text it comes from.
+_ENOUGH_BITS = 100
+_KEY_FIX = (
+    "Set FULLSCRIPT_ENCRYPTION_KEY (or FULLSCRIPT_ENCRYPTION_KEY_FILE) to a long random text, for example what "
+    "`openssl rand -base64 32` prints"
+)
+_CONFIGURATION = 78
+
+
+def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
+    """`kind` is what the data directory holds (sandbox, production), None while nothing is connected."""
+    yield from _apps(settings)
+    yield _key(settings)
+    yield _clock(kind)
+    yield from _modes(settings)
+    yield _disk(settings)
+    yield _volume(settings, kind)
+
+
+def configured(settings: Settings) -> list[ServerSettings]:
+    """The servers whose app is set up, wholly."""
+    return [server for server in settings.servers.values() if server.client_id and server.client_secret]
+
+
+def _apps(settings: Settings) -> Iterator[Finding]:
+    for server in settings.servers.values():
+        if bool(server.client_id) != bool(server.client_secret):
+            missing = server.variable("CLIENT_SECRET" if server.client_id else "CLIENT_ID")
+            yield failed(
+                f"settings.{server.name}.app", f"{missing} is not set", f"Set {missing} as well.", _CONFIGURATION
+            )
+        elif server.client_id and server.is_production and not settings.encryption_key:
+            what = f"server {server.name} holds real patients and no encryption key is set"
+            yield failed(f"settings.{server.name}.app", what, f"{_KEY_FIX}.", _CONFIGURATION)
+        elif server.client_id:
+            yield passed(f"settings.{server.name}.app", f"set up, at {server.api_url}")
+    if not any(server.client_id or server.client_secret for server in settings.servers.values()):
+        fix = "Set FULLSCRIPT_<ENV>_CLIENT_ID and _CLIENT_SECRET from the vendor's API dashboard."
+        yield failed("settings.apps", "no app of any server is set up", fix, _CONFIGURATION)
+
+
+def _key(settings: Settings) -> Finding:
+    keys = encryption_keys(settings.encryption_key)
+    if not keys:
+        return skipped("settings.key", "no encryption key is set (sandbox servers may do without)")
+    if weak := [number for number, key in enumerate(keys, 1) if bits(key) < _ENOUGH_BITS]:
+        which = f"key {', '.join(map(str, weak))} of {len(keys)}" if len(keys) > 1 else "the encryption key"
+        fix = f"{_KEY_FIX}. Before that, with data already there: list the new key first, then `keys rotate`."
+        return failed("settings.key", f"{which} is short or repeats itself: it can be guessed", fix, _CONFIGURATION)
+    return passed("settings.key", f"strong; {len(keys)} in use" if len(keys) > 1 else "strong")
+
+
+def bits(key: str) -> float:
+    """A generous guess at how hard a text is to guess: its kinds of characters, not counting repetition."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+    width = sum(len(kind) for kind in kinds if set(kind) & set(key))
+    width += 33 if set(key) - set("".join(kinds)) else 0
+    distinct = len(set(key))
+    # No more distinct characters than these: a random text of its length would have most of them.
+    return min(len(key), distinct * 2.5) * (width.bit_length() - 0.5)
+
+
+def _clock(kind: str | None) -> Finding:
+    moved = os.environ.get("FULLSCRIPT_NOW", "").strip()
+    if moved and kind == "production":
+        return failed("settings.now", "FULLSCRIPT_NOW moves the clock of real data", "Unset it.", _CONFIGURATION)
+    return passed(
+        "settings.now", f"the data's clock is set to {moved}" if moved else "the data's clock is the real one"
+    )
+
+
+def _modes(settings: Settings) -> Iterator[Finding]:
+    dotenv = Path(".env")
+    if dotenv.exists() and dotenv.stat().st_mode & 0o077 and _holds_a_secret(dotenv):
+        yield failed("files.dotenv", ".env holds secrets and other users can read it", "chmod 600 .env", _CONFIGURATION)
+    if not settings.data_dir.exists():
+        yield skipped("files.modes", f"there is no data directory {settings.data_dir} yet")
+        return
+    # A private folder protects what is in it; so: the directory, its folders, and the files right in it.
+    there = [settings.data_dir, *sorted(settings.data_dir.iterdir())]
+    loose = [path for path in there if not path.is_symlink() and path.lstat().st_mode & 0o077]
+    loose = [path for path in loose if path.name != ".gitkeep"]
+    if loose:
+        names = ", ".join(str(path) for path in loose[:5]) + (" ..." if len(loose) > 5 else "")
+        fix = f"chmod -R go= {settings.data_dir}"
+        yield failed("files.modes", f"other users can read {len(loose)} of our files and folders: {names}", fix)
+    else:
+        yield passed("files.modes", f"{settings.data_dir} and what is in it are private")
+    if not os.access(settings.data_dir, os.W_OK | os.X_OK):
+        fix = "Change its owner, or set FULLSCRIPT_DATA_DIR to a folder you own."
+        yield failed("files.writable", f"{settings.data_dir} cannot be written to", fix, _CONFIGURATION)
+
+
+def _holds_a_secret(dotenv: Path) -> bool:
+    try:
+        text = dotenv.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return any(word in text for word in ("_CLIENT_SECRET", "_ENCRYPTION_KEY=", "_SIGNATURE_KEYS"))
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = _nearest(settings.data_dir)
+    free = shutil.disk_usage(folder).free
+    size = settings.warehouse_path.stat().st_size if settings.warehouse_path.exists() else 0
+    # The published copy and a rebuilt file each need room for another warehouse.
+    needed = max(_GIB, 2 * size)
+    told = f"{free / _GIB:.1f} GiB free, {needed / _GIB:.1f} needed"
+    if free < needed:
+        return failed("files.disk", told, f"Free some space on the volume of {folder}, or move the data directory.")
+    return passed("files.disk", told)
+
+
+def _volume(settings: Settings, kind: str | None) -> Finding:
+    if settings.encryption_key:
+        return passed("files.volume", "an encryption key is set, so the volume need not be encrypted")
+    encrypted = is_encrypted(_nearest(settings.data_dir))
+    if encrypted:
+        return passed("files.volume", "no encryption key is set, but the volume is encrypted")
+    if kind == "sandbox":
+        return skipped("files.volume", "the directory holds a sandbox's data in plain files, and nothing else")
+    if encrypted is None:
+        return skipped("files.volume", "no encryption key is set, and whether the volume is encrypted cannot be told")
+    fix = f"{_KEY_FIX}, or move the data directory to an encrypted volume."
+    return failed("files.volume", "no encryption key is set and the volume is not encrypted", fix)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or its nearest ancestor that exists."""
+    return next(one for one in (folder, *folder.parents) if one.exists())

@@ -1,0 +1,104 @@
+"""Who holds the warehouse, and when each clinic was last pulled.
+
+The file is opened only when nobody holds it, and only to read. What does not belong here: repairing anything.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import psutil
+from filelock import FileLock, Timeout
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.errors import Busy, PipelineError
+from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+
+# A daily pull that is this late has been missed.
+_LATE = timedelta(hours=36)
+# A run keeps the file for seconds at a time; whoever keeps it so long is stuck, or a program that was left open.
+_LONG_HELD = timedelta(hours=1)
+_LAST_PULLS = "SELECT clinic_id, max(observed_at) FROM ops.pulls WHERE outcome = 'loaded' GROUP BY ALL"
+
+
+def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
+    """Who holds the file; then, for every connected clinic, its last pull."""
+    clinics = store.clinics() if store else []
+    if not settings.warehouse_path.exists():
+        yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` makes it")
+        yield from (_never(clinic) for clinic in clinics)
+        return
+    lock = _lock(settings)
+    yield lock
+    if lock.what.startswith("held"):
+        yield skipped("warehouse.pulls", f"the warehouse is {lock.what}")
+        return
+    try:
+        with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
+            pulled = dict(con.execute(_LAST_PULLS).fetchall())
+    except Busy as error:
+        yield skipped("warehouse.pulls", str(error))
+        return
+    except (PipelineError, duckdb.Error) as error:
+        told = error if isinstance(error, PipelineError) else PipelineError("The warehouse has no table ops.pulls.")
+        yield failed_by("warehouse.pulls", told)
+        return
+    yield passed(
+        "warehouse.open", "can be opened with the key as it is set" if settings.warehouse_key else "can be read"
+    )
+    yield from (_last_pull(clinic, pulled.get(clinic.clinic_id)) for clinic in clinics)
+
+
+def _lock(settings: Settings) -> Finding:
+    """Reads the lock's files; takes the lock itself for no longer than it takes to see that it is free."""
+    lock = settings.warehouse_path.with_name(f"{settings.warehouse_path.name}.lock")
+    if not lock.exists():
+        return passed("warehouse.lock", "free")
+    try:
+        with FileLock(lock, timeout=0):
+            return passed("warehouse.lock", "free")
+    except Timeout:
+        pass
+    except OSError as problem:
+        return skipped("warehouse.lock", f"its lock file cannot be opened ({problem.strerror})")
+    return _holder(lock.with_name(f"{settings.warehouse_path.name}.holder"))
+
+
+def _holder(note: Path) -> Finding:
+    """Who wrote the note last, and when: it is written each time the lock is taken."""
+    pid, since = _read(note)
+    held = timedelta(seconds=clock.real_now().timestamp() - since)
+    try:
+        told = f"held by process {pid} ({psutil.Process(int(pid)).name()}) since {held.total_seconds():.0f} s"
+    except (ValueError, psutil.Error):
+        return passed("warehouse.lock", "held by another process")
+    if held > _LONG_HELD:
+        return failed("warehouse.lock", told, f"A run keeps it for seconds: stop process {pid}, or wait for its end.")
+    return passed("warehouse.lock", told)
+
+
+def _read(note: Path) -> tuple[str, float]:
+    try:
+        return note.read_text().strip(), note.stat().st_mtime
+    except OSError:
+        return "", 0.0
+
+
+def _last_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
+    if pulled is None:
+        return _never(clinic)
+    late = clock.now() - pulled
+    told = f"last pulled {pulled:%Y-%m-%d %H:%M} UTC"
+    if late > _LATE:
+        fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and look why the schedule did not."
+        return failed(f"clinic.{clinic.clinic_key}.pulled", f"{told}, {late.days} days ago", fix)
+    return passed(f"clinic.{clinic.clinic_key}.pulled", told)
+
+
+def _never(clinic: Clinic) -> Finding:
+    fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`."
+    return failed(f"clinic.{clinic.clinic_key}.pulled", "never pulled", fix)

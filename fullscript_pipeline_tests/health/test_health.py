@@ -1,0 +1,288 @@
+"""Every check on a healthy and on a broken set-up: what it says, its fix, the exit code, and that it only looks."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef, open_session
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.health import Finding, check_all, exit_code
+from fullscript_pipeline.health.setup import bits
+from fullscript_pipeline.health.volume import is_encrypted
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline_tests.api.connected import connect, environment, free_redirect_uri, settings_for
+from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
+from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+
+KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
+Ready = tuple[RunningSandbox, Settings, ClinicRef]
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Iterator[Ready]:
+    """A connected clinic whose warehouse says that it was pulled a moment ago; nothing is open."""
+    with (
+        running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri()) as sandbox,
+        settings_for(sandbox, tmp_path / "data", FULLSCRIPT_ENCRYPTION_KEY=KEY) as settings,
+    ):
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            clinic = connect(settings, store, sandbox, next(iter(sandbox.clinics)))
+        _pulled(settings, clinic.clinic_id, timedelta())
+        yield sandbox, settings, clinic
+
+
+def _pulled(settings: Settings, clinic_id: str, ago: timedelta) -> None:
+    with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
+        con.execute("CREATE SCHEMA IF NOT EXISTS ops")
+        con.execute("CREATE OR REPLACE TABLE ops.pulls (clinic_id VARCHAR, observed_at TIMESTAMPTZ, outcome VARCHAR)")
+        con.execute("INSERT INTO ops.pulls VALUES (?, ?, 'loaded')", [clinic_id, clock.now() - ago])
+
+
+def _found(settings: Settings) -> dict[str, Finding]:
+    return {finding.id: finding for finding in check_all(settings)}
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Every file but SQLite's own shared memory, the lock note and the sandbox's."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(("-shm", "-wal", ".holder"))
+    }
+
+
+def test_a_healthy_set_up_passes_and_is_not_touched(ready: Ready) -> None:
+    sandbox, settings, clinic = ready
+    before = _contents(settings.data_dir)
+    sandbox.control.reset_requests()
+    found = _found(settings)
+    assert {one.id: one.what for one in found.values() if one.state != "pass"} == {}
+    assert exit_code(list(found.values())) == 0
+    key = clinic.clinic_key
+    assert {f"clinic.{key}.{what}" for what in ("token", "scopes", "pulled")} <= set(found)
+    assert {f"server.us-snd.{what}" for what in ("clock", "budget")} <= set(found)
+    assert _contents(settings.data_dir) == before
+    assert sandbox.control.requests()["total"] == 2  # one for the clock of each server, no token call
+    assert not (set(os.environ) & {"DAGSTER_HOME"})
+
+
+def test_nothing_set_up_is_told_and_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    found = _found(load_settings())
+    assert {one.id for one in found.values() if one.state == "fail"} >= {"settings.apps"}
+    assert {found[one].state for one in ("settings.key", "files.modes", "state.store", "warehouse.lock")} == {"skip"}
+    assert exit_code(list(found.values())) == 78
+    assert list(tmp_path.iterdir()) == []
+
+
+def _half_an_app(settings: Settings) -> Settings:
+    return _with_server(settings, "us-snd", client_secret=None)
+
+
+def _production_without_key(settings: Settings) -> Settings:
+    production = _with_server(settings, "us", client_id="id", client_secret="secret", api_url="http://127.0.0.1:9/api")
+    return replace(production, encryption_key=None)
+
+
+def _weak_key(settings: Settings) -> Settings:
+    return replace(settings, encryption_key=f"password1234,{KEY}")
+
+
+def _other_key(settings: Settings) -> Settings:
+    return replace(settings, encryption_key=KEY[::-1])
+
+
+def _nobody_there(settings: Settings) -> Settings:
+    return _with_server(settings, "us-snd", api_url="http://127.0.0.1:9/api")
+
+
+def _open_folder(settings: Settings) -> Settings:
+    settings.landing_dir.chmod(0o755)
+    return settings
+
+
+def _never_pulled(settings: Settings) -> Settings:
+    _pulled(settings, "somebody else", timedelta())
+    return settings
+
+
+def _late(settings: Settings) -> Settings:
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        _pulled(settings, store.clinics()[0].clinic_id, timedelta(days=3))
+    return settings
+
+
+def _with_server(settings: Settings, name: str, **changes: Any) -> Settings:
+    changed = replace(settings.server(name), **changes)
+    return replace(settings, servers={**settings.servers, name: changed})
+
+
+@pytest.mark.parametrize(
+    ("break_it", "check", "code", "words"),
+    [
+        (_half_an_app, "settings.us-snd.app", 78, "CLIENT_SECRET is not set"),
+        (_production_without_key, "settings.us.app", 78, "real patients"),
+        (_weak_key, "settings.key", 78, "key 1 of 2 is short"),
+        (_other_key, "clinic.maple-street.token", 78, "another key"),
+        (_other_key, "warehouse.pulls", 78, "cannot be opened with FULLSCRIPT_ENCRYPTION_KEY"),
+        (_nobody_there, "server.us-snd.clock", 1, "refused"),
+        (_open_folder, "files.modes", 1, "landing"),
+        (_never_pulled, "clinic.maple-street.pulled", 1, "never pulled"),
+        (_late, "clinic.maple-street.pulled", 1, "3 days ago"),
+    ],
+)
+def test_what_is_broken_fails_with_its_fix(ready: Ready, break_it: Any, check: str, code: int, words: str) -> None:
+    found = _found(break_it(ready[1]))
+    one = found[check.replace("maple-street", ready[2].clinic_key)]
+    assert (one.state, one.exit_code) == ("fail", code), one
+    assert words in one.what
+    assert one.fix
+    assert exit_code(list(found.values())) == code
+
+
+def test_a_clinic_that_needs_a_connect_is_77(ready: Ready) -> None:
+    sandbox, settings, clinic = ready
+    sandbox.control.revoke(next(iter(sandbox.clinics)))
+    with (
+        StateStore(settings.state_path, settings.encryption_key) as store,
+        open_session(settings, store, clinic) as session,
+        pytest.raises(NeedsConnect),
+    ):
+        session.one("clinic")
+    _late(settings)
+    found = _found(settings)
+    token = found[f"clinic.{clinic.clinic_key}.token"]
+    assert (token.state, token.exit_code) == ("fail", 77)
+    assert "connect us-snd" in str(token.fix)
+    assert found[f"clinic.{clinic.clinic_key}.scopes"].state == "skip"
+    assert exit_code(list(found.values())) == 77  # before the 1 of the late pull
+
+
+def test_a_missing_scope_says_what_it_costs(tmp_path: Path) -> None:
+    scopes = "catalog:read clinic:read clinic:write patients:read patients:treatment_plan_history"
+    with (
+        running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri(), scopes=scopes) as sandbox,
+        settings_for(sandbox, tmp_path / "data") as settings,
+    ):
+        with StateStore(settings.state_path) as store:
+            clinic = connect(settings, store, sandbox, next(iter(sandbox.clinics)))
+        found = _found(settings)
+    one = found[f"clinic.{clinic.clinic_key}.scopes"]
+    assert one.state == "fail"
+    assert "no patients:order_history: orders, labs and adherence stay empty" in one.what
+    assert found["files.volume"].state == "skip"  # only a sandbox's data, in plain files
+
+
+@pytest.mark.parametrize(
+    ("date", "words"), [("Mon, 01 Jan 2024 00:00:00 GMT", "behind ours"), ("nonsense", "has no Date")]
+)
+def test_a_clock_that_is_off_and_an_answer_without_a_date(ready: Ready, date: str, words: str) -> None:
+    with odd_server([Reply(401, headers={"Date": date})]) as server:
+        one = _found(_with_server(ready[1], "us-snd", api_url=server.url))["server.us-snd.clock"]
+    assert one.state == "fail"
+    assert words in one.what
+    assert "authorization" not in server.seen[0].headers
+
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from fullscript_pipeline.warehouse.connection import Warehouse
+with Warehouse(Path(sys.argv[1]), sys.argv[2]).read():
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_whoever_holds_the_warehouse_is_named_and_left_alone(ready: Ready) -> None:
+    settings = ready[1]
+    run = [sys.executable, "-c", _HOLDER, str(settings.warehouse_path), KEY]
+    with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "held"
+        found = _found(settings)
+        note = settings.warehouse_path.with_name("fullscript.duckdb.holder")
+        os.utime(note, (0, note.stat().st_mtime - 7200))
+        later = _found(settings)
+        holder.communicate("done\n", timeout=20)
+    assert found["warehouse.lock"].state == "pass"
+    assert f"process {holder.pid}" in found["warehouse.lock"].what
+    assert found["warehouse.pulls"].state == "skip"
+    assert later["warehouse.lock"].state == "fail"
+    assert _found(settings)["warehouse.lock"].what == "free"
+
+
+def test_an_encrypted_volume_is_seen_through_what_it_is_made_of(tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev
+    sys_block = tmp_path / "block"
+    logical = sys_block / f"{os.major(device)}:{os.minor(device)}"
+    assert is_encrypted(tmp_path, sys_block) is None
+    crypt = logical / "slaves" / "dm-0"
+    (crypt / "dm").mkdir(parents=True)
+    assert is_encrypted(tmp_path, sys_block) is False
+    (crypt / "dm" / "uuid").write_text("CRYPT-LUKS2-0123\n")
+    assert is_encrypted(tmp_path, sys_block) is True
+
+
+@pytest.mark.parametrize(
+    ("key", "strong"), [("password", False), ("a" * 200, False), ("abcd" * 20, False), (KEY, True)]
+)
+def test_how_strong_a_key_is(key: str, strong: bool) -> None:
+    assert (bits(key) >= 100) == strong
+
+
+def _command(sandbox: RunningSandbox, settings: Settings, *arguments: str, **more: str) -> Any:
+    variables = {**os.environ, **environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": KEY, **more}
+    run = [sys.executable, "-m", "fullscript_pipeline", *arguments]
+    return subprocess.run(run, env=variables, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_command_prints_a_line_a_check(ready: Ready) -> None:
+    sandbox, settings, clinic = ready
+    answered = _command(sandbox, settings, "doctor", "--json")
+    lines = [json.loads(line) for line in answered.stdout.splitlines()]
+    assert answered.returncode == 0
+    assert {line["state"] for line in lines} == {"pass"}
+    assert {"id", "state", "what", "fix"} <= set(lines[0])
+    assert f"{len(lines)} passed, 0 failed, 0 not checked" in answered.stderr
+    settings.landing_dir.chmod(0o750)
+    answered = _command(sandbox, settings, "doctor")
+    assert answered.returncode == 1
+    assert "fail  files.modes" in answered.stdout
+    assert "fix: chmod" in answered.stdout
+    answered = _command(sandbox, settings, "doctor", "--json", FULLSCRIPT_TIME_ZONE="Mars/North")
+    assert answered.returncode == 78
+    assert json.loads(answered.stdout)["id"] == "settings.read"
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        grant = store.load_grant(clinic)
+    assert grant is not None
+    assert grant.access_token not in answered.stdout + answered.stderr
+
+
+def test_keys_rotate_puts_the_tokens_under_the_new_key_alone(ready: Ready) -> None:
+    sandbox, settings, clinic = ready
+    new = "v5Zk8-another_long_random_text-7Yq2Xc9Wm"
+    answered = _command(sandbox, settings, "keys", "rotate", FULLSCRIPT_ENCRYPTION_KEY=f"{new},{KEY}")
+    assert answered.returncode == 0, answered.stderr
+    assert "1 grants are sealed with the first of 2 keys" in answered.stderr
+    with StateStore(settings.state_path, new) as store:
+        assert store.load_grant(clinic) is not None
+    listed = replace(settings, encryption_key=f"{new},{KEY}")
+    assert {one.id for one in check_all(listed) if one.state != "pass"} == set()  # the warehouse is under the last key
+    answered = _command(sandbox, settings, "keys", "rotate", FULLSCRIPT_ENCRYPTION_KEY="neither-of-the-two-keys-41")
+    assert answered.returncode == 78
+    assert "another key" in answered.stderr
