@@ -1,4 +1,4 @@
-# ruff: noqa: N818 - the names are the project's contract
+
 """The family of everything that can go wrong between us and Fullscript.
 
     PipelineError                      (fullscript_pipeline.errors)
