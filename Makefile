@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check check-all soak ui lock clean
 
 demo: $(READY)

@@ -1,13 +1,15 @@
 """How fast the adherence engine is: a full recompute, a hundred patients, and the ratio to the day-by-day oracle.
 
-    python benchmarks/adherence.py [FILLS] [ROWS]
+python benchmarks/adherence.py [FILLS] [ROWS]
 """
 
 import resource
 import sys
 import time
+from collections.abc import Hashable
 from datetime import date
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,25 +57,24 @@ def world(fills: int, rows: int, seed: int = 7) -> tuple[pd.DataFrame, pd.DataFr
 def by_day(recommendations: pd.DataFrame, fills: pd.DataFrame) -> float:
     """Seconds the day-by-day definition needs for the same rows."""
     begun = time.perf_counter()
-    bought = {key: group for key, group in fills.groupby(["patient_id", "product_id"])}
-    for key, group in recommendations.groupby(["patient_id", "product_id"]):
-        plans = [
-            oracle.Plan(
-                str(plan_id),
-                versions["start"].iloc[0].date(),
-                None if pd.isna(versions["end"].iloc[0]) else versions["end"].iloc[0].date(),
-                tuple(
-                    oracle.Dose(row.dose_from.date(), Fraction(row.units_per_day_min), Fraction(row.units_per_day_max))
-                    for row in versions.itertuples()
-                ),
-            )
-            for plan_id, versions in group.groupby("treatment_plan_id")
-        ]
-        supply = bought.get(key, fills.iloc[:0])
-        oracle.pool_figures(
-            plans, [oracle.Fill(row.filled_on.date(), Fraction(row.units)) for row in supply.itertuples()], AS_OF
-        )
+    bought: dict[object, list[oracle.Fill]] = {}
+    for fill in fills.to_dict("records"):
+        one = oracle.Fill(fill["filled_on"].date(), Fraction(fill["units"]))
+        bought.setdefault((fill["patient_id"], fill["product_id"]), []).append(one)
+    for key, pool in recommendations.groupby(["patient_id", "product_id"]):
+        plans = [_plan(versions.to_dict("records")) for _, versions in pool.groupby("treatment_plan_id")]
+        oracle.pool_figures(plans, bought.get(key, []), AS_OF)
     return time.perf_counter() - begun
+
+
+def _plan(versions: list[dict[Hashable, Any]]) -> oracle.Plan:
+    first = versions[0]
+    doses = [
+        oracle.Dose(one["dose_from"].date(), Fraction(one["units_per_day_min"]), Fraction(one["units_per_day_max"]))
+        for one in versions
+    ]
+    end = None if pd.isna(first["end"]) else first["end"].date()
+    return oracle.Plan(first["treatment_plan_id"], first["start"].date(), end, tuple(doses))
 
 
 def timed(recommendations: pd.DataFrame, fills: pd.DataFrame) -> float:

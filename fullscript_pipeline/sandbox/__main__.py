@@ -16,10 +16,22 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--directory", type=Path, required=True, help="where its state is kept")
     parser.add_argument("--port", type=int, required=True, help="0 lets the system choose")
-    for name in ("seed", "clinics", "patients", "products", "history-days", "token-seconds"):
+    for name in (
+        "seed",
+        "clinics",
+        "patients",
+        "products",
+        "history-days",
+        "token-seconds",
+        "rate-limit",
+        "rate-window",
+    ):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--start", type=date.fromisoformat, help="the world's first present day, YYYY-MM-DD")
     parser.add_argument("--redirect-uri")
+    parser.add_argument("--scopes", help="with spaces")
+    parser.add_argument("--quirks", help="all, or names with commas; none: an empty text")
+    parser.add_argument("--assigned-patients-only", action=argparse.BooleanOptionalAction, default=None)
     options = vars(parser.parse_args(arguments))
     try:
         serve(**options, on_ready=lambda url: print(f"sandbox ready {url}", flush=True))  # noqa: T201

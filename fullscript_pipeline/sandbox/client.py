@@ -78,6 +78,10 @@ class SandboxControl:
         """Clears every fault."""
         self._ask("DELETE", "faults")
 
+    def set_quirks(self, *names: str) -> None:
+        """Turns these quirks on and all others off."""
+        self._ask("POST", "quirks", {"quirks": names})
+
     def _ask(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             response = self._http.request(method, f"/_sandbox/{what}", json=body)

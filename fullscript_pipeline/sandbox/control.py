@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.quirks import QUIRKS
 from fullscript_pipeline.sandbox.replies import error_answer, json_answer
 
 Body = dict[str, Any]
@@ -36,6 +37,8 @@ class Control:
             Route("/_sandbox/faults", self.arm, methods=["POST"]),
             Route("/_sandbox/faults", self.disarm, methods=["DELETE"]),
             Route("/_sandbox/elsewhere/{path:path}", self.elsewhere, methods=["GET", "POST"]),
+            Route("/_sandbox/quirks", self.quirks, methods=["GET"]),
+            Route("/_sandbox/quirks", self.set_quirks, methods=["POST"]),
             Route("/_sandbox/settings", self.settings, methods=["POST"]),
             Route("/_sandbox/tokens/expire", self.expire, methods=["POST"]),
             Route("/_sandbox/tokens/revoke", self.revoke, methods=["POST"]),
@@ -78,6 +81,14 @@ class Control:
         seen["with_authorization"] += "authorization" in request.headers
         return error_answer(404, "This is another host")
 
+    async def quirks(self, _: Request) -> Response:
+        """Every quirk there is, and those that are on."""
+        return json_answer(self._quirks())
+
+    async def set_quirks(self, request: Request) -> Response:
+        """`{"quirks": "all"}` or a list of names: these and no others are on."""
+        return await _do(request, self._set_quirks)
+
     async def settings(self, request: Request) -> Response:
         """`{"rate_limit": 100}`: changes what may be changed in a living world; answers all settings."""
         return await _do(request, self._change)
@@ -89,6 +100,13 @@ class Control:
     async def revoke(self, request: Request) -> Response:
         """`{"clinic": slug}`: the clinic's user takes the app's authorization back."""
         return await _do(request, lambda body: {"revoked": self.sandbox.oauth.forget(clinic=self._slug(body))})
+
+    def _quirks(self) -> Body:
+        return {"quirks": QUIRKS, "on": sorted(self.sandbox.quirks.names)}
+
+    def _set_quirks(self, body: Body) -> Body:
+        self.sandbox.change({"quirks": body.get("quirks", "")})
+        return self._quirks()
 
     def _change(self, body: Body) -> Body:
         self.sandbox.change(body)

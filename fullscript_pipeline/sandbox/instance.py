@@ -14,6 +14,7 @@ from fullscript_pipeline.sandbox.faults import FaultPlan
 from fullscript_pipeline.sandbox.ledger import Ledger
 from fullscript_pipeline.sandbox.limit import RollingLimit
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
+from fullscript_pipeline.sandbox.quirks import Quirks, joined
 from fullscript_pipeline.sandbox.settings import Settings
 from fullscript_pipeline.sandbox.store import State, TokenPair, new_state, read_state, write_state
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
@@ -41,11 +42,13 @@ class Sandbox:
         self.oauth = AuthorizationServer(state, self.save)
         self.ledger = Ledger()
         self.faults = FaultPlan()
+        self.quirks = Quirks(settings.quirks)
         self.limit = RollingLimit()
 
     @classmethod
     def open(cls, directory: Path, **options: Any) -> "Sandbox":
         """The sandbox of a directory, made there on the first start. Raises SandboxError."""
+        options = joined(options)
         state = read_state(directory)
         if state is None:
             given = {name: value for name, value in options.items() if value is not None}
@@ -94,7 +97,8 @@ class Sandbox:
 
     def change(self, options: dict[str, Any]) -> None:
         """Changes settings that do not make another world, at once. Raises SandboxError."""
-        self.state.settings = self.state.settings.changed(options)
+        self.state.settings = self.state.settings.changed(joined(options))
+        self.quirks = Quirks(self.state.settings.quirks)
         self.save()
 
     def describe(self, base_url: str) -> dict[str, Any]:
@@ -106,6 +110,7 @@ class Sandbox:
             "start": settings.start.isoformat(),
             "seed": settings.seed,
             "redirect_uri": settings.redirect_uri,
+            "quirks": sorted(self.quirks.names),
             "servers": {
                 server: {
                     "region": region,
@@ -123,7 +128,7 @@ class Sandbox:
                     "slug": clinic.slug,
                     "server": clinic.server,
                     "region": clinic.catalog.region,
-                    "clinic_id": clinic.id,
+                    "clinic_id": self.quirks.ids_out(clinic.id.encode()).decode(),
                     "name": clinic.info["name"],
                     "connected": self.oauth.connected(clinic.slug),
                     "patients": len(clinic.patients),

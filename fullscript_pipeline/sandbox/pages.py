@@ -20,10 +20,10 @@ class BadParameterError(Exception):
     """An argument that cannot be understood; answered 422 in the documented shape."""
 
 
-def page_of(rows: Sequence[Record], params: Params) -> tuple[Sequence[Record], Record]:
+def page_of(rows: Sequence[Record], params: Params, default: int = DEFAULT_SIZE) -> tuple[Sequence[Record], Record]:
     """One page of rows and its `meta`. Pages larger than 100 are cut to 100. Raises BadParameterError."""
     number = _positive(params, "page[number]", 1)
-    size = min(_positive(params, "page[size]", DEFAULT_SIZE), MAXIMUM_SIZE)
+    size = min(_positive(params, "page[size]", default), MAXIMUM_SIZE)
     pages = ceil(len(rows) / size)
     meta: Record = {
         "current_page": number,

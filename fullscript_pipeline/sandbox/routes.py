@@ -7,6 +7,8 @@ and the control plane (`control`).
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from fullscript_pipeline.sandbox.ledger import READS, Counted, template_of
 from fullscript_pipeline.sandbox.oauth import RefusalError, token_answer
 from fullscript_pipeline.sandbox.pages import BadParameterError, page_of
 from fullscript_pipeline.sandbox.replies import error_answer, json_answer, read_body
+from fullscript_pipeline.sandbox.shapes import reshaped, reshaped_error, reshaped_token
 from fullscript_pipeline.sandbox.store import TokenPair
 from fullscript_pipeline.sandbox.visibility import seen_by
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
@@ -46,7 +49,7 @@ class Api:
 
     async def api(self, request: Request) -> Response:
         """Answers everything below an API base but OAuth, and counts it."""
-        server, path = request.path_params["server"], "/" + request.path_params["path"]
+        server, path = request.path_params["server"], self.sandbox.quirks.ids_in("/" + request.path_params["path"])
         reading = request.method in READS
         found = find_endpoint(path) if server in REGIONS else None
         write = WRITES.get(path) if request.method == "POST" else None
@@ -66,6 +69,8 @@ class Api:
         else:
             endpoint, ids = found
             response = self._answer(request, server, ids, token, lambda call, pair: self._read(endpoint, call, pair))
+        if self.sandbox.quirks:
+            response = self._with_quirks(response, found[0].path if found else path)
         self.sandbox.ledger.note(
             Counted(server, request.method, found[0].path if found else template_of(path), response.status_code),
             token=token,
@@ -94,8 +99,9 @@ class Api:
         user = self.sandbox.user_of(pair)
         if self.sandbox.state.settings.assigned_patients_only:
             clinic = seen_by(user, clinic)
+        days = self.sandbox.quirks.days(clinic.zone)
         try:
-            return answer(Call(clinic, request.query_params, ids, frozenset(pair.scope.split()), user), pair)
+            return answer(Call(clinic, self._params(request), ids, frozenset(pair.scope.split()), user, days), pair)
         except MissingScopeError as missing:
             return error_answer(403, f"Must have `{missing}` scope enabled to access this endpoint")
         except NotFoundError:
@@ -115,8 +121,25 @@ class Api:
             return json_answer(answer.record)
         if isinstance(answer, Detail):
             return json_answer({answer.key: answer.record})
-        rows, meta = page_of(answer.rows, call.params)
+        quirks = self.sandbox.quirks
+        if endpoint.nested and "nested_without_meta" in quirks:
+            return json_answer({answer.key: answer.rows})
+        rows, meta = page_of(answer.rows, call.params, quirks.page_size)
+        if endpoint.nested and "nested_pages_without_meta" in quirks:
+            return json_answer({answer.key: rows})
         return json_answer({answer.key: rows, "meta": meta})
+
+    def _params(self, request: Request) -> QueryParams:
+        if "other_ids" not in self.sandbox.quirks:
+            return request.query_params
+        return QueryParams([(key, self.sandbox.quirks.ids_in(its)) for key, its in request.query_params.multi_items()])
+
+    def _with_quirks(self, response: Response, path: str) -> Response:
+        quirks, status, body = self.sandbox.quirks, response.status_code, orjson.loads(response.body)
+        body = reshaped_error(quirks, status, body) if status >= 400 else reshaped(quirks, path, body)
+        if status == 201 and "session_grant_200" in quirks:
+            status = 200
+        return Response(quirks.ids_out(orjson.dumps(body)), status, media_type="application/json")
 
     async def token(self, request: Request) -> Response:
         """POST oauth/token."""
@@ -128,7 +151,8 @@ class Api:
 
     def _token(self, server: str, form: dict[str, Any]) -> dict[str, Any]:
         pair = self.sandbox.oauth.token(server, form)
-        return token_answer(pair, self.sandbox.user_of(pair))
+        body = token_answer(pair, self.sandbox.user_of(pair))
+        return reshaped_token(self.sandbox.quirks, body, self.sandbox.world.clinics[pair.clinic].id)
 
     def _revoke(self, server: str, form: dict[str, Any]) -> dict[str, Any]:
         self.sandbox.oauth.revoke(server, form)
@@ -149,6 +173,11 @@ class Api:
         except RefusalError as refusal:
             body = {"error": refusal.error, "error_description": refusal.description}
             response = json_answer(body, refusal.status)
+        quirks, status = self.sandbox.quirks, response.status_code
+        if quirks:
+            body = orjson.loads(response.body)
+            body = reshaped_error(quirks, status, body) if status >= 400 else body
+            response = Response(quirks.ids_out(orjson.dumps(body)), status, media_type="application/json")
         endpoint = request.url.path.removeprefix(f"/{server}/api")
         self.sandbox.ledger.note(Counted(server, "POST", endpoint, response.status_code))
         return response

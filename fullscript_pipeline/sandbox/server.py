@@ -6,7 +6,7 @@ What does not belong here: the command line's words and exit codes, and anything
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -139,6 +139,10 @@ def serve(
     redirect_uri: str | None = None,
     scopes: str | None = None,
     token_seconds: int | None = None,
+    rate_limit: int | None = None,
+    rate_window: int | None = None,
+    assigned_patients_only: bool | None = None,
+    quirks: str | Sequence[str] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serves the sandbox of `directory` on loopback until SIGTERM or SIGINT; port 0 lets the OS choose.
@@ -156,6 +160,10 @@ def serve(
         "redirect_uri": redirect_uri,
         "scopes": scopes,
         "token_seconds": token_seconds,
+        "rate_limit": rate_limit,
+        "rate_window": rate_window,
+        "assigned_patients_only": assigned_patients_only,
+        "quirks": quirks,
     }
     with _opened(directory, port, options, on_ready or (lambda _: None)) as (server, listening):
         # uvicorn stops on these signals and then raises them again for the handlers it found: ours, which do nothing,

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.quirks import quirk_names
 
 READ_SCOPES = "catalog:read clinic:read patients:read patients:treatment_plan_history patients:order_history"
 
@@ -21,7 +22,7 @@ BOUNDS = {
 }
 # These may differ from one start to the next; everything else makes another world.
 CHANGEABLE = frozenset(
-    {"redirect_uri", "token_seconds", "scopes", "rate_limit", "rate_window", "assigned_patients_only"}
+    {"redirect_uri", "token_seconds", "scopes", "rate_limit", "rate_window", "assigned_patients_only", "quirks"}
 )
 
 
@@ -30,7 +31,7 @@ class Settings:
     """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history.
 
     `rate_limit` requests per app in any `rate_window` seconds of real time; `assigned_patients_only`: practitioners
-    other than the owner see their own patients only.
+    other than the owner see their own patients only. `quirks`: `all`, or names of `quirks.QUIRKS` with commas.
     """
 
     start: date
@@ -45,12 +46,14 @@ class Settings:
     rate_limit: int = 5000
     rate_window: int = 300
     assigned_patients_only: bool = False
+    quirks: str = ""
 
     def __post_init__(self) -> None:
         """Raises SandboxError for a number outside its bounds."""
-        for name, kind in (("redirect_uri", str), ("scopes", str), ("assigned_patients_only", bool)):
+        for name, kind in (("redirect_uri", str), ("scopes", str), ("quirks", str), ("assigned_patients_only", bool)):
             if not isinstance(getattr(self, name), kind):
                 raise SandboxError(f"The sandbox option {name} must be a {kind.__name__}.")
+        quirk_names(self.quirks)
         for name, (least, most) in BOUNDS.items():
             value = getattr(self, name)
             if not isinstance(value, int) or not least <= value <= most:

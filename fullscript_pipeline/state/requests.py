@@ -69,8 +69,8 @@ class RequestBudget:
         self._holder = uuid.uuid4().hex
         self._block = max(1, min(_BLOCK, limit // 50))
         self._validity = max(0.5, window / 60)
-        # A request is sent a moment before the server counts it.
-        self._slack = max(0.2, window / 300)
+        # The server counts a request a little after its permit was used: a new connection, a busy machine.
+        self._slack = max(0.2, window / 60)
         self._backfill_limit = limit - min(RESERVE, int(limit * _RESERVE_SHARE))
         self._lock = threading.Lock()
         self._leases: dict[Lane, _Lease] = {}

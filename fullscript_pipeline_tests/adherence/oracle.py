@@ -237,7 +237,7 @@ def _without_carry_in(
 def _episodes(
     holes: Sequence[tuple[date, date, Fraction]], covered: Fraction, start: date, end: date
 ) -> dict[str, Any]:
-    """Persistence with a permissible gap of 30 days: a longer gap ends an episode, one at the window's start does not."""
+    """Persistence, permissible gap 30 days: a longer gap ends an episode, but not one at the window's start."""
     long = [hole for hole in holes if hole[2] > 30]
     breaks = [hole for hole in long if hole[0] > start and hole[1] < end]
     return {

@@ -12,21 +12,24 @@ WITH denominators AS (
     FROM (SELECT DISTINCT pool_id, den FROM adh_fills WHERE den > 1) f
     JOIN (SELECT DISTINCT pool_id, stream_id FROM adh_dose_steps) s USING (pool_id)
 ),
-unit_scales AS (
+common AS (
     SELECT
         stream_id,
         list_reduce(
             list(den::HUGEINT),
             lambda a, b: CASE WHEN a <= 100000000 AND b <= 100000000 THEN lcm(a, b) END
-        ) AS unit_scale
+        ) AS den
     FROM denominators
     GROUP BY stream_id
+),
+unit_scales AS (
+    SELECT stream_id, CASE WHEN den <= 100000000 THEN den END AS unit_scale FROM common
 ),
 rates AS (
     SELECT DISTINCT
         s.pool_id,
         s.stream_id,
-        CASE WHEN u.unit_scale <= 100000000 THEN u.unit_scale END AS unit_scale,
+        u.unit_scale,
         s.dose_num::HUGEINT * (u.unit_scale // s.dose_den) AS rate
     FROM adh_dose_steps s
     JOIN unit_scales u USING (stream_id)
