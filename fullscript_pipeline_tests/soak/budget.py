@@ -1,0 +1,53 @@
+"""Promise 20: several processes, one budget; the server counts every rolling window. With any numbers.
+
+What does not belong here: how many (the tests say).
+"""
+
+import math
+import time
+from collections import Counter
+from pathlib import Path
+
+from fullscript_pipeline_tests.api.connected import connected, environment
+from fullscript_pipeline_tests.soak.crew import crew
+from fullscript_pipeline_tests.soak.result import tell
+
+
+def the_limit_is_never_passed(
+    folder: Path, *, processes: int, threads: int, limit: int, window: int, calls: int
+) -> dict[str, float]:
+    """At most `limit` requests in any `window` seconds by the server's count, while `calls` calls are made.
+
+    throughput: the shortest time that the rule allows for `calls` calls (the first `limit` at once, then one window
+    for every further `limit`), over the time they took. slowest_share: of those calls, those of the slowest process
+    over an equal share.
+    """
+    started = time.monotonic()
+    shortest = (math.ceil(calls / limit) - 1) * window
+    # The server would refuse what passes the limit; a 429 would show as well.
+    with connected(folder, rate_limit=limit, rate_window=window) as (sandbox, settings, _store, _clinic):
+        variables = {**environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": "a key"}
+        with crew(processes, ["budget", limit, window, threads], variables) as workers:
+            time.sleep(window + 1)  # what connecting has sent is out of every window
+            sandbox.control.reset_requests()
+            began = time.monotonic()
+            workers.order()
+            time.sleep(shortest * 1.06 + 1)
+            workers.order()
+            moments = [(float(word), who) for who, line in enumerate(workers.answers()) for word in line.split()]
+        seen = sandbox.control.requests()
+    first = sorted(moments)[:calls]
+    shares = Counter(who for _, who in first)
+    figures = {
+        "most_in_a_window": float(seen["max_in_window"]["us-snd"]),
+        "throughput": shortest / (first[-1][0] - began) * (len(first) == calls),
+        "slowest_share": min(shares[who] for who in range(processes)) / (len(first) / processes),
+    }
+    refused = sum(row["count"] for row in seen["counts"] if row["status"] == 429)
+    tell(
+        "promise 20", processes=processes, threads=threads, acked=len(moments), counted=len(first), limit=limit,
+        window=window, refused=refused, seconds=time.monotonic() - started, **figures,
+    )  # fmt: skip
+    assert figures["most_in_a_window"] <= limit
+    assert refused == 0
+    return figures
