@@ -11,20 +11,23 @@ _MEAL = r"(?:food|meals?|a meal|a (?:small )?snack|water|a (?:full )?glass of wa
 NEUTRAL = re.compile(
     rf"(?<= )(?:,? ?(?:to be )?(?:taken )?(?:with or without|with|without|before|after|between|away from) {_MEAL}"
     r"|,? ?(?:\d+ (?:min|minutes|hour) )?(?:before|after) (?:food|meals?|eating)"
-    r"|,? ?(?:taken )?on an empty stomach"
+    r"|,? ?(?:taken )?on (?:an )?empty stomach|,? ?preferably"
     r"|,? ?(?:ac|pc|po|by mouth|orally|sublingually|under the tongue))(?=[ ,])"
 )
 
 # Words of one group name the same time; evening and night are close enough to need "and" between them.
 _GROUPS = {
-    "morning": "morning|mornings|am|breakfast|waking|rising|upon waking|arising",
-    "noon": "noon|midday|lunch|lunchtime",
+    "morning": "morning|mornings|morning meal|am|breakfast|waking|rising|upon waking|arising",
+    "noon": "noon|midday|midday meal|lunch|lunchtime",
     "afternoon": "afternoon|mid-afternoon",
-    "evening": "evening|evenings|pm|dinner|supper|dinnertime",
+    "evening": "evening|evenings|evening meal|pm|dinner|supper|dinnertime",
     "night": "night|nighttime|bedtime|bed|sleep",
 }
 _WORD_GROUP = {word: group for group, words in _GROUPS.items() for word in words.split("|")}
-_LEAD = r"(?:in the|at|before|with|after|every|each|per|on|upon|first thing in the|going to)"
+_LEAD = (
+    r"(?:\d+ (?:min|mins|minutes|hour) (?:before|after)|first thing in the|going to"
+    r"|in the|in|at|before|with|after|every|each|per|on|upon)"
+)
 _WORD = "|".join(sorted(_WORD_GROUP, key=len, reverse=True))
 _DETERMINED = rf"(?:{_LEAD} )*(?:the |your |my )?(?P<w>{_WORD})"
 _EACH_MEAL = r"(?:(?:with|at|before|after) )?(?:each|every|all|all 3|3) (?:main )?meals?(?: per day)?"

@@ -59,7 +59,7 @@ _REWRITES = tuple(
         (r"\bevery (?:third|3rd) (?=day|night|week)", "every 3 "),
         (r" ?/ ?(?=(?:day|week|month|hour|d\b|wk\b))", " per "),
         (r"\bper d\b", "per day"),
-        (r"\b(?:a|an|each|in a|in 1|per 1|in|every) (?=(?:single )?(?:day|night|week|month|year)\b)", "per "),
+        (r"\b(?:a|an|each|in a|in 1|per 1|in|every) (?=(?:single )?(?:day|night|week|fortnight|month|year)\b)", "per "),
         (r"\bper single ", "per "),
         (r"\bper per\b", "per"),
         (r"\bevery (?=(?:hour)\b)", "per "),
@@ -76,6 +76,7 @@ _REWRITES = tuple(
 _PER = re.compile(rf"(?:(?P<n>{RANGE}) (?P<times>times )?)?per {_PERIOD}")
 _EVERY = re.compile(rf"(?:(?P<n>{RANGE}) times )?every (?P<every>{RANGE}) ?{_PERIOD}")
 _DAYS_A_WEEK = re.compile(rf"(?:1 times per day )?(?:on )?(?P<n>{RANGE}) (?:days?|nights?) (?:per|out of the) week")
+_PER_WEEK_ON = re.compile(r"(?P<n>\d) times per week,? (?:on )?(?P<days>.+)")
 _OPEN = re.compile(r"^(?:up to|a? ?max(?:imum)?(?: of)?|no more than|not more than|at most|not to exceed) ")
 _TAIL = re.compile(r"^(?P<core>.*?\S),? (?:for |x ?)(?P<duration>\d.*)$")
 _AMBIGUOUS = re.compile(r"\bbi-?(?:weekly|monthly|annually|annual)\b|\bsemi-?\w+\b")
@@ -108,7 +109,7 @@ def read_frequency(text: object) -> Frequency:
     core = _tidy(core)
     if not core:
         raise UnreadableError(f"{flat!r} says how, not how often")
-    found = _plain(core) or read_weekly(core) or _with_dayparts(core)
+    found = _plain(core) or _weekly(core) or _with_dayparts(core)
     if found is None:
         raise UnreadableError(f"the frequency {flat!r} is not understood")
     return Frequency(found.low, found.high, found.is_open, found.bare_count, duration, found.assumptions)
@@ -151,10 +152,15 @@ def _plain(core: str) -> Frequency | None:
     return None
 
 
-def read_weekly(core: str) -> Frequency | None:
-    """Named weekdays: once on each."""
-    days = read_weekdays(core)
-    return None if days is None else Frequency(Fraction(days, 7), Fraction(days, 7))
+def _weekly(core: str) -> Frequency | None:
+    """Named weekdays, once on each; a count beside them must agree."""
+    counted = _PER_WEEK_ON.fullmatch(core)
+    days = read_weekdays(counted["days"] if counted else core)
+    if days is None:
+        return None
+    if counted and int(counted["n"]) != days:
+        raise UnreadableError("the number of times and the named days disagree")
+    return Frequency(Fraction(days, 7), Fraction(days, 7))
 
 
 def _with_dayparts(core: str) -> Frequency | None:

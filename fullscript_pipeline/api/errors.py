@@ -38,7 +38,13 @@ class Asked:
 
 
 class FullscriptError(PipelineError):
-    """What failed, where, the X-Request-Id to quote to the vendor, and what to do."""
+    """What failed, where, the X-Request-Id to quote to the vendor, and what to do.
+
+    `exhausted`: it has been asked again as often as its rule allows. A call inside another one (a token call inside a
+    GET) must not be multiplied by the outer one's retries.
+    """
+
+    exhausted = False
 
     def __init__(self, asked: Asked, what: str, advice: str) -> None:
         self.asked = asked

@@ -7,7 +7,8 @@
               5xx, unreadable                    access token is used, so a lost answer is asked for again
     anything else                                never (401 is the session's: re-read, renew, once)
 
-Retry-After (seconds or a date) is honoured up to 300 s; a server that asks for more gets an error, not a sleeper.
+A token call happens inside a GET; its failure is not multiplied by the GET's attempts (`exhausted`). Retry-After
+(seconds or a date) is honoured up to 300 s; a server that asks for more gets an error, not a sleeper.
 What does not belong here: sending, or counting requests.
 """
 
@@ -48,8 +49,9 @@ class RetryPolicy:
             try:
                 return call()
             except (ServerError, RateLimited, BadResponse) as error:
-                wait = self.wait_after(error, attempt)
+                wait = None if error.exhausted else self.wait_after(error, attempt)
                 if wait is None:
+                    error.exhausted = True
                     raise
                 _log.info(
                     "%s: %s, attempt %d, again in %.1f s (status %s, X-Request-Id %s)",

@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 class _StillFailingError(ServerError):
     """The token endpoint failed a moment ago, here or in another process."""
 
+    exhausted = True
+
 
 class GrantStore(Protocol):
     """Where grants live; `state.StateStore` is one."""

@@ -3,26 +3,49 @@
 What does not belong here: pulling the catalog, HTML, anything about patients beyond counts of active plans.
 """
 
-from fullscript_pipeline.catalog.changes import CatalogChange, build_catalog_changes, changes_between
-from fullscript_pipeline.catalog.days import last_observed, observed_days
-from fullscript_pipeline.catalog.lanes import Coverage, Digest, Lane, digest_between, make_digest
+from fullscript_pipeline.catalog.changes import (
+    CatalogChange,
+    build_catalog_changes,
+    changes_between,
+    not_built_since,
+)
+from fullscript_pipeline.catalog.coverage import Coverage, coverage_between, coverage_by_day
+from fullscript_pipeline.catalog.days import last_observed, observed_days, standing_in
+from fullscript_pipeline.catalog.digests import day_to_compare, is_released, note_digest, release
+from fullscript_pipeline.catalog.lanes import LANES, Digest, Lane, digest_between, lane_of, make_digest
+from fullscript_pipeline.catalog.life import find_products, life_of
 from fullscript_pipeline.catalog.output import delta, format_table, named, plans, title, to_csv, to_jsonl
+from fullscript_pipeline.catalog.schema import JSONL_SCHEMA, JSONL_VERSION
 
 __all__ = [
+    "JSONL_SCHEMA",
+    "JSONL_VERSION",
+    "LANES",
     "CatalogChange",
     "Coverage",
     "Digest",
     "Lane",
     "build_catalog_changes",
     "changes_between",
+    "coverage_between",
+    "coverage_by_day",
+    "day_to_compare",
     "delta",
     "digest_between",
+    "find_products",
     "format_table",
+    "is_released",
+    "lane_of",
     "last_observed",
+    "life_of",
     "make_digest",
     "named",
+    "not_built_since",
+    "note_digest",
     "observed_days",
     "plans",
+    "release",
+    "standing_in",
     "title",
     "to_csv",
     "to_jsonl",

@@ -47,7 +47,9 @@ class CatalogChange:
 
 
 COLUMNS = tuple(one.name for one in fields(CatalogChange))
-_LIST = ", ".join(COLUMNS)
+# The mart also says by how much a price or a size moved, and which observation showed it.
+_LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def changes_between(
@@ -70,7 +72,6 @@ def changes_between(
     """
     days.require_observed(con, region, from_day, to_day, time_zone)
     kinds = chosen_entities(entities)
-    wanted_field = chosen_field(field)
     wanted_brand = chosen_brand(con, region, brand)
     values = {
         "region": region,
@@ -78,10 +79,11 @@ def changes_between(
         "to_at": days.end_of(to_day, time_zone),
         "zone": time_zone.key,
     }
-    found = _compare(con, "changes.sql", kinds, values)
+    rows = list(_rows(_compare(con, "changes.sql", kinds, values)))
+    wanted_field = chosen_field(field, rows)
     return [
         row
-        for row in _rows(found)
+        for row in rows
         if (include_cosmetic or not row.cosmetic)
         and (wanted_field is None or row.field == wanted_field)
         and (wanted_brand is None or row.brand_id in wanted_brand)
@@ -92,18 +94,33 @@ def build_catalog_changes(
     con: duckdb.DuckDBPyConnection, region: str, *, time_zone: ZoneInfo, since: datetime | None = None
 ) -> int:
     """Fill marts.catalog_changes for each day with new versions from the day of `since` on (None: from the beginning),
-    all kinds of object, cosmetic changes included and marked. Rows of those days are replaced, within the caller's
-    transaction. Returns the number of rows written.
+    all kinds of object, cosmetic changes included and marked. Rows seen on those days are replaced, within the caller's
+    transaction; what categories show is noted first. Returns the number of rows written.
     """
+    for statement in _sql("memberships.sql").split(";"):
+        if statement.strip():
+            con.execute(statement, {"region": region} if "$region" in statement else None)
     first = since.astimezone(time_zone).date() if since else date.min
-    from_at = days.end_of(first - timedelta(days=1), time_zone) if since else datetime.min.replace(tzinfo=UTC)
-    con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND changed_on >= ?", [region, first])
+    from_at = days.end_of(first - timedelta(days=1), time_zone) if since else _BEGINNING
+    con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
     values = {"region": region, "from_at": from_at, "zone": time_zone.key}
     found = _compare(con, "daily.sql", list(ENTITIES.values()), values)
     con.register("catalog_changes_found", found)
     con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM catalog_changes_found")
     con.unregister("catalog_changes_found")
     return int(found.num_rows)
+
+
+def not_built_since(
+    con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo
+) -> datetime | None:
+    """From when on the mart of a region must be rebuilt so that `day` and every day it may lack are in it.
+
+    None: from the beginning.
+    """
+    sql = "SELECT max(seen_on) FROM marts.catalog_changes WHERE region = ? AND entity <> 'category_product'"
+    (last,) = con.execute(sql, [region]).fetchone() or (None,)
+    return days.end_of(min(last, day) - timedelta(days=1), time_zone) if last else None
 
 
 def _compare(
@@ -127,16 +144,9 @@ def _rows(found: pa.Table) -> Iterator[CatalogChange]:
 
 @cache
 def _filled(comparison: str, kind: Entity) -> str:
-    sql = _sql(comparison)
-    values = {
-        "table": kind.table,
-        "id": kind.id,
-        "product_id": kind.product_id,
-        "brand_id": kind.brand_id,
-        "name": kind.label,
-        "fields": kind.field_list,
-    }
-    for name, value in values.items():
+    """told.sql around a comparison, for one kind."""
+    sql = _sql("told.sql").replace("{compared}", _sql(comparison))
+    for name, value in kind.parts().items():
         sql = sql.replace(f"{{{name}}}", value)
     return sql
 

@@ -3,6 +3,7 @@
 A day is a calendar day of the configured time zone. What does not belong here: comparing observations.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,23 +23,23 @@ def end_of(day: date, zone: ZoneInfo) -> datetime:
 
 
 def observed_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo) -> list[date]:
-    """Days on which the region's catalog was pulled, or (without a record of pulls) on which it changed; ascending."""
-    sql = f"SELECT DISTINCT day FROM ops.pulls WHERE region = ? AND outcome = 'loaded' AND resource IN {_PULLS}"
-    pulled = {day for (day,) in con.execute(sql, [region]).fetchall() if day}
-    return sorted(pulled | set(days_with_versions(con, region, time_zone, None)))
+    """Days on which the region's catalog was pulled, or (without a record of pulls) on which it changed; ascending.
+
+    A pull is counted on the day of its observation: one made after midnight for the day before shows the new day.
+    """
+    sql = f"""SELECT DISTINCT timezone($zone, observed_at)::DATE FROM ops.pulls
+        WHERE region = $region AND outcome = 'loaded' AND resource IN {_PULLS} AND observed_at IS NOT NULL"""
+    pulled = {day for (day,) in con.execute(sql, {"zone": time_zone.key, "region": region}).fetchall()}
+    return sorted(pulled or _days_with_versions(con, region, time_zone))
 
 
-def days_with_versions(
-    con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo, since: datetime | None
-) -> list[date]:
-    """Days on which any catalog object got a version, from the day of `since` on; ascending."""
+def _days_with_versions(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo) -> list[date]:
+    """Days on which any catalog object got a version."""
     union = " UNION ".join(
         f"SELECT DISTINCT timezone($zone, valid_from)::DATE AS day FROM {entity.table} WHERE region = $region"
         for entity in ENTITIES.values()
     )
-    found = con.execute(f"{union} ORDER BY day", {"zone": time_zone.key, "region": region}).fetchall()
-    first = since.astimezone(time_zone).date() if since else date.min
-    return [day for (day,) in found if day >= first]
+    return [day for (day,) in con.execute(union, {"zone": time_zone.key, "region": region}).fetchall()]
 
 
 def last_observed(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> date | None:
@@ -60,3 +61,14 @@ def require_observed(
             f"The catalog of region {region} was not observed on or before {from_day}; "
             f"its first day is {observed[0]}, its last {observed[-1]}."
         )
+
+
+def standing_in(observed: Sequence[date], day: date) -> str | None:
+    """A sentence when `day` itself was not pulled: which day stands for it, and the next one; None when it was."""
+    if day in observed:
+        return None
+    before = max((one for one in observed if one < day), default=None)
+    after = min((one for one in observed if one > day), default=None)
+    near = [f"the observation of {before} stands for it"] if before else []
+    near += [f"the next one is of {after}"] if after else []
+    return f"{day} was not pulled: {'; '.join(near) or 'there is no observation'}."

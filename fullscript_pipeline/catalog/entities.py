@@ -3,25 +3,61 @@
 What does not belong here: comparing (changes.py) and how a change is shown (output.py, the reports room).
 """
 
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One kind: its history table, its id column, and for each vendor path the SQL (over `v`) of its value as text."""
+    """One kind: its history table, its id column, and for each vendor path the SQL (over `v`) of its value as text.
+
+    `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: SQL over the new version `n` and
+    the comparison `p` that tells, beside an earlier complete listing, that an object first seen at `p.first_at` is new
+    and was not merely unknown. `known`: keys in `extra` that are compared under other names, or derived from others.
+    """
 
     name: str
     table: str
     id: str
     fields: tuple[tuple[str, str], ...]
+    listing: str
+    proof: str = "false"
+    known: tuple[str, ...] = ()
+    has_extra: bool = True
     product_id: str = "NULL::VARCHAR"
     brand_id: str = "NULL::VARCHAR"
     label: str = "v.name"
 
-    @property
-    def field_list(self) -> str:
-        """The fields as a SQL list of structs (field, value)."""
-        return "[" + ", ".join(f"{{'field': '{path}', 'value': {sql}}}" for path, sql in self.fields) + "]"
+    def parts(self) -> dict[str, str]:
+        """What the statements of sql/ are filled with. A field's number is its place in `fields`, from 1."""
+        known = ", ".join(f'"{key}": null' for key in self.known)
+        extra = f"json_merge_patch(v.extra, '{{{known}}}')::VARCHAR" if self.has_extra else "NULL"
+        count = len(self.fields)
+        cases = " ".join(f"WHEN {number} THEN {sql}" for number, (_, sql) in enumerate(self.fields, start=1))
+        value = f"CASE p.nth {cases} END" if cases else "NULL"
+        return {
+            "table": self.table,
+            "id": self.id,
+            "listing": self.listing,
+            "proof": self.proof,
+            "marks": "[" + ", ".join(f"hash({sql})" for sql in (*(sql for _, sql in self.fields), extra)) + "]",
+            "numbers": f"range(1, {count + 2})",
+            "untyped": str(count + 1),
+            "path": "[" + ", ".join(f"'{path}'" for path, _ in self.fields) + "][p.nth]" if cases else "NULL",
+            "old_value": _of("o", value),
+            "new_value": _of("n", value),
+            "old_extra": "o.extra" if self.has_extra else "NULL::JSON",
+            "new_extra": "n.extra" if self.has_extra else "NULL::JSON",
+            "known": "[" + ", ".join(f"'{key}'" for key in self.known) + "]::VARCHAR[]",
+            "product_id": _of("n", self.product_id),
+            "brand_id": _of("n", self.brand_id),
+            "name": _of("n", self.label),
+        }
+
+
+def _of(alias: str, sql: str) -> str:
+    """SQL over `v` said of another row."""
+    return re.sub(r"\bv\.", f"{alias}.", sql)
 
 
 def _same(*names: str) -> tuple[tuple[str, str], ...]:
@@ -33,7 +69,9 @@ _UNITS = "coalesce(regexp_replace(v.units::VARCHAR, '\\.?0+$', ''), v.units_raw)
 # The price as written where that is kept; otherwise with at least two decimals.
 _PRICE = "coalesce(v.msrp_raw, regexp_replace(v.msrp::VARCHAR, '(\\.\\d\\d\\d*?)0+$', '\\1'))"
 
-BRAND = Entity("brand", "history.brands", "brand_id", _same("name", "prefix", "status"), brand_id="v.brand_id")
+BRAND = Entity(
+    "brand", "history.brands", "brand_id", _same("name", "prefix", "status"), "brands", brand_id="v.brand_id"
+)
 PRODUCT = Entity(
     "product",
     "history.products",
@@ -46,6 +84,10 @@ PRODUCT = Entity(
         ("dosage.format", "v.dosage_format"),
         ("dosage.additional_info", "v.dosage_additional_info"),
     ),
+    "products",
+    proof="n.product_id IN (SELECT product_id FROM arrivals)",
+    # A brand's name is the brand's; the primary variant's facts are the variant's; a custom dosage is the asker's.
+    known=("brand", "dosage", "primary_variant", "custom_dosage"),
     product_id="v.product_id",
     brand_id="v.brand_id",
 )
@@ -59,14 +101,32 @@ VARIANT = Entity(
         ("units", _UNITS),
         ("msrp", _PRICE),
     ),
+    "products",
+    # A product always comes with all its variants: one that a known product did not have is new.
+    proof="n.product_id IN (SELECT product_id FROM arrivals) OR n.product_id IN (SELECT known.product_id FROM "
+    "history.products AS known WHERE known.region = $region AND known.valid_from < p.first_at)",
+    known=("product",),
     product_id="v.product_id",
     # Variants are mostly told apart by their SKU; their ids are opaque.
     label="coalesce(v.name, v.sku)",
 )
+CATEGORY_PRODUCT = Entity(
+    "category_product",
+    "history.category_memberships",
+    "membership_id",
+    (),
+    "",
+    # A category that was known before has got a product; all of a category first seen is only first seen.
+    proof="p.first_at > (SELECT min(valid_from) FROM history.category_memberships AS other "
+    "WHERE other.clinic_id = n.clinic_id AND other.category_id = n.category_id)",
+    has_extra=False,
+    product_id="v.product_id",
+    label="v.category_name",
+)
 
 
 def _named(name: str, table: str) -> Entity:
-    return Entity(name, f"history.{table}", f"{name}_id", _same("name"))
+    return Entity(name, f"history.{table}", f"{name}_id", _same("name"), table)
 
 
 ENTITIES: dict[str, Entity] = {
@@ -79,6 +139,7 @@ ENTITIES: dict[str, Entity] = {
         _named("allergen", "allergens"),
         _named("supplement_type", "supplement_types"),
         _named("third_party_certification", "third_party_certifications"),
+        CATEGORY_PRODUCT,
     )
 }
 DEFAULT_ENTITIES = ("brand", "product", "variant")

@@ -3,13 +3,21 @@
 What does not belong here: applying the filters (changes.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Protocol
 
 import duckdb
 
 from fullscript_pipeline.catalog.entities import ENTITIES, FIELDS, Entity
 from fullscript_pipeline.errors import UsageError
+
+
+class CatalogRow(Protocol):
+    """What a filter looks at."""
+
+    @property
+    def field(self) -> str | None: ...
 
 
 def chosen_entities(names: Sequence[str]) -> list[Entity]:
@@ -20,9 +28,9 @@ def chosen_entities(names: Sequence[str]) -> list[Entity]:
     return [entity for entity in ENTITIES.values() if entity.name in set(names)]
 
 
-def chosen_field(field: str | None) -> str | None:
-    """The field, or None for all. Raises UsageError for one that no entity has."""
-    if field is None or field in FIELDS:
+def chosen_field(field: str | None, rows: Iterable[CatalogRow]) -> str | None:
+    """The field, or None for all. Raises UsageError for one that no entity has and that moved on none of the rows."""
+    if field is None or field in FIELDS or any(row.field == field for row in rows):
         return field
     raise UsageError(f"There is no catalog field {field!r}; choose among {', '.join(FIELDS)}.")
 

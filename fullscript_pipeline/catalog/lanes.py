@@ -4,17 +4,18 @@ What does not belong here: finding changes (changes.py), text and HTML (output.p
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import duckdb
 
 from fullscript_pipeline.catalog.changes import CatalogChange, changes_between
-from fullscript_pipeline.catalog.days import end_of
+from fullscript_pipeline.catalog.coverage import Coverage, coverage_between
 
 TOP = 10
+MASS = 3
 LANES = (
     ("gone", "Gone or discontinued"),
     ("availability", "Availability"),
@@ -41,22 +42,6 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of the region was seen. `full_listing`: the whole product list could be read; None: not recorded."""
-
-    products: int
-    variants: int
-    full_listing: bool | None
-
-    def sentence(self) -> str:
-        """The coverage line of a digest."""
-        seen = f"{self.products:,} products seen"
-        if self.full_listing is False:
-            return f"{seen} (full listing not permitted to this app)"
-        return f"{seen} (full listing)" if self.full_listing else seen
-
-
-@dataclass(frozen=True, slots=True)
 class Digest:
     """The changes between two days, sorted into lanes. `cosmetic`: rewritings that are counted and not listed.
 
@@ -75,6 +60,11 @@ class Digest:
     def variants_with(self, row: CatalogChange) -> int:
         """Variants that came or went with the product of this row."""
         return self.folded.get(row.entity_id, 0) if row.entity == "product" and row.field is None else 0
+
+    def only(self, brands: Collection[str]) -> "Digest":
+        """The same digest of some brands (ids)."""
+        lanes = [Lane(one.key, one.title, [row for row in one.rows if row.brand_id in brands]) for one in self.lanes]
+        return replace(self, lanes=lanes, cosmetic=0)
 
     @property
     def rows(self) -> list[CatalogChange]:
@@ -95,6 +85,8 @@ class Digest:
 
 def lane_of(row: CatalogChange) -> str:
     """The lane of a change. Plain rules, first match wins."""
+    if row.entity == "category_product":
+        return "facts"
     if row.entity == "variant" and (row.change != "changed" or row.field in _SIZE_FIELDS):
         return "variants"
     if row.change == "removed" or (row.field == "status" and (row.new_value or "").casefold() != "available"):
@@ -139,39 +131,26 @@ def digest_between(
 ) -> Digest:
     """The digest of any two days. Raises UsageError like `changes_between`."""
     changes = changes_between(con, region, from_day, to_day, time_zone, brand=brand, include_cosmetic=True)
-    coverage = coverage_at(con, region, to_day, end_of(to_day, time_zone))
+    coverage = coverage_between(con, region, from_day, to_day, time_zone, changes)
     return make_digest(region, from_day, to_day, coverage, changes, release=release)
 
 
 def brake(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:
-    """Why a digest is held: more than 20 % of products gone, or more than 50 % of prices moved. Probably a fault."""
+    """Why a digest is held: more than 20 % of products gone, or more than 50 % of prices moved. Probably a fault.
+
+    Fewer than MASS objects are never a mass change, however small the catalog.
+    """
     gone = sum(row.entity == "product" and row.change == "removed" for row in changes)
     moved = sum(row.field == "msrp" for row in changes)
     before = coverage.products + gone
-    if before and gone * 5 > before:
+    if gone >= MASS and gone * 5 > before:
         return (
             f"{gone:,} of {before:,} products ({gone * 100 // before} %) are gone at once. More likely a list "
             "cut short or a changed permission than a real change: check the pull, then release the digest."
         )
-    if coverage.variants and moved * 2 > coverage.variants:
+    if moved >= MASS and moved * 2 > coverage.variants:
         return (
             f"{moved:,} of {coverage.variants:,} prices ({moved * 100 // coverage.variants} %) moved at once. "
             "More likely a changed format or currency than a real change: check the pull, then release the digest."
         )
     return None
-
-
-def coverage_at(con: duckdb.DuckDBPyConnection, region: str, day: date, end: datetime) -> Coverage:
-    """What was there at the instant `end` of `day`, and whether the whole list could be read by then."""
-    there = "region = ? AND removed_at IS NULL AND valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)"
-    counts = {}
-    for table in ("products", "variants"):
-        sql = f"SELECT count(*) FROM history.{table} WHERE {there}"
-        (counts[table],) = con.execute(sql, [region, end, end]).fetchone() or (0,)
-    asked = con.execute(
-        "SELECT outcome FROM ops.pulls WHERE region = ? AND resource = 'products' AND day <= ? "
-        "AND outcome IN ('loaded', 'not_available') ORDER BY day DESC, finished_at DESC LIMIT 1",
-        [region, day],
-    ).fetchone()
-    full = None if asked is None else asked[0] == "loaded"
-    return Coverage(counts["products"], counts["variants"], full)

@@ -13,32 +13,21 @@ import orjson
 
 from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.lanes import Digest
+from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
 
-# The contract's columns, in its order. Names beside the ids are for people: CSV and HTML have them too.
-JSONL_COLUMNS = (
-    "region",
-    "changed_on",
-    "entity",
-    "entity_id",
-    "product_id",
-    "brand_id",
-    "change",
-    "field",
-    "old_value",
-    "new_value",
-    "cosmetic",
-    "active_plans",
-)
-CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta")
+# Names beside the ids are for people: CSV and HTML have them too.
+CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
 SMALL = 5
 _FORMULA = frozenset("=+-@|%＝＋－＠")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def to_jsonl(changes: Iterable[CatalogChange]) -> Iterator[str]:
-    """One JSON object a line, without line ends, no header."""
+def to_jsonl(changes: Iterable[CatalogChange], *, suppress_small: bool = False) -> Iterator[str]:
+    """One JSON object a line (schema.py), without line ends, no header; `suppress_small` as in `to_csv`, as null."""
     for row in changes:
         values = asdict(row)
+        if suppress_small and 0 < row.active_plans < SMALL:
+            values["active_plans"] = None
         yield orjson.dumps({name: values[name] for name in JSONL_COLUMNS}).decode()
 
 
@@ -48,7 +37,7 @@ def to_csv(changes: Iterable[CatalogChange], *, suppress_small: bool = False) ->
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
     for row in changes:
-        values = asdict(row) | {"delta": delta(row) or ""}
+        values = asdict(row) | dict(zip(("delta", "delta_percent"), _moved(row), strict=True))
         if suppress_small:
             values["active_plans"] = plans(row)
         writer.writerow([_safe(values[name]) for name in CSV_COLUMNS])
@@ -62,6 +51,9 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
         return "\n".join([*lines, f"Held: {digest.held}"]) + "\n"
     if not digest.rows:
         lines.append("No changes.")
+    if digest.coverage.first_seen:
+        count = _count(digest.coverage.first_seen, "product")
+        lines.append(f"Not counted as new: {count} seen for the first time that may have been there before.")
     for lane in digest.lanes:
         if lane.rows:
             lines.append(f"{lane.title}: {len(lane.rows):,}")
@@ -86,14 +78,30 @@ def title(digest: Digest) -> str:
 
 def delta(row: CatalogChange) -> str | None:
     """`+2.50 (+12.5 %)` where both values are numbers; None otherwise."""
+    step, percent = _moved(row)
+    if step is None:
+        return None
+    return f"{step:+f}" + (f" ({percent:+.1f} %)" if percent is not None else "")
+
+
+def price_step(row: CatalogChange) -> Decimal | None:
+    """By how many percent of the old price a price moved, either way; None for anything else and from or to nothing."""
+    percent = _moved(row)[1] if row.field == "msrp" else None
+    return None if percent is None else abs(percent)
+
+
+def _moved(row: CatalogChange) -> tuple[Decimal | None, Decimal | None]:
+    """Difference and percent of a price or a size; None where a value is no number or the old one is zero."""
+    if row.field not in {"msrp", "units"}:
+        return None, None
     try:
         old, new = Decimal(row.old_value or ""), Decimal(row.new_value or "")
     except InvalidOperation:
-        return None
-    if not (old.is_finite() and new.is_finite()) or row.field not in {"msrp", "units"}:
-        return None
-    share = f" ({(new - old) / old * 100:+.1f} %)" if old else ""
-    return f"{new - old:+f}{share}"
+        return None, None
+    # Beyond these sizes a text is no price, and arithmetic on it no information.
+    if not all(one.is_finite() and abs(one.adjusted()) < 15 for one in (old, new)):
+        return None, None
+    return new - old, ((new - old) / old * 100).quantize(Decimal("0.01")) if old else None
 
 
 def plans(row: CatalogChange) -> str:

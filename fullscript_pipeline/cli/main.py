@@ -4,6 +4,7 @@ Commands are imported when used, so that `--help` does not wait for Dagster. Wha
 """
 
 import importlib
+import signal
 import sys
 
 import click
@@ -70,6 +71,7 @@ def cli() -> None:
 
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -85,3 +87,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it holds is given back."""
+    raise KeyboardInterrupt

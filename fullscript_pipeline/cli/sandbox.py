@@ -1,6 +1,7 @@
 """`sandbox serve` and `sandbox advance`."""
 
 import sys
+import threading
 from datetime import date
 
 import click
@@ -46,7 +47,8 @@ def serve_command(
             products=products,
             history_days=history_days,
             redirect_uri=settings.redirect_uri,
-            on_ready=_tell,
+            # In a thread of its own: the server cannot answer us while it waits for this call.
+            on_ready=lambda url: threading.Thread(target=_tell, args=(url,), daemon=True).start(),
         )
     except SandboxError as error:
         raise UsageError(str(error)) from None

@@ -1,7 +1,6 @@
 """`ui`: the Dagster UI and daemon on loopback, over this data directory and, where there is one, the demo's sandbox."""
 
 import os
-import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +23,6 @@ def ui(port: int) -> int:
     os.environ.update({name: value for name, value in read_env(load_settings()).items() if name not in os.environ})
     settings = load_settings()
     prepare_home(settings)
-    signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as running:
         if api_url := os.environ.get("FULLSCRIPT_US_SND_API_URL", ""):
             address = urlsplit(api_url)
@@ -40,7 +38,3 @@ def ui(port: int) -> int:
         except KeyboardInterrupt:
             talk("stopping ...")
             return 0
-
-
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt

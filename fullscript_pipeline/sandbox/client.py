@@ -82,6 +82,18 @@ class SandboxControl:
         """Turns these quirks on and all others off."""
         self._ask("POST", "quirks", {"quirks": names})
 
+    def webhooks(self) -> dict[str, Any]:
+        """The webhook endpoints, what is due to them and how many attempts were made."""
+        return self._ask("GET", "webhooks")
+
+    def set_webhook(self, server: str, url: str, **options: Any) -> dict[str, Any]:
+        """Registers an endpoint, which is probed; `options`: events, duplicates, disorder, timeout, seed."""
+        return self._ask("POST", "webhooks", {"server": server, "url": url, **options})
+
+    def webhook(self, act: str, **options: Any) -> dict[str, Any]:
+        """`roll`, `enable` or `remove` (server), `minutes` (minutes), `resend` (days, times, disorder, seed)."""
+        return self._ask("POST", f"webhooks/{act}", options)
+
     def _ask(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             response = self._http.request(method, f"/_sandbox/{what}", json=body)

@@ -59,7 +59,11 @@ class Control:
 
     async def advance(self, request: Request) -> Response:
         """`{"days": 1}` or `{"to": "2026-11-24"}`: moves the clock."""
-        return await _do(request, lambda body: self.sandbox.advance(days=_days(body), to=_to(body)))
+        answer = await _do(request, lambda body: self.sandbox.advance(days=_days(body), to=_to(body)))
+        if answer.status_code == 200:
+            sent = await self.sandbox.sender.run(self.sandbox.moment)
+            answer = json_answer(orjson.loads(answer.body) | {"webhooks": dict(sent)})
+        return answer
 
     async def faults(self, _: Request) -> Response:
         """Every kind of fault, what is armed and how often it struck."""

@@ -13,7 +13,7 @@ from fullscript_pipeline.sandbox.chance import NOON, moment_in, rng_for
 from fullscript_pipeline.sandbox.labs import open_labs, step_labs
 from fullscript_pipeline.sandbox.library import stock_clinic, stock_region
 from fullscript_pipeline.sandbox.market import Market
-from fullscript_pipeline.sandbox.orders import order_freely, order_plans, refund
+from fullscript_pipeline.sandbox.orders import order_freely, order_plans, refund, refund_partly
 from fullscript_pipeline.sandbox.people import activate_key, add_patient, clinic_words, make_clinic, make_patient
 from fullscript_pipeline.sandbox.plans import (
     activate_plan,
@@ -23,7 +23,7 @@ from fullscript_pipeline.sandbox.plans import (
     reissue_plan,
 )
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
-from fullscript_pipeline.sandbox.world import Clinic, Plan, Tally, World
+from fullscript_pipeline.sandbox.world import Clinic, Plan, Record, Tally, World
 
 # Past the start day a clinic sees at least this many orders a day, however small it is.
 LEAST_ORDERS = 3
@@ -80,6 +80,7 @@ class ClinicDay:
         self.people_order()
         step_labs(self.clinic, self.day, self.soon(), self.rng, self.tally)
         self.refunds()
+        self.through_the_api()
         everything = list(self.clinic.orders.values())
         new = everything[self.first_new_order :]
         new.sort(key=lambda order: datetime.fromisoformat(order["completed_at"]))
@@ -175,6 +176,33 @@ class ClinicDay:
         if kept and (self.chance(0.2) or (self.age > 0 and self.age % 5 == 3)):
             refund(self.rng.choice(kept))
             self.tally["orders_refunded"] += 1
+        divisible = [order for order in kept if order["state"] == "complete" and _pieces(order) > 1]
+        if divisible and (self.chance(0.1) or (self.age > 0 and self.age % 7 == 4)):
+            refund_partly(self.rng.choice(divisible))
+            self.tally["orders_partly_refunded"] += 1
+
+    def through_the_api(self) -> None:
+        """What the integration itself does: nobody is told, as documented."""
+        turn = (self.age + self.number) % 6 if self.age > 0 else None
+        if self.active and turn == 2:
+            record = self.rng.choice(self.active).record
+            record["text_message_notification"] = not record["text_message_notification"]
+            record["metadata"] = {"id": f"EMR-{self.rng.randrange(10**6):06d}"}
+            self._quietly(record["id"])
+        if self.active and turn == 4:
+            plan = self._draft(draft_plan(self.clinic, self.rng.choice(self.active), self.soon(), self.rng))
+            plan.record |= {"source": "api", "metadata": {"id": f"PLAN-{self.rng.randrange(10**6):06d}"}}
+            activate_plan(self.clinic, plan, self.after(plan), self.rng, through_api=True)
+            self._quietly(plan.id)
+        sent = [plan for plan in self.clinic.plans.values() if plan.is_active]
+        if sent and turn == 0:
+            plan = self.rng.choice(sent)
+            change_recommendation(self.clinic, plan, self.after(plan), self.rng, through_api=True)
+            self._quietly(plan.id)
+
+    def _quietly(self, key: str) -> None:
+        self.clinic.through_api[key] = self.day
+        self.tally["changes_through_the_api"] += 1
 
     def _next_in_line(self) -> Iterator[Plan]:
         waiting = [plan for plan in self.clinic.plans.values() if plan.is_active and plan.next_order_on]
@@ -210,3 +238,7 @@ class ClinicDay:
             keys += ["is_dependent", "guardian_patient_id"]
         self.clinic.tell(self.rng, kind, self.soon(), {"patient": {key: record[key] for key in keys}})
         self.tally[f"patients_{kind.removeprefix('patient.')}"] += 1
+
+
+def _pieces(order: Record) -> int:
+    return sum(int(line["quantity"]) for line in order["line_items"])

@@ -65,4 +65,10 @@ def deliveries(call: Call) -> Listing:
         rows = [row for row in rows if row["successfully_delivered"] is (wanted == "true")]
     if accepts := day_filter(params, "attempted_at", call.days):
         rows = [row for row in rows if accepts(call.days.day_of(row["attempted_at"]))]
-    return Listing("webhook_deliveries", sorted_by(rows, params, DELIVERY_KEYS))
+    told = call.clinic.events
+    shown = [
+        {**row, "event_payload": {"event": {**told[row["event_id"]].row, "data": told[row["event_id"]].data}}}
+        for row in rows
+        if row["event_id"] in told
+    ]
+    return Listing("webhook_deliveries", sorted_by(shown, params, DELIVERY_KEYS))

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fullscript_pipeline.sandbox.chance import NOON
 from fullscript_pipeline.sandbox.days import live_until, make_world
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faults import FaultPlan
@@ -15,6 +16,7 @@ from fullscript_pipeline.sandbox.ledger import Ledger
 from fullscript_pipeline.sandbox.limit import RollingLimit
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
 from fullscript_pipeline.sandbox.quirks import Quirks, joined
+from fullscript_pipeline.sandbox.sender import Sender
 from fullscript_pipeline.sandbox.settings import Settings
 from fullscript_pipeline.sandbox.store import State, TokenPair, new_state, read_state, write_state
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
@@ -44,6 +46,8 @@ class Sandbox:
         self.faults = FaultPlan()
         self.quirks = Quirks(settings.quirks)
         self.limit = RollingLimit()
+        self.sender = Sender(directory, self.world, state, lambda: self.quirks)
+        self.minutes = 0
 
     @classmethod
     def open(cls, directory: Path, **options: Any) -> "Sandbox":
@@ -63,6 +67,11 @@ class Sandbox:
         """The world's clock: noon UTC of its day."""
         return f"{self.state.day.isoformat()}T12:00:00Z"
 
+    @property
+    def moment(self) -> datetime:
+        """The webhook sender's clock: the world's, and the minutes it was moved ahead of it today."""
+        return datetime.combine(self.state.day, NOON) + timedelta(minutes=self.minutes)
+
     def save(self) -> None:
         """Stores clock, codes and tokens."""
         write_state(self.directory, self.state)
@@ -78,6 +87,7 @@ class Sandbox:
         if steps > MOST_DAYS:
             raise SandboxError(f"{steps} days are too many at once; advance by at most {MOST_DAYS}.")
         self.state.day = before + timedelta(days=steps)
+        self.minutes = 0
         tallies = live_until(self.world, self.state.day)
         self.save()
         return {
@@ -118,6 +128,8 @@ class Sandbox:
                     "authorize_url": f"{base_url}/{server}/oauth/authorize",
                     "client_id": self.state.apps[server].client_id,
                     "client_secret": self.state.apps[server].client_secret,
+                    "webhook_challenge_token": self.state.apps[server].challenge_token,
+                    "webhook_signature_key": self.state.apps[server].signature_key,
                     "restricted_granted": self.state.apps[server].restricted_granted,
                     "scopes": settings.scopes,
                 }

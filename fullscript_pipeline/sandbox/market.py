@@ -2,7 +2,7 @@
 
 The rule followed is the events reference: a change to a product or one of its variants is `product.updated`, a changed
 description is `product.description.updated`, an addition is `product.created`; a removal and a renamed brand raise
-nothing. What does not belong here: anything of a clinic.
+nothing, nor does a return. What does not belong here: anything of a clinic.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import date, datetime
 from random import Random
 
 from fullscript_pipeline.sandbox.catalog import add_product, description, label_dosage
-from fullscript_pipeline.sandbox.chance import OFFICE, moment_in, rng_for
+from fullscript_pipeline.sandbox.chance import OFFICE, moment_in, new_id, rng_for
 from fullscript_pipeline.sandbox.world import Catalog, Clinic, Record, Tally
 
 EVENT_KEYS = ("name", "description_html", "brand", "variants", "dosage")
@@ -41,6 +41,12 @@ class Market:
             self.rename()
         if age % 10 == 3:
             self.rename_brand()
+        if age % 6 == 5:
+            self.add_variant()
+        if age % 6 == 2:
+            self.resize_variant()
+        if age % 5 == 4:
+            self.bring_back()
 
     def move_prices(self, count: int) -> None:
         """Some list prices go up or down by up to a tenth."""
@@ -100,10 +106,36 @@ class Market:
         brand = self.rng.choice(list(self.catalog.vocabularies["brands"].values()))
         name = str(brand["name"])
         brand["name"] = name.removesuffix(" Co.") if name.endswith(" Co.") else f"{name} Co."
-        for product in self.catalog.products.values():
+        for product in [*self.catalog.products.values(), *(its.product for its in self.catalog.removed)]:
             if product["brand"]["id"] == brand["id"]:
                 product["brand"]["name"] = brand["name"]
         self.tally["brands_renamed"] += 1
+
+    def add_variant(self) -> None:
+        """A product is sold in a further, larger pack."""
+        product = self._some(1)[0]
+        last = product["variants"][-1]
+        units = last["units"] * 2 if last["units"] else 30
+        new = last | {"id": new_id(self.rng), "sku": f"{last['sku']}-{units}", "primary": False, "units": units}
+        new |= {"msrp": f"{float(last['msrp']) * 1.8:.2f}", "upc": None}
+        product["variants"].append(new)
+        self.catalog.variants[new["id"]] = (new, product)
+        self._tell("product.updated", product, "variants_added")
+
+    def resize_variant(self) -> None:
+        """A pack holds more or less than before, under the same id."""
+        product = self._some(1)[0]
+        variant = self.rng.choice(product["variants"])
+        variant["units"] = max(round((variant["units"] or 30) * self.rng.choice((0.75, 1.25, 1.5))), 5)
+        self._tell("product.updated", product, "variants_resized")
+
+    def bring_back(self) -> None:
+        """A product that was removed is there again, under its old ids; the documentation has no event for that."""
+        # Never the latest one: what was removed yesterday should be missed once.
+        if len(self.catalog.removed) > 1:
+            again = self.catalog.removed.pop(0)
+            self.catalog.add(again.product, again.topic, again.traits)
+            self.tally["products_returned"] += 1
 
     def _some(self, count: int) -> list[Record]:
         products = list(self.catalog.products.values())

@@ -43,6 +43,17 @@ def refund(order: Record) -> None:
     order["state"] = "refunded"
 
 
+def refund_partly(order: Record) -> None:
+    """Takes one piece of an order back; nothing but its lines shows it."""
+    line = max(order["line_items"], key=lambda line: int(line["quantity"]))
+    if line["quantity"] > 1:
+        # A new list and line: the event told of the old ones.
+        changed = line | {"quantity": line["quantity"] - 1}
+        order["line_items"] = [changed if its is line else its for its in order["line_items"]]
+    elif len(order["line_items"]) > 1:
+        order["line_items"] = order["line_items"][:-1]
+
+
 def _when(day: date, rng: Random) -> datetime:
     return moment_in(day, rng, EVENING if rng.random() < 0.3 else DAYTIME)
 

@@ -51,15 +51,16 @@ def reissue_plan(clinic: Clinic, old: Plan, at: datetime, rng: Random) -> Plan:
     return _file(clinic, Plan(record, old.supply_days))
 
 
-def activate_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random) -> None:
-    """Sends a draft to its patient, who will buy as they are used to."""
+def activate_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:
+    """Sends a draft to its patient, who will buy as they are used to; through the API it makes no event."""
     local = at.astimezone(clinic.zone).date()
     plan.record |= {"state": "active", "available_at": str(local), "updated_at": utc_text(at)}
     plan.activate_on = None
     habit = clinic.patients[plan.patient_id].habit
     if habit in FIRST_ORDER:
         plan.next_order_on = local + timedelta(days=rng.randint(*FIRST_ORDER[habit]))
-    clinic.tell(rng, "treatment_plan.created", at, _event_data(plan))
+    if not through_api:
+        clinic.tell(rng, "treatment_plan.created", at, _event_data(plan))
 
 
 def cancel_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random) -> None:
@@ -69,8 +70,11 @@ def cancel_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random) -> None:
     clinic.tell(rng, "treatment_plan.updated", at, _event_data(plan))
 
 
-def change_recommendation(clinic: Clinic, plan: Plan, at: datetime, rng: Random) -> None:
-    """Changes an active plan's line: another dose, another pack of the same product, a line more or a line less."""
+def change_recommendation(clinic: Clinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:
+    """Changes an active plan's line: another dose, another pack of the same product, a line more or a line less.
+
+    Through the API it makes no event.
+    """
     lines: list[Record] = plan.record["recommendations"]
     line = rng.choice(lines)
     kind = rng.random()
@@ -85,7 +89,8 @@ def change_recommendation(clinic: Clinic, plan: Plan, at: datetime, rng: Random)
     else:
         lines.remove(line)
     plan.record["updated_at"] = utc_text(at)
-    clinic.tell(rng, "treatment_plan.recommendation.updated", at, _event_data(plan, resources=False))
+    if not through_api:
+        clinic.tell(rng, "treatment_plan.recommendation.updated", at, _event_data(plan, resources=False))
 
 
 def next_order_after(plan: Plan, habit: str, day: date, rng: Random) -> date | None:

@@ -3,6 +3,7 @@
 What does not belong here: the command line's words and exit codes, and anything about the world.
 """
 
+import asyncio
 import signal
 import socket
 import threading
@@ -27,6 +28,7 @@ from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faulty import Faulty
+from fullscript_pipeline.sandbox.hook_control import HookControl
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.replies import error_answer
 from fullscript_pipeline.sandbox.routes import Api
@@ -60,7 +62,7 @@ def create_app(directory: Path, **options: Any) -> Starlette:
     """
     sandbox = Sandbox.open(directory, **options)
     app = Starlette(
-        routes=[*Control(sandbox).routes(), *Api(sandbox).routes()],
+        routes=[*Control(sandbox).routes(), *HookControl(sandbox).routes(), *Api(sandbox).routes()],
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: _http_error, Exception: _crash},
     )
@@ -203,7 +205,9 @@ def advance_offline(directory: Path, *, days: int | None = None, to: date | None
     if not (directory / STATE_FILE).is_file():
         raise SandboxError(f"There is no sandbox in {directory}; start one with `sandbox serve` first.")
     with _owned(directory):
-        return Sandbox.open(directory).advance(days=days, to=to)
+        sandbox = Sandbox.open(directory)
+        summary = sandbox.advance(days=days, to=to)
+        return summary | {"webhooks": dict(asyncio.run(sandbox.sender.run(sandbox.moment)))}
 
 
 @contextmanager

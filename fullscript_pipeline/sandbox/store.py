@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ GRANTED_RESTRICTED = frozenset({"ca-snd"})
 
 @dataclass
 class App:
-    """An app as registered on one server."""
+    """An app as registered on one server; the last two are for its webhooks."""
 
     client_id: str
     client_secret: str
     restricted_granted: bool
+    challenge_token: str = field(default_factory=partial(secrets.token_urlsafe, 24))
+    signature_key: str = field(default_factory=partial(secrets.token_hex, 32))
 
 
 @dataclass
@@ -116,15 +119,20 @@ def write_state(directory: Path, state: State) -> None:
         "codes": {key: asdict(code) for key, code in state.codes.items()},
         "pairs": {key: asdict(pair) for key, pair in state.pairs.items()},
     }
+    write_private(directory, STATE_FILE, body)
+
+
+def write_private(directory: Path, name: str, body: Mapping[str, Any]) -> None:
+    """Replaces a JSON file at once and durably; it is readable by its owner only. Raises SandboxError."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=directory, prefix=f".{STATE_FILE}-")  # made with mode 0600
+        handle, aside = tempfile.mkstemp(dir=directory, prefix=f".{name}-")  # made with mode 0600
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(orjson.dumps(body, option=orjson.OPT_INDENT_2))
                 file.flush()
                 os.fsync(file.fileno())
-            Path(aside).replace(directory / STATE_FILE)
+            Path(aside).replace(directory / name)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise

@@ -23,6 +23,14 @@ Tally = Counter[str]
 EVENT_DAYS = 30
 
 
+class Withdrawn(NamedTuple):
+    """A product that has left a catalog, and may come back as it was."""
+
+    product: Record
+    topic: str
+    traits: frozenset[str]
+
+
 @dataclass
 class Catalog:
     """A region's catalog. `vocabularies`: the small id-and-name lists by path segment, brands among them.
@@ -39,6 +47,7 @@ class Catalog:
     traits: dict[str, frozenset[str]] = field(default_factory=dict)
     protocols: dict[str, Record] = field(default_factory=dict)
     resources: dict[str, Record] = field(default_factory=dict)
+    removed: list[Withdrawn] = field(default_factory=list)
 
     def add(self, product: Record, topic: str, traits: frozenset[str] = frozenset()) -> None:
         """Puts a product and its variants on sale."""
@@ -50,7 +59,9 @@ class Catalog:
 
     def remove(self, product: Record) -> None:
         """Takes a product off: from now on it is a 404 and missing from every list."""
-        del self.products[product["id"]], self.topics[product["id"]], self.traits[product["id"]]
+        key = str(product["id"])
+        self.removed.append(Withdrawn(product, self.topics[key], self.traits[key]))
+        del self.products[key], self.topics[key], self.traits[key]
         for variant in product["variants"]:
             del self.variants[variant["id"]]
 
@@ -140,7 +151,10 @@ class User(NamedTuple):
 
 @dataclass
 class Clinic:
-    """One clinic and everything only its own users may see. `resources` are listed by practitioner."""
+    """One clinic and everything only its own users may see. `resources` are listed by practitioner.
+
+    `through_api`: ids of what the integration itself changed, and the day it last did; no event tells of it.
+    """
 
     slug: str
     server: str
@@ -161,6 +175,7 @@ class Clinic:
     resources: dict[str, list[Record]] = field(default_factory=dict)
     denied_brands: frozenset[str] = frozenset()
     deliveries: list[Record] = field(default_factory=list)
+    through_api: dict[str, date] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

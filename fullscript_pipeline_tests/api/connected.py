@@ -45,15 +45,16 @@ def settings_for(sandbox: RunningSandbox, data_dir: Path, **more: str) -> Iterat
         yield settings
 
 
-def sign_in(flow: ConnectFlow, clinic: str) -> httpx.Response:
-    """What the browser of the clinic's owner does: the authorize page, then back to our callback."""
-    return httpx.get(f"{flow.authorize_url}&login={clinic}", follow_redirects=True, trust_env=False)
+def sign_in(flow: ConnectFlow, clinic: str, user: str = "") -> httpx.Response:
+    """What the browser of the clinic's owner, or another user, does: the authorize page, back to our callback."""
+    login = f"{clinic}/{user}" if user else clinic
+    return httpx.get(f"{flow.authorize_url}&login={login}", follow_redirects=True, trust_env=False)
 
 
-def connect(settings: Settings, store: StateStore, sandbox: RunningSandbox, clinic: str) -> ClinicRef:
-    """Connect the sandbox's clinic with this slug."""
+def connect(settings: Settings, store: StateStore, sandbox: RunningSandbox, clinic: str, user: str = "") -> ClinicRef:
+    """Connect the sandbox's clinic with this slug, as its owner or as `user` (`practitioner-2`, `staff-1`)."""
     with ConnectFlow(settings, store, str(sandbox.clinics[clinic]["server"])) as flow:
-        assert sign_in(flow, clinic).status_code == 200
+        assert sign_in(flow, clinic, user).status_code == 200
         return flow.wait(10).clinic
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
+import psutil
 import pytest
 
 from fullscript_pipeline.api import ConnectRefused, open_session
@@ -170,6 +171,28 @@ def test_a_spoofed_host_finds_no_page(ready: Ready, host: str) -> None:
         values = {"code": sandbox.code(_first(sandbox)), "state": _state(flow)}
         assert _callback(settings, values, Host=host).status_code == 404
         assert store.clinics() == []
+
+
+def test_the_listener_is_bound_to_loopback_alone(ready: Ready) -> None:
+    _, settings, store = ready
+    port = urlsplit(settings.redirect_uri).port
+    with ConnectFlow(settings, store, "us-snd"):
+        bound = {
+            one.laddr.ip
+            for one in psutil.Process().net_connections("tcp")
+            if one.status == psutil.CONN_LISTEN and one.laddr.port == port
+        }
+    assert bound == {"127.0.0.1"}
+
+
+def test_the_servers_own_deny_page_ends_the_wait(ready: Ready) -> None:
+    _, settings, store = ready
+    with ConnectFlow(settings, store, "us-snd") as flow:
+        answer = httpx.get(f"{flow.authorize_url}&deny=1", follow_redirects=True, trust_env=False)
+        assert answer.status_code == 400
+        assert "did not allow the access" in answer.text
+        with pytest.raises(ConnectRefused, match="nothing was connected"):
+            flow.wait(5)
 
 
 def test_only_the_redirect_path_and_get_exist(ready: Ready) -> None:

@@ -2,14 +2,17 @@
 
 import itertools
 import logging
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fullscript_pipeline.api import (
+    ENDPOINTS,
     AuthError,
     BadResponse,
+    Endpoint,
     FullscriptError,
     NotFound,
     RateLimited,
@@ -333,3 +336,18 @@ def test_eight_threads_share_a_session() -> None:
         found = list(pool.map(lambda n: session.one("order", path={"id": f"o-{n}"}).record["id"], range(200)))
     assert found == [f"o-{n}" for n in range(200)]
     assert session.requests["order"] == len(server.seen) == 200 + session.retries
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: str(endpoint.name))
+def test_a_403_is_told_at_once_for_every_endpoint(endpoint: Endpoint) -> None:
+    """Promise 22: no retry, no renewal; and the reader is told whether to ask the vendor or to add a scope."""
+    ids = dict.fromkeys(re.findall(r"{(\w+)}", endpoint.path), "1")
+    with odd_server([Reply(403)]) as server, session_at(server.url) as session, pytest.raises(ScopeError) as caught:
+        if endpoint.kind == "list":
+            next(session.pages(endpoint.name, path=ids))
+        else:
+            session.one(endpoint.name, path=ids)
+    assert len(server.seen) == 1
+    assert session.retries == 0
+    wanted = "grants this endpoint to few apps" if endpoint.restricted else "in the vendor's dashboard"
+    assert wanted in str(caught.value)

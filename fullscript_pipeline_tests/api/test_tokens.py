@@ -4,8 +4,6 @@ Against the sandbox, which rotates by the vendor's rule: the old refresh token l
 used for the first time.
 """
 
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,7 +21,7 @@ from fullscript_pipeline.api.tokens import TokenKeeper
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.settings import ServerSettings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.api.connected import connected, environment, token_calls
+from fullscript_pipeline_tests.api.connected import connected, token_calls
 from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps
 from fullscript_pipeline_tests.api.odd_server import OddServer, Reply, odd_server
 
@@ -64,52 +62,6 @@ def test_thirty_two_threads_and_one_expiry_make_one_refresh(tmp_path: Path) -> N
             session.close()
         assert set(answers) == {clinic.clinic_id}
         assert token_calls(sandbox) == {200: 1}
-
-
-_WORKER = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from fullscript_pipeline.api import open_session
-from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.state import StateStore
-settings = load_settings()
-with StateStore(settings.state_path, settings.encryption_key) as store:
-    clinic = store.clinics()[0]
-    with open_session(settings, store, clinic) as session, ThreadPoolExecutor(4) as pool:
-        print("ready", flush=True)
-        for line in sys.stdin:
-            print(len(list(pool.map(lambda _: session.one("clinic"), range(8)))), flush=True)
-"""
-
-
-def test_processes_share_each_refresh(tmp_path: Path) -> None:
-    with connected(tmp_path) as (sandbox, settings, _store, _clinic):
-        variables = {**environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": "a key"}
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-c", _WORKER],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
-                env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), **variables},
-            )
-            for _ in range(3)
-        ]  # fmt: skip
-        try:
-            assert [_line(worker) for worker in workers] == ["ready"] * 3
-            sandbox.control.reset_requests()
-            for _ in range(4):
-                sandbox.control.expire_tokens()
-                for worker in workers:
-                    print("go", file=worker.stdin, flush=True)
-                assert [_line(worker) for worker in workers] == ["8"] * 3
-            assert token_calls(sandbox) == {200: 4}
-        finally:
-            for worker in workers:
-                worker.communicate(timeout=20)
-
-
-def _line(worker: "subprocess.Popen[str]") -> str:
-    assert worker.stdout is not None
-    return worker.stdout.readline().strip()
 
 
 class _KilledError(BaseException):

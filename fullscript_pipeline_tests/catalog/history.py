@@ -16,7 +16,7 @@ import fullscript_pipeline.catalog as room
 
 UTC_ZONE = ZoneInfo("UTC")
 TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "brands": ("brand_id", ("name", "prefix", "status")),
+    "brands": ("brand_id", ("name", "prefix", "status", "extra")),
     "products": (
         "product_id",
         (
@@ -28,6 +28,7 @@ TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
             "dosage_recommended_duration",
             "dosage_format",
             "dosage_additional_info",
+            "extra",
         ),
     ),
     "variants": (
@@ -46,14 +47,15 @@ TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
             "msrp",
             "msrp_raw",
             "supplier_sku",
+            "extra",
         ),
     ),
-    "ingredients": ("ingredient_id", ("name",)),
-    "allergens": ("allergen_id", ("name",)),
-    "supplement_types": ("supplement_type_id", ("name",)),
-    "third_party_certifications": ("third_party_certification_id", ("name",)),
+    "ingredients": ("ingredient_id", ("name", "extra")),
+    "allergens": ("allergen_id", ("name", "extra")),
+    "supplement_types": ("supplement_type_id", ("name", "extra")),
+    "third_party_certifications": ("third_party_certification_id", ("name", "extra")),
 }
-_TYPES = {"is_primary": "BOOLEAN", "units": "DECIMAL(18,4)", "msrp": "DECIMAL(18,4)"}
+_TYPES = {"is_primary": "BOOLEAN", "units": "DECIMAL(18,4)", "msrp": "DECIMAL(18,4)", "extra": "JSON"}
 # {"products": {"p1": {"name": ...}}}: everything a region holds, by table and id.
 World = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -85,8 +87,13 @@ def warehouse() -> duckdb.DuckDBPyConnection:
         )
     con.execute(
         """CREATE TABLE ops.pulls (region VARCHAR, clinic_id VARCHAR, day DATE, resource VARCHAR, outcome VARCHAR,
-            finished_at TIMESTAMPTZ, complete BOOLEAN);
-        CREATE TABLE core.clinics (clinic_id VARCHAR, region VARCHAR);
+            reason VARCHAR, observed_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, complete BOOLEAN);
+        CREATE TABLE core.clinics (clinic_id VARCHAR, clinic_key VARCHAR, region VARCHAR);
+        CREATE TABLE core.categories (clinic_id VARCHAR, category_id VARCHAR, name VARCHAR, removed_at TIMESTAMPTZ);
+        CREATE TABLE core.category_products (clinic_id VARCHAR, category_id VARCHAR, product_id VARCHAR,
+            product_name VARCHAR, observed_at TIMESTAMPTZ, removed_at TIMESTAMPTZ);
+        CREATE TABLE core.events (clinic_id VARCHAR, event_id VARCHAR, event_type VARCHAR, created_at TIMESTAMPTZ,
+            resource_id VARCHAR, extra JSON);
         CREATE TABLE core.treatment_plans (clinic_id VARCHAR, treatment_plan_id VARCHAR, state VARCHAR,
             removed_at TIMESTAMPTZ);
         CREATE TABLE core.recommendations (clinic_id VARCHAR, treatment_plan_id VARCHAR, position BIGINT,
@@ -96,8 +103,19 @@ def warehouse() -> duckdb.DuckDBPyConnection:
     return con
 
 
-def observe(con: duckdb.DuckDBPyConnection, world: World, at: datetime, region: str = "us") -> None:
-    """Store the world as seen at `at`: new versions for what differs, closing versions for what is missing."""
+def observe(
+    con: duckdb.DuckDBPyConnection, world: World, at: datetime, region: str = "us", *, listed: bool = True
+) -> None:
+    """Store the world as seen at `at`: new versions for what differs, closing versions for what is missing.
+
+    `listed`: everything came from complete listings, as ops.pulls then says.
+    """
+    for table in TABLES if listed else ():
+        con.execute(
+            "INSERT INTO ops.pulls (region, day, resource, outcome, observed_at, finished_at, complete) "
+            "VALUES (?, ?, ?, 'loaded', ?, ?, true)",
+            [region, at.date(), table, at, at],
+        )
     for table, (ident, columns) in TABLES.items():
         seen = world.get(table, {})
         names = [ident, *columns]

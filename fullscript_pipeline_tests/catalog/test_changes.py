@@ -197,7 +197,7 @@ def test_a_product_the_server_does_not_name_has_not_moved(con: Connection) -> No
 def test_active_plans_count_plans_of_the_region_once(con: Connection) -> None:
     """A plan with both variants of a product counts once for it; drafts, removed lines and other regions do not."""
     con.execute(
-        """INSERT INTO core.clinics VALUES ('c1', 'us'), ('c2', 'us'), ('c3', 'ca');
+        """INSERT INTO core.clinics VALUES ('c1', 'k1', 'us'), ('c2', 'k2', 'us'), ('c3', 'k3', 'ca');
         INSERT INTO core.treatment_plans VALUES ('c1', 't1', 'active', NULL), ('c1', 't2', 'draft', NULL),
             ('c2', 't1', 'active', NULL), ('c3', 't1', 'active', NULL), ('c2', 't9', 'active', now());
         INSERT INTO core.recommendations VALUES ('c1', 't1', 0, 'p1-60', NULL), ('c1', 't1', 1, 'p1-120', NULL),

@@ -176,9 +176,9 @@ def test_no_changes_is_said() -> None:
 
 def test_coverage_is_read_from_history_and_pulls(con: duckdb.DuckDBPyConnection) -> None:
     world = small_world()
-    observe(con, world, noon(21))
+    observe(con, world, noon(21), listed=False)
     del world["products"]["p2"]
-    observe(con, world, noon(22))
+    observe(con, world, noon(22), listed=False)
     assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True).coverage == Coverage(1, 4, None)
     con.execute("INSERT INTO ops.pulls (region, day, resource, outcome) VALUES ('us', ?, 'products', 'not_available')",
                 [date(2026, 11, 21)])  # fmt: skip

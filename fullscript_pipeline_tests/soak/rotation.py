@@ -48,6 +48,11 @@ def one_refresh_per_expiry(folder: Path, *, processes: int, threads: int, expiri
     assert (refreshes, refused) == (expiries, 0)
 
 
+def _replace(owner: type, method: str, by: Callable[..., Any]) -> None:
+    """For the rest of this process's short life."""
+    setattr(owner, method, by)
+
+
 def _suicide(*_: object, **__: object) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -69,15 +74,15 @@ def _dying_send(before: bool, is_token: bool) -> Callable[[HttpClient, Ask], Ans
 
 
 def _die_before_post() -> None:
-    setattr(HttpClient, "send", _dying_send(before=True, is_token=True))
+    _replace(HttpClient, "send", _dying_send(before=True, is_token=True))
 
 
 def _die_after_the_server_committed() -> None:
-    setattr(HttpClient, "send", _dying_send(before=False, is_token=True))
+    _replace(HttpClient, "send", _dying_send(before=False, is_token=True))
 
 
 def _die_before_our_write() -> None:
-    setattr(StateStore, "save_grant", _suicide)
+    _replace(StateStore, "save_grant", _suicide)
 
 
 def _die_after_our_write() -> None:
@@ -87,7 +92,7 @@ def _die_after_our_write() -> None:
         save(self, *args, **named)
         return bool(_suicide())
 
-    setattr(StateStore, "save_grant", dying)
+    _replace(StateStore, "save_grant", dying)
 
 
 def _die_before_first_use() -> None:
@@ -95,14 +100,14 @@ def _die_before_first_use() -> None:
 
     def then_dying(self: StateStore, *args: Any, **named: Any) -> bool:
         saved = save(self, *args, **named)
-        setattr(HttpClient, "send", _dying_send(before=True, is_token=False))
+        _replace(HttpClient, "send", _dying_send(before=True, is_token=False))
         return saved
 
-    setattr(StateStore, "save_grant", then_dying)
+    _replace(StateStore, "save_grant", then_dying)
 
 
 def _die_after_first_use() -> None:
-    setattr(HttpClient, "send", _dying_send(before=False, is_token=False))
+    _replace(HttpClient, "send", _dying_send(before=False, is_token=False))
 
 
 CRASH_POINTS: dict[str, Callable[[], None]] = {

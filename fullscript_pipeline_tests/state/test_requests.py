@@ -1,11 +1,7 @@
 """The budget: never above the limit in any rolling window, whoever asks, whenever."""
 
-import subprocess
-import sys
-import threading
 import time
 from bisect import bisect_right
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +11,7 @@ from hypothesis import strategies as st
 from fullscript_pipeline.api import Lane
 from fullscript_pipeline.state import RequestBudget, StateStore
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline_tests.soak.budget import the_limit_is_never_passed
 
 
 class _Time:
@@ -161,61 +158,7 @@ def test_waiting_is_logged_seldom(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert len([record for record in caplog.records if "request budget of us-snd" in record.message]) == 1
 
 
-_WORKER = """
-import sys, time
-from pathlib import Path
-from fullscript_pipeline.state import RequestBudget
-from fullscript_pipeline.state.database import Database
-budget = RequestBudget(Database(Path(sys.argv[1])), "us-snd", "app", 200, window=2.0)
-print("ready", flush=True)
-sys.stdin.readline()
-sent = []
-end = time.time() + 5
-while time.time() < end:
-    budget.acquire("present")
-    sent.append(time.time())
-print(*sent)
-"""
-
-
-def test_processes_and_threads_together_stay_below(tmp_path: Path) -> None:
-    """Real time, scaled down: 200 requests in any 2 s, two processes and four threads, for 5 s."""
-    path = tmp_path / "state.sqlite"
-    run = [sys.executable, "-c", _WORKER, str(path)]
-    here = Path(__file__).parents[2]
-    workers = [
-        subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=here) for _ in range(2)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline().strip() == "ready"
-    sent: list[float] = []
-    lock = threading.Lock()
-    with StateStore(path) as store, ThreadPoolExecutor(4) as pool:
-        budget = RequestBudget(store.db, "us-snd", "app", 200, window=2.0)
-        end = time.time() + 5
-
-        def work(_: int) -> None:
-            while time.time() < end:
-                budget.acquire("present")
-                with lock:
-                    sent.append(time.time())
-
-        for worker in workers:
-            print("go", file=worker.stdin, flush=True)
-        jobs = pool.map(work, range(4))
-        outputs = [worker.communicate(timeout=60)[0] for worker in workers]
-        list(jobs)
-    everything = sent + [float(text) for output in outputs for text in output.split()]
-    # Six threads may each be stopped between the permit and the note of it for longer than the budget allows for.
-    assert _most_in_a_window(everything, 2.0) <= 200 + 6
-    assert len(everything) >= 400  # two windows' worth at the very least, on a busy machine
-
-
-def test_what_a_short_session_did_not_use_is_given_back(tmp_path: Path) -> None:
-    for _ in range(10):
-        with StateStore(tmp_path / "state.sqlite") as store:
-            budget = store.request_budget("us-snd", "app", 4750)
-            budget.acquire("present")
-    with StateStore(tmp_path / "state.sqlite") as store:
-        assert store.request_budget("us-snd", "app", 4750).used() == 10
+def test_the_servers_own_count_never_passes_the_limit(tmp_path: Path) -> None:
+    """Real time and real processes, scaled down; `make soak` has the full numbers."""
+    figures = the_limit_is_never_passed(tmp_path, processes=2, threads=4, limit=100, window=1, calls=300)
+    assert figures["slowest_share"] >= 0.4

@@ -9,7 +9,7 @@ WITH versions AS (
         timezone(s.zone, p.valid_from)::DATE AS seen_on
     FROM history.treatment_plans p
     JOIN adh_scope s USING (clinic_id)
-    WHERE s.is_whole OR p.patient_id IN (SELECT patient_id FROM adh_wanted)
+    SEMI JOIN adh_wanted w ON w.patient_id = p.patient_id
 ),
 compared AS (
     SELECT

@@ -13,12 +13,12 @@ WITH lines AS (
     JOIN adh_scope s USING (clinic_id)
     CROSS JOIN adh_policy y
     JOIN core.orders o ON o.clinic_id = i.clinic_id AND o.order_id = i.order_id
+    SEMI JOIN adh_wanted w ON w.patient_id = o.patient_id
     LEFT JOIN core.variants v ON v.region = s.region AND v.variant_id = i.variant_id
     WHERE lower(trim(i.line_type)) = 'supplement'
         AND i.removed_at IS NULL
         AND o.removed_at IS NULL
         AND NOT coalesce(o.is_refunded, false)
-        AND (s.is_whole OR o.patient_id IN (SELECT patient_id FROM adh_wanted))
     QUALIFY row_number() OVER (PARTITION BY i.order_id, i.position ORDER BY o.completed_at DESC) = 1
 )
 SELECT p.pool_id, l.*

@@ -1,12 +1,12 @@
--- Replaces the marts' rows of this clinic, or of the wanted patients only.
+-- Replaces the marts' rows of the wanted patients.
 DELETE FROM marts.adherence m USING adh_scope s
-WHERE m.clinic_id = s.clinic_id AND (s.is_whole OR m.patient_id IN (SELECT patient_id FROM adh_wanted));
+WHERE m.clinic_id = s.clinic_id AND m.patient_id IN (SELECT patient_id FROM adh_wanted);
 
 DELETE FROM marts.adherence_gaps m USING adh_scope s
-WHERE m.clinic_id = s.clinic_id AND (s.is_whole OR m.patient_id IN (SELECT patient_id FROM adh_wanted));
+WHERE m.clinic_id = s.clinic_id AND m.patient_id IN (SELECT patient_id FROM adh_wanted);
 
 DELETE FROM marts.adherence_timeline m USING adh_scope s
-WHERE m.clinic_id = s.clinic_id AND (s.is_whole OR m.patient_id IN (SELECT patient_id FROM adh_wanted));
+WHERE m.clinic_id = s.clinic_id AND m.patient_id IN (SELECT patient_id FROM adh_wanted);
 
 INSERT INTO marts.adherence BY NAME SELECT * FROM adh_mart;
 

@@ -1,0 +1,107 @@
+"""How much of a region's catalog is seen, and through which doors.
+
+The full product list is refused to most apps; what is not seen is unknown, and every digest says so. What does not
+belong here: changes (changes.py), layout.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from fullscript_pipeline.catalog.changes import CatalogChange
+from fullscript_pipeline.catalog.days import end_of
+
+_THERE = "region = $region AND removed_at IS NULL AND valid_from <= $at AND (valid_to IS NULL OR valid_to > $at)"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the region was seen. `full_listing`: the whole product list could be read; None: not recorded.
+
+    `first_seen`: products that were merely unknown before, so they are no news.
+    """
+
+    products: int
+    variants: int
+    full_listing: bool | None
+    first_seen: int = 0
+
+    def sentence(self) -> str:
+        """The coverage line of a digest."""
+        seen = f"{self.products:,} products seen"
+        if self.full_listing is False:
+            return f"{seen} (full listing not permitted to this app)"
+        return f"{seen} (full listing)" if self.full_listing else seen
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way into the catalog on a day: a clinic's list or lookups by id. `reason` says why it was closed."""
+
+    resource: str
+    clinic_key: str | None
+    outcome: str
+    rows: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageDay:
+    """What was known of a region at the end of a day, and the doors that were tried on it."""
+
+    day: date
+    coverage: Coverage
+    doors: tuple[Door, ...]
+
+
+def coverage_between(
+    con: duckdb.DuckDBPyConnection,
+    region: str,
+    from_day: date,
+    to_day: date,
+    time_zone: ZoneInfo,
+    changes: Iterable[CatalogChange] = (),
+) -> Coverage:
+    """What was there at the end of `to_day`. `changes` (all of them) tell which of the products first seen are new."""
+    end = end_of(to_day, time_zone)
+    sql = f"""SELECT (SELECT count(*) FROM history.products WHERE {_THERE}),
+        (SELECT count(*) FROM history.variants WHERE {_THERE}),
+        (SELECT count(*) FROM (SELECT min(valid_from) AS first_at FROM history.products WHERE region = $region
+            GROUP BY product_id HAVING first_at > $since AND first_at <= $at))"""
+    values = {"region": region, "at": end, "since": end_of(from_day, time_zone)}
+    products, variants, first = con.execute(sql, values).fetchone() or (0, 0, 0)
+    added = sum(row.entity == "product" and row.change == "added" for row in changes)
+    return Coverage(products, variants, _full_listing(con, region, to_day), max(0, first - added))
+
+
+def coverage_by_day(
+    con: duckdb.DuckDBPyConnection, region: str, observed: Iterable[date], time_zone: ZoneInfo
+) -> list[CoverageDay]:
+    """Coverage and doors of each of these days."""
+    return [
+        CoverageDay(day, coverage_between(con, region, day, day, time_zone), tuple(_doors(con, region, day)))
+        for day in observed
+    ]
+
+
+def _full_listing(con: duckdb.DuckDBPyConnection, region: str, day: date) -> bool | None:
+    asked = con.execute(
+        "SELECT outcome FROM ops.pulls WHERE region = ? AND resource = 'products' AND day <= ? "
+        "AND outcome IN ('loaded', 'not_available') ORDER BY day DESC, finished_at DESC LIMIT 1",
+        [region, day],
+    ).fetchone()
+    return None if asked is None else asked[0] == "loaded"
+
+
+def _doors(con: duckdb.DuckDBPyConnection, region: str, day: date) -> list[Door]:
+    """The last try of each door on a day."""
+    sql = """SELECT p.resource, c.clinic_key, p.outcome, coalesce(p.rows_read, 0), p.reason FROM ops.pulls AS p
+        LEFT JOIN core.clinics AS c ON c.clinic_id = p.clinic_id
+        WHERE p.region = ? AND p.day = ?
+            AND p.resource IN ('products', 'products_by_id', 'categories', 'variants', 'brands')
+        QUALIFY row_number() OVER (PARTITION BY p.resource, p.clinic_id ORDER BY p.finished_at DESC) = 1
+        ORDER BY p.resource, c.clinic_key"""
+    return [Door(*row) for row in con.execute(sql, [region, day]).fetchall()]

@@ -1,0 +1,50 @@
+-- What a comparison found, with its values: joins the two versions of each pair and names the field by the vendor's
+-- path. {compared} is changes.sql or daily.sql of the same kind; the rest is filled in from entities.py.
+WITH p AS ({compared}),
+-- The kind's first observation is the baseline: what was seen that day was not added that day. Later, an object first
+-- seen is new where an earlier complete listing lacked it or {proof}; otherwise it was merely unknown.
+listed AS (
+    SELECT min(observed_at) AS first_at FROM ops.pulls
+    WHERE region = $region AND resource = '{listing}' AND outcome = 'loaded' AND complete
+),
+baseline AS (
+    SELECT timezone($zone, min(valid_from))::DATE AS first_on FROM {table} WHERE region = $region
+),
+typed AS (
+    SELECT p.*, {product_id} AS product_id, {brand_id} AS brand_id, {path} AS field, {old_value} AS old_value,
+        {new_value} AS new_value, {name} AS entity_name
+    FROM p
+    JOIN {table} AS n ON n.region = $region AND n.{id} = p.id AND n.valid_from = p.new_from
+    LEFT JOIN {table} AS o ON o.region = $region AND o.{id} = p.id AND o.valid_from = p.old_from
+    CROSS JOIN listed CROSS JOIN baseline
+    WHERE p.nth IS DISTINCT FROM {untyped} AND (p.change <> 'added' OR (
+        timezone($zone, p.first_at)::DATE > baseline.first_on
+        AND (coalesce(p.first_at > listed.first_at, false) OR {proof})))
+),
+-- Keys that no column holds. One that comes or goes is drift of the format, not of the catalog.
+keys AS (
+    SELECT p.*, {product_id} AS product_id, {brand_id} AS brand_id, {name} AS entity_name,
+        unnest(json_keys({new_extra})) AS field, {old_extra} AS old_extra, {new_extra} AS new_extra
+    FROM p
+    JOIN {table} AS n ON n.region = $region AND n.{id} = p.id AND n.valid_from = p.new_from
+    JOIN {table} AS o ON o.region = $region AND o.{id} = p.id AND o.valid_from = p.old_from
+    WHERE p.nth = {untyped}
+),
+untyped AS (
+    SELECT *, json_extract_string(old_extra, concat('$."', field, '"')) AS old_value,
+        json_extract_string(new_extra, concat('$."', field, '"')) AS new_value
+    FROM keys WHERE NOT list_contains({known}, field) AND NOT contains(field, '"')
+),
+-- A key that moves on most objects at once is bookkeeping (a counter, a time of rendering), not news.
+news AS (
+    SELECT *, count(*) OVER (PARTITION BY field, changed_at) AS together FROM untyped
+    WHERE old_value IS NOT NULL AND new_value IS NOT NULL AND old_value <> new_value
+    QUALIFY together < 10 OR together * 2 < (
+        SELECT count(*) FROM {table} WHERE region = $region AND valid_to IS NULL AND removed_at IS NULL)
+)
+SELECT changed_at, seen_at, id AS entity_id, product_id, brand_id, change, field, old_value, new_value, entity_name
+FROM typed
+-- A server that does not name a variant's product has not moved it.
+WHERE field IS DISTINCT FROM 'product_id' OR (old_value IS NOT NULL AND new_value IS NOT NULL)
+UNION ALL
+SELECT changed_at, seen_at, id, product_id, brand_id, change, field, old_value, new_value, entity_name FROM news

@@ -1,0 +1,93 @@
+"""Promise 22 on whole runs: every endpoint answers 403 in turn, and the run succeeds, saying what was not available.
+
+Promise 14 on a whole pull: a clinic whose grant is gone is exit 77, and the others are pulled.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.orchestration import logs
+from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runs import run_job
+from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+from fullscript_pipeline_tests.soak.result import tell
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+
+_DAY = date(2026, 11, 22)
+
+
+def _asked(connected: Connected) -> dict[str, int]:
+    """Requests by endpoint, token calls aside."""
+    counts: dict[str, int] = {}
+    for row in connected.sandbox.control.requests()["counts"]:
+        if row["method"] == "GET":
+            counts[row["endpoint"]] = counts.get(row["endpoint"], 0) + row["count"]
+    return counts
+
+
+def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with connected_pipeline(tmp_path, clinics=1, patients=8, products=12) as connected:
+        logs.quiet()
+        instance = open_instance(connected.settings)
+        add_clinic_partitions(instance, connected.store)
+        key = connected.store.clinics()[0].clinic_key
+
+        def run() -> list[str]:
+            outcomes = [
+                run_job(instance, "catalog_daily", partition=region_cell("us", _DAY)),
+                run_job(instance, "clinic_daily", partition=clinic_cell(key, _DAY)),
+            ]
+            return [failure.sentence for outcome in outcomes for failure in outcome.failures]
+
+        assert run() == []
+        endpoints = _asked(connected)
+        trouble: dict[str, list[str]] = {}
+        refused: dict[str, int] = {}
+        for endpoint in endpoints:
+            connected.sandbox.control.arm("forbidden", endpoint=endpoint, count=None)
+            connected.sandbox.control.reset_requests()
+            if failures := run():
+                trouble[endpoint] = failures
+            refused[endpoint] = _asked(connected).get(endpoint, 0)
+            connected.sandbox.control.disarm()
+        with WarehouseResource().open().read() as con:
+            told = con.execute("SELECT count(*) FROM ops.pulls WHERE outcome = 'not_available'").fetchall()[0][0]
+        instance.dispose()
+    tell(
+        "promise 22", endpoints=len(endpoints), failed_runs=len(trouble), not_available=told,
+        refused_calls=sum(refused.values()), seconds=time.monotonic() - started,
+    )  # fmt: skip
+    assert trouble == {}
+
+
+def test_a_dead_grant_is_77_and_the_other_clinics_are_pulled(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with connected_pipeline(tmp_path, patients=8, products=12) as connected:
+        slug = next(iter(connected.sandbox.clinics))
+        connected.sandbox.control.revoke(slug)
+        connected.sandbox.control.reset_requests()
+        run = [sys.executable, "-m", "fullscript_pipeline", "pull"]
+        done = subprocess.run(run, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=300)
+        calls = [row for row in connected.sandbox.control.requests()["counts"] if row["endpoint"] == "/oauth/token"]
+        with WarehouseResource().open().read() as con:
+            pulled = con.execute("SELECT DISTINCT clinic_id FROM core.patients").fetchall()
+        dead = [clinic.clinic_id for clinic in connected.store.clinics() if clinic.status == "needs_connect"]
+    tell(
+        "promise 14", exit_code=done.returncode, dead=len(dead), token_calls=sum(row["count"] for row in calls),
+        pulled=len(pulled), seconds=time.monotonic() - started,
+    )  # fmt: skip
+    assert done.returncode == 77, done.stderr
+    assert dead == [connected.sandbox.clinics[slug]["clinic_id"]]
+    assert sum(row["count"] for row in calls) <= 2
+    assert len(pulled) == len(connected.sandbox.clinics) - 1
+    assert "Traceback" not in done.stderr
