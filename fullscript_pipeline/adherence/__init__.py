@@ -1,8 +1,21 @@
 """Adherence: dosage text, supply and coverage as pure functions and SQL; no file is opened here."""
 
+from typing import TYPE_CHECKING, Any
+
 from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
-from fullscript_pipeline.adherence.frames import measure
 from fullscript_pipeline.adherence.mart import build_adherence
 from fullscript_pipeline.adherence.policy import Policy
 
+if TYPE_CHECKING:
+    from fullscript_pipeline.adherence.frames import measure
+
 __all__ = ["Dosage", "Policy", "build_adherence", "measure", "parse_dosage"]
+
+
+def __getattr__(name: str) -> Any:
+    # pandas takes a second to import and only notebooks want it: runs and the command line do not wait for it.
+    if name == "measure":
+        from fullscript_pipeline.adherence.frames import measure  # noqa: PLC0415
+
+        return measure
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,9 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 def rebuild_mart(warehouse: Warehouse, clinic: ClinicRef, day: date, patients: Sequence[str] | None = None) -> int:
     """Rows written, as of the end of `day`; with `patients` only theirs."""
     with warehouse.write() as con:
-        return build_adherence(con, clinic.clinic_id, day, patient_ids=patients)
+        return build_adherence(
+            con, clinic.clinic_id, day, patient_ids=patients, time_zone=load_settings().time_zone
+        )
 
 
 def rewrite_pages(
