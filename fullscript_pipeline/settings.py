@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -70,6 +71,26 @@ class ServerSettings:
 
 
 @dataclass(frozen=True)
+class AdherencePolicy:
+    """The thresholds of the adherence method (docs/adherence-method.md), whole days; all are printed on the pages.
+
+    `threshold` is the exact share of days covered that counts as adherent (PQA, CMS: 80 %).
+    """
+
+    threshold: Fraction = Fraction(4, 5)
+    # A gap exactly this long does not end an episode (OMOP drug era, AdhereR compute.treatment.episodes).
+    permissible_gap_days: int = 30
+    # PQA primary medication non-adherence: not obtained within 30 days.
+    never_ordered_days: int = 30
+    # Days from an order to the day its supply can be used; orders carry only the day they were completed.
+    delivery_lag_days: int = 0
+    minimum_window_days: int = 30
+    due_soon_days: int = 7
+    late_days: int = 7
+    long_gap_days: int = 30
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the environment says. `servers` has exactly the keys of SERVER_NAMES; `data_dir` is absolute."""
 
@@ -81,6 +102,8 @@ class Settings:
     reports_base_url: str | None
     servers: Mapping[str, ServerSettings]
     encryption_key: str | None = field(default=None, repr=False)
+    adherence: AdherencePolicy = AdherencePolicy()
+    keep_pages_days: int = 0
 
     @property
     def warehouse_key(self) -> str | None:
@@ -206,7 +229,30 @@ def load_settings() -> Settings:
         redirect_uri=_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
         reports_base_url=_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
         servers={name: _server(name) for name in SERVER_NAMES},
+        adherence=_adherence(),
+        keep_pages_days=_integer("FULLSCRIPT_KEEP_PAGES_DAYS", 0, 0, 36500),
     )
+
+
+def _adherence() -> AdherencePolicy:
+    usual = AdherencePolicy()
+    percent = _integer("FULLSCRIPT_ADHERENCE_THRESHOLD_PERCENT", int(usual.threshold * 100), 1, 100)
+    policy = AdherencePolicy(
+        threshold=Fraction(percent, 100),
+        permissible_gap_days=_integer("FULLSCRIPT_PERMISSIBLE_GAP_DAYS", usual.permissible_gap_days, 0, 3650),
+        never_ordered_days=_integer("FULLSCRIPT_NEVER_ORDERED_DAYS", usual.never_ordered_days, 1, 3650),
+        delivery_lag_days=_integer("FULLSCRIPT_DELIVERY_LAG_DAYS", usual.delivery_lag_days, 0, 90),
+        minimum_window_days=_integer("FULLSCRIPT_MINIMUM_WINDOW_DAYS", usual.minimum_window_days, 1, 3650),
+        due_soon_days=_integer("FULLSCRIPT_DUE_SOON_DAYS", usual.due_soon_days, 0, 365),
+        late_days=_integer("FULLSCRIPT_LATE_DAYS", usual.late_days, 1, 3650),
+        long_gap_days=_integer("FULLSCRIPT_LONG_GAP_DAYS", usual.long_gap_days, 1, 3650),
+    )
+    if policy.late_days > policy.long_gap_days:
+        raise ConfigurationError(
+            f"FULLSCRIPT_LATE_DAYS ({policy.late_days}) lies above FULLSCRIPT_LONG_GAP_DAYS "
+            f"({policy.long_gap_days}); a supply is late before its gap is long."
+        )
+    return policy
 
 
 def _server(name: str) -> ServerSettings:
@@ -279,7 +325,7 @@ def _date(variable: str, default: date) -> date:
 
 def _integer(variable: str, default: int, lowest: int, highest: int) -> int:
     text = _text(variable) or str(default)
-    value = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(highest)) else 0
+    value = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(highest)) else lowest - 1
     if not lowest <= value <= highest:
         raise ConfigurationError(f"{variable} is {text!r}; set a whole number from {lowest} to {highest}.")
     return value

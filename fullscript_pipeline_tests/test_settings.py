@@ -161,3 +161,45 @@ def test_a_data_directory_that_cannot_be_made_is_one_sentence(monkeypatch: pytes
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "file" / "data"))
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
         load_settings().prepare_data_dir()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "api_url", "authorize_url"),
+    [
+        (None, "", "https://api-us.fullscript.io/api", "https://api-us.fullscript.io/oauth/authorize"),
+        (
+            "API_URL",
+            "https://api-us.fullscript.com/api/",
+            "https://api-us.fullscript.com/api",
+            "https://api-us.fullscript.com/api/oauth/authorize",
+        ),
+        (
+            "AUTHORIZE_URL",
+            "https://api-us.fullscript.com/api/oauth/authorize",
+            "https://api-us.fullscript.com/api",
+            "https://api-us.fullscript.com/api/oauth/authorize",
+        ),
+        (
+            "API_URL",
+            "https://other.example/api",
+            "https://other.example/api",
+            "https://api-us.fullscript.io/oauth/authorize",
+        ),
+    ],
+)
+def test_one_url_of_a_family_brings_the_other(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, value: str, api_url: str, authorize_url: str
+) -> None:
+    """The vendor's pages name two host families for production."""
+    if variable:
+        monkeypatch.setenv(f"FULLSCRIPT_US_{variable}", value)
+    server = load_settings().server("us")
+    assert (server.api_url, server.authorize_url) == (api_url, authorize_url)
+
+
+@pytest.mark.parametrize(("text", "files_key"), [("", None), ("one", "one"), ("new, old", "old"), (" , ", None)])
+def test_the_files_stay_under_the_last_key_of_a_list(
+    monkeypatch: pytest.MonkeyPatch, text: str, files_key: str | None
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", text)
+    assert load_settings().warehouse_key == files_key

@@ -49,6 +49,10 @@ class CatalogChange:
 COLUMNS = tuple(one.name for one in fields(CatalogChange))
 # The mart also says by how much a price or a size moved, and which observation showed it.
 _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
+# Sorted here and not in DuckDB, which would have to sort whole descriptions within its memory limit.
+_ORDER = [
+    (name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")
+]
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,7 +83,7 @@ def changes_between(
         "to_at": days.end_of(to_day, time_zone),
         "zone": time_zone.key,
     }
-    rows = list(_rows(_compare(con, "changes.sql", kinds, values)))
+    rows = list(_rows(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
     wanted_field = chosen_field(field, rows)
     return [
         row
@@ -126,7 +130,7 @@ def not_built_since(
 def _compare(
     con: duckdb.DuckDBPyConnection, comparison: str, kinds: Sequence[Entity], values: Mapping[str, Any]
 ) -> pa.Table:
-    """Runs a comparison for each kind and puts its changes into context, ordered by kind, brand, product, field."""
+    """Runs a comparison for each kind and puts its changes into context."""
     union = " UNION ALL ".join(
         f"SELECT '{kind.name}' AS entity, {place} AS place, * FROM ({_filled(comparison, kind)})"
         for place, kind in enumerate(kinds)

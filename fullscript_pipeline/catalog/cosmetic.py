@@ -13,12 +13,21 @@ _BESIDE_TAG = re.compile(r" ?(<[^<>]*>) ?")
 
 def is_cosmetic(old: str | None, new: str | None) -> bool:
     """True when the difference between two values is in their writing only; null and "" are the same nothing."""
-    return _plain(old) == _plain(new)
+    before, after = _words(old), _words(new)
+    # Most changes are real: texts that differ in more than spaces need no closer look.
+    if "".join(before) != "".join(after):
+        return _plain(before) == _plain(after) if len(before) == len(after) == 1 else False
+    return _plain(before) == _plain(after)
 
 
-def _plain(value: str | None) -> str:
-    """What is compared: no entities, no case, single spaces (none beside tags), no zeros that end a decimal."""
+def _words(value: str | None) -> list[str]:
+    """The text without entities and case, cut at white space."""
     text = value or ""
-    text = " ".join((html.unescape(text) if "&" in text else text).split())
-    text = (_BESIDE_TAG.sub(r"\1", text).strip() if "<" in text else text).casefold()
+    return (html.unescape(text) if "&" in text else text).casefold().split()
+
+
+def _plain(words: list[str]) -> str:
+    """What is compared: single spaces (none beside tags), no zeros that end a decimal."""
+    text = " ".join(words)
+    text = _BESIDE_TAG.sub(r"\1", text).strip() if "<" in text else text
     return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class Entity:
     """One kind: its history table, its id column, and for each vendor path the SQL (over `v`) of its value as text.
 
-    `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: SQL over the new version `n` and
-    the comparison `p` that tells, beside an earlier complete listing, that an object first seen at `p.first_at` is new
+    `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: SQL over the new version `n`, the
+    comparison `p` and the debut `d` of its product that tells, beside an earlier complete listing, that an object first seen at `p.first_at` is new
     and was not merely unknown. `known`: keys in `extra` that are compared under other names, or derived from others.
     """
 
@@ -85,7 +85,7 @@ PRODUCT = Entity(
         ("dosage.additional_info", "v.dosage_additional_info"),
     ),
     "products",
-    proof="n.product_id IN (SELECT product_id FROM arrivals)",
+    proof="d.is_new",
     # A brand's name is the brand's; the primary variant's facts are the variant's; a custom dosage is the asker's.
     known=("brand", "dosage", "primary_variant", "custom_dosage"),
     product_id="v.product_id",
@@ -103,8 +103,7 @@ VARIANT = Entity(
     ),
     "products",
     # A product always comes with all its variants: one that a known product did not have is new.
-    proof="n.product_id IN (SELECT product_id FROM arrivals) OR n.product_id IN (SELECT known.product_id FROM "
-    "history.products AS known WHERE known.region = $region AND known.valid_from < p.first_at)",
+    proof="d.is_new OR d.first_at < p.first_at",
     known=("product",),
     product_id="v.product_id",
     # Variants are mostly told apart by their SKU; their ids are opaque.

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import duckdb
 import orjson
+from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound
@@ -102,7 +103,8 @@ class Pull:
         self.started_at = clock.real_now()
         self.observed_at = clock.now()
         self.pull_id = uuid.uuid4().hex
-        self.file = FrameFile(_open_file(target, resource), target.encryption_key)
+        path, self._claim = _claimed_file(target, resource, self.pull_id)
+        self.file = FrameFile(path, target.encryption_key)
         self.file.cut_torn_end()
         self._answered = _answered(self.file)
         self._drift: set[tuple[str, str]] = set()
@@ -282,6 +284,8 @@ class Pull:
 
     def _done(self) -> None:
         self.file.rename(".frames")
+        self._claim.release(force=True)
+        Path(self._claim.lock_file).unlink(missing_ok=True)
 
 
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
@@ -315,13 +319,31 @@ def _answered(file: FrameFile) -> dict[tuple[str, str], list[Request]]:
     return answered
 
 
-def _open_file(target: Target, resource: str) -> Path:
-    """The unfinished file of this cell and resource if a run was interrupted, else the name of a new one."""
+def _claimed_file(target: Target, resource: str, pull_id: str) -> tuple[Path, FileLock]:
+    """The unfinished file of this cell and resource if a run was interrupted, else a new one; and the claim on it.
+
+    A file that another process is still filling is left alone: two runs of one cell each land their own.
+    """
     folder = target.landing_dir / target.server / target.owner / target.day.isoformat()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for unfinished in sorted(folder.glob(f"{resource}.*.open")):
-        age = clock.real_now().timestamp() - unfinished.stat().st_mtime
-        if age < RESUME_WITHIN.total_seconds():
-            return unfinished
+        claim = _claim_on(unfinished)
+        if claim is None or not unfinished.exists():
+            continue
+        if clock.real_now().timestamp() - unfinished.stat().st_mtime < RESUME_WITHIN.total_seconds():
+            return unfinished, claim
         unfinished.rename(unfinished.with_suffix(".abandoned"))
-    taken = len(list(folder.glob(f"{resource}.*.*")))
-    return folder / f"{resource}.{taken + 1:03d}.open"
+    new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"
+    claim = _claim_on(new)
+    assert claim is not None  # noqa: S101 - nobody else knows the name
+    return new, claim
+
+
+def _claim_on(path: Path) -> FileLock | None:
+    # One object per path and process: a pull that failed here may be taken up here.
+    claim = FileLock(path.with_suffix(".lock"), mode=0o600, is_singleton=True)
+    try:
+        claim.acquire(timeout=0)
+    except Timeout:
+        return None
+    return claim

@@ -61,7 +61,7 @@ def _key(settings: Settings) -> Finding:
         return skipped("settings.key", "no encryption key is set (sandbox servers may do without)")
     if weak := [number for number, key in enumerate(keys, 1) if bits(key) < _ENOUGH_BITS]:
         which = f"key {', '.join(map(str, weak))} of {len(keys)}" if len(keys) > 1 else "the encryption key"
-        fix = f"{_KEY_FIX}. Before that, with data already there: list the new key first, then `keys rotate`."
+        fix = f"{_KEY_FIX}; where tokens are stored already, put it before the former key (new,old) and `keys rotate`."
         return failed("settings.key", f"{which} is short or repeats itself: it can be guessed", fix, _CONFIGURATION)
     return passed("settings.key", f"strong; {len(keys)} in use" if len(keys) > 1 else "strong")
 

@@ -1,35 +1,48 @@
-"""The thresholds a report is written with: settings with defaults, printed on every page they shape.
+"""The thresholds a report is written with, printed on every page: the method's policy and the layout's own limits.
 
-What does not belong here: thresholds that change a figure (permissible gap, delivery lag); those are the adherence
-engine's policy. These only choose words, order and layout.
+What does not belong here: what the thresholds are applied to, and how they are read (settings.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from fullscript_pipeline.settings import AdherencePolicy
 
-@dataclass(frozen=True, slots=True)
-class ReportPolicy:
-    """Days and shares that turn a status into words. `threshold` is a share of days (0.8 = 80 %).
+
+@dataclass(frozen=True)
+class ReportPolicy(AdherencePolicy):
+    """The one policy that made the figures, and what turns them into pages.
 
     The 80 % line is a convention for prescription drugs (PQA, CMS); supplements have no validated one.
     """
 
-    threshold: float = 0.8
-    due_soon_days: int = 7
-    late_days: int = 7
-    long_gap_days: int = 30
-    never_ordered_days: int = 30
     extra_supply_days: int = 120
     stale_after: timedelta = timedelta(hours=24)
     patients_per_page: int = 500
     timeline_marks: int = 60
 
+    @classmethod
+    def of(cls, policy: AdherencePolicy) -> "ReportPolicy":
+        """The layout's usual limits around the policy that the figures were made with."""
+        return cls(**asdict(policy))
+
+    @property
+    def line(self) -> str:
+        """`80 %`."""
+        return f"{float(self.threshold * 100):g} %"
+
     def sentence(self) -> str:
-        """The settings in one line for the reader of the page."""
+        """Every setting that shaped a figure or a word of the page, in one line for its reader."""
         return (
-            f"Settings: line {self.threshold * 100:.0f} % of days covered; due soon within {self.due_soon_days} days; "
+            f"Settings: line {self.line} of days covered; due soon within {self.due_soon_days} days; "
             f"late from {self.late_days} days and long gap from {self.long_gap_days} days after supply ran out; "
             f"not ordered from {self.never_ordered_days} days after the plan started; "
+            f"a gap over {self.permissible_gap_days} days ends a stretch of supply; "
+            f"an order counts from {self._delivery}; a window under {self.minimum_window_days} days is short; "
             f"extra supply beyond {self.extra_supply_days} days on hand."
         )
+
+    @property
+    def _delivery(self) -> str:
+        lag = self.delivery_lag_days
+        return f"{lag} day{'' if lag == 1 else 's'} after it" if lag else "its own day"

@@ -3,8 +3,8 @@
 The vendor refuses more than 5,000 requests of an app in any rolling 300 s. A process borrows a small block of permits
 that is valid for a few seconds; the block counts against the window from the moment it is lent until 300 s after the
 last moment a permit of it could have been used. So the count is never below what the server can have seen, whichever
-process dies when, and costs one short transaction per block instead of one per request. A block that is used up, or
-out of date, is given back with what was really used.
+process dies when, and costs one short transaction per block instead of one per request. A block that is used up, out of
+date or not needed any more is given back with what was really used; one whose process died counts whole for a window.
 
 Fair: while others wait, nobody holds more than an equal share of the window. Implements `api.budget.Budget`. What does
 not belong here: what a 429 means.

@@ -6,10 +6,12 @@ the warehouse, never ahead. What does not belong here: queries (a module per sub
 
 import hashlib
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.clinics import ClinicRecords
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.grants import GrantRecords
@@ -44,7 +46,9 @@ class StateStore(ClinicRecords, GrantRecords, EventLedger):
         with self._lock:
             budgets = list(self._budgets.values())
         for budget in budgets:
-            budget.close()
+            # If the store cannot be written just now, the permits count as used for a window: no reason to fail.
+            with suppress(PipelineError):
+                budget.close()
         self.db.close()
 
     def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:

@@ -122,3 +122,15 @@ def test_the_authorize_url_is_one_line_and_asks_for_a_code() -> None:
         "http://127.0.0.1:1/authorize?client_id=the+id&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcb"
         "&response_type=code&state=st+ate"
     )
+
+
+def test_a_429_of_the_token_endpoint_holds_everybody() -> None:
+    """The vendor's limit is over all endpoints."""
+    budget, sleeps = FreeBudget(), Sleeps()
+    replies = [Reply(429, headers={"Retry-After": "7"}), Reply(body={"oauth": _PAIR})]
+    with odd_server(replies) as server, HttpClient() as client:
+        policy = sleeps.token_policy()
+        endpoint = TokenEndpoint(_server(server.url), "http://127.0.0.1:1/cb", client, budget, policy)
+        assert endpoint.refresh("canary-old", "maple").access_token == "canary-a"
+    assert budget.held == sleeps.waits
+    assert 7 <= budget.held[0] <= 8

@@ -57,3 +57,16 @@ def test_a_server_that_wants_too_much_gets_an_error_not_a_sleeper() -> None:
     with odd_server(replies) as server, session_at(server.url, sleeps=sleeps) as session, pytest.raises(RateLimited):
         session.one("clinic")
     assert (sleeps.waits, len(server.seen)) == ([], 1)
+
+
+def test_a_call_inside_another_is_not_multiplied() -> None:
+    """A token call has its own rule; the GET around it must not begin it again five times."""
+    inner, outer, calls = Sleeps().token_policy(), Sleeps().policy(), []
+
+    def token_call() -> None:
+        calls.append(1)
+        raise ServerError(_ASKED, "x", "y")
+
+    with pytest.raises(ServerError):
+        outer.run(lambda: inner.run(token_call, lambda *_: None), lambda *_: None)
+    assert len(calls) == 2

@@ -177,7 +177,10 @@ def test_no_changes_is_said() -> None:
 def test_coverage_is_read_from_history_and_pulls(con: duckdb.DuckDBPyConnection) -> None:
     world = small_world()
     observe(con, world, noon(21), listed=False)
-    del world["products"]["p2"]
+    for number in range(3, 6):
+        world["products"][f"p{number}"] = {"name": "Filler"}
+    observe(con, world, noon(21, 13), listed=False)
+    world["products"] = {"p1": world["products"]["p1"]}
     observe(con, world, noon(22), listed=False)
     assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True).coverage == Coverage(1, 4, None)
     con.execute("INSERT INTO ops.pulls (region, day, resource, outcome) VALUES ('us', ?, 'products', 'not_available')",

@@ -1,5 +1,7 @@
 """A pull against the sandbox over HTTP: what the API holds is what the warehouse holds; interruptions cost little."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,10 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, ServerError, open_session
 from fullscript_pipeline.extraction import catalog, clinic, events, labs, orders, plans, variants
-from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.extraction.pull import Pull, Target
 from fullscript_pipeline.state import Clinic
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.landing import Request
 from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
@@ -124,6 +127,26 @@ def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(cell: Cell, mo
     patients = cell.rows(f"SELECT count(*) FROM core.patients WHERE clinic_id = '{one.clinic_id}'")[0][0]
     assert requests["total"] == patients - 5
     assert cell.rows("SELECT count(*) FROM ops.patient_reads") == [(patients,)]
+
+
+def test_two_processes_at_one_cell_land_in_files_of_their_own(cell: Cell) -> None:
+    one = cell.connected.store.clinics()[0]
+    mine = Pull(cell.target(one), "patients")
+    mine.file.append(Request("patients", "x"), [])
+    script = """
+import sys
+from pathlib import Path
+from filelock import FileLock
+with FileLock(sys.argv[1], timeout=0):
+    pass
+"""
+    lock = mine.file.path.with_suffix(".lock")
+    other = subprocess.run([sys.executable, "-c", script, str(lock)], capture_output=True, text=True, check=False)
+    assert "Timeout" in other.stderr, "a second process must not get hold of a file that is being filled"
+    with cell.session(one) as session:
+        assert clinic.pull_patients(cell.target(one), session).counts["patients"].added > 0
+    assert not lock.exists()
+    assert list(mine.file.path.parent.glob("patients.*.open")) == []
 
 
 def test_labs_outside_the_us_are_not_asked_for(cell: Cell) -> None:

@@ -19,7 +19,7 @@ from fullscript_pipeline.sandbox.world import Clinic, Record, World
 START = date(2026, 11, 22)
 PATIENT_NEWS = frozenset({"patient.updated", "patient.emancipated"})
 PRODUCT_NEWS = {"product.updated": ("name", "dosage", "variants"), "product.description.updated": ("description_html",)}
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def small_world(seed: int = 1, **sizes: Any) -> World:
@@ -72,7 +72,7 @@ def test_two_days_ahead_bring_what_a_demo_needs(seed: int, patients: int) -> Non
         assert tallies[region]["availability_flipped"] >= 1
 
 
-@settings(few, max_examples=8)
+@settings(few, max_examples=5)
 @given(seed=st.integers(0, 10**6), days=st.integers(1, 5))
 def test_every_change_makes_its_documented_events_and_no_other(seed: int, days: int) -> None:
     world = small_world(seed, history_days=8)

@@ -53,6 +53,37 @@ def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
+def test_a_migration_that_dies_after_any_statement_begins_anew(tmp_path: Path) -> None:
+    """All statements of an upgrade are one transaction, the version number included."""
+    count = sum(map(len, MIGRATIONS))
+    for dies_after in range(count + 1):
+        path = tmp_path / str(dies_after) / "state.sqlite"
+        run = [sys.executable, "-c", _DYING_MIGRATION, str(path), str(dies_after)]
+        if dies_after % 5 == 0:  # a real SIGKILL costs a process start: one in five
+            assert subprocess.run(run, cwd=Path(__file__).parents[2], check=False).returncode == -9
+        with StateStore(path) as store, store.db.read() as connection:
+            made = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table'").scalar()
+        assert made is not None
+        assert made >= len(metadata.tables)
+
+
+_DYING_MIGRATION = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Connection
+from fullscript_pipeline.state.database import Database
+left, execute = [int(sys.argv[2])], Connection.exec_driver_sql
+def dying(self, statement, *more):
+    if statement.startswith(("CREATE", "PRAGMA user_version =")):
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+    return execute(self, statement, *more)
+Connection.exec_driver_sql = dying
+Database(Path(sys.argv[1]))
+"""
+
+
 def test_every_row_names_its_server() -> None:
     assert {table.name for table in metadata.tables.values() if "server" not in table.columns} == {"facts"}
 

@@ -16,10 +16,11 @@ typed AS (
     FROM p
     JOIN {table} AS n ON n.region = $region AND n.{id} = p.id AND n.valid_from = p.new_from
     LEFT JOIN {table} AS o ON o.region = $region AND o.{id} = p.id AND o.valid_from = p.old_from
+    LEFT JOIN debuts AS d ON d.product_id = {product_id}
     CROSS JOIN listed CROSS JOIN baseline
     WHERE p.nth IS DISTINCT FROM {untyped} AND (p.change <> 'added' OR (
         timezone($zone, p.first_at)::DATE > baseline.first_on
-        AND (coalesce(p.first_at > listed.first_at, false) OR {proof})))
+        AND (coalesce(p.first_at > listed.first_at, false) OR coalesce({proof}, false))))
 ),
 -- Keys that no column holds. One that comes or goes is drift of the format, not of the catalog.
 keys AS (
