@@ -1,10 +1,17 @@
 """The clinic itself, its people and its patients. What does not belong here: what is asked per patient (`plans`)."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+import orjson
+
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.availability import listed_or_refused
+from fullscript_pipeline.extraction.plans import patients_due
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
+from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.tables import Table
 
 
@@ -27,8 +34,51 @@ def pull_people(target: Target, session: ClinicSession) -> list[Report]:
 
 
 def pull_patients(target: Target, session: ClinicSession) -> Report:
-    """Every patient, dependents and archived ones included."""
-    return _pull_whole_list(target, session, "patients", PATIENTS, {"patient_type": "all"})
+    """Every patient, dependents and archived ones included.
+
+    A server may list names only. Then the detail is read of whom we do not know yet and of the day's rolling share
+    (`plans.patients_due`); everybody else keeps what is stored.
+    """
+    pull = Pull(target, "patients")
+    listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
+    if isinstance(listing, Report):
+        return listing
+    stored: dict[str, str] = {}
+    thin = [line.id for line in pull.file.lines("patients") if _is_thin(line)]
+    if thin:
+        stored = _stored_patients(target, session)
+        in_parallel(lambda one: pull.one(session, "patient", one), [one for one in thin if one not in stored])
+
+    def lines() -> Iterator[Line]:
+        for line in pull.file.lines("patients"):
+            if not _is_thin(line):
+                yield line
+            elif line.id in stored:
+                yield replace(line, hash=stored[line.id])
+        yield from pull.file.lines("patient")
+
+    absence_counts = listing.complete and _same_lister(target, session, "patients")
+    return pull.commit(
+        Load(PATIENTS, lines, missing_among="true" if absence_counts else None),
+        total_count=listing.total_count,
+        listed_by=session.user_id,
+    )
+
+
+def _is_thin(line: Line) -> bool:
+    keys: set[str] = set(orjson.loads(line.record))
+    return keys <= {"id", "first_name", "last_name", "email"}
+
+
+def _stored_patients(target: Target, session: ClinicSession) -> dict[str, str]:
+    """Content hashes of the patients that are there and not due to be read again."""
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        due = set(patients_due(con, clinic_id))
+        rows = con.execute(
+            "SELECT patient_id, content_hash FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL", [clinic_id]
+        ).fetchall()
+    return {patient: digest for patient, digest in rows if patient not in due}
 
 
 def read_patients(target: Target, session: ClinicSession, patients: list[str]) -> Report:

@@ -13,7 +13,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Table
 
-VERSION = 1
+VERSION = 2
 
 _OPS = (
     """CREATE TABLE IF NOT EXISTS ops.pulls (

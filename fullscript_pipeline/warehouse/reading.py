@@ -39,7 +39,7 @@ def typed(column: Column) -> str:
     if column.sql is not None:
         return column.sql
     if column.kind is Kind.LIST:
-        return f"list_filter({_field(column.source[0])}, lambda one: one IS NOT NULL)"
+        return f"coalesce(list_filter({_field(column.source[0])}, lambda one: one IS NOT NULL), [])"
     return cast(written(column), column.kind)
 
 
