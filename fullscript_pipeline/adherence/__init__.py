@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
-from fullscript_pipeline.adherence.mart import build_adherence
+from fullscript_pipeline.adherence.mart import build_adherence, mart_day
 from fullscript_pipeline.adherence.policy import Policy
 
 if TYPE_CHECKING:
     from fullscript_pipeline.adherence.frames import measure
 
-__all__ = ["Dosage", "Policy", "build_adherence", "measure", "parse_dosage"]
+__all__ = ["Dosage", "Policy", "build_adherence", "mart_day", "measure", "parse_dosage"]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,6 +51,14 @@ def build_adherence(
     return rows
 
 
+def mart_day(con: duckdb.DuckDBPyConnection, clinic_id: str) -> date | None:
+    """The day the clinic's rows stand at; None when it has none, or (a fault) several."""
+    found = con.execute(
+        "SELECT DISTINCT as_of FROM marts.adherence WHERE clinic_id = ? LIMIT 2", [clinic_id]
+    ).fetchall()
+    return found[0][0] if len(found) == 1 else None
+
+
 def _all_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
     found = con.execute(
         "SELECT DISTINCT patient_id FROM history.treatment_plans WHERE clinic_id = ? AND patient_id IS NOT NULL "

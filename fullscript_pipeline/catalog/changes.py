@@ -53,7 +53,7 @@ _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
 _ORDER = [
     (name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")
 ]
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def changes_between(
@@ -81,6 +81,7 @@ def changes_between(
         "region": region,
         "from_at": days.end_of(from_day, time_zone),
         "to_at": days.end_of(to_day, time_zone),
+        "named_at": days.end_of(to_day, time_zone),
         "zone": time_zone.key,
     }
     rows = list(_rows(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
@@ -107,7 +108,7 @@ def build_catalog_changes(
     first = since.astimezone(time_zone).date() if since else date.min
     from_at = days.end_of(first - timedelta(days=1), time_zone) if since else _BEGINNING
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
-    values = {"region": region, "from_at": from_at, "zone": time_zone.key}
+    values = {"region": region, "from_at": from_at, "named_at": _END, "zone": time_zone.key}
     found = _compare(con, "daily.sql", list(ENTITIES.values()), values)
     con.register("catalog_changes_found", found)
     con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM catalog_changes_found")

@@ -51,8 +51,7 @@ def refresh_touched(
         target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         refreshed = apply(target, session, config.event_ids)
         if refreshed.patients:
-            rebuild.rebuild_mart(opened, clinic, day, refreshed.patients)
-            rebuild.rewrite_pages(opened, reports.open(), clinic, day, refreshed.patients)
+            rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
         handled(store, session, config.event_ids)
     _observe(context, day, (refreshed.reports and {r.resource: r.requests for r in refreshed.reports}) or {})
 

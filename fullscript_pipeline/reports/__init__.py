@@ -6,6 +6,7 @@ What does not belong here: figures (marts and `adherence` make them), schedules,
 from fullscript_pipeline.reports.adherence import PagesWritten, write_adherence_pages
 from fullscript_pipeline.reports.digest import DigestWritten, render_catalog_digest, write_catalog_digest
 from fullscript_pipeline.reports.index import write_index
+from fullscript_pipeline.reports.kept import keep_pages
 from fullscript_pipeline.reports.policy import ReportPolicy
 from fullscript_pipeline.reports.store import ReportStore
 
@@ -14,6 +15,7 @@ __all__ = [
     "PagesWritten",
     "ReportPolicy",
     "ReportStore",
+    "keep_pages",
     "render_catalog_digest",
     "write_adherence_pages",
     "write_catalog_digest",

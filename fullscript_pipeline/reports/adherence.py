@@ -1,4 +1,4 @@
-"""Writes a clinic's adherence pages from the marts: patient pages, the clinic's list, a list per practitioner.
+"""Writes a clinic's adherence pages from the marts: patient pages, the clinic's list, a list per practitioner, a CSV.
 
 What does not belong here: computing the marts, and deciding when pages are written (orchestration, command line).
 """
@@ -14,6 +14,7 @@ import duckdb
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import clinic as lists
 from fullscript_pipeline.reports import data
+from fullscript_pipeline.reports.export import clinic_csv
 from fullscript_pipeline.reports.patient import patient_page
 from fullscript_pipeline.reports.policy import ReportPolicy
 from fullscript_pipeline.reports.setting import Setting
@@ -75,6 +76,7 @@ def write_adherence_pages(
             progress(done, len(people))
     _remove_stale(store, key, written, patient_ids)
     clinic_page, list_size = _write_lists(con, store, setting)
+    size += store.write(store.path_for_export(key), clinic_csv(con, clinic_id, policy))
     return PagesWritten(clinic_page, len(written), size + list_size)
 
 

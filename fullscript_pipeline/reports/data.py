@@ -91,6 +91,7 @@ class PlanRow:
     on_hand_units: float | None
     days_late: int | None
     due_in_days: int | None
+    assumptions: list[str]
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,36 +1,39 @@
-"""The catalog digest as a page: lanes, top rows, coverage, counts per field; and the list of a region's digests.
+"""The catalog digest as a page: lanes, top rows, coverage, counts per field; its exports; the list of digests.
 
-What does not belong here: finding and sorting changes (the catalog room).
+What does not belong here: finding and sorting changes (the catalog room), brand pages (brands.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
-from markupsafe import Markup
+import orjson
 
 from fullscript_pipeline.catalog import (
+    JSONL_SCHEMA,
+    JSONL_VERSION,
     CatalogChange,
     Digest,
-    delta,
+    day_to_compare,
     digest_between,
     last_observed,
-    named,
-    plans,
     title,
     to_csv,
+    to_jsonl,
 )
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import text
-from fullscript_pipeline.reports.store import ReportStore
+from fullscript_pipeline.reports.brands import brand_ids, write_brand_pages
+from fullscript_pipeline.reports.changerows import row_of
+from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
-from fullscript_pipeline.reports.worddiff import word_diff
 
 # Rows of a lane on the page after the first ten; the CSV beside it has all.
 MORE = 190
+_LINES = f"v{JSONL_VERSION}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +43,45 @@ class DigestWritten:
     path: Path
     counts: Mapping[str, int]
     held: str | None
+    digest: Digest
+    watched: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A change as the page shows it; `difference` replaces old and new where the value is prose."""
+class Watched:
+    """The brands of a watch list: names as they were given, and the ids that this region knows them by."""
 
-    change: CatalogChange
-    what: str
-    variant: str | None
-    delta: str | None
-    plans: str
-    difference: Markup | None
-    variants: int
+    names: Sequence[str]
+    ids: Collection[str]
+    missing: Sequence[str]
 
 
 def render_catalog_digest(
-    digest: Digest, *, rendered_at: datetime, time_zone: ZoneInfo, store: ReportStore | None = None
+    digest: Digest,
+    *,
+    rendered_at: datetime,
+    time_zone: ZoneInfo,
+    store: ReportStore | None = None,
+    watched: Watched | None = None,
 ) -> str:
-    """The page's HTML. With a `store`, links to its neighbours and to the CSV beside it."""
+    """The page's HTML. With a `store`, links to its neighbours, to its exports and to the brands' pages."""
     days = store.digest_days(digest.region) if store else []
     before = max((day for day in days if day < digest.to_day), default=None)
     after = min((day for day in days if day > digest.to_day), default=None)
-    lanes = [] if digest.held else [(lane, [_row(one, digest) for one in lane.top(10 + MORE)]) for lane in digest.lanes]
+    shown = [] if digest.held else [(lane, lane.top(10 + MORE)) for lane in digest.lanes]
     return render(
         "digest.html.j2",
         digest=digest,
         title=title(digest),
-        lanes=lanes,
+        lanes=[(lane, [row_of(one, digest.variants_with(one)) for one in top]) for lane, top in shown],
         made=text.moment(rendered_at, time_zone),
         before=before,
         after=after,
         linked=store is not None,
+        lines=_LINES,
+        up="../" if watched else "",
+        watched=watched,
+        pages=_pages(store, digest) if store else {},
     )
 
 
@@ -85,37 +95,53 @@ def write_catalog_digest(
     time_zone: ZoneInfo,
     from_day: date | None = None,
     release: bool = False,
+    watched_brands: Sequence[str] = (),
+    base_url: str | None = None,
 ) -> DigestWritten:
-    """Write the digest of `to_day` against `from_day` (None: the last day observed before it), its CSV, the list.
+    """Write the digest of `to_day` against `from_day` (None: the last digest that was not held, else the last day
+    observed before), its exports, the brands' pages and feeds, the digest of the watched brands, the list of days.
 
     The first observed day is the baseline: its page says so and lists nothing. A held digest lists nothing either
     until it is written again with `release`. Raises UsageError when the days cannot be compared.
     """
-    start = from_day or last_observed(con, region, to_day - timedelta(days=1), time_zone)
+    start = from_day or day_to_compare(con, region, to_day, time_zone)
     if start is None and last_observed(con, region, to_day, time_zone) is None:
         raise UsageError(f"Region {region!r} has no catalog on or before {to_day}; pull it first.")
     digest = digest_between(con, region, start or to_day, to_day, time_zone, release=release)
+    made = text.moment(rendered_at, time_zone)
+    if not digest.held:
+        write_brand_pages(con, store, region=region, day=to_day, made=made, base_url=base_url)
     path = store.path_for_digest(region, to_day)
     store.write(path, render_catalog_digest(digest, rendered_at=rendered_at, time_zone=time_zone, store=store))
-    rows = [] if digest.held else digest.rows
+    rows: Sequence[CatalogChange] = [] if digest.held else digest.rows
     store.write(store.path_for_digest(region, to_day, "csv"), to_csv(rows, suppress_small=True))
-    _write_list(store, region, text.moment(rendered_at, time_zone))
-    return DigestWritten(path, digest.counts, digest.held)
-
-
-def _write_list(store: ReportStore, region: str, made: str) -> None:
+    lines = "".join(f"{line}\n" for line in to_jsonl(rows, suppress_small=True))
+    store.write(store.path_for_digest(region, to_day, _LINES), lines)
+    schema = orjson.dumps(JSONL_SCHEMA, option=orjson.OPT_INDENT_2).decode() + "\n"
+    store.write(path.with_name(f"schema.v{JSONL_VERSION}.json"), schema)
+    watched = None
+    if watched_brands:
+        chosen = _watched(con, region, watched_brands)
+        watched = store.path_for_watched(region, to_day)
+        mine = digest.only(chosen.ids)
+        html = render_catalog_digest(mine, rendered_at=rendered_at, time_zone=time_zone, store=store, watched=chosen)
+        store.write(watched, html)
+        csv = to_csv([] if digest.held else mine.rows, suppress_small=True)
+        store.write(store.path_for_watched(region, to_day, "csv"), csv)
     html = render("digests.html.j2", region=region, days=store.digest_days(region), made=made)
     store.write(store.path_for_digest(region), html)
+    return DigestWritten(path, digest.counts, digest.held, digest, watched)
 
 
-def _row(change: CatalogChange, digest: Digest) -> Row:
-    prose = change.field in {"description_html", "dosage.additional_info"}
-    return Row(
-        change=change,
-        what=(change.product_name or "") if change.entity in {"product", "variant"} else (change.entity_name or ""),
-        variant=named(change) if change.entity == "variant" else None,
-        delta=delta(change),
-        plans=plans(change),
-        difference=word_diff(change.old_value, change.new_value) if prose else None,
-        variants=digest.variants_with(change),
-    )
+def _watched(con: duckdb.DuckDBPyConnection, region: str, wanted: Sequence[str]) -> Watched:
+    """A brand that this region does not have is told on the page and is no error: regions differ."""
+    known = brand_ids(con, region)
+    found = {name: known.get(name) or known.get(name.casefold()) for name in wanted}
+    ids = {one for several in found.values() if several for one in several}
+    return Watched(list(wanted), ids, [name for name, several in found.items() if not several])
+
+
+def _pages(store: ReportStore, digest: Digest) -> dict[str, str]:
+    """File names of the brand pages that exist, by brand id."""
+    ids = {row.brand_id for row in digest.rows if row.brand_id}
+    return {one: f"brands/{file_id(one)}.html" for one in ids if store.path_for_brand(digest.region, one).exists()}

@@ -20,6 +20,7 @@ def why(row: PlanRow, marks: list[TimelineRow], refunded_orders: int, *, brief: 
         lines.append(purchases(row, marks))
     if refunded_orders:
         lines.append(f"{text.count(refunded_orders, 'refunded order')} with this product not counted.")
+    lines += [f"Assumed: {assumption}." for assumption in row.assumptions]
     lines += [f"Note: {FLAGS.get(flag, flag.replace('_', ' '))}." for flag in row.flags]
     return [line for line in lines if line]
 

@@ -39,6 +39,10 @@ class ReportStore:
         """The clinic's list of patients; further pages from the second on."""
         return self._clinic(clinic_key) / ("index.html" if page == 1 else f"page-{page}.html")
 
+    def path_for_export(self, clinic_key: str) -> Path:
+        """The clinic's rows as CSV."""
+        return self._clinic(clinic_key) / "supply.csv"
+
     def path_for_practitioner(self, clinic_key: str, practitioner_id: str, page: int = 1) -> Path:
         """The same list for one practitioner."""
         suffix = "" if page == 1 else f"-page-{page}"
@@ -51,6 +55,14 @@ class ReportStore:
     def path_for_digest(self, region: str, day: date | None = None, suffix: str = "html") -> Path:
         """A region's catalog digest of a day, or (without a day) the list of them."""
         return self.root / "catalog" / file_id(region) / (f"{day.isoformat()}.{suffix}" if day else "index.html")
+
+    def path_for_watched(self, region: str, day: date, suffix: str = "html") -> Path:
+        """The digest of the watched brands of a region."""
+        return self.root / "catalog" / file_id(region) / "watched" / f"{day.isoformat()}.{suffix}"
+
+    def path_for_brand(self, region: str, brand_id: str, suffix: str = "html") -> Path:
+        """A brand's page; with the suffix `atom` its feed."""
+        return self.root / "catalog" / file_id(region) / "brands" / f"{file_id(brand_id)}.{suffix}"
 
     def write(self, path: Path, text: str) -> int:
         """Replace `path` (below the root) by `text`; the number of bytes written.

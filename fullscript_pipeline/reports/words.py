@@ -78,16 +78,18 @@ REASONS = {
     "unit_mismatch": "the pack and the dosage use units that cannot be converted",
     "open_range": "the dosage gives only an upper limit",
     "out_of_bounds": "a quantity or dose is too large to compute with",
+    "unknown_plan_state": "the state of the plan is not one this program knows",
 }
 
 FLAGS = {
     "implausible_supply": "one pack would last under 3 days or over 2 years at this dose: check the dosage text",
-    "short_window": "the window is shorter than 30 days: read the share with care",
+    "short_window": "the window is short: read the share with care",
     "overlapping_plans": "another active plan recommends the same product; supply is counted once",
     "several_lines": "the plan has several lines for this product; their doses are added",
     "invalid_quantity": "an order line without a usable quantity is not counted",
     "duration_unparsed": "the duration text could not be read; the plan is treated as open-ended",
     "out_of_bounds": "a quantity or dose is too large to compute with",
+    "plan_vanished": "the plan is no longer listed by Fullscript; it counts as stopped from the day it was missed",
 }
 
 

@@ -25,7 +25,7 @@ CREATE TABLE marts.adherence (clinic_id VARCHAR, patient_id VARCHAR, treatment_p
     course_supply_ratio DOUBLE, initiation_delay_days INTEGER, longest_gap_days DOUBLE, gap_days DOUBLE,
     first_order_on DATE, last_order_on DATE, last_order_quantity BIGINT, last_order_units DOUBLE,
     units_supplied DOUBLE, carry_in_units DOUBLE, carry_in_days DOUBLE, had_stock BOOLEAN, on_hand_units DOUBLE,
-    days_late INTEGER, due_in_days INTEGER);
+    days_late INTEGER, due_in_days INTEGER, assumptions VARCHAR[]);
 CREATE TABLE marts.adherence_timeline (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
     product_id VARCHAR, as_of DATE, kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE,
     label VARCHAR);

@@ -26,3 +26,42 @@ CREATE TABLE IF NOT EXISTS marts.adherence_timeline (
     clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR, product_id VARCHAR, as_of DATE,
     kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE, label VARCHAR
 );
+
+-- Who runs out when, in the 30 days after as_of: at the highest dose first, at the lowest where the dose is a range.
+CREATE OR REPLACE VIEW marts.runout AS
+SELECT
+    clinic_id, patient_id, treatment_plan_id, product_id, as_of, practitioner_id, product_name, status,
+    run_out_on, run_out_on_latest, (run_out_on - as_of)::INTEGER AS days_left, on_hand_days, on_hand_days_max,
+    on_hand_units, unit, last_order_on, refill
+FROM marts.adherence
+WHERE status IN ('covered', 'indeterminate') AND run_out_on > as_of AND run_out_on <= as_of + 30;
+
+-- Recommended, and nothing ordered or on hand. plan_age_days counts as_of; is_never: old enough for the policy.
+CREATE OR REPLACE VIEW marts.not_ordered AS
+SELECT
+    clinic_id, patient_id, treatment_plan_id, product_id, as_of, practitioner_id, product_name, brand_name,
+    variant_ids, plan_started_on, window_start, (as_of + 1 - window_start)::INTEGER AS plan_age_days,
+    status = 'never_ordered' AS is_never, measurable, dosage_text, refill
+FROM marts.adherence
+WHERE status IN ('never_ordered', 'awaiting_first_order');
+
+-- Counts per practitioner, to plan a day by; no ratio of a practitioner, and nothing to rank people with.
+CREATE OR REPLACE VIEW marts.adherence_by_practitioner AS
+SELECT
+    clinic_id, practitioner_id, max(as_of) AS as_of,
+    count(DISTINCT patient_id) AS patients,
+    count(*) AS recommendations,
+    count(*) FILTER (status = 'covered') AS covered,
+    count(*) FILTER (status = 'out_of_supply') AS out_of_supply,
+    count(*) FILTER (status = 'indeterminate') AS depends_on_dose,
+    count(*) FILTER (status = 'never_ordered') AS never_ordered,
+    count(*) FILTER (status = 'awaiting_first_order') AS awaiting_first_order,
+    count(*) FILTER (status IN ('course_completed', 'course_incomplete', 'supplied_as_recommended')) AS finished,
+    count(*) FILTER (status IN ('plan_cancelled', 'recommendation_removed', 'cancelled_before_order')) AS stopped,
+    count(*) FILTER (status = 'not_started') AS not_started,
+    count(*) FILTER (status = 'not_measurable') AS not_measurable,
+    count(*) FILTER (adherent = 'yes') AS at_or_above_line,
+    count(*) FILTER (adherent = 'no') AS below_line,
+    count(*) FILTER (adherent = 'indeterminate') AS either_side_of_line
+FROM marts.adherence
+GROUP BY clinic_id, practitioner_id;

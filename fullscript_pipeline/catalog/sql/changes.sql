@@ -39,9 +39,9 @@ turns AS (
     FROM seen
 ),
 turned AS (SELECT id, max(valid_from) AS changed_at FROM turns WHERE turned GROUP BY id)
-SELECT id, 'changed' AS change, nth, first_at, first_at AS old_from, new_from, changed_at, $to_at::TIMESTAMPTZ AS seen_at
+SELECT id, 'changed' AS change, nth, first_at, first_at AS old_from, new_from, changed_at
 FROM differing JOIN moved USING (id, nth)
 UNION ALL
 SELECT id, CASE WHEN was_present THEN 'removed' WHEN was_known THEN 'returned' ELSE 'added' END,
-    NULL, first_at, NULL, new_from, changed_at, $to_at::TIMESTAMPTZ
+    NULL, first_at, NULL, new_from, changed_at
 FROM ends JOIN turned USING (id) WHERE was_present <> is_present

@@ -1,5 +1,5 @@
--- What a change touches and when it happened: names of its product and brand as of `seen_at`, active treatment plans
--- as of now, the time that an event tells. {found} is the union of the changes found, with an `entity` and its `place`.
+-- What a change touches and when it happened: names of its product and brand as of $named_at, active treatment
+-- plans as of now, the time that an event tells. {found} is the union of the changes found, with an `entity` and its `place`.
 -- A debut is a product's first version; it is new, not merely unknown before, where an earlier complete listing lacked
 -- it, where a category that was read before shows it since that very observation, or where an event says so.
 WITH rung AS (
@@ -41,8 +41,10 @@ placed AS (
         CASE WHEN f.change = 'added' THEN 'product.created' WHEN f.change <> 'changed' THEN NULL
             WHEN f.field = 'description_html' THEN 'product.description.updated' ELSE 'product.updated' END AS bell
     FROM found AS f
-    LEFT JOIN history.products AS p ON p.region = $region AND p.product_id = f.product_id
-        AND p.valid_from <= f.seen_at AND (p.valid_to IS NULL OR p.valid_to > f.seen_at)
+    LEFT JOIN (
+        SELECT product_id, name, brand_id FROM history.products
+        WHERE region = $region AND valid_from <= $named_at AND (valid_to IS NULL OR valid_to > $named_at)
+    ) AS p ON p.product_id = f.product_id
 ),
 observations AS (
     SELECT DISTINCT observed_at AS at FROM ops.pulls
@@ -80,7 +82,9 @@ SELECT $region AS region, f.place, timezone($zone, coalesce(d.at, f.changed_at))
     new_number - old_number AS delta,
     round((new_number - old_number) / nullif(old_number, 0) * 100, 2)::DECIMAL(18,2) AS delta_percent
 FROM placed AS f
-LEFT JOIN history.brands AS b ON b.region = $region AND b.brand_id = f.brand_id
-    AND b.valid_from <= f.seen_at AND (b.valid_to IS NULL OR b.valid_to > f.seen_at)
+LEFT JOIN (
+    SELECT brand_id, name FROM history.brands
+    WHERE region = $region AND valid_from <= $named_at AND (valid_to IS NULL OR valid_to > $named_at)
+) AS b ON b.brand_id = f.brand_id
 LEFT JOIN dated AS d ON d.product_id = f.product_id AND d.event_type = f.bell AND d.seen_by = f.changed_at
 LEFT JOIN touched AS t ON t.entity = f.entity AND t.id = f.entity_id

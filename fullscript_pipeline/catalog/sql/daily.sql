@@ -17,9 +17,9 @@ pairs AS MATERIALIZED (
     FROM seen WINDOW one AS (PARTITION BY id ORDER BY valid_from)
 )
 SELECT id, 'changed' AS change, unnest(list_filter({numbers}, lambda n: marks[n] <> before[n])) AS nth,
-    first_at, old_from, valid_from AS new_from, valid_from AS changed_at, valid_from AS seen_at
+    first_at, old_from, valid_from AS new_from, valid_from AS changed_at
 FROM pairs WHERE valid_from > $from_at AND present AND was_present
 UNION ALL
 SELECT id, CASE WHEN was_present THEN 'removed' WHEN was_present IS NULL THEN 'added' ELSE 'returned' END,
-    NULL, first_at, NULL, valid_from, valid_from, valid_from
+    NULL, first_at, NULL, valid_from, valid_from
 FROM pairs WHERE valid_from > $from_at AND present <> coalesce(was_present, false)

@@ -43,9 +43,9 @@ news AS (
     QUALIFY together < 10 OR together * 2 < (
         SELECT count(*) FROM {table} WHERE region = $region AND valid_to IS NULL AND removed_at IS NULL)
 )
-SELECT changed_at, seen_at, id AS entity_id, product_id, brand_id, change, field, old_value, new_value, entity_name
+SELECT changed_at, id AS entity_id, product_id, brand_id, change, field, old_value, new_value, entity_name
 FROM typed
 -- A server that does not name a variant's product has not moved it.
 WHERE field IS DISTINCT FROM 'product_id' OR (old_value IS NOT NULL AND new_value IS NOT NULL)
 UNION ALL
-SELECT changed_at, seen_at, id, product_id, brand_id, change, field, old_value, new_value, entity_name FROM news
+SELECT changed_at, id, product_id, brand_id, change, field, old_value, new_value, entity_name FROM news

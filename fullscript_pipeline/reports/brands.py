@@ -1,0 +1,120 @@
+"""A page and an Atom feed per brand: what changed in it lately, newest first.
+
+What does not belong here: the digest of a day (digest.py), finding changes (the catalog room).
+"""
+
+import xml.etree.ElementTree as ET  # only writes XML of our own
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+
+import duckdb
+
+from fullscript_pipeline.catalog import CatalogChange, delta, named
+from fullscript_pipeline.reports import text
+from fullscript_pipeline.reports.changerows import row_of
+from fullscript_pipeline.reports.store import ReportStore, file_id
+from fullscript_pipeline.reports.templating import render
+
+DAYS = 90
+ROWS = 200
+_ENTRIES = 30
+_ATOM = "http://www.w3.org/2005/Atom"
+_LIST = ", ".join(one.name for one in fields(CatalogChange))
+# Days whose digest is held are left out until somebody lets them through.
+_RECENT = f"""SELECT {_LIST} FROM marts.catalog_changes AS c
+WHERE region = $region AND brand_id IS NOT NULL AND NOT cosmetic AND entity IN ('brand', 'product', 'variant')
+    AND seen_on > $since AND seen_on <= $day AND NOT EXISTS (SELECT 1 FROM marts.catalog_digests AS d
+        WHERE d.region = c.region AND d.day = c.seen_on AND d.held IS NOT NULL AND d.released_at IS NULL)
+ORDER BY brand_id, changed_on DESC, product_name, entity, entity_name, entity_id, field NULLS FIRST"""
+_BRANDS = """SELECT b.brand_id, coalesce(b.name, b.brand_id), b.status, b.removed_at IS NULL,
+    count(p.product_id) FILTER (p.removed_at IS NULL)
+FROM core.brands AS b LEFT JOIN core.products AS p ON p.region = b.region AND p.brand_id = b.brand_id
+WHERE b.region = $region GROUP BY ALL ORDER BY 2"""
+
+
+def brand_ids(con: duckdb.DuckDBPyConnection, region: str) -> dict[str, set[str]]:
+    """Brand ids by id and by casefolded name, past names included."""
+    known: dict[str, set[str]] = {}
+    sql = "SELECT DISTINCT brand_id, name FROM history.brands WHERE region = ?"
+    for ident, name in con.execute(sql, [region]).fetchall():
+        known.setdefault(ident, set()).add(ident)
+        known.setdefault((name or "").strip().casefold(), set()).add(ident)
+    return known
+
+
+def write_brand_pages(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, *, region: str, day: date, made: str, base_url: str | None
+) -> int:
+    """Write a page and a feed for every brand of the region, as of `day`; the number of brands.
+
+    `base_url`: where the pages are served, for the links of the feeds; without it they are relative.
+    """
+    values = {"region": region, "since": day - timedelta(days=DAYS), "day": day}
+    found = (CatalogChange(*row) for row in con.execute(_RECENT, values).fetchall())
+    recent = {ident: list(rows) for ident, rows in groupby(found, key=lambda row: row.brand_id)}
+    brands = con.execute(_BRANDS, {"region": region}).fetchall()
+    for ident, name, status, present, products in brands:
+        rows = recent.get(ident, [])
+        html = render(
+            "brand.html.j2",
+            region=region,
+            name=name,
+            status=status if present else "removed",
+            products=products,
+            days=[(one, [row_of(row) for row in its]) for one, its in _by_day(rows[:ROWS])],
+            hidden=max(0, len(rows) - ROWS),
+            span=DAYS,
+            as_of=day,
+            made=made,
+            feed=f"{file_id(ident)}.atom",
+        )
+        store.write(store.path_for_brand(region, ident), html)
+        link = f"{base_url or ''}/catalog/{file_id(region)}/brands/" if base_url else ""
+        feed = brand_feed(region, ident, name, rows, day, f"{link}{file_id(ident)}.html")
+        store.write(store.path_for_brand(region, ident, "atom"), feed)
+    return len(brands)
+
+
+def brand_feed(region: str, ident: str, name: str, rows: Sequence[CatalogChange], day: date, link: str) -> str:
+    """The Atom feed (RFC 4287): an entry per day with changes, at most 30; ids never change."""
+    urn = f"urn:fullscript-pipeline:catalog:{file_id(region)}:brand:{file_id(ident)}"
+    feed = ET.Element("feed", {"xmlns": _ATOM})
+    days = list(_by_day(rows))[:_ENTRIES]
+    _texts(feed, ("id", urn), ("title", f"{name}: catalog changes, {region.upper()}"))
+    _texts(feed, ("updated", _instant(days[0][0] if days else day)))
+    ET.SubElement(feed, "link", {"href": link})
+    _texts(ET.SubElement(feed, "author"), ("name", "fullscript-pipeline"))
+    for one, its in days:
+        entry = ET.SubElement(feed, "entry")
+        _texts(entry, ("id", f"{urn}:{one.isoformat()}"), ("updated", _instant(one)))
+        _texts(entry, ("title", f"{text.day(one)}: {text.count(len(its), 'change')}"))
+        ET.SubElement(entry, "link", {"href": link})
+        _texts(entry, ("summary", "\n".join(_line(row) for row in its[:50])))
+    return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _by_day(rows: Iterable[CatalogChange]) -> Iterable[tuple[date, list[CatalogChange]]]:
+    return ((one, list(its)) for one, its in groupby(rows, key=lambda row: row.changed_on))
+
+
+def _line(row: CatalogChange) -> str:
+    what = " | ".join(part for part in (row.product_name, named(row)) if part) or row.entity_id
+    if row.field is None:
+        return f"{what}: {row.entity} {row.change}"
+    if row.field == "description_html":
+        return f"{what}: description changed"
+    moved = delta(row)
+    told = f"{row.field} {text.shorten(row.old_value or '(none)', 80)} → {text.shorten(row.new_value or '(none)', 80)}"
+    return f"{what}: {told}{f' {moved}' if moved else ''}"
+
+
+def _texts(parent: ET.Element, *pairs: tuple[str, str]) -> None:
+    for tag, value in pairs:
+        # Beside what pages leave out, XML knows no such characters at all.
+        ET.SubElement(parent, tag).text = text.clean(value).replace("\ufffe", "").replace("\uffff", "")
+
+
+def _instant(day: date) -> str:
+    return datetime.combine(day, time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
