@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -17,7 +18,6 @@ import duckdb
 
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, digest_between, format_table
 from fullscript_pipeline.catalog.days import end_of
-from importlib.resources import files
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.migrations import migrate
 
@@ -47,7 +47,9 @@ SELECT 'us' AS region, uuid_of(1000000 + i) AS variant_id, uuid_of(i // 3) AS pr
 
 def fill(con: duckdb.DuckDBPyConnection, products: int, days: int) -> None:
     """Day by day: a version of every object on the first, then of the share that changed."""
-    con.execute("CREATE TEMP MACRO uuid_of(i) AS left(md5(i::VARCHAR), 8) || '-0000-4000-a000-' || left(md5('x' || i), 12)")
+    con.execute(
+        "CREATE TEMP MACRO uuid_of(i) AS left(md5(i::VARCHAR), 8) || '-0000-4000-a000-' || left(md5('x' || i), 12)"
+    )
     for nth in range(days):
         at = end_of(FIRST + timedelta(days=nth), UTC) - timedelta(hours=12)
         con.execute(

@@ -100,6 +100,7 @@ class Settings:
     requests_per_5_min: int
     redirect_uri: str
     reports_base_url: str | None
+    watched_brands: tuple[str, ...]
     servers: Mapping[str, ServerSettings]
     encryption_key: str | None = field(default=None, repr=False)
     adherence: AdherencePolicy = AdherencePolicy()
@@ -228,6 +229,7 @@ def load_settings() -> Settings:
         requests_per_5_min=_integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),
         redirect_uri=_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
         reports_base_url=_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
+        watched_brands=tuple(one.strip() for one in (_text("FULLSCRIPT_WATCHED_BRANDS") or "").split(",") if one.strip()),
         servers={name: _server(name) for name in SERVER_NAMES},
         adherence=_adherence(),
         keep_pages_days=_integer("FULLSCRIPT_KEEP_PAGES_DAYS", 0, 0, 36500),

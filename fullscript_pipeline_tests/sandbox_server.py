@@ -3,8 +3,9 @@
     with running_sandbox(tmp_path, patients=12) as sandbox:
         sandbox.base_url, sandbox.control.advance(days=1), sandbox.connect("maple-street")
 
-Sizes are options (`settings.Settings`): seed, clinics, patients, products, history_days, start, redirect_uri, scopes,
-token_seconds. What does not belong here: anything that knows the pipeline.
+Options are those of `settings.Settings`: seed, clinics, patients, products, history_days, start, redirect_uri, scopes,
+token_seconds, rate_limit, rate_window, assigned_patients_only, quirks. Faults are armed with `control.arm(kind, ...)`.
+What does not belong here: anything that knows the pipeline.
 """
 
 from collections.abc import Iterator

@@ -8,27 +8,27 @@ from dataclasses import dataclass
 
 import duckdb
 
-from fullscript_pipeline.adherence.dosage import parse_dosage
+from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
 
 _TEXTS = "dosage_amount, dosage_frequency, dosage_duration, dosage_format, dosage_additional_info"
 
 
 @dataclass(frozen=True)
 class UnreadDosage:
-    """`lines`: recommendations of active plans with this text; `what`: the dosage or its duration; `reason` in words."""
+    """`lines`: recommendations with this text; `what`: the dosage or its duration; `reason` in words."""
 
     lines: int
     what: str
+    reason: str
     amount: str | None
     frequency: str | None
     duration: str | None
     format: str | None
     additional_info: str | None
-    reason: str
 
 
 def unread_dosages(con: duckdb.DuckDBPyConnection, clinic_ids: Sequence[str]) -> list[UnreadDosage]:
-    """Of these clinics' active plans as last seen. As-needed texts are read (they have no daily amount) and not listed."""
+    """Of these clinics' active plans as last seen. As-needed texts count as read: they have no daily amount."""
     rows = con.execute(
         f"""
         SELECT count(*), {_TEXTS}
@@ -41,13 +41,16 @@ def unread_dosages(con: duckdb.DuckDBPyConnection, clinic_ids: Sequence[str]) ->
         """,
         [list(clinic_ids)],
     ).fetchall()
-    found = []
-    for lines, *texts in rows:
-        dosage = parse_dosage(*texts)
-        if dosage.status == "unparsable":
-            found.append(UnreadDosage(lines, "dosage", *texts, dosage.reason or "no clear daily amount"))
-        elif dosage.status == "open_range":
-            found.append(UnreadDosage(lines, "dosage", *texts, "gives only an upper limit"))
-        elif dosage.duration_kind == "unparsable":
-            found.append(UnreadDosage(lines, "duration", *texts, "not read: the plan counts as open-ended"))
-    return found
+    told = ((row, _unread(parse_dosage(*row[1:]))) for row in rows)
+    return [UnreadDosage(row[0], *found, *row[1:]) for row, found in told if found]
+
+
+def _unread(dosage: Dosage) -> tuple[str, str] | None:
+    """Which part could not be read, and why."""
+    if dosage.status == "unparsable":
+        return "dosage", dosage.reason or "it gives no clear daily amount"
+    if dosage.status == "open_range":
+        return "dosage", "it gives only an upper limit"
+    if dosage.duration_kind == "unparsable":
+        return "duration", "it is no length of time; the plan counts as open-ended"
+    return None

@@ -50,9 +50,7 @@ COLUMNS = tuple(one.name for one in fields(CatalogChange))
 # The mart also says by how much a price or a size moved, and which observation showed it.
 _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
 # Sorted here and not in DuckDB, which would have to sort whole descriptions within its memory limit.
-_ORDER = [
-    (name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")
-]
+_ORDER = [(name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")]
 _BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -116,9 +114,7 @@ def build_catalog_changes(
     return int(found.num_rows)
 
 
-def not_built_since(
-    con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo
-) -> datetime | None:
+def not_built_since(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> datetime | None:
     """From when on the mart of a region must be rebuilt so that `day` and every day it may lack are in it.
 
     None: from the beginning.

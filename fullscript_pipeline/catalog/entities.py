@@ -12,8 +12,9 @@ class Entity:
     """One kind: its history table, its id column, and for each vendor path the SQL (over `v`) of its value as text.
 
     `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: SQL over the new version `n`, the
-    comparison `p` and the debut `d` of its product that tells, beside an earlier complete listing, that an object first seen at `p.first_at` is new
-    and was not merely unknown. `known`: keys in `extra` that are compared under other names, or derived from others.
+    comparison `p` and the debut `d` of its product that tells, beside an earlier complete listing, that an object first
+    seen at `p.first_at` is new and was not merely unknown. `known`: keys in `extra` that are compared under other
+    names, or derived from others.
     """
 
     name: str

@@ -5,14 +5,17 @@ What does not belong here: HTML (the reports room), choosing what to show (lanes
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
 import orjson
 
 from fullscript_pipeline.catalog.changes import CatalogChange
+from fullscript_pipeline.catalog.coverage import CoverageDay
 from fullscript_pipeline.catalog.lanes import Digest
+from fullscript_pipeline.catalog.life import Life
 from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
 
 # Names beside the ids are for people: CSV and HTML have them too.
@@ -70,7 +73,7 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
 
 def title(digest: Digest) -> str:
     """`Catalog changes, US, 21 -> 22 Nov 2026, coverage 4,112 products seen`."""
-    first, last = (f"{day.day} {_MONTHS[day.month - 1]} {day.year}" for day in (digest.from_day, digest.to_day))
+    first, last = map(_day, (digest.from_day, digest.to_day))
     if (digest.from_day.year, digest.from_day.month) == (digest.to_day.year, digest.to_day.month):
         first = str(digest.from_day.day)
     return f"Catalog changes, {digest.region.upper()}, {first} → {last}, coverage {digest.coverage.sentence()}"
@@ -143,3 +146,48 @@ def _safe(value: object) -> str:
     if not isinstance(value, str):
         return text
     return f"'{text}" if text.lstrip()[:1] in _FORMULA or text[:1] in "\t\r\n" else text
+
+
+def life_text(life: Life) -> str:
+    """A product's life for the terminal: what it is, its variants as last seen, everything that happened to it."""
+    what = " | ".join(_short(part, 80) for part in (life.brand_name, life.name, life.product_id) if part)
+    gone = "" if life.present else ", gone now"
+    lines = [f"{life.region.upper()}: {what}", f"First seen {_day(life.first_seen_on)}{gone}."]
+    for one in life.variants:
+        size = " ".join(part for part in (one.units, one.unit_of_measure) if part) or "size not told"
+        facts = ", ".join(part for part in (size, one.msrp and f"msrp {one.msrp}", one.availability) if part)
+        state = "" if one.present else " (gone)"
+        lines.append(f"  variant {_short(one.label or one.variant_id, 40)}: {_short(facts, 80)}{state}")
+    for event in life.events:
+        about = "" if event.entity == "product" else f"{event.entity} {event.entity_name or event.entity_id}: "
+        told = event.change
+        if event.field is not None:
+            told = (
+                f"{event.field} {_short(event.old_value or '(none)', 60)} → {_short(event.new_value or '(none)', 60)}"
+            )
+            told += " (rewriting)" if event.cosmetic else ""
+        lines.append(f"{_day(event.changed_on)}  {_short(about, 60)}{' ' if about else ''}{told}")
+    return "\n".join(lines if life.events else [*lines, "Nothing has changed since."])
+
+
+def coverage_table(region: str, observed: Sequence[date], found: Sequence[CoverageDay]) -> str:
+    """How much was seen on each day, and the doors of the last one."""
+    lines = [
+        f"Catalog {region.upper()}: {_count(len(observed), 'day')} pulled, {_day(observed[0])} to {_day(observed[-1])}."
+    ]
+    for one in found:
+        lines.append(f"  {one.day}  {one.coverage.sentence()}, {_count(one.coverage.variants, 'variant')}")
+    lines.append(f"Doors on {found[-1].day}:")
+    for door in found[-1].doors:
+        who = f" of {door.clinic_key}" if door.clinic_key else ""
+        told = (
+            _count(door.rows, "row")
+            if door.outcome == "loaded"
+            else f"{door.outcome}: {_short(door.reason or '', 120)}"
+        )
+        lines.append(f"  {door.resource}{who}: {told}")
+    return "\n".join(lines)
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"

@@ -13,7 +13,11 @@ _TEXT_OR_NULL = {"type": ["string", "null"]}
 
 _PROPERTIES: dict[str, Any] = {
     "region": {"enum": ["us", "ca"]},
-    "changed_on": {"type": "string", "format": "date", "description": "the day an event tells, else the day first seen"},
+    "changed_on": {
+        "type": "string",
+        "format": "date",
+        "description": "the day an event tells, else the day first seen",
+    },
     "entity": {**_TEXT, "description": "brand, product, variant, ingredient, ..."},
     "entity_id": _TEXT,
     "product_id": _TEXT_OR_NULL,

@@ -1,8 +1,10 @@
-"""`catalog diff`: what changed between two days."""
+"""`catalog`: what changed between two days, a product's life, how much is seen, and releasing a held digest."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
@@ -10,30 +12,55 @@ import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
+    LANES,
     CatalogChange,
     Digest,
     changes_between,
+    coverage_between,
+    coverage_by_day,
+    find_products,
     format_table,
+    lane_of,
+    life_of,
     make_digest,
+    observed_days,
+    standing_in,
     to_csv,
     to_jsonl,
 )
-from fullscript_pipeline.catalog.days import end_of
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
-from fullscript_pipeline.catalog.lanes import coverage_at
+from fullscript_pipeline.catalog.output import coverage_table, life_text, price_step
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.say import data
+from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.reports.digest import render_catalog_digest
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 FORMATS = ("table", "csv", "jsonl", "html")
+REGION = click.Choice(["us", "ca"])
+_EVERYTHING = "Default: every region that has a catalog."
+_DIFF = "What changed between the end of FROM and the end of TO. Exit 0: nothing, 1: something."
 
 
-@click.group(help="What changed in the catalog.")
+@click.group(help="What changed in the catalog, and how much of it is seen.")
 def catalog() -> None:
     pass
+
+
+class Percent(click.ParamType[Decimal]):
+    """A share: `5`, `5%` or `2.5 %`."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            share = Decimal(str(value).strip().removesuffix("%").strip())
+        except InvalidOperation:
+            share = Decimal("NaN")
+        if not share.is_finite() or share < 0:
+            self.fail(f"{value!r} is not a share; write it like 5%", param, ctx)
+        return share
 
 
 @dataclass(frozen=True)
@@ -47,18 +74,27 @@ class Asked:
     field: str | None
     entities: Sequence[str]
     cosmetic: bool
+    least_step: Decimal | None
 
 
-@catalog.command("diff", help="What changed between the end of FROM and the end of TO. Exit 0: nothing, 1: something.")
+@catalog.command("diff", help=_DIFF)
 @click.argument("first", metavar="FROM", type=DAY)
 @click.argument("last", metavar="TO", type=DAY)
-@click.option("--region", type=click.Choice(["us", "ca"]), help="Default: every region that has a catalog.")
+@click.option("--region", type=REGION, help=_EVERYTHING)
 @click.option("--brand", help="Id or name.")
 @click.option("--field", help="The vendor's path, such as msrp or dosage.recommended_amount.")
 @click.option("--entity", "entities", multiple=True, help="Default brand, product, variant; again for more.")
 @click.option("--cosmetic", is_flag=True, help="Also rewritings of the same text.")
+@click.option("--min-price-change", "least_step", type=Percent(), help="Leave out smaller moves of prices, e.g. 5%.")
+@click.option(
+    "--fail-on",
+    "alarms",
+    multiple=True,
+    type=click.Choice(["any", "none", *dict(LANES)]),
+    help="Exit 1 only for these kinds of change; again for more. Default: any.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-def diff(form: str, **options: Any) -> int:
+def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
     asked = Asked(**(options | {"entities": tuple(options["entities"]) or DEFAULT_ENTITIES}))
     settings = load_settings()
     try:
@@ -76,36 +112,126 @@ def diff(form: str, **options: Any) -> int:
     else:
         for _, digest in found:
             data(_page(digest, settings) if form == "html" else format_table(digest).rstrip())
-    return int(bool(changes))
+    wanted = set(alarms) or {"any"}
+    return int(any("any" in wanted or lane_of(change) in wanted for change in changes))
+
+
+@catalog.command("show", help="The life of a product: its id, exact name, or a variant's id or SKU.")
+@click.argument("product")
+@click.option("--region", type=REGION, help="Default: wherever it is.")
+def show(product: str, region: str | None) -> None:
+    settings = load_settings()
+    with _warehouse(settings).read() as con:
+        found = find_products(con, product, region)
+        several = [ident for ident, times in Counter(ident for _, ident, _ in found).items() if times]
+        if len(several) > 1:
+            names = ", ".join(f"{ident} ({name or 'no name'}, {its})" for its, ident, name in found[:5])
+            raise UsageError(f"{product!r} is {len(several)} products: {names}; give one id.")
+        for its, ident, _ in found:
+            data(life_text(life_of(con, its, ident, settings.time_zone.key)))
+
+
+@catalog.command("coverage", help="How much of the catalog is seen, day by day, and through which doors.")
+@click.option("--region", type=REGION, help=_EVERYTHING)
+@click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="The last so many pulled days.")
+def coverage(region: str | None, days: int) -> None:
+    settings = load_settings()
+    with _warehouse(settings).read() as con:
+        for one in _regions(con, region):
+            observed = observed_days(con, one, settings.time_zone)
+            if not observed:
+                raise UsageError(f"Region {one!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")
+            found = coverage_by_day(con, one, observed[-days:], settings.time_zone)
+            data(coverage_table(one, observed, found))
+
+
+@catalog.command("release", help="Let the held digest of DAY through, and write it.")
+@click.argument("day", type=DAY)
+@click.option("--region", type=REGION, required=True)
+def release(day: date, region: str) -> int:
+    # Dagster takes a second to import; the other commands here do without it.
+    from fullscript_pipeline.cli.running import Cell, run_cells  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.assets import catalog as assets  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.digest import release_digest  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.partitions import region_cell  # noqa: PLC0415
+
+    settings = load_settings()
+    warehouse = _warehouse(settings)
+    with warehouse.read():
+        pass
+    release_digest(warehouse, region, day)
+    keys = frozenset(assets.catalog_digest.keys)
+    cell = Cell(f"{region} {day}", "catalog_daily", region_cell(region, day), assets=keys)
+    code, outcomes = run_cells(open_instance(settings), [cell])
+    for _, outcome in outcomes:
+        if page := outcome.materialized.get("reports/catalog_digest", {}).get("page"):
+            data(str(page))
+    return code
+
+
+def _warehouse(settings: Settings) -> Warehouse:
+    return Warehouse(settings.warehouse_path, settings.warehouse_key)
+
+
+def _regions(con: duckdb.DuckDBPyConnection, region: str | None) -> list[str]:
+    if region:
+        return [region]
+    rows = con.execute("SELECT DISTINCT region FROM history.products ORDER BY 1").fetchall()
+    if not rows:
+        raise UsageError("There is no catalog yet; pull it first (`fullscript-pipeline pull`).")
+    return [one for (one,) in rows]
 
 
 def _compare(settings: Settings, asked: Asked) -> list[tuple[list[CatalogChange], Digest]]:
-    """Per region the changes, and the digest made of them."""
-    with Warehouse(settings.warehouse_path, settings.encryption_key).read() as con:
-        rows = con.execute("SELECT DISTINCT region FROM history.products ORDER BY 1").fetchall()
-        regions = [asked.region] if asked.region else [region for (region,) in rows]
-        if not regions:
-            raise UsageError("There is no catalog yet; pull it first (`fullscript-pipeline pull`).")
-        return [_compare_region(con, region, asked, settings) for region in regions]
+    """Per region the changes, and the digest made of them. A region of several that cannot answer is told and left
+    out; when none can, that is the error.
+    """
+    found: list[tuple[list[CatalogChange], Digest]] = []
+    troubles: list[UsageError] = []
+    with _warehouse(settings).read() as con:
+        regions = _regions(con, asked.region)
+        for region in regions:
+            try:
+                found.append(_compare_region(con, region, asked, settings))
+            except UsageError as error:
+                troubles.append(error)
+    if not found:
+        raise troubles[0]
+    for trouble in troubles:
+        talk(str(trouble))
+    return found
 
 
 def _compare_region(
     con: duckdb.DuckDBPyConnection, region: str, asked: Asked, settings: Settings
 ) -> tuple[list[CatalogChange], Digest]:
-    changes = changes_between(
+    zone = settings.time_zone
+    everything = changes_between(
         con,
         region,
         asked.first,
         asked.last,
-        settings.time_zone,
+        zone,
         brand=asked.brand,
         field=asked.field,
-        include_cosmetic=asked.cosmetic,
+        include_cosmetic=True,
         entities=asked.entities,
     )
-    coverage = coverage_at(con, region, asked.last, end_of(asked.last, settings.time_zone))
+    observed = observed_days(con, region, zone)
+    for note in {one: standing_in(observed, one) for one in (asked.first, asked.last)}.values():
+        if note:
+            talk(f"{region}: {note}")
+    seen = coverage_between(con, region, asked.first, asked.last, zone, everything)
+    if asked.brand or asked.field or "product" not in asked.entities:
+        # Which of the products first seen are new is known from all changes only.
+        seen = replace(seen, first_seen=0)
+    steps = {id(row): price_step(row) for row in everything}
+    least = asked.least_step
+    wanted = [row for row in everything if least is None or (step := steps[id(row)]) is None or step >= least]
     # Who asks for two days wants to see them, however much changed.
-    return changes, make_digest(region, asked.first, asked.last, coverage, changes, release=True)
+    digest = make_digest(region, asked.first, asked.last, seen, wanted, release=True)
+    return [row for row in wanted if asked.cosmetic or not row.cosmetic], digest
 
 
 def _page(digest: Digest, settings: Settings) -> str:

@@ -8,7 +8,7 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.availability import listed_or_refused
 from fullscript_pipeline.extraction.plans import patients_due
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
 from fullscript_pipeline.warehouse.landing import Line
@@ -79,16 +79,6 @@ def _stored_patients(target: Target, session: ClinicSession) -> dict[str, str]:
             "SELECT patient_id, content_hash FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL", [clinic_id]
         ).fetchall()
     return {patient: digest for patient, digest in rows if patient not in due}
-
-
-def read_patients(target: Target, session: ClinicSession, patients: list[str]) -> Report:
-    """These patients by id."""
-    pull = Pull(target, "patients_refresh")
-    try:
-        gone = absent(patients, in_parallel(lambda one: pull.one(session, "patient", one), patients))
-    except ScopeError as refusal:
-        return pull.not_available(str(refusal))
-    return pull.commit(Load(PATIENTS, pull.lines("patient"), gone=gone))
 
 
 def _pull_whole_list(

@@ -1,7 +1,7 @@
 """Lab orders: polled whole, since most states raise no event. Labs exist in the US only."""
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 
 
@@ -24,13 +24,3 @@ def pull_labs(target: Target, session: ClinicSession) -> Report:
         total_count=listing.total_count,
         listed_by=session.user_id,
     )
-
-
-def read_labs(target: Target, session: ClinicSession, lab_orders: list[str]) -> Report:
-    """These lab orders by id."""
-    pull = Pull(target, "lab_orders_refresh")
-    try:
-        gone = absent(lab_orders, in_parallel(lambda one: pull.one(session, "lab_order", one), lab_orders))
-    except ScopeError as refusal:
-        return pull.not_available(str(refusal))
-    return pull.commit(Load(LAB_ORDERS, pull.lines("lab_order"), gone=gone))

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.commerce import ORDERS
 
@@ -25,16 +25,6 @@ def pull_orders(target: Target, session: ClinicSession) -> Report:
 def pull_order_days(target: Target, session: ClinicSession, first: date, last: date) -> Report:
     """The orders of some days again, any range: the backfill."""
     return _pull_window(target, session, first, last, resource="orders_backfill")
-
-
-def read_orders(target: Target, session: ClinicSession, orders: list[str]) -> Report:
-    """These orders by id."""
-    pull = Pull(target, "orders_refresh")
-    try:
-        gone = absent(orders, in_parallel(lambda one: pull.one(session, "order", one), orders))
-    except ScopeError as refusal:
-        return pull.not_available(str(refusal))
-    return pull.commit(Load(ORDERS, pull.lines("order"), gone=gone))
 
 
 def _pull_window(

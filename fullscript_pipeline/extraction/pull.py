@@ -8,17 +8,17 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 import orjson
-from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound
+from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.api.pages import Page
+from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, make_line
@@ -26,8 +26,6 @@ from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
 
 WORKERS = 8
-# Beyond this, what an interrupted pull had landed says too little about the present.
-RESUME_WITHIN = timedelta(hours=6)
 
 T = TypeVar("T")
 
@@ -48,6 +46,11 @@ class Target:
     @property
     def owner(self) -> str:
         return self.clinic.clinic_key if self.clinic else self.region
+
+    @property
+    def folder(self) -> Path:
+        """Where this cell's pages land."""
+        return self.landing_dir / self.server / self.owner / self.day.isoformat()
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Pull:
         self.started_at = clock.real_now()
         self.observed_at = clock.now()
         self.pull_id = uuid.uuid4().hex
-        path, self._claim = _claimed_file(target, resource, self.pull_id)
+        path, self._claim = claimed_file(target.folder, resource, self.pull_id)
         self.file = FrameFile(path, target.encryption_key)
         self.file.cut_torn_end()
         self._answered = _answered(self.file)
@@ -284,8 +287,17 @@ class Pull:
 
     def _done(self) -> None:
         self.file.rename(".frames")
-        self._claim.release(force=True)
-        Path(self._claim.lock_file).unlink(missing_ok=True)
+        give_up(self._claim)
+
+
+def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Table, ids: Sequence[str]) -> Report:
+    """Reads these objects by id; one that the server denies is gone."""
+    pull = Pull(target, f"{table.name}_by_id")
+    try:
+        gone = absent(ids, in_parallel(lambda one: pull.one(session, endpoint, one), ids))
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(Load(table, pull.lines(endpoint), gone=gone))
 
 
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
@@ -317,33 +329,3 @@ def _answered(file: FrameFile) -> dict[tuple[str, str], list[Request]]:
     for request in file.requests():
         answered.setdefault((request.endpoint, request.key), []).append(request)
     return answered
-
-
-def _claimed_file(target: Target, resource: str, pull_id: str) -> tuple[Path, FileLock]:
-    """The unfinished file of this cell and resource if a run was interrupted, else a new one; and the claim on it.
-
-    A file that another process is still filling is left alone: two runs of one cell each land their own.
-    """
-    folder = target.landing_dir / target.server / target.owner / target.day.isoformat()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for unfinished in sorted(folder.glob(f"{resource}.*.open")):
-        claim = _claim_on(unfinished)
-        if claim is None or not unfinished.exists():
-            continue
-        if clock.real_now().timestamp() - unfinished.stat().st_mtime < RESUME_WITHIN.total_seconds():
-            return unfinished, claim
-        unfinished.rename(unfinished.with_suffix(".abandoned"))
-    new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"
-    claim = _claim_on(new)
-    assert claim is not None  # noqa: S101 - nobody else knows the name
-    return new, claim
-
-
-def _claim_on(path: Path) -> FileLock | None:
-    # One object per path and process: a pull that failed here may be taken up here.
-    claim = FileLock(path.with_suffix(".lock"), mode=0o600, is_singleton=True)
-    try:
-        claim.acquire(timeout=0)
-    except Timeout:
-        return None
-    return claim

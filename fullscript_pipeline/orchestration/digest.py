@@ -9,36 +9,93 @@ from typing import Any
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.catalog import build_catalog_changes
-from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.reports import ReportStore, write_catalog_digest
+from fullscript_pipeline.catalog import (
+    build_catalog_changes,
+    day_to_compare,
+    is_released,
+    not_built_since,
+    note_digest,
+    release,
+)
+from fullscript_pipeline.reports import DigestWritten, ReportStore, write_catalog_digest
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 
-def rebuild_changes(warehouse: Warehouse, region: str) -> int:
-    """Rows of `marts.catalog_changes` written for the region."""
+def rebuild_changes(warehouse: Warehouse, region: str, day: date) -> int:
+    """Rows of `marts.catalog_changes` written for the region: those of `day`, and of days that the mart may lack."""
+    zone = load_settings().time_zone
     with warehouse.write() as con:
-        return build_catalog_changes(con, region, time_zone=load_settings().time_zone)
+        since = not_built_since(con, region, day, zone)
+        return build_catalog_changes(con, region, time_zone=zone, since=since)
 
 
-def write_digest(warehouse: Warehouse, store: ReportStore, region: str, day: date) -> dict[str, Any]:
-    """The digest of `day` against the day observed before it; its counts as metadata.
-
-    Raises PipelineError when so much changed at once that it is held: probably a fault, and nobody should act on it.
-    """
-    with warehouse.read() as con:
+def write_digest(warehouse: Warehouse, store: ReportStore, region: str, day: date) -> DigestWritten:
+    """The digest of `day` against the last good one before it; whether it is held is remembered."""
+    settings = load_settings()
+    with warehouse.write() as con:
+        start = day_to_compare(con, region, day, settings.time_zone)
         written = write_catalog_digest(
             con,
             store,
             region=region,
+            from_day=start,
             to_day=day,
             rendered_at=clock.now(),
-            time_zone=load_settings().time_zone,
+            time_zone=settings.time_zone,
+            release=is_released(con, region, day),
+            watched_brands=settings.watched_brands,
+            base_url=settings.reports_base_url,
         )
-    if written.held:
-        raise PipelineError(f"The catalog digest of {region}, {day}, is held: {written.held}")
-    return {
-        **{f"lane_{name.replace(' ', '_')}": count for name, count in written.counts.items()},
+        note_digest(con, region, day, start or day, written.held)
+    return written
+
+
+def held_sentence(region: str, day: date, held: str) -> str:
+    """Why nobody gets this digest yet, and what to do."""
+    return (
+        f"The catalog digest of {region}, {day}, is held: {held} "
+        f"To let it through: `fullscript-pipeline catalog release {day} --region {region}`."
+    )
+
+
+def release_digest(warehouse: Warehouse, region: str, day: date) -> None:
+    """Lets a held digest through; it is listed when it is written again. Raises UsageError when it is not held."""
+    with warehouse.write() as con:
+        release(con, region, day, clock.now())
+
+
+def metadata_of(written: DigestWritten) -> dict[str, Any]:
+    """What the UI shows: counts that plot, a short table, the pages. Catalog data and counts only."""
+    digest = written.digest
+    found: dict[str, Any] = {f"lane_{name}": count for name, count in written.counts.items()}
+    found |= {
+        "products_seen": digest.coverage.products,
+        "products_first_seen": digest.coverage.first_seen,
+        "changes": dg.MetadataValue.md(_table(written)),
         "page": dg.MetadataValue.path(str(written.path)),
     }
+    if written.watched:
+        found["watched_page"] = dg.MetadataValue.path(str(written.watched))
+    return found
+
+
+def _table(written: DigestWritten) -> str:
+    """Lanes with their counts and what is on top of each, as markdown."""
+    digest = written.digest
+    if written.held:
+        return f"Held: {written.held}"
+    lines = [f"Against {digest.from_day}.", "", "| lane | changes | the first |", "|---|---:|---|"]
+    for lane in digest.lanes:
+        if lane.rows:
+            row = lane.rows[0]
+            what = " / ".join(part for part in (row.brand_name, row.product_name or row.entity_name) if part)
+            told = f"{what or row.entity_id}: {row.field or row.change}"
+            lines.append(f"| {lane.title} | {len(lane.rows):,} | {_cell(told)} |")
+    return "\n".join(lines) if digest.rows else f"Against {digest.from_day}: no changes."
+
+
+def _cell(words: str) -> str:
+    """Text of the vendor as a cell: nothing in it is markup."""
+    plain = "".join(char if char.isalnum() or char in " .,:/()&'+-%" else " " for char in words)
+    return " ".join(plain.split())[:120]

@@ -1,25 +1,22 @@
 """What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata."""
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import ParamSpec, TypeVar
 
 import dagster as dg
 import duckdb
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.extraction.pull import Report, Target
+from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.load import Counts
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @contextmanager
@@ -33,17 +30,6 @@ def told_in_a_sentence() -> Iterator[None]:
         raise dg.Failure(
             f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
         ) from None
-
-
-def plainly(step: Callable[P, R]) -> Callable[P, R]:
-    """The decorator form of `told_in_a_sentence`, for steps that return their results."""
-
-    @functools.wraps(step)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with told_in_a_sentence():
-            return step(*args, **kwargs)
-
-    return wrapped
 
 
 def cell_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
@@ -63,8 +49,26 @@ def owner_and_day(key: str) -> tuple[str, date]:
         return other, date.fromisoformat(one)
 
 
-def open_target(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, *, server: str, region: str, clinic: ClinicRef | None
+@contextmanager
+def clinic_step(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Iterator[tuple[Target, ClinicSession, StateStore]]:
+    """The present cell of a clinic, its session and the store; errors told in a sentence."""
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, store):
+        yield _present(context, warehouse, session.clinic, session.clinic), session, store
+
+
+@contextmanager
+def region_step(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Iterator[tuple[Target, list[ClinicSession]]]:
+    """The present cell of a region and a session of each of its clinics; errors told in a sentence."""
+    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as sessions:
+        yield _present(context, warehouse, sessions[0].clinic, None), sessions
+
+
+def _present(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, of: ClinicRef, clinic: ClinicRef | None
 ) -> Target:
     """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
     owner, day = cell_of(context)
@@ -76,7 +80,7 @@ def open_target(
             f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
             "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
         )
-    return any_target(context.run.run_id, warehouse, day, server=server, region=region, clinic=clinic)
+    return any_target(context.run.run_id, warehouse.open(), day, server=of.server, region=of.region, clinic=clinic)
 
 
 def any_target(

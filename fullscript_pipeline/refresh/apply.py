@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import duckdb
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction import clinic, events, labs, orders, plans, variants
-from fullscript_pipeline.extraction.pull import Pull, Report, Target
+from fullscript_pipeline.extraction import events, plans, variants
+from fullscript_pipeline.extraction.pull import Pull, Report, Target, read_by_id
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.clinical import PATIENTS
+from fullscript_pipeline.warehouse.commerce import ORDERS
+from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,17 @@ def apply(target: Target, session: ClinicSession, event_ids: Sequence[str]) -> R
             ("labs", "lab_order."),
         )
     }
-    if touched["patients"]:
-        reports.append(clinic.read_patients(target, session, touched["patients"]))
     if touched["plans"]:
         reports.append(plans.read_plans(target, session, [], touched["plans"]))
-    if touched["orders"]:
-        reports.append(orders.read_orders(target, session, touched["orders"]))
-    if touched["labs"]:
-        reports.append(labs.read_labs(target, session, touched["labs"]))
+    reports += [
+        read_by_id(target, session, endpoint, table, touched[kind])
+        for kind, endpoint, table in (
+            ("patients", "patient", PATIENTS),
+            ("orders", "order", ORDERS),
+            ("labs", "lab_order", LAB_ORDERS),
+        )
+        if touched[kind]
+    ]
     if touched["plans"] or touched["orders"]:
         reports.append(variants.pull_unknown_variants(target, session))
     with target.warehouse.read() as con:

@@ -121,20 +121,7 @@ class Sandbox:
             "seed": settings.seed,
             "redirect_uri": settings.redirect_uri,
             "quirks": sorted(self.quirks.names),
-            "servers": {
-                server: {
-                    "region": region,
-                    "api_url": f"{base_url}/{server}/api",
-                    "authorize_url": f"{base_url}/{server}/oauth/authorize",
-                    "client_id": self.state.apps[server].client_id,
-                    "client_secret": self.state.apps[server].client_secret,
-                    "webhook_challenge_token": self.state.apps[server].challenge_token,
-                    "webhook_signature_key": self.state.apps[server].signature_key,
-                    "restricted_granted": self.state.apps[server].restricted_granted,
-                    "scopes": settings.scopes,
-                }
-                for server, region in REGIONS.items()
-            },
+            "servers": {server: self._app(server, base_url) for server in REGIONS},
             "clinics": [
                 {
                     "slug": clinic.slug,
@@ -149,4 +136,18 @@ class Sandbox:
                 }
                 for clinic in self.world.clinics.values()
             ],
+        }
+
+    def _app(self, server: str, base_url: str) -> dict[str, Any]:
+        app = self.state.apps[server]
+        return {
+            "region": REGIONS[server],
+            "api_url": f"{base_url}/{server}/api",
+            "authorize_url": f"{base_url}/{server}/oauth/authorize",
+            "client_id": app.client_id,
+            "client_secret": app.client_secret,
+            "webhook_challenge_token": app.challenge_token,
+            "webhook_signature_key": app.signature_key,
+            "restricted_granted": app.restricted_granted,
+            "scopes": self.state.settings.scopes,
         }

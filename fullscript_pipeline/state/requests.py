@@ -4,7 +4,8 @@ The vendor refuses more than 5,000 requests of an app in any rolling 300 s. A pr
 that is valid for a few seconds; the block counts against the window from the moment it is lent until 300 s after the
 last moment a permit of it could have been used. So the count is never below what the server can have seen, whichever
 process dies when, and costs one short transaction per block instead of one per request. A block that is used up, out of
-date or not needed any more is given back with what was really used; one whose process died counts whole for a window.
+date or not needed any more is given back with what was really used. What a process was killed with in hand is given
+back by whoever is short of permits next (`permits` knows how much of it was used).
 
 Fair: while others wait, nobody holds more than an equal share of the window. Implements `api.budget.Budget`. What does
 not belong here: what a 429 means.
@@ -23,6 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import Lane
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.permits import Note, PermitNotes, abandoned
 from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
 
 WINDOW_SECONDS = 300.0
@@ -35,6 +37,7 @@ _LONGEST_SLEEP = 10.0
 _LOG_EVERY_SECONDS = 10.0
 # The longest pause that makes sense (Retry-After is honoured up to 300 s); later is a clock that was set back since.
 _LONGEST_HOLD = 400.0
+_SLOTS: dict[Lane, int] = {"present": 0, "backfill": 1}
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +48,9 @@ class _Lease:
     left: int
     ends_s: float
     last_used_s: float
+
+    def note(self) -> Note:
+        return Note(self.lease_id, self.size - self.left, self.last_used_s)
 
 
 class RequestBudget:
@@ -67,6 +73,8 @@ class RequestBudget:
         self._db, self._server, self._app, self.limit = db, server, app, limit
         self._window, self._clock, self._sleep = window, clock, sleep
         self._holder = uuid.uuid4().hex
+        self._notes_folder = db.path.with_name(f"{db.path.name}.permits")
+        self._notes = PermitNotes(self._notes_folder, self._holder)
         self._block = max(1, min(_BLOCK, limit // 50))
         self._validity = max(0.5, window / 60)
         # The server counts a request a little after its permit was used: a new connection, a busy machine.
@@ -84,6 +92,7 @@ class RequestBudget:
                 # Usable again: saving the loan may have taken longer than it lasts.
                 if lease := self._usable(lane):
                     lease.left -= 1
+                    self._notes.write(_SLOTS[lane], lease.note())
                     return
                 if wait:
                     self._tell(lane, wait)
@@ -109,6 +118,7 @@ class RequestBudget:
                 with self._db.write() as connection:
                     for lease in leases:
                         self._give_back(connection, lease)
+            self._notes.close()
 
     def used(self) -> int:
         """How many requests of the window are spoken for now, by all processes."""
@@ -151,6 +161,8 @@ class RequestBudget:
             return 0, until
         limit = self.limit if lane == "present" else self._backfill_limit
         free = limit - self._count(connection, now)
+        if free <= 0 and self._take_from_the_dead(connection):
+            free = limit - self._count(connection, now)
         if free <= 0:
             return 0, self._next_end(connection)
         query = select(func.count()).where(self._waiting(lane, mine=False))
@@ -177,10 +189,20 @@ class RequestBudget:
         return int(connection.execute(insert(request_leases).values(row)).lastrowid)
 
     def _give_back(self, connection: Connection, lease: _Lease | None) -> None:
-        if lease is None:
-            return
-        used = {"permits": lease.size - lease.left, "counted_until_s": lease.last_used_s + self._window + self._slack}
-        connection.execute(update(request_leases).where(request_leases.c.lease_id == lease.lease_id).values(used))
+        if lease is not None:
+            self._return(connection, lease.note())
+
+    def _return(self, connection: Connection, note: Note) -> None:
+        """Absolute figures: a note may be of a lease that was given back already."""
+        used = {"permits": note.used, "counted_until_s": note.last_used_s + self._window + self._slack}
+        connection.execute(update(request_leases).where(request_leases.c.lease_id == note.lease_id).values(used))
+
+    def _take_from_the_dead(self, connection: Connection) -> int:
+        """Give back what processes that are gone had in hand; how many leases that were."""
+        notes = list(abandoned(self._notes_folder))
+        for note in notes:
+            self._return(connection, note)
+        return len(notes)
 
     def _queue(self, connection: Connection, lane: Lane, asks_again_s: float) -> None:
         """Say that we wait. Void a little after we should have asked again: the dead do not hold up the living."""

@@ -20,7 +20,7 @@ WORD = st.text(max_size=12) | st.sampled_from(
 )
 VALUE = WORD | DAY | DAY.map("<{}".format) | DAY.map(">{}".format) | st.tuples(DAY, DAY).map("..".join)
 PAGING = st.dictionaries(st.sampled_from(["page[number]", "page[size]"]), st.integers(-1, 10**9).map(str) | WORD)
-some = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The budget: never above the limit in any rolling window, whoever asks, whenever."""
 
+import subprocess
+import sys
 import time
 from bisect import bisect_right
 from pathlib import Path
@@ -119,6 +121,32 @@ def test_a_store_that_is_closed_gives_its_permits_back(tmp_path: Path) -> None:
                 store.request_budget("us-snd", "id", 4750).acquire(_lane(lane))
     with StateStore(tmp_path / "state.sqlite") as store:
         assert store.request_budget("us-snd", "id", 4750).used() == 20
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fullscript_pipeline.state import StateStore
+budget = StateStore(Path(sys.argv[1])).request_budget("us-snd", "id", 1000)
+for lane in ("present", "present", "present", "backfill"):
+    budget.acquire(lane)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_had_in_hand_comes_back_when_it_is_needed(tmp_path: Path) -> None:
+    """Blocks of 20: the dead have used 3 + 1 of 40 each, the living 1 of 20, which nobody may take from it."""
+    path = tmp_path / "state.sqlite"
+    with StateStore(path) as store:
+        living = store.request_budget("us-snd", "id", 1000)
+        living.acquire("present")
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", _KILLED, str(path)], cwd=Path(__file__).parents[2], check=False)
+        assert living.used() == 100
+        store.request_budget("us-snd", "id", 100).acquire("present")  # a block of 2, and nothing is free
+        assert living.used() == 20 + 2 * 4 + 2
+        assert len(list((tmp_path / "state.sqlite.permits").iterdir())) == 2
+    assert list((tmp_path / "state.sqlite.permits").iterdir()) == []
 
 
 def test_a_hold_stops_everybody(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@ CREATE OR REPLACE TEMP TABLE moved_memberships AS
 SELECT c.region, m.clinic_id, m.category_id, m.product_id, concat(m.category_id, '/', m.product_id) AS membership_id,
     k.name AS category_name, m.removed_at, coalesce(m.removed_at, m.observed_at) AS valid_from
 FROM core.category_products AS m
-JOIN core.clinics AS c ON c.clinic_id = m.clinic_id AND c.region = $region
+-- A region's first pull comes before its clinics are loaded: which region a clinic is of is known from the pull.
+JOIN (
+    SELECT DISTINCT region, clinic_id FROM ops.pulls WHERE region = $region AND resource = 'categories'
+) AS c ON c.clinic_id = m.clinic_id
 LEFT JOIN core.categories AS k ON k.clinic_id = m.clinic_id AND k.category_id = m.category_id
 LEFT JOIN history.category_memberships AS h ON h.valid_to IS NULL AND h.clinic_id = m.clinic_id
     AND h.category_id = m.category_id AND h.product_id = m.product_id

@@ -4,14 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction import catalog as catalog_pulls
 from fullscript_pipeline.orchestration import digest, specs
 from fullscript_pipeline.orchestration.partitions import region_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, open_target, results, told_in_a_sentence
+from fullscript_pipeline.orchestration.steps import cell_of, region_step, results, told_in_a_sentence
 
 Results = Iterator[dg.MaterializeResult[None]]
 
+_DIGEST = dg.AssetKey(["reports", "catalog_digest"])
+_NO_MASS_CHANGE = "no_mass_change"
 _REFERENCE = tuple(table.name for table in catalog_pulls.REFERENCE_LISTS)
 _PRODUCT_TABLES = ("products", "variants", "categories", "category_products")
 
@@ -34,9 +37,7 @@ _PRODUCT_TABLES = ("products", "variants", "categories", "category_products")
 def reference_lists(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as sessions:
-        c = sessions[0].clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=None)
+    with region_step(context, fullscript, warehouse) as (target, sessions):
         reports = [
             catalog_pulls.pull_reference_list(target, sessions, table) for table in catalog_pulls.REFERENCE_LISTS
         ]
@@ -66,9 +67,7 @@ def reference_lists(
 def products(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as sessions:
-        c = sessions[0].clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=None)
+    with region_step(context, fullscript, warehouse) as (target, sessions):
         yield from results(catalog_pulls.pull_products(target, sessions), _PRODUCT_TABLES)
 
 
@@ -82,14 +81,14 @@ def products(
             "Field by field: what changed between consecutive observations of the catalog.",
             phi=False,
             kinds={"duckdb", "sql"},
-            deps=["core/brands", "core/products", "core/variants", "core/ingredients"],
+            deps=[f"core/{table}" for table in (*_REFERENCE, *_PRODUCT_TABLES) if table != "practitioner_types"],
         )
     ],
 )
 def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Results:
     with told_in_a_sentence():
-        region, _ = cell_of(context)
-        rows = digest.rebuild_changes(warehouse.open(), region)
+        region, day = cell_of(context)
+        rows = digest.rebuild_changes(warehouse.open(), region, day)
     yield dg.MaterializeResult(asset_key=["marts", "catalog_changes"], metadata={"rows": rows})
 
 
@@ -106,11 +105,25 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
             deps=["marts/catalog_changes"],
         )
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            _NO_MASS_CHANGE,
+            asset=_DIGEST,
+            description="At most 20 % of the products gone and 50 % of the prices moved; else the digest is held.",
+        )
+    ],
 )
 def catalog_digest(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, reports: ReportsResource
-) -> Results:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     with told_in_a_sentence():
         region, day = cell_of(context)
-        metadata = digest.write_digest(warehouse.open(), reports.open(), region, day)
-    yield dg.MaterializeResult(asset_key=["reports", "catalog_digest"], metadata=metadata)
+        written = digest.write_digest(warehouse.open(), reports.open(), region, day)
+        held = digest.held_sentence(region, day, written.held) if written.held else None
+        yield dg.AssetCheckResult(
+            passed=held is None, check_name=_NO_MASS_CHANGE, asset_key=_DIGEST, description=held or "No mass change."
+        )
+        if held:
+            # Nobody should act on it: the square stays red until the digest is released.
+            raise PipelineError(held)
+    yield dg.MaterializeResult(asset_key=_DIGEST, metadata=digest.metadata_of(written))

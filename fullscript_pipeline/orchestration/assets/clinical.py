@@ -10,7 +10,7 @@ from fullscript_pipeline.extraction import plans as plan_pulls
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, open_target, results, told_in_a_sentence
+from fullscript_pipeline.orchestration.steps import clinic_step, results
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -30,9 +30,7 @@ Results = Iterator[dg.MaterializeResult[None]]
     ],
 )
 def clinic(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
         yield from results([clinic_pulls.pull_clinic(target, session)], ["clinics"])
 
 
@@ -61,9 +59,7 @@ def clinic(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
     ],
 )
 def people(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
         yield from results(clinic_pulls.pull_people(target, session), ["practitioners", "staff"])
 
 
@@ -85,9 +81,7 @@ def people(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
 def patients(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
         yield from results([clinic_pulls.pull_patients(target, session)], ["patients"])
 
 
@@ -108,9 +102,7 @@ def patients(
     ],
 )
 def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, store):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+    with clinic_step(context, fullscript, warehouse) as (target, session, store):
         report, _ = event_pulls.pull_events(target, session, store)
         yield from results([report], ["events"])
 
@@ -144,8 +136,6 @@ def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
 def treatment_plans(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
-        touched = event_pulls.touched_today(target, c.clinic_id)
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
+        touched = event_pulls.touched_today(target, session.clinic.clinic_id)
         yield from results([plan_pulls.pull_plans(target, session, touched)], ["treatment_plans", "recommendations"])

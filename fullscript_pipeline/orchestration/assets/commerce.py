@@ -13,14 +13,7 @@ from fullscript_pipeline.extraction.pull import Report
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import (
-    any_target,
-    cell_of,
-    open_target,
-    owner_and_day,
-    results,
-    told_in_a_sentence,
-)
+from fullscript_pipeline.orchestration.steps import any_target, clinic_step, owner_and_day, results, told_in_a_sentence
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None]]
@@ -103,9 +96,7 @@ def _pull_orders(
     ],
 )
 def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
         yield from results(
             [lab_pulls.pull_labs(target, session)], ["lab_orders", "lab_order_tests", "lab_order_results"]
         )
@@ -130,7 +121,5 @@ def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, ware
 def variants(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, _):
-        c = session.clinic
-        target = open_target(context, warehouse.open(), server=c.server, region=c.region, clinic=c)
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
         yield from results([variant_pulls.pull_unknown_variants(target, session)], ["clinic_variants"])

@@ -1,0 +1,24 @@
+"""The list of dosage texts to write more clearly: what counts, in which order, and what is left out."""
+
+from fullscript_pipeline.adherence.unread import unread_dosages
+from fullscript_pipeline_tests.adherence.clinic import FIRST_PULL, Clinic, line, noon
+
+
+def test_texts_of_active_plans_most_frequent_first() -> None:
+    clinic = Clinic()
+    vague = line(dosage={"amount": "some", "frequency": "now and then"})
+    for number in range(2):
+        clinic.plan([vague], plan_id=f"vague-{number}")
+    clinic.plan([line(dosage={"amount": "up to 3"})], plan_id="open")
+    clinic.plan([line(dosage={"duration": "until the moon is full"})], plan_id="moon")
+    clinic.plan([line(), line(dosage={"additional_info": "as needed"})], plan_id="read")
+    clinic.plan([line(dosage={"amount": "draft"})], plan_id="draft", state="draft")
+    clinic.plan([line(dosage={"amount": "gone"})], plan_id="gone", removed_at=noon(FIRST_PULL))
+    found = unread_dosages(clinic.con, ["c1"])
+    assert [(one.lines, one.what, one.amount) for one in found] == [
+        (2, "dosage", "some"),
+        (1, "duration", "2"),
+        (1, "dosage", "up to 3"),
+    ]
+    assert all(one.reason for one in found)
+    assert unread_dosages(clinic.con, ["other"]) == []

@@ -1,0 +1,190 @@
+"""The change table against the sandbox's own script: every change it made appears exactly once, and nothing else.
+
+The sandbox's world is a function of its seed, so the same world is made a second time here and lived day by day beside
+the server; what differs between two of its days is the script. The pipeline sees it over HTTP only.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicSession, open_session
+from fullscript_pipeline.catalog import build_catalog_changes, changes_between, coverage_between, not_built_since
+from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
+from fullscript_pipeline.extraction import catalog, clinic, plans, variants
+from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.sandbox.days import live_until, make_world
+from fullscript_pipeline.sandbox.world import Catalog
+from fullscript_pipeline_tests.catalog.history import UTC_ZONE
+from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+from fullscript_pipeline_tests.sandbox_server import START
+
+SIZES: dict[str, Any] = {"patients": 8, "products": 60, "history_days": 10}
+DAYS = 7
+PRODUCT_FIELDS = ("name", "description_html")
+VARIANT_FIELDS = ("sku", "primary", "units", "unit_of_measure", "availability", "status", "upc", "msrp", "supplier_sku")
+Fact = tuple[Any, ...]
+
+
+class Script:
+    """The sandbox's world, lived here: what every day's catalog is."""
+
+    def __init__(self) -> None:
+        self.world = make_world(1, START, clinics=3, **SIZES)
+        self.catalogs: dict[tuple[str, date], Catalog] = {}
+        self.tallies: dict[str, dict[str, int]] = {"us": {}, "ca": {}}
+        self._keep()
+
+    def live(self) -> None:
+        for name, tally in live_until(self.world, self.world.day + timedelta(days=1)).items():
+            if name in self.tallies:
+                mine = self.tallies[name]
+                mine.update({key: mine.get(key, 0) + count for key, count in tally.items()})
+        self._keep()
+
+    def _keep(self) -> None:
+        for region, one in self.world.catalogs.items():
+            self.catalogs[region, self.world.day] = deepcopy(one)
+
+    def changes(self, region: str, day: date, known: set[str], *, whole: bool) -> set[Fact]:
+        """What `day` changed on what could be seen: products known the day before, and new ones on a shelf."""
+        old, new = self.catalogs[region, day - timedelta(days=1)], self.catalogs[region, day]
+        facts: set[Fact] = set()
+        for ident, brand in new.vocabularies["brands"].items():
+            before = old.vocabularies["brands"][ident]
+            facts |= _differences("brand", ident, before, brand, ("name", "prefix", "status"))
+        for ident in known & old.products.keys():
+            was, now = old.products[ident], new.products.get(ident)
+            if now is None:
+                facts |= {("product", ident, "removed", None, None, None)}
+                facts |= {("variant", one["id"], "removed", None, None, None) for one in was["variants"]}
+                continue
+            facts |= _differences("product", ident, was, now, PRODUCT_FIELDS)
+            moved = _differences("product", ident, was["dosage"], now["dosage"], tuple(now["dosage"]))
+            facts |= {(*fact[:3], f"dosage.{fact[3]}", *fact[4:]) for fact in moved}
+            variants_before = {one["id"]: one for one in was["variants"]}
+            for one in now["variants"]:
+                facts |= _differences("variant", one["id"], variants_before[one["id"]], one, VARIANT_FIELDS)
+        for ident in new.products.keys() - old.products.keys():
+            if whole or new.topics[ident]:
+                facts |= {("product", ident, "added", None, None, None)}
+                facts |= {("variant", one["id"], "added", None, None, None) for one in new.products[ident]["variants"]}
+        return facts
+
+
+def _differences(entity: str, ident: str, old: Any, new: Any, fields: tuple[str, ...]) -> set[Fact]:
+    pairs = {field: (_text(old[field]), _text(new[field])) for field in fields}
+    return {(entity, ident, "changed", field, *pair) for field, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _text(value: Any) -> str | None:
+    """As the change table writes it; "" and null are the same nothing."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if value not in (None, "") else None
+
+
+class Follower:
+    """The pipeline: pulls the catalog of each region, daily, and the clinics on one day."""
+
+    def __init__(self, connected: Connected) -> None:
+        self.connected = connected
+        self.warehouse = WarehouseResource().open()
+
+    def pull(self, *, clinics: bool) -> None:
+        settings, store = self.connected.settings, self.connected.store
+        for region in ("us", "ca"):
+            with ExitStack() as opened:
+                mine = [one for one in store.clinics() if one.region == region]
+                sessions = [opened.enter_context(open_session(settings, store, one)) for one in mine]
+                self._pull_region(region, sessions)
+                for session in sessions if clinics else []:
+                    self._pull_clinic(session)
+
+    def _pull_region(self, region: str, sessions: list[ClinicSession]) -> None:
+        target = self._target(sessions[0].clinic.server, region, None)
+        for table in catalog.REFERENCE_LISTS:
+            catalog.pull_reference_list(target, sessions, table)
+        catalog.pull_products(target, sessions)
+        with self.warehouse.write() as con:
+            since = not_built_since(con, region, clock.today(UTC_ZONE), UTC_ZONE)
+            build_catalog_changes(con, region, time_zone=UTC_ZONE, since=since)
+
+    def _pull_clinic(self, session: ClinicSession) -> None:
+        """What leads to products that no category shows."""
+        target = self._target(session.clinic.server, session.clinic.region, session.clinic)
+        clinic.pull_clinic(target, session)
+        clinic.pull_patients(target, session)
+        plans.pull_plans(target, session, [])
+        variants.pull_unknown_variants(target, session)
+
+    def _target(self, server: str, region: str, of: Any) -> Target:
+        day = clock.today(UTC_ZONE)
+        return Target(self.warehouse, self.connected.settings.landing_dir, None, server, region, day, "run", of)
+
+    def known(self, region: str) -> set[str]:
+        sql = "SELECT product_id FROM core.products WHERE region = ? AND removed_at IS NULL"
+        with self.warehouse.read() as con:
+            return {ident for (ident,) in con.execute(sql, [region]).fetchall()}
+
+    def found(self, region: str, first: date, last: date) -> list[Fact]:
+        with self.warehouse.read() as con:
+            rows = changes_between(con, region, first, last, UTC_ZONE, include_cosmetic=True)
+        return [(row.entity, row.entity_id, row.change, row.field, row.old_value, row.new_value) for row in rows]
+
+    def in_mart(self, region: str) -> list[Fact]:
+        sql = """SELECT seen_on, entity, entity_id, change, field, old_value, new_value FROM marts.catalog_changes
+            WHERE region = ? AND entity IN ?"""
+        with self.warehouse.read() as con:
+            return con.execute(sql, [region, list(DEFAULT_ENTITIES)]).fetchall()
+
+
+@pytest.fixture(params=["plain", "five percent of answers fail"])
+def connected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connected]:
+    with connected_pipeline(tmp_path, **SIZES) as made:
+        if request.param != "plain":
+            for seed, kind in enumerate(("http_500", "truncated_json", "too_many_requests_seconds")):
+                made.sandbox.control.arm(kind, probability=0.017, count=None, seed=seed, method="GET", seconds=0)
+        yield made
+
+
+def test_every_scripted_change_appears_once_and_nothing_else(connected: Connected) -> None:
+    script, follower = Script(), Follower(connected)
+    follower.pull(clinics=False)
+    expected: dict[str, list[Fact]] = {"us": [], "ca": []}
+    for number in range(1, DAYS + 1):
+        known = {region: follower.known(region) for region in expected}
+        connected.sandbox.control.advance(days=1)
+        connected.set_clock()
+        script.live()
+        day = script.world.day
+        follower.pull(clinics=number == 3)
+        for region in expected:
+            scripted = script.changes(region, day, known[region], whole=region == "ca")
+            found = follower.found(region, day - timedelta(days=1), day)
+            assert len(found) == len(set(found))
+            assert set(found) == scripted, (region, day)
+            expected[region] += [(day, *fact) for fact in scripted]
+    for region, facts in expected.items():
+        mart = follower.in_mart(region)
+        assert len(mart) == len(facts)
+        assert set(mart) == set(facts)
+    # Where the whole list may be read, what was counted while it was done is what is found.
+    moved, tally = [fact[4] for fact in expected["ca"]], script.tallies["ca"]
+    assert moved.count("msrp") == tally["prices_moved"] > 0
+    assert moved.count("availability") == tally["availability_flipped"] > 0
+    assert moved.count("description_html") == tally["descriptions_edited"] > 0
+    whole = [fact[1:4:2] for fact in expected["ca"]]
+    assert whole.count(("product", "added")) == tally["products_added"] > 0
+    assert whole.count(("product", "removed")) == tally["products_removed"] > 0
+    # What only plans led to is counted apart and never called new.
+    with follower.warehouse.read() as con:
+        third = START + timedelta(days=3)
+        everything = changes_between(con, "us", third - timedelta(days=1), third, UTC_ZONE)
+        seen = coverage_between(con, "us", third - timedelta(days=1), third, UTC_ZONE, everything)
+    assert seen.first_seen > 0
