@@ -196,7 +196,7 @@ class Settings:
 
 def encryption_keys(setting: str | None) -> tuple[str, ...]:
     """The keys in FULLSCRIPT_ENCRYPTION_KEY: one, or several, comma separated, the newest first."""
-    return tuple(key.strip() for key in (setting or "").split(",") if key.strip())
+    return _several(setting)
 
 
 def _keep_private(folder: Path) -> None:
@@ -229,7 +229,7 @@ def load_settings() -> Settings:
         requests_per_5_min=_integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),
         redirect_uri=_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
         reports_base_url=_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
-        watched_brands=tuple(one.strip() for one in (_text("FULLSCRIPT_WATCHED_BRANDS") or "").split(",") if one.strip()),
+        watched_brands=_several(_text("FULLSCRIPT_WATCHED_BRANDS")),
         servers={name: _server(name) for name in SERVER_NAMES},
         adherence=_adherence(),
         keep_pages_days=_integer("FULLSCRIPT_KEEP_PAGES_DAYS", 0, 0, 36500),
@@ -272,7 +272,7 @@ def _server(name: str) -> ServerSettings:
         authorize_url=_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
         webhook_challenge_token=_text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN")
         or _text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
-        webhook_signature_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
+        webhook_signature_keys=_several(keys),
     )
 
 
@@ -281,6 +281,11 @@ def _vendor_urls(name: str, api_url: str | None, authorize_url: str | None) -> t
     families = _VENDOR_URLS[name]
     given = {url.rstrip("/") for url in (api_url, authorize_url) if url}
     return next((family for family in families if given and given <= set(family)), families[0])
+
+
+def _several(text: str | None) -> tuple[str, ...]:
+    """The parts of a comma separated text."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _text(variable: str) -> str | None:

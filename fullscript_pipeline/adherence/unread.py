@@ -51,6 +51,8 @@ def _unread(dosage: Dosage) -> tuple[str, str] | None:
         return "dosage", dosage.reason or "it gives no clear daily amount"
     if dosage.status == "open_range":
         return "dosage", "it gives only an upper limit"
+    if dosage.status == "ok" and dosage.unit is None:
+        return "dosage", "it does not say in which unit (capsule, mL, ...)"
     if dosage.duration_kind == "unparsable":
         return "duration", "it is no length of time; the plan counts as open-ended"
     return None

@@ -117,8 +117,8 @@ CATEGORY_PRODUCT = Entity(
     (),
     "",
     # A category that was known before has got a product; all of a category first seen is only first seen.
-    proof="p.first_at > (SELECT min(valid_from) FROM history.category_memberships AS other "
-    "WHERE other.clinic_id = n.clinic_id AND other.category_id = n.category_id)",
+    proof="p.first_at > (SELECT min(k.observed_at) FROM core.categories AS k WHERE k.clinic_id = n.clinic_id "
+    "AND k.category_id = n.category_id)",
     has_extra=False,
     product_id="v.product_id",
     label="v.category_name",

@@ -1,18 +1,22 @@
-"""`sandbox serve` and `sandbox advance`."""
+"""`sandbox serve`, `sandbox advance`, and its misbehaviour: `sandbox fault`, `sandbox quirks`, `sandbox webhook`."""
 
+import json
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import click
 
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.say import data, talk
+from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.sandbox.client import find_running
+from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.server import advance_offline, serve
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings, load_settings
 
 
 @click.group(help="The local Fullscript: same API, invented people, a clock of its own.")
@@ -27,44 +31,45 @@ def sandbox() -> None:
 @click.option("--patients", type=int, help="Per clinic.")
 @click.option("--products", type=int, help="Per region.")
 @click.option("--days", "history_days", type=int, help="Days of history before its first present day.")
-def serve_command(
-    port: int,
-    seed: int | None,
-    clinics: int | None,
-    patients: int | None,
-    products: int | None,
-    history_days: int | None,
-) -> None:
+@click.option("--start", type=DAY, help="Its first present day. Default: today.")
+@click.option("--scopes", help="What the apps are given, space separated.")
+@click.option("--token-seconds", type=int, help="Life of an access token.")
+@click.option("--rate-limit", type=int, help="Requests per app in any rolling window.")
+@click.option("--rate-window", type=int, help="Seconds of that window.")
+@click.option(
+    "--assigned-patients-only", is_flag=True, default=None, help="Users other than the owner see theirs only."
+)
+@click.option("--quirks", help="`all`, or names with commas: answer in other plausible shapes (`sandbox quirks`).")
+def serve_command(port: int, **options: Any) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
-    try:
+    with _told():
+        # In a thread of its own: the server cannot answer us while it waits for this call.
         serve(
             settings.sandbox_dir,
             port=port,
-            seed=seed,
-            clinics=clinics,
-            patients=patients,
-            products=products,
-            history_days=history_days,
             redirect_uri=settings.redirect_uri,
-            # In a thread of its own: the server cannot answer us while it waits for this call.
-            on_ready=lambda url: threading.Thread(target=_tell, args=(url,), daemon=True).start(),
+            on_ready=lambda url: threading.Thread(target=_tell, args=(url, settings), daemon=True).start(),
+            **options,
         )
-    except SandboxError as error:
-        raise UsageError(str(error)) from None
 
 
-def _tell(base_url: str) -> None:
+def _tell(base_url: str, settings: Settings) -> None:
+    """The line that says it listens, then the settings that point the pipeline at it."""
     data(f"sandbox ready {base_url}")
-    settings = load_settings()
-    control = find_running(settings.sandbox_dir)
-    if control is None:
-        return
-    with control:
+    with SandboxControl(base_url) as control:
         for name, server in control.state()["servers"].items():
             prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
-            for key in ("client_id", "client_secret", "api_url", "authorize_url"):
-                data(f"{prefix}{key.upper()}={server[key]}")
+            for variable, key in (
+                ("CLIENT_ID", "client_id"),
+                ("CLIENT_SECRET", "client_secret"),
+                ("API_URL", "api_url"),
+                ("AUTHORIZE_URL", "authorize_url"),
+                ("WEBHOOK_CHALLENGE_TOKEN", "webhook_challenge_token"),
+                ("WEBHOOK_SIGNATURE_KEYS", "webhook_signature_key"),
+            ):
+                data(f"{prefix}{variable}={server[key]}")
+    data(f"FULLSCRIPT_REDIRECT_URI={settings.redirect_uri}")
     sys.stdout.flush()
 
 
@@ -74,16 +79,79 @@ def _tell(base_url: str) -> None:
 def advance_command(days: int | None, to: date | None) -> None:
     if (days is None) == (to is None):
         raise click.UsageError("Give either --days or --to.")
-    settings = load_settings()
-    try:
-        control = find_running(settings.sandbox_dir)
+    directory = load_settings().sandbox_dir
+    with _told():
+        control = find_running(directory)
         if control is None:
-            summary = advance_offline(settings.sandbox_dir, days=days, to=to)
+            summary = advance_offline(directory, days=days, to=to)
         else:
             with control:
                 summary = control.advance(days=days, to=to)
-    except SandboxError as error:
-        raise UsageError(str(error)) from None
     talk(f"The sandbox's clock is at {summary['clock']}.")
     for what, number in sorted(summary["totals"].items()):
         data(f"{what.replace('_', ' ')}: {number}")
+
+
+@sandbox.command(
+    "fault", help="Arm a fault of KIND, or list all kinds and what is armed. Example: fault http_503 --nth 2"
+)
+@click.argument("kind", required=False)
+@click.option("--endpoint", help="A pattern, such as /clinic/orders or /events/*.")
+@click.option("--clinic", help="Only for this clinic (its slug in the sandbox).")
+@click.option("--nth", type=int, help="From the nth matching call on.")
+@click.option("--count", type=int, help="How often it strikes. Default once.")
+@click.option("--probability", type=float, help="Of striking, 0 to 1.")
+@click.option("--seconds", type=float, help="For faults that take time.")
+@click.option("--clear", is_flag=True, help="Disarm everything.")
+def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
+    with _running() as control:
+        if clear:
+            control.disarm()
+        if kind:
+            control.arm(kind, **{name: value for name, value in rule.items() if value is not None})
+        told = control.faults()
+    rows = [[name, words] for name, words in told["kinds"].items()]
+    if not kind and not clear:
+        data(table(["kind", "what happens"], rows))
+    for armed in told.get("armed", []):
+        data(json.dumps(armed))
+
+
+@sandbox.command("quirks", help="Turn on these QUIRKS and no others, or `all`, or `none`; without any: list them.")
+@click.argument("quirks", nargs=-1)
+def quirks_command(quirks: Sequence[str]) -> None:
+    from fullscript_pipeline.sandbox.quirks import QUIRKS  # noqa: PLC0415 - only this command needs the table
+
+    if not quirks:
+        data(table(["quirk", "how it answers"], list(QUIRKS.items())))
+        return
+    with _running() as control:
+        control.set_quirks(*(one for one in quirks if one != "none"))
+    talk("Done.")
+
+
+@sandbox.command("webhook", help="Send the events of SERVER to URL from now on: probe first, signed, retried.")
+@click.argument("server")
+@click.argument("url")
+def webhook_command(server: str, url: str) -> None:
+    with _running() as control:
+        data(json.dumps(control.set_webhook(server, url)))
+
+
+@contextmanager
+def _running() -> Iterator[SandboxControl]:
+    """The sandbox of this data directory. Raises UsageError when none runs."""
+    with _told():
+        control = find_running(load_settings().sandbox_dir)
+        if control is None:
+            raise UsageError("No sandbox runs on this data directory; start it with `sandbox serve`.")
+        with control:
+            yield control
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except SandboxError as error:
+        raise UsageError(str(error)) from None

@@ -11,12 +11,14 @@ def test_texts_of_active_plans_most_frequent_first() -> None:
         clinic.plan([vague], plan_id=f"vague-{number}")
     clinic.plan([line(dosage={"amount": "up to 3"})], plan_id="open")
     clinic.plan([line(dosage={"duration": "until the moon is full"})], plan_id="moon")
+    clinic.plan([line(dosage={"format": None})], plan_id="of-what")
     clinic.plan([line(), line(dosage={"additional_info": "as needed"})], plan_id="read")
     clinic.plan([line(dosage={"amount": "draft"})], plan_id="draft", state="draft")
     clinic.plan([line(dosage={"amount": "gone"})], plan_id="gone", removed_at=noon(FIRST_PULL))
     found = unread_dosages(clinic.con, ["c1"])
     assert [(one.lines, one.what, one.amount) for one in found] == [
         (2, "dosage", "some"),
+        (1, "dosage", "2"),
         (1, "duration", "2"),
         (1, "dosage", "up to 3"),
     ]

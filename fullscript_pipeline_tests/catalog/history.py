@@ -89,7 +89,8 @@ def warehouse() -> duckdb.DuckDBPyConnection:
         """CREATE TABLE ops.pulls (region VARCHAR, clinic_id VARCHAR, day DATE, resource VARCHAR, outcome VARCHAR,
             reason VARCHAR, observed_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, complete BOOLEAN);
         CREATE TABLE core.clinics (clinic_id VARCHAR, clinic_key VARCHAR, region VARCHAR);
-        CREATE TABLE core.categories (clinic_id VARCHAR, category_id VARCHAR, name VARCHAR, removed_at TIMESTAMPTZ);
+        CREATE TABLE core.categories (clinic_id VARCHAR, category_id VARCHAR, name VARCHAR,
+            observed_at TIMESTAMPTZ, removed_at TIMESTAMPTZ);
         CREATE TABLE core.category_products (clinic_id VARCHAR, category_id VARCHAR, product_id VARCHAR,
             product_name VARCHAR, observed_at TIMESTAMPTZ, removed_at TIMESTAMPTZ);
         CREATE TABLE core.events (clinic_id VARCHAR, event_id VARCHAR, event_type VARCHAR, created_at TIMESTAMPTZ,

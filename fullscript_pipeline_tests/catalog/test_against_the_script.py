@@ -21,15 +21,18 @@ from fullscript_pipeline.extraction import catalog, clinic, plans, variants
 from fullscript_pipeline.extraction.pull import Target
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.sandbox.days import live_until, make_world
+from fullscript_pipeline.sandbox.quirks import QUIRKS, RIVALS
 from fullscript_pipeline.sandbox.world import Catalog
 from fullscript_pipeline_tests.catalog.history import UTC_ZONE
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.sandbox_server import START
 
-SIZES: dict[str, Any] = {"patients": 8, "products": 60, "history_days": 10}
-DAYS = 7
+SIZES: dict[str, Any] = {"patients": 6, "products": 40, "history_days": 20}
+DAYS, CLINICS_ON = 5, 3
 PRODUCT_FIELDS = ("name", "description_html")
 VARIANT_FIELDS = ("sku", "primary", "units", "unit_of_measure", "availability", "status", "upc", "msrp", "supplier_sku")
+# The script compares by the world's own ids; of rivals only one may be on.
+NOT_TOGETHER = {"other_ids", *(name for rivals in RIVALS for name in rivals[1:])}
 Fact = tuple[Any, ...]
 
 
@@ -53,30 +56,38 @@ class Script:
         for region, one in self.world.catalogs.items():
             self.catalogs[region, self.world.day] = deepcopy(one)
 
-    def changes(self, region: str, day: date, known: set[str], *, whole: bool) -> set[Fact]:
-        """What `day` changed on what could be seen: products known the day before, and new ones on a shelf."""
+    def changes(self, region: str, day: date, known: dict[str, bool], *, whole: bool) -> set[Fact]:
+        """What `day` changed on what could be seen: products known the day before (id: still there), and those that
+        came onto a shelf, or (`whole`: the full list may be read) anywhere.
+        """
         old, new = self.catalogs[region, day - timedelta(days=1)], self.catalogs[region, day]
         facts: set[Fact] = set()
         for ident, brand in new.vocabularies["brands"].items():
             before = old.vocabularies["brands"][ident]
             facts |= _differences("brand", ident, before, brand, ("name", "prefix", "status"))
-        for ident in known & old.products.keys():
+        for ident in {ident for ident, there in known.items() if there} & old.products.keys():
             was, now = old.products[ident], new.products.get(ident)
             if now is None:
-                facts |= {("product", ident, "removed", None, None, None)}
-                facts |= {("variant", one["id"], "removed", None, None, None) for one in was["variants"]}
+                facts |= _presence("removed", was)
                 continue
             facts |= _differences("product", ident, was, now, PRODUCT_FIELDS)
             moved = _differences("product", ident, was["dosage"], now["dosage"], tuple(now["dosage"]))
             facts |= {(*fact[:3], f"dosage.{fact[3]}", *fact[4:]) for fact in moved}
-            variants_before = {one["id"]: one for one in was["variants"]}
+            before = {one["id"]: one for one in was["variants"]}
             for one in now["variants"]:
-                facts |= _differences("variant", one["id"], variants_before[one["id"]], one, VARIANT_FIELDS)
+                if one["id"] in before:
+                    facts |= _differences("variant", one["id"], before[one["id"]], one, VARIANT_FIELDS)
+                else:
+                    facts |= {("variant", one["id"], "added", None, None, None)}
         for ident in new.products.keys() - old.products.keys():
             if whole or new.topics[ident]:
-                facts |= {("product", ident, "added", None, None, None)}
-                facts |= {("variant", one["id"], "added", None, None, None) for one in new.products[ident]["variants"]}
+                facts |= _presence("returned" if ident in known else "added", new.products[ident])
         return facts
+
+
+def _presence(change: str, product: Any) -> set[Fact]:
+    ids = {("product", product["id"]), *(("variant", one["id"]) for one in product["variants"])}
+    return {(*one, change, None, None, None) for one in ids}
 
 
 def _differences(entity: str, ident: str, old: Any, new: Any, fields: tuple[str, ...]) -> set[Fact]:
@@ -127,10 +138,11 @@ class Follower:
         day = clock.today(UTC_ZONE)
         return Target(self.warehouse, self.connected.settings.landing_dir, None, server, region, day, "run", of)
 
-    def known(self, region: str) -> set[str]:
-        sql = "SELECT product_id FROM core.products WHERE region = ? AND removed_at IS NULL"
+    def known(self, region: str) -> dict[str, bool]:
+        """Every product ever seen, and whether it is there."""
+        sql = "SELECT product_id, removed_at IS NULL FROM core.products WHERE region = ?"
         with self.warehouse.read() as con:
-            return {ident for (ident,) in con.execute(sql, [region]).fetchall()}
+            return dict(con.execute(sql, [region]).fetchall())
 
     def found(self, region: str, first: date, last: date) -> list[Fact]:
         with self.warehouse.read() as con:
@@ -144,10 +156,19 @@ class Follower:
             return con.execute(sql, [region, list(DEFAULT_ENTITIES)]).fetchall()
 
 
-@pytest.fixture(params=["plain", "five percent of answers fail"])
+@pytest.fixture(
+    params=[
+        "plain",
+        pytest.param("faults", marks=pytest.mark.check_all),
+        pytest.param("quirks", marks=pytest.mark.check_all),
+    ]
+)
 def connected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connected]:
+    """A connected sandbox: as it is, with 5 % of its answers spoilt, or with every quirk that leaves ids alone."""
     with connected_pipeline(tmp_path, **SIZES) as made:
-        if request.param != "plain":
+        if request.param == "quirks":
+            made.sandbox.control.set_quirks(*(name for name in QUIRKS if name not in NOT_TOGETHER))
+        if request.param == "faults":
             for seed, kind in enumerate(("http_500", "truncated_json", "too_many_requests_seconds")):
                 made.sandbox.control.arm(kind, probability=0.017, count=None, seed=seed, method="GET", seconds=0)
         yield made
@@ -163,7 +184,7 @@ def test_every_scripted_change_appears_once_and_nothing_else(connected: Connecte
         connected.set_clock()
         script.live()
         day = script.world.day
-        follower.pull(clinics=number == 3)
+        follower.pull(clinics=number == CLINICS_ON)
         for region in expected:
             scripted = script.changes(region, day, known[region], whole=region == "ca")
             found = follower.found(region, day - timedelta(days=1), day)
@@ -174,6 +195,7 @@ def test_every_scripted_change_appears_once_and_nothing_else(connected: Connecte
         mart = follower.in_mart(region)
         assert len(mart) == len(facts)
         assert set(mart) == set(facts)
+    assert {"added", "removed", "changed"} <= {fact[3] for fact in expected["us"]}
     # Where the whole list may be read, what was counted while it was done is what is found.
     moved, tally = [fact[4] for fact in expected["ca"]], script.tallies["ca"]
     assert moved.count("msrp") == tally["prices_moved"] > 0
@@ -184,7 +206,7 @@ def test_every_scripted_change_appears_once_and_nothing_else(connected: Connecte
     assert whole.count(("product", "removed")) == tally["products_removed"] > 0
     # What only plans led to is counted apart and never called new.
     with follower.warehouse.read() as con:
-        third = START + timedelta(days=3)
+        third = START + timedelta(days=CLINICS_ON)
         everything = changes_between(con, "us", third - timedelta(days=1), third, UTC_ZONE)
         seen = coverage_between(con, "us", third - timedelta(days=1), third, UTC_ZONE, everything)
     assert seen.first_seen > 0

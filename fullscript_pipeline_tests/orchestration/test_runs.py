@@ -15,7 +15,7 @@ from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cel
 from fullscript_pipeline.orchestration.refreshing import request_for, run_config
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.orchestration.runs import Outcome, run_job
-from fullscript_pipeline.refresh import asked, look
+from fullscript_pipeline.refresh import Round, asked, look
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
@@ -148,9 +148,14 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
         assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(found)).failures == ()
         assert connected.store.pending_events(clinic.server, clinic.clinic_id) == []
     assert pipeline.rows("SELECT count(*) FROM core.orders")[0][0] == orders + happened["totals"]["orders"]
-    refreshed = pipeline.rows("SELECT count(DISTINCT patient_id) FROM marts.adherence WHERE as_of = DATE '2026-11-23'")
-    everybody = pipeline.rows("SELECT count(DISTINCT patient_id) FROM marts.adherence")
-    assert 0 < refreshed[0][0] < everybody[0][0]
+    assert pipeline.rows("SELECT DISTINCT as_of FROM marts.adherence") == [(date(2026, 11, 23),)]
+    # Later on the same day only the touched patients' pages are written again.
+    pages = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "patients"
+    before = {page.name: page.stat().st_mtime_ns for page in pages.glob("*.html")}
+    one_event = Round(clinic.clinic_key, found.event_ids[:1])
+    assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(one_event)).failures == ()
+    written = [name for name, at in before.items() if (pages / name).stat().st_mtime_ns != at]
+    assert len(written) <= 1 < len(before)
 
 
 def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pipeline) -> None:

@@ -30,7 +30,7 @@ def one_refresh_per_expiry(folder: Path, *, processes: int, threads: int, expiri
     started = time.monotonic()
     with connected(folder) as (sandbox, settings, _store, _clinic):
         variables = {**environment(sandbox, settings.data_dir), **_KEY}
-        calls = threads * 2
+        calls = threads
         with crew(processes, ["rounds", threads, calls], variables) as workers:
             sandbox.control.reset_requests()
             answered = 0

@@ -17,7 +17,12 @@ doors AS (
     SELECT m.product_id, min(m.valid_from) AS first_at
     FROM history.category_memberships AS m
     JOIN (
-        SELECT clinic_id, category_id, min(valid_from) AS first_at FROM history.category_memberships GROUP BY ALL
+        SELECT clinic_id, category_id, min(first_at) AS first_at
+        FROM (
+            SELECT clinic_id, category_id, valid_from AS first_at FROM history.category_memberships
+            UNION ALL SELECT clinic_id, category_id, observed_at FROM core.categories
+        )
+        GROUP BY ALL
     ) AS category USING (clinic_id, category_id)
     WHERE m.region = $region AND m.removed_at IS NULL AND m.valid_from > category.first_at
     GROUP BY m.product_id
