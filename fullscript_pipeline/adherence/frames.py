@@ -47,6 +47,8 @@ def measure(
         con.register("adh_recommendation_frame", _recommendation_table(recommendations))
         con.register("adh_fill_frame", _fill_table(fills))
         con.execute(engine.sql_text("frames_input"))
+        con.unregister("adh_recommendation_frame")
+        con.unregister("adh_fill_frame")
         engine.run(con)
         return con.execute(engine.sql_text("frames_output")).df()
 

@@ -67,8 +67,12 @@ def _same(*names: str) -> tuple[tuple[str, str], ...]:
 
 # A count as the vendor writes it (`60`, not `60.0000`); what could not be typed stands as it is.
 _UNITS = "coalesce(regexp_replace(v.units::VARCHAR, '\\.?0+$', ''), v.units_raw)"
-# The price as written where that is kept; otherwise with at least two decimals.
-_PRICE = "coalesce(v.msrp_raw, regexp_replace(v.msrp::VARCHAR, '(\\.\\d\\d\\d*?)0+$', '\\1'))"
+# A price with at least two decimals (`42.10`, also where a server writes 42.1); without any where it is written so, and
+# what is no number as it stands.
+_PRICE = (
+    "CASE WHEN v.msrp IS NULL OR NOT contains(coalesce(v.msrp_raw, '.'), '.') THEN v.msrp_raw "
+    "ELSE regexp_replace(v.msrp::VARCHAR, '(\\.\\d\\d\\d*?)0+$', '\\1') END"
+)
 
 BRAND = Entity(
     "brand", "history.brands", "brand_id", _same("name", "prefix", "status"), "brands", brand_id="v.brand_id"

@@ -18,7 +18,8 @@ FROM core.products AS p LEFT JOIN core.brands AS b ON b.region = p.region AND b.
 WHERE p.region = $region AND p.product_id = $product"""
 _VARIANTS = """SELECT variant_id, coalesce(name, sku), coalesce(units_raw, units::VARCHAR), unit_of_measure,
     coalesce(msrp_raw, msrp::VARCHAR), availability, removed_at IS NULL FROM core.variants
-WHERE region = $region AND product_id = $product ORDER BY removed_at IS NOT NULL, is_primary DESC NULLS LAST, sku, variant_id"""
+WHERE region = $region AND product_id = $product
+ORDER BY removed_at IS NOT NULL, is_primary DESC NULLS LAST, sku, variant_id"""
 _EVENTS = """SELECT changed_on, entity, entity_id, change, field, old_value, new_value, cosmetic, entity_name
 FROM marts.catalog_changes WHERE region = $region AND product_id = $product
 ORDER BY changed_on, seen_on, entity, entity_id, field NULLS FIRST"""

@@ -9,6 +9,7 @@ import dagster as dg
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.cli.options import DAY
+from fullscript_pipeline.cli.report import pages_after
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import NeedsConnect, PipelineError, UsageError
@@ -53,6 +54,8 @@ def pull(
     WarehouseResource().open()
     code, outcomes = run_cells(instance, cells)
     _summary(outcomes)
+    if behind := pages_after(outcomes):
+        run_cells(instance, behind)
     return code
 
 

@@ -10,11 +10,13 @@ from fullscript_pipeline.adherence.unread import UnreadDosage, unread_dosages
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import NeedsConnect, UsageError
-from fullscript_pipeline.orchestration.assets import adherence as assets
+from fullscript_pipeline.errors import Busy, ConfigurationError, NeedsConnect, UsageError
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell
 from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runs import Outcome
+from fullscript_pipeline.orchestration.stale_pages import PAGES, TAG, can_be_rewritten
+from fullscript_pipeline.orchestration.steps import owner_and_day
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -52,9 +54,25 @@ def pages_cell(clinic_key: str, day: date) -> Cell:
         f"{clinic_key} {day} pages",
         "clinic_daily",
         clinic_cell(clinic_key, day),
-        tags={"fullscript/clinic": clinic_key},
-        assets=frozenset([*assets.adherence.keys, *assets.adherence_pages.keys]),
+        tags={"fullscript/clinic": clinic_key, TAG: "yes"},
+        assets=PAGES,
     )
+
+
+def pages_after(outcomes: Sequence[tuple[Cell, Outcome]]) -> list[Cell]:
+    """A run of rows and pages for each clinic whose day failed before its pages: they say how old their data is."""
+    hopeless = {Busy.exit_code, ConfigurationError.exit_code}
+    failed = [
+        owner_and_day(cell.partition)
+        for cell, outcome in outcomes
+        if cell.job == "clinic_daily"
+        and cell.assets is None
+        and cell.partition
+        and outcome.failures
+        and "reports/adherence" not in outcome.materialized
+        and not hopeless & {failure.exit_code for failure in outcome.failures}
+    ]
+    return [pages_cell(clinic_key, day) for clinic_key, day in failed if can_be_rewritten(clinic_key, day)]
 
 
 @report.command("dosages", help="Dosage texts of active plans that could not be read, most frequent first.")

@@ -18,8 +18,9 @@ from fullscript_pipeline.warehouse.events import EVENTS, RESOURCE_PATHS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 FEEDS = ("patient_events", "treatment_plan_events", "order_events", "lab_order_events", "product_events")
-# The filter's edges and zone are not documented; the ledger makes a repeated listing cost nothing but its pages.
-OVERLAP = timedelta(days=1)
+# The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
+# ledger makes a repeated listing cost nothing but its pages.
+OVERLAP = timedelta(days=2)
 # Feeds forget after this long.
 FEED_DAYS = 30
 
@@ -40,7 +41,7 @@ def feeds_of(region: str) -> Sequence[str]:
 
 
 def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str]:
-    """The filter that lists what is new in a feed, a day of overlap included; everything the first time."""
+    """The filter that lists what is new in a feed, two days of overlap included; everything the first time."""
     position = store.cursor(session.clinic.server, session.clinic.clinic_id, feed)
     if position is None:
         return {}

@@ -8,8 +8,8 @@ from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.commerce import ORDERS
 
 TRAILING_DAYS = 60
-# The filter's edges and time zone are not documented: ask for a day more on both sides, load by id.
-OVERLAP = timedelta(days=1)
+# The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
+OVERLAP = timedelta(days=2)
 
 
 def pull_orders(target: Target, session: ClinicSession) -> Report:

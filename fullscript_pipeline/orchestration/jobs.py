@@ -53,16 +53,14 @@ def refresh_touched(
         if refreshed.patients:
             rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
         handled(store, session, config.event_ids)
-    _observe(context, day, (refreshed.reports and {r.resource: r.requests for r in refreshed.reports}) or {})
+    _observe(context, day, sum(report.requests for report in refreshed.reports))
 
 
-def _observe(context: dg.OpExecutionContext, day: date, requests: dict[str, int]) -> None:
+def _observe(context: dg.OpExecutionContext, day: date, requests: int) -> None:
     """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
     for key in ("core/events", "core/orders", "core/treatment_plans", "marts/adherence"):
         context.log_event(
-            dg.AssetObservation(
-                asset_key=key.split("/"), metadata={"day": day.isoformat(), "requests": sum(requests.values())}
-            )
+            dg.AssetObservation(asset_key=key.split("/"), metadata={"day": day.isoformat(), "requests": requests})
         )
 
 

@@ -10,6 +10,7 @@ from fullscript_pipeline.orchestration.jobs import clinic_daily, clinic_refresh
 from fullscript_pipeline.orchestration.partitions import clinics
 from fullscript_pipeline.orchestration.refreshing import request_for
 from fullscript_pipeline.orchestration.resources import FullscriptResource
+from fullscript_pipeline.orchestration.stale_pages import pages_after_a_failed_pull_sensor
 from fullscript_pipeline.refresh import asked, look
 
 # Dagster ends a sensor after 60 s.
@@ -67,4 +68,4 @@ def clinic_events_sensor(
     return dg.SensorResult(run_requests=requests)
 
 
-ALL_SENSORS = (connected_clinics_sensor, clinic_events_sensor)
+ALL_SENSORS = (connected_clinics_sensor, clinic_events_sensor, pages_after_a_failed_pull_sensor)

@@ -69,7 +69,8 @@ def supplied(row: PlanRow) -> str:
         parts.append(f"{text.units(row.carry_in_units, row.unit)} already on hand when it opened")
     if row.on_hand_units is not None and row.on_hand_days is not None:
         left = text.units(row.on_hand_units, row.unit)
-        parts.append(f"{left} left at its end (about {text.count(round(row.on_hand_days), 'day')})")
+        at = " at the higher dose" if len(_rates(row)) > 1 else ""
+        parts.append(f"{left} left at its end{at} (about {text.count(round(row.on_hand_days), 'day')})")
     return "; ".join(parts) + "."
 
 
@@ -80,7 +81,8 @@ def covered(row: PlanRow) -> str:
     ends = [row.pdc_min] if row.pdc_max is None else [row.pdc_min, row.pdc_max]
     days = _between(list(dict.fromkeys(text.number(min(end, 1.0) * row.window_days) for end in ends)))
     gap = f", longest gap {text.number(row.longest_gap_days)} days" if row.longest_gap_days else ""
-    return f"{days} of {text.count(row.window_days, 'day')} covered by orders{gap}."
+    why = " (the higher and the lower dose)" if len(_rates(row)) > 1 else ""
+    return f"{days} of {text.count(row.window_days, 'day')} covered by orders{why}{gap}."
 
 
 def purchases(row: PlanRow, marks: list[TimelineRow]) -> str:

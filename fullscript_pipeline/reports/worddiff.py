@@ -17,7 +17,7 @@ from fullscript_pipeline.reports import text
 _MOST_WORDS = 1500
 _CONTEXT = 6
 _LONGEST = 1200
-_HIDDEN = re.compile(r"(?is)<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)")
+_HIDDEN = re.compile(r"(?is)<(script|style)\b[^<>]*>.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)")
 _TAG = re.compile(r"<[^<>]*>")
 
 

@@ -142,6 +142,8 @@ def observe(
 
 def _typed(con: duckdb.DuckDBPyConnection, columns: tuple[str, ...], record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Values as their columns hold them, so that comparing with what is stored is fair."""
+    if (raw := record.get("msrp_raw")) is not None:
+        record = {**record, "msrp": raw if raw.replace(".", "", 1).isdigit() else None}
     casts = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')}" for name in columns)
     found = con.execute(f"SELECT {casts}", [record.get(name) for name in columns]).fetchone()
     assert found is not None

@@ -1,6 +1,8 @@
 """The digest page: what it lists, holds back and links; and the word difference."""
 
+import json
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullscript_pipeline.catalog import digest_between
+from fullscript_pipeline.catalog import build_catalog_changes, digest_between
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import DigestWritten, ReportStore, render_catalog_digest, write_catalog_digest
 from fullscript_pipeline.reports.worddiff import plain, word_diff
@@ -136,8 +138,58 @@ def test_word_diff_is_never_markup_of_the_vendor(old: str, new: str) -> None:
     assert page.stack_errors == 0
 
 
+def test_a_brand_has_a_page_and_a_feed(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
+    build_catalog_changes(catalog, "us", time_zone=UTC_ZONE)
+    found = written(catalog, store, 22)
+    page = read(store.path_for_brand("us", "b1"))
+    assert "22 products seen, brand available" in page.text
+    assert "msrp 19.99 21.99 +2.00 (+10.0 %)" in page.text
+    assert page.stack_errors == 0
+    assert {"href": "brands/b1.html"} in read(found.path).all("a")
+    feed = ET.fromstring(store.path_for_brand("us", "b1", "atom").read_text(encoding="utf-8"))  # noqa: S314 -- ours
+    atom = "{http://www.w3.org/2005/Atom}"
+    (entry,) = feed.findall(f"{atom}entry")
+    assert entry.findtext(f"{atom}id") == "urn:fullscript-pipeline:catalog:us:brand:b1:2026-11-22"
+    summary = entry.findtext(f"{atom}summary") or ""
+    assert "SKU160: msrp 19.99 → 21.99 +2.00 (+10.0 %)" in summary
+    assert "<b>New</b> one: product added" in summary
+
+
+def test_the_lines_follow_their_schema_and_hide_small_counts(
+    catalog: duckdb.DuckDBPyConnection, store: ReportStore
+) -> None:
+    catalog.execute(
+        """INSERT INTO core.clinics VALUES ('c1', 'k1', 'us'); INSERT INTO core.treatment_plans VALUES
+        ('c1', 't1', 'active', NULL); INSERT INTO core.recommendations VALUES ('c1', 't1', 0, 'p1-60', NULL)"""
+    )
+    found = written(catalog, store, 22)
+    schema = json.loads((found.path.parent / "schema.v1.json").read_text())
+    lines = found.path.with_suffix(".v1.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == 5
+    assert all(list(row) == schema["required"] for row in rows)
+    assert {row["active_plans"] for row in rows} == {0, None}
+
+
+def test_watched_brands_get_their_own_digest(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
+    names = ["NORTHWIND NATURALS", "Elsewhere <b>"]
+    found = write_catalog_digest(
+        catalog, store, region="us", to_day=nov(22), rendered_at=NOON, time_zone=UTC_ZONE, watched_brands=names
+    )
+    assert found.watched == store.root / "catalog" / "us" / "watched" / "2026-11-22.html"
+    page = read(found.watched)
+    assert "Not in this region: Elsewhere <b>." in page.text
+    assert "msrp 19.99 21.99" in page.text
+    for link in page.all("a"):
+        if not link["href"].startswith("#"):
+            assert (found.watched.parent / link["href"]).exists(), link
+    assert store.digest_days("us") == [nov(22)]
+
+
 def test_long_descriptions_are_bounded() -> None:
     started = time.perf_counter()
+    for open_tag in ("<script ", "<!--", "<script>", "< ", "<style"):
+        plain(open_tag * (200_000 // len(open_tag)))
     old = " ".join(f"w{number}" for number in range(40_000))
     shown = str(word_diff(f"<p>{old}</p>", " ".join(f"v{number}" for number in range(40_000))))
     assert "(40,000 words)" in shown

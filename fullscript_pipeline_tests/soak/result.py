@@ -6,6 +6,6 @@ import sys
 def tell(promise: str, **fields: object) -> None:
     """`promise: a=1 b=2` on the real stdout, past pytest's capture."""
     words = " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items()
+        f"{name}={value:.5g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items()
     )
     print(f"\n{promise}: {words}", file=sys.__stdout__, flush=True)

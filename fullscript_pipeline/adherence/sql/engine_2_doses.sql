@@ -89,3 +89,7 @@ filled AS (
         behind AS (PARTITION BY stream_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )
 SELECT * FROM filled WHERE dose_num IS NOT NULL;
+
+-- Nothing later needs these: their memory is.
+DROP TABLE adh_periods;
+DROP TABLE adh_in_force;

@@ -91,3 +91,6 @@ SELECT
     CASE WHEN previous_on IS NULL THEN -1e37::HUGEINT ELSE anchor_position END AS from_position,
     CASE WHEN next_on IS NULL THEN 1e37::HUGEINT ELSE anchor_position + (next_on - anchor_on) * rate END AS to_position
 FROM placed;
+
+-- Nothing later needs these: their memory is.
+DROP TABLE adh_dose_steps;

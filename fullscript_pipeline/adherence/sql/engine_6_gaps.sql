@@ -51,3 +51,6 @@ SELECT
 FROM numbered n
 JOIN adh_windows w USING (row_id)
 GROUP BY n.row_id, n.gap_number;
+
+-- Nothing later needs these: their memory is.
+DROP TABLE adh_supply;

@@ -79,3 +79,8 @@ SELECT
     min(gap_start) FILTER (is_open) AS open_gap_start
 FROM adh_gaps, adh_policy
 GROUP BY row_id;
+
+-- Nothing later needs these: their memory is.
+DROP TABLE adh_segments;
+DROP TABLE adh_coverage;
+DROP TABLE adh_fresh;

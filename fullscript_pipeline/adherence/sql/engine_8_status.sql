@@ -155,3 +155,11 @@ SELECT
         lambda flag: flag IS NOT NULL
     ) AS flags
 FROM judged;
+
+-- Nothing later needs these: their memory is.
+DROP TABLE adh_overlapping;
+DROP TABLE adh_sides;
+DROP TABLE adh_bounds;
+DROP TABLE adh_blocked;
+DROP TABLE adh_purchases;
+DROP TABLE adh_gap_summary;

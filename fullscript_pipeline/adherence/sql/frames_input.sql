@@ -85,3 +85,6 @@ FROM adh_fill_frame f
 CROSS JOIN adh_policy y
 JOIN adh_pools p ON p.patient_id = f.patient_id AND p.product_id = f.product_id
 WHERE f.filled_on IS NOT NULL;
+
+-- Nothing later needs these: their memory is.
+DROP TABLE adh_recommendations;

@@ -1,7 +1,7 @@
 -- What a change touches and when it happened: names of its product and brand as of $named_at, active treatment
 -- plans as of now, the time that an event tells. {found} is the union of the changes found, with an `entity` and its `place`.
 -- A debut is a product's first version; it is new, not merely unknown before, where an earlier complete listing lacked
--- it, where a category that was read before shows it since that very observation, or where an event says so.
+-- it, where a category that was read before came to show it and nothing else had led to it, or where an event says so.
 WITH rung AS (
     SELECT v.product_id, e.event_type, e.created_at AS at
     FROM core.events AS e, unnest(list_distinct(
@@ -29,7 +29,7 @@ doors AS (
 ),
 debuts AS MATERIALIZED (
     SELECT f.product_id, f.first_at, coalesce(f.first_at > listed.first_at, false)
-        OR coalesce(f.first_at = doors.first_at, false)
+        OR coalesce(f.first_at >= doors.first_at, false)
         OR f.product_id IN (SELECT product_id FROM rung WHERE event_type = 'product.created') AS is_new
     FROM (
         SELECT product_id, min(valid_from) AS first_at FROM history.products WHERE region = $region GROUP BY product_id

@@ -1,0 +1,87 @@
+"""A held digest: what is remembered, what the next day is compared with, how it is let through."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.orchestration import digest
+from fullscript_pipeline.orchestration.resources import ReportsResource, WarehouseResource
+from fullscript_pipeline.reports import DigestWritten
+from fullscript_pipeline_tests.catalog.history import noon, nov, observe
+
+
+class Region:
+    """A data directory whose US catalog is observed, built and digested day by day."""
+
+    def __init__(self) -> None:
+        self.warehouse = WarehouseResource().open()
+        self.store = ReportsResource().open()
+
+    def day(self, number: int, world: dict[str, Any]) -> DigestWritten:
+        with self.warehouse.write() as con:
+            observe(con, world, noon(number))
+        return self.again(number)
+
+    def again(self, number: int) -> DigestWritten:
+        digest.rebuild_changes(self.warehouse, "us", nov(number))
+        return digest.write_digest(self.warehouse, self.store, "us", nov(number))
+
+
+@pytest.fixture
+def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Region]:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-25T12:00:00Z")
+    monkeypatch.setenv("FULLSCRIPT_WATCHED_BRANDS", "northwind, Elsewhere")
+    yield Region()
+
+
+def world(products: int = 20) -> dict[str, Any]:
+    named = {f"p{n}": {"name": f"Product {n}", "brand_id": "b1"} for n in range(products)}
+    return {"brands": {"b1": {"name": "Northwind", "status": "available"}}, "products": named}
+
+
+def test_a_fault_that_is_repaired_leaves_no_trace_in_the_next_digest(region: Region) -> None:
+    assert region.day(20, world()).held is None
+    held = region.day(21, world(10))
+    assert held.held is not None
+    assert "10 of 20 products (50 %) are gone at once" in held.held
+    repaired = region.day(22, world())
+    assert repaired.held is None
+    assert repaired.digest.from_day == nov(20)
+    assert repaired.digest.rows == []
+
+
+def test_a_held_digest_is_let_through_by_a_person_and_stays_so(region: Region) -> None:
+    region.day(20, world())
+    region.day(21, world(10))
+    with pytest.raises(UsageError, match=r"2026-11-20, is not held; held are: 2026-11-21\."):
+        digest.release_digest(region.warehouse, "us", nov(20))
+    digest.release_digest(region.warehouse, "us", nov(21))
+    for _ in range(2):
+        released = region.again(21)
+        assert released.held is None
+        assert released.counts["gone"] == 10
+    assert region.day(22, world(10)).digest.from_day == nov(21)
+
+
+def test_the_ui_gets_counts_a_short_table_and_no_markup_of_the_vendor(region: Region) -> None:
+    region.day(20, world())
+    changed = world()
+    changed["products"]["p1"]["name"] = "<b>[x](http://evil)</b> | Product"
+    shown = digest.metadata_of(region.day(21, changed))
+    assert shown["lane_facts"] == 1
+    assert sum(isinstance(value, int) for value in shown.values()) <= 15
+    table = shown["changes"].value
+    assert "| Dosage and label facts | 1 |" in table
+    assert "<" not in table
+    assert "](" not in table
+    assert Path(shown["watched_page"].value).name == f"{date(2026, 11, 21)}.html"
+
+
+def test_the_sentence_of_a_held_digest_says_how_to_release_it() -> None:
+    told = digest.held_sentence("us", nov(21), "Much.")
+    assert told.endswith("`fullscript-pipeline catalog release 2026-11-21 --region us`.")

@@ -1,0 +1,68 @@
+"""A pull that failed: the clinic's pages are written again with today's date and say how old their data is."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from fullscript_pipeline.cli.report import pages_after
+from fullscript_pipeline.cli.running import Cell, run_cells
+from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.jobs import clinic_daily
+from fullscript_pipeline.orchestration.partitions import clinic_cell
+from fullscript_pipeline.orchestration.stale_pages import PAGES, TAG, pages_after_a_failed_pull_sensor
+from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+
+TODAY = date(2026, 11, 23)
+
+
+@pytest.fixture(scope="module")
+def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
+    with connected_pipeline(tmp_path_factory.mktemp("stale"), clinics=1, patients=6, products=10) as found:
+        yield found
+
+
+def cell(key: str, day: date) -> Cell:
+    return Cell(f"{key} {day}", "clinic_daily", clinic_cell(key, day))
+
+
+def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = open_instance(connected.settings)
+    add_clinic_partitions(instance, connected.store)
+    (clinic,) = connected.store.clinics()
+    code, done = run_cells(instance, [cell(clinic.clinic_key, date(2026, 11, 22))])
+    assert (code, pages_after(done)) == (0, [])
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-23T13:00:00Z")
+    connected.sandbox.control.revoke(next(iter(connected.sandbox.clinics)))
+    code, failed = run_cells(instance, [cell(clinic.clinic_key, TODAY)])
+    (again,) = pages_after(failed)
+    assert (code, again.partition, again.assets) == (77, clinic_cell(clinic.clinic_key, TODAY), PAGES)
+    assert run_cells(instance, [again])[0] == 0
+    page = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "index.html"
+    html = page.read_text()
+    assert "Data as of the end of 23 Nov 2026" in html
+    assert "The last successful pull was on 22 Nov 2026, 12:00 UTC" in html
+    run = instance.get_run_by_id(failed[0][1].run_id)
+    assert run is not None
+    request = _sensed(instance, run)
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == again.partition
+    assert set(request.asset_selection or ()) == set(PAGES)
+    own = instance.get_runs(dg.RunsFilter(tags={TAG: "yes"}))[0]
+    assert isinstance(_sensed(instance, own), dg.SkipReason), "a failure of the pages must not ask for pages for ever"
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-24T13:00:00Z")
+    assert isinstance(_sensed(instance, run), dg.SkipReason), "a past cell must not replace today's pages"
+    assert pages_after(failed) == []
+    instance.dispose()
+
+
+def _sensed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> object:
+    event = dg.DagsterEvent("PIPELINE_FAILURE", job_name=clinic_daily.name)
+    with dg.build_run_status_sensor_context(
+        sensor_name="pages_after_a_failed_pull_sensor",
+        dagster_instance=instance,
+        dagster_run=run,
+        dagster_event=event,
+    ) as context:
+        return pages_after_a_failed_pull_sensor(context.for_run_failure())

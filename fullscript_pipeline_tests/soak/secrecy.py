@@ -1,0 +1,133 @@
+"""Promise 15: after pulls with a key, at DEBUG, with failures, no secret and no patient is in any byte at rest.
+
+`reports/` aside: pages hold health data on purpose. What does not belong here: how many pulls (the tests say).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline_tests.api.connected import connect, environment, free_redirect_uri, settings_for
+from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.soak.result import tell
+
+_KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
+CANARIES = 20
+# Everything that any library would log, into a file of the data directory and to stderr; then the command as it is.
+_AT_DEBUG = """
+import logging, sys
+from fullscript_pipeline.cli.main import main
+handlers = [logging.FileHandler(sys.argv.pop(1)), logging.StreamHandler()]
+logging.basicConfig(level=logging.DEBUG, handlers=handlers)
+main()
+"""
+_FAULTS = (
+    ("http_500", {"probability": 0.04, "seed": 1}),
+    ("truncated_json", {"probability": 0.03, "seed": 2}),
+    ("html_200", {"probability": 0.02, "seed": 3, "method": "GET"}),
+    ("reset_mid_body", {"probability": 0.02, "seed": 4, "method": "GET"}),
+    ("unauthorized", {"nth": 5, "method": "GET"}),
+    ("unauthorized", {"nth": 40, "method": "GET"}),
+    ("commit_then_drop", {"endpoint": "/oauth/token"}),
+)
+
+
+def _run(sandbox: RunningSandbox, settings: Settings, *arguments: str) -> tuple[int, bytes]:
+    log = settings.data_dir / "logs" / f"{time.time_ns()}.log"
+    log.parent.mkdir(exist_ok=True)
+    now = str(sandbox.control.state()["clock"])
+    variables = {**environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": _KEY, "FULLSCRIPT_NOW": now}
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_DEBUG, str(log), *arguments],
+        env={**os.environ, **variables}, capture_output=True, check=False, timeout=300, cwd=settings.data_dir,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def _planted(sandbox: RunningSandbox, slugs: list[str]) -> list[str]:
+    """Patients' e-mail addresses and full names."""
+    found = []
+    for slug in slugs:
+        with sandbox.client(slug) as client:
+            people = client.get("/clinic/patients", params={"page[size]": "100", "patient_type": "all"}).json()[
+                "patients"
+            ]
+        found += [text for one in people for text in (one["email"], f"{one['first_name']} {one['last_name']}") if text]
+    return list(dict.fromkeys(found))
+
+
+def _tokens(folder: Path) -> set[str]:
+    """Every token and code that the server knows now."""
+    state = json.loads((folder / "state.json").read_text())
+    pairs = state["pairs"].values()
+    return {pair[name] for pair in pairs for name in ("access_token", "refresh_token")} | set(state["codes"])
+
+
+def _spellings(text: str) -> Iterator[bytes]:
+    yield text.encode()
+    yield quote(text, safe="").encode()
+    yield text.encode("utf-16-le")
+    yield b64encode(text.encode())[:-4]
+
+
+def _hits(files: dict[str, bytes], words: set[str]) -> dict[str, int]:
+    """File -> how many of the words are in it, in any spelling."""
+    hits = {
+        name: sum(any(spelt in body for spelt in _spellings(word)) for word in words) for name, body in files.items()
+    }
+    return {name: number for name, number in hits.items() if number}
+
+
+def nothing_readable_at_rest(folder: Path, *, clinics: int, steps: tuple[str, ...], patients: int) -> None:
+    """Connects, runs `steps` a day apart with faults, then withdraws a grant and pulls again; searches every byte."""
+    started = time.monotonic()
+    codes, output = [], b""
+    with (
+        running_sandbox(folder / "sandbox", redirect_uri=free_redirect_uri(), patients=patients) as sandbox,
+        settings_for(sandbox, folder / "data", FULLSCRIPT_ENCRYPTION_KEY=_KEY) as settings,
+    ):
+        slugs = list(sandbox.clinics)[:clinics]
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            for slug in slugs:
+                connect(settings, store, sandbox, slug)
+        canaries = set(_planted(sandbox, slugs)[: 3 * CANARIES])
+        secrets = {_KEY, *_tokens(folder / "sandbox")}
+        secrets |= {str(app["client_secret"]) for app in sandbox.apps.values()}
+        for kind, rule in _FAULTS:
+            sandbox.control.arm(kind, **rule)
+        for step in steps:
+            sandbox.control.expire_tokens()
+            code, said = _run(sandbox, settings, step)
+            codes.append(code)
+            output += said
+            secrets |= _tokens(folder / "sandbox")
+            sandbox.control.advance(days=1)
+        struck = sum(int(rule["fired"]) for rule in sandbox.control.faults()["armed"])
+        sandbox.control.disarm()
+        sandbox.control.revoke(slugs[0])
+        for last in (("clinics", "--json"), ("doctor",), ("pull",)):
+            code, said = _run(sandbox, settings, *last)
+            output += said
+    files = {str(path): path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file()}
+    reports = {name: text for name, text in files.items() if name.startswith(str(settings.reports_dir))}
+    at_rest = {name: text for name, text in files.items() if name not in reports} | {"(output)": output}
+    hits = _hits(at_rest, secrets | canaries)
+    tell(
+        "promise 15", canaries=len(canaries), secrets=len(secrets), files=len(at_rest),
+        bytes=sum(map(len, at_rest.values())), faults=struck, exit_codes="/".join(map(str, [*codes, code])),
+        hits=sum(hits.values()), seconds=time.monotonic() - started,
+    )  # fmt: skip
+    assert len(canaries) >= CANARIES
+    assert _hits(reports, canaries), "the pages hold names: the search works"
+    assert _hits(reports, secrets) == {}
+    assert hits == {}
+    assert code == 77
+    assert struck >= 3
