@@ -21,8 +21,6 @@ FEEDS = ("patient_events", "treatment_plan_events", "order_events", "lab_order_e
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
-# Feeds forget after this long.
-FEED_DAYS = 30
 
 
 @dataclass(frozen=True)
