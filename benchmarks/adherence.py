@@ -1,6 +1,6 @@
 """How fast the adherence engine is: a full recompute, a hundred patients, and the ratio to the day-by-day oracle.
 
-python benchmarks/adherence.py [FILLS] [ROWS]
+PYTHONPATH=. python benchmarks/adherence.py [FILLS] [ROWS]
 """
 
 import resource

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from fullscript_pipeline.orchestration.assets import ALL_ASSETS
+from fullscript_pipeline.orchestration.checks import ALL_CHECKS
 from fullscript_pipeline.orchestration.jobs import ALL_JOBS
 from fullscript_pipeline.orchestration.logs import console
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
@@ -34,6 +35,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     }
     return dg.Definitions(
         assets=list(ALL_ASSETS),
+        asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
         schedules=list(ALL_SCHEDULES),
         sensors=list(ALL_SENSORS),

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "catalog": SHARED,
     "reports": SHARED | {"catalog", "adherence"},
     "extraction": SHARED | {"api", "state", "warehouse"},
+    "health": SHARED | {"api", "state", "warehouse"},
     "refresh": SHARED | {"api", "state", "warehouse", "extraction"},
 }
 # Rooms that others may use through their public names (`from fullscript_pipeline.api import ...`) only.

@@ -1,4 +1,3 @@
-
 """The family of everything that can go wrong between us and Fullscript.
 
     PipelineError                      (fullscript_pipeline.errors)

@@ -197,7 +197,7 @@ def _compare(settings: Settings, asked: Asked) -> list[tuple[list[CatalogChange]
             except UsageError as error:
                 troubles.append(error)
     if not found:
-        raise troubles[0]
+        raise UsageError(" ".join(dict.fromkeys(map(str, troubles))))
     for trouble in troubles:
         talk(str(trouble))
     return found

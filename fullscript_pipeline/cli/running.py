@@ -13,6 +13,7 @@ import dagster as dg
 from tqdm import tqdm
 
 from fullscript_pipeline.cli.say import talk
+from fullscript_pipeline.cli.waits import show_waits
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.orchestration import logs
 from fullscript_pipeline.orchestration.runs import Outcome, run_job
@@ -36,6 +37,7 @@ class Cell:
 def run_cells(instance: dg.DagsterInstance, cells: Sequence[Cell]) -> tuple[int, list[tuple[Cell, Outcome]]]:
     """Every cell, whatever becomes of the others. Returns the exit code and the outcomes."""
     logs.quiet()
+    show_waits()
     outcomes: list[tuple[Cell, Outcome]] = []
     with _Progress(len(cells)) as progress:
         for cell in cells:

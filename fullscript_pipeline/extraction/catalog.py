@@ -109,9 +109,9 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
     with target.warehouse.read() as con:
         rows = con.execute(
             """SELECT product_id FROM core.products WHERE region = $region AND removed_at IS NULL
-            UNION SELECT product_id FROM core.category_products JOIN core.clinics USING (clinic_id)
-            WHERE clinics.region = $region AND category_products.removed_at IS NULL ORDER BY 1""",
-            {"region": target.region},
+            UNION SELECT product_id FROM core.category_products
+            WHERE clinic_id IN $clinics AND removed_at IS NULL ORDER BY 1""",
+            {"region": target.region, "clinics": [session.clinic.clinic_id for session in sessions]},
         ).fetchall()
     known = [product for (product,) in rows if product not in read]
     outcomes = in_parallel(lambda product: _from_any(pull, sessions, product), known)

@@ -24,7 +24,7 @@ def _warehouse_of(settings_key: tuple[str, str | None]) -> Warehouse:
     """One DuckDB instance a process: its extension is loaded once."""
     settings = load_settings()
     settings.prepare_data_dir()
-    return Warehouse(settings.warehouse_path, settings.encryption_key)
+    return Warehouse(settings.warehouse_path, settings.warehouse_key)
 
 
 class FullscriptResource(dg.ConfigurableResource[None]):
@@ -63,7 +63,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
 
     def open(self) -> Warehouse:
         settings = load_settings()
-        warehouse = _warehouse_of((str(settings.warehouse_path), settings.encryption_key))
+        warehouse = _warehouse_of((str(settings.warehouse_path), settings.warehouse_key))
         migrate(warehouse, [_marts_of(room) for room in ("adherence", "catalog")])
         return warehouse
 

@@ -98,7 +98,7 @@ def any_target(
     return Target(
         warehouse=warehouse,
         landing_dir=settings.landing_dir,
-        encryption_key=settings.encryption_key,
+        encryption_key=settings.warehouse_key,
         server=server,
         region=region,
         day=day,

@@ -41,7 +41,7 @@ def cell(value: object) -> str:
     if not isinstance(value, str):
         return "" if value is None else str(value)
     plain = text.clean(value)
-    return f"'{plain}" if plain.lstrip()[:1] in _FORMULA or plain[:1] in "\t\r\n" else plain
+    return f"'{plain}" if plain.lstrip()[:1] in _FORMULA or plain.startswith(("\t", "\r", "\n")) else plain
 
 
 def _cells(row: dict[str, Any], policy: ReportPolicy) -> list[str]:

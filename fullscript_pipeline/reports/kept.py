@@ -18,7 +18,8 @@ from fullscript_pipeline.reports.store import ReportStore, file_id
 def keep_pages(store: ReportStore, clinic_key: str, day: date, *, keep_days: int, today: date) -> Path | None:
     """Keep the clinic's folder as the pages of `day` and drop days older than `keep_days`; the file it made.
 
-    At 0 nothing is kept and nothing dropped: None. A second writing on the same day replaces the first. Raises ConfigurationError when the folder cannot be written.
+    At 0 nothing is kept and nothing dropped: None. A second writing on the same day replaces the first.
+    Raises ConfigurationError when the folder cannot be written.
     """
     if not keep_days:
         return None

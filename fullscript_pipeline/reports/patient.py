@@ -180,6 +180,8 @@ def _share(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
     share = text.share(row.pdc_min, None if row.measurable == "open_range" else row.pdc_max)
     if share is None:
         return "not measured", None
+    if row.status == "awaiting_first_order":
+        return share, None
     line = f"{policy.line} line"
     said = {"yes": f"at or above the {line}", "no": f"below the {line}", "indeterminate": f"either side of the {line}"}
     return share, said.get(row.adherent or "")

@@ -82,7 +82,7 @@ class RequestBudget:
         self._backfill_limit = limit - min(RESERVE, int(limit * _RESERVE_SHARE))
         self._lock = threading.Lock()
         self._leases: dict[Lane, _Lease] = {}
-        self._logged_s = float("-inf")
+        self._logged_s = self._looked_s = float("-inf")
 
     def acquire(self, lane: Lane) -> None:
         """Return once one more request may be sent. A wait is logged at most every 10 s."""
@@ -161,7 +161,7 @@ class RequestBudget:
             return 0, until
         limit = self.limit if lane == "present" else self._backfill_limit
         free = limit - self._count(connection, now)
-        if free <= 0 and self._take_from_the_dead(connection):
+        if free <= 0 and self._take_from_the_dead(connection, now):
             free = limit - self._count(connection, now)
         if free <= 0:
             return 0, self._next_end(connection)
@@ -197,8 +197,11 @@ class RequestBudget:
         used = {"permits": note.used, "counted_until_s": note.last_used_s + self._window + self._slack}
         connection.execute(update(request_leases).where(request_leases.c.lease_id == note.lease_id).values(used))
 
-    def _take_from_the_dead(self, connection: Connection) -> int:
-        """Give back what processes that are gone had in hand; how many leases that were."""
+    def _take_from_the_dead(self, connection: Connection, now: float) -> int:
+        """Give back what processes that are gone had in hand; how many leases that were. Looks once a while only."""
+        if abs(now - self._looked_s) < self._validity:
+            return 0
+        self._looked_s = now
         notes = list(abandoned(self._notes_folder))
         for note in notes:
             self._return(connection, note)

@@ -14,7 +14,10 @@ from fullscript_pipeline.warehouse.load import Context, Counts
 
 @dataclass(frozen=True)
 class PullRow:
-    """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available; a failed pull commits nothing."""
+    """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available.
+
+    A failed pull commits nothing.
+    """
 
     resource: str
     day: date

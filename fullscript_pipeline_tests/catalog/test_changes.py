@@ -185,9 +185,12 @@ def test_rewritings_are_cosmetic(con: Connection, column: str, value: str) -> No
     assert diff(con, 21, 22) == []
 
 
-def test_decimal_precision_is_cosmetic(con: Connection) -> None:
-    (row,) = two_days(con, ("variants", "p1-60", "msrp_raw", "19.990"))
-    assert (row.field, row.old_value, row.new_value, row.cosmetic) == ("msrp", "19.99", "19.990", True)
+def test_decimal_places_are_no_change_and_none_at_all_are_cosmetic(con: Connection) -> None:
+    assert two_days(con, ("variants", "p1-60", "msrp_raw", "19.990")) == []
+    observe(con, small_world() | {"variants": {"p1-60": {"product_id": "p1", "msrp_raw": "20"}}}, noon(23))
+    observe(con, small_world() | {"variants": {"p1-60": {"product_id": "p1", "msrp_raw": "20.00"}}}, noon(24))
+    (row,) = diff(con, 23, 24, include_cosmetic=True)
+    assert (row.field, row.old_value, row.new_value, row.cosmetic) == ("msrp", "20", "20.00", True)
 
 
 def test_a_product_the_server_does_not_name_has_not_moved(con: Connection) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration import logs
+from fullscript_pipeline.orchestration.checks import every_clinic_is_current
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.refreshing import request_for, run_config
@@ -152,6 +153,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     # Later on the same day only the touched patients' pages are written again.
     pages = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "patients"
     before = {page.name: page.stat().st_mtime_ns for page in pages.glob("*.html")}
+    assert found is not None
     one_event = Round(clinic.clinic_key, found.event_ids[:1])
     assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(one_event)).failures == ()
     written = [name for name, at in before.items() if (pages / name).stat().st_mtime_ns != at]
@@ -171,3 +173,12 @@ def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pip
     assert codes.pop(dead) == {77}
     assert set().union(*codes.values()) == set()
     assert [clinic.status for clinic in connected.store.clinics() if clinic.clinic_id == dead] == ["needs_connect"]
+    assert dead_clinic_is_named(pipeline, dead)
+
+
+def dead_clinic_is_named(pipeline: Pipeline, clinic_id: str) -> bool:
+    """The check that the next run of any clinic makes says which one needs a connect."""
+    key = next(one.clinic_key for one in pipeline.connected.store.clinics() if one.clinic_id == clinic_id)
+    result = every_clinic_is_current(FullscriptResource(), WarehouseResource())
+    assert isinstance(result, dg.AssetCheckResult)
+    return not result.passed and key in str(result.metadata["needs_connect"])

@@ -37,7 +37,9 @@ def test_no_cell_starts_a_formula(con: duckdb.DuckDBPyConnection, write: Write, 
     assert [found[name][:1] for name in ("patient", "product", "dosage")] == ["'"] * 3
 
 
-@pytest.mark.parametrize(("value", "shown"), [(None, ""), (7, "7"), (date(2026, 1, 2), "2026-01-02"), ("Zoë", "Zoë")])
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, ""), ("", ""), (7, "7"), (date(2026, 1, 2), "2026-01-02"), ("Zoë", "Zoë")]
+)
 def test_plain_values_stay_as_they_are(value: object, shown: str) -> None:
     assert cell(value) == shown
 

@@ -23,5 +23,6 @@ def test_a_hundred_lost_answers(tmp_path: Path) -> None:
 
 def test_four_processes_and_twenty_thousand_calls(tmp_path: Path) -> None:
     figures = budget.the_limit_is_never_passed(tmp_path, processes=4, threads=4, limit=4000, window=30, calls=20_000)
+    assert figures["counted"] == 20_000
     assert figures["throughput"] >= 0.95
     assert figures["slowest_share"] >= 0.6

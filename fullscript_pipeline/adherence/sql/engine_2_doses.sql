@@ -90,6 +90,6 @@ filled AS (
 )
 SELECT * FROM filled WHERE dose_num IS NOT NULL;
 
--- Nothing later needs these: their memory is.
+-- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_periods;
 DROP TABLE adh_in_force;

@@ -92,5 +92,5 @@ SELECT
     CASE WHEN next_on IS NULL THEN 1e37::HUGEINT ELSE anchor_position + (next_on - anchor_on) * rate END AS to_position
 FROM placed;
 
--- Nothing later needs these: their memory is.
+-- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_dose_steps;

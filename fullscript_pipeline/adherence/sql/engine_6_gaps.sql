@@ -52,5 +52,5 @@ FROM numbered n
 JOIN adh_windows w USING (row_id)
 GROUP BY n.row_id, n.gap_number;
 
--- Nothing later needs these: their memory is.
+-- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_supply;

@@ -80,7 +80,7 @@ SELECT
 FROM adh_gaps, adh_policy
 GROUP BY row_id;
 
--- Nothing later needs these: their memory is.
+-- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_segments;
 DROP TABLE adh_coverage;
 DROP TABLE adh_fresh;

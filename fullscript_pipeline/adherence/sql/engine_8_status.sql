@@ -156,7 +156,7 @@ SELECT
     ) AS flags
 FROM judged;
 
--- Nothing later needs these: their memory is.
+-- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_overlapping;
 DROP TABLE adh_sides;
 DROP TABLE adh_bounds;

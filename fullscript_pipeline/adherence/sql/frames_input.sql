@@ -86,5 +86,5 @@ CROSS JOIN adh_policy y
 JOIN adh_pools p ON p.patient_id = f.patient_id AND p.product_id = f.product_id
 WHERE f.filled_on IS NOT NULL;
 
--- Nothing later needs these: their memory is.
+-- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_recommendations;

@@ -1,0 +1,43 @@
+"""Asset checks: truths that a reader of the UI wants to see hold. A failing one says what to do.
+
+What does not belong here: what a step itself refuses (it fails with a sentence).
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.warehouse import pulls
+
+# A day, and the hours a late queue may take.
+CURRENT_WITHIN = timedelta(hours=30)
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["core", "clinics"]),
+    name="every_clinic_is_current",
+    description=(
+        "Every connected clinic has a working grant and was pulled within 30 hours. What to do: run "
+        "`fullscript-pipeline connect` for a clinic that needs it, look at the failed run of one that is late."
+    ),
+)
+def every_clinic_is_current(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with fullscript.store() as store:
+        clinics = store.clinics()
+    needs_connect = [clinic.clinic_key for clinic in clinics if clinic.status == "needs_connect"]
+    late = []
+    with warehouse.open().read() as con:
+        for clinic in clinics:
+            last = pulls.last_loaded(con, clinic.clinic_id, "clinics") or clinic.connected_at
+            if last is not None and clock.now() - last > CURRENT_WITHIN:
+                late.append(clinic.clinic_key)
+    return dg.AssetCheckResult(
+        passed=not needs_connect and not late,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"clinics": len(clinics), "needs_connect": ", ".join(needs_connect), "late": ", ".join(late)},
+    )
+
+
+ALL_CHECKS = (every_clinic_is_current,)

@@ -1,0 +1,122 @@
+"""The catalog commands over a warehouse that holds a few days: exit codes, notes, filters, a product's life."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline.catalog import build_catalog_changes
+from fullscript_pipeline.cli.main import main
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, observe, small_world
+
+Run = Callable[..., tuple[int, str, str]]
+DAYS = ("2026-11-20", "2026-11-22")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """The console script over US days 20 and 22 (a price up by 10 %, a text) and a CA day 22."""
+    for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-22T13:00:00Z")
+    monkeypatch.chdir(tmp_path)
+    world: dict[str, Any] = small_world()
+    with WarehouseResource().open().write() as con:
+        observe(con, world, noon(20))
+        world["variants"]["p1-60"]["msrp_raw"] = "21.99"
+        world["products"]["p2"]["description_html"] = "<p>Other.</p>"
+        observe(con, world, noon(22))
+        observe(con, {**world, "brands": {"b2": {"name": "Maple"}}}, noon(22), region="ca")
+        build_catalog_changes(con, "us", time_zone=UTC_ZONE)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", "catalog", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        told = capfd.readouterr()
+        return int(stopped.value.code or 0), told.out, told.err
+
+    return run
+
+
+def test_a_region_that_cannot_answer_is_told_and_the_other_one_does(run: Run) -> None:
+    code, out, err = run("diff", *DAYS, "--format", "jsonl")
+    assert code == 1
+    assert {json.loads(line)["field"] for line in out.splitlines()} == {"msrp", "description_html"}
+    assert "region ca was not observed on or before 2026-11-20; its first day is 2026-11-22" in err
+
+
+def test_a_day_that_was_not_pulled_says_which_one_stands_in(run: Run) -> None:
+    code, out, err = run("diff", "2026-11-21", "2026-11-22", "--region", "us")
+    assert code == 1
+    assert "Price: 1" in out
+    assert (
+        "us: 2026-11-21 was not pulled: the observation of 2026-11-20 stands for it; the next one is of 2026-11-22."
+        in err
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "rows"),
+    [
+        ((), 1, 2),
+        (("--min-price-change", "10%"), 1, 2),
+        (("--min-price-change", "10.1 %"), 1, 1),
+        (("--min-price-change", "50", "--field", "msrp"), 0, 0),
+        (("--fail-on", "gone"), 0, 2),
+        (("--fail-on", "gone", "--fail-on", "price"), 1, 2),
+        (("--fail-on", "none"), 0, 2),
+        (("--brand", "northwind naturals"), 1, 2),
+    ],
+)
+def test_filters_and_alarms(run: Run, options: tuple[str, ...], code: int, rows: int) -> None:
+    found, out, _ = run("diff", *DAYS, "--region", "us", "--format", "jsonl", *options)
+    assert (found, len(out.splitlines())) == (code, rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("diff", *reversed(DAYS)), "FROM 2026-11-22 is after TO 2026-11-20"),
+        (("diff", *DAYS, "--brand", "Nobody"), "no brand 'Nobody'"),
+        (("diff", *DAYS, "--region", "ca"), "its first day is 2026-11-22"),
+        (("diff", *DAYS, "--min-price-change", "much"), "like 5%"),
+        (("diff", *DAYS, "--min-price-change", "NaN"), "like 5%"),
+        (("show", "nothing"), "No product 'nothing' has been seen"),
+        (("release", "2026-11-22", "--region", "us"), "is not held; none is held."),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_never_exit_1(run: Run, arguments: tuple[str, ...], word: str) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert word in err
+    assert out == ""
+
+
+def test_a_brand_of_one_region_is_no_error_in_the_other(run: Run) -> None:
+    code, _, err = run("diff", "2026-11-22", "2026-11-22", "--brand", "Maple")
+    assert code == 0
+    assert "Region us has no brand 'Maple'" in err
+
+
+def test_show_prints_a_life(run: Run) -> None:
+    code, out, _ = run("show", "SKU160", "--region", "us")
+    assert code == 0
+    assert "US: Northwind Naturals | Product 1 | p1" in out
+    assert "First seen 20 Nov 2026." in out
+    assert "variant SKU160: 60 capsule, msrp 21.99, In Stock" in out
+    assert "22 Nov 2026  variant SKU160: msrp 19.99 → 21.99" in out
+
+
+def test_coverage_prints_days_and_doors(run: Run) -> None:
+    code, out, _ = run("coverage", "--region", "us")
+    assert code == 0
+    assert "Catalog US: 2 days pulled, 20 Nov 2026 to 22 Nov 2026." in out
+    assert "2026-11-22  2 products seen (full listing), 4 variants" in out
+    assert "products: 0 rows" in out
