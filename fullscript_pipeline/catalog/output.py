@@ -5,6 +5,7 @@ What does not belong here: HTML (the reports room), choosing what to show (lanes
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -143,9 +144,9 @@ def _safe(value: object) -> str:
     if value is None:
         return ""
     text = str(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or re.fullmatch(r"[+-]?\d+(\.\d+)?", text):
         return text
-    return f"'{text}" if text.lstrip()[:1] in _FORMULA or text[:1] in "\t\r\n" else text
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA or text.startswith(("\t", "\r", "\n")) else text
 
 
 def life_text(life: Life) -> str:

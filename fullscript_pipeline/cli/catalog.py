@@ -103,6 +103,8 @@ def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
         # 1 means differences here, so trouble is never 1.
         error.exit_code = max(error.exit_code, UsageError.exit_code)
         raise
+    if form == "html" and len(found) > 1:
+        raise UsageError("A page holds one region: name it with --region.")
     changes = [change for of_region, _ in found for change in of_region]
     if form == "csv":
         data(to_csv(changes).rstrip("\r\n"))

@@ -20,8 +20,8 @@ import httpx
 
 from fullscript_pipeline.cli.children import sandbox_server
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.sandbox.client import SandboxControl
+from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
+from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.settings import Settings, load_settings
 
 ENV_FILE = "demo.env"
@@ -32,6 +32,7 @@ _KEPT = {".gitkeep"}
 def demo() -> int:
     settings = load_settings()
     began = time.monotonic()
+    _refuse_while_in_use(settings)
     clear(settings.data_dir)
     settings.prepare_data_dir()
     variables = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir), "FULLSCRIPT_REDIRECT_URI": _redirect_uri()}
@@ -51,6 +52,16 @@ def demo() -> int:
     _show_paths(settings)
     talk(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
     return 0
+
+
+def _refuse_while_in_use(settings: Settings) -> None:
+    """Raises Busy when a sandbox (the UI's, say) still serves the world that would be replaced."""
+    if running := find_running(settings.sandbox_dir):
+        running.close()
+        raise Busy(
+            f"A sandbox runs over {settings.data_dir} ({running.base_url}; `make ui` starts one too): stop it first, "
+            "or choose another place with FULLSCRIPT_DATA_DIR."
+        )
 
 
 def clear(folder: Path) -> None:
@@ -185,4 +196,5 @@ def _show_paths(settings: Settings) -> None:
     for page in (settings.reports_dir / "index.html", *pages):
         data(str(page))
     talk(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
-    talk("The Dagster UI over this data: make ui")
+    place = "" if settings.data_dir == Path("data").absolute() else f"FULLSCRIPT_DATA_DIR={settings.data_dir} "
+    talk(f"The Dagster UI over this data: {place}make ui")

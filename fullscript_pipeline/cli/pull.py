@@ -82,6 +82,11 @@ def _cells(
         raise UsageError(
             "A range of days can be pulled for orders only (--only orders): every other list shows the present."
         )
+    if not clock.cell_is_open(first, settings.time_zone):
+        raise UsageError(
+            f"{first} is over: lists show the present, so only today ({today}, {settings.time_zone}) can be pulled. "
+            f"Past orders: --from {first} --to {first} --only orders. Past pages: `report adherence --as-of {first}`."
+        )
     region_keys, clinic_keys = _selection(only, REGION_ASSETS), _selection(only, CLINIC_ASSETS)
     if unknown := set(only) - _tables(REGION_ASSETS) - _tables(CLINIC_ASSETS):
         known = ", ".join(sorted(_tables(REGION_ASSETS) | _tables(CLINIC_ASSETS)))

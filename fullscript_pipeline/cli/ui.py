@@ -1,6 +1,7 @@
 """`ui`: the Dagster UI and daemon on loopback, over this data directory and, where there is one, the demo's sandbox."""
 
 import os
+import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from fullscript_pipeline.cli.children import child, sandbox_server
 from fullscript_pipeline.cli.demo import read_env
 from fullscript_pipeline.cli.say import talk
+from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.orchestration.instance import prepare_home
 from fullscript_pipeline.settings import load_settings
 
@@ -22,6 +24,7 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 def ui(port: int) -> int:
     os.environ.update({name: value for name, value in read_env(load_settings()).items() if name not in os.environ})
     settings = load_settings()
+    _require_free(port)
     prepare_home(settings)
     with ExitStack() as running:
         if api_url := os.environ.get("FULLSCRIPT_US_SND_API_URL", ""):
@@ -38,3 +41,15 @@ def ui(port: int) -> int:
         except KeyboardInterrupt:
             talk("stopping ...")
             return 0
+
+
+def _require_free(port: int) -> None:
+    """Raises UsageError: two UIs on one port would share it silently."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UsageError(
+                f"Port {port} is in use (another UI?): stop that, or choose another with --port."
+            ) from None

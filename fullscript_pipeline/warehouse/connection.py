@@ -6,7 +6,9 @@ fetches. Fetching happens with no file attached.
 """
 
 import importlib.util
+import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +22,10 @@ from fullscript_pipeline.errors import Busy, ConfigurationError
 
 MEMORY_LIMIT = "200MB"
 LOCK_WAIT_SECONDS = 300.0
+# A person at a terminal should not wonder for longer than this.
+TELL_AFTER_SECONDS = 2.0
 _ALIAS = "warehouse"
+_log = logging.getLogger(__name__)
 
 
 def _httpfs_extension() -> Path:
@@ -97,7 +102,12 @@ class Warehouse:
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         try:
-            self._lock.acquire(timeout=self._lock_wait, poll_interval=0.05)
+            self._lock.acquire(timeout=min(TELL_AFTER_SECONDS, self._lock_wait), poll_interval=0.05)
+        except Timeout:
+            self._tell_wait(f"process {self._held_by()}")
+        try:
+            if not self._lock.is_locked:
+                self._lock.acquire(timeout=self._lock_wait, poll_interval=0.05)
         except Timeout:
             raise Busy(
                 f"The warehouse {self.path} is held by process {self._held_by()} and was not free within "
@@ -109,6 +119,9 @@ class Warehouse:
             yield
         finally:
             self._lock.release()
+
+    def _tell_wait(self, holder: str) -> None:
+        _log.warning("waiting for the warehouse, which %s holds (up to %.0f s) ...", holder, self._lock_wait)
 
     def _held_by(self) -> str:
         try:
@@ -150,7 +163,7 @@ class Warehouse:
 
     def _until_free(self, attach: Callable[[], object]) -> None:
         """Waits for a foreign reader (a notebook, the DuckDB shell) that knows nothing of our lock."""
-        deadline = time.monotonic() + self._lock_wait
+        began, told = time.monotonic(), False
         while True:
             try:
                 attach()
@@ -161,7 +174,10 @@ class Warehouse:
                         f"The warehouse {self.path} cannot be opened: {_first_line(error)} Check the folder's "
                         "permissions and free space."
                     ) from None
-                if time.monotonic() > deadline:
+                if not told and time.monotonic() > began + TELL_AFTER_SECONDS:
+                    told = True
+                    self._tell_wait(_holder_in(error))
+                if time.monotonic() > began + self._lock_wait:
                     raise Busy(
                         f"The warehouse {self.path} is open in another program: {_first_line(error)} Close it there, "
                         "or read the copy under `published/` instead."
@@ -176,3 +192,9 @@ class Warehouse:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(". ") + "."
+
+
+def _holder_in(error: Exception) -> str:
+    """DuckDB names the process that has the file."""
+    found = re.search(r"PID (\d+)", str(error))
+    return f"process {found[1]}" if found else "another program"
