@@ -5,7 +5,6 @@ What does not belong here: HTML (the reports room), choosing what to show (lanes
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -22,6 +21,8 @@ from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
 # Names beside the ids are for people: CSV and HTML have them too.
 CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
 SMALL = 5
+# Made here, of digits and a sign: a guard would turn a number into text.
+_OWN_NUMBERS = frozenset({"delta", "delta_percent"})
 _FORMULA = frozenset("=+-@|%＝＋－＠")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -44,7 +45,7 @@ def to_csv(changes: Iterable[CatalogChange], *, suppress_small: bool = False) ->
         values = asdict(row) | dict(zip(("delta", "delta_percent"), _moved(row), strict=True))
         if suppress_small:
             values["active_plans"] = plans(row)
-        writer.writerow([_safe(values[name]) for name in CSV_COLUMNS])
+        writer.writerow([values[name] if name in _OWN_NUMBERS else _safe(values[name]) for name in CSV_COLUMNS])
     return file.getvalue()
 
 
@@ -144,7 +145,7 @@ def _safe(value: object) -> str:
     if value is None:
         return ""
     text = str(value)
-    if not isinstance(value, str) or re.fullmatch(r"[+-]?\d+(\.\d+)?", text):
+    if not isinstance(value, str):
         return text
     return f"'{text}" if text.lstrip()[:1] in _FORMULA or text.startswith(("\t", "\r", "\n")) else text
 
