@@ -16,7 +16,7 @@ from fullscript_pipeline.cli.say import talk
 from fullscript_pipeline.cli.waits import show_waits
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.orchestration import logs
-from fullscript_pipeline.orchestration.runs import Outcome, run_job
+from fullscript_pipeline.orchestration.runs import Outcome, fail_orphans, run_job
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -38,6 +38,7 @@ def run_cells(instance: dg.DagsterInstance, cells: Sequence[Cell]) -> tuple[int,
     """Every cell, whatever becomes of the others. Returns the exit code and the outcomes."""
     logs.quiet()
     show_waits()
+    fail_orphans(instance)
     outcomes: list[tuple[Cell, Outcome]] = []
     with _Progress(len(cells)) as progress:
         for cell in cells:

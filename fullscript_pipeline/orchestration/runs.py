@@ -4,12 +4,14 @@ The names imported from Dagster's private modules are pinned with its version, a
 does not belong here: which cells to run (`cli`).
 """
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+import psutil
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
@@ -17,6 +19,8 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 MODULE = "fullscript_pipeline.definitions"
 LOCATION = "fullscript_pipeline"
+# Which process of this machine executes a headless run.
+PID_TAG = "fullscript/pid"
 
 Listener = Callable[[dg.DagsterEvent], None]
 
@@ -60,7 +64,7 @@ def run_job(
         job.get_definition() if assets is None else job.get_subset(asset_selection=frozenset(assets)).get_definition(),
         # Names our console logger: without a choice Dagster prints every event at DEBUG.
         run_config={"loggers": {"console": {}}, **(run_config or {})},
-        tags={**(tags or {}), **_partition_tags(partition, partition_range)},
+        tags={**(tags or {}), **_partition_tags(partition, partition_range), PID_TAG: str(os.getpid())},
         asset_selection=frozenset(assets) if assets else None,
         remote_job_origin=_origin().get_job_origin(job_name),
         job_code_origin=job.get_python_origin(),
@@ -79,6 +83,18 @@ def run_job(
     if not failures and finished and finished.status is not dg.DagsterRunStatus.SUCCESS:
         failures.append(Failure(job_name, f"The run ended as {finished.status.value}.", 1))
     return Outcome(run.run_id, tuple(failures), materialized)
+
+
+def fail_orphans(instance: dg.DagsterInstance) -> int:
+    """Marks headless runs whose process is gone (a kill, a power cut) as failed. Returns how many.
+
+    Otherwise they look started for ever, and the one-run-a-clinic limit of the queue would wait for them.
+    """
+    started = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    orphans = [run for run in started if PID_TAG in run.tags and not psutil.pid_exists(int(run.tags[PID_TAG]))]
+    for run in orphans:
+        instance.report_run_failed(run, "The process that ran this is gone; pull again, it goes on where it stopped.")
+    return len(orphans)
 
 
 def _origin() -> RemoteRepositoryOrigin:
