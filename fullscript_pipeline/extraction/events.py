@@ -46,8 +46,8 @@ def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str
     return {"created_at": f">{date.fromisoformat(position) - OVERLAP}"}
 
 
-def pull_events(target: Target, session: ClinicSession, store: StateStore) -> tuple[Report, list[str]]:
-    """Lists the feeds, reads the details of new plan events. Returns the report and the plans they are about."""
+def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
+    """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about."""
     pull = Pull(target, "events")
     refused: list[str] = []
     for feed in feeds_of(target.region):
@@ -56,14 +56,14 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> tu
         except (ScopeError, NotFound) as refusal:
             refused.append(str(refusal))
     if len(refused) == len(feeds_of(target.region)):
-        return pull.not_available(refused[0]), []
+        return pull.not_available(refused[0])
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     new = _not_handled(store, session, listed)
     detailed = [one for one in listed if one in new and _concerns_a_plan(listed[one])]
     report = load_events(pull, session, detailed, [listed[one] for one in listed if one in new])
     events = [event_of(line) for line in _newest(pull, [listed[one] for one in listed if one in new])]
     _remember(store, session, target.day, events)
-    return report, touched(events, "treatment_plan.")
+    return report
 
 
 def touched_today(target: Target, clinic_id: str) -> list[str]:

@@ -51,8 +51,8 @@ class Cell:
             with self.session(one) as session:
                 reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
                 reports.append(clinic.pull_patients(target, session))
-                report, touched = events.pull_events(target, session, self.connected.store)
-                reports += [report, plans.pull_plans(target, session, touched)]
+                reports.append(events.pull_events(target, session, self.connected.store))
+                reports.append(plans.pull_plans(target, session, events.touched_today(target, one.clinic_id)))
                 reports += [orders.pull_orders(target, session), labs.pull_labs(target, session)]
                 reports += [variants.pull_unknown_variants(target, session), *catalog.pull_products(target, [session])]
             for report in reports:

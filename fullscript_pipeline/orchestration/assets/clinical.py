@@ -103,8 +103,7 @@ def patients(
 )
 def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, store):
-        report, _ = event_pulls.pull_events(target, session, store)
-        yield from results([report], ["events"])
+        yield from results([event_pulls.pull_events(target, session, store)], ["events"])
 
 
 @dg.multi_asset(
