@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all soak ui lock clean
+.PHONY: demo test check check-all soak compare ui lock clean
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -27,16 +27,22 @@ check-all: $(READY)
 soak: $(READY)
 	$(BIN)/python -m pytest --timeout=3600 -m "soak" -s
 
+# A sandbox, two real pulls, and every table of core held against the API row by row; options in COMPARE="--quirks all".
+compare: $(READY)
+	@$(BIN)/python -m fullscript_pipeline_tests.compare $(COMPARE)
+
 ui: $(READY)
 	@$(BIN)/fullscript-pipeline ui
 
 # Wheels only, exact versions, hashes checked; uv does it in seconds where pip needs a minute.
-$(READY): requirements.lock requirements-bootstrap.lock pyproject.toml
+$(READY): requirements.lock requirements-bootstrap.lock requirements-axe.lock pyproject.toml
 	@echo "setting up $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-bootstrap.lock
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --only-binary :all: -r requirements.lock
+	@# axe-core for the accessibility tests; the Playwright half of its package is not used.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --only-binary :all: -r requirements-axe.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 2 fullscript_pipeline
 	@touch $(READY)
@@ -46,6 +52,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 lock: $(READY)
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
 	printf 'uv\nsetuptools\n' | $(LOCK) - -o requirements-bootstrap.lock
+	printf 'axe-playwright-python\n' | $(LOCK) --no-deps - -o requirements-axe.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

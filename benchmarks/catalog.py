@@ -116,6 +116,7 @@ def main() -> None:
 
         def diff(first: date, to: date) -> int:
             with warehouse.read() as con:
+                con.execute("SET threads = 2")
                 return len(changes_between(con, "us", first, to, UTC))
 
         def table() -> int:

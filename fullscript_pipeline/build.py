@@ -11,10 +11,12 @@ import dagster as dg
 
 from fullscript_pipeline.orchestration.assets import ALL_ASSETS
 from fullscript_pipeline.orchestration.checks import ALL_CHECKS
+from fullscript_pipeline.orchestration.describe import described
+from fullscript_pipeline.orchestration.health_checks import OPERATIONS
 from fullscript_pipeline.orchestration.jobs import ALL_JOBS
 from fullscript_pipeline.orchestration.logs import console
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.schedules import ALL_SCHEDULES
+from fullscript_pipeline.orchestration.schedules import ALL_SCHEDULES, health_checks
 from fullscript_pipeline.orchestration.sensors import ALL_SENSORS
 
 # Dagster warns of its own beta parameter inside @sensor; and of clinic_daily, where a range of orders is one run and
@@ -34,9 +36,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         **(resource_overrides or {}),
     }
     return dg.Definitions(
-        assets=list(ALL_ASSETS),
+        assets=[*described(ALL_ASSETS), *OPERATIONS],
         asset_checks=list(ALL_CHECKS),
-        jobs=list(ALL_JOBS),
+        jobs=[*ALL_JOBS, health_checks],
         schedules=list(ALL_SCHEDULES),
         sensors=list(ALL_SENSORS),
         resources=resources,

@@ -7,6 +7,7 @@ retry counts, ...), anything that talks to a server or opens a file of the data 
 """
 
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,41 +15,20 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
 
-from fullscript_pipeline import clock
+from fullscript_pipeline import clock, environment
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.vendor_urls import VENDOR_URLS, vendor_urls
 
 Region = Literal["us", "ca"]
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 VENDOR_LIMIT_PER_5_MIN = 5000
-
-# (API, authorize page) as the vendor documents them, the default first. Its pages disagree: the API reference says
-# fullscript.io, a newer page fullscript.com for production; and the sandboxes' authorize page is shown in two places.
-# Whoever sets FULLSCRIPT_<ENV>_API_URL to one of them gets the authorize page of the same family, and the reverse.
-_VENDOR_URLS: dict[str, tuple[tuple[str, str], ...]] = {
-    "us": (
-        ("https://api-us.fullscript.io/api", "https://api-us.fullscript.io/oauth/authorize"),
-        ("https://api-us.fullscript.com/api", "https://api-us.fullscript.com/api/oauth/authorize"),
-    ),
-    "ca": (
-        ("https://api-ca.fullscript.io/api", "https://api-ca.fullscript.io/oauth/authorize"),
-        ("https://api-ca.fullscript.com/api", "https://api-ca.fullscript.com/api/oauth/authorize"),
-    ),
-    "us-snd": (
-        ("https://api-us-snd.fullscript.io/api", "https://us-snd.fullscript.io/oauth/authorize"),
-        ("https://api-us-snd.fullscript.io/api", "https://api-us-snd.fullscript.io/api/oauth/authorize"),
-    ),
-    "ca-snd": (
-        ("https://api-ca-snd.fullscript.io/api", "https://ca-snd.fullscript.io/oauth/authorize"),
-        ("https://api-ca-snd.fullscript.io/api", "https://api-ca-snd.fullscript.io/api/oauth/authorize"),
-    ),
-}
-SERVER_NAMES = tuple(_VENDOR_URLS)
+# What a pull reads only when FULLSCRIPT_EXTRAS says so.
+EXTRAS = ("addresses", "templates", "similar_products", "product_search")
+SERVER_NAMES = tuple(VENDOR_URLS)
 
 
 @dataclass(frozen=True)
@@ -105,6 +85,17 @@ class Settings:
     encryption_key: str | None = field(default=None, repr=False)
     adherence: AdherencePolicy = AdherencePolicy()
     keep_pages_days: int = 0
+    # A limit for the step that computes a clinic's adherence rows; only a large clinic comes near it.
+    mart_memory_mb: int = 1000
+    keep_landing_days: int = 0
+    publish_key: str | None = field(default=None, repr=False)
+    # Everything that no feed tells of is read again within `sweep_days`; orders of the trailing days every day.
+    sweep_days: int = 14
+    orders_trailing_days: int = 60
+    extras: tuple[str, ...] = ()
+    # Where a failed run is told: a program and its arguments, an address.
+    on_failure_command: tuple[str, ...] = ()
+    on_failure_url: str | None = field(default=None, repr=False)
 
     @property
     def warehouse_key(self) -> str | None:
@@ -196,7 +187,7 @@ class Settings:
 
 def encryption_keys(setting: str | None) -> tuple[str, ...]:
     """The keys in FULLSCRIPT_ENCRYPTION_KEY: one, or several, comma separated, the newest first."""
-    return _several(setting)
+    return environment.several(setting)
 
 
 def _keep_private(folder: Path) -> None:
@@ -222,32 +213,55 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"The file {dotenv.absolute()} cannot be read as text; fix or remove it.") from None
     clock.now()  # a clock that cannot be read is told at once, whatever was asked
     return Settings(
-        data_dir=Path(_text("FULLSCRIPT_DATA_DIR") or "data").expanduser().absolute(),
-        encryption_key=_encryption_key(),
-        time_zone=_time_zone("FULLSCRIPT_TIME_ZONE"),
-        start_date=_date("FULLSCRIPT_START_DATE", date(2024, 1, 1)),
-        requests_per_5_min=_integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),
-        redirect_uri=_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
-        reports_base_url=_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
-        watched_brands=_several(_text("FULLSCRIPT_WATCHED_BRANDS")),
+        data_dir=Path(environment.text("FULLSCRIPT_DATA_DIR") or "data").expanduser().absolute(),
+        encryption_key=environment.key_or_key_file("FULLSCRIPT_ENCRYPTION_KEY"),
+        time_zone=environment.time_zone("FULLSCRIPT_TIME_ZONE"),
+        start_date=environment.calendar_day("FULLSCRIPT_START_DATE", date(2024, 1, 1)),
+        requests_per_5_min=environment.integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),
+        redirect_uri=environment.web_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
+        reports_base_url=environment.web_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
+        watched_brands=environment.several(environment.text("FULLSCRIPT_WATCHED_BRANDS")),
         servers={name: _server(name) for name in SERVER_NAMES},
         adherence=_adherence(),
-        keep_pages_days=_integer("FULLSCRIPT_KEEP_PAGES_DAYS", 0, 0, 36500),
+        keep_pages_days=environment.integer("FULLSCRIPT_KEEP_PAGES_DAYS", 0, 0, 36500),
+        mart_memory_mb=environment.integer("FULLSCRIPT_MART_MEMORY_MB", 1000, 200, 1_000_000),
+        keep_landing_days=environment.integer("FULLSCRIPT_KEEP_LANDING_DAYS", 0, 0, 36500),
+        publish_key=environment.text("FULLSCRIPT_PUBLISH_KEY"),
+        sweep_days=environment.integer("FULLSCRIPT_SWEEP_DAYS", 14, 1, 365),
+        orders_trailing_days=environment.integer("FULLSCRIPT_ORDERS_TRAILING_DAYS", 60, 1, 3650),
+        extras=_extras("FULLSCRIPT_EXTRAS"),
+        on_failure_command=_command("FULLSCRIPT_ON_FAILURE_COMMAND"),
+        on_failure_url=environment.web_url("FULLSCRIPT_ON_FAILURE_URL", "") or None,
     )
+
+
+def _extras(variable: str) -> tuple[str, ...]:
+    """What is read only on request. Raises ConfigurationError for a word that is none of EXTRAS."""
+    wanted = environment.several(environment.text(variable))
+    for one in wanted:
+        word, _, query = one.partition(":")
+        if word not in EXTRAS or bool(query.strip()) != (word == "product_search"):
+            raise ConfigurationError(
+                f"{variable} holds {one!r}; it takes {', '.join(EXTRAS)} (written product_search:<query>), separated "
+                "by commas."
+            )
+    return tuple(dict.fromkeys(wanted))
 
 
 def _adherence() -> AdherencePolicy:
     usual = AdherencePolicy()
-    percent = _integer("FULLSCRIPT_ADHERENCE_THRESHOLD_PERCENT", int(usual.threshold * 100), 1, 100)
+    percent = environment.integer("FULLSCRIPT_ADHERENCE_THRESHOLD_PERCENT", int(usual.threshold * 100), 1, 100)
     policy = AdherencePolicy(
         threshold=Fraction(percent, 100),
-        permissible_gap_days=_integer("FULLSCRIPT_PERMISSIBLE_GAP_DAYS", usual.permissible_gap_days, 0, 3650),
-        never_ordered_days=_integer("FULLSCRIPT_NEVER_ORDERED_DAYS", usual.never_ordered_days, 1, 3650),
-        delivery_lag_days=_integer("FULLSCRIPT_DELIVERY_LAG_DAYS", usual.delivery_lag_days, 0, 90),
-        minimum_window_days=_integer("FULLSCRIPT_MINIMUM_WINDOW_DAYS", usual.minimum_window_days, 1, 3650),
-        due_soon_days=_integer("FULLSCRIPT_DUE_SOON_DAYS", usual.due_soon_days, 0, 365),
-        late_days=_integer("FULLSCRIPT_LATE_DAYS", usual.late_days, 1, 3650),
-        long_gap_days=_integer("FULLSCRIPT_LONG_GAP_DAYS", usual.long_gap_days, 1, 3650),
+        permissible_gap_days=environment.integer(
+            "FULLSCRIPT_PERMISSIBLE_GAP_DAYS", usual.permissible_gap_days, 0, 3650
+        ),
+        never_ordered_days=environment.integer("FULLSCRIPT_NEVER_ORDERED_DAYS", usual.never_ordered_days, 1, 3650),
+        delivery_lag_days=environment.integer("FULLSCRIPT_DELIVERY_LAG_DAYS", usual.delivery_lag_days, 0, 90),
+        minimum_window_days=environment.integer("FULLSCRIPT_MINIMUM_WINDOW_DAYS", usual.minimum_window_days, 1, 3650),
+        due_soon_days=environment.integer("FULLSCRIPT_DUE_SOON_DAYS", usual.due_soon_days, 0, 365),
+        late_days=environment.integer("FULLSCRIPT_LATE_DAYS", usual.late_days, 1, 3650),
+        long_gap_days=environment.integer("FULLSCRIPT_LONG_GAP_DAYS", usual.long_gap_days, 1, 3650),
     )
     if policy.late_days > policy.long_gap_days:
         raise ConfigurationError(
@@ -260,97 +274,31 @@ def _adherence() -> AdherencePolicy:
 def _server(name: str) -> ServerSettings:
     prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
     is_production = not name.endswith("-snd")
-    api_url, authorize_url = _vendor_urls(name, _text(f"{prefix}API_URL"), _text(f"{prefix}AUTHORIZE_URL"))
-    keys = _text(f"{prefix}WEBHOOK_SIGNATURE_KEYS") or _text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS") or ""
+    api_url, authorize_url = vendor_urls(
+        name, environment.text(f"{prefix}API_URL"), environment.text(f"{prefix}AUTHORIZE_URL")
+    )
+    keys = (
+        environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS")
+        or environment.text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS")
+        or ""
+    )
     return ServerSettings(
         name=name,
         region="ca" if name.startswith("ca") else "us",
         is_production=is_production,
-        client_id=_text(f"{prefix}CLIENT_ID"),
-        client_secret=_text(f"{prefix}CLIENT_SECRET"),
-        api_url=_url(f"{prefix}API_URL", api_url, encrypted=is_production).rstrip("/"),
-        authorize_url=_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
-        webhook_challenge_token=_text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN")
-        or _text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
-        webhook_signature_keys=_several(keys),
+        client_id=environment.text(f"{prefix}CLIENT_ID"),
+        client_secret=environment.text(f"{prefix}CLIENT_SECRET"),
+        api_url=environment.web_url(f"{prefix}API_URL", api_url, encrypted=is_production).rstrip("/"),
+        authorize_url=environment.web_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
+        webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN")
+        or environment.text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
+        webhook_signature_keys=environment.several(keys),
     )
 
 
-def _vendor_urls(name: str, api_url: str | None, authorize_url: str | None) -> tuple[str, str]:
-    """The family of vendor URLs that what is set belongs to; the first one otherwise."""
-    families = _VENDOR_URLS[name]
-    given = {url.rstrip("/") for url in (api_url, authorize_url) if url}
-    return next((family for family in families if given and given <= set(family)), families[0])
-
-
-def _several(text: str | None) -> tuple[str, ...]:
-    """The parts of a comma separated text."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
-
-
-def _text(variable: str) -> str | None:
-    return os.environ.get(variable, "").strip() or None
-
-
-def _encryption_key() -> str | None:
-    """The key itself, or the content of the file that FULLSCRIPT_ENCRYPTION_KEY_FILE names."""
-    path = _text("FULLSCRIPT_ENCRYPTION_KEY_FILE")
-    if (key := _text("FULLSCRIPT_ENCRYPTION_KEY")) or not path:
-        return key
+def _command(variable: str) -> tuple[str, ...]:
+    """A program and its arguments, split as a shell would, never run by one."""
     try:
-        if Path(path).stat().st_mode & 0o077:
-            raise ConfigurationError(
-                f"The key file {path} (FULLSCRIPT_ENCRYPTION_KEY_FILE) can be read by other users: chmod 600 it."
-            )
-        key = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        key = None
-    if not key:
-        raise ConfigurationError(
-            f"The key file {path} (FULLSCRIPT_ENCRYPTION_KEY_FILE) is missing, empty or unreadable."
-        )
-    return key
-
-
-def _time_zone(variable: str) -> ZoneInfo:
-    name = _text(variable) or "UTC"
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ConfigurationError(
-            f"{variable} is {name!r}, which is not a time zone; write it like America/Toronto."
-        ) from None
-
-
-def _date(variable: str, default: date) -> date:
-    text = _text(variable)
-    try:
-        return date.fromisoformat(text) if text else default
+        return tuple(shlex.split(environment.text(variable) or ""))
     except ValueError:
-        raise ConfigurationError(f"{variable} is {text!r}, which is not a date; write it like 2024-01-01.") from None
-
-
-def _integer(variable: str, default: int, lowest: int, highest: int) -> int:
-    text = _text(variable) or str(default)
-    value = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(highest)) else lowest - 1
-    if not lowest <= value <= highest:
-        raise ConfigurationError(f"{variable} is {text!r}; set a whole number from {lowest} to {highest}.")
-    return value
-
-
-def _url(variable: str, default: str, *, encrypted: bool = False) -> str:
-    """An http(s) URL with a host. `encrypted` insists on https outside loopback: tokens travel on it."""
-    text = _text(variable) or default
-    if not text:
-        return text
-    try:
-        parts = urlsplit(text)
-        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound or any(character.isspace() for character in text):
-        # The value is not repeated: a pasted URL may carry credentials.
-        raise ConfigurationError(f"{variable} is not an http(s) URL; write it like {default or 'https://host/path'}.")
-    if encrypted and parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        raise ConfigurationError(f"{variable} must start with https: a production server's tokens travel on it.")
-    return text
+        raise ConfigurationError(f"{variable} has a quote that is not closed; write it like a command line.") from None

@@ -11,6 +11,7 @@ from fullscript_pipeline.cli import main as entry
 cli = cast(click.Group, entry.cli)
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs/operations.md").read_text().split("## Settings")[1].split("\n## ")[0]
 
 
 def test_every_command_is_in_the_readme_and_the_reverse() -> None:
@@ -33,11 +34,19 @@ def test_every_option_the_readme_shows_exists() -> None:
             assert set(re.findall(r"--[a-z-]+", synopsis)) <= options, synopsis
 
 
-def test_every_environment_variable_is_in_the_readme() -> None:
+def test_every_setting_is_in_the_reference_and_the_reverse() -> None:
     code = "".join(path.read_text() for path in (ROOT / "fullscript_pipeline").rglob("*.py"))
-    used = set(re.findall(r"FULLSCRIPT_[A-Z0-9_]+[A-Z0-9]", code)) - {"FULLSCRIPT_US_SND_CLIENT_ID"}
-    webhooks = {name for name in used if "WEBHOOK" in name}  # read already, used once there is a receiver
-    per_server = {f"FULLSCRIPT_<ENV>_{suffix}" for suffix in ("CLIENT_ID", "CLIENT_SECRET", "API_URL", "AUTHORIZE_URL")}
-    named = set(re.findall(r"FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9]", README.split("## Settings")[1].split("## ")[0]))
-    assert per_server <= named
-    assert {name for name in used - webhooks if not re.match(r"FULLSCRIPT_(US|CA)(_SND)?_", name)} <= named
+    per_server = {f"FULLSCRIPT_<ENV>_{suffix}" for suffix in re.findall(r"\{prefix\}([A-Z_]+[A-Z])", code)}
+    # A name of one server stands for all four; a name that ends in an underscore is a prefix.
+    read = set(re.findall(r"FULLSCRIPT_[A-Z0-9_]+[A-Z0-9](?![A-Z0-9_])", code))
+    used = {name for name in read if not re.match(r"FULLSCRIPT_(US|CA)(_SND)?_", name)} | per_server
+    named = set(re.findall(r"FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9]", SETTINGS))
+    assert used == named
+
+
+def test_every_setting_that_a_text_names_exists() -> None:
+    named = set(re.findall(r"FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9]", SETTINGS))
+    for text in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        found = re.findall(r"FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9>]", text.read_text())
+        told = {re.sub(r"_(US|CA)(_SND)?_", "_<ENV>_", name) for name in found}
+        assert {name for name in told if not name.endswith(">")} <= named, text.name

@@ -98,6 +98,8 @@ def test_dotenv_completes_the_environment_and_never_overrides_it(
         ("REQUESTS_PER_5_MIN", "9" * 5000), ("REDIRECT_URI", "ftp://host/x"), ("REDIRECT_URI", "callback"),
         ("US_SND_API_URL", "api-us.fullscript.io/api"), ("US_API_URL", "http://api-us.fullscript.io/api"),
         ("US_SND_AUTHORIZE_URL", "http://[bad"), ("REPORTS_BASE_URL", "file:///tmp"), ("CA_SND_API_URL", "http://h:99999/"),
+        ("SWEEP_DAYS", "0"), ("ORDERS_TRAILING_DAYS", "-1"), ("EXTRAS", "adresses"), ("EXTRAS", "product_search:"),
+        ("EXTRAS", "templates:all"), ("MART_MEMORY_MB", "100"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -203,3 +205,9 @@ def test_the_files_stay_under_the_last_key_of_a_list(
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", text)
     assert load_settings().warehouse_key == files_key
+
+
+def test_extras_are_read_on_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().extras == ()
+    monkeypatch.setenv("FULLSCRIPT_EXTRAS", "addresses, product_search:vitamin d, addresses")
+    assert load_settings().extras == ("addresses", "product_search:vitamin d")

@@ -17,7 +17,7 @@ from fullscript_pipeline.adherence.dosage import parse_dosage
 from fullscript_pipeline.adherence.policy import Policy
 from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, fold_unit
 
-# Patients at a time: what a clinic of any size needs of memory (with 20 orders each, under 200 MB).
+# Patients at a time: what a clinic of any size needs of memory (with 30 orders each, under 400 MB).
 BATCH = 10_000
 _TEXTS = ("amount", "frequency", "duration", "format", "additional_info")
 

@@ -5,6 +5,7 @@ It knows nothing of Dagster, DuckDB or where tokens are stored (`state` implemen
 
 from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
+from fullscript_pipeline.api.description.differences import Difference, Differences
 from fullscript_pipeline.api.endpoints import ENDPOINTS, Endpoint
 from fullscript_pipeline.api.errors import (
     Asked,
@@ -23,6 +24,7 @@ from fullscript_pipeline.api.reach import clock_offset
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import open_session
+from fullscript_pipeline.api.workers import as_they_come
 
 __all__ = [
     "ENDPOINTS",
@@ -33,6 +35,8 @@ __all__ = [
     "ClinicRef",
     "ClinicSession",
     "ConnectRefused",
+    "Difference",
+    "Differences",
     "Endpoint",
     "FullscriptError",
     "Grant",
@@ -45,6 +49,7 @@ __all__ = [
     "RequestRefused",
     "ScopeError",
     "ServerError",
+    "as_they_come",
     "clock_offset",
     "missing_read_scopes",
     "open_session",

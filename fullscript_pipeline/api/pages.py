@@ -5,6 +5,7 @@ strict about meaning: a shape that is not understood is a BadResponse, never an 
 sending requests, or what a record means.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,17 +130,21 @@ def record_ids(records: list[Record]) -> tuple[str, ...]:
 
 
 def _records(values: list[Any], asked: Asked) -> list[Record]:
-    """The array's objects. A bare id (text or number) becomes {"id": ...}: event lists are documented as ids."""
+    """The array's objects. A bare id (text or number) becomes {"id": ...}: event lists are documented as ids.
+
+    Anything else is handed on as text under `as_received`: one broken entry must not cost the page. Raises BadResponse
+    when there is nothing but such entries.
+    """
     records: list[Record] = []
-    for position, value in enumerate(values):
+    for value in values:
         if isinstance(value, dict):
             records.append(value)
         elif isinstance(value, str | int) and not isinstance(value, bool):
             records.append({"id": str(value)})
         else:
-            raise BadResponse(
-                asked, f"entry {position} of the list is not an object", "Tell the vendor, quoting the X-Request-Id."
-            )
+            records.append({"as_received": json.dumps(value)})
+    if records and not any("id" in record or "as_received" not in record for record in records):
+        raise BadResponse(asked, "no entry of the list is an object", "Tell the vendor, quoting the X-Request-Id.")
     return records
 
 

@@ -7,9 +7,7 @@ retry (`retry`), what a record means (`warehouse`).
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -17,23 +15,13 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef
 from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
-from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
+from fullscript_pipeline.api.errors import FullscriptError, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
-from fullscript_pipeline.api.pages import (
-    PAGE_SIZE,
-    Meta,
-    One,
-    Page,
-    Record,
-    check_number,
-    check_progress,
-    read_list,
-    read_meta,
-    read_one,
-    record_ids,
-)
+from fullscript_pipeline.api.pages import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.api.statuses import error_for
+from fullscript_pipeline.api.walking import Fetched, side_by_side, walk
+from fullscript_pipeline.api.workers import IN_FLIGHT
 
 T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}
@@ -51,42 +39,6 @@ class TokenSource(Protocol):
 
     def confirm_used(self, token: str) -> None:
         """The server has accepted `token`."""
-
-
-@dataclass(frozen=True)
-class _Query:
-    """What a listing asks for, page after page."""
-
-    endpoint: Endpoint
-    path: Mapping[str, str]
-    params: Mapping[str, str]
-    page_size: int
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """A page before it is known whether it is the last."""
-
-    number: int
-    records: list[Record]
-    meta: Meta
-    wrapper_key: str
-    unexpected: bool
-    asked: Asked
-    fetched_at: datetime
-
-    def page(self, *, is_last: bool) -> Page:
-        return Page(
-            number=self.number,
-            records=self.records,
-            total_count=self.meta.total_count,
-            total_pages=self.meta.total_pages,
-            request_id=self.asked.request_id,
-            fetched_at=self.fetched_at,
-            wrapper_key=self.wrapper_key,
-            unexpected_wrapper=self.unexpected,
-            is_last=is_last,
-        )
 
 
 class ClinicSession:
@@ -115,6 +67,8 @@ class ClinicSession:
         self._api_url, self._client, self._tokens, self._budget = api_url, client, tokens, budget
         self._lane, self._retry = lane, retry or RetryPolicy()
         self._lock = threading.Lock()
+        # Pages and the children of pages are asked at the same time: together never more than this.
+        self._in_flight = threading.BoundedSemaphore(IN_FLIGHT)
         # Endpoints that ignore page numbers, and those that answer 401 to a fresh token: learnt once per session.
         self._unpaged: set[str] = set()
         self._unauthorized: set[str] = set()
@@ -139,27 +93,30 @@ class ClinicSession:
         first_page: int = 1,
         *,
         page_size: int = PAGE_SIZE,
+        total_pages: int | None = None,
+        landed: Collection[int] = (),
     ) -> Iterator[Page]:
-        """The pages of a list endpoint from `first_page` on; at least one, the last with `is_last`.
+        """The pages of a list endpoint from `first_page` on, at least one; `is_last` marks where it ended.
 
-        `page_size` is a wish (at most 100); page numbers count pages of that size. Raises, while iterating, the family
-        of `api.errors` or NeedsConnect; ValueError for a path or parameter that the endpoint does not have.
+        Where the answer says how many pages there are, up to 8 are asked at a time and come in any order; the caller
+        has dealt with one before another is asked. With `total_pages` a listing is gone on with: pages 1 to
+        `total_pages` but for those `landed`. `page_size` is a wish (at most 100); page numbers count pages of that
+        size. Raises, while iterating, the family of `api.errors` or NeedsConnect; ValueError for a path or parameter
+        that the endpoint does not have.
         """
-        query = _Query(endpoint_named(endpoint_name), path, params, page_size)
-        listing = self._listing(query, first_page)
-        while True:
-            following: _Listing | None = None
-            is_last = not listing.records or listing.meta.has_next is False
-            if not is_last and listing.meta.has_next is None:
-                # It does not say whether more follows: look ahead, so that the page can say whether it is the last.
-                following = self._next_if_any(query, listing)
-                is_last = following is None
-            yield listing.page(is_last=is_last)
-            if is_last:
-                return
-            following = following or self._listing(query, listing.number + 1)
-            check_progress(listing.records, following.records, following.meta, following.asked)
-            listing = following
+        endpoint = endpoint_named(endpoint_name)
+
+        def fetch(number: int) -> Fetched:
+            return self._page(endpoint, path, params, number, page_size)
+
+        def ignores_numbers(found: bool) -> bool:
+            if found:
+                self._unpaged.add(endpoint.name)
+            return endpoint.name in self._unpaged
+
+        if total_pages is not None:
+            return side_by_side(fetch, total_pages, landed)
+        return walk(fetch, first_page, ignores_numbers)
 
     def one(self, endpoint_name: str, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING) -> One:
         """The object of a detail endpoint. Raises as `pages` does; NotFound when this clinic does not have it."""
@@ -171,26 +128,17 @@ class ClinicSession:
 
         return self._get(endpoint, path, params, read)
 
-    def _listing(self, query: _Query, number: int) -> _Listing:
-        def read(answer: Answer) -> _Listing:
+    def _page(
+        self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str], number: int, size: int
+    ) -> Fetched:
+        def read(answer: Answer) -> Fetched:
             body, asked = answer.json(), answer.asked()
-            key, records, unexpected = read_list(query.endpoint, body, asked)
+            key, records, unexpected = read_list(endpoint, body, asked)
             meta = read_meta(body)
             check_number(number, meta, asked)
-            return _Listing(number, records, meta, key, unexpected, asked, clock.now())
+            return Fetched(number, records, meta, key, unexpected, asked, clock.now())
 
-        paging = {"page[number]": str(number), "page[size]": str(query.page_size)}
-        return self._get(query.endpoint, query.path, query.params, read, paging)
-
-    def _next_if_any(self, query: _Query, listing: _Listing) -> _Listing | None:
-        """The page after one that does not say whether there is one."""
-        if query.endpoint.name in self._unpaged:
-            return None
-        following = self._listing(query, listing.number + 1)
-        if record_ids(following.records) == record_ids(listing.records):
-            self._unpaged.add(query.endpoint.name)
-            return None
-        return following if following.records else None
+        return self._get(endpoint, path, params, read, {"page[number]": str(number), "page[size]": str(size)})
 
     def _get(
         self,
@@ -239,7 +187,8 @@ class ClinicSession:
     def _send(self, ask: Ask, token: str) -> Answer:
         with self._lock:
             self.requests[ask.endpoint] += 1
-        answer = self._client.send(ask.with_bearer(token))
+        with self._in_flight:
+            answer = self._client.send(ask.with_bearer(token))
         _log.debug("%s: status %d, X-Request-Id %s", ask.endpoint, answer.status, answer.request_id)
         return answer
 

@@ -6,11 +6,10 @@ belong here: pulling, lanes and layout of a digest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -22,8 +21,7 @@ from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Ent
 from fullscript_pipeline.catalog.filters import chosen_brand, chosen_entities, chosen_field
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogChange:
+class CatalogChange(NamedTuple):
     """A row of marts.catalog_changes. `field` is the vendor's path, None when the object itself came or went.
 
     `active_plans`: active treatment plans, over all clinics of the region, that recommend what changed.
@@ -46,7 +44,7 @@ class CatalogChange:
     brand_name: str | None
 
 
-COLUMNS = tuple(one.name for one in fields(CatalogChange))
+COLUMNS = CatalogChange._fields
 # The mart also says by how much a price or a size moved, and which observation showed it.
 _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
 # Sorted here and not in DuckDB, which would have to sort whole descriptions within its memory limit.
@@ -133,8 +131,10 @@ def _compare(
         for place, kind in enumerate(kinds)
     )
     found = con.execute(_sql("context.sql").replace("{found}", union), dict(values)).to_arrow_table()
-    texts = (found.column(name).to_pylist() for name in ("change", "old_value", "new_value"))
-    cosmetic = [change == "changed" and is_cosmetic(old, new) for change, old, new in zip(*texts, strict=True)]
+    told = list(zip(*(found.column(name).to_pylist() for name in ("change", "old_value", "new_value")), strict=True))
+    # Prices and states move between few values: each pair is judged once.
+    judged = {pair: pair[0] == "changed" and is_cosmetic(*pair[1:]) for pair in set(told)}
+    cosmetic = [judged[pair] for pair in told]
     return found.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
 
 

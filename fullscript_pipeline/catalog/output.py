@@ -6,7 +6,6 @@ What does not belong here: HTML (the reports room), choosing what to show (lanes
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -30,7 +29,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 def to_jsonl(changes: Iterable[CatalogChange], *, suppress_small: bool = False) -> Iterator[str]:
     """One JSON object a line (schema.py), without line ends, no header; `suppress_small` as in `to_csv`, as null."""
     for row in changes:
-        values = asdict(row)
+        values = row._asdict()
         if suppress_small and 0 < row.active_plans < SMALL:
             values["active_plans"] = None
         yield orjson.dumps({name: values[name] for name in JSONL_COLUMNS}).decode()
@@ -42,7 +41,7 @@ def to_csv(changes: Iterable[CatalogChange], *, suppress_small: bool = False) ->
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
     for row in changes:
-        values = asdict(row) | dict(zip(("delta", "delta_percent"), _moved(row), strict=True))
+        values = row._asdict() | dict(zip(("delta", "delta_percent"), _moved(row), strict=True))
         if suppress_small:
             values["active_plans"] = plans(row)
         writer.writerow([values[name] if name in _OWN_NUMBERS else _safe(values[name]) for name in CSV_COLUMNS])

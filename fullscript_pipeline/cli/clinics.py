@@ -10,6 +10,7 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.connect import ConnectFlow, ConnectResult
 from fullscript_pipeline.api.connect import disconnect as disconnect_clinic
+from fullscript_pipeline.cli.options import CLINIC, SERVER
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.settings import load_settings
@@ -17,7 +18,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 
 @click.command(help="Connect a clinic of server ENV (us, ca, us-snd, ca-snd): a person approves in the browser.")
-@click.argument("env")
+@click.argument("env", type=SERVER)
 @click.option("--no-browser", is_flag=True, help="Only print the address to open.")
 @click.option("--paste", is_flag=True, help="For a redirect URI that is not loopback: paste the address it ended at.")
 def connect(env: str, no_browser: bool, paste: bool) -> None:
@@ -55,7 +56,10 @@ def _tell(result: ConnectResult) -> None:
         )
 
 
-@click.command(help="The connected clinics and the health of their tokens.")
+@click.command(
+    help="The connected clinics and the health of their tokens, one a line. It only lists: exit code 0 also when "
+    "there is none or one needs `connect`; `doctor` answers 77 then."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def clinics(as_json: bool) -> None:
     settings = load_settings()
@@ -102,7 +106,7 @@ def _life(expires_at: datetime) -> str:
 
 
 @click.command(help="Revoke the grant of CLINIC (key or id) at the server, then forget it. Its data stay.")
-@click.argument("clinic", required=False)
+@click.argument("clinic", type=CLINIC, required=False)
 @click.option("--all", "everything", is_flag=True, help="Every clinic.")
 def disconnect(clinic: str | None, everything: bool) -> int:
     if bool(clinic) == everything:

@@ -14,10 +14,14 @@ from fullscript_pipeline.health import Finding, check_all, exit_code
 from fullscript_pipeline.health.finding import failed
 from fullscript_pipeline.settings import load_settings
 
-_COLOURS = {"pass": "green", "fail": "red", "skip": "yellow"}
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
 
 
-@click.command(help="Read-only health: settings, key, files, servers, tokens, warehouse. Skipped is not pass.")
+@click.command(
+    help="Read-only health: settings, key, files, servers, tokens, warehouse. Skipped is not pass.\n\n"
+    "Exit code 0 when nothing failed, 78 for a setting, 77 for a clinic that needs `connect`, else 1. What each check "
+    "means and what to do: README.md, Troubleshooting."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def doctor(as_json: bool) -> int:
     findings = []
@@ -25,7 +29,7 @@ def doctor(as_json: bool) -> int:
         findings.append(finding)
         _show(finding, as_json)
     counts = {state: sum(one.state == state for one in findings) for state in _COLOURS}
-    talk(f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} not checked")
+    talk(f"{counts['pass']} passed, {counts['warn']} to look at, {counts['fail']} failed, {counts['skip']} not checked")
     return exit_code(findings)
 
 

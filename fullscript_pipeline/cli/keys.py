@@ -27,7 +27,9 @@ def rotate() -> None:
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        number = store.reencrypt_grants()
+        number, kept = store.reencrypt_grants(), store.reencrypt_inbox()
     talk(f"{number} grants are sealed with the first of {len(listed)} keys.")
+    if kept:
+        talk(f"{kept} webhook deliveries too.")
     if settings.warehouse_path.exists() and len(listed) > 1:
         talk("Keep the list as it is: the warehouse and the landing files stay under its last key.")

@@ -8,7 +8,9 @@ import signal
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
+from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import PipelineError
 
 _COMMANDS = {
@@ -19,10 +21,18 @@ _COMMANDS = {
     "clinics": "fullscript_pipeline.cli.clinics:clinics",
     "disconnect": "fullscript_pipeline.cli.clinics:disconnect",
     "pull": "fullscript_pipeline.cli.pull:pull",
-    "refresh": "fullscript_pipeline.cli.pull:refresh",
+    "refresh": "fullscript_pipeline.cli.refresh:refresh",
+    "webhooks": "fullscript_pipeline.cli.webhooks:webhooks",
     "report": "fullscript_pipeline.cli.report:report",
     "catalog": "fullscript_pipeline.cli.catalog:catalog",
+    "publish": "fullscript_pipeline.cli.publish:publish",
+    "export": "fullscript_pipeline.cli.publish:export",
+    "backup": "fullscript_pipeline.cli.backup:backup",
+    "restore": "fullscript_pipeline.cli.backup:restore",
+    "purge": "fullscript_pipeline.cli.purge:purge",
+    "tidy": "fullscript_pipeline.cli.backup:tidy",
     "keys": "fullscript_pipeline.cli.keys:keys",
+    "quarantine": "fullscript_pipeline.cli.quarantine:quarantine",
     "doctor": "fullscript_pipeline.cli.doctor:doctor",
 }
 _SUMMARIES = {
@@ -33,10 +43,18 @@ _SUMMARIES = {
     "clinics": "The connected clinics and the health of their tokens.",
     "disconnect": "Revoke a clinic's grant at the server, then forget it.",
     "pull": "The daily pull: catalog and clinics.",
-    "refresh": "One round of the event feeds, with the runs it asks for.",
+    "refresh": "One round of the webhook inbox and the event feeds, with the runs it asks for.",
+    "webhooks": "Receive webhooks; list, replay or ignore what was received.",
     "report": "Rebuild reports from the warehouse.",
     "catalog": "What changed in the catalog.",
+    "publish": "A read copy of the warehouse for analysts, de-identified if wanted.",
+    "export": "Tables as Parquet or CSV files.",
+    "backup": "Copy the warehouse and the state store, and read the copy back.",
+    "restore": "Put a backup into the data directory.",
+    "purge": "Remove a clinic or a patient everywhere.",
+    "tidy": "Remove landed pages older than the setting.",
     "keys": "Put the stored tokens under a new encryption key.",
+    "quarantine": "Records that could not be loaded: list them, read them again.",
     "doctor": "Read-only health: settings, key, files, servers, tokens, warehouse.",
 }
 
@@ -52,7 +70,13 @@ class _Commands(click.Group):
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        return with_examples(command, cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names and summaries, without importing the commands."""
+        options = super(click.Group, self).shell_complete(ctx, incomplete)
+        names = [name for name in _COMMANDS if name.startswith(incomplete)]
+        return [*(CompletionItem(name, help=_SUMMARIES[name]) for name in names), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

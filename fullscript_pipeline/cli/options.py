@@ -3,6 +3,10 @@
 from datetime import date
 
 import click
+from click.shell_completion import CompletionItem
+
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.settings import SERVER_NAMES, load_settings
 
 
 class Day(click.ParamType[date]):
@@ -19,4 +23,40 @@ class Day(click.ParamType[date]):
             return self.fail(f"{value!r} is not a day; write it like 2026-11-22", param, ctx)
 
 
-DAY = Day()
+class ClinicName(click.ParamType[str]):
+    """A connected clinic, by key or id; the shell completes the keys."""
+
+    name = "clinic"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        # Not at the top: the store brings a database library, and only the shell asks.
+        from fullscript_pipeline.state import StateStore  # noqa: PLC0415
+
+        try:
+            settings = load_settings()
+            if not settings.state_path.exists():
+                return []
+            with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
+                clinics = store.clinics()
+        except PipelineError:
+            return []
+        named = ((one.clinic_key, one.name) for one in clinics)
+        return [CompletionItem(key, help=name) for key, name in named if key.startswith(incomplete)]
+
+
+class ServerName(click.ParamType[str]):
+    """One of the vendor's servers, in any case, with `-` or `_`."""
+
+    name = "env"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in SERVER_NAMES if name.startswith(incomplete.lower())]
+
+
+DAY, CLINIC, SERVER = Day(), ClinicName(), ServerName()

@@ -7,19 +7,21 @@ import click
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import open_session
+from fullscript_pipeline.cli import bill
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.cli.report import pages_after
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import NeedsConnect, PipelineError, UsageError
+from fullscript_pipeline.errors import NeedsConnect, UsageError
+from fullscript_pipeline.extraction.bill import Ask, BillLine, Pace
+from fullscript_pipeline.extraction.bill_clinic import plan_clinic, plan_order_days
+from fullscript_pipeline.extraction.bill_region import plan_region
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import REGIONS, clinic_cell, region_cell
-from fullscript_pipeline.orchestration.refreshing import run_config
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.orchestration.runs import Outcome
-from fullscript_pipeline.refresh import asked, look
+from fullscript_pipeline.orchestration.steps import owner_and_day
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -32,7 +34,9 @@ _ORDERS = {"orders", "order_line_items"}
 @click.option("--from", "first", type=DAY, help="First day of a range of orders.")
 @click.option("--to", "last", type=DAY, help="Last day of a range of orders.")
 @click.option("--only", multiple=True, metavar="RESOURCE", help="A table, such as orders; again for more.")
-@click.option("--dry-run", is_flag=True, help="Say what would run, and ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the bill: the requests it would make, and why. Asks nothing.")
+@click.option("--ask", "asks", is_flag=True, help="With --dry-run: ask one small page of each list of unknown length.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: one JSON object a line, the total last.")
 def pull(
     clinics: Sequence[str],
     day: date | None,
@@ -40,14 +44,20 @@ def pull(
     last: date | None,
     only: Sequence[str],
     dry_run: bool,
+    asks: bool,
+    as_json: bool,
 ) -> int:
+    if (asks or as_json) and not dry_run:
+        raise UsageError("--ask and --json belong to --dry-run.")
     settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = _chosen(store, clinics)
         cells = _cells(settings, chosen, (day, first, last), only, catalog=not clinics)
         if dry_run:
-            data(table(["run", "job"], [[cell.label, cell.job] for cell in cells]))
+            with bill.counted_by_asking(settings, store, asks) as ask:
+                lines = _bill(settings, store, cells, chosen, ask)
+            bill.show(lines, settings.requests_per_5_min, as_json=as_json)
             return 0
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
@@ -118,6 +128,32 @@ def _cells(
     return cells
 
 
+def _bill(
+    settings: Settings, store: StateStore, cells: Sequence[Cell], chosen: Sequence[Clinic], ask: Ask
+) -> list[BillLine]:
+    """What these cells would ask; of steps that were not chosen, nothing."""
+    opened = WarehouseResource().open() if settings.warehouse_path.exists() else None
+    by_key = {clinic.clinic_key: clinic for clinic in chosen}
+    day = clock.today(settings.time_zone)
+    pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
+    lines: list[BillLine] = []
+    with bill.warehouse_if_any(opened) as con:
+        for cell in cells:
+            tags = cell.tags or {}
+            if region := tags.get("fullscript/region"):
+                healthy = [one for one in store.clinics() if one.region == region and one.status == "ok"]
+                planned = plan_region(con, region, healthy, day, pace, store=store, ask=ask)
+            elif cell.job == "orders_backfill" and cell.partition_range:
+                days = [owner_and_day(key)[1] for key in cell.partition_range]
+                planned = [plan_order_days(con, by_key[tags["fullscript/clinic"]], days[0], days[1])]
+            else:
+                clinic = by_key[tags["fullscript/clinic"]]
+                planned = plan_clinic(con, clinic, day, pace, store=store, ask=ask)
+            tables = {key.path[-1] for key in cell.assets} if cell.assets else None
+            lines += [line for line in planned if tables is None or line.table in tables]
+    return lines
+
+
 def _range(
     asked_days: tuple[date | None, date | None, date | None], today: date, settings: Settings
 ) -> tuple[date, date]:
@@ -169,47 +205,3 @@ def _summary(outcomes: Sequence[tuple[Cell, Outcome]]) -> None:
     if totals:
         headers = ["table", *(column.removeprefix("rows_") for column in columns)]
         data(table(headers, [[key, *row] for key, row in sorted(totals.items())]))
-
-
-@click.command(help="One round of the event feeds, with the runs it asks for.")
-@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
-def refresh(clinics: Sequence[str]) -> int:
-    settings = load_settings()
-    settings.prepare_data_dir()
-    cells: list[Cell] = []
-    code = 0
-    with StateStore(settings.state_path, settings.encryption_key) as store:
-        for clinic in _chosen(store, clinics):
-            try:
-                cells += _round(settings, store, clinic)
-            except PipelineError as error:
-                talk(f"{clinic.clinic_key}: {error}")
-                code = NeedsConnect.exit_code if NeedsConnect.exit_code in {code, error.exit_code} else error.exit_code
-        instance = open_instance(settings)
-        add_clinic_partitions(instance, store)
-    WarehouseResource().open()
-    run_code, outcomes = run_cells(instance, cells)
-    data(
-        table(["clinic", "events", "run"], [[cell.label, _events(cell), outcome.run_id] for cell, outcome in outcomes])
-    )
-    return NeedsConnect.exit_code if NeedsConnect.exit_code in {code, run_code} else code or run_code
-
-
-def _round(settings: Settings, store: StateStore, clinic: Clinic) -> list[Cell]:
-    with open_session(settings, store, clinic) as session:
-        found = look(session, store)
-        if found is None:
-            talk(f"{clinic.clinic_key}: nothing new.")
-            return []
-        asked(store, session, found)
-    tags = {"fullscript/clinic": clinic.clinic_key}
-    label = f"{clinic.clinic_key} refresh"
-    if found.whole_cell:
-        day = clock.today(settings.time_zone)
-        return [Cell(label, "clinic_daily", clinic_cell(clinic.clinic_key, day), tags=tags)]
-    return [Cell(label, "clinic_refresh", run_config=run_config(found), tags=tags)]
-
-
-def _events(cell: Cell) -> int | str:
-    config = (cell.run_config or {}).get("ops", {}).get("refresh_touched", {}).get("config", {})
-    return len(config["event_ids"]) if config else "whole cell"

@@ -11,11 +11,12 @@ from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import Busy, ConfigurationError, NeedsConnect, UsageError
+from fullscript_pipeline.orchestration.adherence import is_over
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.orchestration.runs import Outcome
-from fullscript_pipeline.orchestration.stale_pages import PAGES, TAG, can_be_rewritten
+from fullscript_pipeline.orchestration.stale_pages import PAGES, PAST_PAGES, TAG, can_be_rewritten
 from fullscript_pipeline.orchestration.steps import owner_and_day
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, StateStore
@@ -28,7 +29,9 @@ def report() -> None:
 
 @report.command("adherence", help="The adherence rows and pages of every clinic, as of the end of a day.")
 @click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
-@click.option("--as-of", type=DAY, help="Through the end of this day. Default: today.")
+@click.option(
+    "--as-of", type=DAY, help="Through the end of this day; an earlier one gets a folder of its own. Default: today."
+)
 def adherence(clinics: Sequence[str], as_of: date | None) -> int:
     settings = load_settings()
     settings.prepare_data_dir()
@@ -55,7 +58,7 @@ def pages_cell(clinic_key: str, day: date) -> Cell:
         "clinic_daily",
         clinic_cell(clinic_key, day),
         tags={"fullscript/clinic": clinic_key, TAG: "yes"},
-        assets=PAGES,
+        assets=PAST_PAGES if is_over(day) else PAGES,
     )
 
 

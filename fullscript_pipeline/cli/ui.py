@@ -1,46 +1,107 @@
-"""`ui`: the Dagster UI and daemon on loopback, over this data directory and, where there is one, the demo's sandbox."""
+"""`ui`: the Dagster UI and daemon on loopback, over this data directory and, where there is one, the demo's sandbox.
+
+It says when the UI answers, and ends when any of the processes it started does: a UI without its daemon runs nothing,
+and without the demo's sandbox every pull fails.
+"""
 
 import os
 import socket
+import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import httpx
 
 from fullscript_pipeline.cli.children import child, sandbox_server
 from fullscript_pipeline.cli.demo import read_env
 from fullscript_pipeline.cli.say import talk
-from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.orchestration.instance import prepare_home
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.errors import ServiceUnavailable, UsageError
+from fullscript_pipeline.sandbox.client import find_running
+from fullscript_pipeline.settings import Settings, load_settings
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+_LOOK_EVERY_SECONDS = 2.0
+_LOOK_AT_SANDBOX_EVERY = 15.0
+_SLOW_SECONDS = 60.0
 
 
-@click.command(help="Serve the Dagster UI on 127.0.0.1 until stopped.")
-@click.option("--port", type=int, default=3000, show_default=True)
+@click.command(help="Serve the Dagster UI on 127.0.0.1 until stopped, with its daemon: schedules and sensors run.")
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(port: int) -> int:
+    # Not at the top: help and completion should not wait for Dagster.
+    from fullscript_pipeline.orchestration.instance import prepare_home  # noqa: PLC0415
+
     os.environ.update({name: value for name, value in read_env(load_settings()).items() if name not in os.environ})
     settings = load_settings()
     _require_free(port)
     prepare_home(settings)
     with ExitStack() as running:
-        if api_url := os.environ.get("FULLSCRIPT_US_SND_API_URL", ""):
-            address = urlsplit(api_url)
-            if address.hostname == "127.0.0.1" and (settings.sandbox_dir).exists() and address.port:
-                url = running.enter_context(sandbox_server(str(settings.sandbox_dir), address.port))
-                talk(f"sandbox      {url}")
+        if address := _demo_sandbox(settings):
+            talk(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
         # `dg dev` and `dagster dev` are the same servers; dagster's own entry point needs no package of its own.
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
         process = running.enter_context(child(command))
-        talk(f"Dagster UI   http://127.0.0.1:{port}   (stop with Ctrl-C)", bold=True)
         try:
-            return process.wait()
+            _wait_until_it_answers(process, port)
+            talk(f"Dagster UI   http://127.0.0.1:{port}   (stop with Ctrl-C)", bold=True)
+            _watch(process, settings if address else None)
         except KeyboardInterrupt:
             talk("stopping ...")
-            return 0
+    return 0
+
+
+def _demo_sandbox(settings: Settings) -> int | None:
+    """The port to serve the demo's sandbox on, when this data directory holds one that nobody serves yet."""
+    address = urlsplit(os.environ.get("FULLSCRIPT_US_SND_API_URL", ""))
+    held = settings.sandbox_dir.exists() and any(settings.sandbox_dir.iterdir())
+    if address.hostname != "127.0.0.1" or not held:
+        return None
+    if running := find_running(settings.sandbox_dir):
+        running.close()
+        return None
+    return address.port
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[str]", port: int) -> None:
+    began, told = time.monotonic(), False
+    while process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/server_info", trust_env=False, timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        if not told and time.monotonic() - began > _SLOW_SECONDS:
+            talk(f"The UI has not answered for {_SLOW_SECONDS:.0f} s; still waiting (its log is above) ...")
+            told = True
+        time.sleep(0.2)
+    raise ServiceUnavailable(f"The UI ended with code {process.returncode} before it answered; its log is above.")
+
+
+def _watch(process: "subprocess.Popen[str]", sandboxed: Settings | None) -> None:
+    """Returns never but by an exception: Ctrl-C, or ServiceUnavailable when a process has died."""
+    looked = time.monotonic()
+    while process.poll() is None:
+        time.sleep(_LOOK_EVERY_SECONDS)
+        if sandboxed and time.monotonic() - looked > _LOOK_AT_SANDBOX_EVERY:
+            looked = time.monotonic()
+            _require_sandbox(sandboxed)
+    raise ServiceUnavailable(
+        f"The UI or its daemon ended with code {process.returncode}; its log is above. Nothing is scheduled until "
+        "`fullscript-pipeline ui` runs again; what was missed is made up for then."
+    )
+
+
+def _require_sandbox(settings: Settings) -> None:
+    running = find_running(settings.sandbox_dir)
+    if running is None:
+        raise ServiceUnavailable(
+            "The demo's sandbox has died, and every pull would fail: start `fullscript-pipeline ui` again."
+        )
+    running.close()
 
 
 def _require_free(port: int) -> None:

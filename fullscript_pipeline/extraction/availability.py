@@ -1,7 +1,8 @@
 """What a clinic may not read is not a failure: it is recorded, with the reason, and the run goes on."""
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Listing, Pull, Report
+from fullscript_pipeline.extraction.listing import Listing
+from fullscript_pipeline.extraction.pull import Pull, Report
 
 
 def listed_or_refused(

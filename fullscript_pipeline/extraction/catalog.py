@@ -5,13 +5,15 @@ clinic's categories, then by id the products known from before that no category 
 what every clinic that could be asked answers 404 for; what was not seen is unknown, never removed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.brands import pull_brands
+from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse.catalog import (
     ALLERGENS,
@@ -35,6 +37,14 @@ REFERENCE_LISTS: tuple[Table, ...] = (
     THIRD_PARTY_CERTIFICATIONS,
     PRACTITIONER_TYPES,
 )
+
+
+def pull_reference_lists(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
+    """Brands and the small lists."""
+    return [
+        *pull_brands(target, sessions),
+        *(pull_reference_list(target, sessions, table) for table in REFERENCE_LISTS if table is not BRANDS),
+    ]
 
 
 def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table: Table) -> Report:
@@ -75,10 +85,19 @@ def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report
             refusal = error
             continue
         return pull.commit(
-            Load(PRODUCTS, lambda: _whole(pull.file.lines("products")), "true" if listing.complete else None),
+            Load(
+                PRODUCTS,
+                lambda: _whole(pull.file.lines("products")),
+                "true" if listing.complete else None,
+                after=found(target.region, target.day, "listing", _all_of(session, listing.ids)),
+            ),
             total_count=listing.total_count,
         )
     return _refused(pull, refusal)
+
+
+def _all_of(session: ClinicSession, products: Sequence[str]) -> Callable[[], dict[str, Sequence[str]]]:
+    return lambda: {session.clinic.clinic_id: products}
 
 
 def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, set[str]]:
@@ -97,7 +116,16 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
     report = pull.commit(
         Load(CATEGORIES, pull.lines("categories"), missing_among="true" if listing.complete else None),
         Load(CATEGORY_PRODUCTS, lambda: map(_membership, pull.file.lines("category_products")), everything),
-        Load(PRODUCTS, lambda: _whole(pull.file.lines("category_products"))),
+        Load(
+            PRODUCTS,
+            lambda: _whole(pull.file.lines("category_products")),
+            after=found(
+                target.region,
+                target.day,
+                "category",
+                lambda: {session.clinic.clinic_id: [line.id for line in pull.file.lines("category_products")]},
+            ),
+        ),
         total_count=listing.total_count,
     )
     return report, whole
@@ -116,22 +144,29 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
     known = [product for (product,) in rows if product not in read]
     outcomes = in_parallel(lambda product: _from_any(pull, sessions, product), known)
     gone = [product for product, outcome in zip(known, outcomes, strict=True) if outcome == "gone"]
+    by_clinic = {
+        session.clinic.clinic_id: [
+            one for one, by in zip(known, outcomes, strict=True) if by == session.clinic.clinic_id
+        ]
+        for session in sessions
+    }
     return pull.commit(
         Load(
             PRODUCTS,
             lambda: map(shared, pull.file.lines("product")),
             gone=gone,
+            after=found(target.region, target.day, "by_id", lambda: by_clinic),
         )
     )
 
 
 def _from_any(pull: Pull, sessions: Sequence[ClinicSession], product: str) -> str:
-    """read, gone (every clinic that may look says 404) or unknown."""
+    """The clinic that could read it, gone (every clinic that may look says 404) or unknown."""
     asked = False
     for session in sessions:
         try:
             if pull.one(session, "product", product):
-                return "read"
+                return session.clinic.clinic_id
             asked = True
         except (ScopeError, NeedsConnect):
             return "unknown"

@@ -6,7 +6,9 @@ from dataclasses import replace
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction import family
 from fullscript_pipeline.extraction.availability import listed_or_refused
+from fullscript_pipeline.extraction.details import SWEEP_DAYS
 from fullscript_pipeline.extraction.plans import patients_due
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse import pulls
@@ -33,29 +35,31 @@ def pull_people(target: Target, session: ClinicSession) -> list[Report]:
     ]
 
 
-def pull_patients(target: Target, session: ClinicSession) -> Report:
+def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
     """Every patient, dependents and archived ones included.
 
     A server may list names only. Then the detail is read of whom we do not know yet and of the day's rolling share
-    (`plans.patients_due`); everybody else keeps what is stored.
+    (`plans.patients_due`); everybody else keeps what is stored. It may also not say who depends on whom (`family`).
     """
     pull = Pull(target, "patients")
     listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
     if isinstance(listing, Report):
         return listing
     stored: dict[str, str] = {}
-    thin = [line.id for line in pull.file.lines("patients") if _is_thin(line)]
+    thin = {line.id for line in _listed(pull) if _is_thin(line)}
     if thin:
-        stored = _stored_patients(target, session)
-        in_parallel(lambda one: pull.one(session, "patient", one), [one for one in thin if one not in stored])
+        stored = _stored_patients(target, session, sweep_days)
+        in_parallel(lambda one: pull.one(session, "patient", one), sorted(thin - stored.keys()))
+
+    def whole() -> Iterator[Line]:
+        yield from (line for line in _listed(pull) if line.id not in thin)
+        yield from pull.file.lines("patient")
+
+    ties = family.ties(pull, session, whole, len(listing.ids))
 
     def lines() -> Iterator[Line]:
-        for line in pull.file.lines("patients"):
-            if not _is_thin(line):
-                yield line
-            elif line.id in stored:
-                yield replace(line, hash=stored[line.id])
-        yield from pull.file.lines("patient")
+        yield from map(ties.completed, whole())
+        yield from (replace(line, hash=stored[line.id]) for line in _listed(pull) if line.id in stored)
 
     absence_counts = listing.complete and _same_lister(target, session, "patients")
     return pull.commit(
@@ -65,16 +69,29 @@ def pull_patients(target: Target, session: ClinicSession) -> Report:
     )
 
 
+def _listed(pull: Pull) -> Iterator[Line]:
+    """Everybody as the whole list shows them, not the lists of dependents and guardians."""
+    for request, lines in pull.file.records():
+        if request.endpoint == "patients" and request.key.endswith("patient_type=all"):
+            yield from lines
+
+
+# A listed row that has none of these holds no more than names.
+_BEYOND_NAMES = frozenset(
+    {"date_of_birth", "gender", "discount", "total_discount", "mobile_number", "text_message_notification"}
+    | {"archived", "metadata"}
+)
+
+
 def _is_thin(line: Line) -> bool:
-    keys: set[str] = set(orjson.loads(line.record))
-    return keys <= {"id", "first_name", "last_name", "email"}
+    return _BEYOND_NAMES.isdisjoint(orjson.loads(line.record))
 
 
-def _stored_patients(target: Target, session: ClinicSession) -> dict[str, str]:
+def _stored_patients(target: Target, session: ClinicSession, sweep_days: int) -> dict[str, str]:
     """Content hashes of the patients that are there and not due to be read again."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
-        due = set(patients_due(con, clinic_id))
+        due = set(patients_due(con, clinic_id, sweep_days))
         rows = con.execute(
             "SELECT patient_id, content_hash FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL", [clinic_id]
         ).fetchall()

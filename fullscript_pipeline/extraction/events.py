@@ -11,16 +11,27 @@ from typing import Any
 
 import orjson
 
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, NotFound, ScopeError
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse.events import EVENTS, RESOURCE_PATHS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
-FEEDS = ("patient_events", "treatment_plan_events", "order_events", "lab_order_events", "product_events")
+FEEDS = (
+    "patient_events",
+    "treatment_plan_events",
+    "order_events",
+    "lab_order_events",
+    "product_events",
+    "clinic_key_events",  # old apps only; everybody else may be refused
+)
+# How far back the vendor's feeds reach.
+REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
+# Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
+VARIANT = "variant:"
 
 
 @dataclass(frozen=True)
@@ -46,23 +57,36 @@ def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str
     return {"created_at": f">{date.fromisoformat(position) - OVERLAP}"}
 
 
+def refusals_of(feed: str) -> tuple[type[FullscriptError], ...]:
+    """The answers that mean "not for this app" and no failure."""
+    return (ScopeError, NotFound, AuthError) if feed == "clinic_key_events" else (ScopeError, NotFound)
+
+
 def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
-    """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about."""
+    """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about.
+
+    Events that a sensor noted and no refresh has handled are handled here, whether they are listed again or not; those
+    of products are left to a refresh.
+    """
     pull = Pull(target, "events")
+    note_lost_span(store, session, target.day)
     refused: list[str] = []
     for feed in feeds_of(target.region):
         try:
             pull.walk(session, feed, params=since(store, session, feed))
-        except (ScopeError, NotFound) as refusal:
+        except refusals_of(feed) as refusal:
             refused.append(str(refusal))
     if len(refused) == len(feeds_of(target.region)):
         return pull.not_available(refused[0])
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
-    new = _not_handled(store, session, listed)
-    detailed = [one for one in listed if one in new and _concerns_a_plan(listed[one])]
-    report = load_events(pull, session, detailed, [listed[one] for one in listed if one in new])
-    events = [event_of(line) for line in _newest(pull, [listed[one] for one in listed if one in new])]
-    _remember(store, session, target.day, events)
+    unseen = set(store.unseen_events(server, clinic_id, listed))
+    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not _of_product(event)}
+    new = {one: line for one, line in listed.items() if one in unseen}
+    new |= {one: ledger_line(event) for one, event in pending.items()}
+    detailed = [one for one, line in new.items() if _needs_detail(line)]
+    report = load_events(pull, session, detailed, list(new.values()))
+    _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))])
     return report
 
 
@@ -79,55 +103,99 @@ def touched_today(target: Target, clinic_id: str) -> list[str]:
     return [plan for (plan,) in rows]
 
 
-def load_events(pull: Pull, session: ClinicSession, detailed: Iterable[str], listed: Sequence[Line]) -> Report:
-    """Reads these events' details and commits them with the merely listed ones."""
-    in_parallel(lambda event: pull.one(session, "event", event), detailed)
+def load_events(
+    pull: Pull,
+    session: ClinicSession,
+    detailed: Iterable[str],
+    listed: Sequence[Line],
+    resources: Mapping[str, str] | None = None,
+) -> Report:
+    """Reads these events' details and commits them with the merely listed ones.
+
+    `resources`: objects found out elsewhere, by event id.
+    """
+    read_details(pull, session, detailed)
+
+    def lines() -> Iterator[Line]:
+        return _newest(pull, listed, resources or {}, pull.observed_at.isoformat())
+
     return pull.commit(
-        Load(EVENTS, lambda: (line for line in _newest(pull, listed) if _has_clinic(line))),
-        Load(EVENTS, lambda: (line for line in _newest(pull, listed) if not _has_clinic(line)), of_no_clinic=True),
+        Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line))),
+        Load(EVENTS, lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),
     )
 
 
-def landed_details(pull: Pull) -> list[SeenEvent]:
-    return [event_of(line) for line in pull.file.lines("event")]
+def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> None:
+    """Lands the details; one that the server no longer has, or refuses, is left out."""
+
+    def read(event: str) -> None:
+        try:
+            pull.one(session, "event", event)
+        except ScopeError:
+            return
+
+    in_parallel(read, detailed)
+
+
+def details_landed(pull: Pull) -> dict[str, Line]:
+    """The details that this pull has read, by event id."""
+    return {line.id: line for line in pull.file.lines("event")}
 
 
 def event_of(line: Line) -> SeenEvent:
     record = orjson.loads(line.record)
-    return SeenEvent(line.id, record.get("type"), record.get("created_at"), _resource_id(record))
+    return SeenEvent(line.id, record.get("type"), record.get("created_at"), resource_of(record))
 
 
-def touched(events: Iterable[SeenEvent], prefix: str) -> list[str]:
-    """The objects that events of this family are about, each once."""
-    return list(
-        dict.fromkeys(
-            event.resource_id for event in events if event.resource_id and (event.type or "").startswith(prefix)
-        )
-    )
+def ledger_line(event: LedgerEvent) -> Line:
+    """An event of the ledger as a feed would list it, with the object when a payload named it."""
+    record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
+    if not (event.event_type or "").startswith("product.created"):
+        record["clinic_id"] = event.clinic_id
+    if event.resource_id and not event.resource_id.startswith(VARIANT):
+        record["resource_id"] = event.resource_id
+    record["seen_by"] = event.seen_by
+    text = canonical(record)
+    return Line(event.event_id, None, content_hash(text), text)
 
 
-def _not_handled(store: StateStore, session: ClinicSession, listed: Iterable[str]) -> set[str]:
-    """Events the ledger does not have, and those that a sensor noted but no run has handled yet."""
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    pending = {event.event_id for event in store.pending_events(server, clinic_id)}
-    return {*store.unseen_events(server, clinic_id, listed), *pending.intersection(listed)}
+def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
+    """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
+
+    A feed reaches 30 days back: whoever has not looked for longer cannot know what happened before that.
+    """
+    clinic = session.clinic
+    positions = [store.cursor(clinic.server, clinic.clinic_id, feed) for feed in feeds_of(clinic.region)]
+    last = min((date.fromisoformat(one) for one in positions if one), default=today)
+    if today - last <= REACH:
+        return None
+    span = f"{last} to {today - REACH}"
+    store.set_fact(f"full_sweep:{clinic.server}:{clinic.clinic_id}", span)
+    return span
 
 
-def _newest(pull: Pull, listed: Sequence[Line]) -> Iterator[Line]:
-    """The detail where there is one, else the row of the feed; marked as seen by the feed."""
-    details = {line.id: line for line in pull.file.lines("event")}
-    merged = {line.id: line for line in listed} | details
-    return (_marked(line) for line in merged.values())
+def _newest(
+    pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None, processed_at: str | None = None
+) -> Iterator[Line]:
+    """The detail where there is one, else the row of the feed; marked with who saw it and when it was handled."""
+    seen_by = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
+    merged = {line.id: line for line in listed} | details_landed(pull)
+    for line in merged.values():
+        extra = {"seen_by": seen_by.get(line.id) or "feed", "processed_at": processed_at}
+        if resource := (resources or {}).get(line.id):
+            extra["resource_id"] = resource
+        text = canonical({**orjson.loads(line.record), **extra})
+        yield replace(line, record=text, hash=content_hash(text), parent_id=None)
 
 
-def _marked(line: Line) -> Line:
-    text = canonical({**orjson.loads(line.record), "seen_by": "feed"})
-    return replace(line, record=text, hash=content_hash(text), parent_id=None)
+def _of_product(event: LedgerEvent) -> bool:
+    return event.feed == "product_events" or (event.event_type or "").startswith("product.")
 
 
-def _concerns_a_plan(line: Line) -> bool:
-    kind = orjson.loads(line.record).get("type")
-    return kind is None or str(kind).startswith("treatment_plan.")
+def _needs_detail(line: Line) -> bool:
+    record = orjson.loads(line.record)
+    kind = record.get("type")
+    return (kind is None or str(kind).startswith("treatment_plan.")) and resource_of(record) is None
 
 
 def _has_clinic(line: Line) -> bool:
@@ -135,7 +203,8 @@ def _has_clinic(line: Line) -> bool:
     return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
 
 
-def _resource_id(record: Mapping[str, Any]) -> str | None:
+def resource_of(record: Mapping[str, Any]) -> str | None:
+    """The id of the object that an event's record is about, None when it names none."""
     for path in RESOURCE_PATHS:
         value: Any = record
         for part in path.split("."):
@@ -155,3 +224,4 @@ def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequ
     store.mark_processed(server, clinic_id, [event.event_id for event in events])
     for feed in FEEDS:
         store.set_cursor(server, clinic_id, feed, day.isoformat())
+    store.forget_old_events()

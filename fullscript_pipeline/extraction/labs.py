@@ -1,26 +1,73 @@
-"""Lab orders: polled whole, since most states raise no event. Labs exist in the US only."""
+"""Lab orders: polled whole, since most states raise no event; and what the vendor says of each test.
 
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
-from fullscript_pipeline.warehouse.labs import LAB_ORDERS
+Labs exist in the US only. What does not belong here: a result's content or address, which is never landed.
+"""
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, due_details, note_reads, with_details
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.labs import LAB_ORDERS, LAB_TESTS
+from fullscript_pipeline.warehouse.landing import Line
+
+NO_LABS = "Fullscript has labs in the US only."
+# Nothing more comes of these by itself; an amendment changes the state that the list shows.
+SETTLED = frozenset(
+    {"not_purchased", "results_ready", "all_results_received", "results_amended", "interpretation_ready"}
+    | {"interpretation_shared"}
+)
+TESTS_SWEEP_DAYS = 7
+_DETAIL = Detail("lab_order", "tests", LAB_ORDERS)
 
 
-def pull_labs(target: Target, session: ClinicSession) -> Report:
-    """Every lab order; the detail only of rows that come without their tests."""
+def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
+    """Every lab order; of rows that come without tests the detail, where something may have moved."""
     pull = Pull(target, "lab_orders")
     if target.region != "us":
-        return pull.not_available("Fullscript has labs in the US only.")
+        return pull.not_available(NO_LABS)
     try:
         listing = pull.walk(session, "lab_orders")
-        pull.fill_thin_rows(session, "lab_orders", "lab_order", "tests")
+        rows = with_details(
+            pull, session, _DETAIL, pull.lines("lab_orders"), sweep_days=sweep_days, moving=_may_still_move
+        )
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
     return pull.commit(
-        Load(
-            LAB_ORDERS,
-            pull.whole_rows("lab_orders", "lab_order", "tests"),
-            missing_among="true" if listing.complete else None,
-        ),
+        Load(LAB_ORDERS, rows.lines, "true" if listing.complete else None, after=rows.after),
         total_count=listing.total_count,
         listed_by=session.user_id,
     )
+
+
+def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
+    """What the vendor says of each test of this clinic's lab orders: once, then again within a week."""
+    pull = Pull(target, "lab_tests")
+    if target.region != "us":
+        return pull.not_available(NO_LABS)
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT DISTINCT lab_test_id FROM core.lab_order_tests WHERE clinic_id = ? AND removed_at IS NULL "
+            "AND lab_test_id IS NOT NULL ORDER BY 1",
+            [clinic_id],
+        ).fetchall()
+        due = due_details(con, clinic_id, "lab_tests", {test: None for (test,) in rows}, sweep_days=TESTS_SWEEP_DAYS)
+    try:
+        found = in_parallel(lambda test: pull.one(session, "lab_test", test), due)
+    except (ScopeError, RequestRefused) as refusal:
+        return pull.not_available(str(refusal))
+    outcome = {test: (None, there) for test, there in zip(due, found, strict=True)}
+    return pull.commit(
+        Load(
+            LAB_TESTS,
+            pull.lines("lab_test"),
+            gone=[test for test, (_, there) in outcome.items() if not there],
+            after=lambda con: note_reads(con, pull, clinic_id, "lab_tests", outcome),
+        )
+    )
+
+
+def _may_still_move(line: Line) -> bool:
+    record = orjson.loads(line.record)
+    return str(record.get("state") or record.get("status") or "").lower() not in SETTLED

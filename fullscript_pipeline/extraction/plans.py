@@ -1,31 +1,58 @@
 """Treatment plans: listed per patient, one request each, so only the patients that need it are read.
 
-The first pull walks everybody. Later ones read who is new, whom events point at, and a rolling share of the rest, so
-that everybody is read again within `SWEEP_DAYS`: changes made through the API raise no event.
+The first pull walks everybody. Later ones read who is new, whom events, orders, labs or their own changed record point
+at, and a rolling share of the rest, so that everybody is read again within `sweep_days`: changes made through the API
+raise no event.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 import duckdb
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, in_ids
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.sweeps import note_sweep_only
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
 
-SWEEP_DAYS = 14
+__all__ = ["SWEEP_DAYS", "Due", "due_patients", "patients_due", "pull_plans", "read_plans"]
 
 
-def pull_plans(target: Target, session: ClinicSession, touched_plans: Iterable[str]) -> Report:
+@dataclass(frozen=True)
+class Due:
+    """The patients whose plans are to be read, by why: never read, touched by something, their turn."""
+
+    never: tuple[str, ...]
+    touched: tuple[str, ...]
+    turn: tuple[str, ...]
+
+    @property
+    def all(self) -> list[str]:
+        return [*self.never, *self.touched, *self.turn]
+
+
+def pull_plans(
+    target: Target, session: ClinicSession, touched_plans: Iterable[str], sweep_days: int = SWEEP_DAYS
+) -> Report:
     """Reads the due patients' plans, and by id the touched plans of everybody else."""
-    assert target.clinic is not None  # noqa: S101 - plans exist only in clinic cells
     with target.warehouse.read() as con:
-        due = patients_due(con, target.clinic.clinic_id)
-    return read_plans(target, session, due, list(dict.fromkeys(touched_plans)))
+        due = due_patients(con, session.clinic.clinic_id, sweep_days)
+    return read_plans(target, session, due.all, list(dict.fromkeys(touched_plans)), swept=due.turn)
 
 
-def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], plans: Sequence[str]) -> Report:
-    """Reads all plans of these patients, and these plans by id; detail only for rows that came thin."""
+def read_plans(
+    target: Target,
+    session: ClinicSession,
+    patients: Sequence[str],
+    plans: Sequence[str],
+    swept: Sequence[str] = (),
+) -> Report:
+    """Reads all plans of these patients, and these plans by id; detail only for rows that came thin.
+
+    `swept`: those of the patients whom nothing pointed at; what changed there is counted as found by the sweep only.
+    """
     pull = Pull(target, "treatment_plans")
     try:
         walked = [patient for patient in in_parallel(lambda one: _walk(pull, session, one), patients) if patient]
@@ -37,21 +64,47 @@ def read_plans(target: Target, session: ClinicSession, patients: Sequence[str], 
         return pull.not_available(str(refusal))
 
     lines = pull.whole_rows("patient_treatment_plans", "treatment_plan", "recommendations")
-    among = _among_patients(walked)
-    return pull.commit(Load(TREATMENT_PLANS, lines, among, gone, after=lambda con: _note_read(con, pull, walked)))
+    unheard: list[int] = []
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        if swept:
+            unheard.append(_told_by_no_feed(con, swept))
+        _note_read(con, pull, walked)
+
+    report = pull.commit(Load(TREATMENT_PLANS, lines, in_ids("patient_id", walked), gone, after=after))
+    if swept:
+        note_sweep_only(pull, sum(unheard))
+    return report
 
 
-def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
-    """Patients never read, and those whose turn it is: the longest unread share of 1/SWEEP_DAYS."""
+def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> list[str]:
+    """Everybody whose plans are to be read today."""
+    return due_patients(con, clinic_id, sweep_days).all
+
+
+def due_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> Due:
+    """Patients never read; those whom something that arrived since then points at; and those whose turn it is.
+
+    What points at a patient: an order or a lab order of theirs, their own record, an event about them. Whose turn: of
+    the rest the longest unread share of 1/`sweep_days`.
+    """
     rows = con.execute(
-        "SELECT p.patient_id, r.plans_read_at FROM core.patients p LEFT JOIN ops.patient_reads r "
-        "USING (clinic_id, patient_id) WHERE p.clinic_id = ? AND p.removed_at IS NULL "
-        "ORDER BY r.plans_read_at NULLS FIRST, p.patient_id",
+        """SELECT p.patient_id, r.plans_read_at IS NULL, coalesce(p.observed_at > r.plans_read_at, false)
+            OR EXISTS (SELECT 1 FROM core.orders o WHERE o.clinic_id = p.clinic_id AND o.patient_id = p.patient_id
+                AND o.observed_at > r.plans_read_at)
+            OR EXISTS (SELECT 1 FROM core.lab_orders o WHERE o.clinic_id = p.clinic_id
+                AND o.patient_id = p.patient_id AND o.observed_at > r.plans_read_at)
+            OR EXISTS (SELECT 1 FROM core.events e WHERE e.clinic_id = p.clinic_id
+                AND e.resource_id = p.patient_id AND e.observed_at > r.plans_read_at)
+        FROM core.patients p LEFT JOIN ops.patient_reads r USING (clinic_id, patient_id)
+        WHERE p.clinic_id = ? AND p.removed_at IS NULL ORDER BY r.plans_read_at NULLS FIRST, p.patient_id""",
         [clinic_id],
     ).fetchall()
-    never = [patient for patient, read_at in rows if read_at is None]
-    known = [patient for patient, read_at in rows if read_at is not None]
-    return never + known[: ceil(len(known) / SWEEP_DAYS)]
+    never = tuple(patient for patient, is_new, _ in rows if is_new)
+    touched = tuple(patient for patient, is_new, is_touched in rows if is_touched and not is_new)
+    turn = [patient for patient, is_new, is_touched in rows if not is_new and not is_touched]
+    share = ceil((len(rows) - len(never)) / sweep_days)
+    return Due(never, touched, tuple(turn[:share]))
 
 
 def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:
@@ -63,10 +116,18 @@ def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:
     return patient if listing.complete else None
 
 
-def _among_patients(patients: Sequence[str]) -> str | None:
-    if not patients:
-        return None
-    return "s.patient_id IN (" + ", ".join("'" + patient.replace("'", "''") + "'" for patient in patients) + ")"
+def _told_by_no_feed(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> int:
+    """Plans of these patients that this load added, changed or found gone, and that no recent event is about."""
+    (plans,) = con.execute(
+        """SELECT count(*) FROM core.treatment_plans s, ctx WHERE s.clinic_id = ctx.clinic_id
+        AND (s.observed_at = ctx.observed_at OR s.removed_at = ctx.observed_at) AND s.patient_id IN $patients
+        AND NOT EXISTS (
+            SELECT 1 FROM core.events e WHERE e.clinic_id = s.clinic_id AND e.resource_id = s.treatment_plan_id
+            AND e.created_at >= (SELECT max(r.plans_read_at) FROM ops.patient_reads r
+                WHERE r.clinic_id = s.clinic_id AND r.patient_id = s.patient_id) - INTERVAL 2 DAY)""",
+        {"patients": list(patients)},
+    ).fetchone() or (0,)
+    return int(plans)
 
 
 def _note_read(con: duckdb.DuckDBPyConnection, pull: Pull, patients: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ does not belong here: which endpoints to ask (`clinic`, `plans`, `orders`, `labs
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,16 +15,15 @@ import duckdb
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import ClinicRef, ClinicSession, Differences, NotFound, ScopeError, as_they_come
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
-from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.extraction.listing import Listing, Walk
+from fullscript_pipeline.warehouse import drift, pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, make_line
+from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line
 from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
-
-WORKERS = 8
 
 T = TypeVar("T")
 
@@ -42,6 +40,8 @@ class Target:
     day: date
     run_id: str
     clinic: ClinicRef | None = None
+    # Requests that were announced, by owner and resource (`bill.by_resource`).
+    bill: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:
@@ -51,19 +51,6 @@ class Target:
     def folder(self) -> Path:
         """Where this cell's pages land."""
         return self.landing_dir / self.server / self.owner / self.day.isoformat()
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A list that was walked to its end. `ids` are the distinct record ids in order of arrival."""
-
-    ids: tuple[str, ...]
-    total_count: int | None
-
-    @property
-    def complete(self) -> bool:
-        """As many distinct rows as the server says there are (or it does not say)."""
-        return self.total_count is None or len(self.ids) >= self.total_count
 
 
 @dataclass(frozen=True)
@@ -95,6 +82,7 @@ class Report:
     retries: int = 0
     total_count: int | None = None
     seconds: float = 0.0
+    bill_requests: int | None = None
 
 
 class Pull:
@@ -109,8 +97,14 @@ class Pull:
         path, self._claim = claimed_file(target.folder, resource, self.pull_id)
         self.file = FrameFile(path, target.encryption_key)
         self.file.cut_torn_end()
-        self._answered = _answered(self.file)
-        self._drift: set[tuple[str, str]] = set()
+        self._found: dict[tuple[str, str], bool] = {}
+        self._walks: dict[tuple[str, str, int], Walk] = {}
+        self._drift: set[tuple[str, str, str]] = set()
+        self._differences = Differences()
+        self._take_up()
+        self._short: list[str] = []
+        # What each session had sent and asked again before this pull used it.
+        self._before: dict[ClinicSession, tuple[int, int]] = {}
 
     def walk(
         self,
@@ -120,36 +114,39 @@ class Pull:
         path: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Listing:
-        """Walks a list to its end and lands each page before the next is asked.
+        """Walks a list to its end; each page is landed as it arrives.
 
-        Pages move while they are read: a listing that ends with fewer rows than the server counts is walked once more.
+        Pages move while they are read: a list that does not come to what the server counts is walked once more. When
+        the second walk comes out even it stands alone; else all that came is kept, and absence means nothing.
         """
-        parent = next(iter(path.values())) if path else None
-        key = _request_key(session, parent, params)
-        ids, total, first = self._landed_part(endpoint, key)
-
-        def go_on(number: int) -> None:
-            nonlocal total
-            for page in session.pages(endpoint, path or {}, params or {}, first_page=number):
-                ids.update(dict.fromkeys(self._land_page(session, endpoint, key, parent, page)))
-                total = page.total_count if page.total_count is not None else total
-
-        if first:
-            go_on(first)
-        if not Listing(tuple(ids), total).complete:
-            go_on(1)
-        return Listing(tuple(ids), total)
+        ask = _Ask(session, endpoint, path or {}, params or {})
+        self._note_use(session)
+        first = self._walk_once(ask, 1)
+        if first.is_settled:
+            return first.listing()
+        second = self._walk_once(ask, 2)
+        if second.is_settled:
+            self.file.only_from(endpoint, ask.key, 2)
+            return second.listing()
+        both = first.joined(second)
+        if not both.is_settled:
+            self._short.append(f"listed {len(both.ids)} of {both.total} ({endpoint})")
+        return both.listing()
 
     def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
         """Lands one object by id. False: the server says that there is none (404)."""
         key = _request_key(session, object_id, None)
-        if landed := self._answered.get((endpoint, key)):
-            return landed[-1].found
+        if (found := self._found.get((endpoint, key))) is not None:
+            return found
+        self._note_use(session)
         try:
             one = session.one(endpoint, {"id": object_id} if object_id is not None else {})
         except NotFound:
             self.file.append(Request(endpoint, key, found=False), [])
             return False
+        if one.unexpected_wrapper:
+            self._drift.add((endpoint, "wrapper", "not the expected one"))
+        self._differences.see(endpoint, [one.record])
         envelope = self._envelope(session, endpoint, one.fetched_at, one.request_id, None)
         self.file.append(Request(endpoint, key, records=1), [make_line(envelope, one.record)])
         return True
@@ -181,14 +178,26 @@ class Pull:
                 counts[one.table.name] = counts.get(one.table.name, Counts()) + load(
                     con, one.table, one.lines, one.scoped(context), missing_among=one.missing_among, gone=one.gone
                 )
-                if one.after:
+                # What is held is to be looked at again: it must not count as read.
+                if one.after and not counts[one.table.name].held:
                     one.after(con)
             main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
+            held = sum(one.held for one in counts.values())
+            row = self._row("loaded", self._caution(held), total_count)
             complete = bool(loads and loads[0].missing_among)
-            pulls.record(con, context, self._row("loaded", None, total_count, complete, listed_by), main)
-            pulls.record_drift(con, context, self._drift)
+            pulls.record(con, context, replace(row, complete=complete, listed_by=listed_by, held=held), main)
+            drift.record(con, context, [*self._drift, *self._differences.found()])
         self._done()
-        return self._report("loaded", None, counts, total_count)
+        return self._report("loaded", row.reason, counts, total_count)
+
+    def _caution(self, held: int) -> str | None:
+        """What a reader should know of a pull that was loaded all the same."""
+        cautions = self._short[:1]
+        if len(self._short) > 1:
+            cautions.append(f"and {len(self._short) - 1} more lists")
+        if held:
+            cautions.append(f"{held} rows are missing at once, too many to believe: nothing was marked")
+        return "; ".join(cautions) or None
 
     def not_available(self, reason: str) -> Report:
         """Records that this clinic (or region) may not read the resource: no failure."""
@@ -197,28 +206,57 @@ class Pull:
         self._done()
         return self._report("not_available", reason, {}, None)
 
-    def _land_page(self, session: ClinicSession, endpoint: str, key: str, parent: str | None, page: Page) -> list[str]:
-        if page.unexpected_wrapper:
-            self._drift.add((endpoint, page.wrapper_key))
-        envelope = self._envelope(session, endpoint, page.fetched_at, page.request_id, parent)
-        lines = [make_line(envelope, record) for record in page.records]
-        request = Request(endpoint, key, page.number, len(lines), page.is_last, page.total_count)
-        self.file.append(request, lines)
-        return [str(record.get("id")) for record in page.records]
+    def _take_up(self) -> None:
+        """What an interrupted pull has landed need not be asked again."""
+        for request, lines in self.file.records():
+            self._found[request.endpoint, request.key] = request.found
+            walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
+            landed = list(lines)
+            walk.add(request, [line.id for line in landed])
+            self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
 
-    def _landed_part(self, endpoint: str, key: str) -> tuple[dict[str, None], int | None, int | None]:
-        """What an interrupted pull has of a list: its ids, total, and the page to go on with (None: all there)."""
-        landed = self._answered.get((endpoint, key), [])
-        if not landed:
-            return {}, None, 1
-        ids = {
-            line.id: None
-            for request, lines in self.file.records()
-            if (request.endpoint, request.key) == (endpoint, key)
-            for line in lines
-        }
-        last = landed[-1]
-        return ids, last.total_count, None if last.is_last else last.page + 1
+    def _walk_once(self, ask: "_Ask", number: int) -> Walk:
+        walk = self._walks.get((ask.endpoint, ask.key, number)) or Walk()
+        if rest := walk.rest():
+            pages = ask.session.pages(
+                ask.endpoint,
+                ask.path,
+                ask.params,
+                rest.first_page,
+                total_pages=rest.total_pages,
+                landed=frozenset(walk.pages),
+            )
+            for page in pages:
+                walk.add(*self._land_page(ask, page, number))
+        return walk
+
+    def _land_page(self, ask: "_Ask", page: Page, walk: int) -> tuple[Request, list[str]]:
+        if page.unexpected_wrapper:
+            self._drift.add((ask.endpoint, "wrapper", page.wrapper_key))
+        self._differences.see(ask.endpoint, page.records)
+        envelope = self._envelope(ask.session, ask.endpoint, page.fetched_at, page.request_id, ask.parent)
+        lines = [keyed_line(envelope, record) for record in page.records]
+        request = Request(
+            ask.endpoint,
+            ask.key,
+            page.number,
+            len(lines),
+            page.is_last,
+            page.total_count,
+            total_pages=page.total_pages,
+            walk=walk,
+        )
+        self.file.append(request, [line for _, line in lines])
+        return request, [record_id for record_id, _ in lines]
+
+    def _note_use(self, session: ClinicSession) -> None:
+        self._before.setdefault(session, (sum(session.requests.values()), session.retries))
+
+    def _sent(self) -> int:
+        return sum(sum(session.requests.values()) - before for session, (before, _) in self._before.items())
+
+    def _retries(self) -> int:
+        return sum(session.retries - before for session, (_, before) in self._before.items())
 
     def _envelope(
         self,
@@ -247,14 +285,7 @@ class Pull:
             self.pull_id,
         )
 
-    def _row(
-        self,
-        outcome: str,
-        reason: str | None,
-        total_count: int | None = None,
-        complete: bool = False,
-        listed_by: str | None = None,
-    ) -> pulls.PullRow:
+    def _row(self, outcome: str, reason: str | None, total_count: int | None = None) -> pulls.PullRow:
         return pulls.PullRow(
             resource=self.resource,
             day=self.target.day,
@@ -263,27 +294,31 @@ class Pull:
             finished_at=clock.real_now(),
             outcome=outcome,
             reason=reason,
-            requests=self.file.appended,
+            requests=self._sent(),
             pages=self.file.appended_pages,
+            retries=self._retries(),
             total_count=total_count,
-            complete=complete,
-            listed_by=listed_by,
+            bill_requests=self._announced(),
         )
 
     def _report(
         self, outcome: str, reason: str | None, counts: Mapping[str, Counts], total_count: int | None
     ) -> Report:
-        seconds = (clock.real_now() - self.started_at).total_seconds()
         return Report(
             self.resource,
             outcome,
             reason,
             counts,
-            self.file.appended,
+            self._sent(),
             self.file.appended_pages,
-            total_count=total_count,
-            seconds=round(seconds, 3),
+            self._retries(),
+            total_count,
+            round((clock.real_now() - self.started_at).total_seconds(), 3),
+            self._announced(),
         )
+
+    def _announced(self) -> int | None:
+        return self.target.bill.get((self.target.owner, self.resource))
 
     def _done(self) -> None:
         self.file.rename(".frames")
@@ -301,13 +336,10 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
 
 
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
-    """Calls `work` for each id, a few at a time; the first error stops what has not begun and is raised."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        try:
-            return list(pool.map(work, ids))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    """`work(id)` for each id, a few at a time; the first error stops what has not begun and is raised."""
+    numbered = list(enumerate(ids))
+    done = {place: result for (place, _), result in as_they_come(lambda one: work(one[1]), numbered)}
+    return [done[place] for place, _ in numbered]
 
 
 def _has(line: Line, array: str) -> bool:
@@ -324,8 +356,19 @@ def _request_key(session: ClinicSession, parent: str | None, params: Mapping[str
     return f"{session.clinic.clinic_key}/{parent or ''}?{filters}"
 
 
-def _answered(file: FrameFile) -> dict[tuple[str, str], list[Request]]:
-    answered: dict[tuple[str, str], list[Request]] = {}
-    for request in file.requests():
-        answered.setdefault((request.endpoint, request.key), []).append(request)
-    return answered
+@dataclass(frozen=True)
+class _Ask:
+    """A list, as it is asked for."""
+
+    session: ClinicSession
+    endpoint: str
+    path: Mapping[str, str]
+    params: Mapping[str, str]
+
+    @property
+    def parent(self) -> str | None:
+        return next(iter(self.path.values()), None)
+
+    @property
+    def key(self) -> str:
+        return _request_key(self.session, self.parent, self.params)

@@ -13,6 +13,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.catalog import shared
+from fullscript_pipeline.extraction.coverage import found as shown
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.landing import Line
@@ -43,7 +44,11 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
 
     outcomes = dict(zip(unknown, found, strict=True))
     return pull.commit(
-        Load(PRODUCTS, lambda: map(shared, pull.file.lines("product"))),
+        Load(
+            PRODUCTS,
+            lambda: map(shared, pull.file.lines("product")),
+            after=shown(target.region, target.day, "variant", lambda: {session.clinic.clinic_id: whole}),
+        ),
         Load(
             VARIANTS,
             lambda: (replace(line, parent_id=None) for line in alone()),

@@ -8,14 +8,15 @@ from typing import Literal
 
 from fullscript_pipeline.errors import PipelineError
 
-State = Literal["pass", "fail", "skip"]
+State = Literal["pass", "warn", "fail", "skip"]
 
 
 @dataclass(frozen=True)
 class Finding:
     """`id` is stable, for scripts: the room, its subject where there are several, the check. No secret, no PHI.
 
-    A `skip` says why the check could not be made, and is no pass; `fix` says what to do about a `fail`. `exit_code` is
+    A `warn` is worth a look and changes no exit code. A `skip` says why the check could not be made, and is no pass;
+    `fix` says what to do about a `fail` or a `warn`. `exit_code` is
     the contract's (docs/architecture.md) for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
     """
 
@@ -31,6 +32,10 @@ class Finding:
 
 def passed(check: str, what: str) -> Finding:
     return Finding(check, "pass", what)
+
+
+def warned(check: str, what: str, fix: str) -> Finding:
+    return Finding(check, "warn", what, fix)
 
 
 def skipped(check: str, why: str) -> Finding:

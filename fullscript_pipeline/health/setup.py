@@ -5,12 +5,13 @@ What does not belong here: anything that asks a server or opens a store.
 
 import os
 import shutil
+import stat
 import string
 from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped
-from fullscript_pipeline.health.volume import is_encrypted
+from fullscript_pipeline.health.volume import is_encrypted, use
 from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
 
 _GIB = 1024**3
@@ -30,6 +31,7 @@ def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
     yield _clock(kind)
     yield from _modes(settings)
     yield _disk(settings)
+    yield use(settings)
     yield _volume(settings, kind)
 
 
@@ -89,22 +91,43 @@ def _modes(settings: Settings) -> Iterator[Finding]:
     dotenv = Path(".env")
     if dotenv.exists() and dotenv.stat().st_mode & 0o077 and _holds_a_secret(dotenv):
         yield failed("files.dotenv", ".env holds secrets and other users can read it", "chmod 600 .env", _CONFIGURATION)
-    if not settings.data_dir.exists():
-        yield skipped("files.modes", f"there is no data directory {settings.data_dir} yet")
+    folder = settings.data_dir
+    if not folder.exists():
+        yield skipped("files.modes", f"there is no data directory {folder} yet")
         return
-    # A private folder protects what is in it; so: the directory, its folders, and the files right in it.
-    there = [settings.data_dir, *sorted(settings.data_dir.iterdir())]
+    try:
+        yield _private(folder)
+    except OSError as problem:
+        yield skipped("files.modes", f"{folder} cannot be looked into ({problem.strerror})")
+    if os.access(folder, os.W_OK | os.X_OK):
+        yield passed("files.writable", f"{folder} can be written to")
+    else:
+        owner = "you" if folder.stat().st_uid == os.getuid() else f"user {folder.stat().st_uid}"
+        fix = "Run as that user, or set FULLSCRIPT_DATA_DIR to a folder of your own."
+        yield failed("files.writable", f"{folder} cannot be written to; it belongs to {owner}", fix, _CONFIGURATION)
+
+
+def _private(folder: Path) -> Finding:
+    """A private folder protects what is in it; so: the directory, its folders, and the files right in it."""
+    there = [folder, *sorted(folder.iterdir())]
     loose = [path for path in there if not path.is_symlink() and path.lstat().st_mode & 0o077]
     loose = [path for path in loose if path.name != ".gitkeep"]
-    if loose:
-        names = ", ".join(str(path) for path in loose[:5]) + (" ..." if len(loose) > 5 else "")
-        fix = f"chmod -R go= {settings.data_dir}"
-        yield failed("files.modes", f"other users can read {len(loose)} of our files and folders: {names}", fix)
-    else:
-        yield passed("files.modes", f"{settings.data_dir} and what is in it are private")
-    if not os.access(settings.data_dir, os.W_OK | os.X_OK):
-        fix = "Change its owner, or set FULLSCRIPT_DATA_DIR to a folder you own."
-        yield failed("files.writable", f"{settings.data_dir} cannot be written to", fix, _CONFIGURATION)
+    if not loose:
+        return passed("files.modes", f"{folder} and what is in it are private")
+    names = ", ".join(str(path) for path in loose[:5]) + (" ..." if len(loose) > 5 else "")
+    what = f"other users can read {len(loose)} of our files and folders: {names}"
+    if folder.stat().st_uid != os.getuid() or not _of_its_own(folder):
+        # Taking rights off a home, a shared folder or what is not ours would break something else.
+        return failed("files.modes", what, f"Set FULLSCRIPT_DATA_DIR to a new folder of its own; {folder} is not ours.")
+    return failed("files.modes", what, f"chmod -R go= {folder}")
+
+
+def _of_its_own(folder: Path) -> bool:
+    """Whether nothing but this program uses the folder, as far as can be told."""
+    here = Path.cwd()
+    used = folder == Path.home() or folder in {here, *here.parents} or bool(folder.stat().st_mode & stat.S_ISVTX)
+    names = {"state.sqlite", "fullscript.duckdb", "dagster_home", "landing", "reports"}
+    return not used and (any((folder / name).exists() for name in names) or not any(folder.iterdir()))
 
 
 def _holds_a_secret(dotenv: Path) -> bool:

@@ -1,6 +1,6 @@
-"""Whether a folder lies on an encrypted volume, as far as the operating system tells.
+"""The volume that the data directory lies on: whether it is encrypted, and what fills it.
 
-What does not belong here: encryption of our own files.
+What does not belong here: encryption of our own files, and removing any (`warehouse.retention`).
 """
 
 import os
@@ -8,7 +8,43 @@ from pathlib import Path
 
 import psutil
 
+from fullscript_pipeline.health.finding import Finding, passed
+from fullscript_pipeline.settings import Settings
+
 _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs"})
+
+
+def use(settings: Settings) -> Finding:
+    """How much of the disk each part of the data directory takes."""
+    parts = disk_use(settings)
+    told = ", ".join(f"{name} {in_words(size)}" for name, size in parts.items())
+    keep = settings.keep_landing_days
+    kept = f"landed pages are kept {keep} days" if keep else "landed pages are kept for ever"
+    return passed("files.use", f"{told or 'nothing'}; {kept} (FULLSCRIPT_KEEP_LANDING_DAYS)")
+
+
+def disk_use(settings: Settings) -> dict[str, int]:
+    """Bytes by folder of the data directory (the warehouse and the state store by name), the largest first."""
+    sizes: dict[str, int] = {}
+    for path in settings.data_dir.rglob("*") if settings.data_dir.is_dir() else ():
+        try:
+            if path.is_file() and not path.is_symlink():
+                part = path.relative_to(settings.data_dir).parts[0]
+                name = "warehouse" if part.startswith("fullscript.duckdb") else part.partition(".sqlite")[0]
+                sizes[name] = sizes.get(name, 0) + path.stat().st_size
+        except OSError:
+            continue  # removed meanwhile
+    return dict(sorted(((name, size) for name, size in sizes.items() if size), key=lambda one: -one[1]))
+
+
+def in_words(size: int) -> str:
+    """Bytes as people say them."""
+    amount, unit = float(size), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 def is_encrypted(folder: Path, sys_block: Path = Path("/sys/dev/block")) -> bool | None:

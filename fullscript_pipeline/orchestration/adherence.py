@@ -3,12 +3,16 @@
 What does not belong here: the measure (`adherence`) and the pages (`reports`).
 """
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+
+import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import build_adherence, mart_day
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import (
     PagesWritten,
     ReportPolicy,
@@ -17,23 +21,31 @@ from fullscript_pipeline.reports import (
     write_adherence_pages,
     write_index,
 )
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse import pulls
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT, Warehouse
+
+MART_THREADS = 2
+
+
+class _Undo(Exception):
+    """Ends a transaction whose rows were only needed for pages."""
+
+
+def is_over(day: date) -> bool:
+    """Whether a cell of that day is closed: the marts and the pages people read stand at the present."""
+    return not clock.cell_is_open(day, load_settings().time_zone)
 
 
 def rebuild_mart(warehouse: Warehouse, clinic: ClinicRef, day: date, patients: Sequence[str] | None = None) -> int:
-    """Rows written, as of the end of `day`; with `patients` only theirs."""
-    settings = load_settings()
-    with warehouse.write() as con:
-        return build_adherence(
-            con,
-            clinic.clinic_id,
-            day,
-            patient_ids=patients,
-            policy=settings.adherence,
-            time_zone=settings.time_zone,
+    """Rows written, as of the end of `day`; with `patients` only theirs. Raises UsageError for a day that is over."""
+    if is_over(day):
+        raise UsageError(
+            f"{clinic.clinic_key}, {day}: the adherence rows show the present, and that day is over; its rows and "
+            f"pages go to a folder of their own with `fullscript-pipeline report adherence --as-of {day}`."
         )
+    with _mart_transaction(warehouse) as con:
+        return _build(con, load_settings(), clinic, day, patients)
 
 
 def rebuild_touched(
@@ -59,21 +71,78 @@ def rewrite_pages(
     """The clinic's page and its patients' pages from the mart; with `patients` only theirs and the clinic's."""
     settings, rendered_at = load_settings(), clock.now()
     with warehouse.read() as con:
-        written = write_adherence_pages(
-            con,
-            store,
-            clinic_id=clinic.clinic_id,
-            as_of=day,
-            rendered_at=rendered_at,
-            time_zone=settings.time_zone,
-            last_pull_at=pulls.last_loaded(con, clinic.clinic_id, "orders"),
-            patient_ids=patients,
-            policy=ReportPolicy.of(settings.adherence),
-        )
-        names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
+        written, names = _write(con, store, settings, clinic, day, rendered_at, patients)
     today = clock.today(settings.time_zone)
-    # A past day written again is not what was read on that day.
     if patients is None and day == today:
         keep_pages(store, clinic.clinic_key, day, keep_days=settings.keep_pages_days, today=today)
     write_index(store, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names)
     return written
+
+
+def write_past_pages(warehouse: Warehouse, store: ReportStore, clinic: ClinicRef, day: date) -> PagesWritten:
+    """The clinic's pages of a day that is over, in that day's own folder; what is read today stays as it is.
+
+    The rows are made in a transaction that is undone, so the marts stay at the present; the rows of that day are in
+    the folder's spreadsheet files.
+    """
+    settings, rendered_at, of_day = load_settings(), clock.now(), store.of_day(day)
+    with suppress(_Undo), _mart_transaction(warehouse) as con:
+        _build(con, settings, clinic, day, None)
+        written, names = _write(con, of_day, settings, clinic, day, rendered_at, None)
+        raise _Undo
+    for where, past in ((of_day, day), (store, None)):
+        write_index(where, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names, past=past)
+    return written
+
+
+@contextmanager
+def _mart_transaction(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A transaction with room for a large clinic: more memory and threads than a step usually gets."""
+    con = None
+    try:
+        with warehouse.write() as con:
+            con.execute(f"SET memory_limit = '{load_settings().mart_memory_mb}MB'")
+            con.execute(f"SET threads = {MART_THREADS}")
+            yield con
+    finally:
+        if con is not None:
+            con.execute("SET threads = 1")
+            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+
+
+def _build(
+    con: duckdb.DuckDBPyConnection, settings: Settings, clinic: ClinicRef, day: date, patients: Sequence[str] | None
+) -> int:
+    return build_adherence(
+        con,
+        clinic.clinic_id,
+        day,
+        patient_ids=patients,
+        policy=settings.adherence,
+        time_zone=settings.time_zone,
+    )
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    store: ReportStore,
+    settings: Settings,
+    clinic: ClinicRef,
+    day: date,
+    rendered_at: datetime,
+    patients: Sequence[str] | None,
+) -> tuple[PagesWritten, dict[str, str]]:
+    """The pages, and the names of all clinics by key."""
+    written = write_adherence_pages(
+        con,
+        store,
+        clinic_id=clinic.clinic_id,
+        as_of=day,
+        rendered_at=rendered_at,
+        time_zone=settings.time_zone,
+        last_pull_at=pulls.last_loaded(con, clinic.clinic_id, "orders"),
+        patient_ids=patients,
+        policy=ReportPolicy.of(settings.adherence),
+    )
+    names = con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall()
+    return written, dict(names)

@@ -8,7 +8,11 @@ from datetime import timedelta
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
+from fullscript_pipeline.orchestration.health_checks import HEALTH_CHECKS
+from fullscript_pipeline.orchestration.listing_checks import LISTING_CHECKS
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.table_checks import TABLE_CHECKS
 from fullscript_pipeline.warehouse import pulls
 
 # A day, and the hours a late queue may take.
@@ -40,4 +44,4 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
     )
 
 
-ALL_CHECKS = (every_clinic_is_current,)
+ALL_CHECKS = (every_clinic_is_current, *TABLE_CHECKS, *LISTING_CHECKS, *HEALTH_CHECKS, *EVENT_CHECKS)

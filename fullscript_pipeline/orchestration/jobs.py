@@ -1,5 +1,6 @@
 """The jobs: the clinic's day, the region's day, orders of any days, and a refresh of what events touched."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
@@ -9,7 +10,7 @@ from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, commerce
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.steps import any_target, told_in_a_sentence
-from fullscript_pipeline.refresh import apply, handled
+from fullscript_pipeline.refresh import Refreshed, apply, full_sweep, handled, sweep_wanted, swept
 
 clinic_daily = dg.define_asset_job(
     "clinic_daily",
@@ -31,7 +32,7 @@ orders_backfill = dg.define_asset_job(
 
 
 class RefreshConfig(dg.Config):
-    """Which events of which clinic; opaque ids only."""
+    """Which events of which clinic; opaque ids only. Whatever else is pending when the run begins goes along."""
 
     clinic: str
     event_ids: list[str]
@@ -49,19 +50,35 @@ def refresh_touched(
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
         target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
-        refreshed = apply(target, session, config.event_ids)
+        refreshed = apply(target, session, store)
         if refreshed.patients:
             rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
-        handled(store, session, config.event_ids)
-    _observe(context, day, sum(report.requests for report in refreshed.reports))
+        handled(store, session, refreshed)
+    _observe(context, config.clinic, day, refreshed)
 
 
-def _observe(context: dg.OpExecutionContext, day: date, requests: int) -> None:
+def _observe(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: Refreshed) -> None:
     """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
-    for key in ("core/events", "core/orders", "core/treatment_plans", "marts/adherence"):
-        context.log_event(
-            dg.AssetObservation(asset_key=key.split("/"), metadata={"day": day.isoformat(), "requests": requests})
-        )
+    told = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
+    context.log.info(f"{clinic_key}: {told or 'nothing new'}; {refreshed.requests} requests.")
+    common: dict[str, str | int] = {"clinic": clinic_key, "day": day.isoformat(), "requests": refreshed.requests}
+    families = {
+        "core/events": len(refreshed.event_ids),
+        "core/patients": refreshed.counts.get("patients", 0),
+        "core/treatment_plans": refreshed.counts.get("plans", 0),
+        "core/orders": refreshed.counts.get("orders", 0),
+        "core/lab_orders": refreshed.counts.get("labs", 0),
+        "core/products": refreshed.counts.get("products", 0),
+    }
+    for key, number in families.items():
+        if number:
+            _observed(context, key, {"events": number, "told": told, **common})
+    if refreshed.patients:
+        _observed(context, "marts/adherence", {"patients": len(refreshed.patients), **common})
+
+
+def _observed(context: dg.OpExecutionContext, key: str, metadata: Mapping[str, str | int]) -> None:
+    context.log_event(dg.AssetObservation(asset_key=key.split("/"), metadata=metadata))
 
 
 @dg.job(
@@ -72,4 +89,44 @@ def clinic_refresh() -> None:
     refresh_touched()
 
 
-ALL_JOBS = (clinic_daily, catalog_daily, orders_backfill, clinic_refresh)
+class SweepConfig(dg.Config):
+    """Whose everything."""
+
+    clinic: str
+
+
+@dg.op(description="Reads every patient, plan, order and lab order of a clinic again, then rebuilds all its pages.")
+def sweep_clinic(
+    context: dg.OpExecutionContext,
+    config: SweepConfig,
+    fullscript: FullscriptResource,
+    warehouse: WarehouseResource,
+    reports: ReportsResource,
+) -> None:
+    with told_in_a_sentence(), fullscript.session(config.clinic) as (session, store):
+        opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
+        clinic = session.clinic
+        target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        span = sweep_wanted(store, clinic)
+        done = full_sweep(target, session)
+        rebuild.rebuild_mart(opened, clinic, day)
+        rebuild.rewrite_pages(opened, reports.open(), clinic, day)
+        swept(store, clinic, day)
+    changes = {
+        table: counts.added + counts.changed + counts.removed
+        for report in done
+        for table, counts in report.counts.items()
+    }
+    context.log.info(f"{config.clinic}: read everything again because of {span or 'nothing lost'}; changes: {changes}.")
+    _observed(context, "core/events", {"clinic": config.clinic, "lost_span": span or "none", **changes})
+
+
+@dg.job(
+    name="clinic_sweep",
+    description="Everything of one clinic again, after more days without a look than the event feeds reach back.",
+)
+def clinic_sweep() -> None:
+    sweep_clinic()
+
+
+ALL_JOBS = (clinic_daily, catalog_daily, orders_backfill, clinic_refresh, clinic_sweep)

@@ -47,6 +47,12 @@ class FullscriptResource(dg.ConfigurableResource[None]):
             yield session, store
 
     @contextmanager
+    def session_in(self, store: StateStore, clinic: ClinicRef) -> Iterator[ClinicSession]:
+        """A session of one clinic on a store that is open already; threads may share the store."""
+        with open_session(load_settings(), store, clinic) as session:
+            yield session
+
+    @contextmanager
     def region_sessions(self, region: str) -> Iterator[list[ClinicSession]]:
         """A session of every healthy clinic of a region. Raises NeedsConnect when there is none."""
         settings = load_settings()

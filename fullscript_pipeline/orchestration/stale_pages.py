@@ -17,6 +17,8 @@ from fullscript_pipeline.orchestration.steps import owner_and_day
 from fullscript_pipeline.settings import load_settings
 
 PAGES = frozenset([*adherence.adherence.keys, *adherence.adherence_pages.keys])
+# Of a day that is over only pages are made: the marts stand at the present.
+PAST_PAGES = frozenset(adherence.adherence_pages.keys)
 TAG = "fullscript/pages_only"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -10,6 +11,9 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.extraction.bill import Pace, by_resource
+from fullscript_pipeline.extraction.bill_clinic import plan_clinic
+from fullscript_pipeline.extraction.bill_region import plan_region
 from fullscript_pipeline.extraction.pull import Report, Target
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
@@ -55,7 +59,7 @@ def clinic_step(
 ) -> Iterator[tuple[Target, ClinicSession, StateStore]]:
     """The present cell of a clinic, its session and the store; errors told in a sentence."""
     with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, store):
-        yield _present(context, warehouse, session.clinic, session.clinic), session, store
+        yield _present(context, warehouse, session.clinic, session.clinic, store=store), session, store
 
 
 @contextmanager
@@ -64,11 +68,16 @@ def region_step(
 ) -> Iterator[tuple[Target, list[ClinicSession]]]:
     """The present cell of a region and a session of each of its clinics; errors told in a sentence."""
     with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as sessions:
-        yield _present(context, warehouse, sessions[0].clinic, None), sessions
+        doors = [session.clinic for session in sessions]
+        yield _present(context, warehouse, doors[0], None, doors=doors), sessions
 
 
 def _present(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, of: ClinicRef, clinic: ClinicRef | None
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    of: ClinicRef,
+    clinic: ClinicRef | None,
+    **planned_with: Any,
 ) -> Target:
     """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
     owner, day = cell_of(context)
@@ -80,16 +89,40 @@ def _present(
             f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
             "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
         )
-    return any_target(context.run.run_id, warehouse.open(), day, server=of.server, region=of.region, clinic=clinic)
+    return any_target(
+        context.run.run_id,
+        warehouse.open(),
+        day,
+        server=of.server,
+        region=of.region,
+        clinic=clinic,
+        **planned_with,
+    )
 
 
 def any_target(
-    run_id: str, warehouse: Warehouse, day: date, *, server: str, region: str, clinic: ClinicRef | None
+    run_id: str,
+    warehouse: Warehouse,
+    day: date,
+    *,
+    server: str,
+    region: str,
+    clinic: ClinicRef | None,
+    store: StateStore | None = None,
+    doors: Sequence[ClinicRef] = (),
 ) -> Target:
-    """A target of any day, present or past. Raises ConfigurationError for a clock behind the last observation."""
+    """A target of any day, present or past, with its bill (`doors`: the clinics that a region is asked through).
+
+    Raises ConfigurationError for a clock behind the last observation.
+    """
     settings = load_settings()
+    pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
     with warehouse.read() as con:
         last = pulls.last_observation(con)
+        if clinic:
+            planned = plan_clinic(con, clinic, day, pace, store=store)
+        else:
+            planned = plan_region(con, region, doors, day, pace, store=store)
     if last is not None and clock.now() < last:
         raise ConfigurationError(
             f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
@@ -104,6 +137,7 @@ def any_target(
         day=day,
         run_id=run_id,
         clinic=clinic,
+        bill=by_resource(planned),
     )
 
 
@@ -135,6 +169,8 @@ def _effort(report: Report) -> dict[str, dg.MetadataValue]:
         "requests": dg.MetadataValue.int(report.requests),
         "seconds": dg.MetadataValue.float(report.seconds),
     }
+    if report.bill_requests is not None:
+        effort["bill_requests"] = dg.MetadataValue.int(report.bill_requests)
     if report.reason:
         effort["reason"] = dg.MetadataValue.text(report.reason)
     return effort

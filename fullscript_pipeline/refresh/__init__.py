@@ -4,6 +4,33 @@ What does not belong here: Dagster, how a resource is fetched and loaded (`extra
 """
 
 from fullscript_pipeline.refresh.apply import Refreshed, apply, handled
-from fullscript_pipeline.refresh.look import Round, asked, look
+from fullscript_pipeline.refresh.inbox import Drained, drain
+from fullscript_pipeline.refresh.look import Round, asked, feeds_to_look_at, look, waiting, was_pulled
+from fullscript_pipeline.refresh.plan import poll_seconds
+from fullscript_pipeline.refresh.reconcile import Reconciled, is_due, reconcile
+from fullscript_pipeline.refresh.silence import silences
+from fullscript_pipeline.refresh.sweep import Freshness, freshness, full_sweep, sweep_wanted, swept
 
-__all__ = ["Refreshed", "Round", "apply", "asked", "handled", "look"]
+__all__ = [
+    "Drained",
+    "Freshness",
+    "Reconciled",
+    "Refreshed",
+    "Round",
+    "apply",
+    "asked",
+    "drain",
+    "feeds_to_look_at",
+    "freshness",
+    "full_sweep",
+    "handled",
+    "is_due",
+    "look",
+    "poll_seconds",
+    "reconcile",
+    "silences",
+    "sweep_wanted",
+    "swept",
+    "waiting",
+    "was_pulled",
+]

@@ -1,74 +1,152 @@
 """Handles events: reads exactly the objects they are about, and tells whose adherence is touched.
 
-What does not belong here: the marts and pages themselves (the caller rebuilds them for the touched patients).
+Two commits: the events with what their details say (so that a killed run never asks for them again), then every touched
+object in one transaction. A payload is only a hint: what is stored is what the server answers now, so neither order nor
+repetition of events can change the outcome. What does not belong here: the marts and pages (the caller rebuilds them
+for the touched patients).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-import duckdb
+import orjson
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction import events, plans, variants
-from fullscript_pipeline.extraction.pull import Pull, Report, Target, read_by_id
-from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.clinical import PATIENTS
-from fullscript_pipeline.warehouse.commerce import ORDERS
-from fullscript_pipeline.warehouse.labs import LAB_ORDERS
+from fullscript_pipeline.extraction import events as feeds
+from fullscript_pipeline.extraction import variants
+from fullscript_pipeline.extraction.pull import Pull, Report, Target
+from fullscript_pipeline.refresh import products
+from fullscript_pipeline.refresh.look import MOST_IDS
+from fullscript_pipeline.refresh.plan import Plan, Stored, family_of, is_of_product, plan
+from fullscript_pipeline.refresh.reads import Reads, stored_of
+from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.landing import Line
+
+THIN = "thin_lists"
 
 
 @dataclass(frozen=True)
 class Refreshed:
     """What a refresh did, and the patients whose rows and pages are to be rebuilt."""
 
-    reports: tuple[Report, ...]
-    patients: tuple[str, ...]
+    event_ids: tuple[str, ...] = ()
+    reports: tuple[Report, ...] = ()
+    patients: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were asked."""
+        return sum(report.requests for report in self.reports)
 
 
-def apply(target: Target, session: ClinicSession, event_ids: Sequence[str]) -> Refreshed:
-    """Reads the events' details, then each touched object once, then variants met for the first time."""
-    pull = Pull(target, "events_refresh")
-    reports = [events.load_events(pull, session, event_ids, [])]
-    seen = events.landed_details(pull)
-    touched = {
-        kind: events.touched(seen, prefix)
-        for kind, prefix in (
-            ("plans", "treatment_plan."),
-            ("orders", "order."),
-            ("patients", "patient."),
-            ("labs", "lab_order."),
-        )
-    }
-    if touched["plans"]:
-        reports.append(plans.read_plans(target, session, [], touched["plans"]))
-    reports += [
-        read_by_id(target, session, endpoint, table, touched[kind])
-        for kind, endpoint, table in (
-            ("patients", "patient", PATIENTS),
-            ("orders", "order", ORDERS),
-            ("labs", "lab_order", LAB_ORDERS),
-        )
-        if touched[kind]
-    ]
-    if touched["plans"] or touched["orders"]:
-        reports.append(variants.pull_unknown_variants(target, session))
+def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: Iterable[str] = ()) -> Refreshed:
+    """Handles these of the clinic's events (default: all that wait) unless that has been done.
+
+    Afterwards the caller rebuilds the patients' rows and pages, then calls `handled`.
+    """
+    clinic, wanted = session.clinic, set(event_ids)
+    waiting = store.pending_events(clinic.server, clinic.clinic_id)
+    waiting = [event for event in waiting if not wanted or event.event_id in wanted]
+    waiting = _without_moot(target, store, session, waiting)[:MOST_IDS]
+    if not waiting:
+        return Refreshed(patients=tuple(store.owed(clinic)))
     with target.warehouse.read() as con:
-        patients = _patients_of(con, session.clinic.clinic_id, touched)
-    return Refreshed(tuple(reports), tuple(patients))
+        chosen = plan(waiting, stored_of(con, clinic.clinic_id, _thin(store, clinic.server)), target.day)
+    if chosen.catalog_whole:
+        waiting = [event for event in waiting if not is_of_product(event)]
+    told, known, patient_of = _tell(target, session, store, waiting, chosen)
+    reads, reports = Reads(target, session, store), [told]
+    reads.products(known["products"])
+    reads.plans(known["plans"], patient_of)
+    reads.by_id("labs", known["labs"])
+    if reads.orders(known["orders"], chosen.orders_from) == "thin":
+        _note_thin(store, clinic.server, "orders")
+    if reads.patients(known["patients"], whole=chosen.patients_whole) == "thin":
+        _note_thin(store, clinic.server, "patients")
+        patient_events = [event for event in waiting if family_of(event) == "patients"]
+        each = plan(patient_events, Stored(thin=frozenset({"patients"})), target.day)
+        again, more, _ = _tell(target, session, store, patient_events, each)
+        reports.append(again)
+        reads.by_id("patients", more["patients"])
+    reports.append(reads.commit())
+    if known["plans"] or known["orders"] or chosen.orders_from:
+        reports.append(variants.pull_unknown_variants(target, session))
+    patients = tuple(dict.fromkeys([*reads.touched_patients(), *store.owed(clinic)]))
+    families = [family_of(event) or "unknown" for event in waiting]
+    counts = {family: families.count(family) for family in dict.fromkeys(families)}
+    return Refreshed(tuple(event.event_id for event in waiting), tuple(reports), patients, counts)
 
 
-def handled(store: StateStore, session: ClinicSession, event_ids: Sequence[str]) -> None:
-    """After everything is committed."""
-    store.mark_processed(session.clinic.server, session.clinic.clinic_id, event_ids)
+def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> None:
+    """After everything is committed and written: nobody needs to look at these again."""
+    clinic = session.clinic
+    store.mark_processed(clinic.server, clinic.clinic_id, refreshed.event_ids)
+    store.rebuilt(clinic, refreshed.patients)
+    settle_handled(store, clinic.server, set(refreshed.event_ids))
 
 
-def _patients_of(con: duckdb.DuckDBPyConnection, clinic_id: str, touched: dict[str, list[str]]) -> list[str]:
-    rows = con.execute(
-        """SELECT patient_id FROM core.treatment_plans WHERE clinic_id = $clinic AND treatment_plan_id IN $plans
-        UNION SELECT patient_id FROM core.orders WHERE clinic_id = $clinic AND order_id IN $orders
-        UNION SELECT patient_id FROM core.lab_orders WHERE clinic_id = $clinic AND lab_order_id IN $labs
-        UNION SELECT patient_id FROM core.patients WHERE clinic_id = $clinic AND patient_id IN $patients
-        ORDER BY 1""",
-        {"clinic": clinic_id, **touched},
-    ).fetchall()
-    return [patient for (patient,) in rows if patient is not None]
+def settle_handled(store: StateStore, server: str, event_ids: set[str]) -> None:
+    """Those of these events that came by webhook need no further look."""
+    for delivery in store.deliveries(["received"], with_body=False):
+        if delivery.server == server and delivery.event_id in event_ids:
+            store.settle(server, delivery.event_id, "handled", integration_id=delivery.integration_id)
+
+
+def _without_moot(
+    target: Target, store: StateStore, session: ClinicSession, waiting: Sequence[LedgerEvent]
+) -> list[LedgerEvent]:
+    """Without the product events that the catalog's own pull has answered since: those need no reading."""
+    if not any(is_of_product(event) for event in waiting):
+        return list(waiting)
+    last = products.read_since(target.warehouse, target.region)
+    moot = [e.event_id for e in waiting if is_of_product(e) and last and e.seen_at and e.seen_at < last]
+    store.mark_processed(session.clinic.server, session.clinic.clinic_id, moot)
+    return [event for event in waiting if event.event_id not in set(moot)]
+
+
+def _tell(
+    target: Target, session: ClinicSession, store: StateStore, waiting: Sequence[LedgerEvent], chosen: Plan
+) -> tuple[Report, dict[str, list[str]], dict[str, str]]:
+    """Reads the details, resolves products, commits the events.
+
+    Returns the report, the touched ids by family, and the patients of plans as far as the details tell.
+    """
+    pull = Pull(target, "events_refresh")
+    feeds.read_details(pull, session, chosen.details)
+    details = feeds.details_landed(pull)
+    seen = {one: feeds.event_of(line) for one, line in details.items()}
+    patient_of = dict(pair for line in details.values() if (pair := _plan_and_patient(line)))
+    found = products.resolve(pull, session, target.warehouse, waiting, details)
+    learned = [
+        replace(event, event_type=its.type or event.event_type, resource_id=its.resource_id, created_at=its.created_at)
+        for event in waiting
+        if (its := seen.get(event.event_id)) is not None and its.resource_id is not None
+    ]
+    listed = [feeds.ledger_line(event) for event in waiting]
+    report = feeds.load_events(pull, session, [], listed, found)
+    store.record_events(learned)
+    known = {family: list(ids) for family, ids in chosen.known.items()}
+    for event in learned:
+        if (family := family_of(event)) and event.resource_id:
+            known[family].append(event.resource_id)
+    known["products"] = list(found.values())
+    return report, {family: list(dict.fromkeys(ids)) for family, ids in known.items()}, patient_of
+
+
+def _plan_and_patient(line: Line) -> tuple[str, str] | None:
+    data = orjson.loads(line.record).get("data")
+    plan_of = data.get("treatment_plan", data) if isinstance(data, dict) else None
+    patient = plan_of.get("patient") if isinstance(plan_of, dict) else None
+    if not isinstance(plan_of, dict) or not isinstance(patient, dict) or not plan_of.get("id") or not patient.get("id"):
+        return None
+    return str(plan_of["id"]), str(patient["id"])
+
+
+def _thin(store: StateStore, server: str) -> frozenset[str]:
+    """Families whose lists were seen to come without what we need from this server."""
+    return frozenset((store.fact(f"{THIN}:{server}") or "").split())
+
+
+def _note_thin(store: StateStore, server: str, family: str) -> None:
+    store.set_fact(f"{THIN}:{server}", " ".join(sorted(_thin(store, server) | {family})))

@@ -1,13 +1,18 @@
-"""Looks at a clinic's event feeds: which events are new. Lists only, never fetches a detail, never opens DuckDB."""
+"""Looks at a clinic's event feeds: which events are new. Lists only, never fetches a detail, never opens DuckDB.
 
-import hashlib
-from collections.abc import Iterator
+A look reads each feed newest first and stops at a page that brings nothing new: one request a feed when nothing
+happened. What came late, or out of order, is found by the hourly reconcile, which reads to the end.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.events import feeds_of, since
+from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, refusals_of, since
+from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 # A run that was asked for this long ago and has not handled its events is taken for lost.
@@ -15,25 +20,22 @@ ASK_AGAIN_AFTER = timedelta(minutes=15)
 # Above this, a list of ids in a run's config is slower than pulling the whole cell.
 MOST_IDS = 1000
 # What a refresh acts on; other events only wait for the daily pull.
-ACTED_ON = ("order.placed", "treatment_plan.", "patient.", "lab_order.")
+ACTED_ON = ("order.", "treatment_plan.", "patient.", "lab_order.", "product.")
+NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one look found: the events to handle, and a name for handling exactly these."""
+    """The events of a clinic that are to be handled now; `seen` is how many were new in this look.
+
+    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog.
+    """
 
     clinic_key: str
     event_ids: tuple[str, ...]
-
-    @property
-    def whole_cell(self) -> bool:
-        """So much happened that the daily pull is cheaper."""
-        return len(self.event_ids) > MOST_IDS
-
-    @property
-    def name(self) -> str:
-        """The same events give the same name: asking twice starts one run."""
-        return hashlib.sha256("\n".join(sorted(self.event_ids)).encode()).hexdigest()[:16]
+    whole_cell: bool = False
+    catalog: bool = False
+    seen: int = 0
 
 
 def look(session: ClinicSession, store: StateStore) -> Round | None:
@@ -41,36 +43,105 @@ def look(session: ClinicSession, store: StateStore) -> Round | None:
 
     The first look at a clinic that has never been pulled returns None: the daily pull comes first.
     """
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    if store.cursor(server, clinic_id, "order_events") is None:
+    if not was_pulled(store, session.clinic):
         return None
-    for feed in feeds_of(session.clinic.region):
-        if feed == "product_events":
-            continue
-        listed = {event.event_id: event for event in _listed(session, store, feed)}
-        unseen = store.unseen_events(server, clinic_id, listed)
-        store.record_events(listed[event_id] for event_id in unseen)
-    waiting = [event for event in store.pending_events(server, clinic_id) if _is_due(event)]
-    if not waiting:
+    note_lost_span(store, session, clock.now().date())
+    seen = sum(note_new(session, store, feed) for feed in feeds_to_look_at(store, session.clinic))
+    return waiting(store, session.clinic, seen)
+
+
+def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0) -> Round | None:
+    """The events of a clinic that are due: seen, not handled, and no run asked for in the last minutes."""
+    due = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_due(event)]
+    if not due:
         return None
-    return Round(session.clinic.clinic_key, tuple(event.event_id for event in waiting))
+    of_products = sum(is_of_product(event) for event in due)
+    many = len(due) - of_products > MOST_IDS
+    ids = tuple(event.event_id for event in due)
+    return Round(
+        clinic.clinic_key,
+        ids if many else ids[:MOST_IDS],
+        whole_cell=many,
+        catalog=of_products > MOST_PRODUCT_EVENTS,
+        seen=seen,
+    )
 
 
-def asked(store: StateStore, session: ClinicSession, found: Round) -> None:
-    """A run was asked for: its events wait for it."""
-    run = f"{found.name}@{clock.real_now().isoformat()}"
-    store.mark_asked(session.clinic.server, session.clinic.clinic_id, found.event_ids, run)
+def asked(store: StateStore, clinic: ClinicRef, found: Round) -> str:
+    """A run was asked for: its events wait for it. Returns the run's name, another each time."""
+    run = f"{found.clinic_key}@{clock.real_now().isoformat()}"
+    store.mark_asked(clinic.server, clinic.clinic_id, found.event_ids, run)
+    return run
 
 
-def _listed(session: ClinicSession, store: StateStore, feed: str) -> Iterator[LedgerEvent]:
-    clinic = session.clinic
+def was_pulled(store: StateStore, clinic: ClinicRef) -> bool:
+    """Whether the clinic has had its first daily pull."""
+    return store.cursor(clinic.server, clinic.clinic_id, "order_events") is not None
+
+
+def feeds_to_look_at(store: StateStore, clinic: ClinicRef) -> list[str]:
+    """A region's products are watched through one of its clinics; clinic keys by the reconcile only."""
+    feeds = [feed for feed in feeds_of(clinic.region) if feed not in {"product_events", "clinic_key_events"}]
+    return [*feeds, "product_events"] if speaker(store, clinic.server) == clinic.clinic_id else feeds
+
+
+def speaker(store: StateStore, server: str) -> str | None:
+    """The clinic id through which the products of a server's region are watched."""
+    day = clock.now().date()
+    for clinic in store.clinics():
+        fit = (clinic.server, clinic.status) == (server, "ok") and was_pulled(store, clinic)
+        if fit and store.unavailable(clinic, "product_events", day) is None:
+            return clinic.clinic_id
+    return None
+
+
+def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: bool = False) -> int:
+    """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known."""
+    clinic, today = session.clinic, clock.now().date()
+    if store.unavailable(clinic, feed, today) is not None:
+        return 0
+    new = 0
     try:
-        for page in session.pages(feed, {}, since(store, session, feed)):
-            for row in page.records:
-                kind, created = row.get("type"), row.get("created_at")
-                yield LedgerEvent(clinic.server, clinic.clinic_id, str(row["id"]), kind, None, created)
-    except (ScopeError, NotFound):
-        return
+        for rows in _listed(session, {**since(store, session, feed), **NEWEST_FIRST}, feed):
+            events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
+            unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
+            store.record_events(events[event_id] for event_id in unseen)
+            new += len(unseen)
+            if not whole and not unseen and _newest_first(rows):
+                break
+    except refusals_of(feed) as refusal:
+        store.note_unavailable(clinic, feed, today, str(refusal))
+        return 0
+    if (store.cursor(clinic.server, clinic.clinic_id, feed) or "") < today.isoformat():
+        store.set_cursor(clinic.server, clinic.clinic_id, feed, today.isoformat())
+    return new
+
+
+def _listed(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[list[dict[str, Any]]]:
+    for page in session.pages(feed, {}, params):
+        yield [row for row in page.records if row.get("id") not in {None, ""}]
+
+
+def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
+    kind, created = row.get("type"), row.get("created_at")
+    return LedgerEvent(
+        clinic.server,
+        clinic.clinic_id,
+        str(row["id"]),
+        str(kind) if kind else None,
+        None,
+        str(created) if created else None,
+        feed=feed,
+    )
+
+
+def _newest_first(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether the server did sort them. Without times, or with one time for all, nobody can tell what lies behind."""
+    times = [row.get("created_at") for row in rows]
+    if not all(isinstance(one, str) for one in times):
+        return False
+    written = [str(one) for one in times]
+    return bool(written) and written == sorted(written, reverse=True) and written[0] > written[-1]
 
 
 def _is_due(event: LedgerEvent) -> bool:

@@ -1,4 +1,4 @@
-"""Writes a clinic's adherence pages from the marts: patient pages, the clinic's list, a list per practitioner, a CSV.
+"""Writes a clinic's adherence pages from the marts: patient pages, lists of patients, the rows for a spreadsheet.
 
 What does not belong here: computing the marts, and deciding when pages are written (orchestration, command line).
 """
@@ -14,7 +14,7 @@ import duckdb
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import clinic as lists
 from fullscript_pipeline.reports import data
-from fullscript_pipeline.reports.export import clinic_csv
+from fullscript_pipeline.reports.export import clinic_csv, clinic_rows, clinic_workbook
 from fullscript_pipeline.reports.patient import patient_page
 from fullscript_pipeline.reports.policy import ReportPolicy
 from fullscript_pipeline.reports.setting import Setting
@@ -76,7 +76,9 @@ def write_adherence_pages(
             progress(done, len(people))
     _remove_stale(store, key, written, patient_ids)
     clinic_page, list_size = _write_lists(con, store, setting)
-    size += store.write(store.path_for_export(key), clinic_csv(con, clinic_id, policy))
+    rows = clinic_rows(con, clinic_id, policy)
+    size += store.write(store.path_for_export(key), clinic_csv(rows))
+    size += store.write(store.path_for_export(key, "xlsx"), clinic_workbook(rows, setting))
     return PagesWritten(clinic_page, len(written), size + list_size)
 
 

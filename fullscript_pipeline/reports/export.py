@@ -1,18 +1,23 @@
-"""The clinic's rows as one CSV file, for people who sort and filter in a spreadsheet.
+"""The clinic's rows as a CSV file and as a workbook, for people who sort and filter in a spreadsheet.
 
 The same words and whole percents as on the pages; no cell can start a formula. What does not belong here: HTML.
 """
 
 import csv
 import io
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
 from importlib import resources
 from typing import Any
 
 import duckdb
+import xlsxwriter
 
 from fullscript_pipeline.reports import text, words
 from fullscript_pipeline.reports.data import full_name
 from fullscript_pipeline.reports.policy import ReportPolicy
+from fullscript_pipeline.reports.setting import Setting
 
 COLUMNS = (
     "patient", "date_of_birth", "practitioner", "product", "brand", "status", "last_ordered", "supply_until",
@@ -20,19 +25,65 @@ COLUMNS = (
     "dosage", "could_not_measure_because", "notes", "as_of", "patient_id", "treatment_plan_id", "product_id",
 )  # fmt: skip
 _FORMULA = frozenset("=+-@|%＝＋－＠")
+_WIDTHS = {"patient": 24, "practitioner": 22, "product": 30, "dosage": 36, "could_not_measure_because": 40, "notes": 40}
+# What Excel takes.
+LONGEST_CELL = 32_000
+_NOT_XML = re.compile("[\ufffe\uffff]")
+Row = tuple[object, ...]
 
 
-def clinic_csv(con: duckdb.DuckDBPyConnection, clinic_id: str, policy: ReportPolicy) -> str:
-    """A header and a row per patient, plan and product, ordered by name; with a byte order mark, for spreadsheets."""
+def clinic_rows(con: duckdb.DuckDBPyConnection, clinic_id: str, policy: ReportPolicy) -> list[Row]:
+    """A row per patient, plan and product, ordered by name: the values of COLUMNS."""
     sql = resources.files(__package__).joinpath("sql", "export.sql").read_text(encoding="utf-8")
     found = con.execute(sql, {"clinic": clinic_id})
     names = [column[0] for column in found.description or []]
+    rows: list[Row] = []
+    while some := found.fetchmany(2000):
+        rows += (_values(dict(zip(names, one, strict=True)), policy) for one in some)
+    return rows
+
+
+def clinic_csv(rows: Iterable[Row]) -> str:
+    """A header and the rows; with a byte order mark, for spreadsheets."""
     file = io.StringIO()
     file.write("\ufeff")
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    while rows := found.fetchmany(2000):
-        writer.writerows(_cells(dict(zip(names, row, strict=True)), policy) for row in rows)
+    writer.writerows([cell(value) for value in row] for row in rows)
+    return file.getvalue()
+
+
+def clinic_workbook(rows: Sequence[Row], setting: Setting) -> bytes:
+    """The same rows as an Excel workbook: days are days, numbers are numbers, texts are never formulas or links.
+
+    A second sheet says of which day the rows are, and what they cannot tell.
+    """
+    file = io.BytesIO()
+    # In memory: the library's temporary files would hold health data in the clear.
+    book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book.set_properties({"created": setting.rendered_at.replace(tzinfo=None), "title": "Supply by orders"})
+    bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
+    # Shown as text even after somebody edits the cell.
+    guarded = book.add_format({"quote_prefix": True})
+    sheet = book.add_worksheet("supply")
+    sheet.freeze_panes(1, 1)
+    sheet.autofilter(0, 0, max(1, len(rows)), len(COLUMNS) - 1)
+    for place, name in enumerate(COLUMNS):
+        sheet.write_string(0, place, name, bold)
+        sheet.set_column(place, place, _WIDTHS.get(name, 14))
+    for number, row in enumerate(rows, start=1):
+        for place, value in enumerate(row):
+            if isinstance(value, int):
+                sheet.write_number(number, place, value)
+            elif isinstance(value, date) and value.year > 1900:
+                sheet.write_datetime(number, place, value, day)
+            elif value is not None and (words := _plain(value)):
+                sheet.write_string(number, place, words, guarded if _is_formula(words) else None)
+    about = book.add_worksheet("about")
+    about.set_column(0, 0, 120)
+    for number, sentence in enumerate(_about(setting)):
+        about.write_string(number, 0, sentence)
+    book.close()
     return file.getvalue()
 
 
@@ -41,13 +92,33 @@ def cell(value: object) -> str:
     if not isinstance(value, str):
         return "" if value is None else str(value)
     plain = text.clean(value)
-    return f"'{plain}" if plain.lstrip()[:1] in _FORMULA or plain.startswith(("\t", "\r", "\n")) else plain
+    return f"'{plain}" if _is_formula(plain) else plain
 
 
-def _cells(row: dict[str, Any], policy: ReportPolicy) -> list[str]:
+def _is_formula(plain: str) -> bool:
+    return plain.lstrip()[:1] in _FORMULA or plain.startswith(("\t", "\r", "\n"))
+
+
+def _plain(value: object) -> str:
+    """As much text as a cell holds, without what an XML file cannot hold."""
+    return _NOT_XML.sub("", text.clean(str(value)))[:LONGEST_CELL]
+
+
+def _about(setting: Setting) -> list[str]:
+    return [
+        f"{setting.clinic.name or setting.clinic.clinic_key}: supply by orders, as of the end of "
+        f"{text.day(setting.as_of)} ({setting.zone.key}).",
+        f"Last successful pull: {setting.pulled}. Made {setting.made}.",
+        *([setting.stale] if setting.stale else []),
+        text.LIMITS,
+        setting.policy.sentence(),
+    ]
+
+
+def _values(row: dict[str, Any], policy: ReportPolicy) -> Row:
     verdict = words.verdict(row["status"], row["days_late"], row["due_in_days"], policy)
     is_unmeasured = row["measurable"] not in {"ok", "range"}
-    values = (
+    return (
         full_name(row["first_name"], row["last_name"]),
         row["date_of_birth"],
         full_name(row["practitioner_first"], row["practitioner_last"]),
@@ -71,4 +142,3 @@ def _cells(row: dict[str, Any], policy: ReportPolicy) -> list[str]:
         row["treatment_plan_id"],
         row["product_id"],
     )
-    return [cell(value) for value in values]

@@ -4,7 +4,7 @@ What does not belong here: figures. The page holds no health data.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,15 +14,24 @@ from fullscript_pipeline.reports.templating import render
 
 
 def write_index(
-    store: ReportStore, *, rendered_at: datetime, time_zone: ZoneInfo, clinic_names: Mapping[str, str] | None = None
+    store: ReportStore,
+    *,
+    rendered_at: datetime,
+    time_zone: ZoneInfo,
+    clinic_names: Mapping[str, str] | None = None,
+    past: date | None = None,
 ) -> Path:
-    """Write `<root>/index.html`; `clinic_names` by clinic_key, the key stands where a name is missing."""
+    """Write `<root>/index.html`; `clinic_names` by clinic_key, the key stands where a name is missing. `past`: the
+    store is that of an earlier day (`ReportStore.of_day`).
+    """
     names = {file_id(key): name for key, name in (clinic_names or {}).items()}
     days = {region: store.digest_days(region) for region in store.regions()}
     html = render(
         "index.html.j2",
         made=text.moment(rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
+        past=past,
+        earlier=store.earlier_days(),
         regions=[(region, next(iter(found), None), len(found)) for region, found in days.items()],
     )
     path = store.path_for_index()

@@ -35,7 +35,7 @@ def keep_pages(store: ReportStore, clinic_key: str, day: date, *, keep_days: int
             os.fdopen(handle, "wb") as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         ):
-            for path in sorted(path for path in source.rglob("*") if path.suffix in {".html", ".csv"}):
+            for path in sorted(path for path in source.rglob("*") if path.suffix in {".html", ".csv", ".xlsx"}):
                 archive.write(path, path.relative_to(source))
         temporary.replace(kept)
     except OSError as error:

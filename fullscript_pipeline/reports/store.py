@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -25,11 +25,28 @@ def file_id(opaque: str) -> str:
     return "x-" + hashlib.sha256(opaque.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
+def _days(paths: Iterable[Path], named: Callable[[Path], str]) -> list[date]:
+    """The days that paths are named after, newest first; other names are left out."""
+    days: list[date] = []
+    for path in paths:
+        with suppress(ValueError):
+            days.append(date.fromisoformat(named(path)))
+    return sorted(days, reverse=True)
+
+
 class ReportStore:
     """Pages under one root. Every write is a temporary file and a rename: a reader sees the old page or the new."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def of_day(self, day: date) -> "ReportStore":
+        """A store of its own for pages of an earlier day, below this one."""
+        return ReportStore(self.root / "as-of" / day.isoformat())
+
+    def earlier_days(self) -> list[date]:
+        """The earlier days that have pages, newest first."""
+        return _days(self.root.glob("as-of/*/index.html"), lambda path: path.parent.name)
 
     def path_for_index(self) -> Path:
         """The page that links to everything there is."""
@@ -39,9 +56,9 @@ class ReportStore:
         """The clinic's list of patients; further pages from the second on."""
         return self._clinic(clinic_key) / ("index.html" if page == 1 else f"page-{page}.html")
 
-    def path_for_export(self, clinic_key: str) -> Path:
-        """The clinic's rows as CSV."""
-        return self._clinic(clinic_key) / "supply.csv"
+    def path_for_export(self, clinic_key: str, suffix: str = "csv") -> Path:
+        """The clinic's rows for a spreadsheet: `csv` or `xlsx`."""
+        return self._clinic(clinic_key) / f"supply.{suffix}"
 
     def path_for_practitioner(self, clinic_key: str, practitioner_id: str, page: int = 1) -> Path:
         """The same list for one practitioner."""
@@ -64,12 +81,12 @@ class ReportStore:
         """A brand's page; with the suffix `atom` its feed."""
         return self.root / "catalog" / file_id(region) / "brands" / f"{file_id(brand_id)}.{suffix}"
 
-    def write(self, path: Path, text: str) -> int:
-        """Replace `path` (below the root) by `text`; the number of bytes written.
+    def write(self, path: Path, content: str | bytes) -> int:
+        """Replace `path` (below the root) by `content`; the number of bytes written.
 
         Raises ConfigurationError when the folder cannot be written.
         """
-        data = text.encode("utf-8", "replace")
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         temporary = path.parent / f".writing-{secrets.token_hex(6)}"
         try:
             self._folder(path.parent)
@@ -104,11 +121,7 @@ class ReportStore:
 
     def digest_days(self, region: str) -> list[date]:
         """The days of a region's digests, newest first."""
-        days: list[date] = []
-        for path in (self.root / "catalog" / file_id(region)).glob("*.html"):
-            with suppress(ValueError):
-                days.append(date.fromisoformat(path.stem))
-        return sorted(days, reverse=True)
+        return _days((self.root / "catalog" / file_id(region)).glob("*.html"), lambda path: path.stem)
 
     def _clinic(self, clinic_key: str) -> Path:
         return self.root / "clinics" / file_id(clinic_key)

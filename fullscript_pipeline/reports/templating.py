@@ -65,5 +65,6 @@ def _environment() -> Environment:
         day=text.day,
         count=text.count,
         shorten=text.shorten,
+        limits_sentence=text.LIMITS,
     )
     return environment

@@ -10,6 +10,10 @@ from zoneinfo import ZoneInfo
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DASH = "–"
+LIMITS = (
+    "Based on Fullscript orders only. Buying does not show taking; purchases elsewhere, samples and shared bottles are "
+    "not seen, so every share is a lower estimate."
+)
 
 # Control characters, and the bidi embeddings, overrides and isolates that can make one text pose as another. Emoji
 # joiners and the plain left/right marks of names stay.

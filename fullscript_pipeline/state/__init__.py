@@ -1,11 +1,12 @@
-"""The small operational store (SQLite): clinics, tokens, event ledger, feed positions, request budget.
+"""The small operational store (SQLite): clinics, tokens, event ledger, webhook inbox, feed positions, request budget.
 
 It uses `api`'s public types and knows nothing of Dagster or the warehouse.
 """
 
 from fullscript_pipeline.state.clinics import Clinic
+from fullscript_pipeline.state.inbox import Delivery, DeliveryState
 from fullscript_pipeline.state.ledger import LedgerEvent
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.store import StateStore
 
-__all__ = ["Clinic", "LedgerEvent", "RequestBudget", "StateStore"]
+__all__ = ["Clinic", "Delivery", "DeliveryState", "LedgerEvent", "RequestBudget", "StateStore"]

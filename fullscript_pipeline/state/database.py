@@ -5,11 +5,13 @@ what it read cannot change under it, and waits a bounded time for others. What d
 """
 
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -19,6 +21,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.state.schema import MIGRATIONS
 
 _BUSY_SECONDS = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.016
 
 
 class Database:
@@ -56,6 +59,13 @@ class Database:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def outside_transactions(self) -> Iterator[sqlite3.Connection]:
+        """A plain connection for what SQLite does in no transaction: VACUUM, checkpoints, its backup."""
+        with self._told(), closing(sqlite3.connect(self.path, timeout=self._busy_seconds)) as connection:
+            connection.isolation_level = None
+            yield connection
+
     def _make_private_file(self) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,7 +97,10 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
-            connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+            if connection.get_execution_options().get("begin") != "IMMEDIATE":
+                connection.exec_driver_sql("BEGIN DEFERRED")
+                return
+            _take_write_lock(connection.connection.driver_connection, self._busy_seconds)
 
         return engine
 
@@ -145,6 +158,29 @@ def _create(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _take_write_lock(connection: Any, seconds: float) -> None:
+    """BEGIN IMMEDIATE, tried every few milliseconds.
+
+    SQLite's own wait looks only ten times a second after a while: beside a busy writer, the webhook receiver would
+    wait for half a second and more.
+    """
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as problem:
+                if "locked" not in str(problem) or time.monotonic() > deadline:
+                    raise
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - so that those who wait do not move in step
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
 
 def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Encrypts what must not lie in the state store as plain text: the tokens.
+"""Encrypts what must not lie in the state store as plain text: the tokens, the webhooks' bodies and their path.
 
 The setting is one key or several, comma separated: the first encrypts, all decrypt, so that keys can be rotated. A
 key is a Fernet key (44 characters of URL-safe base64) or any other text, from which one is derived. What does not
@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import encryption_keys
 
-_PLAIN = "plain:"
-_SEALED = "fernet:"
+_PLAIN = b"plain:"
+_SEALED = b"fernet:"
 SETTING = "FULLSCRIPT_ENCRYPTION_KEY"
 
 
 class Keyring:
-    """Seals and opens short secrets. Without a key they are kept as they are, marked so."""
+    """Seals and opens secrets, text or bytes. Without a key they are kept as they are, marked so."""
 
     def __init__(self, setting: str | None) -> None:
         keys = encryption_keys(setting)
@@ -29,23 +29,31 @@ class Keyring:
 
     def seal(self, secret: str) -> str:
         """`secret` as it may be stored."""
-        return f"{_SEALED}{self._fernet.encrypt(secret.encode()).decode()}" if self._fernet else f"{_PLAIN}{secret}"
+        return self.seal_bytes(secret.encode()).decode()
 
     def open(self, stored: str) -> str:
         """The secret in `stored`. Raises ConfigurationError when it was sealed with a key we do not have."""
+        return self.open_bytes(stored.encode()).decode()
+
+    def seal_bytes(self, secret: bytes) -> bytes:
+        """The same for bytes."""
+        return _SEALED + self._fernet.encrypt(secret) if self._fernet else _PLAIN + secret
+
+    def open_bytes(self, stored: bytes) -> bytes:
+        """The same for bytes."""
         if stored.startswith(_PLAIN):
             return stored.removeprefix(_PLAIN)
         if self._fernet is None:
             raise ConfigurationError(
-                f"The tokens in the state store are encrypted and {SETTING} is not set: set it to the key they were "
-                "saved with."
+                f"Tokens and webhooks in the state store are encrypted and {SETTING} is not set: set it to the key "
+                "they were saved with."
             )
         try:
-            return self._fernet.decrypt(stored.removeprefix(_SEALED).encode()).decode()
+            return self._fernet.decrypt(stored.removeprefix(_SEALED))
         except InvalidToken:
             raise ConfigurationError(
-                f"The tokens in the state store were saved with another key than {SETTING} holds now: set the former "
-                "key, or list both, comma separated, the new one first."
+                f"Tokens and webhooks in the state store were saved with another key than {SETTING} holds now: set the "
+                "former key, or list both, comma separated, the new one first."
             ) from None
 
 

@@ -6,26 +6,31 @@ asked for. What does not belong here: reading feeds, deciding what to fetch (`re
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.schema import availability, cursors, events, facts
+from fullscript_pipeline.state.schema import availability, cursors, events, facts, owed_patients
 
 SeenBy = Literal["feed", "webhook", "delivery"]
 Kind = Literal["sandbox", "production"]
 _AT_ONCE = 500  # SQLite bounds the number of values in one statement
+# The vendor's feeds reach 30 days back; an id is remembered a little longer than it can be listed.
+KEPT = timedelta(days=35)
 
 
 @dataclass(frozen=True)
 class LedgerEvent:
-    """An event as the ledger knows it. `clinic_id` is '' where the vendor gives none (product.created)."""
+    """An event as the ledger knows it. `clinic_id` is whose feed or receiver told of it; `feed` the endpoint's name.
+
+    `resource_id` is known when a webhook or a delivery brought the payload: then no detail needs to be asked for.
+    """
 
     server: str
     clinic_id: str
@@ -37,6 +42,7 @@ class LedgerEvent:
     seen_at: datetime | None = None
     asked_run: str | None = None
     processed_at: datetime | None = None
+    feed: str | None = None
 
 
 class EventLedger:
@@ -55,14 +61,64 @@ class EventLedger:
         return [event_id for event_id in wanted if event_id not in seen]
 
     def record_events(self, new: Iterable[LedgerEvent]) -> int:
-        """Add events; one that is there already stays as it is. The number added."""
+        """Add events; one that is there already only learns its type and object. The number added."""
         moment = clock.now()
         rows = [_event_row(event, moment) for event in new]
         added = 0
         with self.db.write() as connection:
             for row in rows:
-                added += connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
+                there = connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
+                added += there
+                for name in ("event_type", "resource_id", "created_at") if not there else ():
+                    if row[name] is not None:
+                        known = _these(row["server"], row["clinic_id"], [row["event_id"]]) & events.c[name].is_(None)
+                        connection.execute(update(events).where(known).values({name: row[name]}))
         return added
+
+    def event(self, server: str, clinic_id: str, event_id: str) -> LedgerEvent | None:
+        """One event of the ledger."""
+        with self.db.read() as connection:
+            row = connection.execute(select(events).where(_these(server, clinic_id, [event_id]))).first()
+        return _event(row) if row else None
+
+    def events_seen(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
+        """Events that were first seen at `since` or later, the oldest first."""
+        query = (
+            select(events)
+            .where(events.c.server == server, events.c.clinic_id == clinic_id, events.c.seen_at >= since.isoformat())
+            .order_by(events.c.seen_at, events.c.event_id)
+        )
+        with self.db.read() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def forget_old_events(self) -> int:
+        """Drops handled events that no feed can list again. The number dropped."""
+        oldest = (clock.now() - KEPT).isoformat()
+        with self.db.write() as connection:
+            gone = connection.execute(
+                delete(events).where(events.c.seen_at < oldest, events.c.processed_at.is_not(None))
+            )
+        return int(gone.rowcount)
+
+    def owe(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
+        """These patients' rows and pages are to be rebuilt, whatever becomes of this process."""
+        with self.db.write() as connection:
+            for patient in patients:
+                row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "patient_id": patient}
+                connection.execute(insert(owed_patients).values(row).on_conflict_do_nothing())
+
+    def owed(self, clinic: ClinicRef) -> list[str]:
+        """Patients whose rows and pages are to be rebuilt."""
+        query = select(owed_patients.c.patient_id).where(_owed_by(clinic)).order_by(owed_patients.c.patient_id)
+        with self.db.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def rebuilt(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
+        """Their rows and pages are there."""
+        with self.db.write() as connection:
+            for some in _chunks(list(patients)):
+                these = _owed_by(clinic) & owed_patients.c.patient_id.in_(some)
+                connection.execute(delete(owed_patients).where(these))
 
     def mark_asked(self, server: str, clinic_id: str, event_ids: Iterable[str], run: str) -> None:
         """A run (or batch) called `run` was asked to handle them."""
@@ -148,6 +204,10 @@ def _these(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnEleme
     return (events.c.server == server) & (events.c.clinic_id == clinic_id) & events.c.event_id.in_(event_ids)
 
 
+def _owed_by(clinic: ClinicRef) -> ColumnElement[bool]:
+    return (owed_patients.c.server == clinic.server) & (owed_patients.c.clinic_id == clinic.clinic_id)
+
+
 def _chunks(values: list[str]) -> Iterable[list[str]]:
     return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
 
@@ -164,6 +224,7 @@ def _event_row(event: LedgerEvent, moment: datetime) -> dict[str, Any]:
         "seen_by": event.seen_by,
         "asked_run": event.asked_run,
         "processed_at": event.processed_at.isoformat() if event.processed_at else None,
+        "feed": event.feed,
     }
 
 
@@ -179,4 +240,5 @@ def _event(row: Row[Any]) -> LedgerEvent:
         seen_at=datetime.fromisoformat(row.seen_at),
         asked_run=row.asked_run,
         processed_at=datetime.fromisoformat(row.processed_at) if row.processed_at else None,
+        feed=row.feed,
     )

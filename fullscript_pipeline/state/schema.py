@@ -76,6 +76,14 @@ events = Table(
     Column("event_id", Text, primary_key=True),
     Column("event_type", Text), Column("resource_id", Text), Column("created_at", Text),
     Column("seen_at", Text), Column("seen_by", Text), Column("asked_run", Text), Column("processed_at", Text),
+    Column("feed", Text),
+)  # fmt: skip
+
+# Patients whose rows and pages are to be rebuilt: noted before the data is committed, gone when the pages are there.
+owed_patients = Table(
+    "owed_patients", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("patient_id", Text, primary_key=True),
 )  # fmt: skip
 
 cursors = Table(
@@ -84,12 +92,15 @@ cursors = Table(
     Column("feed", Text, primary_key=True), Column("position", Text), Column("updated_at", Text),
 )  # fmt: skip
 
-# Deliveries as received, byte for byte. state: received, handled, ignored, failed
+# Deliveries in the order in which they came, the body byte for byte (sealed when there is a key). state: received,
+# handled, ignored, failed. receipts: how often it came; tries: how often somebody tried to handle it. integration_id
+# and clinic_id '' = none given.
 webhook_inbox = Table(
     "webhook_inbox", metadata,
-    Column("server", Text, primary_key=True), Column("event_id", Text, primary_key=True),
-    Column("body", LargeBinary), Column("headers", Text), Column("received_at", Text),
-    Column("state", Text), Column("state_reason", Text), Column("updated_at", Text),
+    Column("number", Integer, primary_key=True), Column("server", Text), Column("event_id", Text),
+    Column("integration_id", Text), Column("clinic_id", Text), Column("event_type", Text), Column("created_at", Text),
+    Column("body", LargeBinary), Column("headers", Text), Column("received_at", Text), Column("receipts", Integer),
+    Column("state", Text), Column("state_reason", Text), Column("tries", Integer), Column("updated_at", Text),
 )  # fmt: skip
 
 # Facts about this data directory: kind (sandbox or production), made_by_demo, ...
@@ -131,5 +142,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE token_failures (server TEXT NOT NULL, clinic_id TEXT NOT NULL, failed_s REAL NOT NULL,"
         " asked TEXT NOT NULL, PRIMARY KEY (server, clinic_id))",
+    ),
+    (
+        "ALTER TABLE events ADD COLUMN feed TEXT",
+        "CREATE TABLE owed_patients (server TEXT NOT NULL, clinic_id TEXT NOT NULL, patient_id TEXT NOT NULL,"
+        " PRIMARY KEY (server, clinic_id, patient_id))",
+    ),
+    (
+        "ALTER TABLE webhook_inbox RENAME TO webhook_inbox_1",
+        "CREATE TABLE webhook_inbox (number INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL,"
+        " event_id TEXT NOT NULL, integration_id TEXT NOT NULL, clinic_id TEXT NOT NULL, event_type TEXT,"
+        " created_at TEXT, body BLOB NOT NULL, headers TEXT NOT NULL, received_at TEXT NOT NULL,"
+        " receipts INTEGER NOT NULL, state TEXT NOT NULL, state_reason TEXT, tries INTEGER NOT NULL,"
+        " updated_at TEXT NOT NULL, UNIQUE (server, event_id, integration_id))",
+        "INSERT INTO webhook_inbox (server, event_id, integration_id, clinic_id, body, headers, received_at, receipts,"
+        " state, state_reason, tries, updated_at) SELECT server, event_id, '', '', body, headers, received_at, 1,"
+        " state, state_reason, 0, updated_at FROM webhook_inbox_1",
+        "DROP TABLE webhook_inbox_1",
+        "CREATE INDEX webhook_inbox_waiting ON webhook_inbox (state, number)",
     ),
 )

@@ -1,7 +1,8 @@
 """The operational store as others see it: one object over one SQLite file.
 
-"State decides what to fetch, DuckDB what is true": nothing here is data about patients, and all of it may be behind
-the warehouse, never ahead. What does not belong here: queries (a module per subject), HTTP, Dagster.
+"State decides what to fetch, DuckDB what is true": nothing here is data about patients, but for webhook bodies (sealed)
+that wait to be handled, and all of it may be behind the warehouse, never ahead. What does not belong here: queries (a
+module per subject), HTTP, Dagster.
 """
 
 import hashlib
@@ -15,12 +16,13 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.clinics import ClinicRecords
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.grants import GrantRecords
+from fullscript_pipeline.state.inbox import WebhookInbox
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.ledger import EventLedger
 from fullscript_pipeline.state.requests import RequestBudget
 
 
-class StateStore(ClinicRecords, GrantRecords, EventLedger):
+class StateStore(ClinicRecords, GrantRecords, EventLedger, WebhookInbox):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
     `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of

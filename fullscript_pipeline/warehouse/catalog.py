@@ -1,9 +1,18 @@
 """The region's catalog and each clinic's categories. What does not belong here: how products are found (extraction)."""
 
-from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, decimal, flag, text
+from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, decimal, flag, integer, text
 
+# `available` and `clinic_permitted` come from the two filtered listings; permitted: to any of the region's clinics.
 BRANDS = Table(
-    "brands", "region", key=("brand_id",), history=True, columns=(text("name"), text("prefix"), text("status"))
+    "brands",
+    "region",
+    key=("brand_id",),
+    history=True,
+    columns=(text("name"), text("prefix"), text("status"), flag("available"), flag("clinic_permitted")),
+)
+
+CLINIC_BRANDS = Table(
+    "clinic_brands", "clinic", key=("brand_id",), columns=(Column("brand_name", Kind.TEXT, ("name",)),)
 )
 
 VARIANTS = Table(
@@ -70,4 +79,19 @@ CATEGORY_PRODUCTS = Table(
     "clinic",
     key=("category_id", "product_id"),
     columns=(Column("product_name", Kind.TEXT, ("name",)),),
+)
+
+# Opt-in: which products the vendor names as similar, most similar first, and what it found for a query.
+SIMILAR_PRODUCTS = Table(
+    "similar_products",
+    "region",
+    key=("product_id", "similar_product_id"),
+    columns=(integer("place"), Column("similar_product_name", Kind.TEXT, ("name",))),
+)
+
+PRODUCT_SEARCHES = Table(
+    "product_searches",
+    "region",
+    key=("query", "product_id"),
+    columns=(integer("place"), Column("product_name", Kind.TEXT, ("name",))),
 )

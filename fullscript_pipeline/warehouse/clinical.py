@@ -3,6 +3,7 @@
 from fullscript_pipeline.warehouse.tables import (
     Child,
     Column,
+    Kind,
     Table,
     day,
     decimal,
@@ -71,26 +72,76 @@ PATIENTS = Table(
     untyped=("metadata",),
 )
 
-RECOMMENDATIONS = Table(
-    "recommendations",
-    "clinic",
-    key=("treatment_plan_id", "position"),
-    by_position=True,
-    history=True,
-    columns=(
-        text("variant_id"),
-        integer("units_to_purchase"),
-        flag("refill"),
-        text("take_with"),
-        text("dosage_amount", "dosage.amount", "dosage.recommended_amount"),
-        text("dosage_frequency", "dosage.frequency", "dosage.recommended_frequency"),
-        text("dosage_duration", "dosage.duration", "dosage.recommended_duration"),
-        text("dosage_format", "dosage.format"),
-        text("dosage_additional_info", "dosage.additional_info"),
-        texts("dosage_time_of_day", "dosage.time_of_day"),
-    ),
-    untyped=("dosage",),
-)
+
+def recommendations(name: str, parent: str, *, history: bool) -> Table:
+    """The lines of a plan or of a protocol, in the vendor's order."""
+    return Table(
+        name,
+        "clinic",
+        key=(parent, "position"),
+        by_position=True,
+        history=history,
+        columns=(
+            text("variant_id"),
+            integer("units_to_purchase"),
+            flag("refill"),
+            text("take_with"),
+            text("dosage_amount", "dosage.amount", "dosage.recommended_amount"),
+            text("dosage_frequency", "dosage.frequency", "dosage.recommended_frequency"),
+            text("dosage_duration", "dosage.duration", "dosage.recommended_duration"),
+            text("dosage_format", "dosage.format"),
+            text("dosage_additional_info", "dosage.additional_info"),
+            texts("dosage_time_of_day", "dosage.time_of_day"),
+        ),
+        untyped=("dosage",),
+    )
+
+
+def resources(name: str, parent: str, *, history: bool) -> Table:
+    """The documents attached to a plan or to a protocol."""
+    return Table(
+        name,
+        "clinic",
+        key=(parent, "position"),
+        by_position=True,
+        history=history,
+        columns=(
+            text("resource_id", "id"),
+            text("name"),
+            text("resource_type", "type"),
+            text("category"),
+            text("attachment_url"),
+        ),
+    )
+
+
+def lab_recommendations(name: str, parent: str, *, history: bool) -> Table:
+    """The lab panels that a plan or a protocol recommends, each with its tests as two lists of equal length."""
+    return Table(
+        name,
+        "clinic",
+        key=(parent, "position"),
+        by_position=True,
+        history=history,
+        columns=(
+            text("lab_recommendation_id", "id"),
+            text("name"),
+            flag("requires_fasting"),
+            text("instructions"),
+            Column("lab_test_ids", Kind.LIST, ("tests",), sql=_of_tests("id")),
+            Column("lab_test_names", Kind.LIST, ("tests",), sql=_of_tests("name")),
+        ),
+    )
+
+
+def _of_tests(key: str) -> str:
+    # From the whole record: a list of objects does not fit the struct of text that other columns are read from.
+    return f"coalesce(list_transform(json_extract(record, '$.tests[*]'), lambda one: one->>'$.{key}'), [])"
+
+
+RECOMMENDATIONS = recommendations("recommendations", "treatment_plan_id", history=True)
+TREATMENT_PLAN_RESOURCES = resources("treatment_plan_resources", "treatment_plan_id", history=True)
+LAB_RECOMMENDATIONS = lab_recommendations("lab_recommendations", "treatment_plan_id", history=True)
 
 # `state` is the REST word; webhook bodies say `active: "true"` instead, whatever the plan's state is.
 _PLAN_STATE = "lower(coalesce(nullif(r.state, ''), nullif(r.current_state, ''), if(r.active = 'true', 'active', NULL)))"
@@ -120,6 +171,10 @@ TREATMENT_PLANS = Table(
         text("lab_checkout_status"),
         text("external_id", "metadata.id"),
     ),
-    children=(Child(RECOMMENDATIONS, "recommendations", "treatment_plan_id"),),
-    untyped=("patient", "practitioner", "metadata", "resources", "lab_recommendations", "patient_lab_fields_needed"),
+    children=(
+        Child(RECOMMENDATIONS, "recommendations", "treatment_plan_id"),
+        Child(TREATMENT_PLAN_RESOURCES, "resources", "treatment_plan_id"),
+        Child(LAB_RECOMMENDATIONS, "lab_recommendations", "treatment_plan_id"),
+    ),
+    untyped=("patient", "practitioner", "metadata", "patient_lab_fields_needed"),
 )

@@ -2,8 +2,10 @@
 
 from fullscript_pipeline.warehouse.tables import Table, day, instant, text
 
-# The object an event is about: nested under its name, or (order.placed) the data itself.
+# The object an event is about: what we found out (products name none), nested under its name, or (order.placed) the
+# data itself.
 RESOURCE_PATHS = (
+    "resource_id",
     "data.treatment_plan.id",
     "data.patient.id",
     "data.order.id",

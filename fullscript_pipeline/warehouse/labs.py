@@ -14,6 +14,14 @@ LAB_ORDER_TESTS = Table(
     columns=(text("lab_test_id", "id", "lab_test_id"), text("name", "name", "display_name", "title")),
 )
 
+# The vendor's rule for naming a result (guide "Mapping tests and results"): the only test's name, else the order's, else
+# the result's id. Children are merged while their parents' records are in `incoming`.
+_RESULT_NAME = """coalesce((SELECT label FROM (SELECT id AS order_id, coalesce(
+        CASE WHEN json_array_length(record, '$.tests') = 1 THEN coalesce(nullif(record->>'$.tests[0].name', ''),
+            nullif(record->>'$.tests[0].display_name', ''), nullif(record->>'$.tests[0].title', '')) END,
+        nullif(record->>'$.name', ''), nullif(record->>'$.display_name', ''), nullif(record->>'$.title', '')) AS label
+    FROM incoming) WHERE order_id = parent_id), nullif(r.id, ''))"""
+
 LAB_ORDER_RESULTS = Table(
     "lab_order_results",
     "clinic",
@@ -22,7 +30,8 @@ LAB_ORDER_RESULTS = Table(
     history=True,
     columns=(
         text("lab_result_id", "id"),
-        text("name", "name", "display_name", "title"),
+        Column("name", sql=_RESULT_NAME),
+        text("name_raw", "name", "display_name", "title"),
         text("state", "state", "status"),
     ),
 )
@@ -53,3 +62,6 @@ LAB_ORDERS = Table(
     ),
     untyped=("patient", "practitioner", "first_name", "last_name", "email", "latest_aggregated_result"),
 )
+
+# What the vendor says of a test beyond its name is not documented: it stays in `extra`.
+LAB_TESTS = Table("lab_tests", "clinic", key=("lab_test_id",), columns=(text("name", "name", "display_name", "title"),))

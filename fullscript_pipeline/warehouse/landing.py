@@ -9,6 +9,7 @@ On disk a frame is `FSL1`, flags (1 byte: 1 = encrypted), length (4 bytes), payl
 AES-256-GCM when there is a key (nonce first, the header as associated data). A torn last frame is cut off on reopening.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -26,18 +27,27 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
 
 # Links that let their holder act as the patient, and results' short-lived addresses: never written to disk.
 SECRET_KEYS = frozenset({"invitation_url", "checkout_url", "practitioner_pay_url", "pdf_url"})
 
 NO_ID = "no-id:"
 UNREADABLE = "unreadable:"
+AS_RECEIVED = "as_received"
 
 _MAGIC = b"FSL1"
 _HEADER = struct.Struct(">4sBI")
 _ENCRYPTED = 1
 _RECORD = b',"record":'
+_LEVEL = 3
+_SECRETS = tuple(f'"{key}"'.encode() for key in SECRET_KEYS)
+
+
+class DiskTrouble(PipelineError):
+    """What was received cannot be written."""
+
+    exit_code = 78
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,8 @@ class Line:
 class Request:
     """What a frame answers: enough to know that a page need not be asked again.
 
-    `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404.
+    `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404. A list that
+    moved while it was read is walked again: `walk` counts from 1.
     """
 
     endpoint: str
@@ -64,6 +75,8 @@ class Request:
     is_last: bool = True
     total_count: int | None = None
     found: bool = True
+    total_pages: int | None = None
+    walk: int = 1
 
 
 @dataclass(frozen=True)
@@ -105,27 +118,45 @@ class FrameFile:
         self._lock = threading.Lock()
         self.appended = 0
         self.appended_pages = 0
-        self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+        self._first_walks: dict[tuple[str, str], int] = {}
 
     def append(self, request: Request, lines: Sequence[bytes]) -> None:
-        """Writes one frame and syncs it: afterwards the page survives a crash."""
+        """Writes one frame and syncs it: afterwards the page survives a crash. Raises DiskTrouble; leaves no part."""
         head = orjson.dumps({"frame": request.__dict__})
+        # A compressor of its own: several threads land at the same time.
+        payload = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"\n".join((head, *lines)))
+        size = len(payload) + (28 if self._cipher else 0)
+        header = _HEADER.pack(_MAGIC, _ENCRYPTED if self._cipher else 0, size)
+        if self._cipher:
+            nonce = os.urandom(12)
+            payload = nonce + self._cipher.encrypt(nonce, payload, header)
         with self._lock:
-            payload = self._compressor.compress(b"\n".join((head, *lines)))
-            flags = _ENCRYPTED if self._cipher else 0
-            size = len(payload) + (28 if self._cipher else 0)
-            header = _HEADER.pack(_MAGIC, flags, size)
-            if self._cipher:
-                nonce = os.urandom(12)
-                payload = nonce + self._cipher.encrypt(nonce, payload, header)
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(header + payload)
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(header + payload)
             self.appended += 1
             self.appended_pages += request.total_count is not None or request.records != 1
+
+    def _write(self, frame: bytes) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "ab", buffering=0) as file:
+                before = os.fstat(descriptor).st_size
+                try:
+                    if file.write(frame) != len(frame):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(descriptor)
+                except OSError:
+                    os.truncate(descriptor, before)  # half a frame would hide what comes after it
+                    raise
+        except OSError as problem:
+            raise DiskTrouble(
+                f"{self.path} cannot be written ({problem.strerror}); free some space or correct the folder's "
+                "permissions, then pull again: what is landed is not asked again."
+            ) from None
+
+    def only_from(self, endpoint: str, key: str, walk: int) -> None:
+        """Of this list only the frames of this walk and later ones count: the earlier ones were of a moving list."""
+        self._first_walks[endpoint, key] = walk
 
     def frames(self) -> Iterator[tuple[Request, list[bytes]]]:
         """Every whole frame in order. Raises ConfigurationError when the key is not the one it was sealed with."""
@@ -139,7 +170,9 @@ class FrameFile:
                     return
                 text = zstandard.ZstdDecompressor().decompress(self._opened(payload, flags, header))
                 head, *lines = text.split(b"\n")
-                yield Request(**orjson.loads(head)["frame"]), lines
+                request = Request(**orjson.loads(head)["frame"])
+                if request.walk >= self._first_walks.get((request.endpoint, request.key), 1):
+                    yield request, lines
 
     def records(self) -> Iterator[tuple[Request, Iterator[Line]]]:
         """Every frame with its records."""
@@ -190,16 +223,24 @@ class FrameFile:
 
 
 def make_line(envelope: Envelope, record: Mapping[str, Any]) -> bytes:
-    """A line of a frame. A record without an id, or with text that is no Unicode, is landed so that the load can tell
-    (`NO_ID`, `UNREADABLE`): it goes to quarantine there, and nothing is lost here."""
-    cleaned = without_secrets(record)
+    """A line of a frame; see `keyed_line`."""
+    return keyed_line(envelope, record)[1]
+
+
+def keyed_line(envelope: Envelope, record: Mapping[str, Any]) -> tuple[str, bytes]:
+    """(id, line of a frame). A record without an id, or with text that is no Unicode, is landed so that the load can
+    tell (`NO_ID`, `UNREADABLE`): it goes to quarantine there, and nothing is lost here."""
     try:
-        text = canonical(cleaned)
-        record_id = str(cleaned["id"]) if cleaned.get("id") not in (None, "") else NO_ID + content_hash(text)
+        text = canonical(record)
+        if any(key in text for key in _SECRETS):
+            text = canonical(without_secrets(record))
+        record_id = str(record["id"]) if record.get("id") not in (None, "") else NO_ID + content_hash(text)
     except TypeError:
-        text = orjson.dumps({"as_received": json.dumps(cleaned, sort_keys=True)})
-        record_id = UNREADABLE + content_hash(text)
-    return line_of(envelope, record_id, text)
+        text = orjson.dumps({AS_RECEIVED: json.dumps(without_secrets(record), sort_keys=True)})
+        # With its own id, where that can be read: the object is there and must not be taken for gone.
+        own = str(record.get("id") or "")
+        record_id = own if own and own.isprintable() else UNREADABLE + content_hash(text)
+    return record_id, line_of(envelope, record_id, text)
 
 
 def line_of(envelope: Envelope, record_id: str, text: bytes) -> bytes:

@@ -4,7 +4,7 @@ The caller holds the transaction (`Warehouse.write`). What does not belong here:
 `ops.pulls` (`pulls.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -12,11 +12,11 @@ from itertools import islice
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import merge
+from fullscript_pipeline.warehouse import brake, merge, quarantine
 from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.tables import Table
 
-BATCH = 10_000
+BATCH = 5_000
 
 Lines = Callable[[], Iterator[Line]]
 
@@ -45,6 +45,7 @@ class Counts:
     changed: int = 0
     removed: int = 0
     quarantined: int = 0
+    held: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -63,24 +64,34 @@ def load(
 
     `lines` is called twice and must give the same records both times; of several with one id the last counts.
     `missing_among`: the lines are everything there is among the stored rows that meet this SQL condition over `s`
-    ("true": all), so what is missing there is marked removed; None: absence means nothing. `gone`: ids that the server
-    denied one by one.
+    ("true": all), so what is missing there is marked removed, unless it is too much at once (`brake`); None: absence
+    means nothing. `gone`: ids that the server denied one by one.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
     merge.set_context(con, context)
     _stage_keys(con, table, lines)
     wanted, added = merge.compare(con, table)
     quarantined = 0
-    for batch in _batches(lines, wanted):
-        con.register("arriving", batch)
-        con.execute("CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM arriving")
-        con.unregister("arriving")
-        quarantined += merge.batch(con, table)
-    removed = merge.remove_missing(con, table, missing_among) if missing_among else 0
+    if changed := len(wanted):
+        _stage(con, "incoming", _INCOMING, _batches(lines, wanted))
+        quarantined = merge.batch(con, table)
+    brake.forget_returned(con, table)
+    quarantine.settle(con, table, everything=missing_among == "true")
+    removed, held = merge.remove_missing(con, table, missing_among) if missing_among else (0, 0)
     if gone:
         removed += merge.remove(con, table, gone)
-    changed = max(0, len(wanted) - added - quarantined)
-    return Counts(merge.count(con, "newest"), added, changed, removed, quarantined)
+    changed = max(0, changed - added - quarantined)
+    return Counts(merge.count(con, "newest"), added, changed, removed, quarantined, held)
+
+
+def _stage(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """A temp table of what the batches hold, one batch in memory at a time.
+
+    All of it, then one merge: a merge per batch in one transaction would keep every batch's rows in memory twice.
+    """
+    con.register("arriving", pa.RecordBatchReader.from_batches(schema, batches))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")
+    con.unregister("arriving")
 
 
 def _stage_keys(con: duckdb.DuckDBPyConnection, table: Table, lines: Lines) -> None:
@@ -111,15 +122,13 @@ def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
         )
 
 
-def _batches(lines: Lines, wanted: set[int]) -> Iterator[pa.Table]:
-    if not wanted:
-        return
+def _batches(lines: Lines, wanted: Set[int]) -> Iterator[pa.RecordBatch]:
     changed = (line for ordinal, line in enumerate(lines()) if ordinal in wanted)
     while chunk := list(islice(changed, BATCH)):
         columns = (
             [line.parent_id for line in chunk],
             [line.id for line in chunk],
             [line.hash for line in chunk],
-            [line.record.decode() for line in chunk],
+            [line.record for line in chunk],
         )
-        yield pa.table(dict(zip(_INCOMING.names, columns, strict=True)), schema=_INCOMING)
+        yield pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=_INCOMING)

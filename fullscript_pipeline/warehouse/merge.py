@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import reading
+from fullscript_pipeline.warehouse import brake, quarantine, reading
 from fullscript_pipeline.warehouse.tables import Child, Table
 
 if TYPE_CHECKING:
@@ -51,24 +51,35 @@ def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[set[int], int
     return {ordinal for ordinal, _ in rows}, sum(is_new for _, is_new in rows)
 
 
-def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> int:
-    """Marks what is stored, is not in `newest` and meets `among` (SQL over the stored row `s`). Returns how many."""
+def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> tuple[int, int]:
+    """Marks what is stored, is not in `newest` and meets `among` (SQL over the stored row `s`).
+
+    Returns how many were marked, and how many were held: see `brake`.
+    """
     keys = ", ".join(f"s.{name}" for name in table.key)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} FROM {table.stored_in} s, ctx WHERE {_scope(table)}"
-        f"{_latest(table)} AND s.removed_at IS NULL AND ({among}) AND NOT {_same_key(table, 'newest')}"
+    there = (
+        f"FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)} AND s.removed_at IS NULL AND ({among})"
     )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND NOT {_same_key(table, 'newest')}")
+    held = brake.hold_too_many(con, table, there) if count(con, "gone") else 0
     if gone := count(con, "gone"):
         _remove(con, table)
-    return gone
+    return gone, held
 
 
 def batch(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     """Merges `incoming` into the table and its children. Returns how many records went to quarantine."""
-    bad = _quarantine(con, table, "incoming")
+    bad = quarantine.set_aside(con, table, "incoming")
     _merge(con, table, "incoming", close_where=_same_key(table, "incoming"))
     for child in table.children:
         bad += _merge_child(con, child)
+    return bad
+
+
+def lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Merges `incoming` into a table of lines whose parents stay as they are. Returns how many went to quarantine."""
+    bad = quarantine.set_aside(con, table, "incoming")
+    _merge(con, table, "incoming", close_where=_same_key(table, "incoming"))
     return bad
 
 
@@ -103,35 +114,7 @@ def _tombstone(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None
     _close(con, table, where)
     con.execute(
         f"INSERT INTO {table.stored_in} BY NAME SELECT closing.* REPLACE (ctx.observed_at AS removed_at, "
-        "ctx.observed_at AS valid_from, NULL AS valid_to) FROM closing, ctx"
-    )
-
-
-def _quarantine(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Moves what cannot be typed out of `source`."""
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT * FROM (SELECT parent_id, id, record, "
-        f"{reading.untyped_reason(table)} AS reason FROM ({_records(table, source)})) WHERE reason IS NOT NULL"
-    )
-    bad = count(con, "bad")
-    if bad:
-        con.execute(
-            "INSERT INTO ops.quarantine SELECT ctx.pull_id, ctx.clinic_id, ctx.region, ?, "
-            "concat_ws('/', parent_id, id), reason, record, ctx.observed_at, NULL FROM bad, ctx WHERE NOT EXISTS ("
-            "SELECT 1 FROM ops.quarantine q WHERE q.table_name = ? AND q.record = bad.record AND q.resolved_at IS NULL "
-            "AND q.clinic_id IS NOT DISTINCT FROM ctx.clinic_id)",
-            [table.name, table.name],
-        )
-        con.execute(
-            f"DELETE FROM {source} s USING bad WHERE s.id IS NOT DISTINCT FROM bad.id "
-            "AND s.parent_id IS NOT DISTINCT FROM bad.parent_id"
-        )
-    return bad
-
-
-def _records(table: Table, source: str) -> str:
-    return (
-        f"SELECT parent_id, id, hash, record, json_transform(record, '{reading.structure(table)}') AS r FROM {source}"
+        "ctx.observed_at AS valid_from, NULL AS valid_to, ctx.observed_at AS known_at) FROM closing, ctx"
     )
 
 
@@ -144,10 +127,10 @@ def _merge(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_w
     values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
     values |= {"extra": reading.left_over(table), "content_hash": "hash", "observed_at": "ctx.observed_at"}
     if table.history:
-        values["valid_from"] = "ctx.observed_at"
+        values |= {"valid_from": "ctx.observed_at", "known_at": "ctx.observed_at"}
     con.execute(
         f"INSERT INTO {table.stored_in} ({', '.join(values)}) SELECT {', '.join(values.values())} "
-        f"FROM ({_records(table, source)}), ctx"
+        f"FROM ({reading.records(table, source)}), ctx"
     )
 
 
@@ -159,15 +142,15 @@ def _key_values(table: Table) -> list[str]:
 
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     """Rows of an array: only lines that changed get a new version; lines that are gone get a closing one."""
-    position = f"generate_subscripts(json_extract(record, '$.{child.array}[*]'), 1) - 1"
     own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE incoming_child AS
         SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (
-            SELECT id AS parent_id, unnest(json_extract(record, '$.{child.array}[*]')) AS one, {position} AS position
-            FROM incoming)"""
+            SELECT id AS parent_id, unnest(rows) AS one, generate_subscripts(rows, 1) - 1 AS position
+            FROM (SELECT id, json_extract(record, '$.{child.array}[*]') AS rows FROM incoming))"""
     )
-    bad = _quarantine(con, child.table, "incoming_child")
+    bad = quarantine.set_aside(con, child.table, "incoming_child")
+    quarantine.settle_lines(con, child.table, "incoming")
     below = f"s.{child.parent_column} IN (SELECT id FROM incoming)"
     same = _same_key(child.table, "incoming_child")
     if not child.table.history:

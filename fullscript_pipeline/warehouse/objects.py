@@ -1,6 +1,6 @@
 """The list of every table that is filled from the API, in one place."""
 
-from fullscript_pipeline.warehouse import catalog, clinical, commerce, events, labs
+from fullscript_pipeline.warehouse import catalog, clinical, commerce, events, labs, library
 from fullscript_pipeline.warehouse.tables import Table, family
 
 ALL_TABLES: tuple[Table, ...] = family(
@@ -11,6 +11,7 @@ ALL_TABLES: tuple[Table, ...] = family(
     clinical.TREATMENT_PLANS,
     commerce.ORDERS,
     labs.LAB_ORDERS,
+    labs.LAB_TESTS,
     catalog.BRANDS,
     catalog.PRODUCTS,
     catalog.INGREDIENTS,
@@ -20,5 +21,16 @@ ALL_TABLES: tuple[Table, ...] = family(
     catalog.PRACTITIONER_TYPES,
     catalog.CATEGORIES,
     catalog.CATEGORY_PRODUCTS,
+    catalog.CLINIC_BRANDS,
+    catalog.SIMILAR_PRODUCTS,
+    catalog.PRODUCT_SEARCHES,
+    library.PROTOCOLS,
+    library.PRACTITIONER_PROTOCOLS,
+    library.TEMPLATES,
+    library.RESOURCES,
+    library.PRACTITIONER_RESOURCES,
+    library.EXTERNAL_IDS,
+    library.ADDRESSES,
+    library.WEBHOOK_DELIVERIES,
     events.EVENTS,
 )

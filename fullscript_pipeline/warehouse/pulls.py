@@ -3,7 +3,6 @@
 What does not belong here: the pull itself (`extraction`).
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -16,7 +15,9 @@ from fullscript_pipeline.warehouse.load import Context, Counts
 class PullRow:
     """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available.
 
-    A failed pull commits nothing.
+    A failed pull commits nothing. `bill_requests`: what was announced before the first request (None: no bill was made).
+    `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were missing at once
+    that none was marked. `patch_version`: of the vendor's API; None while no answer tells it.
     """
 
     resource: str
@@ -32,6 +33,10 @@ class PullRow:
     total_count: int | None = None
     complete: bool = False
     listed_by: str | None = None
+    bill_requests: int | None = None
+    sweep_only_changes: int | None = None
+    held: int = 0
+    patch_version: str | None = None
 
 
 def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, counts: Counts) -> None:
@@ -50,25 +55,6 @@ def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, count
     }
     names, marks = ", ".join(values), ", ".join("?" for _ in values)
     con.execute(f"INSERT INTO ops.pulls ({names}) VALUES ({marks})", list(values.values()))
-
-
-def record_drift(con: duckdb.DuckDBPyConnection, context: Context, wrappers: Iterable[tuple[str, str]]) -> None:
-    """Notes wrapper keys that were not the expected ones, each once per clinic."""
-    for endpoint, key in sorted(wrappers):
-        con.execute(
-            "INSERT INTO ops.drift SELECT ?, ?, ?, 'wrapper', ?, ? WHERE NOT EXISTS (SELECT 1 FROM ops.drift WHERE "
-            "clinic_id IS NOT DISTINCT FROM ? AND object = ? AND what = 'wrapper' AND detail = ?)",
-            [
-                context.clinic_id,
-                context.region,
-                endpoint,
-                key,
-                context.observed_at,
-                context.clinic_id,
-                endpoint,
-                key,
-            ],
-        )
 
 
 def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -39,7 +39,8 @@ def _orders(seen: Seen) -> Reply:
 
 def test_pages_are_walked_to_the_last_one_and_can_be_resumed() -> None:
     with odd_server(_orders) as server, session_at(server.url) as session:
-        pages = list(session.pages("orders", params={"completed_at": ">2026-11-01", "sort_by": "completed_at"}))
+        arrived = list(session.pages("orders", params={"completed_at": ">2026-11-01", "sort_by": "completed_at"}))
+        pages = sorted(arrived, key=lambda page: page.number)
         resumed = list(session.pages("orders", first_page=3))
     assert [(page.number, len(page.records), page.is_last) for page in pages] == [
         (1, 100, False),
@@ -104,7 +105,8 @@ def test_a_listing_that_does_not_advance_is_an_error_not_a_loop(meta: dict[str, 
         pytest.raises(BadResponse, match="does not advance"),
     ):
         list(session.pages("orders"))
-    assert len(server.seen) < 6
+    # Page 1, and three attempts for each of the eight pages in flight.
+    assert len(server.seen) <= 25
 
 
 def test_rows_vanishing_meanwhile_may_send_us_the_last_page_again() -> None:
@@ -117,7 +119,8 @@ def test_rows_vanishing_meanwhile_may_send_us_the_last_page_again() -> None:
         return Reply(body={"orders": [{"id": str(number)}], "meta": _meta(number, 3, 3)})
 
     with odd_server(answer) as server, session_at(server.url) as session:
-        assert [page.is_last for page in session.pages("orders")] == [False, False, True]
+        pages = sorted(session.pages("orders"), key=lambda page: page.number)
+    assert [page.is_last for page in pages] == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,12 @@ def test_wrapper_keys_are_tolerated_and_reported(body: object, key: str, unexpec
     with odd_server([Reply(body=body)]) as server, session_at(server.url) as session:
         page = next(session.pages("lab_orders"))
     assert (page.wrapper_key, page.unexpected_wrapper, page.records) == (key, unexpected, [{"id": "1"}])
+
+
+def test_one_entry_that_is_no_object_does_not_cost_the_page() -> None:
+    with odd_server([Reply(body={"orders": [{"id": "1"}, None, {"id": "2"}]})]) as server, session_at(server.url) as at:
+        page = next(at.pages("orders"))
+    assert page.records == [{"id": "1"}, {"as_received": "null"}, {"id": "2"}]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -31,7 +30,7 @@ def change(**values: Any) -> CatalogChange:
     usual = CatalogChange(
         "us", nov(22), "variant", "v1", "p1", "b1", "changed", "msrp", "20.00", "22.50", False, 7, None, "Zinc", "NWN"
     )
-    return replace(usual, **values)
+    return usual._replace(**values)
 
 
 def digest(*rows: CatalogChange, coverage: Coverage = COVERAGE, release: bool = False) -> Any:

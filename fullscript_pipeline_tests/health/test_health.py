@@ -258,7 +258,7 @@ def test_the_command_prints_a_line_a_check(ready: Ready) -> None:
     assert answered.returncode == 0
     assert {line["state"] for line in lines} == {"pass"}
     assert {"id", "state", "what", "fix"} <= set(lines[0])
-    assert f"{len(lines)} passed, 0 failed, 0 not checked" in answered.stderr
+    assert f"{len(lines)} passed, 0 to look at, 0 failed, 0 not checked" in answered.stderr
     settings.landing_dir.chmod(0o750)
     answered = _command(sandbox, settings, "doctor")
     assert answered.returncode == 1

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration import logs
@@ -147,7 +148,10 @@ def test_schedules_ask_for_one_run_per_clinic_and_region(pipeline: Pipeline) -> 
         ("catalog_daily_schedule", {str(region_cell(region, DAY)) for region in ("us", "ca")}),
     ):
         with dg.build_schedule_context(
-            instance=pipeline.instance, repository_def=repository, resources=RESOURCES
+            instance=pipeline.instance,
+            repository_def=repository,
+            resources=RESOURCES,
+            scheduled_execution_time=clock.real_now(),
         ) as context:
             ticked = repository.get_schedule_def(name).evaluate_tick(context)
         assert {request.partition_key for request in ticked.run_requests or []} == wanted

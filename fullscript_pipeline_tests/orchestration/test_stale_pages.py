@@ -1,25 +1,34 @@
-"""A pull that failed: the clinic's pages are written again with today's date and say how old their data is."""
+"""Pages without a pull: after one that failed they say how old their data is; of an earlier day they stand apart."""
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from fullscript_pipeline.cli.report import pages_after
+from fullscript_pipeline.cli.report import pages_after, pages_cell
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.jobs import clinic_daily
 from fullscript_pipeline.orchestration.partitions import clinic_cell
+from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.orchestration.stale_pages import PAGES, TAG, pages_after_a_failed_pull_sensor
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
-TODAY = date(2026, 11, 23)
+FIRST, TODAY = date(2026, 11, 22), date(2026, 11, 23)
 
 
 @pytest.fixture(scope="module")
 def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
     with connected_pipeline(tmp_path_factory.mktemp("stale"), clinics=1, patients=6, products=10) as found:
+        instance = open_instance(found.settings)
+        add_clinic_partitions(instance, found.store)
+        (clinic,) = found.store.clinics()
+        code, done = run_cells(instance, [cell(clinic.clinic_key, FIRST)])
+        assert (code, pages_after(done)) == (0, [])
+        instance.dispose()
         yield found
 
 
@@ -27,12 +36,38 @@ def cell(key: str, day: date) -> Cell:
     return Cell(f"{key} {day}", "clinic_daily", clinic_cell(key, day))
 
 
+def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) -> None:
+    (clinic,) = connected.store.clinics()
+    reports, past = connected.settings.reports_dir, date(2026, 11, 1)
+    before = (_rows(), _content(reports / "clinics"))
+    instance = open_instance(connected.settings)
+    code, done = run_cells(instance, [pages_cell(clinic.clinic_key, past)])
+    page = reports / "as-of" / "2026-11-01" / "clinics" / clinic.clinic_key / "index.html"
+    assert (code, done[0][1].materialized["reports/adherence"]["page"]) == (0, str(page))
+    assert "Data as of the end of 1 Nov 2026" in page.read_text()
+    assert "This page shows an earlier day" in page.read_text()
+    assert 'href="as-of/2026-11-01/index.html"' in (reports / "index.html").read_text()
+    assert 'href="../../index.html"' in (reports / "as-of" / "2026-11-01" / "index.html").read_text()
+    assert (_rows(), _content(reports / "clinics")) == before
+    partition = clinic_cell(clinic.clinic_key, past)
+    marts = Cell("marts", "clinic_daily", partition, assets=PAGES - {dg.AssetKey(["reports", "adherence"])})
+    code, refused = run_cells(instance, [marts])
+    assert (code, "report adherence --as-of 2026-11-01" in refused[0][1].failures[0].sentence) == (2, True)
+    instance.dispose()
+
+
+def _rows() -> list[Any]:
+    with WarehouseResource().open().read() as con:
+        return con.execute("SELECT * FROM marts.adherence ORDER BY ALL").fetchall()
+
+
+def _content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = open_instance(connected.settings)
-    add_clinic_partitions(instance, connected.store)
     (clinic,) = connected.store.clinics()
-    code, done = run_cells(instance, [cell(clinic.clinic_key, date(2026, 11, 22))])
-    assert (code, pages_after(done)) == (0, [])
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-23T13:00:00Z")
     connected.sandbox.control.revoke(next(iter(connected.sandbox.clinics)))
     code, failed = run_cells(instance, [cell(clinic.clinic_key, TODAY)])

@@ -1,7 +1,9 @@
-"""The CSV beside the clinic page: the page's words, nothing a spreadsheet would run, everyone in it once."""
+"""The spreadsheet files beside the clinic page: the page's words, nothing that would run, everyone in them once."""
 
 import csv
+import zipfile
 from datetime import date
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
@@ -26,6 +28,68 @@ def test_a_row_says_what_the_page_says(con: duckdb.DuckDBPyConnection, write: Wr
     assert (zinc["share_of_days_covered"], zinc["days_late"], zinc["window_last_day"]) == ("79 %", "12", "2026-11-22")
     assert (rescue["status"], rescue["share_of_days_covered"]) == ("Cannot measure", "")
     assert rescue["could_not_measure_because"] == "it is taken as needed, so there is no daily amount"
+
+
+def workbook(write: Write, sheet: int = 1) -> list[dict[str, tuple[str, str]]]:
+    """A row's cells by their column's letters, each its kind ("s" a text, "f" a formula, "n" a number) and value."""
+    book = zipfile.ZipFile(write().clinic_page.with_name("supply.xlsx"))
+    texts = [_text(one) for one in _parsed(book, "xl/sharedStrings.xml").iter(f"{_XML}si")]
+    rows = _parsed(book, f"xl/worksheets/sheet{sheet}.xml").iter(f"{_XML}row")
+    return [{one.get("r", "").rstrip("0123456789"): _cell(one, texts) for one in row.iter(f"{_XML}c")} for row in rows]
+
+
+def table(write: Write) -> list[dict[str, tuple[str, str]]]:
+    """The rows of the first sheet by their header."""
+    header, *rows = workbook(write)
+    return [{header[at][1]: value for at, value in row.items()} for row in rows]
+
+
+_XML = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+def _parsed(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    return ElementTree.fromstring(book.read(name))  # noqa: S314 -- our own file
+
+
+def _text(found: ElementTree.Element) -> str:
+    return "".join(one.text or "" for one in found.iter(f"{_XML}t"))
+
+
+def _cell(found: ElementTree.Element, texts: list[str]) -> tuple[str, str]:
+    if found.find(f"{_XML}f") is not None:
+        return "f", ""
+    value = found.findtext(f"{_XML}v") or ""
+    return ("s", texts[int(value)]) if found.get("t") == "s" else ("n", value)
+
+
+NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1+1", "|calc", "%0", "{=1+1}", "http://evil", "\ufffe=1"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_cell_of_the_workbook_is_a_formula_or_a_link(
+    con: duckdb.DuckDBPyConnection, write: Write, text: str
+) -> None:
+    patient(con, "p1", text, "")
+    row(con, "p1", "covered", text, dosage_text=text + "x" * 40_000)
+    (values,) = table(write)
+    assert not [kind for kind, _ in values.values() if kind == "f"]
+    assert values["product"] == ("s", text.replace("\ufffe", ""))
+    assert len(values["dosage"][1]) == 32_000
+    book = zipfile.ZipFile(write().clinic_page.with_name("supply.xlsx"))
+    assert "hyperlink" not in book.read("xl/worksheets/sheet1.xml").decode()
+
+
+def test_the_workbook_has_numbers_days_and_its_limits(con: duckdb.DuckDBPyConnection, write: Write) -> None:
+    patient(con, "p1", date_of_birth=date(1890, 1, 1))
+    row(con, "p1", product="Zinc", **LATE)
+    (values,) = table(write)
+    assert [value for _, value in workbook(write)[0].values()] == list(COLUMNS)
+    assert values["date_of_birth"] == ("s", "1890-01-01"), "before Excel's calendar begins"
+    assert values["days_late"] == ("n", "12")
+    assert values["supply_until"] == ("n", str((date(2026, 11, 10) - date(1899, 12, 30)).days))
+    about = " ".join(value for row in workbook(write, sheet=2) for _, value in row.values())
+    assert "as of the end of 22 Nov 2026" in about
+    assert "Buying does not show taking" in about
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1+1", "|calc", "%0"])

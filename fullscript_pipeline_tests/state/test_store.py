@@ -74,7 +74,7 @@ from sqlalchemy import Connection
 from fullscript_pipeline.state.database import Database
 left, execute = [int(sys.argv[2])], Connection.exec_driver_sql
 def dying(self, statement, *more):
-    if statement.startswith(("CREATE", "PRAGMA user_version =")):
+    if statement.startswith(("CREATE", "ALTER", "INSERT", "DROP", "PRAGMA user_version =")):
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         left[0] -= 1

@@ -59,7 +59,7 @@ def test_a_notebook_that_has_the_file_open_is_named_too(warehouse: Warehouse) ->
 
 def test_a_block_that_raises_leaves_nothing(warehouse: Warehouse) -> None:
     with pytest.raises(RuntimeError), warehouse.write() as con:
-        con.execute("INSERT INTO ops.schema_version VALUES (99)")
+        con.execute("INSERT INTO ops.schema_version (version) VALUES (99)")
         raise RuntimeError
     with warehouse.read() as con:
         assert con.execute("SELECT count(*) FROM ops.schema_version WHERE version = 99").fetchone() == (0,)

@@ -93,4 +93,6 @@ def test_links_that_act_as_the_patient_are_not_written_at_any_depth() -> None:
 
 def test_records_that_cannot_be_keyed_or_read_are_still_landed() -> None:
     assert parse_line(make_line(ENVELOPE, {"name": "x"})).id.startswith(NO_ID)
-    assert parse_line(make_line(ENVELOPE, {"id": "1", "name": "\ud800"})).id.startswith(UNREADABLE)
+    assert parse_line(make_line(ENVELOPE, {"id": "\ud800"})).id.startswith(UNREADABLE)
+    # Its object is there, whatever its name is: it must not be taken for gone.
+    assert parse_line(make_line(ENVELOPE, {"id": "1", "name": "\ud800"})).id == "1"

@@ -37,7 +37,7 @@ placed AS (
         f.units,
         f.units * (g.day_scale // g.rate) AS days_supply,
         g.anchor_position + (f.filled_on - g.anchor_on) * g.rate AS position,
-        sum(f.units) OVER (PARTITION BY f.stream_id ORDER BY f.filled_on) AS bought
+        sum(f.units) OVER (PARTITION BY f.stream_id ORDER BY f.filled_on ROWS UNBOUNDED PRECEDING) AS bought
     FROM fills f
     JOIN adh_segments g ON g.stream_id = f.stream_id AND f.filled_on >= g.from_on AND f.filled_on < g.to_on
 ),
@@ -48,7 +48,7 @@ lasting AS (
         (bought + max(position - (bought - units)) OVER w)::HUGEINT AS lasts_to_position,
         lead(filled_on) OVER w AS next_fill_on
     FROM placed
-    WINDOW w AS (PARTITION BY stream_id ORDER BY filled_on)
+    WINDOW w AS (PARTITION BY stream_id ORDER BY filled_on ROWS UNBOUNDED PRECEDING)
 )
 SELECT
     l.stream_id,

@@ -2,24 +2,28 @@
 -- Units are in the base of the pack (one piece of the form, the millilitre, the milligram).
 
 CREATE OR REPLACE TEMP TABLE adh_packs AS
-WITH lines AS (
+-- Only the wanted patients' orders are joined with the lines: a clinic's whole history would not fit in memory.
+WITH wanted AS MATERIALIZED (
     SELECT
-        i.order_id, i.position, i.variant_id, i.quantity, o.patient_id,
-        coalesce(o.completed_on, timezone(s.zone, o.completed_at)::DATE) + y.delivery_lag_days AS filled_on,
+        o.clinic_id, o.order_id, o.patient_id,
+        coalesce(o.completed_on, timezone(s.zone, o.completed_at)::DATE) + y.delivery_lag_days AS filled_on
+    FROM core.orders o
+    JOIN adh_scope s USING (clinic_id)
+    CROSS JOIN adh_policy y
+    SEMI JOIN adh_wanted w ON w.patient_id = o.patient_id
+    WHERE o.removed_at IS NULL AND NOT coalesce(o.is_refunded, false)
+),
+lines AS (
+    SELECT
+        i.order_id, i.position, i.variant_id, i.quantity, o.patient_id, o.filled_on,
         coalesce(v.product_id, 'variant:' || i.variant_id) AS product_id,
         v.units,
         coalesce(v.unit_of_measure, '') AS pack_unit
     FROM core.order_line_items i
-    JOIN adh_scope s USING (clinic_id)
-    CROSS JOIN adh_policy y
-    JOIN core.orders o ON o.clinic_id = i.clinic_id AND o.order_id = i.order_id
-    SEMI JOIN adh_wanted w ON w.patient_id = o.patient_id
+    JOIN wanted o ON o.clinic_id = i.clinic_id AND o.order_id = i.order_id
+    CROSS JOIN adh_scope s
     LEFT JOIN core.variants v ON v.region = s.region AND v.variant_id = i.variant_id
-    WHERE lower(trim(i.line_type)) = 'supplement'
-        AND i.removed_at IS NULL
-        AND o.removed_at IS NULL
-        AND NOT coalesce(o.is_refunded, false)
-    QUALIFY row_number() OVER (PARTITION BY i.order_id, i.position ORDER BY o.completed_at DESC) = 1
+    WHERE lower(trim(i.line_type)) = 'supplement' AND i.removed_at IS NULL
 )
 SELECT p.pool_id, l.*
 FROM lines l

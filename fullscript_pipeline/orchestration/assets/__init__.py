@@ -1,6 +1,6 @@
 """All assets, by family. What does not belong here: what they do (`extraction`, `adherence`, `catalog`, `reports`)."""
 
-from fullscript_pipeline.orchestration.assets import adherence, catalog, clinical, commerce
+from fullscript_pipeline.orchestration.assets import adherence, catalog, clinical, commerce, library
 
 CLINIC_ASSETS = (
     clinical.clinic,
@@ -11,6 +11,7 @@ CLINIC_ASSETS = (
     commerce.orders,
     commerce.labs,
     commerce.variants,
+    library.library,
     adherence.adherence,
     adherence.adherence_pages,
 )

@@ -80,7 +80,8 @@ def adherence_pages(
 ) -> Results:
     with told_in_a_sentence(), fullscript.store() as store:
         clinic_key, day = cell_of(context)
-        written = rebuild.rewrite_pages(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
+        write = rebuild.write_past_pages if rebuild.is_over(day) else rebuild.rewrite_pages
+        written = write(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
         yield dg.MaterializeResult(
             asset_key=["reports", "adherence"],
             metadata={

@@ -6,6 +6,7 @@ import dagster as dg
 
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction import catalog as catalog_pulls
+from fullscript_pipeline.extraction import extras as extra_pulls
 from fullscript_pipeline.orchestration import digest, specs
 from fullscript_pipeline.orchestration.partitions import region_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
@@ -17,6 +18,7 @@ _DIGEST = dg.AssetKey(["reports", "catalog_digest"])
 _NO_MASS_CHANGE = "no_mass_change"
 _REFERENCE = tuple(table.name for table in catalog_pulls.REFERENCE_LISTS)
 _PRODUCT_TABLES = ("products", "variants", "categories", "category_products")
+_EXTRAS = ("similar_products", "product_searches")
 
 
 @dg.multi_asset(
@@ -32,16 +34,23 @@ _PRODUCT_TABLES = ("products", "variants", "categories", "category_products")
             phi=False,
         )
         for table in _REFERENCE
+    ]
+    + [
+        specs.core(
+            "clinic_brands",
+            "catalog",
+            "The brands that each clinic has access to.",
+            "GET /catalog/brands?clinic_permitted=true",
+            "catalog:read",
+            phi=False,
+        )
     ],
 )
 def reference_lists(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
     with region_step(context, fullscript, warehouse) as (target, sessions):
-        reports = [
-            catalog_pulls.pull_reference_list(target, sessions, table) for table in catalog_pulls.REFERENCE_LISTS
-        ]
-        yield from results(reports, _REFERENCE)
+        yield from results(catalog_pulls.pull_reference_lists(target, sessions), [*_REFERENCE, "clinic_brands"])
 
 
 @dg.multi_asset(
@@ -61,6 +70,30 @@ def reference_lists(
             ("variants", "The variants of each product: size, price (msrp), availability."),
             ("categories", "Each clinic's categories."),
             ("category_products", "Which products each category shows."),
+            ("catalog_coverage", "How each product was found, by which clinic, when first and last."),
+        )
+    ]
+    + [
+        specs.core(
+            table,
+            "catalog",
+            what,
+            endpoint,
+            "catalog:read",
+            phi=False,
+            cadence="Only with FULLSCRIPT_EXTRAS; restricted",
+        )
+        for table, what, endpoint in (
+            (
+                "similar_products",
+                "What the vendor calls similar to each product, most similar first.",
+                "GET /catalog/products/{product_id}/similar",
+            ),
+            (
+                "product_searches",
+                "What the catalog's search finds for the configured queries.",
+                "GET /catalog/search/products",
+            ),
         )
     ],
 )
@@ -68,7 +101,10 @@ def products(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
     with region_step(context, fullscript, warehouse) as (target, sessions):
-        yield from results(catalog_pulls.pull_products(target, sessions), _PRODUCT_TABLES)
+        settings = fullscript.settings()
+        reports = catalog_pulls.pull_products(target, sessions)
+        reports += extra_pulls.pull_region_extras(target, sessions, settings.extras, settings.sweep_days)
+        yield from results(reports, [*_PRODUCT_TABLES, "catalog_coverage", *_EXTRAS])
 
 
 @dg.multi_asset(

@@ -82,7 +82,8 @@ def patients(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        yield from results([clinic_pulls.pull_patients(target, session)], ["patients"])
+        sweep_days = fullscript.settings().sweep_days
+        yield from results([clinic_pulls.pull_patients(target, session, sweep_days)], ["patients"])
 
 
 @dg.multi_asset(
@@ -106,30 +107,38 @@ def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
         yield from results([event_pulls.pull_events(target, session, store)], ["events"])
 
 
+_PLAN_SOURCES = ("core/patients", "core/events", "core/orders", "core/lab_orders")
+_PLAN_TABLES = ("treatment_plans", "recommendations", "treatment_plan_resources", "lab_recommendations")
+
+
 @dg.multi_asset(
     name="treatment_plans",
     partitions_def=clinic_days,
     specs=[
         specs.core(
-            "treatment_plans",
+            table,
             "clinical",
-            "Treatment plans with every version since the first pull (`history.treatment_plans`).",
+            what,
             "GET /clinic/patients/{patient_id}/treatment_plans",
             "patients:treatment_plan_history",
             phi=True,
-            cadence="Daily for new and touched patients and a rolling share of the rest",
-            deps=["core/patients", "core/events"],
-        ),
-        specs.core(
-            "recommendations",
-            "clinical",
-            "What each plan recommends: variant, dosage as written, refills; every version kept.",
-            "GET /clinic/patients/{patient_id}/treatment_plans",
-            "patients:treatment_plan_history",
-            phi=True,
-            cadence="With its plan",
-            deps=["core/patients", "core/events"],
-        ),
+            cadence=cadence,
+            deps=_PLAN_SOURCES,
+        )
+        for table, what, cadence in (
+            (
+                "treatment_plans",
+                "Treatment plans with every version since the first pull (`history.treatment_plans`).",
+                "Daily for new patients, those whom events, orders or labs point at, and a rolling share of the rest",
+            ),
+            (
+                "recommendations",
+                "What each plan recommends: variant, dosage as written, refills; every version kept.",
+                "With its plan",
+            ),
+            ("treatment_plan_resources", "Documents attached to a plan; every version kept.", "With its plan"),
+            ("lab_recommendations", "Lab panels that a plan recommends; every version kept.", "With its plan"),
+        )
     ],
 )
 def treatment_plans(
@@ -137,4 +146,5 @@ def treatment_plans(
 ) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, _):
         touched = event_pulls.touched_today(target, session.clinic.clinic_id)
-        yield from results([plan_pulls.pull_plans(target, session, touched)], ["treatment_plans", "recommendations"])
+        report = plan_pulls.pull_plans(target, session, touched, fullscript.settings().sweep_days)
+        yield from results([report], _PLAN_TABLES)

@@ -18,7 +18,11 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None]]
 
-_ORDERS_CADENCE = "Daily: the whole history first, then a trailing 60 days (refunds raise no event); any day again"
+_LAB_TABLES = ("lab_orders", "lab_order_tests", "lab_order_results", "lab_tests")
+_ORDERS_CADENCE = (
+    "Daily: the whole history first, then the trailing days and a share of what is older (refunds raise no event); any "
+    "day again"
+)
 
 
 @dg.multi_asset(
@@ -56,22 +60,28 @@ def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
     with told_in_a_sentence():
         opened = warehouse.open()
         reports = [
-            _pull_orders(context.run.run_id, fullscript, opened, key, sorted(asked)) for key, asked in days.items()
+            report
+            for key, asked in days.items()
+            for report in _pull_orders(context.run.run_id, fullscript, opened, key, sorted(asked))
         ]
         yield from results(reports, ["orders", "order_line_items"])
 
 
 def _pull_orders(
     run_id: str, fullscript: FullscriptResource, warehouse: Warehouse, clinic_key: str, days: list[date]
-) -> Report:
+) -> list[Report]:
     """The present cell pulls what is due; any other days are a backfill of just these."""
     present = len(days) == 1 and clock.cell_is_open(days[0], fullscript.settings().time_zone)
     with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
         c = session.clinic
         target = any_target(run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c)
-        if present:
-            return order_pulls.pull_orders(target, session)
-        return order_pulls.pull_order_days(target, session, days[0], days[-1])
+        settings = fullscript.settings()
+        if not present:
+            return [order_pulls.pull_order_days(target, session, days[0], days[-1], settings.sweep_days)]
+        pace = settings.orders_trailing_days, settings.sweep_days
+        daily = order_pulls.pull_orders(target, session, *pace)
+        swept = order_pulls.sweep_orders(target, session, *pace) if daily.outcome == "loaded" else None
+        return [daily, swept] if swept else [daily]
 
 
 @dg.multi_asset(
@@ -93,13 +103,24 @@ def _pull_orders(
             ("lab_order_tests", "The tests of each lab order."),
             ("lab_order_results", "Which results are there, never their content or address."),
         )
+    ]
+    + [
+        specs.core(
+            "lab_tests",
+            "labs",
+            "What the vendor says of each test of the clinic's lab orders.",
+            "GET /clinic/labs/tests/{id}",
+            "not documented",
+            phi=False,
+            cadence="Once per test, then within a week; US only",
+            deps=["core/clinics"],
+        )
     ],
 )
 def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        yield from results(
-            [lab_pulls.pull_labs(target, session)], ["lab_orders", "lab_order_tests", "lab_order_results"]
-        )
+        orders_report = lab_pulls.pull_labs(target, session, fullscript.settings().sweep_days)
+        yield from results([orders_report, lab_pulls.pull_lab_tests(target, session)], _LAB_TABLES)
 
 
 @dg.multi_asset(

@@ -1,0 +1,126 @@
+"""How long after `order.placed` the patient's page on disk has changed; and what an idle tick of many clinics costs.
+
+python benchmarks/freshness.py [--orders N] [--clinics N] [--refreshes N] [--idle N]
+
+A sandbox in this process places orders at random moments; the UI with its daemon runs as a user starts it
+(`fullscript-pipeline ui`), nothing else is called. The promises: median <= 45 s, 95th percentile <= 90 s; <= 15 s by
+`refresh` of one clinic; an idle tick of 50 clinics <= 5 s.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from fullscript_pipeline.cli.children import child
+from fullscript_pipeline.extraction.events import feeds_of
+from fullscript_pipeline.orchestration import sensors
+from fullscript_pipeline.orchestration.resources import FullscriptResource
+from fullscript_pipeline.sandbox.orders import order_plans
+from fullscript_pipeline_tests.pipeline import free_port
+from fullscript_pipeline_tests.refresh.living import Living, living
+
+OURS = [sys.executable, "-m", "fullscript_pipeline"]
+LONGEST = 300.0
+
+
+def place(its: Living, chance: random.Random) -> tuple[Path, float]:
+    """Somebody buys their plan; the page that is to change, and when that was."""
+    pages = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
+    plan = chance.choice([one for one in its.active_plans() if (pages / f"{one.patient.id}.html").exists()])
+    order_plans(its.world, plan.patient, [plan], its.sandbox.world.day, its.rng)
+    its.just_now()
+    return pages / f"{plan.patient.id}.html", time.time()
+
+
+def seconds_until_changed(page: Path, since: float) -> float:
+    while time.time() - since < LONGEST:
+        changed = page.stat().st_mtime
+        if changed > since:
+            return changed - since
+        time.sleep(0.05)
+    return LONGEST
+
+
+def report(name: str, seconds: list[float], promise: str) -> None:
+    ordered = sorted(seconds)
+    p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    print(
+        f"{name}: n={len(ordered)} median={statistics.median(ordered):.1f}s p95={p95:.1f}s max={ordered[-1]:.1f}s "
+        f"(promise: {promise})  all: {' '.join(f'{one:.1f}' for one in ordered)}",
+        flush=True,
+    )
+
+
+def with_the_daemon(its: Living, orders: int) -> None:
+    chance, port = random.Random(3), free_port()
+    with child([*OURS, "ui", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        page, at = place(its, chance)
+        print(f"first page after the start of the UI: {seconds_until_changed(page, at):.1f}s", flush=True)
+        seconds = []
+        for _ in range(orders):
+            time.sleep(chance.uniform(0, 15))
+            seconds.append(seconds_until_changed(*place(its, chance)))
+    report("order.placed to page, daemon running", seconds, "median <= 45 s, p95 <= 90 s")
+
+
+def by_refresh(its: Living, times: int) -> None:
+    chance, seconds = random.Random(4), []
+    for _ in range(times):
+        page, at = place(its, chance)
+        subprocess.run([*OURS, "refresh", "--clinic", its.clinic.clinic_key], check=True, capture_output=True)
+        if page.stat().st_mtime <= at:
+            sys.exit("The page did not change.")
+        seconds.append(time.time() - at)
+    report("refresh of one clinic, order to end of command", seconds, "<= 15 s")
+
+
+def idle(directory: Path, clinics: int) -> None:
+    with living(directory, clinics=clinics, all_clinics=clinics, patients=5, products=10, pulled=False) as its:
+        for clinic in its.store.clinics():
+            for feed in feeds_of(clinic.region):
+                its.store.set_cursor(clinic.server, clinic.clinic_id, feed, its.sandbox.world.day.isoformat())
+        seconds = []
+        for round_number in range(4):
+            with dg.DagsterInstance.ephemeral() as instance:
+                context = dg.build_sensor_context(instance=instance, resources={"fullscript": FullscriptResource()})
+                begun = time.monotonic()
+                said = sensors.clinic_events_sensor(context)
+                seconds.append(time.monotonic() - begun)
+            if round_number == 0:
+                for clinic in its.store.clinics():
+                    pending = its.store.pending_events(clinic.server, clinic.clinic_id)
+                    its.store.mark_processed(clinic.server, clinic.clinic_id, [one.event_id for one in pending])
+        print(getattr(said, "skip_message", said))
+        report(f"idle tick of {clinics} clinics", seconds[1:], "<= 5 s")
+
+
+def main() -> None:
+    given = argparse.ArgumentParser()
+    given.add_argument("--orders", type=int, default=20)
+    given.add_argument("--refreshes", type=int, default=3)
+    given.add_argument("--clinics", type=int, default=3)
+    given.add_argument("--idle", type=int, default=50)
+    its = given.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if its.idle:
+            idle(Path(folder) / "idle", its.idle)
+        if its.orders or its.refreshes:
+            with living(Path(folder) / "fresh", clinics=its.clinics, patients=50, products=60, pulled=False) as found:
+                os.environ["PYTHONUNBUFFERED"] = "1"
+                subprocess.run([*OURS, "pull"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                if its.refreshes:
+                    by_refresh(found, its.refreshes)
+                if its.orders:
+                    with_the_daemon(found, its.orders)
+
+
+if __name__ == "__main__":
+    main()

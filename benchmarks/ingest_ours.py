@@ -1,0 +1,63 @@
+"""Ours: session, budget, landing, hash, lock, checkpoint, merge, history of pulls; Dagster's start-up apart.
+
+python benchmarks/ingest_ours.py URL DATA_DIR [LANE]      FULLSCRIPT_ENCRYPTION_KEY seals the landing and the warehouse
+"""
+
+import os
+import sys
+from datetime import timedelta
+from typing import cast
+
+from ingest_measure import Measured
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import Grant, Lane, open_session
+from fullscript_pipeline.extraction import clinic, orders
+from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
+
+
+def settings_for(url: str, data_dir: str) -> Settings:
+    """A server that grants whatever it is asked."""
+    os.environ |= {
+        "FULLSCRIPT_US_SND_CLIENT_ID": "id",
+        "FULLSCRIPT_US_SND_CLIENT_SECRET": "secret",
+        "FULLSCRIPT_US_SND_API_URL": url,
+        "FULLSCRIPT_DATA_DIR": data_dir,
+    }
+    os.environ.setdefault("FULLSCRIPT_REQUESTS_PER_5_MIN", "4750")
+    settings = load_settings()
+    settings.prepare_data_dir()
+    return settings
+
+
+def connected(store: StateStore) -> Clinic:
+    """A clinic with a grant, as `connect` would leave it."""
+    if known := store.clinics():
+        return known[0]
+    made = store.register_clinic("us-snd", "c1", "us", "Bench")
+    now = clock.real_now()
+    store.save_grant(made, Grant("u1", "Staff", (), now, now + timedelta(hours=2), "access", "refresh"))
+    return made
+
+
+def main(url: str, data_dir: str, lane: str = "present") -> None:
+    settings = settings_for(url, data_dir)
+    warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
+    migrate(warehouse, [])
+    with Measured(), StateStore(settings.state_path, settings.encryption_key) as store:
+        one = connected(store)
+        day = clock.today(settings.time_zone)
+        target = Target(
+            warehouse, settings.landing_dir, settings.warehouse_key, one.server, one.region, day, "run", one
+        )
+        with open_session(settings, store, one, cast(Lane, lane)) as session:
+            for report in (orders.pull_orders(target, session), clinic.pull_patients(target, session)):
+                print(f"  {report.resource}: {report.requests} requests, {report.counts}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,103 @@
+"""How answers differ from the description: new and missing keys, unknown words, other types.
+
+Values are never told, since they may be about a patient: only keys, the names of types, and words of keys that the
+description lists the words of. What does not belong here: what is done about a difference (the warehouse's).
+"""
+
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from fullscript_pipeline.api.description.shapes import Shape, shape_at
+from fullscript_pipeline.api.endpoints import ENDPOINTS
+
+# An unknown word is told only of keys whose words say nothing about a person.
+_TOLD = frozenset({"state", "current_state", "status", "type", "category", "lab_type", "availability"})
+_NAMES = {str: "text", int: "a number", float: "a number with decimals", bool: "true or false", type(None): "null",
+          list: "a list", dict: "an object"}  # fmt: skip
+# A key that looks like a value (an address, an id) is not told.
+_KEY = re.compile(r"[A-Za-z_$][\w.$-]{0,63}")
+_WORD = re.compile(r"[A-Za-z][\w .-]{0,39}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
+_MOST = 50
+
+
+class Difference(NamedTuple):
+    """`what`: new_key, missing_key, unknown_word or type; `detail` names the key (dotted below the object)."""
+
+    object: str
+    what: str
+    detail: str
+
+
+class Differences:
+    """Sees records as they arrive, from several threads; tells at the end how they differ."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, _Seen] = {}
+
+    def see(self, endpoint: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Records of an answer of this endpoint."""
+        if records:
+            shape = shape_at(endpoint)
+            with self._lock:
+                seen = self._seen.setdefault(shape.name, _Seen(shape, shape.name, ""))
+                seen.see(records)
+                seen.is_whole |= ENDPOINTS[endpoint].kind == "detail"
+
+    def found(self) -> list[Difference]:
+        """Every difference once, in order."""
+        return sorted({one for seen in self._seen.values() for one in seen.differences()})
+
+
+class _Seen:
+    """What the records of one shape had."""
+
+    def __init__(self, shape: Shape, name: str, path: str) -> None:
+        self.shape, self.name, self.path = shape, name, path
+        self.is_whole = bool(path)
+        self.pairs: set[tuple[str, type]] = set()
+        self.words: dict[str, set[str]] = {key: set() for key in shape.words if key in _TOLD}
+        self.odd_times: set[str] = set()
+        self.below: dict[str, _Seen] = {}
+
+    def see(self, records: Sequence[Mapping[str, Any]]) -> None:
+        for record in records:
+            self.pairs.update(zip(record, map(type, record.values()), strict=False))
+        for key, words in self.words.items():
+            words.update(word for record in records if type(word := record.get(key)) is str)
+        for key in self.shape.times:
+            for record in records:
+                if (value := record.get(key)) and type(value) is str and not _TIME.fullmatch(value):
+                    self.odd_times.add(key)
+        for key, shape in self.shape.nested.items():
+            values = [value for record in records if (value := record.get(key))]
+            lists = chain.from_iterable(value for value in values if type(value) is list)
+            parts = [one for one in chain(values, lists) if type(one) is dict]
+            if parts:
+                self.below.setdefault(key, _Seen(shape, self.name, f"{self.path}{key}.")).see(parts)
+
+    def differences(self) -> Iterator[Difference]:
+        keys = {key for key, _ in self.pairs} - {"as_received"}
+        new = sorted(keys - self.shape.keys)
+        yield from (self._told("new_key", key if _KEY.fullmatch(key) else "(no plain word)") for key in new[:_MOST])
+        # Of a bare reference nothing more was to be expected; rows of a list may lack what the object itself has.
+        if keys - {"id"}:
+            missing = self.shape.sure - keys - (frozenset() if self.is_whole else self.shape.whole)
+            yield from (self._told("missing_key", key) for key in sorted(missing))
+        for key, kind in self.pairs - self.shape.pairs:
+            if key in self.shape.keys:
+                yield self._told("type", key, _NAMES.get(kind, kind.__name__))
+        yield from (self._told("type", key, "no ISO 8601 time with its offset") for key in self.odd_times)
+        for key, words in self.words.items():
+            unknown = sorted(word for word in words if word and word.lower() not in self.shape.words[key])
+            for word in unknown[:_MOST]:
+                yield self._told("unknown_word", key, word if _WORD.fullmatch(word) else "(no plain word)")
+        for below in self.below.values():
+            yield from below.differences()
+
+    def _told(self, what: str, key: str, more: str | None = None) -> Difference:
+        return Difference(self.name, what, f"{self.path}{key}" + (f": {more}" if more else ""))

@@ -1,0 +1,56 @@
+"""An example or two of every command, shown below its `--help`.
+
+A test parses each of them, so none can be wrong. What does not belong here: what a command does.
+"""
+
+import click
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "demo": ("demo", "FULLSCRIPT_DATA_DIR=/tmp/demo fullscript-pipeline demo"),
+    "ui": ("ui", "ui --port 3100"),
+    "sandbox serve": ("sandbox serve", "sandbox serve --port 8766 --patients 50 --quirks all"),
+    "sandbox advance": ("sandbox advance --days 1", "sandbox advance --to 2026-12-01"),
+    "sandbox fault": ("sandbox fault http_500 --endpoint /clinic/orders --count 3", "sandbox fault --clear"),
+    "sandbox quirks": ("sandbox quirks", "sandbox quirks all"),
+    "sandbox webhook": ("sandbox webhook us-snd http://127.0.0.1:8767/hooks/SECRET/us-snd",),
+    "connect": ("connect us-snd", "connect us --no-browser", "connect ca --paste"),
+    "clinics": ("clinics", "clinics --json | jq -r 'select(.status != \"ok\").clinic_key'"),
+    "disconnect": ("disconnect maple-street-wellness", "disconnect --all"),
+    "pull": (
+        "pull",
+        "pull --clinic maple-street-wellness --only orders",
+        "pull --only orders --from 2026-10-01 --to 2026-10-31",
+        "pull --dry-run",
+        "pull --dry-run --ask --json | jq .requests",
+    ),
+    "refresh": ("refresh", "refresh --clinic maple-street-wellness"),
+    "report adherence": ("report adherence", "report adherence --clinic maple-street-wellness --as-of 2026-10-31"),
+    "report dosages": ("report dosages --limit 20",),
+    "catalog diff": (
+        "catalog diff 2026-11-01 2026-11-22",
+        "catalog diff 2026-11-01 2026-11-22 --region us --field msrp --min-price-change 5% --format csv > prices.csv",
+    ),
+    "catalog show": ('catalog show "Magnesium Glycinate"', "catalog show VARIANT_ID --region ca"),
+    "catalog coverage": ("catalog coverage --region us --days 30",),
+    "catalog release": ("catalog release 2026-11-22 --region us",),
+    "publish": ("publish", "publish --deidentified"),
+    "export": ("export --format csv --table patients --table marts.adherence --to /secure/share",),
+    "backup": ("backup --to /mnt/backups", "backup --to /mnt/backups --with-landing"),
+    "restore": ("restore /mnt/backups/20261122T230000Z",),
+    "purge": ("purge --clinic maple-street-wellness --disconnect", "purge --patient maple-street-wellness PATIENT_ID"),
+    "tidy": ("tidy --dry-run",),
+    "keys rotate": ("keys rotate",),
+    "doctor": ("doctor", 'doctor --json | jq -r \'select(.state == "fail") | .id + ": " + .fix\''),
+}
+
+
+def with_examples(command: click.Command, path: str) -> click.Command:
+    """The command, and its subcommands, with their examples as the last part of their help."""
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            with_examples(one, f"{path} {name}")
+    elif lines := EXAMPLES.get(path):
+        shown = (line if "fullscript-pipeline" in line else f"fullscript-pipeline {line}" for line in lines)
+        # \b keeps click from filling the lines into a paragraph.
+        command.epilog = "\n\n".join(["Examples:", "\b\n" + "\n".join(f"  {line}" for line in shown)])
+    return command

@@ -1,0 +1,70 @@
+"""`purge`: takes a clinic or a person out of everything in the data directory.
+
+What does not belong here: what "everything" is (`orchestration.purging`).
+"""
+
+import click
+
+from fullscript_pipeline.api.connect import disconnect
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.orchestration.instance import open_instance
+from fullscript_pipeline.orchestration.purging import purge_everywhere
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import Clinic, StateStore
+
+
+@click.command(
+    help="Remove a clinic, or one patient, from landing, warehouse, history, pages, copies and the state store.",
+)
+@click.option("--clinic", "clinic_key", metavar="CLINIC", help="The whole clinic: key or id.")
+@click.option("--patient", nargs=2, metavar="CLINIC ID", help="One patient of a clinic, by Fullscript's id.")
+@click.option("--disconnect", "disconnects", is_flag=True, help="With --clinic: revoke its grant first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: bool, yes: bool) -> None:
+    if bool(clinic_key) == bool(patient):
+        raise click.UsageError("Name one clinic with --clinic, or one patient with --patient CLINIC ID.")
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        clinic = _clinic(store, clinic_key or (patient or ("", ""))[0])
+        patient_id = patient[1] if patient else None
+        if patient_id is None and clinic.status != "removed" and not disconnects:
+            raise UsageError(
+                f"Clinic {clinic.clinic_key} is still connected, so the next pull would bring it back: run "
+                f"`fullscript-pipeline disconnect {clinic.clinic_key}` first, or add --disconnect."
+            )
+        what = f"patient {patient_id} of {clinic.clinic_key}" if patient_id else f"clinic {clinic.clinic_key}"
+        if not yes:
+            click.confirm(f"Remove {what} from {settings.data_dir}? It cannot be undone.", abort=True, err=True)
+        still_connected = patient_id is None and clinic.status != "removed"
+        if still_connected and (refusal := disconnect(settings, store, clinic).not_revoked):
+            talk(refusal)
+        _purge(settings, store, clinic, patient_id, what)
+
+
+def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> None:
+    warehouse = WarehouseResource().open()
+    purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
+    if not purged.counts:
+        raise UsageError(f"Nothing of {what} is in {settings.data_dir}: check the id.")
+    if patient_id is None:
+        open_instance(settings).delete_dynamic_partition("clinics", clinic.clinic_key)
+    data(table(["where", "removed"], [[place, number] for place, number in sorted(purged.counts.items())]))
+    talk(f"Removed {what}; an audit line without names is in ops.purges.", bold=True)
+    if patient_id:
+        talk("As long as Fullscript has this patient, the next pull brings them back: have them removed there first.")
+    for folder in purged.backups:
+        talk(f"The backup {folder} was made before and may still hold them: delete it when you may.")
+    talk("Files that were exported or copied out of the data directory are not reached from here.")
+
+
+def _clinic(store: StateStore, id_or_key: str) -> Clinic:
+    """The clinic, a disconnected one too: its data are still here. Raises UsageError naming the known ones."""
+    known = store.clinics(with_removed=True)
+    found = [one for one in known if id_or_key.strip() in {one.clinic_key, one.clinic_id}]
+    if len(found) != 1:
+        keys = ", ".join(one.clinic_key for one in known) or "none"
+        raise UsageError(f"There is no clinic {id_or_key!r}, or several have that id; the known ones are {keys}.")
+    return found[0]

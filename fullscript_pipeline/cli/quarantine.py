@@ -1,0 +1,78 @@
+"""`quarantine`: records that could not be loaded, and how to read them again.
+
+What does not belong here: loading (`warehouse.replay`).
+"""
+
+import json
+
+import click
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.quarantine import Held, held
+from fullscript_pipeline.warehouse.replay import replay
+
+
+@click.group(help="Records that could not be loaded.")
+def quarantine() -> None:
+    pass
+
+
+@quarantine.command("list", help="What is in quarantine, and why. The record itself is shown only when asked for.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--show-record", is_flag=True, help="The record as received: it may be about a patient.")
+def show(as_json: bool, show_record: bool) -> None:
+    with _warehouse(load_settings()).read() as con:
+        rows = held(con)
+    if as_json:
+        for one in rows:
+            data(json.dumps(_told(one, show_record), default=str))
+    elif rows:
+        headers = ("table", "record", "clinic", "since", "reason")
+        data(table(headers, [(*_told(one, show_record=False).values(),) for one in rows]))
+        if show_record:
+            for one in rows:
+                data(f"\n{one.table} {one.record_key}:\n{one.record}")
+    talk(f"{len(rows)} records in quarantine." if rows else "Nothing is in quarantine.")
+
+
+@quarantine.command("replay", help="Read them again with this version: what can be typed now is loaded. 1: some stay.")
+def again() -> int:
+    settings = load_settings()
+    warehouse = _warehouse(settings)
+    with warehouse.read() as con:
+        if not held(con):
+            talk("Nothing is in quarantine.")
+            return 0
+    keys: dict[str, str] = {}
+    if settings.state_path.exists():
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics()}
+    with warehouse.write() as con:
+        done = replay(con, clock.now(), keys)
+    rows = [(one.table, keys.get(one.clinic_id or "", one.clinic_id), one.loaded, one.left) for one in done]
+    data(table(("table", "clinic", "loaded", "left"), rows))
+    left = sum(one.left for one in done)
+    if left:
+        talk(f"{left} records still cannot be typed; `fullscript-pipeline quarantine list` says why.")
+    if any(one.loaded for one in done):
+        talk("The pages show it after the next pull or `fullscript-pipeline report adherence`.")
+    return 1 if left else 0
+
+
+def _told(one: Held, show_record: bool) -> dict[str, object]:
+    told: dict[str, object] = {
+        "table": one.table,
+        "record": one.record_key,
+        "clinic": one.clinic_id or one.region,
+        "since": one.seen_at.strftime("%Y-%m-%d %H:%M UTC"),
+        "reason": one.reason,
+    }
+    return told | {"content": one.record} if show_record else told
+
+
+def _warehouse(settings: Settings) -> Warehouse:
+    return Warehouse(settings.warehouse_path, settings.warehouse_key)

@@ -1,0 +1,151 @@
+"""`webhooks serve` and `webhooks inbox list | replay | ignore`.
+
+What does not belong here: receiving (`webhooks`), rows (`state`), handling (`refresh`).
+"""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.environment import LOOPBACK_HOSTS
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import Delivery, DeliveryState, StateStore
+
+
+@click.group(help="Receive webhooks, and see what became of them.")
+def webhooks() -> None:
+    pass
+
+
+@webhooks.command("serve", help="Receive webhooks until stopped; prints a line per server with the path to register.")
+@click.option("--port", type=int, default=8767, show_default=True, help="0 lets the system choose.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; it speaks no TLS.")
+def serve_command(port: int, host: str) -> None:
+    from fullscript_pipeline.webhooks import open_doors, serve  # noqa: PLC0415 - the inbox needs no web server
+
+    settings = load_settings()
+    settings.prepare_data_dir()
+    if host not in LOOPBACK_HOSTS:
+        talk(f"Listening on {host} without TLS: the vendor needs HTTPS, and health data must not travel in the clear.")
+    with StateStore(settings.state_path, settings.encryption_key) as store, _quiet_signals():
+        doors, notes = open_doors(settings, store)
+        for note in notes:
+            talk(note)
+
+        def ready(base_url: str) -> None:
+            for door in doors:
+                data(f"{door.server} {base_url}{door.path}")
+            sys.stdout.flush()
+
+        serve(doors, store, host=host, port=port, on_ready=ready, log=talk)
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """uvicorn stops on these signals, then raises them again for the handlers it found: ours, which do nothing."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@webhooks.group(help="What was received and acknowledged.")
+def inbox() -> None:
+    pass
+
+
+@inbox.command("list", help="Every delivery that is kept, in the order in which they came.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--body", "with_body", is_flag=True, help="With --json: the payload too. It is health data.")
+def list_command(as_json: bool, with_body: bool) -> None:
+    if with_body and not as_json:
+        raise click.UsageError("--body goes with --json.")
+    with _store() as store:
+        found = store.deliveries(with_body=with_body)
+    if as_json:
+        for delivery in found:
+            data(json.dumps(_told(delivery, with_body=with_body)))
+    elif found:
+        headers = ["received", "server", "event", "type", "clinic", "state", "receipts", "reason"]
+        data(table(headers, [_cells(delivery) for delivery in found]))
+    else:
+        talk("The inbox is empty.")
+
+
+@inbox.command("replay", help="Hand deliveries over once more: these EVENT_IDs, or every failed one.")
+@click.argument("event_ids", nargs=-1)
+def replay_command(event_ids: tuple[str, ...]) -> None:
+    with _store() as store:
+        chosen = _chosen(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
+        _settle(store, chosen, "received", None)
+    talk(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
+
+
+@inbox.command("ignore", help="Leave the deliveries EVENT_ID unhandled for good.")
+@click.argument("event_ids", nargs=-1, required=True)
+def ignore_command(event_ids: tuple[str, ...]) -> None:
+    with _store() as store:
+        chosen = _chosen(store, event_ids)
+        _settle(store, chosen, "ignored", "by hand")
+    talk(f"{len(chosen)} deliveries are ignored.")
+
+
+@contextmanager
+def _store() -> Iterator[StateStore]:
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        yield store
+
+
+def _chosen(store: StateStore, event_ids: Sequence[str]) -> list[Delivery]:
+    """The rows of these events. Raises UsageError when one is unknown: then nothing is changed."""
+    wanted = set(event_ids)
+    found = [delivery for delivery in store.deliveries(with_body=False) if delivery.event_id in wanted]
+    if unknown := wanted - {delivery.event_id for delivery in found}:
+        raise UsageError(f"The inbox has no event {', '.join(sorted(unknown))}; `webhooks inbox list` shows all.")
+    return found
+
+
+def _settle(store: StateStore, chosen: Sequence[Delivery], state: DeliveryState, reason: str | None) -> None:
+    for one in chosen:
+        store.settle(one.server, one.event_id, state, reason, integration_id=one.integration_id)
+
+
+def _told(delivery: Delivery, *, with_body: bool) -> dict[str, object]:
+    told: dict[str, object] = {
+        "server": delivery.server,
+        "event_id": delivery.event_id,
+        "integration_id": delivery.integration_id or None,
+        "clinic_id": delivery.clinic_id or None,
+        "event_type": delivery.event_type,
+        "created_at": delivery.created_at,
+        "received_at": delivery.received_at.isoformat() if delivery.received_at else None,
+        "receipts": delivery.receipts,
+        "state": delivery.state,
+        "reason": delivery.reason,
+        "tries": delivery.tries,
+    }
+    return told | {"body": delivery.body.decode(errors="replace")} if with_body else told
+
+
+def _cells(delivery: Delivery) -> list[object]:
+    received = f"{delivery.received_at:%Y-%m-%d %H:%M:%S}" if delivery.received_at else ""
+    return [
+        received,
+        delivery.server,
+        delivery.event_id,
+        delivery.event_type,
+        delivery.clinic_id,
+        delivery.state,
+        delivery.receipts,
+        delivery.reason,
+    ]

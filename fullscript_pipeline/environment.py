@@ -1,0 +1,88 @@
+"""Reads one environment variable as the type it should have, for settings.py only.
+
+Every reader gives a ConfigurationError that names the variable when its value cannot be used. What does not belong
+here: names, defaults and meanings of the variables (settings.py, the one typed place), and secrets in error texts.
+"""
+
+import os
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from fullscript_pipeline.errors import ConfigurationError
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def text(variable: str) -> str | None:
+    """The value without its outer spaces; None when it is not set or empty."""
+    return os.environ.get(variable, "").strip() or None
+
+
+def several(value: str | None) -> tuple[str, ...]:
+    """The parts of a comma separated text."""
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def integer(variable: str, default: int, lowest: int, highest: int) -> int:
+    """A whole number from `lowest` to `highest`."""
+    given = text(variable) or str(default)
+    value = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(highest)) else lowest - 1
+    if not lowest <= value <= highest:
+        raise ConfigurationError(f"{variable} is {given!r}; set a whole number from {lowest} to {highest}.")
+    return value
+
+
+def calendar_day(variable: str, default: date) -> date:
+    """A date, ISO 8601."""
+    given = text(variable)
+    try:
+        return date.fromisoformat(given) if given else default
+    except ValueError:
+        raise ConfigurationError(f"{variable} is {given!r}, which is not a date; write it like 2024-01-01.") from None
+
+
+def time_zone(variable: str) -> ZoneInfo:
+    """A time zone of the IANA database; UTC when it is not set."""
+    name = text(variable) or "UTC"
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigurationError(
+            f"{variable} is {name!r}, which is not a time zone; write it like America/Toronto."
+        ) from None
+
+
+def web_url(variable: str, default: str, *, encrypted: bool = False) -> str:
+    """An http(s) URL with a host. `encrypted` insists on https outside loopback: tokens travel on it."""
+    given = text(variable) or default
+    if not given:
+        return given
+    try:
+        parts = urlsplit(given)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or any(character.isspace() for character in given):
+        # The value is not repeated: a pasted URL may carry credentials.
+        raise ConfigurationError(f"{variable} is not an http(s) URL; write it like {default or 'https://host/path'}.")
+    if encrypted and parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise ConfigurationError(f"{variable} must start with https: a production server's tokens travel on it.")
+    return given
+
+
+def key_or_key_file(variable: str) -> str | None:
+    """A key, or the content of the file that `<variable>_FILE` names, which only its owner may read."""
+    path = text(f"{variable}_FILE")
+    if (key := text(variable)) or not path:
+        return key
+    try:
+        if Path(path).stat().st_mode & 0o077:
+            raise ConfigurationError(f"The key file {path} ({variable}_FILE) can be read by other users: chmod 600 it.")
+        key = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        key = None
+    if not key:
+        raise ConfigurationError(f"The key file {path} ({variable}_FILE) is missing, empty or unreadable.")
+    return key

@@ -1,0 +1,171 @@
+"""The bill of a clinic's day, and of a backfill of orders.
+
+What does not belong here: the catalog (`bill_region`).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.extraction.bill import Ask, BillLine, Known, Pace, ask_nobody, last_pulls, pages
+from fullscript_pipeline.extraction.events import feeds_of
+from fullscript_pipeline.extraction.orders import OVERLAP, Window, daily_window, sweep_window
+from fullscript_pipeline.extraction.plans import due_patients
+from fullscript_pipeline.state import StateStore
+
+_NO_LABS = "skipped: Fullscript has labs in the US only"
+
+
+def plan_clinic(
+    con: duckdb.DuckDBPyConnection | None,
+    clinic: ClinicRef,
+    day: date,
+    pace: Pace = Pace(),  # noqa: B008 -- frozen
+    *,
+    store: StateStore | None = None,
+    ask: Ask = ask_nobody,
+) -> list[BillLine]:
+    """A clinic's day. `con` reads the warehouse, None while there is none."""
+    last = last_pulls(con, "clinic_id", clinic.clinic_id)
+    known = Known(clinic.clinic_key, con, clinic, day, pace, store, ask, last)
+    return [
+        known.line("clinics", "GET /clinic", 1, "always"),
+        known.listed("practitioners", "GET /clinic/practitioners"),
+        known.listed("staff", "GET /clinic/staff"),
+        *_patients(known),
+        *_events(known),
+        _plans(known),
+        *_orders(known),
+        *_labs(known),
+        _variants(known),
+        *_library(known),
+        *_extras(known),
+    ]
+
+
+def plan_order_days(con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, first: date, last: date) -> BillLine:
+    """A backfill of orders: the pages that the stored orders of these days fill."""
+    known = Known(clinic.clinic_key, con, clinic, last)
+    rows = _stored_orders(known, Window(first, last))
+    why = f"{rows:,} stored orders of these days and two around them" if rows else "no order of these days is stored"
+    return known.line("orders_backfill", "GET /clinic/orders", pages(rows), why, at_least=True, table="orders")
+
+
+def _patients(known: Known) -> Iterator[BillLine]:
+    rows, why, sure = _patient_count(known)
+    listed = pages(rows)
+    yield known.line("patients", "GET /clinic/patients", listed, why, at_least=not sure, listed_as="patients")
+    last = known.last.get("patients")
+    more = max(0, last.requests - listed) if last and last.outcome == "loaded" else 1
+    why = "who depends on whom, and records of which the list holds only names: as at the last pull"
+    if not known.is_loaded("patients"):
+        why = "who depends on whom, and records of which the list holds only names"
+    yield known.line(
+        "patients", "GET /clinic/patients*", more, why, at_least=not known.is_loaded("patients"), listed_as="patients"
+    )
+
+
+def _patient_count(known: Known) -> tuple[int, str, bool]:
+    grant = known.store.load_grant(known.clinic) if known.store else None
+    counted = known.number("SELECT max(patient_count) FROM core.clinics WHERE clinic_id = $clinic")
+    if not counted and grant and grant.patients_visible:
+        return known.size("patients", grant.patients_visible, "patients, counted when the clinic was connected")
+    return known.size("patients", counted, "patients by the clinic's own count")
+
+
+def _events(known: Known) -> Iterator[BillLine]:
+    feeds = [feed for feed in feeds_of(known.clinic.region) if not known.refused(feed)]
+    what = "since the last look" if known.is_loaded("events") else "of the last 30 days"
+    yield known.line("events", "GET /events/*", len(feeds), f"a page or more of each feed {what}", at_least=True)
+    waiting = 0
+    if known.store:
+        waiting = len(known.store.pending_events(known.clinic.server, known.clinic.clinic_id))
+    why = f"one for each new plan event; {waiting:,} events are waiting"
+    yield known.line("events", "GET /events/{id}", waiting, why, at_least=True)
+
+
+def _plans(known: Known) -> BillLine:
+    endpoint = "GET /clinic/patients/{id}/treatment_plans"
+    stored = known.number("SELECT count(*) FROM core.patients WHERE clinic_id = $clinic AND removed_at IS NULL")
+    if known.con is None or not stored:
+        rows, _, sure = _patient_count(known)
+        return known.line("treatment_plans", endpoint, rows, "one for each patient, the first time", at_least=not sure)
+    due = due_patients(known.con, known.clinic.clinic_id, known.pace.sweep_days)
+    why = (
+        f"never read {len(due.never):,}, touched by something {len(due.touched):,}, their turn {len(due.turn):,}; "
+        f"{stored - len(due.all):,} are stored and not due"
+    )
+    return known.line("treatment_plans", endpoint, len(due.all), why)
+
+
+def _orders(known: Known) -> Iterator[BillLine]:
+    endpoint, clinic_id = "GET /clinic/orders", known.clinic.clinic_id
+    window = daily_window(known.con, clinic_id, known.pace.trailing_days) if known.con else Window()
+    if known.con is None or window.first is None:
+        yield known.listed("orders", endpoint)
+        return
+    rows = _stored_orders(known, window)
+    stored = known.number("SELECT count(*) FROM core.orders WHERE clinic_id = $clinic")
+    why = f"{rows:,} orders since {window.first}; {stored - rows:,} older ones are stored and not due"
+    yield known.line("orders", endpoint, pages(rows), why, listed_as="orders")
+    swept = sweep_window(known.con, clinic_id, known.day, known.pace.trailing_days, known.pace.sweep_days)
+    if swept:
+        why = f"the day's share of older orders, through {swept.last}"
+        number = pages(_stored_orders(known, swept))
+        yield known.line("orders_sweep", endpoint, number, why, table="orders", listed_as="orders")
+
+
+def _stored_orders(known: Known, window: Window) -> int:
+    first = f"completed_on >= DATE '{window.first - OVERLAP}'" if window.first else "true"
+    last = f"completed_on <= DATE '{window.last + OVERLAP}'" if window.last else "true"
+    return known.number(f"SELECT count(*) FROM core.orders WHERE clinic_id = $clinic AND {first} AND {last}")
+
+
+def _labs(known: Known) -> Iterator[BillLine]:
+    if known.clinic.region != "us":
+        yield known.line("lab_orders", "GET /clinic/labs/orders", 0, _NO_LABS)
+        return
+    yield known.listed("lab_orders", "GET /clinic/labs/orders")
+    tests = known.number("SELECT count(DISTINCT lab_test_id) FROM core.lab_order_tests WHERE clinic_id = $clinic")
+    why = f"one for each of the tests that orders name, then a share a day; {tests:,} are known"
+    yield known.as_last_time("lab_tests", "GET /clinic/labs/tests/{id}", tests, why)
+
+
+def _variants(known: Known) -> BillLine:
+    """Variants that stored plans and orders name and nobody has looked up; today's plans may name more."""
+    named = """SELECT count(DISTINCT variant_id) FROM (
+            SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
+            UNION SELECT variant_id FROM core.order_line_items WHERE clinic_id = $clinic AND lab_type IS NULL
+                AND coalesce(line_type, '') <> 'labs') n
+        WHERE variant_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM core.variants v WHERE v.region = $region AND v.variant_id = n.variant_id)
+        AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
+            AND c.variant_id = n.variant_id AND c.outcome = 'not_found')"""
+    why = "variants that plans and orders name and the catalog lacks, and their products"
+    return known.line(
+        "variants", "GET /catalog/variants/{id}", known.number(named), why, at_least=True, table="clinic_variants"
+    )
+
+
+def _library(known: Known) -> Iterator[BillLine]:
+    people, _, _ = known.size("practitioners")
+    each = f"Fullscript's list and one for each of {people:,} practitioners"
+    yield known.as_last_time("protocols", "GET /clinic/*/protocols", people + 1, each)
+    yield known.as_last_time("resources", "GET /clinic/*/resources", people + 1, each)
+    yield known.listed("external_ids", "GET /clinic/metadata")
+    yield known.as_last_time("webhook_deliveries", "GET /webhooks/deliveries", 1, "attempts since the last look")
+
+
+def _extras(known: Known) -> Iterator[BillLine]:
+    rows, _, _ = _patient_count(known)
+    people, _, _ = known.size("practitioners")
+    for extra, endpoint, first, why in (
+        ("addresses", "GET /clinic/patients/{id}/addresses", rows, "one for each patient, then a share a day"),
+        ("templates", "GET /clinic/practitioners/{id}/templates", people, "one for each practitioner"),
+    ):
+        if extra in known.pace.extras:
+            yield known.as_last_time(extra, endpoint, first, why)
+        else:
+            yield known.line(extra, endpoint, 0, "skipped: not in FULLSCRIPT_EXTRAS")

@@ -1,0 +1,93 @@
+"""Brands: the whole list, and from its two filtered forms what is on sale and what each clinic may prescribe."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.library import rewritten
+from fullscript_pipeline.extraction.listing import Listing
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
+from fullscript_pipeline.warehouse.catalog import BRANDS, CLINIC_BRANDS
+from fullscript_pipeline.warehouse.landing import Line
+
+REFUSALS = (ScopeError, NotFound, RequestRefused, NeedsConnect)
+
+
+def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
+    """The region's brands from the first clinic that may, and each clinic's permitted ones."""
+    by_clinic = [_pull_permitted(target, session) for session in sessions]
+    reports = [report for report, _ in by_clinic]
+    pull = Pull(target, "brands")
+    refusal: Exception | None = None
+    for session in sessions:
+        try:
+            listing = pull.walk(session, "brands")
+        except REFUSALS as error:
+            refusal = error
+            continue
+        available = _filtered(pull, session, "available")
+        permitted = [ids for _, ids in by_clinic]
+        return [_commit(pull, listing, available, permitted), *reports]
+    if isinstance(refusal, NeedsConnect):
+        raise refusal
+    return [pull.not_available(str(refusal or "No connected clinic of this region could be asked.")), *reports]
+
+
+def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Collection[str] | None]:
+    """The brands that a clinic has access to; None when it may not ask."""
+    pull = Pull(replace(target, clinic=session.clinic), "clinic_brands")
+    try:
+        listing = pull.walk(session, "brands", params={"clinic_permitted": "true"})
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal)), None
+
+    def lines() -> Iterator[Line]:
+        for line in pull.file.lines("brands"):
+            yield rewritten(line, {"name": orjson.loads(line.record).get("name")})
+
+    report = pull.commit(
+        Load(CLINIC_BRANDS, lines, "true" if listing.complete else None), total_count=listing.total_count
+    )
+    return report, frozenset(listing.ids) if listing.complete else None
+
+
+def _filtered(pull: Pull, session: ClinicSession, name: str) -> Collection[str] | None:
+    """The brands that a filter keeps; None when it cannot be told."""
+    try:
+        listing = pull.walk(session, "brands", params={name: "true"})
+    except REFUSALS:
+        return None
+    return frozenset(listing.ids) if listing.complete else None
+
+
+def _commit(
+    pull: Pull, listing: Listing, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
+) -> Report:
+    return pull.commit(
+        Load(BRANDS, _marked(pull, available, permitted), "true" if listing.complete else None),
+        total_count=listing.total_count,
+    )
+
+
+def _marked(
+    pull: Pull, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
+) -> Callable[[], Iterator[Line]]:
+    """The rows of the whole list, each with what the filtered ones tell; a key is left out where nothing tells."""
+
+    def lines() -> Iterator[Line]:
+        for request, landed in pull.file.records():
+            if not request.key.endswith("?"):
+                continue
+            for line in landed:
+                record = orjson.loads(line.record)
+                if available is not None:
+                    record["available"] = line.id in available
+                known = [line.id in ids for ids in permitted if ids is not None]
+                if any(known) or (known and len(known) == len(permitted)):
+                    record["clinic_permitted"] = any(known)
+                yield rewritten(line, record)
+
+    return lines

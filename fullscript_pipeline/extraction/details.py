@@ -1,0 +1,172 @@
+"""Details that are read one by one, and which of them can wait: what a list shows unchanged is kept as it is stored.
+
+An object is read again when its listed row has changed, when the caller says that it is still moving, and otherwise as
+one of the day's rolling share. What does not belong here: which endpoint has details of what.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession
+from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.tables import Table
+
+# Everything that is read one by one is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
+SWEEP_DAYS = 14
+
+After = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a list and its details came to: `lines` and `after` as `Load` wants them."""
+
+    lines: Callable[[], Iterator[Line]]
+    after: After
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Where the whole of an object is when lists lack its `array`."""
+
+    endpoint: str
+    array: str
+    table: Table
+
+    def is_whole(self, line: Line) -> bool:
+        """Whether a listed row needs no detail."""
+        return f'"{self.array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(self.array), list)
+
+
+def with_details(
+    pull: Pull,
+    session: ClinicSession,
+    detail: Detail,
+    listed: Callable[[], Iterator[Line]],
+    *,
+    sweep_days: int = SWEEP_DAYS,
+    moving: Callable[[Line], bool] = lambda line: False,
+) -> Rows:
+    """The listed rows, whole: as they came, read by id where that is due, else as stored.
+
+    A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
+    """
+    thin = {line.id: line for line in listed() if not detail.is_whole(line)}
+    if not thin:
+        return Rows(listed, lambda con: None)
+    clinic_id = session.clinic.clinic_id
+    with pull.target.warehouse.read() as con:
+        stored = stored_hashes(con, detail.table, clinic_id)
+        due = set(
+            due_details(
+                con,
+                clinic_id,
+                detail.table.name,
+                {one: line.hash for one, line in thin.items()},
+                always=[one for one, line in thin.items() if one not in stored or moving(line)],
+                sweep_days=sweep_days,
+            )
+        )
+    asked = [one for one in thin if one in due]
+    outcome = dict(zip(asked, in_parallel(lambda one: pull.one(session, detail.endpoint, one), asked), strict=True))
+    read = {one for one, found in outcome.items() if found}
+
+    def lines() -> Iterator[Line]:
+        for line in listed():
+            if line.id in stored and line.id in thin and line.id not in read:
+                yield replace(line, hash=stored[line.id])
+            elif line.id not in read:
+                yield line
+        # A detail belongs where its row was listed.
+        parents = {one: line.parent_id for one, line in thin.items()}
+        yield from (replace(line, parent_id=parents.get(line.id)) for line in pull.file.lines(detail.endpoint))
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_reads(
+            con, pull, clinic_id, detail.table.name, {one: (thin[one].hash, found) for one, found in outcome.items()}
+        )
+
+    return Rows(lines, after)
+
+
+def due_details(
+    con: duckdb.DuckDBPyConnection,
+    clinic_id: str,
+    resource: str,
+    listed: Mapping[str, str | None],
+    *,
+    always: Collection[str] = (),
+    sweep_days: int = SWEEP_DAYS,
+) -> list[str]:
+    """Of the listed ids (with the hash of their row; None: it says nothing) those to read now, in their order.
+
+    Never read, listed otherwise than when they were read, in `always`, or of the longest unread 1/`sweep_days`.
+    """
+    rows = con.execute(
+        "SELECT object_id, list_hash, read_at FROM ops.detail_reads WHERE clinic_id = ? AND resource = ?",
+        [clinic_id, resource],
+    ).fetchall()
+    before = {one: (list_hash, read_at) for one, list_hash, read_at in rows if one in listed}
+    due = {one for one, shown in listed.items() if one not in before or (shown and before[one][0] != shown)}
+    due.update(always)
+    rest = sorted((one for one in before if one not in due), key=lambda one: (before[one][1], one))
+    due.update(rest[: ceil(len(before) / sweep_days)])
+    return [one for one in listed if one in due]
+
+
+def stored_hashes(con: duckdb.DuckDBPyConnection, table: Table, clinic_id: str) -> dict[str, str]:
+    """The content hash of every object of this clinic that is there."""
+    rows = con.execute(
+        f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE clinic_id = ? AND removed_at IS NULL",
+        [clinic_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def note_reads(
+    con: duckdb.DuckDBPyConnection,
+    pull: Pull,
+    clinic_id: str,
+    resource: str,
+    reads: Mapping[str, tuple[str | None, bool]],
+) -> None:
+    """Remembers these reads: the hash of the listed row, and whether the server had the object."""
+    if not reads:
+        return
+    con.execute(
+        "DELETE FROM ops.detail_reads WHERE clinic_id = ? AND resource = ? AND object_id IN ?",
+        [clinic_id, resource, list(reads)],
+    )
+    con.execute(
+        "INSERT INTO ops.detail_reads SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[]), ?",
+        [
+            clinic_id,
+            resource,
+            list(reads),
+            [list_hash for list_hash, _ in reads.values()],
+            [found for _, found in reads.values()],
+            pull.observed_at,
+        ],
+    )
+
+
+def in_ids(column: str, ids: Sequence[str]) -> str | None:
+    """The SQL condition that a stored row `s` is of one of these; None when there are none."""
+    if not ids:
+        return None
+    return f"s.{column} IN (" + ", ".join("'" + one.replace("'", "''") + "'" for one in ids) + ")"
+
+
+def of_these_or_gone(column: str, ids: Sequence[str], owners: Table) -> str:
+    """As `in_ids`; or that the owner the row hangs on is itself no longer there."""
+    scope = owners.scope_column
+    gone = (
+        f"NOT EXISTS (SELECT 1 FROM core.{owners.name} o WHERE o.{scope} = s.{scope} "
+        f"AND o.{owners.key[-1]} = s.{column} AND o.removed_at IS NULL)"
+    )
+    return f"({in_ids(column, ids) or 'false'} OR {gone})"

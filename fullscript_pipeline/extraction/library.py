@@ -1,0 +1,222 @@
+"""What a clinic keeps for re-use (protocols, resources), ids of other systems, and webhook deliveries.
+
+What does not belong here: plans that were sent to somebody (`plans`), what is read only on request (`extras`).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash
+from fullscript_pipeline.warehouse.library import (
+    EXTERNAL_IDS,
+    PRACTITIONER_PROTOCOLS,
+    PRACTITIONER_RESOURCES,
+    PROTOCOLS,
+    RESOURCES,
+    WEBHOOK_DELIVERIES,
+)
+
+METADATA_TYPES = ("patient", "practitioner", "staff", "treatment_plan")
+REFUSALS = (ScopeError, NotFound, RequestRefused)
+# A day for the filter's unstated edge, a day for its zone.
+OVERLAP = timedelta(days=2)
+
+
+def pull_library(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> list[Report]:
+    """Protocols, resources, external ids and webhook deliveries of one clinic."""
+    return [
+        pull_protocols(target, session, sweep_days),
+        pull_resources(target, session),
+        pull_external_ids(target, session),
+        pull_deliveries(target, session),
+    ]
+
+
+def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
+    """Fullscript's protocols, and each practitioner's: their own and those shared with them."""
+    pull = Pull(target, "protocols")
+    walked = _walk_both(pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"})
+    if walked.refusal:
+        return pull.not_available(walked.refusal)
+    detail = Detail("protocol", "recommendations", PROTOCOLS)
+    try:
+        rows = with_details(pull, session, detail, walked.lines, sweep_days=sweep_days)
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(
+        Load(PROTOCOLS, rows.lines, walked.missing_among, after=rows.after),
+        Load(
+            PRACTITIONER_PROTOCOLS,
+            lambda: map(_protocol_membership, pull.file.lines("practitioner_protocols")),
+            walked.missing_among,
+        ),
+    )
+
+
+def pull_resources(target: Target, session: ClinicSession) -> Report:
+    """Fullscript's resources, and each practitioner's."""
+    pull = Pull(target, "resources")
+    walked = _walk_both(pull, session, "fullscript_resources", "practitioner_resources", {})
+    if walked.refusal:
+        return pull.not_available(walked.refusal)
+    return pull.commit(
+        Load(RESOURCES, walked.lines, walked.missing_among),
+        Load(
+            PRACTITIONER_RESOURCES,
+            lambda: (
+                rewritten(line, {"name": record.get("name")}) for line, record in parsed(pull, "practitioner_resources")
+            ),
+            walked.missing_among,
+        ),
+    )
+
+
+def pull_external_ids(target: Target, session: ClinicSession) -> Report:
+    """Which objects carry an id of another system. One list; a server that wants a type is asked for each."""
+    pull = Pull(target, "external_ids")
+    try:
+        try:
+            listings = [pull.walk(session, "metadata")]
+        except RequestRefused:
+            listings = [pull.walk(session, "metadata", params={"type": one}) for one in METADATA_TYPES]
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal))
+    # The id of a row is the other system's: several objects may share one, so objects are counted.
+    total = sum(listing.total_count or 0 for listing in listings)
+    entities = {(line.parent_id, line.id) for line in map(_of_entity, pull.file.lines("metadata"))}
+    return pull.commit(
+        Load(
+            EXTERNAL_IDS,
+            lambda: map(_of_entity, pull.file.lines("metadata")),
+            "true" if len(entities) >= total else None,
+        ),
+        total_count=total,
+        listed_by=session.user_id,
+    )
+
+
+def pull_deliveries(target: Target, session: ClinicSession) -> Report:
+    """Attempts to deliver webhooks about this clinic; the vendor keeps 30 days of them, we keep them all.
+
+    A delivery that names another clinic is left to that clinic's own pull.
+    """
+    pull = Pull(target, "webhook_deliveries")
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        before = pulls.last_loaded(con, clinic_id, "webhook_deliveries")
+    params = {"attempted_at": f">{before.date() - OVERLAP}"} if before else {}
+    try:
+        pull.walk(session, "webhook_deliveries", params=params)
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal))
+
+    def of(clinic: str | None) -> Iterator[Line]:
+        for line, record in parsed(pull, "webhook_deliveries"):
+            if _clinic_of(record) == clinic:
+                yield _delivery(line, record)
+
+    return pull.commit(
+        Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id)),
+        Load(WEBHOOK_DELIVERIES, lambda: of(None), of_no_clinic=True),
+    )
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """Two lists of one kind: the practitioners' first, so that Fullscript's own of the same id wins."""
+
+    lines: Callable[[], Iterator[Line]]
+    missing_among: str | None
+    refusal: str | None = None
+
+
+def _walk_both(
+    pull: Pull, session: ClinicSession, of_fullscript: str, of_practitioner: str, params: dict[str, str]
+) -> _Walked:
+    """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read."""
+    refusals: list[str] = []
+
+    def walk(endpoint: str, practitioner: str | None = None) -> bool:
+        path = {"practitioner_id": practitioner} if practitioner else {}
+        try:
+            return pull.walk(session, endpoint, path=path, params=params if practitioner else {}).complete
+        except REFUSALS as refusal:
+            refusals.append(str(refusal))
+            return False
+
+    practitioners = practitioners_of(pull)
+    complete = [walk(of_fullscript), *in_parallel(lambda one: walk(of_practitioner, one), practitioners)]
+
+    def lines() -> Iterator[Line]:
+        yield from pull.file.lines(of_practitioner)
+        yield from pull.file.lines(of_fullscript)
+
+    all_refused = len(refusals) == len(practitioners) + 1
+    return _Walked(lines, "true" if all(complete) else None, refusals[0] if all_refused else None)
+
+
+def practitioners_of(pull: Pull) -> list[str]:
+    """The clinic's practitioners as the warehouse knows them."""
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
+    with pull.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT practitioner_id FROM core.practitioners WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
+            [clinic_id],
+        ).fetchall()
+    return [practitioner for (practitioner,) in rows]
+
+
+def parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
+    """What was landed of an endpoint, with each record as an object."""
+    return ((line, orjson.loads(line.record)) for line in pull.file.lines(endpoint))
+
+
+def rewritten(line: Line, record: dict[str, Any]) -> Line:
+    """The line with another record; its id goes along."""
+    text = canonical({"id": line.id, **record})
+    return replace(line, record=text, hash=content_hash(text))
+
+
+def _protocol_membership(line: Line) -> Line:
+    """That a practitioner is shown a protocol, apart from what it is like."""
+    record = orjson.loads(line.record)
+    author = record.get("practitioner")
+    author_id = author.get("id") if isinstance(author, dict) else record.get("practitioner_id")
+    ownership = None if author_id in (None, "") else "owned" if str(author_id) == line.parent_id else "shared"
+    return rewritten(line, {"name": record.get("name"), "ownership": ownership})
+
+
+def _of_entity(line: Line) -> Line:
+    """A row of the metadata list under the object that it is about."""
+    record = orjson.loads(line.record)
+    data = record.get("data")
+    entity = data.get("id") if isinstance(data, dict) else None
+    entity_id = str(entity) if entity not in (None, "") else NO_ID + line.hash
+    return replace(line, id=entity_id, parent_id=str(record.get("type") or ""))
+
+
+def _delivery(line: Line, record: dict[str, Any]) -> Line:
+    """Rows of the vendor may have no id: an event is attempted once at a time."""
+    if not line.id.startswith(NO_ID):
+        return line
+    event = _event_of(record)
+    return replace(line, id=f"{record.get('event_id') or event.get('id')}/{record.get('attempted_at')}")
+
+
+def _clinic_of(record: dict[str, Any]) -> str | None:
+    clinic = _event_of(record).get("clinic_id") or record.get("clinic_id")
+    return str(clinic) if clinic else None
+
+
+def _event_of(record: dict[str, Any]) -> dict[str, Any]:
+    payload = record.get("event_payload")
+    event = payload.get("event", payload) if isinstance(payload, dict) else record.get("event")
+    return event if isinstance(event, dict) else {}

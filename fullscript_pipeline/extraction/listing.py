@@ -1,0 +1,79 @@
+"""What is known of a list that is being walked: its ids, what it counts, and which pages are still to be asked.
+
+A list moves while it is read. It is *settled* when what came is what the server counts, and the count never fell on the
+way: a row that vanishes from a page already read pulls another one past the reader. What does not belong here: asking
+and landing (`pull`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fullscript_pipeline.warehouse.landing import Request
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list that was walked to its end. `ids` are the distinct record ids in order of arrival.
+
+    `complete`: as many distinct rows came as the server says there are (or it does not say).
+    """
+
+    ids: tuple[str, ...]
+    total_count: int | None
+    complete: bool = True
+
+
+class Rest(NamedTuple):
+    """What of a walk is still to be asked: pages from `first_page` on, or all of `total_pages` that are not landed."""
+
+    first_page: int = 1
+    total_pages: int | None = None
+
+
+@dataclass
+class Walk:
+    """One walk of a list, as far as its pages are landed."""
+
+    ids: dict[str, None] = field(default_factory=dict)
+    totals: list[int] = field(default_factory=list)
+    pages: set[int] = field(default_factory=set)
+    last_page: int | None = None
+    ended_at: int | None = None
+
+    def add(self, request: Request, ids: Iterable[str]) -> None:
+        """Takes in a landed page."""
+        self.ids.update(dict.fromkeys(ids))
+        self.pages.add(request.page)
+        if request.total_count is not None and self.totals[-1:] != [request.total_count]:
+            self.totals.append(request.total_count)
+        if request.total_pages is not None and request.records:
+            self.last_page = max(self.last_page or 0, request.total_pages)
+        if request.is_last:
+            self.ended_at = min(self.ended_at or request.page, request.page)
+
+    @property
+    def total(self) -> int | None:
+        return self.totals[-1] if self.totals else None
+
+    @property
+    def is_settled(self) -> bool:
+        return not self.totals or (self.totals == sorted(self.totals) and len(self.ids) == self.totals[-1])
+
+    def rest(self) -> Rest | None:
+        """None: every page is landed."""
+        if not self.pages:
+            return Rest()
+        if self.last_page is not None:
+            # An empty page before the last one that was counted: the list has become shorter.
+            last = min(self.last_page, self.ended_at or self.last_page)
+            if not self.pages.issuperset(range(1, last + 1)):
+                return Rest(1, last)
+        return None if self.ended_at else Rest(max(self.pages) + 1)
+
+    def joined(self, other: "Walk") -> "Walk":
+        """Both walks taken together: each may have found what the other missed."""
+        return Walk({**self.ids, **other.ids}, [*self.totals, *other.totals])
+
+    def listing(self) -> Listing:
+        return Listing(tuple(self.ids), self.total, self.is_settled)

@@ -1,0 +1,82 @@
+"""A failed run leaves the machine: as JSON to a command's standard input, or posted to an address.
+
+Told are names of ours and the step's sentence, which is free of health data by rule; never a record. What does not
+belong here: deciding what a failure is (Dagster does), retrying.
+"""
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from fullscript_pipeline.settings import Settings, load_settings
+
+TIMEOUT_SECONDS = 20
+
+
+@dg.run_failure_sensor(
+    name="tell_of_failures_sensor",
+    monitor_all_code_locations=False,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells FULLSCRIPT_ON_FAILURE_COMMAND or FULLSCRIPT_ON_FAILURE_URL of every run that failed.",
+)
+def tell_of_failures_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+    settings = load_settings()
+    if not (settings.on_failure_command or settings.on_failure_url):
+        return dg.SkipReason("Neither FULLSCRIPT_ON_FAILURE_COMMAND nor FULLSCRIPT_ON_FAILURE_URL is set.")
+    run = context.dagster_run
+    steps = context.get_step_failure_events()
+    message = {
+        "what": "run failed",
+        "job": run.job_name,
+        "run_id": run.run_id,
+        "cell": run.tags.get("dagster/partition", ""),
+        "clinic": run.tags.get("fullscript/clinic", ""),
+        "failures": [{"step": one.step_key or "", "sentence": _sentence(one)} for one in steps],
+    }
+    return dg.SkipReason("; ".join(tell(settings, message)))
+
+
+def tell(settings: Settings, message: Mapping[str, object]) -> list[str]:
+    """Tells it by every way that is set; a sentence for each. Never raises: an alarm must not fail the alarm."""
+    body, said = json.dumps(message).encode(), []
+    if settings.on_failure_command:
+        said.append(_run(settings.on_failure_command, body))
+    if settings.on_failure_url:
+        said.append(_post(settings.on_failure_url, body))
+    return said
+
+
+def _run(command: Sequence[str], body: bytes) -> str:
+    try:
+        done = subprocess.run(command, input=body, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"The command of FULLSCRIPT_ON_FAILURE_COMMAND could not be run ({type(error).__name__})."
+    if done.returncode:
+        return f"The command of FULLSCRIPT_ON_FAILURE_COMMAND ended with {done.returncode}."
+    return "The command was told."
+
+
+def _post(url: str, body: bytes) -> str:
+    # The settings accept http and https only. The address may hold a secret, so it is not repeated.
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return f"The address was told (status {answer.status})."
+    except urllib.error.HTTPError as error:
+        return f"FULLSCRIPT_ON_FAILURE_URL answered {error.code}."
+    except OSError as error:
+        return f"FULLSCRIPT_ON_FAILURE_URL could not be reached ({type(error).__name__})."
+
+
+def _sentence(event: dg.DagsterEvent) -> str:
+    """Ours where the step told one; of anything unexpected only its kind, because a message might hold a record."""
+    data = event.step_failure_data
+    told = data.user_failure_data
+    if told and told.description:
+        return told.description
+    kind = data.error.cls_name if data.error else None
+    return f"The step failed unexpectedly ({kind or 'unknown error'}); the run's page in the UI has the trace."

@@ -1,0 +1,190 @@
+"""A copy of the data directory that another machine can go on with, and the way back.
+
+A backup is a folder: the warehouse (checkpointed), the state store, the landed pages if asked for, and a manifest with
+the size and SHA-256 of each. It is encrypted as its source is, under the same key, and the key is not in it. Pages and
+Dagster's history are not in it either: pages are written again from the warehouse. What does not belong here: copies
+for readers (`warehouse.publish`).
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.warehouse.connection import Warehouse, copy_private
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_STATE = "state.sqlite"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a folder holds; every file was read back and its hash found right."""
+
+    folder: Path
+    made_at: str
+    files: int
+    bytes: int
+    rows: int
+
+
+def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *, with_landing: bool = False) -> Backup:
+    """Writes `<to>/<time>/` (default `<data dir>/backups/`) and reads it back.
+
+    The state store is copied before the warehouse: it may be behind the data, never ahead. Raises ConfigurationError
+    when there is nothing to back up or the folder cannot be written, Busy when the warehouse is held too long.
+    """
+    if not warehouse.exists() or not settings.state_path.exists():
+        raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: pull something first.")
+    moment = clock.real_now()
+    folder = (to or settings.data_dir / "backups") / f"{moment:%Y%m%dT%H%M%SZ}"
+    temporary = folder.with_name(f".{folder.name}.writing")
+    try:
+        if folder.exists():
+            raise UsageError(f"There is a backup {folder} already; wait a second.")
+        temporary.mkdir(mode=0o700, parents=True)
+        _copy_state(settings.state_path, temporary / _STATE)
+        warehouse.copy_to(temporary / settings.warehouse_path.name)
+        if with_landing:
+            _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
+        _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+        verify(temporary, settings)
+        temporary.rename(folder)
+    except OSError as problem:
+        raise ConfigurationError(
+            f"The backup {folder} cannot be written ({problem.strerror}): free space, or choose another folder with "
+            "--to."
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return verify(folder, settings)
+
+
+def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bool = False) -> Backup:
+    """Puts a backup into the data directory, after every hash was found right and the key opens it.
+
+    Raises UsageError for a data directory that holds something (unless `force`), or a folder that is no backup.
+    """
+    backup = verify(folder, settings)
+    there = [path.name for path in (settings.warehouse_path, settings.state_path) if path.exists()]
+    if there and not force:
+        raise UsageError(
+            f"{settings.data_dir} holds {' and '.join(there)} already: restore into an empty FULLSCRIPT_DATA_DIR, or "
+            "replace what is there with --force."
+        )
+    settings.prepare_data_dir()
+    warehouse.replace_by(folder / settings.warehouse_path.name)
+    _copy_state(folder / _STATE, settings.state_path)
+    landed = folder / settings.landing_dir.name
+    if landed.is_dir():
+        shutil.rmtree(settings.landing_dir)
+        _copy_tree(landed, settings.landing_dir)
+    return backup
+
+
+def verify(folder: Path, settings: Settings) -> Backup:
+    """Reads every file of a backup. Raises UsageError when it is none, PipelineError when it is damaged,
+    ConfigurationError when its key is not the one that is set."""
+    manifest = _manifest(folder)
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    if added := sorted(there - manifest["files"].keys()):
+        raise PipelineError(f"The backup {folder} holds {added[0]}, which is not in its manifest; take it away.")
+    for name, told in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != told["bytes"] or _sha256(path) != told["sha256"]:
+            raise PipelineError(f"The backup {folder} is damaged: {name} is not what was written; use another backup.")
+    if manifest["key"] != _key_check(settings):
+        raise ConfigurationError(
+            f"The backup {folder} was made with another FULLSCRIPT_ENCRYPTION_KEY than the one that is set; set the "
+            "key it was made with (it is not in the backup)."
+        )
+    with closing(sqlite3.connect(f"file:{folder / _STATE}?mode=ro&immutable=1", uri=True)) as state:
+        if state.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise PipelineError(f"The state store in the backup {folder} is damaged; use another backup.")
+    rows = _rows(Warehouse(folder / settings.warehouse_path.name, settings.warehouse_key))
+    sizes = [told["bytes"] for told in manifest["files"].values()]
+    return Backup(folder, manifest["made_at"], len(sizes), sum(sizes), rows)
+
+
+def _rows(copy: Warehouse) -> int:
+    """How many rows all tables hold together: reading them finds what a hash of the file alone would not."""
+    try:
+        with copy.look() as con:
+            tables = con.execute(
+                "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+            ).fetchall()
+            counts = [con.execute(f"SELECT count(*) FROM {table}").fetchone() for (table,) in tables]
+    except duckdb.Error as problem:
+        told = str(problem).splitlines()[0]
+        raise PipelineError(f"The warehouse in the backup cannot be read ({told}); use another backup.") from None
+    return sum(count[0] for count in counts if count)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != _FORMAT:
+            raise UsageError(
+                f"The backup {folder} was made by a newer version of fullscript-pipeline: install that one."
+            )
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{folder} is no backup: name the folder that `backup` printed.") from None
+    return manifest
+
+
+def _write_manifest(folder: Path, settings: Settings, made_at: str) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "format": _FORMAT,
+        "made_at": made_at,
+        "made_by": version("fullscript-pipeline"),
+        "key": _key_check(settings),
+        "files": {
+            str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files
+        },
+    }
+    handle = os.open(folder / MANIFEST, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(manifest, file, indent=1)
+
+
+def _key_check(settings: Settings) -> str | None:
+    """Tells one key from another, and nothing about it."""
+    key = settings.warehouse_key
+    return hmac.new(key.encode(), b"fullscript-pipeline backup", hashlib.sha256).hexdigest()[:16] if key else None
+
+
+def _copy_state(source: Path, target: Path) -> None:
+    """SQLite's own backup: consistent while others write, and safe where others have the target open."""
+    if not target.exists():
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(source)) as of, closing(sqlite3.connect(target, timeout=30)) as to:
+        of.backup(to)
+        to.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Files of a folder, for their owner only; locks stay behind."""
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.suffix != ".lock":
+            to = target / path.relative_to(source)
+            to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            copy_private(path, to)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,58 @@
+"""Asset checks of the event feeds and the webhooks. They read the state store only."""
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.resources import FullscriptResource
+from fullscript_pipeline.refresh import freshness, silences
+
+_EVENTS = dg.AssetKey(["core", "events"])
+
+
+@dg.asset_check(
+    asset=_EVENTS,
+    name="event_feeds_are_fresh",
+    description=(
+        "Every clinic's event feeds were read within 7 days (error from 21); they reach 30 days back. What to do: "
+        "start the daemon or run `fullscript-pipeline refresh`; a span that is lost is named, then swept (clinic_sweep)."
+    ),
+)
+def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    today = clock.now().date()
+    with fullscript.store() as store:
+        found = [freshness(store, clinic, today) for clinic in store.clinics()]
+    behind = [one for one in found if one.level != "ok"]
+    error = any(one.level == "error" for one in behind)
+    return dg.AssetCheckResult(
+        passed=not behind,
+        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+        description=" ".join(one.sentence() for one in behind) or "Every feed was read within a week.",
+        metadata={
+            "clinics": len(found),
+            "oldest_days": max((one.days or 0 for one in found), default=0),
+            "lost": "; ".join(f"{one.clinic_key}: {one.lost}" for one in found if one.lost),
+            "swept": "; ".join(f"{one.clinic_key}: {one.swept}" for one in found if one.swept),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=_EVENTS,
+    name="webhooks_are_heard",
+    description=(
+        "Where webhooks are set up, they come while the feeds show activity. What to do: the message names the cause "
+        "among those that the vendor documents."
+    ),
+)
+def webhooks_are_heard(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    with fullscript.store() as store:
+        causes = silences(fullscript.settings(), store)
+    return dg.AssetCheckResult(
+        passed=not causes,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(f"{key}: {cause}" for key, cause in causes.items()) or "Nothing is missed.",
+        metadata={"silent_clinics": ", ".join(causes)},
+    )
+
+
+EVENT_CHECKS = (event_feeds_are_fresh, webhooks_are_heard)

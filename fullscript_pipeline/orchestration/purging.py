@@ -1,0 +1,116 @@
+"""Takes a clinic or a person out of everything that this data directory holds.
+
+The warehouse goes last but for the pages: it alone knows which plans and orders are the person's, so a purge that was
+interrupted finds them again when it is repeated. What does not belong here: asking whether to (`cli.purge`).
+"""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.adherence import mart_day
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.orchestration.adherence import rewrite_pages
+from fullscript_pipeline.reports import ReportStore, write_index
+from fullscript_pipeline.reports.forget import forget_in_kept_pages, remove_clinic_pages, remove_kept_pages
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.purge import purge_clinic, purge_patient
+from fullscript_pipeline.warehouse import purge
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.publish import publish, published
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What went, by place (a table, or a kind of file), and the backups that still hold it."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    backups: tuple[Path, ...] = ()
+
+
+def purge_everywhere(
+    settings: Settings, warehouse: Warehouse, store: StateStore, clinic: ClinicRef, patient_id: str | None = None
+) -> Purged:
+    """Removes the clinic, or one of its patients, and leaves an audit line if there was anything.
+
+    Raises Busy when a run is filling a landing file, or holds the warehouse for too long; repeat it then.
+    """
+    subject = purge.Subject(clinic.clinic_id, patient_id)
+    with warehouse.read() as con:
+        ids = purge.ids_of(con, subject)
+    reports = ReportStore(settings.reports_dir)
+    copies = published(settings)
+    counts = _files(settings, reports, clinic, patient_id, ids)
+    with warehouse.write() as con:
+        rows = purge.delete_rows(con, subject, ids)
+        counts |= rows
+        if patient_id is None:
+            counts["state"] = purge_clinic(store.db, clinic)
+        else:
+            counts["state"] = purge_patient(store.db, store.keyring, clinic, ids)
+        counts = {place: number for place, number in counts.items() if number}
+        if counts:
+            purge.record(con, subject, subject.digest(settings.warehouse_key), clock.now(), counts)
+    if not counts:
+        return Purged()
+    # Copies hold everybody: they go with any row, and are made again without.
+    counts |= _copies(settings)
+    warehouse.rewrite()
+    _pages_again(settings, warehouse, reports, clinic, patient_id)
+    for is_deidentified in copies:
+        publish(settings, warehouse, deidentified=is_deidentified)
+    return Purged(counts, _backups(settings))
+
+
+def _files(
+    settings: Settings, reports: ReportStore, clinic: ClinicRef, patient_id: str | None, ids: frozenset[str]
+) -> dict[str, int]:
+    landed = settings.landing_dir / clinic.server / clinic.clinic_key
+    if patient_id is None:
+        return {
+            "landing_files": purge.remove_landing(landed),
+            "pages": remove_clinic_pages(reports, clinic.clinic_key),
+            "kept_pages": remove_kept_pages(reports, clinic.clinic_key),
+        }
+    page = reports.path_for_patient(clinic.clinic_key, patient_id)
+    has_page = page.exists()
+    page.unlink(missing_ok=True)
+    return {
+        **purge.purge_landing(landed, settings.warehouse_key, ids),
+        "pages": int(has_page),
+        "kept_pages": forget_in_kept_pages(reports, clinic.clinic_key, patient_id),
+    }
+
+
+def _copies(settings: Settings) -> dict[str, int]:
+    """Removes the published copies and the exports of this data directory; how many files."""
+    counts = {}
+    for place, folder in (("published", settings.published_dir), ("exports", settings.data_dir / "exports")):
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitkeep"]
+        for path in files:
+            path.unlink(missing_ok=True)
+        if files:
+            counts[place] = len(files)
+    shutil.rmtree(settings.data_dir / "exports", ignore_errors=True)
+    return counts
+
+
+def _pages_again(
+    settings: Settings, warehouse: Warehouse, reports: ReportStore, clinic: ClinicRef, patient_id: str | None
+) -> None:
+    """The clinic's lists without the person; after a clinic, the index without it."""
+    with warehouse.read() as con:
+        names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
+        day = mart_day(con, clinic.clinic_id) if patient_id else None
+    if patient_id and clinic.clinic_key in reports.clinic_keys():
+        # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.
+        remove_clinic_pages(reports, clinic.clinic_key)
+        rewrite_pages(warehouse, reports, clinic, day or clock.today(settings.time_zone))
+    elif reports.path_for_index().exists():
+        write_index(reports, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names)
+
+
+def _backups(settings: Settings) -> tuple[Path, ...]:
+    return tuple(sorted(path.parent for path in (settings.data_dir / "backups").glob("*/manifest.json")))

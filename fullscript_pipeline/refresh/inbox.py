@@ -1,0 +1,118 @@
+"""From the webhook inbox to the ledger: which clinic and object a payload is about. Asks nothing, opens no DuckDB.
+
+A payload is a hint: its id saves the detail, its contents are never stored as data. What does not belong here: keeping
+and verifying payloads (`webhooks`), reading objects (`apply`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.extraction.events import resource_of
+from fullscript_pipeline.refresh.look import speaker
+from fullscript_pipeline.refresh.products import hint_of
+from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent, StateStore
+
+# Handled deliveries are kept as long as the vendor can show its own list of them.
+KEEP_HANDLED = timedelta(days=35)
+HEARD = "webhooks_heard"
+LAST_RECEIVED = "webhooks_last_received"
+
+
+@dataclass
+class Drained:
+    """What was in the inbox: clinics with something to handle, and what could not be used, in words."""
+
+    clinics: dict[str, Clinic] = field(default_factory=dict)
+    noted: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+
+
+def drain(store: StateStore) -> Drained:
+    """Notes every waiting delivery in the ledger; settles at once what is handled already or cannot be used."""
+    known = {(clinic.server, clinic.clinic_id): clinic for clinic in store.clinics()}
+    drained = Drained()
+    waiting = store.deliveries(["received"])
+    _note_heard(store, waiting)
+    for delivery in waiting:
+        found = _understood(store, known, delivery)
+        if isinstance(found, str):
+            store.settle(delivery.server, delivery.event_id, "failed", found, integration_id=delivery.integration_id)
+            drained.failed[found] = drained.failed.get(found, 0) + 1
+            continue
+        clinic, event = found
+        drained.noted += store.record_events([event])
+        in_ledger = store.event(event.server, event.clinic_id, event.event_id)
+        if in_ledger is not None and in_ledger.processed_at is not None:
+            store.settle(delivery.server, delivery.event_id, "handled", integration_id=delivery.integration_id)
+        else:
+            drained.clinics[clinic.clinic_key] = clinic
+    store.purge_deliveries(clock.real_now() - KEEP_HANDLED)
+    return drained
+
+
+def event_in(body: bytes) -> dict[str, Any] | None:
+    """The event of a payload in any of its wrappings; None when there is none."""
+    try:
+        found: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    for wrapper in ("event_payload", "event"):
+        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
+            found = found[wrapper]
+    return found if isinstance(found, dict) and found.get("type") else None
+
+
+def noted_event(
+    record: Mapping[str, Any], *, server: str, clinic_id: str, event_id: str, delivered: bool
+) -> LedgerEvent:
+    """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
+    data = record.get("data")
+    kind, created = str(record.get("type")), record.get("created_at")
+    resource = resource_of(record)
+    if resource is None and kind.startswith("product.") and isinstance(data, dict):
+        resource = hint_of(data)
+    return LedgerEvent(
+        server,
+        clinic_id,
+        event_id,
+        kind,
+        resource,
+        str(created) if created else None,
+        seen_by="delivery" if delivered else "webhook",
+    )
+
+
+def _understood(
+    store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery
+) -> tuple[Clinic, LedgerEvent] | str:
+    """The clinic and the event; or why it cannot be used, as a sentence without health data."""
+    record = event_in(delivery.body)
+    if record is None:
+        return "The body holds no event; look at it with the vendor's list of deliveries, then ignore it."
+    clinic_id = str(record.get("clinic_id") or "")
+    if not clinic_id and str(record["type"]).startswith("product."):
+        clinic_id = speaker(store, delivery.server) or ""
+    clinic = known.get((delivery.server, clinic_id))
+    if clinic is None:
+        which = f"clinic {clinic_id}" if clinic_id else "any clinic that could be asked"
+        return f"It is about {which}, which is not connected on {delivery.server}; connect it, then replay."
+    return clinic, noted_event(
+        record, server=delivery.server, clinic_id=clinic_id, event_id=delivery.event_id, delivered=False
+    )
+
+
+def _note_heard(store: StateStore, waiting: Iterable[Delivery]) -> None:
+    """When, by the data's clock, a server's webhooks were last heard."""
+    newest: dict[str, str] = {}
+    for delivery in waiting:
+        if delivery.received_at:
+            newest[delivery.server] = max(newest.get(delivery.server, ""), delivery.received_at.isoformat())
+    for server, received_at in newest.items():
+        if received_at > (store.cursor(server, "", LAST_RECEIVED) or ""):
+            store.set_cursor(server, "", LAST_RECEIVED, received_at)
+            store.set_cursor(server, "", HEARD, clock.now().isoformat())

@@ -1,0 +1,106 @@
+"""Which product a product event is about: its payload names variants only.
+
+A variant that is stored names its product; any other is asked for. What does not belong here: reading the product.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.events import VARIANT
+from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.refresh.plan import is_of_product
+from fullscript_pipeline.state import LedgerEvent
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.landing import Line
+
+
+def variants_in(data: Mapping[str, Any]) -> list[str]:
+    """The variants of a product event's data, which is the product or holds it."""
+    nested = data.get("product")
+    product = nested if isinstance(nested, dict) else data
+    rows = product.get("variants")
+    found = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [str(one) for one in found if one not in {None, ""}]
+
+
+def hint_of(data: Mapping[str, Any]) -> str | None:
+    """What the ledger can keep of a product payload: the product's id if there is one, else one of its variants."""
+    nested = data.get("product")
+    product = nested if isinstance(nested, dict) else data
+    if product.get("id"):
+        return str(product["id"])
+    variants = variants_in(data)
+    return VARIANT + variants[0] if variants else None
+
+
+def resolve(
+    pull: Pull,
+    session: ClinicSession,
+    warehouse: Warehouse,
+    events: Iterable[LedgerEvent],
+    details: Mapping[str, Line],
+) -> dict[str, str]:
+    """Product ids by event id, for the product events whose product could be found out."""
+    told = {
+        event.event_id: _variants_of(event, details.get(event.event_id)) for event in events if is_of_product(event)
+    }
+    named = {event.event_id: event.resource_id for event in events if is_of_product(event)}
+    found = {one: its for one, its in named.items() if its is not None and not its.startswith(VARIANT)}
+    stored = _stored(warehouse, session.clinic.region, [one for its in told.values() for one in its])
+    for event_id, variants in told.items():
+        if product := next((stored[one] for one in variants if one in stored), None):
+            found.setdefault(event_id, product)
+    strangers = {event_id: its[0] for event_id, its in told.items() if its and event_id not in found}
+    in_parallel(lambda one: _ask(pull, session, one), dict.fromkeys(strangers.values()))
+    asked = {line.id: _product_of(line) for line in pull.file.lines("variant")}
+    return found | {one: product for one, variant in strangers.items() if (product := asked.get(variant)) is not None}
+
+
+def read_since(warehouse: Warehouse, region: str) -> datetime | None:
+    """When the region's catalog was last pulled: what was told before needs no reading of its own."""
+    with warehouse.read() as con:
+        row = con.execute(
+            "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND outcome = 'loaded' "
+            "AND resource IN ('products', 'products_by_id')",
+            [region],
+        ).fetchone()
+    return row[0] if row else None
+
+
+def _variants_of(event: LedgerEvent, detail: Line | None) -> list[str]:
+    if detail is not None:
+        data = orjson.loads(detail.record).get("data")
+        return variants_in(data) if isinstance(data, dict) else []
+    hint = event.resource_id or ""
+    return [hint.removeprefix(VARIANT)] if hint.startswith(VARIANT) else []
+
+
+def _stored(warehouse: Warehouse, region: str, variants: Sequence[str]) -> dict[str, str]:
+    if not variants:
+        return {}
+    with warehouse.read() as con:
+        rows = con.execute(
+            "SELECT variant_id, product_id FROM core.variants WHERE region = ? AND variant_id IN ? "
+            "AND product_id IS NOT NULL",
+            [region, list(dict.fromkeys(variants))],
+        ).fetchall()
+    return dict(rows)
+
+
+def _ask(pull: Pull, session: ClinicSession, variant: str) -> None:
+    """Lands a variant that is not stored, if this clinic may see it."""
+    try:
+        pull.one(session, "variant", variant)
+    except ScopeError:
+        return
+
+
+def _product_of(line: Line) -> str | None:
+    record = orjson.loads(line.record)
+    product = record.get("product")
+    found = product.get("id") if isinstance(product, dict) else record.get("product_id")
+    return str(found) if found not in {None, ""} else None

@@ -1,0 +1,234 @@
+"""Reads the touched objects of one round and commits them together.
+
+Never takes up what an interrupted round had read: an object may have changed again since. What does not belong here:
+which objects (`plan`), events (`apply`).
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import chain
+from typing import Any, Literal
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.catalog import shared
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.refresh.plan import Stored
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.catalog import PRODUCTS
+from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
+from fullscript_pipeline.warehouse.commerce import ORDERS
+from fullscript_pipeline.warehouse.labs import LAB_ORDERS
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.tables import Table
+
+# The filter's edges and zone are not documented.
+OVERLAP = timedelta(days=2)
+Listed = Literal["whole", "thin", "not listed"]
+_DETAILS: dict[str, tuple[str, Table]] = {
+    "plans": ("treatment_plan", TREATMENT_PLANS),
+    "orders": ("order", ORDERS),
+    "patients": ("patient", PATIENTS),
+    "labs": ("lab_order", LAB_ORDERS),
+    "products": ("product", PRODUCTS),
+}
+
+
+class Reads:
+    """The reads of one round."""
+
+    def __init__(self, target: Target, session: ClinicSession, store: StateStore) -> None:
+        self.target, self.session, self.store = target, session, store
+        # A name of its own, so that nothing of an interrupted round is taken up.
+        self.pull = Pull(target, f"refresh-{uuid.uuid4().hex[:8]}")
+        self.pull.resource = "refresh"
+        self.refused: list[str] = []
+        self._loads: list[Load] = []
+        self._ids: dict[str, list[str]] = {family: [] for family in _DETAILS}
+        self._patients: list[str] = []
+        self._units: dict[str, Any] = {}
+
+    def by_id(self, family: str, ids: Sequence[str]) -> None:
+        """One read for each; what the server denies is gone."""
+        wanted = [one for one in dict.fromkeys(ids) if one not in self._ids[family]]
+        if not wanted:
+            return
+        endpoint, table = _DETAILS[family]
+        gone = self._read(endpoint, wanted)
+        self._ids[family] += wanted
+        self._loads.append(Load(table, self.pull.lines(endpoint), gone=gone))
+
+    def products(self, ids: Sequence[str]) -> None:
+        """Products of the region; this practitioner's own dosage is left out of what all share."""
+        if not ids:
+            return
+        self._ids["products"] = list(ids)
+        self._units = self._units_of(ids)
+        # One clinic's 404 is no proof that the region lost it: the catalog's own pull decides that.
+        self._read("product", ids)
+        self._loads.append(Load(PRODUCTS, lambda: map(shared, self.pull.file.lines("product"))))
+
+    def plans(self, ids: Sequence[str], patient_of: Mapping[str, str]) -> None:
+        """By id; of patients with several touched plans, all their plans at once. `patient_of`: as events tell it."""
+        if not ids:
+            return
+        try:
+            walked = [one for one in in_parallel(self._walk_plans, self._with_several(ids, patient_of)) if one]
+        except ScopeError as refusal:
+            self.refused.append(str(refusal))
+            return
+        rows = list(self.pull.file.lines("patient_treatment_plans"))
+        whole = {line.id for line in rows if _has(line, "recommendations")}
+        came = {line.id for line in rows}
+        gone = self._read("treatment_plan", [*(one for one in ids if one not in came), *(came - whole)])
+        self._ids["plans"] = [*ids, *came]
+        among = "s.patient_id IN (" + ", ".join("'" + one.replace("'", "''") + "'" for one in walked) + ")"
+        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, among if walked else None, gone))
+
+    def orders(self, ids: Sequence[str], first: date | None) -> Listed:
+        """By id, or every order from `first` on; of thin rows the detail where the order is not stored."""
+        self.by_id("orders", ids)
+        if first is None:
+            return "not listed"
+        window = {"completed_at": f">{first - OVERLAP}", "sort_by": "completed_at", "order_by": "ASC"}
+        self.pull.walk(self.session, "orders", params=window)
+        rows = {line.id: line for line in self.pull.file.lines("orders")}
+        stored = self._hashes(ORDERS, list(rows))
+        thin = {one for one, line in rows.items() if not _has(line, "line_items")}
+        self.by_id("orders", [one for one in thin if one not in stored])
+        self._changed(
+            "orders", [line for one, line in rows.items() if one not in thin and stored.get(one) != line.hash]
+        )
+        self._loads.append(
+            Load(ORDERS, lambda: (line for line in self.pull.file.lines("orders") if _has(line, "line_items")))
+        )
+        return "thin" if thin else "whole"
+
+    def patients(self, ids: Sequence[str], *, whole: bool) -> Listed:
+        """By id, or all of them; "thin" when the list shows names only, so that each has to be read after all."""
+        self.by_id("patients", ids)
+        if not whole:
+            return "not listed"
+        self.pull.walk(self.session, "patients", params={"patient_type": "all"})
+        if any(_is_thin(line) for line in self.pull.file.lines("patients")):
+            return "thin"
+        stored = self._hashes(PATIENTS, [line.id for line in self.pull.file.lines("patients")])
+        self._changed(
+            "patients", [line for line in self.pull.file.lines("patients") if stored.get(line.id) != line.hash]
+        )
+        self._loads.append(Load(PATIENTS, self.pull.lines("patients")))
+        return "whole"
+
+    def commit(self) -> Report:
+        """Everything in one transaction. What a list showed as changed is owed its pages before that."""
+        self.store.owe(self.session.clinic, self._patients)
+        return self.pull.commit(*self._loads)
+
+    def touched_patients(self) -> list[str]:
+        """Whose rows and pages hang on what was read, as stored now."""
+        wanted = {family: self._ids[family] for family in ("plans", "orders", "labs", "patients")}
+        changed = [
+            variant
+            for variant, units in self._units_of(self._ids["products"]).items()
+            if self._units.get(variant) != units
+        ]
+        with self.target.warehouse.read() as con:
+            rows = con.execute(
+                """SELECT patient_id FROM core.treatment_plans WHERE clinic_id = $clinic AND treatment_plan_id IN $plans
+                UNION SELECT patient_id FROM core.orders WHERE clinic_id = $clinic AND order_id IN $orders
+                UNION SELECT patient_id FROM core.lab_orders WHERE clinic_id = $clinic AND lab_order_id IN $labs
+                UNION SELECT patient_id FROM core.patients WHERE clinic_id = $clinic AND patient_id IN $patients
+                UNION SELECT p.patient_id FROM core.treatment_plans p JOIN core.recommendations r
+                    USING (clinic_id, treatment_plan_id) WHERE clinic_id = $clinic AND r.variant_id IN $variants
+                ORDER BY 1""",
+                {"clinic": self.session.clinic.clinic_id, "variants": changed, **wanted},
+            ).fetchall()
+        return [patient for (patient,) in rows if patient is not None]
+
+    def _changed(self, family: str, lines: Sequence[Line]) -> None:
+        """Only a list's changed rows count as touched; a rerun after a kill could not tell them, so they are owed."""
+        self._ids[family] += [line.id for line in lines]
+        for line in lines:
+            record = orjson.loads(line.record)
+            nested = record.get("patient")
+            patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
+            self._patients.append(line.id if family == "patients" else str(patient or ""))
+        self._patients = [one for one in self._patients if one]
+
+    def _read(self, endpoint: str, ids: Sequence[str]) -> list[str]:
+        """Lands each; returns those that the server denies. What it refuses to tell is left as it is."""
+        try:
+            return absent(ids, in_parallel(lambda one: self.pull.one(self.session, endpoint, one), ids))
+        except ScopeError as refusal:
+            self.refused.append(str(refusal))
+            return []
+
+    def _walk_plans(self, patient: str) -> str | None:
+        try:
+            listing = self.pull.walk(self.session, "patient_treatment_plans", path={"patient_id": patient})
+        except NotFound:
+            return None
+        return patient if listing.complete else None
+
+    def _plan_lines(self) -> Iterator[Line]:
+        rows = self.pull.file.lines("patient_treatment_plans")
+        return chain((one for one in rows if _has(one, "recommendations")), self.pull.file.lines("treatment_plan"))
+
+    def _with_several(self, plans: Sequence[str], told: Mapping[str, str]) -> list[str]:
+        """Patients with more than one of these plans: their list costs one request."""
+        with self.target.warehouse.read() as con:
+            rows = con.execute(
+                "SELECT treatment_plan_id, patient_id FROM core.treatment_plans WHERE clinic_id = ? "
+                "AND treatment_plan_id IN ? AND patient_id IS NOT NULL",
+                [self.session.clinic.clinic_id, list(plans)],
+            ).fetchall()
+        owners = Counter({**told, **dict(rows)}[one] for one in plans if one in told or one in dict(rows))
+        return [patient for patient, several in owners.items() if several > 1]
+
+    def _hashes(self, table: Table, ids: Sequence[str]) -> dict[str, str]:
+        with self.target.warehouse.read() as con:
+            rows = con.execute(
+                f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE clinic_id = ? "
+                f"AND {table.key[-1]} IN ? AND removed_at IS NULL",
+                [self.session.clinic.clinic_id, list(ids)],
+            ).fetchall()
+        return dict(rows)
+
+    def _units_of(self, products: Sequence[str]) -> dict[str, Any]:
+        if not products:
+            return {}
+        with self.target.warehouse.read() as con:
+            rows = con.execute(
+                "SELECT variant_id, (units, unit_of_measure) FROM core.variants WHERE region = ? AND product_id IN ?",
+                [self.target.region, list(products)],
+            ).fetchall()
+        return dict(rows)
+
+
+def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[str]) -> Stored:
+    """What the warehouse knows of sizes."""
+
+    def scalar(sql: str, *values: object) -> int:
+        row = con.execute(sql, [clinic_id, *values]).fetchone()
+        return int(row[0]) if row else 0
+
+    days: list[tuple[date, int]] = con.execute(
+        "SELECT completed_on, count(*) FROM core.orders WHERE clinic_id = ? AND removed_at IS NULL "
+        "AND completed_on IS NOT NULL GROUP BY completed_on",
+        [clinic_id],
+    ).fetchall()
+    patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
+    return Stored(patients, lambda first: sum(n for day, n in days if day >= first - OVERLAP), thin)
+
+
+def _is_thin(line: Line) -> bool:
+    keys: set[str] = set(orjson.loads(line.record))
+    return keys <= {"id", "first_name", "last_name", "email"}
+
+
+def _has(line: Line, array: str) -> bool:
+    return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)

@@ -1,0 +1,137 @@
+"""Once an hour: are all events in the ledger that the feeds and the vendor's list of deliveries know of?
+
+Both are asked with each clinic's own token and read to the end of the last days. What is missing is noted like any new
+event, so the next refresh fetches it. What was found is remembered per clinic, for the checks. What does not belong
+here: what a silence means (`silence`).
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.events import note_lost_span
+from fullscript_pipeline.refresh.inbox import event_in, noted_event
+from fullscript_pipeline.refresh.look import feeds_to_look_at, note_new, was_pulled
+from fullscript_pipeline.state import LedgerEvent, StateStore
+
+EVERY = timedelta(hours=1)
+# How far back deliveries are read each time: the sender gives up after six and a half hours, the filter goes by day.
+DELIVERY_DAYS = timedelta(days=2)
+# After a longer silence everything that the vendor can still show.
+REACH = timedelta(days=30)
+_FEED = "webhook_deliveries"
+
+
+@dataclass
+class Reconciled:
+    """What one clinic's reconcile found. Moments are ISO text by the data's clock; `answers` counts what the receiver
+    answered the vendor (status, or "none"), `delivered_types` what arrived."""
+
+    at: str
+    missing_in_feeds: int = 0
+    missing_deliveries: int = 0
+    deliveries: int = 0
+    delivered: int = 0
+    answers: dict[str, int] = field(default_factory=dict)
+    delivered_types: list[str] = field(default_factory=list)
+    last_attempt_at: str | None = None
+    last_success_at: str | None = None
+    refused: str | None = None
+
+    @property
+    def missing(self) -> int:
+        """Events that nobody had told us of."""
+        return self.missing_in_feeds + self.missing_deliveries
+
+
+def is_due(store: StateStore, clinic: ClinicRef) -> bool:
+    """Whether the last reconcile is an hour old, by real time."""
+    last = store.cursor(clinic.server, clinic.clinic_id, "reconciled_real")
+    return last is None or clock.real_now() - datetime.fromisoformat(last) >= EVERY
+
+
+def reconcile(session: ClinicSession, store: StateStore) -> Reconciled | None:
+    """Compares feeds and deliveries with the ledger; None before the clinic's first pull."""
+    clinic = session.clinic
+    if not was_pulled(store, clinic):
+        return None
+    found = last_reconciled(store, clinic) or Reconciled(at="")
+    found.at, found.missing_in_feeds, found.missing_deliveries = clock.now().isoformat(), 0, 0
+    note_lost_span(store, session, clock.now().date())
+    feeds = [*feeds_to_look_at(store, clinic), "clinic_key_events"]
+    found.missing_in_feeds = sum(note_new(session, store, feed, whole=True) for feed in feeds)
+    _read_deliveries(session, store, found)
+    store.set_fact(_fact(clinic), orjson.dumps(asdict(found)).decode())
+    store.set_cursor(clinic.server, clinic.clinic_id, "reconciled_real", clock.real_now().isoformat())
+    return found
+
+
+def last_reconciled(store: StateStore, clinic: ClinicRef) -> Reconciled | None:
+    """What the clinic's last reconcile found; None before the first."""
+    text = store.fact(_fact(clinic))
+    return Reconciled(**orjson.loads(text)) if text else None
+
+
+def _read_deliveries(session: ClinicSession, store: StateStore, found: Reconciled) -> None:
+    clinic, today = session.clinic, clock.now().date()
+    if (refused := store.unavailable(clinic, _FEED, today)) is not None:
+        found.refused = refused
+        return
+    position = store.cursor(clinic.server, clinic.clinic_id, _FEED)
+    first = datetime.fromisoformat(position).date() - DELIVERY_DAYS if position else today - REACH
+    rows: list[dict[str, Any]] = []
+    try:
+        for page in session.pages(_FEED, {}, {"attempted_at": f">{first}"}):
+            rows += page.records
+    except (ScopeError, NotFound, RequestRefused, AuthError) as refusal:
+        store.note_unavailable(clinic, _FEED, today, str(refusal))
+        found.refused = str(refusal)
+        return
+    found.refused = None
+    _count(found, rows)
+    events = {event.event_id: event for row in rows if (event := _told(clinic, row)) is not None}
+    unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
+    found.missing_deliveries = len(unseen)
+    store.record_events(events.values())
+    store.set_cursor(clinic.server, clinic.clinic_id, _FEED, clock.now().isoformat())
+
+
+def _count(found: Reconciled, rows: list[dict[str, Any]]) -> None:
+    """One event may have several rows, one per attempt."""
+    if not rows:
+        found.deliveries = found.delivered = 0
+        return
+    arrived = [row for row in rows if _is_true(row.get("successfully_delivered"))]
+    ids = {str(row.get("event_id")) for row in rows}
+    failed = [row for row in rows if row not in arrived]
+    found.deliveries = len(ids)
+    found.delivered = len({str(row.get("event_id")) for row in arrived})
+    found.answers = dict(Counter(str(row.get("response_status") or row.get("status") or "none") for row in failed))
+    types = {str(event["type"]) for row in arrived if (event := event_in(orjson.dumps(row)))}
+    found.delivered_types = sorted({*found.delivered_types, *types})
+    found.last_attempt_at = max((str(row.get("attempted_at") or "") for row in rows), default=None)
+    found.last_success_at = max((str(row.get("attempted_at") or "") for row in arrived), default=found.last_success_at)
+
+
+def _told(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent | None:
+    """The event of a delivery: the whole payload where the row has it, else its id, which a detail can be asked for."""
+    event = event_in(orjson.dumps(row))
+    event_id = row.get("event_id") or (event or {}).get("id")
+    if not event_id or (event or {}).get("clinic_id") not in {None, "", clinic.clinic_id}:
+        return None
+    if event is None:
+        return LedgerEvent(clinic.server, clinic.clinic_id, str(event_id), seen_by="delivery")
+    return noted_event(event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=str(event_id), delivered=True)
+
+
+def _is_true(value: object) -> bool:
+    return value is True or str(value).lower() == "true"
+
+
+def _fact(clinic: ClinicRef) -> str:
+    return f"reconciled:{clinic.server}:{clinic.clinic_id}"

@@ -1,0 +1,189 @@
+"""The webhook inbox: what the receiver acknowledged, until somebody has handled it.
+
+A delivery is kept once per server, event and integration, however often it comes. The body holds health data and is
+sealed like a token. Times are the machine's: the receiver lives in real time, whatever a demo's clock says. What does
+not belong here: signatures and HTTP (`webhooks`), what a delivery means and what to fetch for it (`refresh`).
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import facts, webhook_inbox
+
+DeliveryState = Literal["received", "handled", "ignored", "failed"]
+_PATH_FACT = "webhook_path"
+_BODY_OUT = [column for column in webhook_inbox.c if column.name != "body"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A genuine payload. `event_id` is `body-<hash>` where the payload names none; ids are '' where none was given.
+
+    `body` is what was received, byte for byte; empty when it was not asked for (`with_body`). `created_at` is the
+    vendor's text.
+    """
+
+    server: str
+    event_id: str
+    integration_id: str = ""
+    clinic_id: str = ""
+    event_type: str | None = None
+    created_at: str | None = None
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    received_at: datetime | None = None
+    receipts: int = 1
+    state: DeliveryState = "received"
+    reason: str | None = None
+    tries: int = 0
+
+
+class WebhookInbox:
+    """Part of StateStore."""
+
+    db: Database
+    keyring: Keyring
+
+    def keep_delivery(self, delivery: Delivery) -> bool:
+        """Store it durably; False: it was there already."""
+        return self.keep_deliveries([delivery])[0]
+
+    def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
+        """Store them durably in one transaction; for each, whether it was new. A known one only counts its receipt."""
+        moment = clock.real_now().isoformat()
+        rows = [_row(self.keyring, delivery, moment) for delivery in new]
+        with self.db.write() as connection:
+            kept = []
+            for row, delivery in zip(rows, new, strict=True):
+                added = connection.execute(insert(webhook_inbox).values(row).on_conflict_do_nothing()).rowcount > 0
+                if not added:
+                    again = {"receipts": webhook_inbox.c.receipts + 1}
+                    connection.execute(update(webhook_inbox).where(_this(delivery)).values(again))
+                kept.append(added)
+        return kept
+
+    def deliveries(
+        self, states: Iterable[DeliveryState] | None = None, limit: int | None = None, *, with_body: bool = True
+    ) -> list[Delivery]:
+        """Those in `states` (None: all), as they came in. Raises ConfigurationError: bodies sealed with another key."""
+        query = select(*(webhook_inbox.c if with_body else _BODY_OUT)).order_by(webhook_inbox.c.number).limit(limit)
+        if states is not None:
+            query = query.where(webhook_inbox.c.state.in_(list(states)))
+        with self.db.read() as connection:
+            rows = connection.execute(query).all()
+        return [_delivery(self.keyring, row) for row in rows]
+
+    def settle(
+        self,
+        server: str,
+        event_id: str,
+        state: DeliveryState,
+        reason: str | None = None,
+        *,
+        integration_id: str | None = None,
+    ) -> int:
+        """Note what became of a delivery (of every integration's, if none is named); the number of rows.
+
+        `reason` is a sentence for `webhooks inbox list`, without health data. Each call counts as a try.
+        """
+        mine = (webhook_inbox.c.server == server) & (webhook_inbox.c.event_id == event_id)
+        if integration_id is not None:
+            mine &= webhook_inbox.c.integration_id == integration_id
+        changed = {
+            "state": state,
+            "state_reason": reason,
+            "tries": webhook_inbox.c.tries + 1,
+            "updated_at": clock.real_now().isoformat(),
+        }
+        with self.db.write() as connection:
+            return connection.execute(update(webhook_inbox).where(mine).values(changed)).rowcount
+
+    def purge_deliveries(self, before: datetime, limit: int = 1000) -> int:
+        """Delete up to `limit` that were handled or ignored and last touched before `before`; the number."""
+        old = (
+            select(webhook_inbox.c.number)
+            .where(webhook_inbox.c.state.in_(["handled", "ignored"]), webhook_inbox.c.updated_at < before.isoformat())
+            .limit(limit)
+        )
+        with self.db.write() as connection:
+            return connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number.in_(old))).rowcount
+
+    def webhook_path(self) -> str:
+        """The secret part of the receiver's URLs, made at first use; the vendor knows it, so it must not change."""
+        mine = select(facts.c.value).where(facts.c.name == _PATH_FACT)
+        with self.db.read() as connection:
+            found = connection.execute(mine).scalar()
+        if found is None:
+            sealed = self.keyring.seal(secrets.token_urlsafe(24))
+            with self.db.write() as connection:
+                connection.execute(insert(facts).values(name=_PATH_FACT, value=sealed).on_conflict_do_nothing())
+                found = connection.execute(mine).scalar_one()
+        return self.keyring.open(str(found))
+
+    def reencrypt_inbox(self) -> int:
+        """Seal every body, and the URLs' secret part, with the first key of the setting; the number of deliveries."""
+        ring = self.keyring
+        with self.db.write() as connection:
+            rows = connection.execute(select(webhook_inbox.c.number, webhook_inbox.c.body)).all()
+            for number, body in rows:
+                sealed = {"body": ring.seal_bytes(ring.open_bytes(body))}
+                connection.execute(update(webhook_inbox).where(webhook_inbox.c.number == number).values(sealed))
+            path = connection.execute(select(facts.c.value).where(facts.c.name == _PATH_FACT)).scalar()
+            if path is not None:
+                renewed = {"value": ring.seal(ring.open(path))}
+                connection.execute(update(facts).where(facts.c.name == _PATH_FACT).values(renewed))
+        return len(rows)
+
+
+def _row(keyring: Keyring, delivery: Delivery, moment: str) -> dict[str, Any]:
+    return {
+        "server": delivery.server,
+        "event_id": delivery.event_id,
+        "integration_id": delivery.integration_id,
+        "clinic_id": delivery.clinic_id,
+        "event_type": delivery.event_type,
+        "created_at": delivery.created_at,
+        "body": keyring.seal_bytes(delivery.body),
+        "headers": json.dumps(dict(delivery.headers)),
+        "received_at": delivery.received_at.isoformat() if delivery.received_at else moment,
+        "receipts": delivery.receipts,
+        "state": delivery.state,
+        "state_reason": delivery.reason,
+        "tries": delivery.tries,
+        "updated_at": moment,
+    }
+
+
+def _delivery(keyring: Keyring, row: Row[Any]) -> Delivery:
+    return Delivery(
+        server=row.server,
+        event_id=row.event_id,
+        integration_id=row.integration_id,
+        clinic_id=row.clinic_id,
+        event_type=row.event_type,
+        created_at=row.created_at,
+        body=keyring.open_bytes(row.body) if hasattr(row, "body") else b"",
+        headers=json.loads(row.headers),
+        received_at=datetime.fromisoformat(row.received_at),
+        receipts=row.receipts,
+        state=row.state,
+        reason=row.state_reason,
+        tries=row.tries,
+    )
+
+
+def _this(delivery: Delivery) -> ColumnElement[bool]:
+    key = (delivery.server, delivery.event_id, delivery.integration_id)
+    columns = (webhook_inbox.c.server, webhook_inbox.c.event_id, webhook_inbox.c.integration_id)
+    server, event, integration = (column == value for column, value in zip(columns, key, strict=True))
+    return server & event & integration

@@ -1,0 +1,54 @@
+"""Takes a clinic, or what is known of one person, out of the state store.
+
+What does not belong here: revoking a grant at the server (`api.connect.disconnect`).
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, delete, select
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import events, metadata, owed_patients, webhook_inbox
+
+
+def purge_clinic(db: Database, clinic: ClinicRef) -> int:
+    """Every row of the clinic, its key and tokens included; the number of rows."""
+    removed = 0
+    with db.write() as connection:
+        for table in metadata.sorted_tables:
+            if {"server", "clinic_id"} <= set(table.c.keys()):
+                own = (table.c.server == clinic.server) & (table.c.clinic_id == clinic.clinic_id)
+                removed += connection.execute(delete(table).where(own)).rowcount
+    _wipe(db)
+    return removed
+
+
+def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
+    """Events about these objects, what is owed to the person, and webhook bodies that name them; the number of rows."""
+    owned = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
+    owed = (owed_patients.c.server == clinic.server) & (owed_patients.c.clinic_id == clinic.clinic_id)
+    with db.write() as connection:
+        removed = connection.execute(delete(events).where(owned & events.c.resource_id.in_(ids))).rowcount
+        removed += connection.execute(delete(owed_patients).where(owed & owed_patients.c.patient_id.in_(ids))).rowcount
+        waiting = connection.execute(
+            select(webhook_inbox.c.number, webhook_inbox.c.body).where(_of_clinic_or_nobody(clinic))
+        ).all()
+        needles = [one.encode() for one in ids]
+        named = [number for number, body in waiting if any(one in keyring.open_bytes(body) for one in needles)]
+        for number in named:
+            removed += connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == number)).rowcount
+    _wipe(db)
+    return removed
+
+
+def _of_clinic_or_nobody(clinic: ClinicRef) -> ColumnElement[bool]:
+    return (webhook_inbox.c.server == clinic.server) & webhook_inbox.c.clinic_id.in_([clinic.clinic_id, ""])
+
+
+def _wipe(db: Database) -> None:
+    """SQLite keeps deleted rows in free pages and in its log: write the file anew and empty the log."""
+    with db.outside_transactions() as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

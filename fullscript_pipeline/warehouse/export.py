@@ -1,0 +1,97 @@
+"""Tables as files: Parquet for programs, CSV for people. For their owner only, and in the clear.
+
+No cell of a CSV file can start a formula: what could gets an apostrophe. What does not belong here: the copy of the
+whole warehouse (`publish.py`), the sheets that go with the pages (`reports`).
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.warehouse.connection import Warehouse
+
+Format = Literal["parquet", "csv"]
+# As reports.export has it: signs that start a formula in a spreadsheet, the wide ones of East Asian input too.
+_FORMULA = r"^\s*[=+\-@|%＝＋－＠]|^[\t\r\n]"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One file."""
+
+    table: str
+    path: Path
+    rows: int
+
+
+def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequence[str] = ()) -> list[Exported]:
+    """Writes each table to `<folder>/<schema>.<table>.<format>` (0600, folder 0700), replacing what is there.
+
+    `tables`: `schema.table`, or a name of `core`; none: all of core and marts. Raises UsageError for an unknown one,
+    ConfigurationError when the folder cannot be written.
+    """
+    umask = os.umask(0o077)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with warehouse.read() as con:
+            known = _known(con)
+            return [_written(con, folder, file_format, table, known[table]) for table in _chosen(tables, known)]
+    except (OSError, duckdb.IOException) as problem:
+        told = problem.strerror if isinstance(problem, OSError) else str(problem).splitlines()[0]
+        raise ConfigurationError(
+            f"The folder {folder} cannot be written ({told}): free space or choose another with --to."
+        ) from None
+    finally:
+        os.umask(umask)
+
+
+def _known(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
+    """Columns and types of every table and view."""
+    rows = con.execute(
+        """SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()
+        WHERE database_name = current_database() AND NOT internal ORDER BY 1, column_index"""
+    ).fetchall()
+    known: dict[str, list[tuple[str, str]]] = {}
+    for table, column, kind in rows:
+        known.setdefault(table, []).append((column, kind))
+    return known
+
+
+def _chosen(tables: Sequence[str], known: dict[str, list[tuple[str, str]]]) -> list[str]:
+    if not tables:
+        return [table for table in known if table.startswith(("core.", "marts."))]
+    wanted = [table if "." in table else f"core.{table}" for table in tables]
+    if unknown := [table for table in wanted if table not in known]:
+        raise UsageError(f"There is no table {', '.join(unknown)}; there are {', '.join(known)}.")
+    return list(dict.fromkeys(wanted))
+
+
+def _written(
+    con: duckdb.DuckDBPyConnection, folder: Path, file_format: Format, table: str, columns: list[tuple[str, str]]
+) -> Exported:
+    path, temporary = folder / f"{table}.{file_format}", folder / f".{table}.{file_format}.writing"
+    temporary.unlink(missing_ok=True)
+    if file_format == "csv":
+        query, options = ", ".join(_cell(*column) for column in columns), "FORMAT csv, HEADER true"
+    else:
+        query, options = "*", "FORMAT parquet, COMPRESSION zstd"
+    written = str(temporary).replace("'", "''")
+    copied = con.execute(f"COPY (SELECT {query} FROM {table}) TO '{written}' ({options})").fetchone()
+    temporary.replace(path)
+    return Exported(table, path, int(copied[0]) if copied else 0)
+
+
+def _cell(column: str, kind: str) -> str:
+    """The column as a spreadsheet shows it and never runs it; lists and records as JSON text."""
+    if kind in {"VARCHAR", "JSON"}:
+        text = f'"{column}"::VARCHAR'
+    elif kind.endswith("[]"):
+        text = f'to_json("{column}")::VARCHAR'
+    else:
+        return f'"{column}"'
+    return f"""CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END AS "{column}\""""

@@ -1,0 +1,118 @@
+"""Group commit: deliveries that wait at the same moment are stored in one transaction, and told when it is durable.
+
+A commit waits for the disk; one for each of 50 requests a second would queue, one for all that wait does not. What does
+not belong here: HTTP, and the transaction itself (`state`).
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from datetime import timedelta
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.state import Delivery, StateStore
+
+# Feeds and the vendor's log of deliveries reach back 30 days: nobody asks for more.
+KEPT = timedelta(days=35)
+_MOST_WAITING = 500
+_AT_ONCE = 100
+_PURGE_SECONDS = 3600.0
+_STOP_SECONDS = 5.0
+
+_Waiting = tuple[Delivery, "asyncio.Future[bool]", asyncio.AbstractEventLoop]
+
+
+class Overloaded(Exception):
+    """More waits than can be stored in time."""
+
+
+class Keeper:
+    """A thread with the only connection that writes; a context manager, which stores what waits before it ends."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name="webhook inbox", daemon=True)
+        self._purge_at = 0.0
+
+    def __enter__(self) -> "Keeper":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._waiting.put(None, timeout=_STOP_SECONDS)
+        except queue.Full:
+            return
+        self._thread.join(_STOP_SECONDS)
+
+    async def keep(self, delivery: Delivery) -> bool:
+        """Return once it is durable; whether it was new. Raises Overloaded at once, or what the store raised.
+
+        Whoever is cancelled before the transaction began has stored nothing.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+        try:
+            self._waiting.put_nowait((delivery, done, loop))
+        except queue.Full:
+            raise Overloaded from None
+        return await done
+
+    def _run(self) -> None:
+        while True:
+            batch, stopping = self._next_batch()
+            if batch:
+                self._store_batch(batch)
+            if stopping:
+                return
+            if not batch and time.monotonic() >= self._purge_at:
+                self._purge()
+
+    def _next_batch(self) -> tuple[list[_Waiting], bool]:
+        """Whatever waits, after waiting up to a second for the first; and whether to stop."""
+        batch: list[_Waiting] = []
+        try:
+            one = self._waiting.get(timeout=1)
+            while one is not None:
+                if not one[1].cancelled():
+                    batch.append(one)
+                if len(batch) == _AT_ONCE:
+                    return batch, False
+                one = self._waiting.get_nowait()
+        except queue.Empty:
+            return batch, False
+        return batch, True
+
+    def _store_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            kept = self._store.keep_deliveries([delivery for delivery, _, _ in batch])
+        except Exception as problem:  # whatever it was, those who wait must be told, and the next batch may do better
+            for _, done, loop in batch:
+                _tell(loop, done, problem)
+            return
+        for (_, done, loop), new in zip(batch, kept, strict=True):
+            _tell(loop, done, new)
+
+    def _purge(self) -> None:
+        try:
+            more = self._store.purge_deliveries(clock.real_now() - KEPT)
+        except Exception:
+            more = 0  # the store is busy or full: whoever keeps a delivery hears of it; this can wait
+        self._purge_at = time.monotonic() + (0 if more else _PURGE_SECONDS)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", result: bool | Exception) -> None:
+    def tell() -> None:
+        if done.done():
+            return
+        if isinstance(result, Exception):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
+
+    try:
+        loop.call_soon_threadsafe(tell)
+    except RuntimeError:
+        return  # the loop has ended, nobody waits

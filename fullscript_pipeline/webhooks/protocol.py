@@ -1,0 +1,62 @@
+"""uvicorn's HTTP/1.1 with what it lacks: a deadline for a request's head, and answers to nonsense that arrive.
+
+What does not belong here: bodies and answers to requests (`receiver`).
+"""
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_HEAD_SECONDS = 10.0
+_LINGER_SECONDS = 1.0
+_END = b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout" + _END
+_NONSENSE = b"HTTP/1.1 400 Bad Request" + _END
+
+
+class ImpatientProtocol(H11Protocol):
+    """Closes a connection whose request line and headers are not there within ten seconds of their first byte."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return  # read and thrown away: a close with unread bytes would be a reset, and lose the answer
+        super().data_received(data)
+        waiting = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        if not waiting:
+            self._stop_timer()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP, or stopped being it in the middle of a body."""
+        self._refused = True
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.abort()  # an answer is on its way already
+            return
+        self.transport.write(_NONSENSE)
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_SLOW)
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

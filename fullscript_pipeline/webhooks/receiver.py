@@ -1,0 +1,201 @@
+"""The application behind the socket: from bytes to an answer, by the vendor's rules.
+
+The answers: 200 with the challenge for a probe, and for a genuine delivery once it is durable; 4xx for what will never
+be accepted; 503, early, for what should be sent again. Never 3xx or 410 (the vendor disables the address on 410), never
+a 200 later than the deadline. What does not belong here: sockets (`serving`), rows (`state`).
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.state import Delivery
+from fullscript_pipeline.webhooks.doors import Door
+from fullscript_pipeline.webhooks.envelope import NotJson, is_probe, read_delivery
+from fullscript_pipeline.webhooks.journal import Journal
+from fullscript_pipeline.webhooks.keeper import Overloaded
+from fullscript_pipeline.webhooks.signature import is_genuine
+
+# The vendor gives up after two seconds; the way there and back is in them.
+ANSWER_SECONDS = 1.4
+LARGEST_BODY = 1 << 20
+# All bodies being received together, so that many large ones cannot fill the memory.
+_ALL_BODIES = 4 << 20
+_MOST_INSIDE = 400
+_KEPT_HEADERS = ("content-type", "fullscript-signature", "user-agent")
+_LINGER_SECONDS, _LINGER_BYTES, _LINGER_BYTES_BUSY = 1.0, 8 << 20, 64 << 10
+
+
+class Refused(Exception):
+    """What comes in is not accepted; `why` holds nothing of what was sent."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
+class Gone(Exception):
+    """The other side has hung up."""
+
+
+class Receiver:
+    """An ASGI application; `keep` stores a delivery durably and says whether it was new."""
+
+    def __init__(
+        self, doors: Sequence[Door], keep: Callable[[Delivery], Awaitable[bool]], journal: Journal | None = None
+    ) -> None:
+        self._doors, self._keep, self._journal = doors, keep, journal
+        self._inside = 0
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = _Visit(scope, receive, send)
+        self._inside += 1
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._answer(visit)
+        except Gone:
+            visit.note = "hung up"
+            return
+        except TimeoutError:
+            late = HTTPStatus.SERVICE_UNAVAILABLE if visit.complete else HTTPStatus.REQUEST_TIMEOUT
+            await visit.refuse(late, "not stored in time" if visit.complete else "the body did not come in time")
+        except Refused as refused:
+            await visit.refuse(refused.status, refused.why)
+        except Exception as problem:
+            # 503 and not 500: it was not stored, so it should be sent again. A store's sentence says what to do.
+            why = str(problem) if isinstance(problem, PipelineError) else type(problem).__name__
+            await visit.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "not stored", log=why)
+        else:
+            await visit.accept(answer)
+        finally:
+            self._inside -= 1
+            self._held -= visit.held
+            if self._journal is not None:
+                self._journal.tell(visit.line())
+
+    async def _answer(self, visit: "_Visit") -> str:
+        """The challenge to answer with, once there is nothing left to do. Raises Refused, Gone or the store's error."""
+        door = self._door(visit.scope["path"])
+        visit.server = door.server
+        if visit.scope["method"] != "POST":
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here")
+        if self._inside > _MOST_INSIDE:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once")
+        body = await self._body(visit)
+        if is_probe(body):
+            visit.note = "probe"
+            return door.challenge
+        signatures = visit.headers.getlist("fullscript-signature")
+        signed = signatures[0].encode("latin-1") if len(signatures) == 1 else b""
+        if not is_genuine(signed, body, door.keys, clock.real_now().timestamp()):
+            raise Refused(HTTPStatus.FORBIDDEN, "the signature does not fit, or is older than five minutes")
+        kept_headers = {name: visit.headers[name] for name in _KEPT_HEADERS if name in visit.headers}
+        try:
+            delivery = read_delivery(door.server, body, kept_headers)
+        except NotJson:
+            raise Refused(HTTPStatus.BAD_REQUEST, "the body is not a JSON object") from None
+        try:
+            new = await self._keep(delivery)
+        except Overloaded:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once") from None
+        visit.note = f"{delivery.event_type or 'event'} {delivery.event_id} {'kept' if new else 'again'}"
+        return door.challenge
+
+    def _door(self, path: str) -> Door:
+        asked, found = path.encode(errors="replace"), None
+        for door in self._doors:
+            if hmac.compare_digest(asked, door.path.encode()):
+                found = door
+        if found is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "not found")
+        return found
+
+    async def _body(self, visit: "_Visit") -> bytes:
+        if visit.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
+        announced = visit.headers.get("content-length", "0")
+        if len(announced) > 15 or int(announced) > LARGEST_BODY:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        # What is announced is reserved, so that of many large bodies some are read whole and not all of them in part.
+        self._reserve(visit, int(announced))
+        body = bytearray()
+        while not visit.complete:
+            body += await visit.chunk()
+            if len(body) > LARGEST_BODY:
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+            self._reserve(visit, len(body))
+        return bytes(body)
+
+    def _reserve(self, visit: "_Visit", size: int) -> None:
+        more = max(0, size - visit.held)
+        if self._held + more > _ALL_BODIES:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too much at once")
+        visit.held += more
+        self._held += more
+
+
+class _Visit:
+    """One request and its answer, with what the log may say of it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self.headers = Headers(scope=scope)
+        self.complete = False
+        self.held = 0
+        self.server, self.note, self.status = "-", "", 0
+        self._begun = time.monotonic()
+
+    async def chunk(self) -> bytes:
+        """The next piece of the body; `complete` after the last one. Raises Gone."""
+        message: Message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        self.complete = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    async def accept(self, challenge: str) -> None:
+        """The one answer that counts as delivered."""
+        await self._respond(HTTPStatus.OK, {"challenge": challenge}, [])
+
+    async def refuse(self, status: HTTPStatus, why: str, *, log: str = "") -> None:
+        """Answer, and end the connection when more of the body may come: a little of it is read, or the answer would
+        be lost to a reset."""
+        self.note = f"refused: {log or why}"
+        more = [(b"retry-after", b"60")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+        more += [(b"allow", b"POST")] if status == HTTPStatus.METHOD_NOT_ALLOWED else []
+        if self.complete:
+            await self._respond(status, {"error": why}, more)
+            return
+        await self._respond(status, {"error": why}, [*more, (b"connection", b"close")], last=False)
+        # Overload must cost little, and to the vendor a reset is the same as a 503.
+        most = _LINGER_BYTES if status != HTTPStatus.SERVICE_UNAVAILABLE else _LINGER_BYTES_BUSY
+        read = 0
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while not self.complete and read < most:
+                    read += len(await self.chunk())
+        except (TimeoutError, Gone):
+            pass
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def line(self) -> str:
+        """What the log says: no path, no body."""
+        return f"{self.server} {self.status or '-'} {(time.monotonic() - self._begun) * 1000:.1f} ms {self.note}"
+
+    async def _respond(
+        self, status: HTTPStatus, told: dict[str, str], more: list[tuple[bytes, bytes]], *, last: bool = True
+    ) -> None:
+        body = orjson.dumps(told)
+        self.status = status.value
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
+        await self._send({"type": "http.response.start", "status": status.value, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})

@@ -1,0 +1,117 @@
+"""The socket and the process around the receiver: bound, ready, stopped.
+
+What does not belong here: answers (`receiver`).
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+
+from fullscript_pipeline.errors import ServiceUnavailable, UsageError
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.webhooks.doors import Door
+from fullscript_pipeline.webhooks.journal import Journal
+from fullscript_pipeline.webhooks.keeper import Keeper
+from fullscript_pipeline.webhooks.protocol import ImpatientProtocol
+from fullscript_pipeline.webhooks.receiver import Receiver
+
+_BACKLOG = 1024
+_MOST_CONNECTIONS = 600
+# Longer than a proxy keeps its own side open (nginx: 60 s): whoever closes first must not be us, in mid-request.
+_IDLE_SECONDS = 75
+_STOP_SECONDS = 5
+_LARGEST_HEAD = 32 << 10
+_RECEIVE_BUFFER = 32 << 10
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens, and leaves the signals it stopped on alone afterwards."""
+
+    def __init__(self, receiver: Receiver, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                receiver,
+                http=ImpatientProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                h11_max_incomplete_event_size=_LARGEST_HEAD,
+                limit_concurrency=_MOST_CONNECTIONS,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
+
+
+def serve(
+    doors: Sequence[Door],
+    store: StateStore,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    log: Callable[[str], None],
+) -> None:
+    """Receive until SIGTERM or SIGINT; what is in flight is answered. `on_ready` gets the base URL once it listens.
+
+    Raises UsageError when the port cannot be used.
+    """
+    with _bound(host, port) as listening, Journal(log) as journal, Keeper(store) as keeper:
+        _Server(Receiver(doors, keeper.keep, journal), lambda: on_ready(_url(listening))).run(sockets=[listening])
+
+
+@contextmanager
+def serving(doors: Sequence[Door], store: StateStore, log: Callable[[str], None] | None = None) -> Iterator[str]:
+    """Receive in a thread of this process, on a port of loopback that the system picks; yields the base URL."""
+    started = threading.Event()
+    with _bound("127.0.0.1", 0) as listening, Journal(log or (lambda _: None)) as journal, Keeper(store) as keeper:
+        server = _Server(Receiver(doors, keeper.keep, journal), started.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            if not started.wait(15):
+                raise ServiceUnavailable("The webhook receiver did not start to listen within 15 seconds.")
+            yield _url(listening)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        raise UsageError(f"{host} is no address of this machine: leave --host out, or name one that is.") from None
+    with listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # What one connection can put into our memory at a time; connections inherit it.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        try:
+            listening.bind((host, port))
+            listening.listen(_BACKLOG)
+        except (OSError, OverflowError) as problem:
+            said = f" ({problem.strerror})" if isinstance(problem, OSError) and problem.strerror else ""
+            raise UsageError(
+                f"Port {port} of {host} cannot be used{said}: choose another with --port, 0 for any."
+            ) from None
+        yield listening
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,117 @@
+"""A real Chromium, driven over the W3C WebDriver protocol: open a page, wait for words, click, take a picture.
+
+The protocol is JSON over HTTP, so that no package (and no download of a driver) is needed; `chromedriver` comes with
+the system's Chromium. What does not belong here: what is looked for.
+"""
+
+import base64
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+MISSING = "no Chromium with chromedriver found: install them (Debian: apt-get install chromium chromium-driver)"
+
+
+class Browser:
+    """One window of one session."""
+
+    def __init__(self, http: httpx.Client, session: str) -> None:
+        self._http, self._session = http, session
+
+    def _call(self, method: str, path: str, **body: Any) -> Any:
+        answer = self._http.request(method, f"/session/{self._session}{path}", json=body if method == "POST" else None)
+        value = answer.json()["value"]
+        if answer.is_error:
+            raise AssertionError(f"The browser refused {path}: {value.get('message', '')[:300]}")
+        return value
+
+    def open(self, url: str) -> None:
+        self._call("POST", "/url", url=url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The value that a script (the body of a function) returns."""
+        return self._call("POST", "/execute/sync", script=script, args=list(arguments))
+
+    @property
+    def address(self) -> str:
+        return str(self._call("GET", "/url"))
+
+    def text(self) -> str:
+        """What a reader sees, without case: style sheets put words in capitals."""
+        return str(self.run("return document.body.innerText")).lower()
+
+    def wait_for(self, *words: str, seconds: float = 30) -> str:
+        """Until all words are on the page; the page's text. Raises AssertionError with what is there instead."""
+        deadline = time.monotonic() + seconds
+        while not all(word.lower() in (text := self.text()) for word in words):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Not on {self.address} after {seconds:.0f} s: {words}. There: {text[:1500]}")
+            time.sleep(0.2)
+        return text
+
+    def click(self, words: str, kinds: str = "button, a", seconds: float = 20) -> None:
+        """Clicks the first enabled element of `kinds` whose text is or begins with `words`."""
+        found = (
+            "const all = [...document.querySelectorAll(arguments[0])].filter(one => !one.disabled);"
+            "const said = one => one.innerText.trim().toLowerCase();"
+            "const hit = all.find(one => said(one) === arguments[1])"
+            " || all.find(one => said(one).startsWith(arguments[1]));"
+            "if (hit) hit.click(); return Boolean(hit)"
+        )
+        deadline = time.monotonic() + seconds
+        while not self.run(found, kinds, words.lower()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Nothing to click called {words!r} on {self.address}: {self.text()[:1500]}")
+            time.sleep(0.2)
+
+    def press(self, keys: str) -> None:
+        """Types into whatever has the focus."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._call("POST", "/actions", actions=[{"type": "key", "id": "keys", "actions": actions}])
+
+    def picture(self, path: Path) -> None:
+        """What the window shows, as PNG."""
+        path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
+
+
+@contextmanager
+def browser(profile: Path, width: int = 1280, height: int = 800) -> Iterator[Browser]:
+    """A headless window with a profile of its own; it and its driver are gone afterwards."""
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking"]
+    options = {
+        "binary": BROWSER,
+        "args": [*flags, f"--window-size={width},{height}", f"--user-data-dir={profile}", "--no-first-run"],
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    with subprocess.Popen(
+        [str(DRIVER), "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as driver:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{_port(driver)}", trust_env=False, timeout=60) as http:
+                wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
+                made = http.post("/session", json={"capabilities": wanted}).json()["value"]
+                if "sessionId" not in made:
+                    raise AssertionError(f"Chromium did not start: {made.get('message', '')[:300]}")
+                try:
+                    yield Browser(http, made["sessionId"])
+                finally:
+                    http.delete(f"/session/{made['sessionId']}")
+        finally:
+            driver.terminate()
+            driver.wait(10)
+
+
+def _port(driver: "subprocess.Popen[str]") -> int:
+    for line in driver.stdout or ():
+        if "successfully on port" in line:
+            return int(line.rstrip(". \n").rpartition(" ")[2])
+    raise AssertionError("chromedriver did not start.")

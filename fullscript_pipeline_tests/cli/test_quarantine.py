@@ -1,0 +1,58 @@
+"""`quarantine list` names records without showing them; `replay` says what stays, also by its exit code."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.cli.main import main
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.warehouse.clinical import PATIENTS
+from fullscript_pipeline_tests.warehouse.helpers import put
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """The console script over a warehouse with one patient in quarantine."""
+    for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-22T13:00:00Z")
+    monkeypatch.chdir(tmp_path)
+    put(WarehouseResource().open(), PATIENTS, [{"id": "a1", "first_name": "Canary", "archived": "perhaps"}])
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", "quarantine", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        told = capfd.readouterr()
+        return int(stopped.value.code or 0), told.out, told.err
+
+    return run
+
+
+def test_a_record_is_named_and_shown_only_when_asked_for(run: Run) -> None:
+    code, out, err = run("list")
+    assert (code, "Canary" in out + err) == (0, False)
+    assert "patients" in out and "a1" in out and "archived is not true or false" in out
+    assert "Canary" in run("list", "--show-record")[1]
+    (line,) = run("list", "--json")[1].splitlines()
+    assert json.loads(line).keys() == {"table", "record", "clinic", "since", "reason"}
+
+
+def test_what_stays_in_quarantine_is_exit_1(run: Run) -> None:
+    code, out, err = run("replay")
+    assert (code, "Canary" in out + err) == (1, False)
+    assert "1 records still cannot be typed" in err
+
+
+def test_an_empty_quarantine_is_said(run: Run) -> None:
+    with WarehouseResource().open().write() as con:
+        con.execute("DELETE FROM ops.quarantine")
+    assert run("replay")[0] == 0
+    assert "Nothing is in quarantine." in run("list")[2]

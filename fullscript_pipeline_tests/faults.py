@@ -1,0 +1,171 @@
+"""What a user is told when the other side misbehaves: every fault of the sandbox, armed once and for good, as a table.
+
+`python -m fullscript_pipeline_tests.faults` writes the table into docs/operations.md; a test holds it equal. Waits are
+left out and timeouts shortened, nothing else. What does not belong here: what faults do to the data (`soak`).
+"""
+
+import contextlib
+import io
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import dagster as dg
+
+from fullscript_pipeline.api import retry, session, sessions
+from fullscript_pipeline.cli.running import Cell, run_cells
+from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.partitions import clinic_cell
+from fullscript_pipeline.sandbox.faults import BENT, CANNED, KINDS, PAGED, WIRE
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.requests import RequestBudget
+from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+from fullscript_pipeline_tests.sandbox_server import START
+
+GUIDE = Path(__file__).parents[1] / "docs" / "operations.md"
+BEGIN, END = "<!-- fault table: begin -->", "<!-- fault table: end -->"
+LISTING = "/clinic/patients"
+# A fault of the token call needs a token call: the listing's token is refused once.
+TOKEN_FAULTS = ("commit_then_drop", "html_200", "http_500")
+_PATIENTS = frozenset({dg.AssetKey(["core", "patients"])})
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a pull of a list of two pages ended: its exit code; the command line's lines; the UI's text; a reason."""
+
+    code: int
+    said: str
+    shown: str
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The failure's sentence as the command line prints it, without the step's name."""
+        lines = [line for line in self.said.splitlines() if line.startswith("  ")]
+        return lines[0].strip().partition(": ")[2] if lines else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault, where it was armed, and what was told when it struck once and when it did not stop."""
+
+    kind: str
+    endpoint: str
+    once: Told
+    always: Told
+
+
+def rows() -> Iterator[Row]:
+    """Every fault against a sandbox of its own."""
+    with tempfile.TemporaryDirectory() as folder, _impatient(), connected_pipeline(
+        Path(folder), clinics=1, patients=130, products=20, history_days=10
+    ) as connected:
+        instance = open_instance(connected.settings)
+        add_clinic_partitions(instance, connected.store)
+        for kind in KINDS:
+            yield Row(kind, LISTING, *(_told(connected, instance, kind, LISTING, count) for count in (1, None)))
+        for kind in TOKEN_FAULTS:
+            yield Row(kind, "/oauth/token", *(_told(connected, instance, kind, "/oauth/token", n) for n in (1, None)))
+        instance.dispose()
+
+
+def _told(connected: Connected, instance: dg.DagsterInstance, kind: str, endpoint: str, count: int | None) -> Told:
+    control, clinic = connected.sandbox.control, connected.store.clinics()[0]
+    _reset(connected)
+    connected.store.mark_ok(clinic)
+    control.arm(kind, endpoint=endpoint, count=count, nth=2 if kind == "row_changed" else 1)
+    if endpoint != LISTING:
+        control.arm("unauthorized", endpoint=LISTING)
+    cell = Cell("pull", "clinic_daily", clinic_cell(clinic.clinic_key, START), assets=_PATIENTS)
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code, [(_, outcome)] = run_cells(instance, [cell])
+    _reset(connected)
+    failed = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    shown = "".join(str(one.event_log_entry.dagster_event.step_failure_data.error.message) for one in failed)  # type: ignore[union-attr]
+    reason = str(outcome.materialized.get("core/patients", {}).get("reason") or "")
+    return Told(code, said.getvalue(), shown, reason)
+
+
+def _reset(connected: Connected) -> None:
+    """Nothing armed, the door open, no landed page of the pull before."""
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(Exception):
+            connected.sandbox.control.disarm()
+            break
+        if time.monotonic() > deadline:
+            raise AssertionError("The sandbox's door stays shut.")
+        time.sleep(0.2)
+    for frame in connected.settings.landing_dir.rglob("*.part*"):
+        frame.unlink()
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """No waiting between attempts, short timeouts."""
+    calm = partial(retry.RetryPolicy, sleep=lambda seconds: None)
+    quick = partial(sessions.HttpClient, connect_seconds=0.4, read_seconds=1.0, max_seconds=4.0)
+    before = retry.TOKEN_POLICY.sleep
+    object.__setattr__(retry.TOKEN_POLICY, "sleep", lambda seconds: None)
+    with (
+        patch.object(session, "RetryPolicy", calm),
+        patch.object(sessions, "HttpClient", quick),
+        patch.object(RequestBudget, "hold", lambda self, seconds: None),
+        patch.object(StateStore, "note_token_failure", lambda *_: None),
+    ):
+        yield
+    object.__setattr__(retry.TOKEN_POLICY, "sleep", before)
+
+
+def table(found: list[Row]) -> str:
+    """The table as it stands in the guide."""
+    lines = ["| fault | where | once | if it stays: exit code, and what is told |", "|---|---|---|---|"]
+    lines += [f"| {_name(row)} | `{row.endpoint}` | {_brief(row.once)} | {_brief(row.always)} |" for row in found]
+    return "\n".join(lines)
+
+
+def _name(row: Row) -> str:
+    kinds = WIRE | CANNED | BENT | PAGED
+    return f"`{row.kind}`: {re.sub('`', '', kinds[row.kind])}"
+
+
+def _brief(told: Told) -> str:
+    if not told.code:
+        return f"loaded; {_stable(told.reason)}" if told.reason else "loaded"
+    # The request in brackets (method, address, status, X-Request-Id) is the same everywhere.
+    return f"{told.code}: {_stable(re.sub(r' [(](GET|POST) http.*?[)][.]', ' (...).', told.sentence))}"
+
+
+def _stable(text: str) -> str:
+    """Without what differs from run to run."""
+    text = re.sub(r"http://127\.0\.0\.1:\d+", "SERVER", text)
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
+    return text.replace("|", "\\|")
+
+
+def written() -> str:
+    """The table that the guide has."""
+    return GUIDE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].strip()
+
+
+def main() -> None:
+    """Writes the table into the guide."""
+    text = GUIDE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    found = []
+    for row in rows():
+        found.append(row)
+        sys.stderr.write(f"{row.kind} {row.endpoint}: {row.once.code} {row.always.code} {row.always.sentence}\n")
+    GUIDE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""A person who is purged is in no file of the data directory any more, and nobody else is touched."""
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import open_session
+from fullscript_pipeline.errors import Busy
+from fullscript_pipeline.extraction import clinic, events, labs, orders, plans
+from fullscript_pipeline.extraction.claims import claimed_file, give_up
+from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages
+from fullscript_pipeline.orchestration.purging import purge_everywhere
+from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.export import export
+from fullscript_pipeline.warehouse.landing import FrameFile
+from fullscript_pipeline.warehouse.publish import publish
+from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+
+
+class Filled:
+    """A data directory that holds a person everywhere a person may be."""
+
+    def __init__(self, connected: Connected) -> None:
+        self.connected, self.settings, self.store = connected, connected.settings, connected.store
+        self.warehouse: Warehouse = WarehouseResource().open()
+        self.clinic, self.other = self.store.clinics()[:2]
+        for one in (self.clinic, self.other):
+            self._pull(one)
+        self.patient = self._somebody()
+        self.ids = self._ids()
+        self.store.record_events(
+            [LedgerEvent(self.clinic.server, self.clinic.clinic_id, "e-1", "patient.updated", self.patient)]
+        )
+        body = f'{{"event": {{"data": {{"patient": {{"id": "{self.patient}"}}}}}}}}'.encode()
+        self.store.keep_delivery(Delivery(self.clinic.server, "d-1", clinic_id=self.clinic.clinic_id, body=body))
+        for deidentified in (False, True):
+            publish(self.settings, self.warehouse, deidentified=deidentified)
+        export(self.warehouse, self.settings.data_dir / "exports" / "one", "csv", ["patients"])
+
+    def _pull(self, one: Clinic) -> None:
+        day = clock.today(self.settings.time_zone)
+        target = Target(self.warehouse, self.settings.landing_dir, None, one.server, one.region, day, "run", one)
+        with open_session(self.settings, self.store, one) as session:
+            clinic.pull_clinic(target, session)
+            clinic.pull_patients(target, session)
+            if one == self.other:
+                return
+            clinic.pull_people(target, session)
+            events.pull_events(target, session, self.store)
+            plans.pull_plans(target, session, [])
+            orders.pull_orders(target, session)
+            labs.pull_labs(target, session)
+        rebuild_mart(self.warehouse, one, day)
+        rewrite_pages(self.warehouse, ReportStore(self.settings.reports_dir), one, day)
+
+    def _somebody(self) -> str:
+        """A patient with plans and orders whose last name nobody else has."""
+        sql = """SELECT patient_id, last_name, email FROM core.patients p WHERE clinic_id = ?
+            AND patient_id IN (SELECT patient_id FROM core.treatment_plans)
+            AND patient_id IN (SELECT patient_id FROM core.orders)
+            AND last_name NOT IN (SELECT last_name FROM core.practitioners UNION SELECT last_name FROM core.staff)
+            AND (SELECT count(*) FROM core.patients o WHERE o.last_name = p.last_name) = 1 AND len(last_name) > 5
+            ORDER BY 1 LIMIT 1"""
+        with self.warehouse.read() as con:
+            patient, self.last_name, self.email = con.execute(sql, [self.clinic.clinic_id]).fetchall()[0]
+        return str(patient)
+
+    def _ids(self) -> set[str]:
+        with self.warehouse.read() as con:
+            rows = con.execute(
+                "SELECT treatment_plan_id FROM core.treatment_plans WHERE patient_id = $p "
+                "UNION SELECT order_id FROM core.orders WHERE patient_id = $p",
+                {"p": self.patient},
+            ).fetchall()
+        return {self.patient, *(found for (found,) in rows)}
+
+    def counts(self, clinic_id: str) -> dict[str, int]:
+        tables = ("patients", "treatment_plans", "recommendations", "orders", "order_line_items", "events")
+        with self.warehouse.read() as con:
+            return {
+                table: con.execute(f"SELECT count(*) FROM core.{table} WHERE clinic_id = ?", [clinic_id]).fetchall()[0][
+                    0
+                ]
+                for table in tables
+            }
+
+    def everything(self) -> Iterator[tuple[Path, bytes]]:
+        """Every byte of the data directory, packed files unpacked, and every row of the warehouse."""
+        for path in self.settings.data_dir.rglob("*"):
+            if not path.is_file():
+                continue
+            yield path, path.name.encode() + b"\n" + path.read_bytes()
+            if path.suffix == ".frames":
+                for request, lines in FrameFile(path).frames():
+                    yield path, request.key.encode() + b"\n".join(lines)
+            elif path.suffix in {".zip", ".xlsx"}:
+                with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+                    for name in archive.namelist():
+                        yield path, name.encode() + archive.read(name)
+        for path in (self.settings.warehouse_path, *self.settings.published_dir.glob("*.duckdb")):
+            yield from ((path, row) for row in _rows(Warehouse(path)))
+
+    def found(self, *texts: str) -> dict[str, set[str]]:
+        """In which files each text stands; texts that stand in none are left out."""
+        places: dict[str, set[str]] = {}
+        for path, content in self.everything():
+            for text in texts:
+                if text.encode() in content:
+                    places.setdefault(text, set()).add(path.name)
+        return places
+
+
+def _rows(warehouse: Warehouse) -> Iterator[bytes]:
+    with warehouse.look() as con:
+        tables = con.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        ).fetchall()
+        for (table,) in tables:
+            for (row,) in con.execute(f"SELECT to_json(t)::VARCHAR FROM {table} t").fetchall():
+                yield str(row).encode()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """One for all: filling takes seconds; the tests take more and more out of it."""
+    os.environ["FULLSCRIPT_KEEP_PAGES_DAYS"] = "30"
+    with connected_pipeline(tmp_path_factory.mktemp("world"), clinics=2, patients=10, products=12) as connected:
+        yield Filled(connected)
+    del os.environ["FULLSCRIPT_KEEP_PAGES_DAYS"]
+
+
+def test_a_file_that_a_run_is_filling_is_not_touched(filled: Filled) -> None:
+    folder = filled.settings.landing_dir / filled.other.server / filled.other.clinic_key / "2026-11-01"
+    path, claim = claimed_file(folder, "patients", "someone")
+    path.touch()
+    with pytest.raises(Busy, match="let it finish"):
+        purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.other, "nobody")
+    give_up(claim)
+
+
+def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> None:
+    needles = [filled.last_name, filled.email, *filled.ids]
+    there = filled.found(*needles)
+    for needle in (filled.last_name, filled.patient):
+        assert {"fullscript.duckdb", "supply.csv"} <= there[needle], "the test must be able to find them"
+    before, others = filled.counts(filled.clinic.clinic_id), filled.counts(filled.other.clinic_id)
+
+    purged = purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, filled.patient)
+
+    assert filled.found(*needles) == {}
+    assert purged.counts["core.patients"] == 1
+    assert {"landing_lines", "pages", "kept_pages", "state", "exports", "published"} <= purged.counts.keys()
+    after = filled.counts(filled.clinic.clinic_id)
+    assert after["patients"] == before["patients"] - 1
+    assert after["orders"] == before["orders"] - purged.counts["core.orders"]
+    assert after["recommendations"] > 0
+    assert filled.counts(filled.other.clinic_id) == others
+    assert (filled.settings.reports_dir / "clinics" / filled.clinic.clinic_key / "index.html").exists()
+    assert {path.name for path in filled.settings.published_dir.glob("*.duckdb")} == {
+        "fullscript.duckdb",
+        "fullscript-deidentified.duckdb",
+    }
+    with filled.warehouse.read() as con:
+        audit = con.execute("SELECT kind, subject, removed FROM ops.purges").fetchall()
+    assert [(kind, len(subject)) for kind, subject, _ in audit] == [("patient", 32)]
+    again = purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, filled.patient)
+    assert again.counts == {}, "a second purge finds nothing and leaves no second line"
+
+
+def test_a_purged_clinic_is_nowhere_and_the_other_stays(filled: Filled) -> None:
+    others = filled.counts(filled.other.clinic_id)
+    purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic)
+    assert filled.found(filled.clinic.clinic_key, filled.clinic.clinic_id) == {}
+    assert filled.counts(filled.other.clinic_id) == others
+    assert filled.counts(filled.clinic.clinic_id)["patients"] == 0

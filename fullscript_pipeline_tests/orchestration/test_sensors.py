@@ -1,0 +1,174 @@
+"""The sensors: what a tick sees, asks for and says; and that the run it asks for changes the patient's page."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import dagster as dg
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration import alerts, event_checks, event_sensors, sensors
+from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.partitions import clinic_cell
+from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runs import run_job
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline_tests.refresh.living import Living, living
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("sensors"), patients=6, products=10, pulled=False) as found:
+        WarehouseResource().open()
+        instance = open_instance(found.connected.settings)
+        add_clinic_partitions(instance, found.store)
+        day = clock.today(found.connected.settings.time_zone)
+        assert run_job(instance, "clinic_daily", partition=clinic_cell(found.clinic.clinic_key, day)).succeeded
+        instance.dispose()
+        yield found
+
+
+@pytest.fixture
+def instance(its: Living) -> Iterator[dg.DagsterInstance]:
+    with open_instance(its.connected.settings) as found:
+        yield found
+
+
+def tick(
+    sensor: Any, instance: dg.DagsterInstance, cursor: str | None = None
+) -> tuple[Any, dg.SensorEvaluationContext]:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"fullscript": FullscriptResource()})
+    return sensor(context), context
+
+
+def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
+    its: Living, instance: dg.DagsterInstance
+) -> None:
+    said, context = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(said, dg.SkipReason)
+    assert "Looked at 1 clinics (5 feeds)" in str(said.skip_message)
+    again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
+    assert "The next look is in 1" in str(again.skip_message)
+    plan = its.active_plans()[0]
+    its.change_plan(plan, state="cancelled")
+    page = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
+    page = page / f"{plan.record['patient']['id']}.html"
+    before = page.read_text()
+    result, _ = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    assert request.job_name == "clinic_refresh"
+    later, _ = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(later, dg.SkipReason), "nobody asks twice within a quarter of an hour"
+    done = run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags)
+    assert done.succeeded
+    assert page.read_text() != before
+    assert its.store.pending_events(its.clinic.server, its.clinic.clinic_id) == []
+    for key in ("core/events", "core/treatment_plans", "marts/adherence"):
+        (seen,) = instance.fetch_observations(dg.AssetKey(key.split("/")), limit=1).records
+        assert seen.asset_observation is not None
+        assert seen.asset_observation.metadata["clinic"].value == its.clinic.clinic_key
+
+
+def test_the_inbox_is_drained_into_one_refresh(its: Living, instance: dg.DagsterInstance) -> None:
+    empty, _ = tick(event_sensors.webhook_inbox_sensor, instance)
+    assert "empty" in str(empty.skip_message)
+    its.order()
+    its.receive(its.payload(list(its.world.events)[-1]), {"id": "far", "type": "order.placed", "clinic_id": "x"})
+    result, _ = tick(event_sensors.webhook_inbox_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
+    its.handle()
+    assert {state for state, _ in its.inbox().values()} == {"handled", "failed"}
+
+
+def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(its: Living, instance: dg.DagsterInstance) -> None:
+    its.order()
+    result, _ = tick(event_sensors.event_reconcile_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
+    (seen,) = result.asset_events
+    assert seen.metadata["missed_in_feeds"].value == 1
+    again, _ = tick(event_sensors.event_reconcile_sensor, instance)
+    assert isinstance(again, dg.SkipReason)
+    its.handle()
+
+
+def test_a_run_that_waits_takes_new_events_along(its: Living, instance: dg.DagsterInstance) -> None:
+    its.order()
+    tags = {"fullscript/clinic": its.clinic.clinic_key}
+    waiting = dg.DagsterRun(job_name="clinic_refresh", run_id=dg._core.utils.make_new_run_id(), tags=tags)
+    instance.add_run(waiting)
+    said, _ = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(said, dg.SkipReason)
+    assert "a refresh is queued already" in str(said.skip_message)
+    instance.delete_run(waiting.run_id)
+    its.handle()
+
+
+def test_the_checks_tell_of_old_feeds_and_of_silence(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert event_checks.event_feeds_are_fresh(FullscriptResource()).passed
+    assert event_checks.webhooks_are_heard(FullscriptResource()).passed
+    monkeypatch.setenv("FULLSCRIPT_NOW", (clock.now() + timedelta(days=22)).isoformat())
+    found = event_checks.event_feeds_are_fresh(FullscriptResource())
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "22 days ago" in str(found.description)
+    monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
+    monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
+    its.store.record_events([])
+    heard = event_checks.webhooks_are_heard(FullscriptResource())
+    assert heard.severity is dg.AssetCheckSeverity.WARN
+
+
+class _Listener(BaseHTTPRequestHandler):
+    told: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        _Listener.told.append(json.loads(body))
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "told.json"
+    script = f"import sys; open({str(kept)!r}, 'w').write(sys.stdin.read())"
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", f'{sys.executable} -c "{script}"')
+    with HTTPServer(("127.0.0.1", 0), _Listener) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
+        said = alerts.tell(load_settings(), {"job": "clinic_daily"})
+    assert said == ["The command was told.", "The address was told (status 202)."]
+    assert json.loads(kept.read_text()) == {"job": "clinic_daily"} == _Listener.told[0]
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", str(tmp_path / "missing"))
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
+    assert [("could not be" in one) for one in alerts.tell(load_settings(), {})] == [True, True]
+
+
+def test_a_failed_run_is_told_in_the_words_of_its_step(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(alerts, "_run", lambda _, body: told.append(json.loads(body)) or "told")
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "x")
+    config = {"ops": {"refresh_touched": {"config": {"clinic": "nobody", "event_ids": []}}}}
+    failed = run_job(instance, "clinic_refresh", run_config=config)
+    run = instance.get_run_by_id(failed.run_id)
+    assert run is not None
+    event = dg.DagsterEvent("PIPELINE_FAILURE", job_name="clinic_refresh")
+    with dg.build_run_status_sensor_context(
+        sensor_name="tell_of_failures_sensor", dagster_instance=instance, dagster_run=run, dagster_event=event
+    ) as context:
+        alerts.tell_of_failures_sensor(context.for_run_failure())
+    (message,) = told
+    assert message["job"] == "clinic_refresh"
+    assert "No clinic 'nobody' is connected" in message["failures"][0]["sentence"]
