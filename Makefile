@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all soak compare ui lock clean
+.PHONY: demo test check check-all soak compare ui lock clean dictionary fault-table screenshots
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -30,6 +30,18 @@ soak: $(READY)
 # A sandbox, two real pulls, and every table of core held against the API row by row; options in COMPARE="--quirks all".
 compare: $(READY)
 	@$(BIN)/python -m fullscript_pipeline_tests.compare $(COMPARE)
+
+# What users are told when the other side fails, into docs/operations.md.
+fault-table: $(READY)
+	$(BIN)/python -m fullscript_pipeline_tests.faults
+
+# What every table and column means, into docs/data-dictionary.md.
+dictionary: $(READY)
+	$(BIN)/python -m fullscript_pipeline_tests.data_dictionary
+
+# The pictures of README.md and docs/, from a demo of their own; needs Chromium with chromedriver.
+screenshots: $(READY)
+	$(BIN)/python -m fullscript_pipeline_tests.screenshots
 
 ui: $(READY)
 	@$(BIN)/fullscript-pipeline ui

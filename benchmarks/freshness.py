@@ -34,10 +34,10 @@ LONGEST = 300.0
 def place(its: Living, chance: random.Random) -> tuple[Path, float]:
     """Somebody buys their plan; the page that is to change, and when that was."""
     pages = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
-    plan = chance.choice([one for one in its.active_plans() if (pages / f"{one.patient.id}.html").exists()])
-    order_plans(its.world, plan.patient, [plan], its.sandbox.world.day, its.rng)
+    plan = chance.choice([one for one in its.active_plans() if (pages / f"{one.patient_id}.html").exists()])
+    order_plans(its.world, its.world.patients[plan.patient_id], [plan], its.sandbox.world.day, its.rng)
     its.just_now()
-    return pages / f"{plan.patient.id}.html", time.time()
+    return pages / f"{plan.patient_id}.html", time.time()
 
 
 def seconds_until_changed(page: Path, since: float) -> float:

@@ -1,8 +1,9 @@
 """A static page server in a process of its own: every answer is made before the first request comes.
 
-python benchmarks/ingest_server.py ORDERS PATIENTS LATENCY_MS    prints its port; GET /count tells and resets what it was asked
+python benchmarks/ingest_server.py ORDERS PATIENTS LATENCY_MS    prints its port
 
-Orders have three lines. What does not belong here: anything that measures.
+GET /count tells, and resets, how often it was asked. Orders have three lines. What does not belong here:
+anything that measures.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""How long a clinic's adherence mart, pages, CSV and kept ZIP take, and how large they are.
+"""How long a clinic's adherence mart, pages, spreadsheet files and kept ZIP take, and how large they are.
 
 PYTHONPATH=. python benchmarks/pages.py [PATIENTS]      five products and thirty orders a patient
 """
@@ -57,7 +57,7 @@ def main() -> None:
         build_adherence(clinic.con, "c1", AS_OF, patient_ids=[f"p{number}" for number in range(100)])
     with tempfile.TemporaryDirectory() as folder:
         store, zone, moment = ReportStore(Path(folder)), ZoneInfo("UTC"), noon(AS_OF)
-        with timed("pages and CSV"):
+        with timed("pages, CSV and workbook"):
             written = write_adherence_pages(
                 clinic.con,
                 store,
@@ -69,7 +69,12 @@ def main() -> None:
             )
         with timed("kept ZIP"):
             kept = keep_pages(store, "green-hill", AS_OF, keep_days=1, today=AS_OF)
-        sizes = {"clinic page": written.clinic_page, "CSV": store.path_for_export("green-hill"), "ZIP": kept}
+        sizes = {
+            "clinic page": written.clinic_page,
+            "CSV": store.path_for_export("green-hill"),
+            "workbook": store.path_for_export("green-hill", "xlsx"),
+            "ZIP": kept,
+        }
         print(f"{written.patient_pages:,} patient pages; {written.bytes / 1e6:.1f} MB in all")
         print(", ".join(f"{name} {path.stat().st_size / 1e3:,.0f} kB" for name, path in sizes.items() if path))
 

@@ -33,6 +33,8 @@ BEGIN, END = "<!-- fault table: begin -->", "<!-- fault table: end -->"
 LISTING = "/clinic/patients"
 # A fault of the token call needs a token call: the listing's token is refused once.
 TOKEN_FAULTS = ("commit_then_drop", "html_200", "http_500")
+# Between attempts; a door that opens again after a second or two is waited for.
+_naps = {"seconds": 0.0}
 _PATIENTS = frozenset({dg.AssetKey(["core", "patients"])})
 
 
@@ -64,9 +66,11 @@ class Row:
 
 def rows() -> Iterator[Row]:
     """Every fault against a sandbox of its own."""
-    with tempfile.TemporaryDirectory() as folder, _impatient(), connected_pipeline(
-        Path(folder), clinics=1, patients=130, products=20, history_days=10
-    ) as connected:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _impatient(),
+        connected_pipeline(Path(folder), clinics=1, patients=130, products=20, history_days=10) as connected,
+    ):
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
         for kind in KINDS:
@@ -83,14 +87,20 @@ def _told(connected: Connected, instance: dg.DagsterInstance, kind: str, endpoin
     control.arm(kind, endpoint=endpoint, count=count, nth=2 if kind == "row_changed" else 1)
     if endpoint != LISTING:
         control.arm("unauthorized", endpoint=LISTING)
+    _naps["seconds"] = 0.7 if kind.startswith("connect_") and count else 0.0
     cell = Cell("pull", "clinic_daily", clinic_cell(clinic.clinic_key, START), assets=_PATIENTS)
     with contextlib.redirect_stderr(io.StringIO()) as said:
         code, [(_, outcome)] = run_cells(instance, [cell])
     _reset(connected)
     failed = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     shown = "".join(str(one.event_log_entry.dagster_event.step_failure_data.error.message) for one in failed)  # type: ignore[union-attr]
-    reason = str(outcome.materialized.get("core/patients", {}).get("reason") or "")
+    made = outcome.materialized.get("core/patients", {})
+    reason = f"{made.get('outcome', '')}; {made.get('reason') or ''}".replace("_", " ").rstrip("; ")
     return Told(code, said.getvalue(), shown, reason)
+
+
+def _nap(_: float) -> None:
+    time.sleep(_naps["seconds"])
 
 
 def _reset(connected: Connected) -> None:
@@ -110,10 +120,10 @@ def _reset(connected: Connected) -> None:
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """No waiting between attempts, short timeouts."""
-    calm = partial(retry.RetryPolicy, sleep=lambda seconds: None)
+    calm = partial(retry.RetryPolicy, sleep=_nap)
     quick = partial(sessions.HttpClient, connect_seconds=0.4, read_seconds=1.0, max_seconds=4.0)
     before = retry.TOKEN_POLICY.sleep
-    object.__setattr__(retry.TOKEN_POLICY, "sleep", lambda seconds: None)
+    object.__setattr__(retry.TOKEN_POLICY, "sleep", _nap)
     with (
         patch.object(session, "RetryPolicy", calm),
         patch.object(sessions, "HttpClient", quick),
@@ -137,16 +147,16 @@ def _name(row: Row) -> str:
 
 
 def _brief(told: Told) -> str:
-    if not told.code:
-        return f"loaded; {_stable(told.reason)}" if told.reason else "loaded"
     # The request in brackets (method, address, status, X-Request-Id) is the same everywhere.
-    return f"{told.code}: {_stable(re.sub(r' [(](GET|POST) http.*?[)][.]', ' (...).', told.sentence))}"
+    text = re.sub(r" [(](GET|POST) http.*?[)][.]", " (...).", told.sentence if told.code else told.reason)
+    return _stable(f"{told.code}: {text}" if told.code else text)
 
 
 def _stable(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"http://127\.0\.0\.1:\d+", "SERVER", text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
+    text = re.sub(r"\d+ bytes", "N bytes", text)
     return text.replace("|", "\\|")
 
 

@@ -46,12 +46,14 @@ class Connected:
 
 
 @contextmanager
-def connected_pipeline(directory: Path, *, clinics: int | None = None, **options: Any) -> Iterator[Connected]:
+def connected_pipeline(
+    directory: Path, *, clinics: int | None = None, world_clinics: int = 3, **options: Any
+) -> Iterator[Connected]:
     """A sandbox of small size and a fresh data directory with every clinic connected (or the first `clinics`)."""
     before = dict(os.environ)
     redirect = f"http://127.0.0.1:{free_port()}/callback"
     try:
-        with running_sandbox(directory / "sandbox", redirect_uri=redirect, **options) as sandbox:
+        with running_sandbox(directory / "sandbox", redirect_uri=redirect, clinics=world_clinics, **options) as sandbox:
             os.environ.update(environment(sandbox, directory / "data", redirect))
             settings = load_settings()
             settings.prepare_data_dir()

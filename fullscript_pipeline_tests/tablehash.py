@@ -29,10 +29,12 @@ def table_hashes(
     schemas: Collection[str] = SCHEMAS,
     without: Collection[str] = (),
     without_columns: Collection[str] = (),
+    spelling: str = "{row}",
 ) -> Hashes:
     """Table -> (rows, sum of the rows' hashes): independent of order, and a row twice is not a row once.
 
     `without`: tables ("core.events") that are not looked at; `without_columns`: further columns, in every table.
+    `spelling`: SQL over `{row}`, a row's text, where two ways of writing one thing are to count as the same.
     """
     with warehouse.read() as con:
         columns = con.execute(
@@ -46,7 +48,7 @@ def table_hashes(
                 tables.setdefault(table, []).append(f"{column} IS NOT NULL" if column in WHETHER else f'"{column}"')
         hashes = {}
         for table, names in tables.items():
-            row = f"row({', '.join(names)})::VARCHAR"
+            row = spelling.format(row=f"row({', '.join(names)})::VARCHAR")
             found = con.execute(f"SELECT count(*), sum(md5_number_lower({row})::HUGEINT) FROM {table}").fetchone()
             assert found is not None
             hashes[table] = (int(found[0]), int(found[1] or 0))

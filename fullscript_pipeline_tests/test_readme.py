@@ -12,6 +12,8 @@ cli = cast(click.Group, entry.cli)
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs/operations.md").read_text().split("## Settings")[1].split("\n## ")[0]
+DOCTOR = ROOT / "fullscript_pipeline/cli/doctor.py"
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 
 
 def test_every_command_is_in_the_readme_and_the_reverse() -> None:
@@ -46,7 +48,36 @@ def test_every_setting_is_in_the_reference_and_the_reverse() -> None:
 
 def test_every_setting_that_a_text_names_exists() -> None:
     named = set(re.findall(r"FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9]", SETTINGS))
-    for text in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        found = re.findall(r"FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9>]", text.read_text())
+    for text in TEXTS:
+        found = re.findall(r"(?<!_)FULLSCRIPT_[A-Z0-9_<>]+[A-Z0-9>]", text.read_text())
         told = {re.sub(r"_(US|CA)(_SND)?_", "_<ENV>_", name) for name in found}
         assert {name for name in told if not name.endswith(">")} <= named, text.name
+
+
+def test_every_check_of_doctor_has_its_line_and_the_reverse() -> None:
+    code = "".join(path.read_text() for path in [*(ROOT / "fullscript_pipeline/health").glob("*.py"), DOCTOR])
+    rooms = "settings|files|server|clinics?|warehouse"
+    ids = set(re.findall(rf'"((?:{rooms})\.[a-z{{}}_.]+|state\.store)"', code)) - {"warehouse.{table}"}
+    told = {re.sub(r"\{server\.name\}", "<env>", re.sub(r"\{clinic\.clinic_key\}", "<clinic>", one)) for one in ids}
+    section = README.split("## Troubleshooting")[1].split("## ")[0]
+    named = {
+        one for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for one in re.findall(r"`([^`]+)`", row)
+    }
+    assert told | {"warehouse.quarantine", "warehouse.drift"} == named
+
+
+def test_every_command_that_a_text_names_exists() -> None:
+    for text in TEXTS:
+        for words in re.findall(r"fullscript-pipeline ([a-z]+(?: [a-z]+)?)", text.read_text()):
+            first, _, second = words.partition(" ")
+            command = cli.get_command(click.Context(cli), first)
+            assert command is not None, (text.name, words)
+            if isinstance(command, click.Group):
+                assert not second or second in command.commands, (text.name, words)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for text in TEXTS:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text.read_text()):
+            if "://" not in target:
+                assert (text.parent / target).exists(), (text.name, target)

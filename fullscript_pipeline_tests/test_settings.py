@@ -66,7 +66,13 @@ def test_each_server_has_its_own_variables(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("US_CLIENT_SECRET", "ENCRYPTION_KEY", "WEBHOOK_CHALLENGE_TOKEN", "WEBHOOK_SIGNATURE_KEYS"):
+    for name in (
+        "US_CLIENT_SECRET",
+        "ENCRYPTION_KEY",
+        "PUBLISH_KEY",
+        "WEBHOOK_CHALLENGE_TOKEN",
+        "WEBHOOK_SIGNATURE_KEYS",
+    ):
         monkeypatch.setenv(f"FULLSCRIPT_{name}", "canary")
     assert "canary" not in repr(load_settings())
 
@@ -100,6 +106,8 @@ def test_dotenv_completes_the_environment_and_never_overrides_it(
         ("US_SND_AUTHORIZE_URL", "http://[bad"), ("REPORTS_BASE_URL", "file:///tmp"), ("CA_SND_API_URL", "http://h:99999/"),
         ("SWEEP_DAYS", "0"), ("ORDERS_TRAILING_DAYS", "-1"), ("EXTRAS", "adresses"), ("EXTRAS", "product_search:"),
         ("EXTRAS", "templates:all"), ("MART_MEMORY_MB", "100"),
+        ("KEEP_LANDING_DAYS", "-1"), ("KEEP_LANDING_DAYS", "a year"),
+        ("ON_FAILURE_COMMAND", "mail 'ops"), ("ON_FAILURE_URL", "ops.example.org"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -211,3 +219,9 @@ def test_extras_are_read_on_request_only(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings().extras == ()
     monkeypatch.setenv("FULLSCRIPT_EXTRAS", "addresses, product_search:vitamin d, addresses")
     assert load_settings().extras == ("addresses", "product_search:vitamin d")
+
+
+def test_a_failure_is_told_by_a_program_and_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load_settings().on_failure_command, load_settings().on_failure_url) == ((), None)
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "notify --to 'the team'")
+    assert load_settings().on_failure_command == ("notify", "--to", "the team")

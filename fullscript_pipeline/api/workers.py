@@ -13,7 +13,7 @@ from typing import TypeVar
 
 IN_FLIGHT = 8
 # How long those still at work are waited for when the caller gives up.
-_LEAVE_AFTER = 5.0
+_LEAVE_AFTER = 3.0
 I = TypeVar("I")  # noqa: E741 - an item
 T = TypeVar("T")
 

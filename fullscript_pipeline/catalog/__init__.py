@@ -16,6 +16,7 @@ from fullscript_pipeline.catalog.lanes import LANES, Digest, Lane, digest_betwee
 from fullscript_pipeline.catalog.life import find_products, life_of
 from fullscript_pipeline.catalog.output import delta, format_table, named, plans, title, to_csv, to_jsonl
 from fullscript_pipeline.catalog.schema import JSONL_SCHEMA, JSONL_VERSION
+from fullscript_pipeline.catalog.unknown import found_by, unknown_text, unknown_variants
 
 __all__ = [
     "JSONL_SCHEMA",
@@ -34,6 +35,7 @@ __all__ = [
     "digest_between",
     "find_products",
     "format_table",
+    "found_by",
     "is_released",
     "lane_of",
     "last_observed",
@@ -49,4 +51,6 @@ __all__ = [
     "title",
     "to_csv",
     "to_jsonl",
+    "unknown_text",
+    "unknown_variants",
 ]

@@ -13,11 +13,30 @@ _BESIDE_TAG = re.compile(r" ?(<[^<>]*>) ?")
 
 def is_cosmetic(old: str | None, new: str | None) -> bool:
     """True when the difference between two values is in their writing only; null and "" are the same nothing."""
+    # Most changes are real, and descriptions are long: their first difference usually says enough.
+    if old and new and surely_differ(old, new):
+        return False
     before, after = _words(old), _words(new)
-    # Most changes are real: texts that differ in more than spaces need no closer look.
     if "".join(before) != "".join(after):
         return _plain(before) == _plain(after) if len(before) == len(after) == 1 else False
     return _plain(before) == _plain(after)
+
+
+def surely_differ(old: str, new: str) -> bool:
+    """Whether the first place where they differ shows two different letters or digits; no entity could stand for them.
+
+    False says nothing.
+    """
+    place, end = 0, min(len(old), len(new))
+    while place < end:
+        middle = (place + end + 1) // 2
+        if old[place:middle] == new[place:middle]:
+            place = middle
+        else:
+            end = middle - 1
+    one, other = old[place : place + 1].lower(), new[place : place + 1].lower()
+    plain = (one + other).isascii() and one.isalnum() and other.isalnum()
+    return plain and one != other and "&" not in old and "&" not in new
 
 
 def _words(value: str | None) -> list[str]:

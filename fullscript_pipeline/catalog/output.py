@@ -20,6 +20,8 @@ from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
 # Names beside the ids are for people: CSV and HTML have them too.
 CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
 SMALL = 5
+# What a spreadsheet's cell takes; JSON Lines have the whole text.
+LONGEST_CELL = 32_000
 # Made here, of digits and a sign: a guard would turn a number into text.
 _OWN_NUMBERS = frozenset({"delta", "delta_percent"})
 _FORMULA = frozenset("=+-@|%＝＋－＠")
@@ -146,6 +148,7 @@ def _safe(value: object) -> str:
     text = str(value)
     if not isinstance(value, str):
         return text
+    text = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
     return f"'{text}" if text.lstrip()[:1] in _FORMULA or text.startswith(("\t", "\r", "\n")) else text
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import cache
 
 import duckdb
 
@@ -31,6 +32,7 @@ def counted_by_asking(settings: Settings, store: StateStore, wanted: bool) -> It
     with ExitStack() as opened:
         sessions: dict[str, ClinicSession] = {}
 
+        @cache
         def ask(clinic: ClinicRef, endpoint: str) -> int | None:
             try:
                 if clinic.clinic_key not in sessions:

@@ -20,6 +20,7 @@ from fullscript_pipeline.catalog import (
     coverage_by_day,
     find_products,
     format_table,
+    found_by,
     lane_of,
     life_of,
     make_digest,
@@ -27,6 +28,8 @@ from fullscript_pipeline.catalog import (
     standing_in,
     to_csv,
     to_jsonl,
+    unknown_text,
+    unknown_variants,
 )
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
 from fullscript_pipeline.catalog.output import coverage_table, life_text, price_step
@@ -145,6 +148,7 @@ def coverage(region: str | None, days: int) -> None:
                 raise UsageError(f"Region {one!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")
             found = coverage_by_day(con, one, observed[-days:], settings.time_zone)
             data(coverage_table(one, observed, found))
+            data(unknown_text(found_by(con, one), unknown_variants(con, one)))
 
 
 @catalog.command("release", help="Let the held digest of DAY through, and write it.")

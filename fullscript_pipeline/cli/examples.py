@@ -40,6 +40,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "purge": ("purge --clinic maple-street-wellness --disconnect", "purge --patient maple-street-wellness PATIENT_ID"),
     "tidy": ("tidy --dry-run",),
     "keys rotate": ("keys rotate",),
+    "quarantine list": ("quarantine list", "quarantine list --json | jq -r .reason | sort | uniq -c"),
+    "quarantine replay": ("quarantine replay",),
+    "webhooks serve": ("webhooks serve", "webhooks serve --port 8767"),
+    "webhooks inbox list": ("webhooks inbox list", "webhooks inbox list --json | jq -r 'select(.state == \"failed\")'"),
+    "webhooks inbox replay": ("webhooks inbox replay", "webhooks inbox replay EVENT_ID"),
+    "webhooks inbox ignore": ("webhooks inbox ignore EVENT_ID",),
     "doctor": ("doctor", 'doctor --json | jq -r \'select(.state == "fail") | .id + ": " + .fix\''),
 }
 

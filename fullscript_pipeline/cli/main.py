@@ -70,7 +70,7 @@ class _Commands(click.Group):
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return with_examples(command, cmd_name)
+        return _with_clinics(with_examples(command, cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names and summaries, without importing the commands."""
@@ -83,10 +83,25 @@ class _Commands(click.Group):
             formatter.write_dl(list(_SUMMARIES.items()))
 
 
+def _with_clinics(command: click.Command) -> click.Command:
+    """The shell completes the keys of connected clinics wherever one is asked for."""
+    from fullscript_pipeline.cli.options import CLINIC  # noqa: PLC0415 - reads settings; help needs none
+
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_clinics(one)
+    for parameter in command.params:
+        named = "--clinic" in parameter.opts or parameter.name == "clinic"
+        if named and parameter.type is click.STRING:
+            parameter.type = CLINIC
+    return command
+
+
 @click.command(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A clinic's Fullscript data in DuckDB, daily; adherence pages and catalog digests.",
+    epilog="Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 service unavailable, 75 busy, 77 needs "
+    "connect, 78 settings. Start with `demo`, or with `connect`, then `pull`; when something is wrong, `doctor`.",
 )
 @click.version_option(package_name="fullscript-pipeline")
 def cli() -> None:

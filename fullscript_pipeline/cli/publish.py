@@ -10,8 +10,10 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.export import Format
 from fullscript_pipeline.warehouse.export import export as write_files
 from fullscript_pipeline.warehouse.publish import publish as write_copy
@@ -24,7 +26,7 @@ from fullscript_pipeline.warehouse.publish import publish as write_copy
 def publish(deidentified: bool) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
-    path = write_copy(settings, WarehouseResource().open(), deidentified=deidentified)
+    path = write_copy(settings, _warehouse(settings), deidentified=deidentified)
     if settings.publish_key:
         talk("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
     elif settings.warehouse_key:
@@ -44,6 +46,15 @@ def export(file_format: Format, tables: Sequence[str], to: Path | None) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     folder = (to or settings.data_dir / "exports" / f"{clock.real_now():%Y%m%dT%H%M%SZ}").absolute()
-    written = write_files(WarehouseResource().open(), folder, file_format, tables)
+    written = write_files(_warehouse(settings), folder, file_format, tables)
     data(table(["table", "rows", "file"], [[one.table, one.rows, str(one.path)] for one in written]))
     talk("These files are not encrypted and hold health data; delete them when they are used.")
+
+
+def _warehouse(settings: Settings) -> Warehouse:
+    """The warehouse, brought to this version. Raises ConfigurationError when there is none: no empty copy."""
+    if not settings.warehouse_path.exists():
+        raise ConfigurationError(
+            f"There is no warehouse in {settings.data_dir} yet; `fullscript-pipeline pull` makes it."
+        )
+    return WarehouseResource().open()

@@ -50,9 +50,9 @@ def refresh(clinics: Sequence[str]) -> int:
 
 def _round(settings: Settings, store: StateStore, clinic: Clinic) -> list[Cell]:
     with open_session(settings, store, clinic) as session:
-        found = look(session, store)
+        found = look(session, store, asked_too=True)
         if _reconcile(session, store):
-            found = waiting(store, clinic)
+            found = waiting(store, clinic, asked_too=True)
     tags, label = {"fullscript/clinic": clinic.clinic_key}, f"{clinic.clinic_key} refresh"
     cells = []
     if found is None:

@@ -35,7 +35,8 @@ def ask_nobody(_clinic: ClinicRef, _endpoint: str) -> int | None:
 class BillLine:
     """Planned requests of one endpoint. 0 requests: skipped, and `why` says why.
 
-    `owner`: the region, or the key of the clinic that asks or is asked for. `resource` as in `ops.pulls`; `table`: an asset of the step that asks.
+    `owner`: the region, or the key of the clinic that is asked for or through. `resource` as in `ops.pulls`; `table`:
+    an asset of the step that asks.
     """
 
     owner: str
@@ -99,18 +100,27 @@ class Known:
         server = self.clinic.server
         return BillLine(self.owner, server, resource, table or resource, endpoint, requests, why, at_least)
 
-    def listed(self, resource: str, endpoint: str, *, table: str | None = None, times: int = 1) -> BillLine:
-        """A list that is walked whole (`times`: in as many filtered forms): the pages it had last time."""
-        rows, why, sure = self.size(resource)
-        number = times * pages(rows)
-        return self.line(resource, endpoint, number, why, at_least=not sure, table=table, listed_as=resource)
+    def listed(
+        self, resource: str, endpoint: str, *, table: str | None = None, times: int = 1, asked_as: str | None = None
+    ) -> BillLine:
+        """A list that is walked whole (`times`: in as many filtered forms): the pages it had last time.
 
-    def size(self, resource: str, guess: int = 0, guessed_by: str = "") -> tuple[int, str, bool]:
+        `asked_as`: the endpoint's name, where it is not the resource's.
+        """
+        name = asked_as or resource
+        rows, why, sure = self.size(resource, asked_as=name)
+        number = times * pages(rows)
+        return self.line(resource, endpoint, number, why, at_least=not sure, table=table, listed_as=name)
+
+    def size(
+        self, resource: str, guess: int = 0, guessed_by: str = "", asked_as: str | None = None
+    ) -> tuple[int, str, bool]:
         """Rows of a list, how that is known, and whether it is: by the last pull, by asking, by a guess."""
         last = self.last.get(resource)
         if last and last.outcome == "loaded" and last.total_count is not None:
             return last.total_count, f"{last.total_count:,} rows at the last pull", True
-        if not self.refused(resource) and (asked := self.ask(self.clinic, resource)) is not None:
+        name = asked_as or resource
+        if not self.refused(name) and (asked := self.ask(self.clinic, name)) is not None:
             return asked, f"{asked:,} rows, asked just now", True
         return (guess, f"{guess:,} {guessed_by}", True) if guess else (0, NOT_KNOWN, False)
 

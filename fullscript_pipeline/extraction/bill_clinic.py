@@ -3,14 +3,16 @@
 What does not belong here: the catalog (`bill_region`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.extraction.bill import Ask, BillLine, Known, Pace, ask_nobody, last_pulls, pages
+from fullscript_pipeline.extraction.details import due_details
 from fullscript_pipeline.extraction.events import feeds_of
+from fullscript_pipeline.extraction.labs import TESTS_SWEEP_DAYS
 from fullscript_pipeline.extraction.orders import OVERLAP, Window, daily_window, sweep_window
 from fullscript_pipeline.extraction.plans import due_patients
 from fullscript_pipeline.state import StateStore
@@ -26,23 +28,23 @@ def plan_clinic(
     *,
     store: StateStore | None = None,
     ask: Ask = ask_nobody,
+    only: Collection[str] | None = None,
 ) -> list[BillLine]:
-    """A clinic's day. `con` reads the warehouse, None while there is none."""
+    """A clinic's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables."""
     last = last_pulls(con, "clinic_id", clinic.clinic_id)
     known = Known(clinic.clinic_key, con, clinic, day, pace, store, ask, last)
-    return [
-        known.line("clinics", "GET /clinic", 1, "always"),
-        known.listed("practitioners", "GET /clinic/practitioners"),
-        known.listed("staff", "GET /clinic/staff"),
-        *_patients(known),
-        *_events(known),
-        _plans(known),
-        *_orders(known),
-        *_labs(known),
-        _variants(known),
-        *_library(known),
-        *_extras(known),
-    ]
+    steps: tuple[tuple[set[str], Callable[[Known], Iterable[BillLine]]], ...] = (
+        ({"clinics"}, lambda known: [known.line("clinics", "GET /clinic", 1, "always")]),
+        ({"practitioners", "staff"}, _people),
+        ({"patients"}, _patients),
+        ({"events"}, _events),
+        ({"treatment_plans", "recommendations"}, _plans),
+        ({"orders", "order_line_items"}, _orders),
+        ({"lab_orders", "lab_tests"}, _labs),
+        ({"clinic_variants"}, _variants),
+        ({"protocols", "resources", "external_ids", "webhook_deliveries", "addresses", "templates"}, _library),
+    )
+    return [line for tables, lines in steps if only is None or tables & set(only) for line in lines(known)]
 
 
 def plan_order_days(con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, first: date, last: date) -> BillLine:
@@ -51,6 +53,11 @@ def plan_order_days(con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, fi
     rows = _stored_orders(known, Window(first, last))
     why = f"{rows:,} stored orders of these days and two around them" if rows else "no order of these days is stored"
     return known.line("orders_backfill", "GET /clinic/orders", pages(rows), why, at_least=True, table="orders")
+
+
+def _people(known: Known) -> Iterator[BillLine]:
+    yield known.listed("practitioners", "GET /clinic/practitioners")
+    yield known.listed("staff", "GET /clinic/staff")
 
 
 def _patients(known: Known) -> Iterator[BillLine]:
@@ -77,8 +84,10 @@ def _patient_count(known: Known) -> tuple[int, str, bool]:
 
 def _events(known: Known) -> Iterator[BillLine]:
     feeds = [feed for feed in feeds_of(known.clinic.region) if not known.refused(feed)]
-    what = "since the last look" if known.is_loaded("events") else "of the last 30 days"
-    yield known.line("events", "GET /events/*", len(feeds), f"a page or more of each feed {what}", at_least=True)
+    is_first = not known.is_loaded("events")
+    listed = sum(pages(known.ask(known.clinic, feed) or 0) for feed in feeds) if is_first else len(feeds)
+    what = "of the last 30 days" if is_first else "since the last look"
+    yield known.line("events", "GET /events/*", listed, f"a page or more of each feed {what}", at_least=True)
     waiting = 0
     if known.store:
         waiting = len(known.store.pending_events(known.clinic.server, known.clinic.clinic_id))
@@ -86,18 +95,20 @@ def _events(known: Known) -> Iterator[BillLine]:
     yield known.line("events", "GET /events/{id}", waiting, why, at_least=True)
 
 
-def _plans(known: Known) -> BillLine:
+def _plans(known: Known) -> Iterator[BillLine]:
     endpoint = "GET /clinic/patients/{id}/treatment_plans"
     stored = known.number("SELECT count(*) FROM core.patients WHERE clinic_id = $clinic AND removed_at IS NULL")
     if known.con is None or not stored:
         rows, _, sure = _patient_count(known)
-        return known.line("treatment_plans", endpoint, rows, "one for each patient, the first time", at_least=not sure)
+        why = "one for each patient, the first time"
+        yield known.line("treatment_plans", endpoint, rows, why, at_least=not sure)
+        return
     due = due_patients(known.con, known.clinic.clinic_id, known.pace.sweep_days)
     why = (
         f"never read {len(due.never):,}, touched by something {len(due.touched):,}, their turn {len(due.turn):,}; "
-        f"{stored - len(due.all):,} are stored and not due"
+        f"{stored - len(due.all):,} are stored and not due; whoever today's orders and events point at besides"
     )
-    return known.line("treatment_plans", endpoint, len(due.all), why)
+    yield known.line("treatment_plans", endpoint, len(due.all), why, at_least=True)
 
 
 def _orders(known: Known) -> Iterator[BillLine]:
@@ -128,12 +139,23 @@ def _labs(known: Known) -> Iterator[BillLine]:
         yield known.line("lab_orders", "GET /clinic/labs/orders", 0, _NO_LABS)
         return
     yield known.listed("lab_orders", "GET /clinic/labs/orders")
-    tests = known.number("SELECT count(DISTINCT lab_test_id) FROM core.lab_order_tests WHERE clinic_id = $clinic")
-    why = f"one for each of the tests that orders name, then a share a day; {tests:,} are known"
-    yield known.as_last_time("lab_tests", "GET /clinic/labs/tests/{id}", tests, why)
+    why = "of each test that orders name, once a week"
+    yield known.line("lab_tests", "GET /clinic/labs/tests/{id}", _due_tests(known), why, at_least=True)
 
 
-def _variants(known: Known) -> BillLine:
+def _due_tests(known: Known) -> int:
+    if known.con is None:
+        return 0
+    rows = known.con.execute(
+        "SELECT DISTINCT lab_test_id FROM core.lab_order_tests WHERE clinic_id = ? AND removed_at IS NULL "
+        "AND lab_test_id IS NOT NULL",
+        [known.clinic.clinic_id],
+    ).fetchall()
+    tests = {test: None for (test,) in rows}
+    return len(due_details(known.con, known.clinic.clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS))
+
+
+def _variants(known: Known) -> Iterator[BillLine]:
     """Variants that stored plans and orders name and nobody has looked up; today's plans may name more."""
     named = """SELECT count(DISTINCT variant_id) FROM (
             SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
@@ -144,7 +166,7 @@ def _variants(known: Known) -> BillLine:
         AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
             AND c.variant_id = n.variant_id AND c.outcome = 'not_found')"""
     why = "variants that plans and orders name and the catalog lacks, and their products"
-    return known.line(
+    yield known.line(
         "variants", "GET /catalog/variants/{id}", known.number(named), why, at_least=True, table="clinic_variants"
     )
 
@@ -154,8 +176,9 @@ def _library(known: Known) -> Iterator[BillLine]:
     each = f"Fullscript's list and one for each of {people:,} practitioners"
     yield known.as_last_time("protocols", "GET /clinic/*/protocols", people + 1, each)
     yield known.as_last_time("resources", "GET /clinic/*/resources", people + 1, each)
-    yield known.listed("external_ids", "GET /clinic/metadata")
+    yield known.listed("external_ids", "GET /clinic/metadata", asked_as="metadata")
     yield known.as_last_time("webhook_deliveries", "GET /webhooks/deliveries", 1, "attempts since the last look")
+    yield from _extras(known)
 
 
 def _extras(known: Known) -> Iterator[BillLine]:

@@ -3,7 +3,7 @@
 What does not belong here: a clinic's own data (`bill_clinic`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -24,21 +24,30 @@ def plan_region(
     *,
     store: StateStore | None = None,
     ask: Ask = ask_nobody,
+    only: Collection[str] | None = None,
 ) -> list[BillLine]:
-    """A region's day. `con` reads the warehouse, None while there is none. No clinic can be asked: nothing."""
+    """A region's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables.
+
+    Nothing when there is no clinic to ask through.
+    """
     if not clinics:
         return []
     known = Known(region, con, clinics[0], day, pace, store, ask, last_pulls(con, "region", region))
-    return [
-        # Brands come in two forms: all of them, and those on sale.
-        *(
-            known.listed(table.name, f"GET /catalog/{table.name}", times=2 if table.name == "brands" else 1)
-            for table in REFERENCE_LISTS
-        ),
-        *(_of_clinic(known, clinic).listed("clinic_brands", "GET /catalog/brands") for clinic in clinics),
-        *_products(known, clinics),
-        *_extras(known),
-    ]
+    lines: list[BillLine] = []
+    if only is None or set(only) & {table.name for table in REFERENCE_LISTS}:
+        lines += _lists(known, clinics)
+    if only is None or "products" in only:
+        lines += [*_products(known, clinics), *_extras(known)]
+    return lines
+
+
+def _lists(known: Known, clinics: Sequence[ClinicRef]) -> Iterator[BillLine]:
+    """Brands come in two forms: all of them and those on sale; and as each clinic may prescribe them."""
+    for table in REFERENCE_LISTS:
+        yield known.listed(table.name, f"GET /catalog/{table.name}", times=2 if table.name == "brands" else 1)
+    for clinic in clinics:
+        of_clinic = _of_clinic(known, clinic)
+        yield of_clinic.listed("clinic_brands", "GET /catalog/brands", table="brands", asked_as="brands")
 
 
 def _products(known: Known, clinics: Sequence[ClinicRef]) -> Iterator[BillLine]:

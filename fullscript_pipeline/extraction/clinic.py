@@ -46,7 +46,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
     if isinstance(listing, Report):
         return listing
     stored: dict[str, str] = {}
-    thin = {line.id for line in _listed(pull) if _is_thin(line)}
+    thin = {line.id for line in _listed(pull) if is_thin(line)}
     if thin:
         stored = _stored_patients(target, session, sweep_days)
         in_parallel(lambda one: pull.one(session, "patient", one), sorted(thin - stored.keys()))
@@ -83,7 +83,8 @@ _BEYOND_NAMES = frozenset(
 )
 
 
-def _is_thin(line: Line) -> bool:
+def is_thin(line: Line) -> bool:
+    """Whether a patient's row holds names only, so that the detail has to be read."""
     return _BEYOND_NAMES.isdisjoint(orjson.loads(line.record))
 
 

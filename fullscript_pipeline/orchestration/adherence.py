@@ -24,6 +24,7 @@ from fullscript_pipeline.reports import (
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT, Warehouse
+from fullscript_pipeline.warehouse.retention import tidy_landing
 
 MART_THREADS = 2
 
@@ -75,6 +76,7 @@ def rewrite_pages(
     today = clock.today(settings.time_zone)
     if patients is None and day == today:
         keep_pages(store, clinic.clinic_key, day, keep_days=settings.keep_pages_days, today=today)
+        tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
     write_index(store, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names)
     return written
 
@@ -106,8 +108,10 @@ def _mart_transaction(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnectio
             yield con
     finally:
         if con is not None:
-            con.execute("SET threads = 1")
-            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            # What cannot be given back at once may stay: it is a limit, not what is taken.
+            with suppress(duckdb.Error):
+                con.execute("SET threads = 1")
+                con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
 def _build(

@@ -23,7 +23,8 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.warehouse.connection import Warehouse, copy_private
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -57,7 +58,7 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
             raise UsageError(f"There is a backup {folder} already; wait a second.")
         temporary.mkdir(mode=0o700, parents=True)
         _copy_state(settings.state_path, temporary / _STATE)
-        warehouse.copy_to(temporary / settings.warehouse_path.name)
+        copy_file(warehouse, temporary / settings.warehouse_path.name)
         if with_landing:
             _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
         _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
@@ -86,7 +87,7 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
             "replace what is there with --force."
         )
     settings.prepare_data_dir()
-    warehouse.replace_by(folder / settings.warehouse_path.name)
+    replace_by(warehouse, folder / settings.warehouse_path.name)
     _copy_state(folder / _STATE, settings.state_path)
     landed = folder / settings.landing_dir.name
     if landed.is_dir():

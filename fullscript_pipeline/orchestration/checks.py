@@ -8,6 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.drift_checks import DRIFT_CHECKS
 from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.health_checks import HEALTH_CHECKS
 from fullscript_pipeline.orchestration.listing_checks import LISTING_CHECKS
@@ -44,4 +45,4 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
     )
 
 
-ALL_CHECKS = (every_clinic_is_current, *TABLE_CHECKS, *LISTING_CHECKS, *HEALTH_CHECKS, *EVENT_CHECKS)
+ALL_CHECKS = (every_clinic_is_current, *TABLE_CHECKS, *LISTING_CHECKS, *HEALTH_CHECKS, *EVENT_CHECKS, *DRIFT_CHECKS)

@@ -18,7 +18,7 @@ TIME_BUDGET_SECONDS = 40
 @dg.sensor(
     name="webhook_inbox_sensor",
     jobs=[clinic_refresh, clinic_daily, catalog_daily],
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Takes what the webhook receiver has stored, and asks for a refresh of the objects it is about.",
 )

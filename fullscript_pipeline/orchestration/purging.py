@@ -13,12 +13,18 @@ from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.orchestration.adherence import rewrite_pages
 from fullscript_pipeline.reports import ReportStore, write_index
-from fullscript_pipeline.reports.forget import forget_in_kept_pages, remove_clinic_pages, remove_kept_pages
+from fullscript_pipeline.reports.forget import (
+    forget_in_kept_pages,
+    remove_clinic_pages,
+    remove_kept_pages,
+    remove_pages_of_earlier_days,
+)
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.purge import purge_clinic, purge_patient
 from fullscript_pipeline.warehouse import purge
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.copies import rewrite
 from fullscript_pipeline.warehouse.publish import publish, published
 
 
@@ -47,7 +53,7 @@ def purge_everywhere(
         rows = purge.delete_rows(con, subject, ids)
         counts |= rows
         if patient_id is None:
-            counts["state"] = purge_clinic(store.db, clinic)
+            counts["state"] = purge_clinic(store.db, store.keyring, clinic)
         else:
             counts["state"] = purge_patient(store.db, store.keyring, clinic, ids)
         counts = {place: number for place, number in counts.items() if number}
@@ -55,9 +61,11 @@ def purge_everywhere(
             purge.record(con, subject, subject.digest(settings.warehouse_key), clock.now(), counts)
     if not counts:
         return Purged()
-    # Copies hold everybody: they go with any row, and are made again without.
+    # Copies and pages of earlier days hold everybody: they go with any row. Copies are made again without.
     counts |= _copies(settings)
-    warehouse.rewrite()
+    if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
+        counts["pages_of_earlier_days"] = pages
+    rewrite(warehouse)
     _pages_again(settings, warehouse, reports, clinic, patient_id)
     for is_deidentified in copies:
         publish(settings, warehouse, deidentified=is_deidentified)
@@ -73,6 +81,7 @@ def _files(
             "landing_files": purge.remove_landing(landed),
             "pages": remove_clinic_pages(reports, clinic.clinic_key),
             "kept_pages": remove_kept_pages(reports, clinic.clinic_key),
+            "pages_of_earlier_days": remove_pages_of_earlier_days(reports, clinic.clinic_key),
         }
     page = reports.path_for_patient(clinic.clinic_key, patient_id)
     has_page = page.exists()
@@ -103,6 +112,9 @@ def _pages_again(
     """The clinic's lists without the person; after a clinic, the index without it."""
     with warehouse.read() as con:
         names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
+        for past in reports.earlier_days():
+            of_day = reports.of_day(past)
+            write_index(of_day, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past)
         day = mart_day(con, clinic.clinic_id) if patient_id else None
     if patient_id and clinic.clinic_key in reports.clinic_keys():
         # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.

@@ -26,6 +26,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 # Dagster ends a sensor after 60 s.
 TIME_BUDGET_SECONDS = 40
 LOOKS_AT_ONCE = 4
+EARLY_SECONDS = 3.0
 
 
 @dg.sensor(
@@ -48,7 +49,7 @@ def connected_clinics_sensor(
 @dg.sensor(
     name="clinic_events_sensor",
     jobs=[clinic_refresh, clinic_daily, catalog_daily],
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Looks at each clinic's event feeds and asks for a refresh of just what changed; every 15 seconds, less often "
@@ -118,8 +119,9 @@ def _names(requests: Sequence[dg.RunRequest]) -> str:
 
 
 def _still_to_wait(moment: str | None) -> float:
+    """Seconds until a look is due; a tick that comes a little early does not have to come again."""
     left = (datetime.fromisoformat(moment) - clock.real_now()).total_seconds() if moment else 0.0
-    return max(0.0, left)
+    return left if left > EARLY_SECONDS else 0.0
 
 
 ALL_SENSORS = (

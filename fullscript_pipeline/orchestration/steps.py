@@ -1,6 +1,6 @@
 """What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -96,6 +96,7 @@ def _present(
         server=of.server,
         region=of.region,
         clinic=clinic,
+        only={key.path[-1] for key in context.selected_asset_keys},
         **planned_with,
     )
 
@@ -110,9 +111,11 @@ def any_target(
     clinic: ClinicRef | None,
     store: StateStore | None = None,
     doors: Sequence[ClinicRef] = (),
+    only: Collection[str] = (),
 ) -> Target:
-    """A target of any day, present or past, with its bill (`doors`: the clinics that a region is asked through).
+    """A target of any day, present or past, with the bill of the step that makes the tables `only`.
 
+    `doors`: the clinics that a region is asked through.
     Raises ConfigurationError for a clock behind the last observation.
     """
     settings = load_settings()
@@ -120,9 +123,9 @@ def any_target(
     with warehouse.read() as con:
         last = pulls.last_observation(con)
         if clinic:
-            planned = plan_clinic(con, clinic, day, pace, store=store)
+            planned = plan_clinic(con, clinic, day, pace, store=store, only=only)
         else:
-            planned = plan_region(con, region, doors, day, pace, store=store)
+            planned = plan_region(con, region, doors, day, pace, store=store, only=only)
     if last is not None and clock.now() < last:
         raise ConfigurationError(
             f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
@@ -148,8 +151,9 @@ def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.Mat
         for table, count in report.counts.items():
             counts[table] = counts.get(table, Counts()) + count
     by_resource = {report.resource: report for report in reports}
+    rows = row_counts(f"core.{table}" for table in tables)
     for place, table in enumerate(tables):
-        metadata: dict[str, dg.MetadataValue] = {}
+        metadata: dict[str, dg.MetadataValue] = dict(rows[f"core.{table}"])
         if table in counts:
             metadata |= {
                 "rows_read": dg.MetadataValue.int(counts[table].read),
@@ -163,10 +167,19 @@ def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.Mat
         yield dg.MaterializeResult(asset_key=["core", table], metadata=metadata)
 
 
+def row_counts(tables: Iterable[str]) -> dict[str, dict[str, dg.MetadataValue]]:
+    """How many rows each table (`schema.name`) now has, of all clinics and regions, as the UI wants to be told."""
+    with WarehouseResource().open().read() as con:
+        found = {name: con.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
+    return {name: {"dagster/row_count": dg.MetadataValue.int(row[0])} if row else {} for name, row in found.items()}
+
+
 def _effort(report: Report) -> dict[str, dg.MetadataValue]:
     effort: dict[str, dg.MetadataValue] = {
         "outcome": dg.MetadataValue.text(report.outcome),
         "requests": dg.MetadataValue.int(report.requests),
+        "pages": dg.MetadataValue.int(report.pages),
+        "retries": dg.MetadataValue.int(report.retries),
         "seconds": dg.MetadataValue.float(report.seconds),
     }
     if report.bill_requests is not None:

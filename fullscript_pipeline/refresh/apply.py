@@ -64,7 +64,8 @@ def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: 
         _note_thin(store, clinic.server, "orders")
     if reads.patients(known["patients"], whole=chosen.patients_whole) == "thin":
         _note_thin(store, clinic.server, "patients")
-        patient_events = [event for event in waiting if family_of(event) == "patients"]
+        learned = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
+        patient_events = [learned[one.event_id] for one in waiting if family_of(learned[one.event_id]) == "patients"]
         each = plan(patient_events, Stored(thin=frozenset({"patients"})), target.day)
         again, more, _ = _tell(target, session, store, patient_events, each)
         reports.append(again)
@@ -128,7 +129,7 @@ def _tell(
     store.record_events(learned)
     known = {family: list(ids) for family, ids in chosen.known.items()}
     for event in learned:
-        if (family := family_of(event)) and event.resource_id:
+        if (family := family_of(event)) and event.resource_id and not chosen.lists(family):
             known[family].append(event.resource_id)
     known["products"] = list(found.values())
     return report, {family: list(dict.fromkeys(ids)) for family, ids in known.items()}, patient_of

@@ -4,6 +4,7 @@ A look reads each feed newest first and stops at a page that brings nothing new:
 happened. What came late, or out of order, is found by the hourly reconcile, which reads to the end.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, refusals_of, since
 from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
@@ -38,7 +40,7 @@ class Round:
     seen: int = 0
 
 
-def look(session: ClinicSession, store: StateStore) -> Round | None:
+def look(session: ClinicSession, store: StateStore, *, asked_too: bool = False) -> Round | None:
     """Notes new events in the ledger; returns what is to be handled now, None when that is nothing.
 
     The first look at a clinic that has never been pulled returns None: the daily pull comes first.
@@ -47,12 +49,16 @@ def look(session: ClinicSession, store: StateStore) -> Round | None:
         return None
     note_lost_span(store, session, clock.now().date())
     seen = sum(note_new(session, store, feed) for feed in feeds_to_look_at(store, session.clinic))
-    return waiting(store, session.clinic, seen)
+    return waiting(store, session.clinic, seen, asked_too=asked_too)
 
 
-def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0) -> Round | None:
-    """The events of a clinic that are due: seen, not handled, and no run asked for in the last minutes."""
-    due = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_due(event)]
+def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0, *, asked_too: bool = False) -> Round | None:
+    """The events of a clinic that are due: seen, not handled, and no run asked for in the last minutes.
+
+    `asked_too`: whatever was asked for, as somebody wants who does not trust that run.
+    """
+    pending = store.pending_events(clinic.server, clinic.clinic_id)
+    due = [event for event in pending if _is_acted_on(event) and (asked_too or not _is_asked(event))]
     if not due:
         return None
     of_products = sum(is_of_product(event) for event in due)
@@ -102,7 +108,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
         return 0
     new = 0
     try:
-        for rows in _listed(session, {**since(store, session, feed), **NEWEST_FIRST}, feed):
+        for rows in _listed(session, {**since(store, session, feed), **NEWEST_FIRST}, feed, whole=whole):
             events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
             unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
@@ -117,9 +123,21 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
     return new
 
 
-def _listed(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[list[dict[str, Any]]]:
-    for page in session.pages(feed, {}, params):
+def _listed(
+    session: ClinicSession, params: dict[str, str], feed: str, *, whole: bool
+) -> Iterator[list[dict[str, Any]]]:
+    """The pages' rows: side by side and in any order for a whole list, else one after the other from the newest on."""
+    pages = session.pages(feed, {}, params) if whole else _one_by_one(session, params, feed)
+    for page in pages:
         yield [row for row in page.records if row.get("id") not in {None, ""}]
+
+
+def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
+    for number in itertools.count(1):
+        page = next(session.pages(feed, {}, params, first_page=number))
+        yield page
+        if page.is_last or not page.records or number >= (page.total_pages or number + 1):
+            return
 
 
 def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
@@ -144,10 +162,11 @@ def _newest_first(rows: Sequence[dict[str, Any]]) -> bool:
     return bool(written) and written == sorted(written, reverse=True) and written[0] > written[-1]
 
 
-def _is_due(event: LedgerEvent) -> bool:
-    if event.event_type is not None and not event.event_type.startswith(ACTED_ON):
-        return False
-    if event.asked_run is None:
-        return True
-    _, _, asked_at = event.asked_run.partition("@")
-    return asked_at < (clock.real_now() - ASK_AGAIN_AFTER).isoformat()
+def _is_acted_on(event: LedgerEvent) -> bool:
+    return event.event_type is None or event.event_type.startswith(ACTED_ON)
+
+
+def _is_asked(event: LedgerEvent) -> bool:
+    """Whether a run that may still come was asked to handle it."""
+    _, _, asked_at = (event.asked_run or "").partition("@")
+    return asked_at >= (clock.real_now() - ASK_AGAIN_AFTER).isoformat()

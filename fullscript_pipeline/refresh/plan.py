@@ -5,7 +5,7 @@ by window, patients whole, products through the catalog's own pull. Plans always
 dates the change. What does not belong here: asking (`apply`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
@@ -47,6 +47,10 @@ class Plan:
     patients_whole: bool = False
     catalog_whole: bool = False
 
+    def lists(self, family: str) -> bool:
+        """Whether the family's list is read again, so that nothing of it is read by id."""
+        return (family == "orders" and self.orders_from is not None) or (family == "patients" and self.patients_whole)
+
 
 def is_of_product(event: LedgerEvent) -> bool:
     return family_of(event) == "products"
@@ -62,12 +66,13 @@ def family_of(event: LedgerEvent) -> str | None:
 
 def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:
     """The cheaper way for each family."""
+    # A feed that lists ids only does not say what happened, or when: the detail does.
     by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILIES}
     nameless = []
     for event in events:
         if family := family_of(event):
             by_family[family].append(event)
-        elif event.event_type is None:
+        if event.event_type is None and event.resource_id is None and family != "products":
             nameless.append(event.event_id)
     orders_from = _orders_from(by_family["orders"], stored, today)
     patients_whole = _price(by_family["patients"]) > _pages(stored.patients) and "patients" not in stored.thin
@@ -77,7 +82,7 @@ def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:
     listed |= {"products"} if catalog_whole else set()
     each = {family: its for family, its in by_family.items() if family not in listed}
     return Plan(
-        (*nameless, *(event.event_id for its in each.values() for event in its if event.resource_id is None)),
+        tuple(dict.fromkeys((*nameless, *_unknown(event for its in each.values() for event in its)))),
         {family: _objects(each.get(family, [])) for family in FAMILIES},
         orders_from,
         patients_whole,
@@ -103,9 +108,13 @@ def _orders_from(events: Sequence[LedgerEvent], stored: Stored, today: date) -> 
 
 
 def _price(events: Sequence[LedgerEvent]) -> int:
-    """A detail for each event that names no object, a read for each object."""
-    unknown = sum(event.resource_id is None for event in events)
-    return 2 * unknown + len(_objects(events))
+    """A detail for each event that names no object, a read for each object. Details that are read anyway are free."""
+    unknown = [event for event in events if event.resource_id is None]
+    return sum(1 if event.event_type is None else 2 for event in unknown) + len(_objects(events))
+
+
+def _unknown(events: Iterable[LedgerEvent]) -> Iterator[str]:
+    return (event.event_id for event in events if event.resource_id is None)
 
 
 def _objects(events: Sequence[LedgerEvent]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ which objects (`plan`), events (`apply`).
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
 from typing import Any, Literal
@@ -16,6 +16,8 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.catalog import shared
+from fullscript_pipeline.extraction.clinic import is_thin
+from fullscript_pipeline.extraction.family import Ties
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.refresh.plan import Stored
 from fullscript_pipeline.state import StateStore
@@ -60,7 +62,8 @@ class Reads:
         endpoint, table = _DETAILS[family]
         gone = self._read(endpoint, wanted)
         self._ids[family] += wanted
-        self._loads.append(Load(table, self.pull.lines(endpoint), gone=gone))
+        lines = self.pull.lines(endpoint)
+        self._loads.append(Load(table, self._completed(lines) if family == "patients" else lines, gone=gone))
 
     def products(self, ids: Sequence[str]) -> None:
         """Products of the region; this practitioner's own dosage is left out of what all share."""
@@ -114,13 +117,12 @@ class Reads:
         if not whole:
             return "not listed"
         self.pull.walk(self.session, "patients", params={"patient_type": "all"})
-        if any(_is_thin(line) for line in self.pull.file.lines("patients")):
+        if any(is_thin(line) for line in self.pull.file.lines("patients")):
             return "thin"
-        stored = self._hashes(PATIENTS, [line.id for line in self.pull.file.lines("patients")])
-        self._changed(
-            "patients", [line for line in self.pull.file.lines("patients") if stored.get(line.id) != line.hash]
-        )
-        self._loads.append(Load(PATIENTS, self.pull.lines("patients")))
+        lines = self._completed(self.pull.lines("patients"))
+        stored = self._hashes(PATIENTS, [line.id for line in lines()])
+        self._changed("patients", [line for line in lines() if stored.get(line.id) != line.hash])
+        self._loads.append(Load(PATIENTS, lines))
         return "whole"
 
     def commit(self) -> Report:
@@ -148,6 +150,21 @@ class Reads:
                 {"clinic": self.session.clinic.clinic_id, "variants": changed, **wanted},
             ).fetchall()
         return [patient for (patient,) in rows if patient is not None]
+
+    def _completed(self, lines: Callable[[], Iterator[Line]]) -> Callable[[], Iterator[Line]]:
+        """Patients with what their records leave out of dependents and guardians, as the daily pull found it out."""
+        with self.target.warehouse.read() as con:
+            rows = con.execute(
+                "SELECT patient_id, is_dependent, guardian_patient_id FROM core.patients WHERE clinic_id = ? "
+                "AND is_dependent IS NOT NULL",
+                [self.session.clinic.clinic_id],
+            ).fetchall()
+        known = {patient for patient, _, _ in rows}
+        ties = Ties(
+            frozenset(patient for patient, dependent, _ in rows if dependent),
+            {patient: guardian for patient, dependent, guardian in rows if dependent and guardian},
+        )
+        return lambda: (ties.completed(line) if line.id in known else line for line in lines())
 
     def _changed(self, family: str, lines: Sequence[Line]) -> None:
         """Only a list's changed rows count as touched; a rerun after a kill could not tell them, so they are owed."""
@@ -223,11 +240,6 @@ def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[st
     ).fetchall()
     patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
     return Stored(patients, lambda first: sum(n for day, n in days if day >= first - OVERLAP), thin)
-
-
-def _is_thin(line: Line) -> bool:
-    keys: set[str] = set(orjson.loads(line.record))
-    return keys <= {"id", "first_name", "last_name", "email"}
 
 
 def _has(line: Line, array: str) -> bool:

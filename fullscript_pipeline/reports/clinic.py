@@ -3,6 +3,7 @@
 What does not belong here: anything about a single patient beyond the row's words.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -62,7 +63,9 @@ class Group:
 
 def outlooks(rows: Iterable[OutlookRow], setting: Setting) -> list[Outlook]:
     """One entry per patient, most urgent first; within a group the earliest run-out first."""
-    people = [_outlook(list(own), setting) for _, own in groupby(rows, key=lambda row: row.patient_id)]
+    files = [list(own) for _, own in groupby(rows, key=lambda row: row.patient_id)]
+    names = Counter(_name(own[0]) for own in files)
+    people = [_outlook(own, setting, namesakes=names[_name(own[0])] > 1) for own in files]
     people.sort(key=lambda one: (one.group.rank, one.run_out_on or date.max, one.name, one.file))
     return people
 
@@ -113,7 +116,11 @@ def practitioner_listings(people: Sequence[Outlook], setting: Setting) -> dict[s
     }
 
 
-def _outlook(rows: list[OutlookRow], setting: Setting) -> Outlook:
+def _name(row: OutlookRow) -> str:
+    return text.shorten(full_name(row.first_name, row.last_name) or "Unnamed patient", 60)
+
+
+def _outlook(rows: list[OutlookRow], setting: Setting, *, namesakes: bool) -> Outlook:
     first = rows[0]
     judged = [(words.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in rows]
     judged.sort(key=lambda pair: (pair[0].rank, pair[1].run_out_on or date.max, pair[1].product_name or ""))
@@ -123,7 +130,7 @@ def _outlook(rows: list[OutlookRow], setting: Setting) -> Outlook:
     names = [setting.practitioners.get(ident, "Unnamed practitioner") for ident in sorted(idents)]
     return Outlook(
         file=file_id(first.patient_id),
-        name=text.shorten(full_name(first.first_name, first.last_name) or "Unnamed patient", 60),
+        name=_name(first) + (f", born {text.day(first.date_of_birth)}" if namesakes and first.date_of_birth else ""),
         practitioner_ids=idents,
         practitioner=text.shorten(", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""), 50),
         group=ARCHIVED if first.archived else worst,

@@ -141,6 +141,7 @@ class OutlookRow:
     patient_id: str
     first_name: str | None
     last_name: str | None
+    date_of_birth: date | None
     archived: bool
     practitioner_id: str | None
     product_name: str | None

@@ -68,9 +68,10 @@ def supplied(row: PlanRow) -> str:
     if row.carry_in_units:
         parts.append(f"{text.units(row.carry_in_units, row.unit)} already on hand when it opened")
     if row.on_hand_units is not None and row.on_hand_days is not None:
-        left = text.units(row.on_hand_units, row.unit)
+        left = text.units(row.on_hand_units, row.unit) if row.on_hand_units else "nothing"
         at = " at the higher dose" if len(_rates(row)) > 1 else ""
-        parts.append(f"{left} left at its end{at} (about {text.count(round(row.on_hand_days), 'day')})")
+        lasting = f"about {text.count(round(row.on_hand_days), 'day')}" if row.on_hand_days >= 1 else "less than a day"
+        parts.append(f"{left} left at its end{at}" + (f" ({lasting})" if row.on_hand_units else ""))
     return "; ".join(parts) + "."
 
 

@@ -18,6 +18,11 @@ def remove_clinic_pages(store: ReportStore, clinic_key: str) -> int:
     return _removed(store.path_for_clinic(clinic_key).parent)
 
 
+def remove_pages_of_earlier_days(store: ReportStore, clinic_key: str) -> int:
+    """Removes the clinic's pages as of earlier days, which name everybody; `report --as-of` makes one again."""
+    return sum(remove_clinic_pages(store.of_day(day), clinic_key) for day in store.earlier_days())
+
+
 def remove_kept_pages(store: ReportStore, clinic_key: str) -> int:
     """Removes the clinic's pages of earlier days; the number of files."""
     return _removed(_kept(store, clinic_key))

@@ -3,6 +3,7 @@
 What does not belong here: reading the warehouse (data.py), writing files (adherence.py), HTML (templates/).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -97,14 +98,19 @@ def _span(rows: list[PlanRow], as_of: date) -> tuple[date, date]:
 
 
 def _timeline(rows: list[PlanRow], sheet: _Sheet) -> Markup:
-    lanes = [_lane(row, sheet.file.timeline[row.key]) for row in rows]
+    names = Counter(_name(row) for row in rows)
+    lanes = [_lane(row, sheet.file.timeline[row.key], named_twice=names[_name(row)] > 1) for row in rows]
     return charts.timeline(lanes, *sheet.span, most_marks=sheet.setting.policy.timeline_marks)
 
 
-def _lane(row: PlanRow, parts: list[TimelineRow]) -> charts.Lane:
+def _lane(row: PlanRow, parts: list[TimelineRow], *, named_twice: bool) -> charts.Lane:
+    # A plan that was issued again has the same products as the one before.
+    name = (
+        f"{_name(row)}, plan of {text.day(row.plan_started_on)}" if named_twice and row.plan_started_on else _name(row)
+    )
     spans = [charts.Span(part.kind, part.start_on, part.end_on) for part in parts if part.end_on > part.start_on]
     marks = [charts.Mark(part.kind, part.start_on) for part in parts if part.kind in {"order", "plan_change"}]
-    return charts.Lane(_name(row), [span for span in spans if span.kind not in {"order", "plan_change"}], marks)
+    return charts.Lane(name, [span for span in spans if span.kind not in {"order", "plan_change"}], marks)
 
 
 def _line(verdict: Verdict, row: PlanRow, sheet: _Sheet) -> ProductLine:
@@ -143,7 +149,10 @@ def _detail(verdict: Verdict, row: PlanRow) -> str | None:
     if verdict.key in {"never", "new"} and row.plan_started_on:
         return f"plan of {text.day(row.plan_started_on)}"
     if verdict.key == "stopped":
-        return "line removed from the plan" if row.status == "recommendation_removed" else "plan cancelled"
+        if row.status == "ended_unmeasured":
+            return "over; could not be measured"
+        how = "line removed from the" if row.status == "recommendation_removed" else "cancelled"
+        return f"{how} plan of {text.day(row.plan_started_on)}" if row.plan_started_on else f"{how} plan"
     if verdict.key == "depends":
         return "covered at the lower dose, not at the higher one"
     return None

@@ -67,6 +67,8 @@ _BY_STATUS = {
     "plan_cancelled": "stopped",
     "recommendation_removed": "stopped",
     "cancelled_before_order": "stopped",
+    # Not a status of the mart: a row that could not be measured and is over (sql/adherence.sql).
+    "ended_unmeasured": "stopped",
     "not_started": "future",
 }
 

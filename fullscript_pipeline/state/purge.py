@@ -5,22 +5,25 @@ What does not belong here: revoking a grant at the server (`api.connect.disconne
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
-from fullscript_pipeline.state.schema import events, metadata, owed_patients, webhook_inbox
+from fullscript_pipeline.state.schema import events, facts, metadata, owed_patients, webhook_inbox
 
 
-def purge_clinic(db: Database, clinic: ClinicRef) -> int:
-    """Every row of the clinic, its key and tokens included; the number of rows."""
+def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
+    """Every row of the clinic, its key and tokens included, and what names it; the number of rows."""
     removed = 0
     with db.write() as connection:
         for table in metadata.sorted_tables:
             if {"server", "clinic_id"} <= set(table.c.keys()):
                 own = (table.c.server == clinic.server) & (table.c.clinic_id == clinic.clinic_id)
                 removed += connection.execute(delete(table).where(own)).rowcount
+        named = facts.c.name.endswith(f":{clinic.server}:{clinic.clinic_id}", autoescape=True)
+        removed += connection.execute(delete(facts).where(named)).rowcount
+        removed += _drop_deliveries(connection, keyring, clinic, [clinic.clinic_id])
     _wipe(db)
     return removed
 
@@ -32,15 +35,21 @@ def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collec
     with db.write() as connection:
         removed = connection.execute(delete(events).where(owned & events.c.resource_id.in_(ids))).rowcount
         removed += connection.execute(delete(owed_patients).where(owed & owed_patients.c.patient_id.in_(ids))).rowcount
-        waiting = connection.execute(
-            select(webhook_inbox.c.number, webhook_inbox.c.body).where(_of_clinic_or_nobody(clinic))
-        ).all()
-        needles = [one.encode() for one in ids]
-        named = [number for number, body in waiting if any(one in keyring.open_bytes(body) for one in needles)]
-        for number in named:
-            removed += connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == number)).rowcount
+        removed += _drop_deliveries(connection, keyring, clinic, ids)
     _wipe(db)
     return removed
+
+
+def _drop_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
+    """Webhook bodies that hold one of the ids: the clinic's, and those that were tied to no clinic."""
+    rows = connection.execute(
+        select(webhook_inbox.c.number, webhook_inbox.c.body).where(_of_clinic_or_nobody(clinic))
+    ).all()
+    needles = [one.encode() for one in ids]
+    named = [number for number, body in rows if any(one in keyring.open_bytes(body) for one in needles)]
+    for number in named:
+        connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == number))
+    return len(named)
 
 
 def _of_clinic_or_nobody(clinic: ClinicRef) -> ColumnElement[bool]:

@@ -35,7 +35,8 @@ def as_of(con: duckdb.DuckDBPyConnection, table: str, when: datetime) -> duckdb.
     known = [
         str(name)
         for (name,) in con.execute(
-            "SELECT table_name FROM duckdb_columns() WHERE schema_name = 'history' AND column_name = 'valid_to' ORDER BY 1"
+            "SELECT table_name FROM duckdb_columns() WHERE schema_name = 'history' AND column_name = 'valid_to' "
+            "ORDER BY 1"
         ).fetchall()
     ]
     if table not in known:

@@ -9,7 +9,6 @@ import importlib.util
 import logging
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +57,11 @@ class Warehouse:
         self._instance: duckdb.DuckDBPyConnection | None = None
         self._guard = threading.RLock()
 
+    @property
+    def key(self) -> str | None:
+        """What the file is encrypted with."""
+        return self._key
+
     def exists(self) -> bool:
         return self.path.exists()
 
@@ -101,67 +105,30 @@ class Warehouse:
         with self._attached(read_only=False) as con:
             yield con
 
-    def copy_to(self, target: Path) -> None:
-        """A consistent, checkpointed copy of the file, byte for byte, under the same key; `target` must not exist."""
+    @contextmanager
+    def alone(self, *, checkpointed: bool = True) -> Iterator[Path]:
+        """The file itself, attached nowhere, under the lock: to copy or replace it (`copies`)."""
         with self._guard, self._exclusively():
-            self._checkpointed()
-            copy_private(self.path, target)
-
-    def replace_by(self, source: Path) -> None:
-        """Puts a copy of another file in this one's place (a restore), whoever read this one meanwhile."""
-        fresh = self.path.with_name(f".{self.path.name}.restoring")
-        fresh.unlink(missing_ok=True)
-        with self._guard, self._exclusively():
-            copy_private(source, fresh)
-            Path(f"{self.path}.wal").unlink(missing_ok=True)
-            fresh.replace(self.path)
-
-    def rewrite(self) -> None:
-        """Writes the whole file anew: DuckDB keeps what was deleted in free blocks, and here it is gone for good."""
-        fresh = self.path.with_name(f".{self.path.name}.rewriting")
-        fresh.unlink(missing_ok=True)
-        with self._guard, self._exclusively():
-            self._checkpointed()
-            with self._beside(fresh, self._key) as con:
-                con.execute(f"COPY FROM DATABASE {_ALIAS} TO beside")
-            fresh.replace(self.path)
+            if checkpointed and self.exists():
+                with self._attached(read_only=False) as con:
+                    con.execute(f"CHECKPOINT {_ALIAS}")
+            yield self.path
 
     @contextmanager
     def beside(self, path: Path, key: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse to read, and a new file attached as `beside` to write a copy to, under a key of its own."""
-        if not self.exists():
-            raise ConfigurationError(f"There is no warehouse at {self.path} yet; `fullscript-pipeline pull` makes it.")
-        with self._guard, self._exclusively(), self._beside(path, key) as con:
-            yield con
-
-    @contextmanager
-    def _beside(self, path: Path, key: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        con = self._connection()
-        self._attach(con, read_only=True)
-        umask = os.umask(0o077)
-        try:
+        with self.read() as con:
             if key and not self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
             clause = f" (ENCRYPTION_KEY {_quoted(key)})" if key else ""
-            con.execute(f"ATTACH {_quoted(path)} AS beside{clause}")
-            yield con
-            con.execute(f"USE {_ALIAS}")
-            con.execute("DETACH beside")
-        finally:
-            os.umask(umask)
-            con.execute("USE memory")
-            con.execute("DETACH DATABASE IF EXISTS beside")
-            con.execute(f"DETACH {_ALIAS}")
-
-    def _checkpointed(self) -> None:
-        """Everything of the write-ahead log is in the file; nothing is attached afterwards."""
-        con = self._connection()
-        self._attach(con, read_only=False)
-        try:
-            con.execute(f"CHECKPOINT {_ALIAS}")
-        finally:
-            con.execute("USE memory")
-            con.execute(f"DETACH {_ALIAS}")
+            umask = os.umask(0o077)
+            try:
+                con.execute(f"ATTACH {_quoted(path)} AS beside{clause}")
+                yield con
+            finally:
+                os.umask(umask)
+                con.execute(f"USE {_ALIAS}")
+                con.execute("DETACH DATABASE IF EXISTS beside")
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -263,15 +230,6 @@ class Warehouse:
                     f"The warehouse {self.path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set "
                     f"({_first_line(error)}) Set the key it was made with."
                 ) from None
-
-
-def copy_private(source: Path, target: Path) -> None:
-    """Copies a file for its owner only, synced; raises FileExistsError when the target is there."""
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as to, source.open("rb") as of:
-        shutil.copyfileobj(of, to, 1 << 20)
-        to.flush()
-        os.fsync(to.fileno())
 
 
 def _first_line(error: Exception) -> str:

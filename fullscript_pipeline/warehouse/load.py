@@ -4,7 +4,8 @@ The caller holds the transaction (`Warehouse.write`). What does not belong here:
 `ops.pulls` (`pulls.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -12,11 +13,13 @@ from itertools import islice
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import brake, merge, quarantine
+from fullscript_pipeline.warehouse import brake, dating, merge, quarantine
+from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT
 from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.tables import Table
 
 BATCH = 5_000
+LOAD_MEMORY = "100MB"
 
 Lines = Callable[[], Iterator[Line]]
 
@@ -68,26 +71,50 @@ def load(
     means nothing. `gone`: ids that the server denied one by one.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
+    with _sparingly(con):
+        return _load(con, table, lines, context, missing_among, gone)
+
+
+def _load(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    lines: Lines,
+    context: Context,
+    missing_among: str | None,
+    gone: Sequence[str],
+) -> Counts:
     merge.set_context(con, context)
     _stage_keys(con, table, lines)
-    wanted, added = merge.compare(con, table)
+    wanted, differ, added = merge.compare(con, table)
     quarantined = 0
-    if changed := len(wanted):
+    if differ:
         _stage(con, "incoming", _INCOMING, _batches(lines, wanted))
         quarantined = merge.batch(con, table)
+        dating.date_versions(con, table)
     brake.forget_returned(con, table)
     quarantine.settle(con, table, everything=missing_among == "true")
     removed, held = merge.remove_missing(con, table, missing_among) if missing_among else (0, 0)
     if gone:
         removed += merge.remove(con, table, gone)
-    changed = max(0, changed - added - quarantined)
+    changed = max(0, differ - added - quarantined)
     return Counts(merge.count(con, "newest"), added, changed, removed, quarantined, held)
+
+
+@contextmanager
+def _sparingly(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A load streams and spills, so it needs little; DuckDB would fill whatever it may before it spills."""
+    with suppress(duckdb.OutOfMemoryException):  # more is in use already
+        con.execute(f"SET memory_limit = '{LOAD_MEMORY}'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
     """A temp table of what the batches hold, one batch in memory at a time.
 
-    All of it, then one merge: a merge per batch in one transaction would keep every batch's rows in memory twice.
+    All of it, then one merge: a merge per batch in one transaction took twice the memory.
     """
     con.register("arriving", pa.RecordBatchReader.from_batches(schema, batches))
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")
@@ -122,8 +149,8 @@ def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
         )
 
 
-def _batches(lines: Lines, wanted: Set[int]) -> Iterator[pa.RecordBatch]:
-    changed = (line for ordinal, line in enumerate(lines()) if ordinal in wanted)
+def _batches(lines: Lines, wanted: bytearray) -> Iterator[pa.RecordBatch]:
+    changed = (line for ordinal, line in enumerate(lines()) if wanted[ordinal])
     while chunk := list(islice(changed, BATCH)):
         columns = (
             [line.parent_id for line in chunk],

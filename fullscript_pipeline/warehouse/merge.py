@@ -16,6 +16,8 @@ from fullscript_pipeline.warehouse.tables import Child, Table
 if TYPE_CHECKING:
     from fullscript_pipeline.warehouse.load import Context
 
+_ROWS_AT_ONCE = 10_000
+
 
 def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
     """One row, cross-joined where a column comes from the pull and not from the record."""
@@ -41,14 +43,20 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
     return int(rows)
 
 
-def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[set[int], int]:
-    """The places in `newest` of records that are new, changed or returned; and how many of them are new."""
-    rows = con.execute(
+def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, int, int]:
+    """What of `newest` is new, changed or returned: 1 at the place of each such record; how many; how many are new."""
+    (lines,) = con.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM newest").fetchone() or (0,)
+    wanted, differ, new = bytearray(lines), 0, 0
+    found = con.execute(
         f"""SELECT n.ordinal, s.content_hash IS NULL FROM newest n LEFT JOIN (
             SELECT s.* FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)}) s ON {_key_match(table)}
         WHERE s.content_hash IS DISTINCT FROM n.hash OR s.removed_at IS NOT NULL"""
-    ).fetchall()
-    return {ordinal for ordinal, _ in rows}, sum(is_new for _, is_new in rows)
+    ).to_arrow_reader(_ROWS_AT_ONCE)
+    for batch in found:
+        for place in batch.column(0).to_pylist():
+            wanted[place] = 1
+        differ, new = differ + batch.num_rows, new + batch.column(1).true_count
+    return wanted, differ, new
 
 
 def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> tuple[int, int]:
@@ -111,7 +119,8 @@ def _tombstone(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None
         con.execute(f"UPDATE {table.stored_in} s SET removed_at = ctx.observed_at FROM ctx WHERE {here}")
         return
     con.execute(f"CREATE OR REPLACE TEMP TABLE closing AS SELECT s.* FROM {table.stored_in} s, ctx WHERE {here}")
-    _close(con, table, where)
+    # What is gone already stays as it is.
+    _close(con, table, f"({where}) AND s.removed_at IS NULL")
     con.execute(
         f"INSERT INTO {table.stored_in} BY NAME SELECT closing.* REPLACE (ctx.observed_at AS removed_at, "
         "ctx.observed_at AS valid_from, NULL AS valid_to, ctx.observed_at AS known_at) FROM closing, ctx"

@@ -15,9 +15,9 @@ from fullscript_pipeline.warehouse.load import Context, Counts
 class PullRow:
     """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available.
 
-    A failed pull commits nothing. `bill_requests`: what was announced before the first request (None: no bill was made).
-    `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were missing at once
-    that none was marked. `patch_version`: of the vendor's API; None while no answer tells it.
+    A failed pull commits nothing. `bill_requests`: what was announced before the first request (None: no bill was
+    made). `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were
+    missing at once that none was marked. `patch_version`: of the vendor's API; None while no answer tells it.
     """
 
     resource: str

@@ -80,16 +80,25 @@ def delete_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset
     for table, columns in tables.items():
         condition, values = _condition(table, columns, subject, ids)
         if condition:
+            # A webhook delivery may be tied to no clinic and tell of a person all the same.
+            nobodys = "OR clinic_id IS NULL" if subject.patient_id and table in _REFERRING else ""
             found = con.execute(
-                f"DELETE FROM {table} WHERE clinic_id = ? AND ({condition})", [subject.clinic_id, *values]
+                f"DELETE FROM {table} WHERE (clinic_id = ? {nobodys}) AND ({condition})", [subject.clinic_id, *values]
             )
             removed[table] = int((found.fetchone() or (0,))[0])
-    if subject.patient_id and "core.patients" in tables:
-        con.execute(
-            "UPDATE core.patients SET guardian_patient_id = NULL WHERE clinic_id = ? AND guardian_patient_id = ?",
-            [subject.clinic_id, subject.patient_id],
-        )
+    if subject.patient_id:
+        _forget_in_others(con, subject, subject.patient_id)
     return {table: number for table, number in removed.items() if number}
+
+
+def _forget_in_others(con: duckdb.DuckDBPyConnection, subject: Subject, patient_id: str) -> None:
+    """A dependent's row names its guardian: by column, and maybe in what no column holds."""
+    con.execute(
+        "UPDATE core.patients SET guardian_patient_id = nullif(guardian_patient_id, $patient), extra = CASE WHEN "
+        "len(list_filter($written, lambda one: contains(extra::VARCHAR, one))) > 0 THEN NULL ELSE extra END "
+        "WHERE clinic_id = $clinic AND (guardian_patient_id = $patient OR contains(extra::VARCHAR, $patient))",
+        {"clinic": subject.clinic_id, "patient": patient_id, "written": _as_written(patient_id)},
+    )
 
 
 def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[str]) -> tuple[str, list[Any]]:
@@ -192,12 +201,13 @@ def _names(line: bytes, ids: frozenset[str]) -> bool:
     return landed.id in ids or landed.parent_id in ids or _holds(orjson.loads(landed.record), ids)
 
 
-def _holds(value: Any, ids: frozenset[str]) -> bool:
+def _holds(value: Any, ids: frozenset[str], *, is_id: bool = False) -> bool:
+    """Whether one of the ids stands where ids stand: under `id`, `..._id`, `..._ids`, at any depth."""
     if isinstance(value, dict):
-        return any(_holds(one, ids) for one in value.values())
+        return any(_holds(one, ids, is_id=key == "id" or key.endswith(("_id", "_ids"))) for key, one in value.items())
     if isinstance(value, list):
-        return any(_holds(one, ids) for one in value)
-    return str(value) in ids if isinstance(value, (str, int)) else False
+        return any(_holds(one, ids, is_id=is_id) for one in value)
+    return is_id and isinstance(value, (str, int)) and str(value) in ids
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """`ops.quarantine`: records that could not be loaded, with the reason; how they get out of it.
 
-A record is set aside alone, the rest of its page loads; its object is not taken for gone meanwhile. It is resolved when
-the object loads later (`loaded`), comes in another broken shape (`superseded`), is no longer listed (`gone`), or is read
-again by a program that can type it (`replayed`). What does not belong here: why a record cannot be typed (`reading`).
+A record is set aside alone, the rest of its page loads; its object is not taken for gone meanwhile. It is resolved
+when the object loads later (`loaded`), comes in another broken shape (`superseded`), is no longer listed (`gone`), or
+is read again by a program that can type it (`replayed`). What does not belong here: why a record cannot be typed
+(`reading`).
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ def held(con: duckdb.DuckDBPyConnection) -> list[Held]:
 
 
 def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Moves what cannot be typed out of the temp table `source`; leaves it in the temp table `bad`. Returns how many."""
+    """Moves what cannot be typed out of the temp table `source` to the temp table `bad`. Returns how many."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE bad AS SELECT * FROM (SELECT parent_id, id, record, "
         f"{reading.untyped_reason(table)} AS reason FROM ({reading.records(table, source)})) WHERE reason IS NOT NULL"
@@ -72,16 +73,18 @@ def settle_lines(con: duckdb.DuckDBPyConnection, table: Table, parents: str) -> 
 
 
 def settle(con: duckdb.DuckDBPyConnection, table: Table, *, everything: bool) -> None:
-    """Objects that came in the temp table `newest` and are stored as they came; with `everything`, what did not come."""
+    """What came in the temp table `newest` and is stored as it came; with `everything`, what did not come."""
     if not _any_open(con, table):
         return
     own = "q.record_id = n.id" + (" AND q.parent_id = n.parent_id" if len(table.key) > 1 else "")
     latest = "AND s.valid_to IS NULL" if table.history else ""
+    scope = f"s.{table.scope_column} IS NOT DISTINCT FROM ctx.{table.scope_column}"
+    if table.key_is_scope:
+        scope = "true"
     parent = f"s.{table.key[0]} = n.parent_id AND" if len(table.key) > 1 else ""
     stored = (
         f"EXISTS (SELECT 1 FROM {table.stored_in} s WHERE {parent} s.{table.key[-1]}::VARCHAR = n.id "
-        f"AND s.{table.scope_column} IS NOT DISTINCT FROM ctx.{table.scope_column} "
-        f"AND s.content_hash = n.hash {latest})"
+        f"AND {scope} AND s.content_hash = n.hash {latest})"
     )
     _resolve(con, "loaded", "newest n, ctx", f"{_open(table)} AND {own} AND {stored}")
     if everything:

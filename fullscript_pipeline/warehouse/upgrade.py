@@ -92,12 +92,14 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
     # The row has its key already, and arrays of the record are no column's.
     described = replace(table, children=(), by_position=True)
     values = ", ".join(f"{reading.typed(column)} AS {column.name}" for column in columns)
+    taken = ", ".join(f"{column.name} = n.{column.name}" for column in columns)
+    untyped = reading.untyped_reason(replace(described, columns=tuple(columns)))
     con.execute(
-        f"""UPDATE {table.stored_in} AS s SET extra = n.extra, {", ".join(f"{one.name} = n.{one.name}" for one in columns)}
+        f"""UPDATE {table.stored_in} AS s SET extra = n.extra, {taken}
         FROM (SELECT place, {values}, {reading.left_over(described)} AS extra FROM (
-            SELECT place, '' AS id, record::VARCHAR AS record, json_transform(record, '{reading.structure(table)}') AS r FROM (
-                SELECT rowid AS place, {record} AS record FROM {table.stored_in}))
-            WHERE ({reading.untyped_reason(replace(described, columns=tuple(columns)))}) IS NULL) n
+            SELECT place, '' AS id, record::VARCHAR AS record, json_transform(record, '{reading.structure(table)}') AS r
+            FROM (SELECT rowid AS place, {record} AS record FROM {table.stored_in}))
+            WHERE ({untyped}) IS NULL) n
         WHERE s.rowid = n.place"""
     )
 
@@ -132,8 +134,8 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
         "WHERE reason IS NOT NULL"
     )
     con.execute("DROP TABLE kept_lines")
-    patch = json.dumps({child.array: None})
+    left = f"json_merge_patch(p.extra, '{json.dumps({child.array: None})}')"
     con.execute(
-        f"UPDATE {parent.stored_in} AS p SET extra = nullif(json_merge_patch(p.extra, '{patch}')::VARCHAR, '{{}}')::JSON "
+        f"UPDATE {parent.stored_in} AS p SET extra = nullif({left}::VARCHAR, '{{}}')::JSON "
         f"WHERE {latest} AND p.extra IS NOT NULL"
     )

@@ -1,14 +1,21 @@
-"""uvicorn's HTTP/1.1 with what it lacks: a deadline for a request's head, and answers to nonsense that arrive.
+"""uvicorn's HTTP/1.1 with what it lacks: a deadline for a request's head, the time it waited, answers to nonsense.
 
 What does not belong here: bodies and answers to requests (`receiver`).
 """
 
 import asyncio
+import socket
+import struct
+import time
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+# In a request's `state`: when its last byte reached this machine, by the monotonic clock.
+ARRIVED = "arrived"
 _HEAD_SECONDS = 10.0
+# struct tcp_info of Linux: eight bytes, then numbers of four; tcpi_last_data_recv, milliseconds, is the twelfth.
+_LAST_DATA_AT = 8 + 11 * 4
 _LINGER_SECONDS = 1.0
 _END = b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout" + _END
@@ -28,6 +35,8 @@ class ImpatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return  # read and thrown away: a close with unread bytes would be a reset, and lose the answer
+        if self.conn.their_state is h11.IDLE:
+            self.app_state = {ARRIVED: time.monotonic() - self._waited()}
         super().data_received(data)
         waiting = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         if not waiting:
@@ -49,7 +58,17 @@ class ImpatientProtocol(H11Protocol):
             self.transport.abort()  # an answer is on its way already
             return
         self.transport.write(_NONSENSE)
+        self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _waited(self) -> float:
+        """Seconds that the data lay in the kernel before we came to read them: how far behind we are."""
+        connection = self.transport.get_extra_info("socket")
+        try:
+            told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_AT + 4)
+            return float(struct.unpack_from("=I", told, _LAST_DATA_AT)[0]) / 1000
+        except (AttributeError, OSError, struct.error):
+            return 0.0  # not Linux: then only what happens after the read is known
 
     def _give_up(self) -> None:
         if not self.transport.is_closing():

@@ -22,7 +22,7 @@ _BACKLOG = 1024
 _MOST_CONNECTIONS = 600
 # Longer than a proxy keeps its own side open (nginx: 60 s): whoever closes first must not be us, in mid-request.
 _IDLE_SECONDS = 75
-_STOP_SECONDS = 5
+_STOP_SECONDS = 3
 _LARGEST_HEAD = 32 << 10
 _RECEIVE_BUFFER = 32 << 10
 

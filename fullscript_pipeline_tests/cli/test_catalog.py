@@ -88,6 +88,7 @@ def test_filters_and_alarms(run: Run, options: tuple[str, ...], code: int, rows:
         (("diff", *DAYS, "--region", "ca"), "its first day is 2026-11-22"),
         (("diff", *DAYS, "--min-price-change", "much"), "like 5%"),
         (("diff", *DAYS, "--min-price-change", "NaN"), "like 5%"),
+        (("diff", DAYS[0], "2026-11-23"), "TO 2026-11-23 has not come yet: today is 2026-11-22 (UTC)"),
         (("show", "nothing"), "No product 'nothing' has been seen"),
         (("release", "2026-11-22", "--region", "us"), "is not held; none is held."),
     ],
@@ -115,8 +116,15 @@ def test_show_prints_a_life(run: Run) -> None:
 
 
 def test_coverage_prints_days_and_doors(run: Run) -> None:
+    with WarehouseResource().open().write() as con:
+        found = "('us', 'p1', 'category', 'c1', '2026-11-20', '2026-11-22')"
+        con.execute(f"INSERT INTO core.catalog_coverage VALUES {found}")
+        con.execute("INSERT INTO core.clinics (clinic_id, region) VALUES ('c1', 'us')")
+        con.execute("INSERT INTO history.recommendations (clinic_id, variant_id) VALUES ('c1', 'never-seen')")
     code, out, _ = run("coverage", "--region", "us")
     assert code == 0
+    assert "category: 1 products by 1 clinics, last on 2026-11-22" in out
+    assert "0 variants that plans, orders or protocols name and the server denies, 1 that nobody" in out
     assert "Catalog US: 2 days pulled, 20 Nov 2026 to 22 Nov 2026." in out
     assert "2026-11-22  2 products seen (full listing), 4 variants" in out
     assert "products: 0 rows" in out

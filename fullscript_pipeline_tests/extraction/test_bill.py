@@ -8,6 +8,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.api.endpoints import ENDPOINTS
 from fullscript_pipeline.extraction.bill import BillLine, by_resource, minutes
 from fullscript_pipeline.extraction.bill_clinic import plan_clinic, plan_order_days
 from fullscript_pipeline.extraction.bill_region import plan_region
@@ -62,7 +63,11 @@ def test_what_is_not_known_is_asked_with_one_page_each(store: StateStore) -> Non
         return 50_000
 
     lines = plan_clinic(None, ACME, DAY, store=store, ask=ask)
-    assert sorted(set(asked)) == ["external_ids", "lab_orders", "orders", "patients", "practitioners", "staff"]
+    assert {"metadata", "lab_orders", "orders", "patients", "practitioners", "staff"} < set(asked)
+    assert set(asked) <= set(ENDPOINTS), "only what can be asked"
+    asked.clear()
+    plan_region(None, "us", [ACME], DAY, store=store, ask=ask)
+    assert set(asked) <= set(ENDPOINTS)
     order_line = line_of(lines, "GET /clinic/orders")
     assert (order_line.requests, order_line.at_least) == (500, False)
 

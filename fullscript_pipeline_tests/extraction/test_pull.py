@@ -150,7 +150,16 @@ with FileLock(sys.argv[1], timeout=0):
 
 
 # Keys whose undocumented words are kept as they come, so they differ under the quirk that changes the word.
-RAW_WORDS = {"extra", "content_hash", "observed_at", "known_at", "valid_from", "processed_at", "completed_at_raw", "state_raw"}
+RAW_WORDS = {
+    "extra",
+    "content_hash",
+    "observed_at",
+    "known_at",
+    "valid_from",
+    "processed_at",
+    "completed_at_raw",
+    "state_raw",
+}
 FACTS = ("patients", "treatment_plans", "recommendations", "orders", "order_line_items", "lab_order_tests", "variants")
 
 

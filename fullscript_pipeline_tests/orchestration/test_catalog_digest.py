@@ -1,16 +1,24 @@
 """A held digest: what is remembered, what the next day is compared with, how it is let through."""
 
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from fullscript_pipeline.cli.main import main
+from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.orchestration import digest
+from fullscript_pipeline.orchestration.assets import catalog as assets
+from fullscript_pipeline.orchestration.instance import open_instance
+from fullscript_pipeline.orchestration.partitions import region_cell
 from fullscript_pipeline.orchestration.resources import ReportsResource, WarehouseResource
 from fullscript_pipeline.reports import DigestWritten
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.catalog.history import noon, nov, observe
 
 
@@ -66,6 +74,45 @@ def test_a_held_digest_is_let_through_by_a_person_and_stays_so(region: Region) -
         assert released.held is None
         assert released.counts["gone"] == 10
     assert region.day(22, world(10)).digest.from_day == nov(21)
+
+
+def test_release_on_the_command_line_turns_the_red_square_green(
+    region: Region, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The daily run stops at a held digest; the command writes it and materializes it in the same grid."""
+    region.day(20, world())
+    with region.warehouse.write() as con:
+        observe(con, world(10), noon(21))
+    instance = open_instance(load_settings())
+    keys = frozenset([*assets.catalog_changes.keys, *assets.catalog_digest.keys])
+    cell = Cell("us 2026-11-21", "catalog_daily", region_cell("us", nov(21)), assets=keys)
+    code, ((_, outcome),) = run_cells(instance, [cell])
+    assert code == 1
+    assert "catalog release 2026-11-21 --region us" in outcome.failures[0].sentence
+    assert "reports/catalog_digest" not in outcome.materialized
+    page = region.store.path_for_digest("us", nov(21))
+    assert "Held:" in page.read_text(encoding="utf-8")
+    digest_key = next(iter(assets.catalog_digest.keys))
+    assert _cells(instance, digest_key) == []
+    capfd.readouterr()
+    assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 0
+    assert capfd.readouterr().out.strip() == str(page)
+    assert "Gone or discontinued: 10" in " ".join(page.read_text(encoding="utf-8").split())
+    assert _cells(instance, digest_key) == [region_cell("us", nov(21))]
+    assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 2
+    assert "is not held; none is held." in capfd.readouterr().err
+    instance.dispose()
+
+
+def _cells(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[str]:
+    return sorted(instance.get_materialized_partitions(key))
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", "catalog", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
 
 
 def test_the_ui_gets_counts_a_short_table_and_no_markup_of_the_vendor(region: Region) -> None:

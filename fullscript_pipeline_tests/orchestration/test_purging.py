@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from fullscript_pipeline.errors import Busy
 from fullscript_pipeline.extraction import clinic, events, labs, orders, plans
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.pull import Target
-from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages
+from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages, write_past_pages
 from fullscript_pipeline.orchestration.purging import purge_everywhere
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.reports import ReportStore
@@ -35,6 +36,8 @@ class Filled:
         self.clinic, self.other = self.store.clinics()[:2]
         for one in (self.clinic, self.other):
             self._pull(one)
+        yesterday = clock.today(self.settings.time_zone) - timedelta(days=1)
+        write_past_pages(self.warehouse, ReportStore(self.settings.reports_dir), self.clinic, yesterday)
         self.patient = self._somebody()
         self.ids = self._ids()
         self.store.record_events(
@@ -158,7 +161,15 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
 
     assert filled.found(*needles) == {}
     assert purged.counts["core.patients"] == 1
-    assert {"landing_lines", "pages", "kept_pages", "state", "exports", "published"} <= purged.counts.keys()
+    assert {
+        "landing_lines",
+        "pages",
+        "kept_pages",
+        "state",
+        "exports",
+        "published",
+        "pages_of_earlier_days",
+    } <= purged.counts.keys()
     after = filled.counts(filled.clinic.clinic_id)
     assert after["patients"] == before["patients"] - 1
     assert after["orders"] == before["orders"] - purged.counts["core.orders"]

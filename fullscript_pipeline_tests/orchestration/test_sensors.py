@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration import alerts, event_checks, event_sensors, sensors
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.instance import open_instance
+from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.runs import run_job
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.refresh.living import Living, living
@@ -25,12 +25,11 @@ from fullscript_pipeline_tests.refresh.living import Living, living
 @pytest.fixture(scope="module")
 def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
     with living(tmp_path_factory.mktemp("sensors"), patients=6, products=10, pulled=False) as found:
-        WarehouseResource().open()
-        instance = open_instance(found.connected.settings)
-        add_clinic_partitions(instance, found.store)
-        day = clock.today(found.connected.settings.time_zone)
-        assert run_job(instance, "clinic_daily", partition=clinic_cell(found.clinic.clinic_key, day)).succeeded
-        instance.dispose()
+        opened, day = WarehouseResource().open(), clock.today(found.connected.settings.time_zone)
+        found.warehouse = opened
+        found.pull_everything()
+        rebuild.rebuild_mart(opened, found.clinic, day)
+        rebuild.rewrite_pages(opened, ReportsResource().open(), found.clinic, day)
         yield found
 
 
@@ -112,18 +111,23 @@ def test_a_run_that_waits_takes_new_events_along(its: Living, instance: dg.Dagst
     its.handle()
 
 
+def looked(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
+    result = check(FullscriptResource())
+    assert isinstance(result, dg.AssetCheckResult)
+    return result
+
+
 def test_the_checks_tell_of_old_feeds_and_of_silence(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert event_checks.event_feeds_are_fresh(FullscriptResource()).passed
-    assert event_checks.webhooks_are_heard(FullscriptResource()).passed
+    assert looked(event_checks.event_feeds_are_fresh).passed
+    assert looked(event_checks.webhooks_are_heard).passed
     monkeypatch.setenv("FULLSCRIPT_NOW", (clock.now() + timedelta(days=22)).isoformat())
-    found = event_checks.event_feeds_are_fresh(FullscriptResource())
+    found = looked(event_checks.event_feeds_are_fresh)
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "22 days ago" in str(found.description)
     monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
     monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
-    its.store.record_events([])
-    heard = event_checks.webhooks_are_heard(FullscriptResource())
-    assert heard.severity is dg.AssetCheckSeverity.WARN
+    heard = looked(event_checks.webhooks_are_heard)
+    assert (heard.passed, heard.severity) == (True, dg.AssetCheckSeverity.WARN)
 
 
 class _Listener(BaseHTTPRequestHandler):
@@ -158,7 +162,12 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
-    monkeypatch.setattr(alerts, "_run", lambda _, body: told.append(json.loads(body)) or "told")
+
+    def tell(_: object, message: object) -> list[str]:
+        told.append(message)
+        return []
+
+    monkeypatch.setattr(alerts, "tell", tell)
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "x")
     config = {"ops": {"refresh_touched": {"config": {"clinic": "nobody", "event_ids": []}}}}
     failed = run_job(instance, "clinic_refresh", run_config=config)

@@ -56,7 +56,7 @@ def test_orders_are_listed_from_the_day_before_the_oldest_event() -> None:
 def test_a_feed_that_lists_ids_only_still_says_whose_family_they_are() -> None:
     bare = LedgerEvent("us-snd", "c", "e", None, None, None, feed="treatment_plan_events")
     told = LedgerEvent("us-snd", "c", "d", None, None, None, seen_by="delivery")
-    assert plan([bare, told], Stored(), TODAY).details == ("d", "e")
+    assert plan([bare, told], Stored(), TODAY).details == ("e", "d")
 
 
 def test_a_new_catalog_is_pulled_and_not_read_product_by_product() -> None:

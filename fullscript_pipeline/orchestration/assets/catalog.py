@@ -8,9 +8,10 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction import catalog as catalog_pulls
 from fullscript_pipeline.extraction import extras as extra_pulls
 from fullscript_pipeline.orchestration import digest, specs
+from fullscript_pipeline.orchestration.lineage import column_lineage
 from fullscript_pipeline.orchestration.partitions import region_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, region_step, results, told_in_a_sentence
+from fullscript_pipeline.orchestration.steps import cell_of, region_step, results, row_counts, told_in_a_sentence
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -125,7 +126,11 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     with told_in_a_sentence():
         region, day = cell_of(context)
         rows = digest.rebuild_changes(warehouse.open(), region, day)
-    yield dg.MaterializeResult(asset_key=["marts", "catalog_changes"], metadata={"rows": rows})
+    counted = row_counts(["marts.catalog_changes"])["marts.catalog_changes"]
+    yield dg.MaterializeResult(
+        asset_key=["marts", "catalog_changes"],
+        metadata={"rows": rows, **counted, **column_lineage("catalog_changes")},
+    )
 
 
 @dg.multi_asset(

@@ -74,7 +74,9 @@ def _pull_orders(
     present = len(days) == 1 and clock.cell_is_open(days[0], fullscript.settings().time_zone)
     with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
         c = session.clinic
-        target = any_target(run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c)
+        target = any_target(
+            run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c, only={"orders"} if present else ()
+        )
         settings = fullscript.settings()
         if not present:
             return [order_pulls.pull_order_days(target, session, days[0], days[-1], settings.sweep_days)]
@@ -119,8 +121,10 @@ def _pull_orders(
 )
 def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        orders_report = lab_pulls.pull_labs(target, session, fullscript.settings().sweep_days)
-        yield from results([orders_report, lab_pulls.pull_lab_tests(target, session)], _LAB_TABLES)
+        reports = [lab_pulls.pull_labs(target, session, fullscript.settings().sweep_days)]
+        if reports[0].outcome == "loaded":
+            reports.append(lab_pulls.pull_lab_tests(target, session))
+        yield from results(reports, _LAB_TABLES)
 
 
 @dg.multi_asset(

@@ -1,5 +1,7 @@
 SELECT
-    patient_id, treatment_plan_id, product_id, as_of, window_start, window_end, window_days, measurable, status,
+    patient_id, treatment_plan_id, product_id, as_of, window_start, window_end, window_days, measurable,
+    -- Nothing needs asking about a line that is over.
+    CASE WHEN status = 'not_measurable' AND window_end <= as_of THEN 'ended_unmeasured' ELSE status END AS status,
     adherent, pdc_min, pdc_max, on_hand_days, run_out_on, coalesce(orders, 0) AS orders,
     coalesce(flags, []) AS flags, reason, practitioner_id, product_name, brand_name, plan_started_on, dosage_text,
     units_per_day_min, units_per_day_max, unit, duration_kind, duration_days, supply_ratio, course_supply_ratio,

@@ -1,7 +1,9 @@
 -- A row per patient x plan x product, in the order of the file.
 SELECT
     a.patient_id, p.first_name, p.last_name, p.date_of_birth, d.first_name AS practitioner_first,
-    d.last_name AS practitioner_last, a.product_name, a.brand_name, a.status, a.measurable, a.adherent, a.days_late,
+    d.last_name AS practitioner_last, a.product_name, a.brand_name,
+    CASE WHEN a.status = 'not_measurable' AND a.window_end <= a.as_of THEN 'ended_unmeasured' ELSE a.status END AS status,
+    a.measurable, a.adherent, a.days_late,
     a.due_in_days, a.last_order_on, a.run_out_on, a.pdc_min,
     CASE WHEN a.measurable <> 'open_range' THEN a.pdc_max END AS pdc_max,
     a.window_start, a.window_end - 1 AS window_last, a.window_days, a.orders, a.dosage_text, a.reason, a.flags, a.as_of,

@@ -1,4 +1,4 @@
-"""Warehouses as released versions of the program left them: frozen tables and views, and rows that an upgrade must keep."""
+"""Warehouses as released versions left them: frozen tables and views, and rows that an upgrade must keep."""
 
 import signal
 import subprocess
@@ -15,8 +15,8 @@ _ROWS = """
 INSERT INTO history.treatment_plans BY NAME SELECT * FROM (VALUES
     ('c1', 'p1', 'a1', 'draft', '{"resources": [{"id": "r0", "name": "Old"}]}', 'h0',
      '2026-10-01 00:00:00Z', '2026-10-01 00:00:00Z', '2026-10-02 00:00:00Z'),
-    ('c1', 'p1', 'a1', 'active', '{"resources": [{"id": "r1", "name": "Sleep", "type": "Guide"}], "colour": "red"}', 'h1',
-     '2026-10-02 00:00:00Z', '2026-10-02 00:00:00Z', NULL),
+    ('c1', 'p1', 'a1', 'active', '{"resources": [{"id": "r1", "name": "Sleep", "type": "Guide"}], "colour": "red"}',
+     'h1', '2026-10-02 00:00:00Z', '2026-10-02 00:00:00Z', NULL),
     ('c2', 'p2', 'a2', 'active', NULL, 'h2', '2026-10-02 00:00:00Z', '2026-10-02 00:00:00Z', NULL)
 ) v(clinic_id, treatment_plan_id, patient_id, state, extra, content_hash, observed_at, valid_from, valid_to);
 INSERT INTO core.orders BY NAME SELECT * FROM (VALUES

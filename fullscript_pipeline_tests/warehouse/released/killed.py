@@ -1,4 +1,4 @@
-"""`python -m ...killed PATH N`: upgrades the file and kills itself after the N-th statement; 0: prints how many there are."""
+"""`python -m ...killed PATH N`: upgrades the file and dies after the N-th statement; 0: prints how many there are."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ class MortalWarehouse(Warehouse):
         with super().maintain() as con:
             mortal = Mortal(con, self.last)
             yield mortal
-            print(mortal.statements)
+            sys.stdout.write(str(mortal.statements))
 
 
 if __name__ == "__main__":

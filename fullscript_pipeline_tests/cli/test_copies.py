@@ -1,0 +1,73 @@
+"""`pull --dry-run`, `purge`, `backup`, `restore`, `publish`, `export`, `tidy`: what they ask, refuse and print."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.clinical import PATIENTS
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline_tests.cli.test_bad_input import Run, run
+from fullscript_pipeline_tests.warehouse.conftest import empty_file, warehouse
+from fullscript_pipeline_tests.warehouse.helpers import put
+
+__all__ = ["empty_file", "run", "warehouse"]
+
+
+@pytest.fixture
+def filled(tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory with a clinic and one patient."""
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    settings = load_settings()
+    settings.prepare_data_dir()
+    warehouse.path.rename(settings.warehouse_path)
+    put(Warehouse(settings.warehouse_path), PATIENTS, [{"id": "p1", "first_name": "Ann"}])
+    with StateStore(settings.state_path) as store:
+        store.register_clinic("us-snd", "c1", "us", "Acme")
+    return settings.data_dir
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("purge",), 2, "--patient CLINIC ID"),
+        (("purge", "--clinic", "nobody", "--yes"), 2, "nobody"),
+        (("purge", "--clinic", "acme", "--yes"), 2, "disconnect"),
+        (("purge", "--patient", "acme", "p1"), 130, "cannot be undone"),
+        (("purge", "--patient", "acme", "p2", "--yes"), 2, "check the id"),
+        (("restore", "/nowhere"), 2, "no backup"),
+        (("export", "--table", "nonsense"), 2, "nonsense"),
+        (("tidy",), 2, "FULLSCRIPT_KEEP_LANDING_DAYS"),
+        (("pull", "--json"), 2, "--dry-run"),
+    ],
+)
+def test_what_is_refused_is_told_in_a_sentence(
+    run: Run, filled: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = run(*arguments, data=filled)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_copy_is_made_of_nothing(run: Run, tmp_path: Path) -> None:
+    for command in ("publish", "export", "backup"):
+        done = run(command, data=tmp_path / "new")
+        assert done.returncode == 78
+        assert "pull" in done.stderr
+    assert not (tmp_path / "new" / "fullscript.duckdb").exists()
+
+
+def test_copies_say_where_they_are_and_the_bill_adds_up(run: Run, filled: Path) -> None:
+    for command in (("publish",), ("backup",)):
+        done = run(*command, data=filled)
+        assert done.returncode == 0
+        assert Path(done.stdout.strip()).exists()
+    rows = [json.loads(line) for line in run("pull", "--dry-run", "--json", data=filled).stdout.splitlines()]
+    assert rows[-1]["total_requests"] == sum(row["requests"] for row in rows[:-1]) > 0
+    done = run("purge", "--patient", "acme", "p1", "--yes", data=filled)
+    assert done.returncode == 0
+    assert "core.patients" in done.stdout
+    assert "backups" in done.stderr and "next pull brings them back" in done.stderr

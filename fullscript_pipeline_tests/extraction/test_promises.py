@@ -1,0 +1,23 @@
+"""One case of each kind of what the soak proves in full: kills inside a load, faults on the way."""
+
+import signal
+from pathlib import Path
+
+from fullscript_pipeline_tests.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak import dying, faulting, loading
+
+
+def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
+    """Promise 17."""
+    loading.kills_leave_it_whole(tmp_path, every=40, random_kills=0)
+
+
+def test_three_seeds_of_faults_change_nothing(tmp_path: Path) -> None:
+    """Promise 19."""
+    with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
+        faulting.faults_change_nothing(connected, tmp_path / "seeds", seeds=3)
+
+
+def test_a_pull_that_dies_in_the_middle_of_a_page_is_completed_by_the_next(tmp_path: Path) -> None:
+    """Promise 27."""
+    dying.deaths_cost_a_page_a_worker(tmp_path, deaths=[(signal.SIGKILL, 12), (signal.SIGTERM, 20)])

@@ -1,0 +1,127 @@
+"""The Dagster UI as a person meets it, in a real Chromium: the graph, an asset, a check, a sensor, a run, a launch."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+import httpx
+import pytest
+
+from fullscript_pipeline.cli.children import child
+from fullscript_pipeline.orchestration import logs
+from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runs import Outcome, run_job
+from fullscript_pipeline_tests.browser import BROWSER, DRIVER, MISSING, Browser, browser
+from fullscript_pipeline_tests.pipeline import connected_pipeline, free_port
+
+pytestmark = [
+    pytest.mark.check_all,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(BROWSER is None or DRIVER is None, reason=MISSING),
+]
+GROUPS = ("catalog", "clinical", "commerce", "labs", "events", "adherence", "reports", "operations")
+# The dialog that asks for partitions.
+DIALOG = "[class*=ialog] button"
+UP_WITHIN_SECONDS = 60
+
+
+@dataclass
+class Page:
+    """The UI over a clinic whose day has been pulled."""
+
+    browser: Browser
+    url: str
+    instance: dg.DagsterInstance
+    pulled: Outcome
+    refused: Outcome
+
+    def open(self, path: str) -> Browser:
+        self.browser.open(self.url + path)
+        return self.browser
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("ui")
+    logs.quiet()
+    with connected_pipeline(folder, clinics=1, patients=8, products=20) as connected:
+        instance = open_instance(connected.settings)
+        add_clinic_partitions(instance, connected.store)
+        key = connected.store.clinics()[0].clinic_key
+        refused = run_job(instance, "clinic_daily", partition=clinic_cell(key, date(2026, 11, 1)))
+        pulled = run_job(instance, "clinic_daily", partition=clinic_cell(key, date(2026, 11, 22)))
+        url = f"http://127.0.0.1:{(port := free_port())}"
+        command = [sys.executable, "-m", "fullscript_pipeline", "ui", "--port", str(port)]
+        with (folder / "ui.log").open("w") as log, child(command, dict(os.environ), stdout=log, stderr=log):
+            _wait_until_up(url)
+            with browser(folder / "profile") as opened:
+                yield Page(opened, url, instance, pulled, refused)
+        instance.dispose()
+
+
+def _wait_until_up(url: str) -> None:
+    deadline = time.monotonic() + UP_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/server_info", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.3)
+    raise AssertionError(f"The UI is not up after {UP_WITHIN_SECONDS} s.")
+
+
+def test_the_graph_reads_like_the_mission(page: Page) -> None:
+    page.open("/asset-groups").wait_for("Global asset lineage", *GROUPS)
+
+
+def test_an_asset_says_what_it_is_where_it_comes_from_and_what_is_in_it(page: Page) -> None:
+    page.open("/assets/core/orders").wait_for(
+        "GET /clinic/orders", "patients:order_history", "PHI: yes", "data-engineering", "completed_on", "commerce.py"
+    )
+
+
+def test_a_check_says_what_to_do_and_how_it_ended(page: Page) -> None:
+    page.open("/assets/marts/adherence?view=checks").wait_for("figures_can_be_true", "What to do:", "passed")
+
+
+def test_a_sensor_says_what_it_saw(page: Page) -> None:
+    path = "/locations/fullscript_pipeline/sensors/connected_clinics_sensor"
+    page.open(path).wait_for("Adds a row of cells for every clinic", "running")
+
+
+def test_a_failed_runs_first_line_says_what_to_do(page: Page) -> None:
+    told = page.refused.failures[0].sentence
+    page.open(f"/runs/{page.refused.run_id}").wait_for("failure", "lists show the present", told[:60])
+
+
+def test_a_partition_launched_from_the_page_succeeds(page: Page) -> None:
+    window = page.open("/assets/core/clinics")
+    window.wait_for("Materialize", "Columns")
+    window.click("Materialize")
+    window.wait_for("Partition selection")
+    time.sleep(1)  # the list of clinics arrives after the dialog
+    window.click("All", DIALOG)
+    window.click("Latest", DIALOG)
+    window.wait_for("1 partition")
+    window.click("Launch", DIALOG)
+    run = _launched(page)
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert run.tags["dagster/partition/day"] == "2026-11-22"
+    page.open(f"/runs/{run.run_id}").wait_for("success", "core / clinics")
+
+
+def _launched(page: Page) -> dg.DagsterRun:
+    """The run that was launched from the page, at its end."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        # What a person launches from an asset is of no job of ours.
+        for run in page.instance.get_runs(filters=dg.RunsFilter(job_name="__ASSET_JOB")):
+            if run.is_finished:
+                return run
+        time.sleep(0.5)
+    raise AssertionError(f"No launched run has ended: {page.browser.text()[:1500]}")

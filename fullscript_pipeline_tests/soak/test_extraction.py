@@ -1,0 +1,31 @@
+"""The full numbers of the extraction's promises (17, 19, 21, 27)."""
+
+import signal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fullscript_pipeline_tests.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak import drifting, dying, faulting, loading
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
+
+
+def test_every_statement_and_two_hundred_random_kills(tmp_path: Path) -> None:
+    loading.kills_leave_it_whole(tmp_path, every=1, random_kills=200)
+
+
+def test_a_hundred_seeds_of_faults(tmp_path: Path) -> None:
+    with connected_pipeline(tmp_path, clinics=1, patients=8, products=12) as connected:
+        faulting.faults_change_nothing(connected, tmp_path / "seeds", seeds=100)
+
+
+def test_a_thousand_histories(tmp_path: Path) -> None:
+    drifting.drift_loses_nothing(tmp_path, histories=1000)
+
+
+def test_deaths_in_the_middle_of_a_page(tmp_path: Path) -> None:
+    rng = Random(27)
+    deaths = [(rng.choice((signal.SIGKILL, signal.SIGTERM)), rng.randrange(1, dying.PAGES)) for _ in range(40)]
+    dying.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths)

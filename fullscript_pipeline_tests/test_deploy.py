@@ -1,0 +1,98 @@
+"""What deploy/ starts exists and takes the options it is given; nothing listens beyond loopback without a proxy."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import pytest
+import yaml
+
+from fullscript_pipeline.cli.main import cli
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+HOME = "/opt/fullscript-pipeline"
+
+
+def compose() -> dict[str, Any]:
+    return cast(dict[str, Any], yaml.safe_load((DEPLOY / "compose.yaml").read_text()))
+
+
+def commands() -> dict[str, list[str]]:
+    """Every command that a unit or a container runs, without the folder it is in."""
+    found: dict[str, list[str]] = {}
+    for unit in UNITS:
+        for number, line in enumerate(unit.read_text().splitlines()):
+            key, _, command = line.partition("=")
+            if key in {"ExecStart", "ExecStartPre"}:
+                found[f"{unit.name}:{number}"] = shlex.split(command.replace(f"{HOME}/.venv/bin/", ""))
+    for name, service in compose()["services"].items():
+        words = shlex.split(service["command"])
+        parts = words[2].split(" && ") if words[:2] == ["sh", "-c"] else [service["command"]]
+        for number, part in enumerate(parts):
+            found[f"compose.{name}:{number}"] = shlex.split(part.removeprefix("exec "))
+    return found
+
+
+@pytest.mark.parametrize("where", sorted(commands()))
+def test_what_is_started_exists_and_takes_its_options(where: str) -> None:
+    program, *arguments = commands()[where]
+    assert (Path(sys.executable).parent / program).exists(), program
+    if program == "python":
+        assert (ROOT / arguments[0]).is_file()
+    elif program == "fullscript-pipeline":
+        context: click.Context | None = None
+        command: click.Command = cli
+        while isinstance(command, click.Group):
+            name, found, arguments = command.resolve_command(click.Context(command), arguments)
+            assert found is not None, name
+            command = found
+        context = command.make_context(where, arguments)
+        assert context.command is command
+    else:
+        assert arguments[arguments.index("-w") + 1] == "workspace.yaml"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
+def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
+    for unit in (DEPLOY / "systemd").iterdir():
+        # As installed here: the paths must exist for the check, and so must the user.
+        text = unit.read_text().replace(HOME, str(ROOT)).replace("User=fullscript", "User=root")
+        (tmp_path / unit.name).write_text(text.replace(f"{ROOT}/.venv/bin", str(Path(sys.executable).parent)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir())],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_units_keep_their_data_private() -> None:
+    for unit in UNITS:
+        text = unit.read_text()
+        for line in ("User=fullscript", "UMask=0077", "StateDirectoryMode=0700", "NoNewPrivileges=yes"):
+            assert f"\n{line}\n" in text, f"{unit.name} lacks {line}"
+        assert "0.0.0.0" not in text  # noqa: S104 - looked for, not bound
+
+
+def test_containers_are_reached_on_loopback_only_and_hold_no_secret() -> None:
+    described = compose()
+    services = described["services"]
+    assert set(services) == {"daemon", "webserver", "receiver"}
+    for name, service in services.items():
+        assert service["read_only"] is True
+        assert service["volumes"] == ["data:/data"] and "data" in described["volumes"]
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        assert "environment" not in service, "secrets belong into the env_file"
+        # Locks and abandoned runs are told by process id: all must see the same ones.
+        assert name == "daemon" or service["pid"] == "service:daemon"
+    copied = [
+        line.split()[1:-1] for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line.startswith("COPY")
+    ]
+    sources = {source for sources in copied for source in sources}
+    assert all((ROOT / source).exists() for source in sources)
+    assert not sources & {".", "data", ".env"}
