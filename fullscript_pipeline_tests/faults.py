@@ -19,6 +19,7 @@ from unittest.mock import patch
 import dagster as dg
 
 from fullscript_pipeline.api import retry, session, sessions
+from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell
@@ -121,7 +122,7 @@ def _reset(connected: Connected) -> None:
 def _impatient() -> Iterator[None]:
     """No waiting between attempts, short timeouts."""
     calm = partial(retry.RetryPolicy, sleep=_nap)
-    quick = partial(sessions.HttpClient, connect_seconds=0.4, read_seconds=1.0, max_seconds=4.0)
+    quick = partial(HttpClient, connect_seconds=0.4, read_seconds=1.0, max_seconds=4.0)
     before = retry.TOKEN_POLICY.sleep
     object.__setattr__(retry.TOKEN_POLICY, "sleep", _nap)
     with (

@@ -1,7 +1,8 @@
 """The pictures of README.md and docs/: what a reader sees after `make demo`, taken in a real Chromium, never drawn.
 
-`python -m fullscript_pipeline_tests.screenshots` (`make screenshots`) makes a demo in a folder of its own, serves the UI
-over it, and writes docs/screenshots/*.png. What does not belong here: any data of a real clinic.
+`python -m fullscript_pipeline_tests.screenshots [DEMO]` (`make screenshots`) makes a demo in a folder of its own, or
+takes the data directory of one, serves the UI over it, and writes docs/screenshots/*.png.
+What does not belong here: any data of a real clinic.
 """
 
 import os
@@ -29,9 +30,10 @@ def main() -> None:
         sys.exit(MISSING)
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
+        data = Path(sys.argv[1] if len(sys.argv) > 1 else f"{folder}/data")
         environment = {**os.environ, "FULLSCRIPT_DATA_DIR": str(data)}
-        subprocess.run([*_RUN, "demo"], env=environment, check=True)
+        if not data.exists():
+            subprocess.run([*_RUN, "demo"], env=environment, check=True)
         url = f"http://127.0.0.1:{(port := free_port())}"
         with (
             (Path(folder) / "ui.log").open("w") as log,
@@ -56,7 +58,7 @@ def _ui(window: Browser, url: str) -> None:
     for name, path, words in (
         ("lineage", "/asset-groups", ("adherence", "operations", "reports")),
         ("asset", "/assets/core/orders", ("GET /clinic/orders", "Columns", "rows_read")),
-        ("partitions", "/assets/core/orders?view=partitions", ("clinic", "day")),
+        ("partitions", "/assets/core/orders?view=partitions", ("latest materialization", "maple-street")),
         ("checks", "/assets/core/treatment_plans?view=checks", ("keys_are_unique",)),
         ("runs", "/runs", ("clinic_daily",)),
     ):
@@ -70,7 +72,7 @@ def _settle(text: Callable[[], str]) -> None:
     """Until the page has not changed for a second."""
     before, still = "", 0
     deadline = time.monotonic() + 20
-    while still < 2 and time.monotonic() < deadline:
+    while still < 3 and time.monotonic() < deadline:
         time.sleep(0.5)
         now = text()
         still = still + 1 if now == before else 0

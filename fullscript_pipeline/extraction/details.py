@@ -32,15 +32,18 @@ class Rows:
 
 @dataclass(frozen=True)
 class Detail:
-    """Where the whole of an object is when lists lack its `array`."""
+    """Where the whole of an object is when lists lack one of its `arrays`."""
 
     endpoint: str
-    array: str
     table: Table
+    arrays: tuple[str, ...]
 
     def is_whole(self, line: Line) -> bool:
         """Whether a listed row needs no detail."""
-        return f'"{self.array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(self.array), list)
+        if not all(f'"{array}"'.encode() in line.record for array in self.arrays):
+            return False
+        record = orjson.loads(line.record)
+        return all(isinstance(record.get(array), list) for array in self.arrays)
 
 
 def with_details(

@@ -18,11 +18,11 @@ SETTLED = frozenset(
     | {"interpretation_shared"}
 )
 TESTS_SWEEP_DAYS = 7
-_DETAIL = Detail("lab_order", "tests", LAB_ORDERS)
+_DETAIL = Detail("lab_order", LAB_ORDERS, ("tests", "results"))
 
 
 def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
-    """Every lab order; of rows that come without tests the detail, where something may have moved."""
+    """Every lab order; of rows that come without tests or results the detail, where something may have moved."""
     pull = Pull(target, "lab_orders")
     if target.region != "us":
         return pull.not_available(NO_LABS)

@@ -46,7 +46,7 @@ def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWE
     walked = _walk_both(pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"})
     if walked.refusal:
         return pull.not_available(walked.refusal)
-    detail = Detail("protocol", "recommendations", PROTOCOLS)
+    detail = Detail("protocol", PROTOCOLS, ("recommendations",))
     try:
         rows = with_details(pull, session, detail, walked.lines, sweep_days=sweep_days)
     except REFUSALS as refusal:
@@ -91,16 +91,33 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
         return pull.not_available(str(refusal))
     # The id of a row is the other system's: several objects may share one, so objects are counted.
     total = sum(listing.total_count or 0 for listing in listings)
-    entities = {(line.parent_id, line.id) for line in map(_of_entity, pull.file.lines("metadata"))}
+    rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _told_by_objects(pull)
+    complete = len({(line.parent_id, line.id) for line in rows}) >= total
     return pull.commit(
-        Load(
-            EXTERNAL_IDS,
-            lambda: map(_of_entity, pull.file.lines("metadata")),
-            "true" if len(entities) >= total else None,
-        ),
+        Load(EXTERNAL_IDS, lambda: iter(rows), "true" if complete else None),
         total_count=total,
         listed_by=session.user_id,
     )
+
+
+def _told_by_objects(pull: Pull) -> list[Line]:
+    """The ids that people and plans carry themselves: for a server that lists none unless it is asked for one."""
+    tables = zip(("patients", "practitioners", "staff", "treatment_plans"), METADATA_TYPES, strict=True)
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
+    with pull.target.warehouse.read() as con:
+        found = [
+            (external_id, kind, entity)
+            for table, kind in tables
+            for entity, external_id in con.execute(
+                f"SELECT {kind}_id, external_id FROM core.{table} WHERE clinic_id = ? AND removed_at IS NULL "
+                "AND external_id IS NOT NULL ORDER BY 1",
+                [clinic_id],
+            ).fetchall()
+        ]
+    records = [canonical({"id": one, "type": kind, "data": {"id": entity}}) for one, kind, entity in found]
+    return [
+        Line(entity, kind, content_hash(text), text) for (_, kind, entity), text in zip(found, records, strict=True)
+    ]
 
 
 def pull_deliveries(target: Target, session: ClinicSession) -> Report:

@@ -19,7 +19,7 @@ from fullscript_pipeline.warehouse.commerce import ORDERS
 TRAILING_DAYS = 60
 # The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
 OVERLAP = timedelta(days=2)
-_DETAIL = Detail("order", "line_items", ORDERS)
+_DETAIL = Detail("order", ORDERS, ("line_items",))
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def pull_plans(
     """Reads the due patients' plans, and by id the touched plans of everybody else."""
     with target.warehouse.read() as con:
         due = due_patients(con, session.clinic.clinic_id, sweep_days)
-    return read_plans(target, session, due.all, list(dict.fromkeys(touched_plans)), swept=due.turn)
+    reread = (*due.touched, *due.turn)
+    return read_plans(target, session, due.all, list(dict.fromkeys(touched_plans)), swept=reread)
 
 
 def read_plans(
@@ -51,7 +52,8 @@ def read_plans(
 ) -> Report:
     """Reads all plans of these patients, and these plans by id; detail only for rows that came thin.
 
-    `swept`: those of the patients whom nothing pointed at; what changed there is counted as found by the sweep only.
+    `swept`: those of the patients who had been read before; what changed there and no event is about is counted as
+    found by re-reading only.
     """
     pull = Pull(target, "treatment_plans")
     try:

@@ -5,84 +5,25 @@ does not belong here: which endpoints to ask (`clinic`, `plans`, `orders`, `labs
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import duckdb
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, ClinicSession, Differences, NotFound, ScopeError, as_they_come
+from fullscript_pipeline.api import ClinicSession, Differences, NotFound, ScopeError
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.listing import Listing, Walk
+from fullscript_pipeline.extraction.parts import Load, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse import drift, pulls
-from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line
 from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a pull belongs: a clinic's or a region's cell, and the stores it writes to."""
-
-    warehouse: Warehouse
-    landing_dir: Path
-    encryption_key: str | None
-    server: str
-    region: str
-    day: date
-    run_id: str
-    clinic: ClinicRef | None = None
-    # Requests that were announced, by owner and resource (`bill.by_resource`).
-    bill: Mapping[tuple[str, str], int] = field(default_factory=dict)
-
-    @property
-    def owner(self) -> str:
-        return self.clinic.clinic_key if self.clinic else self.region
-
-    @property
-    def folder(self) -> Path:
-        """Where this cell's pages land."""
-        return self.landing_dir / self.server / self.owner / self.day.isoformat()
-
-
-@dataclass(frozen=True)
-class Load:
-    """One table's share of a commit. See `warehouse.load.load` for `missing_among`; `gone`: ids the server denies;
-    `of_no_clinic`: rows that the vendor ties to no clinic; `after` runs in the same transaction."""
-
-    table: Table
-    lines: Callable[[], Iterator[Line]]
-    missing_among: str | None = None
-    gone: Sequence[str] = ()
-    of_no_clinic: bool = False
-    after: Callable[[duckdb.DuckDBPyConnection], None] | None = None
-
-    def scoped(self, context: Context) -> Context:
-        return replace(context, clinic_id=None) if self.of_no_clinic else context
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a pull of one resource came to; what assets show as metadata."""
-
-    resource: str
-    outcome: str
-    reason: str | None = None
-    counts: Mapping[str, Counts] = field(default_factory=dict)
-    requests: int = 0
-    pages: int = 0
-    retries: int = 0
-    total_count: int | None = None
-    seconds: float = 0.0
-    bill_requests: int | None = None
+__all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
 
 
 class Pull:
@@ -335,20 +276,8 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
     return pull.commit(Load(table, pull.lines(endpoint), gone=gone))
 
 
-def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
-    """`work(id)` for each id, a few at a time; the first error stops what has not begun and is raised."""
-    numbered = list(enumerate(ids))
-    done = {place: result for (place, _), result in as_they_come(lambda one: work(one[1]), numbered)}
-    return [done[place] for place, _ in numbered]
-
-
 def _has(line: Line, array: str) -> bool:
     return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)
-
-
-def absent(ids: Sequence[str], found: Sequence[bool]) -> list[str]:
-    """Those of the ids that `Pull.one` did not find."""
-    return [one for one, there in zip(ids, found, strict=True) if not there]
 
 
 def _request_key(session: ClinicSession, parent: str | None, params: Mapping[str, str] | None) -> str:

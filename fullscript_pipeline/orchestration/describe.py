@@ -1,14 +1,16 @@
 """What the UI shows of every asset beside its words: columns, the table's name, the code that makes it.
 
 It is put on all specs at once (`build.py`), so that a new table needs nothing but its description. What does not belong
-here: the words (`specs`, the assets) and the meaning of columns (`warehouse`).
+here: the words (`specs`, the assets) and the meaning of columns (docs/data-dictionary.toml).
 """
 
 import re
+import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
@@ -16,6 +18,7 @@ import dagster as dg
 from fullscript_pipeline.warehouse.migrations import statements
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 
+_DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.toml"
 _MART_ROOMS = ("adherence", "catalog")
 _HISTORIES = {table.name for table in ALL_TABLES if table.history}
 # `name TYPE` up to the comma or the end; a type may have brackets of its own: DECIMAL(18,4), VARCHAR[].
@@ -36,9 +39,7 @@ def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
     columns = table_columns().get(name)
     if not columns:
         return spec
-    schema = dg.TableSchema(
-        [dg.TableColumn(column, kind, _sources().get((name, column))) for column, kind in columns.items()]
-    )
+    schema = dg.TableSchema([dg.TableColumn(column, kind, _meaning(name, column)) for column, kind in columns.items()])
     more: dict[str, Any] = {"dagster/column_schema": schema, "dagster/table_name": name}
     return spec.merge_attributes(metadata=more)
 
@@ -66,6 +67,20 @@ def columns_in(ddl: str) -> dict[str, dict[str, str]]:
 
 def _marts_of(room: str) -> str:
     return files(f"fullscript_pipeline.{room}").joinpath("sql", "marts.sql").read_text(encoding="utf-8")
+
+
+def _meaning(name: str, column: str) -> str | None:
+    """What the data dictionary says of a column, and what it is read from."""
+    known, source = _dictionary(), _sources().get((name, column))
+    meaning = known.get(name, {}).get(column) or known.get("every", {}).get(column)
+    told = [meaning, f"From {source}." if source else None]
+    return " ".join(part for part in told if part) or None
+
+
+@cache
+def _dictionary() -> Mapping[str, Mapping[str, str]]:
+    """Meanings by `schema.table` and column; empty where the program runs without its docs."""
+    return tomllib.loads(_DICTIONARY.read_text(encoding="utf-8")) if _DICTIONARY.exists() else {}
 
 
 @cache

@@ -19,8 +19,8 @@ _TOLD = 10
     asset=dg.AssetKey(["ops", "drift"]),
     name="no_new_drift",
     description=(
-        "In the last seven days no answer had a key, a word or a type that had not been met before. What to do: nothing "
-        "is lost, what has no column is in `extra`; read ops.drift and docs/fullscript-api, update the program."
+        "In the last seven days no answer had a key, a word or a type that had not been met before. What to do: "
+        "nothing is lost, what has no column is in `extra`; read ops.drift and docs/fullscript-api, update the program."
     ),
 )
 def no_new_drift(warehouse: WarehouseResource) -> dg.AssetCheckResult:

@@ -14,7 +14,7 @@ _EVENTS = dg.AssetKey(["core", "events"])
     name="event_feeds_are_fresh",
     description=(
         "Every clinic's event feeds were read within 7 days (error from 21); they reach 30 days back. What to do: "
-        "start the daemon or run `fullscript-pipeline refresh`; a span that is lost is named, then swept (clinic_sweep)."
+        "start the daemon or run `fullscript-pipeline refresh`; a lost span is named, then swept (clinic_sweep)."
     ),
 )
 def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.checks import every_clinic_is_current
+from fullscript_pipeline.orchestration.drift_checks import DRIFT_CHECKS
 from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.health_checks import HEALTH_CHECKS
 from fullscript_pipeline.orchestration.jobs import catalog_daily, clinic_daily
@@ -80,8 +81,8 @@ def clinic_daily_schedule(
 
 health_checks = dg.define_asset_job(
     "health_checks",
-    selection=dg.AssetSelection.checks(every_clinic_is_current, *HEALTH_CHECKS, *EVENT_CHECKS),
-    description="Tokens, budget, quarantine, late clinics, events and webhooks. Looks only, asks no server.",
+    selection=dg.AssetSelection.checks(every_clinic_is_current, *HEALTH_CHECKS, *EVENT_CHECKS, *DRIFT_CHECKS),
+    description="Tokens, budget, quarantine, drift, late clinics, events and webhooks. Looks only, asks no server.",
 )
 
 health_checks_schedule = dg.ScheduleDefinition(

@@ -34,6 +34,13 @@ def told_in_a_sentence() -> Iterator[None]:
         raise dg.Failure(
             f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
         ) from None
+    except duckdb.IOException as error:
+        raise dg.Failure(
+            f"The warehouse cannot be written or read: {str(error).splitlines()[0].rstrip('. ')}. Free some space or "
+            "look at the disk, then pull again: what is landed is not asked again.",
+            metadata={"exit_code": 78},
+            allow_retries=False,
+        ) from None
 
 
 def cell_of(context: dg.AssetExecutionContext) -> tuple[str, date]:

@@ -5,12 +5,18 @@ region's catalog (`region_rows`), reading the warehouse (`comparing`).
 """
 
 from collections.abc import Iterable
-from typing import Any
 
+from fullscript_pipeline_tests.compare.content_rows import Rows, content_rows
+from fullscript_pipeline_tests.compare.library_rows import (
+    address_row,
+    delivery_row,
+    event_rows,
+    library_rows,
+    shelf_rows,
+    template_row,
+)
 from fullscript_pipeline_tests.compare.reading import Api, Record
 from fullscript_pipeline_tests.compare.values import day, instant, number, of, text, whole
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 def clinic_rows(api: Api, region: str, extras: Iterable[str] = ()) -> Rows:
@@ -28,17 +34,19 @@ def clinic_rows(api: Api, region: str, extras: Iterable[str] = ()) -> Rows:
         "patients": [_patient(row) for row in patients],
     }
     people = [row["id"] for row in patients]
-    rows |= _plans(api, people) | _orders(api) | _shelves(api) | _library(api, [row["id"] for row in practitioners])
+    rows |= (
+        _plans(api, people) | _orders(api) | shelf_rows(api) | library_rows(api, [row["id"] for row in practitioners])
+    )
     rows |= _labs(api) if region == "us" else {table: [] for table in LAB_TABLES}
-    rows["webhook_deliveries"] = [_delivery(row) for row in api.rows("/webhooks/deliveries")]
-    rows["events"] = _events(api)
+    rows["webhook_deliveries"] = [delivery_row(row) for row in api.rows("/webhooks/deliveries")]
+    rows["events"] = event_rows(api)
     if "addresses" in extras:
         rows["addresses"] = [
-            _address(one, row) for one in people for row in api.rows(f"/clinic/patients/{one}/addresses")
+            address_row(one, row) for one in people for row in api.rows(f"/clinic/patients/{one}/addresses")
         ]
     if "templates" in extras:
         rows["templates"] = [
-            _template(row["id"], one)
+            template_row(row["id"], one)
             for row in practitioners
             for one in api.rows(f"/clinic/practitioners/{row['id']}/templates")
         ]
@@ -95,20 +103,9 @@ def _plans(api: Api, patients: Iterable[str]) -> Rows:
     plans = [row for one in patients for row in api.rows(f"/clinic/patients/{one}/treatment_plans")]
     return {
         "treatment_plans": [_plan(row) for row in plans],
-        **_content(plans, "treatment_plan_id", "recommendations", "treatment_plan_resources", "lab_recommendations"),
-    }
-
-
-def _content(owners: list[Record], key: str, lines: str, documents: str, panels: str) -> Rows:
-    """The arrays of plans or protocols."""
-    return {
-        lines: [_line(key, row, *one) for row in owners for one in enumerate(row.get("recommendations") or [])],
-        documents: [
-            {key: row["id"], "position": place, **_resource(one)}
-            for row in owners
-            for place, one in enumerate(row.get("resources") or [])
-        ],
-        panels: [_panel(key, row, *one) for row in owners for one in enumerate(row.get("lab_recommendations") or [])],
+        **content_rows(
+            plans, "treatment_plan_id", "recommendations", "treatment_plan_resources", "lab_recommendations"
+        ),
     }
 
 
@@ -126,46 +123,6 @@ def _plan(row: Record) -> Record:
         "personal_message": text(row["personal_message"]),
         "source": text(row["source"]),
         "external_id": text(of(row, "metadata", "id")),
-    }
-
-
-def _line(key: str, owner: Record, place: int, row: Record) -> Record:
-    dosage = row.get("dosage") or {}
-    return {
-        key: owner["id"],
-        "position": place,
-        "variant_id": text(row["variant_id"]),
-        "units_to_purchase": whole(row["units_to_purchase"]),
-        "refill": row["refill"],
-        "take_with": text(row["take_with"]),
-        **{
-            f"dosage_{name}": text(dosage.get(name))
-            for name in ("amount", "frequency", "duration", "format", "additional_info")
-        },
-        "dosage_time_of_day": list(dosage.get("time_of_day") or []),
-    }
-
-
-def _panel(key: str, owner: Record, place: int, row: Record) -> Record:
-    return {
-        key: owner["id"],
-        "position": place,
-        "lab_recommendation_id": row["id"],
-        "name": text(row["name"]),
-        "requires_fasting": row["requires_fasting"],
-        "instructions": text(row["instructions"]),
-        "lab_test_ids": [test["id"] for test in row["tests"]],
-        "lab_test_names": [test["name"] for test in row["tests"]],
-    }
-
-
-def _resource(row: Record) -> Record:
-    return {
-        "resource_id": row["id"],
-        "name": text(row["name"]),
-        "resource_type": text(row["type"]),
-        "category": text(row["category"]),
-        "attachment_url": text(row["attachment_url"]),
     }
 
 
@@ -231,116 +188,3 @@ def _labs(api: Api) -> Rows:
         ],
         "lab_tests": [{"lab_test_id": test["id"], "name": test["name"]} for test in tests.values() if test],
     }
-
-
-def _shelves(api: Api) -> Rows:
-    categories = api.rows("/clinic/categories")
-    return {
-        "categories": [{"category_id": row["id"], "name": row["name"]} for row in categories],
-        "category_products": [
-            {"category_id": row["id"], "product_id": product["id"], "product_name": product["name"]}
-            for row in categories
-            for product in api.rows(f"/clinic/categories/{row['id']}/products")
-        ],
-        "clinic_brands": [
-            {"brand_id": row["id"], "brand_name": row["name"]}
-            for row in api.rows("/catalog/brands", clinic_permitted="true")
-        ],
-    }
-
-
-def _library(api: Api, practitioners: list[str]) -> Rows:
-    shown = {one: api.rows(f"/clinic/practitioners/{one}/protocols", ownership_type="all") for one in practitioners}
-    theirs = {row["id"]: row for found in shown.values() for row in found}
-    common = api.rows("/clinic/fullscript_protocols")
-    kept = {one: api.rows(f"/clinic/practitioners/{one}/resources") for one in practitioners}
-    documents = [("practitioner", row) for found in kept.values() for row in found]
-    documents += [("fullscript", row) for row in api.rows("/clinic/fullscript_resources")]
-    return {
-        "protocols": [_protocol("practitioner", row) for row in theirs.values()]
-        + [_protocol("fullscript", row) for row in common],
-        **_content(
-            [*theirs.values(), *common],
-            "protocol_id",
-            "protocol_recommendations",
-            "protocol_resources",
-            "protocol_lab_recommendations",
-        ),
-        "practitioner_protocols": [
-            {
-                "practitioner_id": one,
-                "protocol_id": row["id"],
-                "protocol_name": row["name"],
-                "ownership": "owned" if row["practitioner"]["id"] == one else "shared",
-            }
-            for one, found in shown.items()
-            for row in found
-        ],
-        "resources": [{"owner": owner, **_resource(row)} for owner, row in documents],
-        "practitioner_resources": [
-            {"practitioner_id": one, "resource_id": row["id"], "resource_name": row["name"]}
-            for one, found in kept.items()
-            for row in found
-        ],
-        "external_ids": [
-            {"entity_type": row["type"], "entity_id": row["data"]["id"], "external_id": row["id"]}
-            for row in api.rows("/clinic/metadata")
-        ],
-    }
-
-
-def _protocol(owner: str, row: Record) -> Record:
-    return {
-        "protocol_id": row["id"],
-        "owner": owner,
-        "name": text(row["name"]),
-        "state": text(row["current_state"]),
-        "practitioner_id": text(of(row, "practitioner", "id")),
-        "personal_message": text(row["personal_message"]),
-    }
-
-
-def _template(practitioner: str, row: Record) -> Record:
-    return {
-        "practitioner_id": practitioner,
-        "template_id": row["id"],
-        "name": text(row["name"]),
-        "state": text(row["current_state"]),
-        "author_practitioner_id": text(of(row, "practitioner", "id")),
-        "personal_message": text(row["personal_message"]),
-    }
-
-
-def _address(patient: str, row: Record) -> Record:
-    keys = ("first_name", "last_name", "address1", "address2", "city", "state", "zipcode", "country", "phone")
-    return {"patient_id": patient, "address_id": row["id"], **{key: text(row[key]) for key in keys}}
-
-
-def _delivery(row: Record) -> Record:
-    return {
-        "clinic_id": of(row, "event_payload", "event", "clinic_id"),
-        "delivery_id": row["id"],
-        "event_id": row["event_id"],
-        "event_type": of(row, "event_payload", "event", "type"),
-        "attempted_at": instant(row["attempted_at"]),
-        "successfully_delivered": row["successfully_delivered"],
-        "attempts": whole(row.get("attempts")),
-        "response_status": whole(row.get("response_status")),
-        "response_body": text(row.get("response_body")),
-    }
-
-
-def _events(api: Api) -> list[Record]:
-    feeds = ("patients", "treatment_plans", "orders", "products", "clinic_keys", "lab_orders")
-    return [
-        {
-            "event_id": row["id"],
-            "event_type": row["type"],
-            "created_at": instant(row["created_at"]),
-            "created_on": day(row["created_at"]),
-            # Events of the catalog name no clinic.
-            "clinic_id": row.get("clinic_id"),
-        }
-        for feed in feeds
-        for row in api.rows(f"/events/{feed}")
-    ]

@@ -13,8 +13,9 @@ from typing import Any
 
 from fullscript_pipeline.sandbox.quirks import quirk_names
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline_tests.compare.clinic_rows import Rows, clinic_rows
+from fullscript_pipeline_tests.compare.clinic_rows import clinic_rows
 from fullscript_pipeline_tests.compare.comparing import Compared, compare
+from fullscript_pipeline_tests.compare.content_rows import Rows
 from fullscript_pipeline_tests.compare.reading import Api
 from fullscript_pipeline_tests.compare.receiver import receiving
 from fullscript_pipeline_tests.compare.region_rows import region_rows

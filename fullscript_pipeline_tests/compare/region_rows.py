@@ -6,7 +6,7 @@ here: a clinic's own tables (`clinic_rows`).
 
 from collections.abc import Iterable, Sequence
 
-from fullscript_pipeline_tests.compare.clinic_rows import Rows
+from fullscript_pipeline_tests.compare.content_rows import Rows
 from fullscript_pipeline_tests.compare.reading import Api, Record
 from fullscript_pipeline_tests.compare.values import number, of, text
 

@@ -98,11 +98,15 @@ def pulled(warehouse: Warehouse, folder: Path, world: MovingList) -> Iterator[tu
 
 @dataclass
 class Drift:
-    """Inserts, deletes and changes rows at random between answers, a few times per walk."""
+    """Inserts, deletes and changes rows at random between answers, a few times per walk.
+
+    Only `deletes` rows go: more at once would be held back, and rightly.
+    """
 
     random: Random
     chance: float
     moves: int = 0
+    deletes: int = 3
 
     def __call__(self, world: MovingList) -> None:
         if self.random.random() >= self.chance:
@@ -112,7 +116,8 @@ class Drift:
         place = self.random.randrange(len(world.rows)) if world.rows else 0
         if what == "insert" or len(world.rows) < 4:
             world.add(place)
-        elif what == "delete":
+        elif what == "delete" and self.deletes:
+            self.deletes -= 1
             world.rows.pop(place)
         else:
             world.rows[place] = {**world.rows[place], "first_name": f"Changed{self.moves}"}

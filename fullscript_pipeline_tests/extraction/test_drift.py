@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.api import Differences
-from fullscript_pipeline.api.description import shapes
+from fullscript_pipeline.api.description import condense
+from fullscript_pipeline.api.description.shapes import FILE
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.extraction.mutated import KINDS, lost, mutated
@@ -21,8 +22,8 @@ def test_mutated_payloads_are_loaded_or_set_aside_and_told(tmp_path: Path) -> No
 
 
 def test_the_shapes_are_made_from_the_description() -> None:
-    made = json.loads(files("fullscript_pipeline.api.description").joinpath(shapes.FILE).read_text(encoding="utf-8"))
-    assert made == shapes.make(), "run `python -m fullscript_pipeline.api.description.shapes`"
+    made = json.loads(files("fullscript_pipeline.api.description").joinpath(FILE).read_text(encoding="utf-8"))
+    assert made == condense.make(), "run `python -m fullscript_pipeline.api.description.condense`"
 
 
 ORDER: dict[str, object] = {"id": "1", "order_number": "R", "completed_at": "2026-05-04T23:30:00Z", "patient_id": "a",

@@ -12,7 +12,6 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
-from fullscript_pipeline.warehouse import landing
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import DiskTrouble, FrameFile
 from fullscript_pipeline.warehouse.migrations import migrate
@@ -203,11 +202,11 @@ def test_a_full_disk_is_a_sentence_and_the_next_pull_goes_on(
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 real(descriptor)
 
-            monkeypatch.setattr(landing.os, "fsync", full)
+            monkeypatch.setattr(os, "fsync", full)
             with pytest.raises(DiskTrouble, match="No space left"):
                 puller.pull()
             assert puller.present() == {}
-        monkeypatch.setattr(landing.os, "fsync", real)
+        monkeypatch.setattr(os, "fsync", real)
         (unfinished,) = puller.landing.rglob("*.open")
         assert len(FrameFile(unfinished).requests()) == 3, "whole pages stay, halves are cut"
         assert puller.pull().reason is None

@@ -154,6 +154,36 @@ def test_what_is_broken_fails_with_its_fix(ready: Ready, break_it: Any, check: s
     assert exit_code(list(found.values())) == code
 
 
+def test_a_folder_that_is_not_ours_is_never_advised_to_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home, a shared folder, a folder of other things: taking rights off it would break something else."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "budget.xls").write_text("of somebody else")
+    shared.chmod(0o755)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(shared))
+    found = _found(load_settings())["files.modes"]
+    assert found.state == "fail"
+    assert "chmod" not in str(found.fix)
+    assert "FULLSCRIPT_DATA_DIR" in str(found.fix)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert "chmod" not in str(_found(load_settings())["files.modes"].fix)
+
+
+def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) -> None:
+    settings = ready[1]
+    with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
+        con.execute("CREATE TABLE ops.quarantine AS SELECT 'orders' AS table_name, NULL::TIMESTAMPTZ AS resolved_at")
+        con.execute("CREATE TABLE ops.drift AS SELECT 'patients' AS object")
+    found = _found(settings)
+    assert {found[one].state for one in ("warehouse.quarantine", "warehouse.drift")} == {"warn"}
+    assert "orders 1" in found["warehouse.quarantine"].what
+    assert "quarantine list" in str(found["warehouse.quarantine"].fix)
+    assert exit_code(list(found.values())) == 0
+
+
 def test_a_clinic_that_needs_a_connect_is_77(ready: Ready) -> None:
     sandbox, settings, clinic = ready
     sandbox.control.revoke(next(iter(sandbox.clinics)))

@@ -17,10 +17,10 @@ from fullscript_pipeline.orchestration import logs
 from fullscript_pipeline.orchestration.checks import every_clinic_is_current
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
-from fullscript_pipeline.orchestration.refreshing import request_for, run_config
+from fullscript_pipeline.orchestration.refreshing import requests_for, run_config
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.orchestration.runs import PID_TAG, Outcome, fail_orphans, run_job
-from fullscript_pipeline.refresh import Round, asked, look
+from fullscript_pipeline.refresh import Round, look
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
@@ -166,8 +166,8 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
         with open_session(connected.settings, connected.store, clinic) as session:
             found = look(session, connected.store)
             assert found is not None
-            assert request_for(found).job_name == "clinic_refresh"
-            asked(connected.store, session, found)
+            asked = list(requests_for(connected.store, clinic, found))
+            assert [request.job_name for request in asked] == ["clinic_refresh"]
             assert look(session, connected.store) is None, "a round that was asked for is not asked for again"
         assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(found)).failures == ()
         assert connected.store.pending_events(clinic.server, clinic.clinic_id) == []

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def _forks() -> ForkServerContext:
     return context
 
 
-def deaths_cost_a_page_a_worker(folder: Path, *, deaths: list[tuple[int, int]]) -> None:
+def deaths_cost_a_page_a_worker(folder: Path, *, deaths: Sequence[tuple[int, int]]) -> None:
     """`deaths`: (signal, after how many answers). Each time a fresh warehouse, a death, and a pull that completes."""
     started, slowest, again, stored = time.monotonic(), 0.0, 0, 0
     for number, (sign, after) in enumerate(deaths):

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -101,7 +102,8 @@ def load_snapshot(path: Path, generation: int, nth: int = 0) -> int:
         return counting.statements
 
 
-def _doomed(path: Path, nth: int) -> None:
+def _doomed(path: Path, nth: int, begun: Event) -> None:
+    begun.set()
     load_snapshot(path, 1, nth)
 
 
@@ -124,13 +126,15 @@ def kills_leave_it_whole(folder: Path, *, every: int, random_kills: int, seed: i
     assert was != wanted
     forks, rng, slowest, kills, committed = _forks(), Random(seed), 0.0, 0, 0
     plan = [(nth, 0.0) for nth in range(1, statements + 2, every)]
-    plan += [(0, rng.uniform(0, took * 1.5)) for _ in range(random_kills)]
+    plan += [(0, rng.uniform(0, took * 6)) for _ in range(random_kills)]
     for nth, delay in plan:
         path = Path(shutil.copy(before, folder / "killed.duckdb"))
-        doomed = forks.Process(target=_doomed, args=(path, nth))
+        begun = forks.Event()
+        doomed = forks.Process(target=_doomed, args=(path, nth, begun))
         doomed.start()
         if not nth:
-            doomed.join(0.05 + delay)
+            assert begun.wait(60)
+            doomed.join(delay)
             doomed.kill()
         doomed.join(60)
         kills += doomed.exitcode == -signal.SIGKILL

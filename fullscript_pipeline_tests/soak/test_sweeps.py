@@ -57,7 +57,7 @@ def test_twenty_days_of_changes_through_the_api(tmp_path: Path) -> None:
         ((counted,),) = cell.rows("SELECT sum(sweep_only_changes) FROM ops.pulls WHERE resource = 'treatment_plans'")
         cell.session.close()
     tell(
-        "promise 24",
+        "promise 24 (every plan)",
         acked=len(expected),
         stored=len(expected & stored),
         lost=len(expected - stored),

@@ -16,6 +16,7 @@ from fullscript_pipeline.state import Delivery
 from fullscript_pipeline.webhooks import keeper as keeper_module
 from fullscript_pipeline.webhooks import receiver as receiver_module
 from fullscript_pipeline.webhooks.protocol import ImpatientProtocol
+from fullscript_pipeline.webhooks.signature import is_genuine
 from fullscript_pipeline_tests.webhooks.running import SECRET, Receiver, head, receiving
 from fullscript_pipeline_tests.webhooks.test_signature import MALFORMED
 from fullscript_pipeline_tests.webhooks.vendor import CHALLENGE, KEY, payload, signed
@@ -181,7 +182,7 @@ def test_the_log_names_neither_path_nor_payload(receiver: Receiver) -> None:
 def test_an_answer_that_would_come_late_is_no_200(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time in the kernel's queue counts: the vendor's two seconds began when it sent."""
     waited: list[float] = []
-    looked, read = ImpatientProtocol._waited, receiver_module.is_genuine
+    looked, read = ImpatientProtocol._waited, is_genuine
 
     def noted(protocol: ImpatientProtocol) -> float:
         waited.append(looked(protocol))

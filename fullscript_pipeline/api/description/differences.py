@@ -6,8 +6,8 @@ description lists the words of. What does not belong here: what is done about a 
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from fullscript_pipeline.api.description.shapes import Shape, shape_at
@@ -20,7 +20,8 @@ _NAMES = {str: "text", int: "a number", float: "a number with decimals", bool: "
 # A key that looks like a value (an address, an id) is not told.
 _KEY = re.compile(r"[A-Za-z_$][\w.$-]{0,63}")
 _WORD = re.compile(r"[A-Za-z][\w .-]{0,39}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
+# Of an instant: what stands between date and time, and what follows the seconds.
+_TAIL = re.compile(r"T(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
 _MOST = 50
 
 
@@ -39,7 +40,7 @@ class Differences:
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
 
-    def see(self, endpoint: str, records: Sequence[Mapping[str, Any]]) -> None:
+    def see(self, endpoint: str, records: Sequence[dict[str, Any]]) -> None:
         """Records of an answer of this endpoint."""
         if records:
             shape = shape_at(endpoint)
@@ -61,21 +62,27 @@ class _Seen:
         self.is_whole = bool(path)
         self.pairs: set[tuple[str, type]] = set()
         self.words: dict[str, set[str]] = {key: set() for key in shape.words if key in _TOLD}
-        self.odd_times: set[str] = set()
+        self.tails: dict[str, set[str]] = {key: set() for key in shape.times}
         self.below: dict[str, _Seen] = {}
 
-    def see(self, records: Sequence[Mapping[str, Any]]) -> None:
-        for record in records:
-            self.pairs.update(zip(record, map(type, record.values()), strict=False))
+    def see(self, records: Sequence[dict[str, Any]]) -> None:
+        # Every record of every pull goes through here: where they all have the same keys, column by column, in C.
+        orders = set(map(tuple, records))
+        alike: dict[tuple[str, ...], Sequence[dict[str, Any]]] = dict.fromkeys(orders, records)
+        if len(orders) > 1:
+            alike = {keys: list(group) for keys, group in groupby(sorted(records, key=tuple), key=tuple)}
+        for keys, group in alike.items():
+            for key, column in zip(keys, zip(*map(dict.values, group), strict=True), strict=True):
+                self.pairs.update([(key, kind) for kind in set(map(type, column))])
         for key, words in self.words.items():
-            words.update(word for record in records if type(word := record.get(key)) is str)
-        for key in self.shape.times:
-            for record in records:
-                if (value := record.get(key)) and type(value) is str and not _TIME.fullmatch(value):
-                    self.odd_times.add(key)
+            words.update([word for record in records if type(word := record.get(key)) is str])
+        for key, tails in self.tails.items():
+            tails.update(
+                [value[10:11] + value[19:] for record in records if type(value := record.get(key)) is str and value]
+            )
         for key, shape in self.shape.nested.items():
             values = [value for record in records if (value := record.get(key))]
-            lists = chain.from_iterable(value for value in values if type(value) is list)
+            lists = chain.from_iterable([value for value in values if type(value) is list])
             parts = [one for one in chain(values, lists) if type(one) is dict]
             if parts:
                 self.below.setdefault(key, _Seen(shape, self.name, f"{self.path}{key}.")).see(parts)
@@ -91,7 +98,9 @@ class _Seen:
         for key, kind in self.pairs - self.shape.pairs:
             if key in self.shape.keys:
                 yield self._told("type", key, _NAMES.get(kind, kind.__name__))
-        yield from (self._told("type", key, "no ISO 8601 time with its offset") for key in self.odd_times)
+        for key, tails in self.tails.items():
+            if not all(_TAIL.fullmatch(tail) for tail in tails):
+                yield self._told("type", key, "no ISO 8601 time with its offset")
         for key, words in self.words.items():
             unknown = sorted(word for word in words if word and word.lower() not in self.shape.words[key])
             for word in unknown[:_MOST]:
