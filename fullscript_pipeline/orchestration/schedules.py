@@ -15,6 +15,7 @@ from fullscript_pipeline.orchestration.drift_checks import DRIFT_CHECKS
 from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.health_checks import HEALTH_CHECKS
 from fullscript_pipeline.orchestration.jobs import catalog_daily, clinic_daily
+from fullscript_pipeline.orchestration.listing_checks import LISTING_CHECKS
 from fullscript_pipeline.orchestration.partitions import REGIONS, clinic_cell, region_cell
 from fullscript_pipeline.orchestration.resources import FullscriptResource
 from fullscript_pipeline.settings import load_settings
@@ -81,7 +82,9 @@ def clinic_daily_schedule(
 
 health_checks = dg.define_asset_job(
     "health_checks",
-    selection=dg.AssetSelection.checks(every_clinic_is_current, *HEALTH_CHECKS, *EVENT_CHECKS, *DRIFT_CHECKS),
+    selection=dg.AssetSelection.checks(
+        every_clinic_is_current, *HEALTH_CHECKS, *EVENT_CHECKS, *DRIFT_CHECKS, *LISTING_CHECKS
+    ),
     description="Tokens, budget, quarantine, drift, late clinics, events and webhooks. Looks only, asks no server.",
 )
 

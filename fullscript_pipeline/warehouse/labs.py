@@ -14,8 +14,8 @@ LAB_ORDER_TESTS = Table(
     columns=(text("lab_test_id", "id", "lab_test_id"), text("name", "name", "display_name", "title")),
 )
 
-# The vendor's rule for naming a result (guide "Mapping tests and results"): the only test's name, else the order's, else
-# the result's id. Children are merged while their parents' records are in `incoming`.
+# The vendor's rule for naming a result (guide "Mapping tests and results"): the only test's name, else the order's,
+# else the result's id. Children are merged while their parents' records are in `incoming`.
 _RESULT_NAME = """coalesce((SELECT label FROM (SELECT id AS order_id, coalesce(
         CASE WHEN json_array_length(record, '$.tests') = 1 THEN coalesce(nullif(record->>'$.tests[0].name', ''),
             nullif(record->>'$.tests[0].display_name', ''), nullif(record->>'$.tests[0].title', '')) END,

@@ -221,7 +221,7 @@ def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(cell: Cell) 
     cell.pull_everything()
     assert cell.rows("SELECT count(*) FROM core.orders")[0][0] == before + happened["totals"]["orders"]
     cancelled = cell.rows(
-        "SELECT count(*) FROM history.treatment_plans WHERE state = 'cancelled' AND day(valid_from) = 24"
+        "SELECT count(*) FROM history.treatment_plans WHERE state = 'cancelled' AND day(known_at) = 24"
     )
     assert cancelled[0][0] == happened["totals"]["plans_cancelled"]
 

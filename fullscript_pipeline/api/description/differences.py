@@ -83,7 +83,9 @@ class _Seen:
         for key, shape in self.shape.nested.items():
             values = [value for record in records if (value := record.get(key))]
             lists = chain.from_iterable([value for value in values if type(value) is list])
-            parts = [one for one in chain(values, lists) if type(one) is dict]
+            parts = [*[value for value in values if type(value) is dict], *lists]
+            if set(map(type, parts)) - {dict}:
+                parts = [one for one in parts if type(one) is dict]
             if parts:
                 self.below.setdefault(key, _Seen(shape, self.name, f"{self.path}{key}.")).see(parts)
 
