@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,13 +63,15 @@ def fresh(connected: Connected, folder: Path) -> Iterator[tuple[Warehouse, State
         yield warehouse, store, store.clinic(key)
 
 
-def impatient(store: StateStore, one: Clinic) -> ClinicSession:
-    """A session that does not wait long before it asks again."""
-    session = open_session(load_settings(), store, one)
-    session._retry = RetryPolicy(attempts=8, unreadable_attempts=8, first_wait=0.01, first_wait_when_limited=0.01)
-    session._client.close()
-    session._client = HttpClient(connect_seconds=2, read_seconds=0.5)
-    return session
+@contextmanager
+def impatient(store: StateStore, one: Clinic) -> Iterator[ClinicSession]:
+    """A session that does not wait long before it asks again; its tokens are renewed as patiently as ever."""
+    with open_session(load_settings(), store, one) as patient:
+        session = copy(patient)
+        session._retry = RetryPolicy(attempts=8, unreadable_attempts=8, first_wait=0.01, first_wait_when_limited=0.01)
+        session._client = HttpClient(connect_seconds=2, read_seconds=0.5)
+        with session:
+            yield session
 
 
 def pull_all(warehouse: Warehouse, store: StateStore, one: Clinic) -> list[Report]:
