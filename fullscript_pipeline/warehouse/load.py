@@ -108,7 +108,9 @@ def _sparingly(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        # After an error the transaction takes no more statements; what is raised has to be that error, not this.
+        with suppress(duckdb.TransactionException):
+            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:

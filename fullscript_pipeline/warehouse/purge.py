@@ -35,6 +35,7 @@ _REFERRING = {
     "core.external_ids": "entity_id",
     "core.webhook_deliveries": "delivery_id",
     "ops.detail_reads": "object_id",
+    "ops.held_removals": "record_key",
     "ops.quarantine": "record_key",
 }
 _RECORDS = ("extra", "record")

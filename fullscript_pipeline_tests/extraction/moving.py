@@ -100,11 +100,13 @@ def pulled(warehouse: Warehouse, folder: Path, world: MovingList) -> Iterator[tu
 class Drift:
     """Inserts, deletes and changes rows at random between answers, a few times per walk.
 
-    Only `deletes` rows go: more at once would be held back, and rightly.
+    Only `deletes` rows go: more at once would be held back, and rightly. Beyond `most` rows none is added: a list of
+    one-row pages would grow faster than it is read.
     """
 
     random: Random
     chance: float
+    most: int = 1000
     moves: int = 0
     deletes: int = 3
 
@@ -114,7 +116,7 @@ class Drift:
         self.moves += 1
         what = self.random.choice(("insert", "delete", "change"))
         place = self.random.randrange(len(world.rows)) if world.rows else 0
-        if what == "insert" or len(world.rows) < 4:
+        if len(world.rows) < self.most and (what == "insert" or len(world.rows) < 4):
             world.add(place)
         elif what == "delete" and self.deletes:
             self.deletes -= 1

@@ -52,7 +52,7 @@ REGION_KEYS = [
     "marts/catalog_changes",
     "reports/catalog_digest",
 ]
-GROUPS = {"catalog", "clinical", "commerce", "labs", "library", "events", "adherence", "reports", "operations"}
+GROUPS = {"catalog", "clinical", "commerce", "labs", "events", "adherence", "reports", "operations"}
 
 
 @pytest.fixture(scope="module")

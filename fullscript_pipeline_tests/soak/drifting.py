@@ -60,7 +60,7 @@ def _histories(warehouse: Warehouse, folder: Path, size: int, number: int, rando
                 world.add(random.randrange(len(world.rows) + 1))
             # By and by: a list that shrinks by half at once would be held back, and rightly.
             del world.rows[max(wanted, int(len(world.rows) * 0.95)) :]
-            drift = Drift(random, random.choice((0.1, 0.3, 0.6)))
+            drift = Drift(random, random.choice((0.1, 0.3, 0.6)), most=_ROWS[size])
             world.move = drift
             found.uneven += puller.pull().reason is not None
             world.move = lambda _: None

@@ -54,7 +54,7 @@ _TABLES = (
     specs=[
         specs.core(
             table,
-            "library",
+            "clinical",
             what,
             endpoint,
             "patients:read" if table == "addresses" else "clinic:read",
