@@ -106,8 +106,12 @@ def browser(profile: Path, width: int = 1280, height: int = 800) -> Iterator[Bro
                 finally:
                     http.delete(f"/session/{made['sessionId']}")
         finally:
+            # It may wait for its browser for ever; then both are ended.
             driver.terminate()
-            driver.wait(10)
+            try:
+                driver.wait(10)
+            except subprocess.TimeoutExpired:
+                driver.kill()
 
 
 def _port(driver: "subprocess.Popen[str]") -> int:

@@ -8,13 +8,15 @@ import dagster as dg
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, commerce
+from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.steps import any_target, told_in_a_sentence
 from fullscript_pipeline.refresh import Refreshed, apply, full_sweep, handled, sweep_wanted, swept
 
+# Checks of what events say are of the installation, not of one clinic's day; the hourly job runs them.
 clinic_daily = dg.define_asset_job(
     "clinic_daily",
-    selection=dg.AssetSelection.assets(*CLINIC_ASSETS),
+    selection=dg.AssetSelection.assets(*CLINIC_ASSETS) - dg.AssetSelection.checks(*EVENT_CHECKS),
     description="Everything of one clinic for the present day: pull, adherence, pages.",
 )
 
