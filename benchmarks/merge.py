@@ -15,7 +15,7 @@ from ingest_server import orders
 
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import Envelope, Line, keyed_line, parse_line
+from fullscript_pipeline.warehouse.landing import Line, make_line, parse_line
 from fullscript_pipeline.warehouse.load import Context, load
 from fullscript_pipeline.warehouse.migrations import migrate
 
@@ -40,12 +40,8 @@ def fill(warehouse: Warehouse, stored: int) -> None:
 
 def changed(number: int, stored: int) -> list[Line]:
     """Spread over the whole table."""
-    envelope = Envelope("c1", "us", "orders", "2026-11-01T00:00:00+00:00", "r")
     step = stored // number
-    return [
-        parse_line(keyed_line(envelope, {**one, "id": f"o{place * step}"})[1])
-        for place, one in enumerate(orders(number))
-    ]
+    return [parse_line(make_line({**one, "id": f"o{place * step}"})) for place, one in enumerate(orders(number))]
 
 
 def main(stored: int = 5_000_000, number: int = 10_000) -> None:

@@ -180,20 +180,20 @@ def shared(line: Line) -> Line:
     record = orjson.loads(line.record)
     record.pop("custom_dosage", None)
     text = canonical(record)
-    return replace(line, record=text, hash=content_hash(text), parent_id=None)
+    return line._replace(record=text, hash=content_hash(text), parent_id=None)
 
 
 def _whole(lines: Iterator[Line]) -> Iterator[Line]:
     """Product rows that hold their variants; a thin row would look as if the product had lost them."""
     for line in lines:
         if b'"variants"' in line.record:
-            yield replace(shared(line), parent_id=None)
+            yield shared(line)._replace(parent_id=None)
 
 
 def _membership(line: Line) -> Line:
     """That a product is in a category, apart from what the product is like."""
     text = canonical({"id": line.id, "name": orjson.loads(line.record).get("name")})
-    return replace(line, record=text, hash=content_hash(text))
+    return line._replace(record=text, hash=content_hash(text))
 
 
 def _refused(pull: Pull, refusal: Exception | None) -> Report:

@@ -1,7 +1,6 @@
 """The clinic itself, its people and its patients. What does not belong here: what is asked per patient (`plans`)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import orjson
 
@@ -59,7 +58,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
 
     def lines() -> Iterator[Line]:
         yield from map(ties.completed, whole())
-        yield from (replace(line, hash=stored[line.id]) for line in _listed(pull) if line.id in stored)
+        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in stored)
 
     absence_counts = listing.complete and _same_lister(target, session, "patients")
     return pull.commit(

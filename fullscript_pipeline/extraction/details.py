@@ -5,7 +5,7 @@ one of the day's rolling share. What does not belong here: which endpoint has de
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 import duckdb
@@ -82,12 +82,12 @@ def with_details(
     def lines() -> Iterator[Line]:
         for line in listed():
             if line.id in stored and line.id in thin and line.id not in read:
-                yield replace(line, hash=stored[line.id])
+                yield line._replace(hash=stored[line.id])
             elif line.id not in read:
                 yield line
         # A detail belongs where its row was listed.
         parents = {one: line.parent_id for one, line in thin.items()}
-        yield from (replace(line, parent_id=parents.get(line.id)) for line in pull.file.lines(detail.endpoint))
+        yield from (line._replace(parent_id=parents.get(line.id)) for line in pull.file.lines(detail.endpoint))
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         note_reads(

@@ -5,7 +5,7 @@ dose change. Orders, patients and labs are listed anyway. What does not belong h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -185,7 +185,7 @@ def _newest(
         if resource := (resources or {}).get(line.id):
             extra["resource_id"] = resource
         text = canonical({**orjson.loads(line.record), **extra})
-        yield replace(line, record=text, hash=content_hash(text), parent_id=None)
+        yield line._replace(record=text, hash=content_hash(text), parent_id=None)
 
 
 def _of_product(event: LedgerEvent) -> bool:

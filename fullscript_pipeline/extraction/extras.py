@@ -4,7 +4,6 @@ What does not belong here: everything that a pull reads without being asked (`li
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 
 import orjson
 
@@ -130,7 +129,7 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
         for request, found in sorted(pull.file.records(), key=lambda frame: frame[0].page):
             if request.endpoint == "search_products":
                 query = request.key.partition("?query=")[2]
-                yield from (replace(line, parent_id=query) for line in found)
+                yield from (line._replace(parent_id=query) for line in found)
 
     return pull.commit(Load(PRODUCT_SEARCHES, lambda: _placed(lines()), in_ids("query", walked)))
 
@@ -162,7 +161,7 @@ def _walked(pull: Pull, session: ClinicSession, endpoint: str, parameter: str, i
 
 def _identified(line: Line) -> Line:
     """An address without an id goes by its content."""
-    return replace(line, id=line.hash) if line.id.startswith(NO_ID) else line
+    return line._replace(id=line.hash) if line.id.startswith(NO_ID) else line
 
 
 def _placed(lines: Iterator[Line]) -> Iterator[Line]:

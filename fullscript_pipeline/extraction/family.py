@@ -6,7 +6,7 @@ listing patients (`clinic`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -34,7 +34,7 @@ class Ties:
         if guardian is not None and record.get("guardian_patient_id") in (None, ""):
             record["guardian_patient_id"] = guardian
         text = canonical(record)
-        return replace(line, record=text, hash=content_hash(text))
+        return line._replace(record=text, hash=content_hash(text))
 
 
 def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Line]], everybody: int) -> Ties:

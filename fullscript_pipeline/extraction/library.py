@@ -4,7 +4,7 @@ What does not belong here: plans that were sent to somebody (`plans`), what is r
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -199,7 +199,7 @@ def parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
 def rewritten(line: Line, record: dict[str, Any]) -> Line:
     """The line with another record; its id goes along."""
     text = canonical({"id": line.id, **record})
-    return replace(line, record=text, hash=content_hash(text))
+    return line._replace(record=text, hash=content_hash(text))
 
 
 def _protocol_membership(line: Line) -> Line:
@@ -217,7 +217,7 @@ def _of_entity(line: Line) -> Line:
     data = record.get("data")
     entity = data.get("id") if isinstance(data, dict) else None
     entity_id = str(entity) if entity not in (None, "") else NO_ID + line.hash
-    return replace(line, id=entity_id, parent_id=str(record.get("type") or ""))
+    return line._replace(id=entity_id, parent_id=str(record.get("type") or ""))
 
 
 def _delivery(line: Line, record: dict[str, Any]) -> Line:
@@ -225,7 +225,7 @@ def _delivery(line: Line, record: dict[str, Any]) -> Line:
     if not line.id.startswith(NO_ID):
         return line
     event = _event_of(record)
-    return replace(line, id=f"{record.get('event_id') or event.get('id')}/{record.get('attempted_at')}")
+    return line._replace(id=f"{record.get('event_id') or event.get('id')}/{record.get('attempted_at')}")
 
 
 def _clinic_of(record: dict[str, Any]) -> str | None:

@@ -88,8 +88,8 @@ class Pull:
         if one.unexpected_wrapper:
             self._drift.add((endpoint, "wrapper", "not the expected one"))
         self._differences.see(endpoint, [one.record])
-        envelope = self._envelope(session, endpoint, one.fetched_at, one.request_id, None)
-        self.file.append(Request(endpoint, key, records=1), [make_line(envelope, one.record)])
+        envelope = self._envelope(session, one.fetched_at, one.request_id)
+        self.file.append(Request(endpoint, key, records=1, envelope=envelope), [make_line(one.record)])
         return True
 
     def lines(self, endpoint: str) -> Callable[[], Iterator[Line]]:
@@ -175,8 +175,7 @@ class Pull:
         if page.unexpected_wrapper:
             self._drift.add((ask.endpoint, "wrapper", page.wrapper_key))
         self._differences.see(ask.endpoint, page.records)
-        envelope = self._envelope(ask.session, ask.endpoint, page.fetched_at, page.request_id, ask.parent)
-        lines = [keyed_line(envelope, record) for record in page.records]
+        lines = [keyed_line(record) for record in page.records]
         request = Request(
             ask.endpoint,
             ask.key,
@@ -186,6 +185,7 @@ class Pull:
             page.total_count,
             total_pages=page.total_pages,
             walk=walk,
+            envelope=self._envelope(ask.session, page.fetched_at, page.request_id, ask.parent),
         )
         self.file.append(request, [line for _, line in lines])
         return request, [record_id for record_id, _ in lines]
@@ -200,17 +200,10 @@ class Pull:
         return sum(session.retries - before for session, (_, before) in self._before.items())
 
     def _envelope(
-        self,
-        session: ClinicSession,
-        endpoint: str,
-        fetched_at: datetime,
-        request_id: str | None,
-        parent: str | None,
+        self, session: ClinicSession, fetched_at: datetime, request_id: str | None, parent: str | None = None
     ) -> Envelope:
         clinic = session.clinic
-        return Envelope(
-            clinic.clinic_id, clinic.region, endpoint, fetched_at.astimezone(UTC).isoformat(), request_id, parent
-        )
+        return Envelope(clinic.clinic_id, clinic.region, fetched_at.astimezone(UTC).isoformat(), request_id, parent)
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
         """The observation never lies before the last one: a slower pull must not reach behind a newer one."""

@@ -5,7 +5,6 @@ belongs to the region, by the region's loader.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import duckdb
@@ -51,7 +50,7 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
         ),
         Load(
             VARIANTS,
-            lambda: (replace(line, parent_id=None) for line in alone()),
+            lambda: (line._replace(parent_id=None) for line in alone()),
             after=lambda con: _note(con, pull, outcomes),
         ),
     )

@@ -1,9 +1,8 @@
 """Landing: every page as received, one encrypted or compressed frame each, appended and synced before it is used.
 
 The frames are the resume checkpoint and the source that core can be rebuilt from without an API call. A file holds one
-pull of one resource; its first line of each frame tells the request, every other line is one record with its envelope:
-`{"clinic_id", "region", "endpoint", "fetched_at", "request_id", "parent_id", "id", "hash", "record"}`, record last.
-What does not belong here: DuckDB, typing.
+pull of one resource. The first line of a frame is `{"frame": ...}`, the request and where its answer came from; every
+other line is one record: `{"hash", "id", "record"}`, in this order. What does not belong here: DuckDB, typing.
 
 On disk a frame is `FSL1`, flags (1 byte: 1 = encrypted), length (4 bytes), payload. The payload is zstd, sealed with
 AES-256-GCM when there is a key (nonce first, the header as associated data). A torn last frame is cut off on reopening.
@@ -15,10 +14,10 @@ import json
 import os
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import zstandard
@@ -39,9 +38,13 @@ AS_RECEIVED = "as_received"
 _MAGIC = b"FSL1"
 _HEADER = struct.Struct(">4sBI")
 _ENCRYPTED = 1
+_HASH = b'{"hash":"'
+_ID = b'","id":"'
 _RECORD = b',"record":'
+_HASH_LENGTH = 32
 _LEVEL = 3
 _SECRETS = tuple(f'"{key}"'.encode() for key in SECRET_KEYS)
+_SECRETS_END = b'_url"'  # all of them: one look instead of four at a record that has none
 
 
 class DiskTrouble(PipelineError):
@@ -50,14 +53,24 @@ class DiskTrouble(PipelineError):
     exit_code = 78
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One record as landed. `record` is its JSON text; `parent_id` the object it was listed under, else None."""
 
     id: str
     parent_id: str | None
     hash: str
     record: bytes
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Where an answer came from; `parent_id`: the object that its records were listed under."""
+
+    clinic_id: str
+    region: str
+    fetched_at: str
+    request_id: str | None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,18 +90,11 @@ class Request:
     found: bool = True
     total_pages: int | None = None
     walk: int = 1
+    envelope: Envelope | None = None
 
-
-@dataclass(frozen=True)
-class Envelope:
-    """Where a page came from."""
-
-    clinic_id: str
-    region: str
-    endpoint: str
-    fetched_at: str
-    request_id: str | None
-    parent_id: str | None = None
+    @property
+    def parent_id(self) -> str | None:
+        return self.envelope.parent_id if self.envelope else None
 
 
 def without_secrets(value: Any) -> Any:
@@ -122,7 +128,7 @@ class FrameFile:
 
     def append(self, request: Request, lines: Sequence[bytes]) -> None:
         """Writes one frame and syncs it: afterwards the page survives a crash. Raises DiskTrouble; leaves no part."""
-        head = orjson.dumps({"frame": request.__dict__})
+        head = orjson.dumps({"frame": request})
         # A compressor of its own: several threads land at the same time.
         payload = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"\n".join((head, *lines)))
         size = len(payload) + (28 if self._cipher else 0)
@@ -170,14 +176,14 @@ class FrameFile:
                     return
                 text = zstandard.ZstdDecompressor().decompress(self._opened(payload, flags, header))
                 head, *lines = text.split(b"\n")
-                request = Request(**orjson.loads(head)["frame"])
+                request = _parse_request(head)
                 if request.walk >= self._first_walks.get((request.endpoint, request.key), 1):
                     yield request, lines
 
     def records(self) -> Iterator[tuple[Request, Iterator[Line]]]:
         """Every frame with its records."""
         for request, lines in self.frames():
-            yield request, map(parse_line, lines)
+            yield request, _parse_lines(lines, request.parent_id)
 
     def requests(self) -> list[Request]:
         return [request for request, _ in self.frames()]
@@ -186,7 +192,7 @@ class FrameFile:
         """Every record, optionally of one endpoint only, in the order received."""
         for request, lines in self.frames():
             if endpoint is None or request.endpoint == endpoint:
-                yield from map(parse_line, lines)
+                yield from _parse_lines(lines, request.parent_id)
 
     def cut_torn_end(self) -> None:
         """Drops a frame that a crash left unfinished, so that the next append starts at a clean edge."""
@@ -222,36 +228,55 @@ class FrameFile:
             ) from None
 
 
-def make_line(envelope: Envelope, record: Mapping[str, Any]) -> bytes:
+def make_line(record: Mapping[str, Any]) -> bytes:
     """A line of a frame; see `keyed_line`."""
-    return keyed_line(envelope, record)[1]
+    return keyed_line(record)[1]
 
 
-def keyed_line(envelope: Envelope, record: Mapping[str, Any]) -> tuple[str, bytes]:
+def keyed_line(record: Mapping[str, Any]) -> tuple[str, bytes]:
     """(id, line of a frame). A record without an id, or with text that is no Unicode, is landed so that the load can
     tell (`NO_ID`, `UNREADABLE`): it goes to quarantine there, and nothing is lost here."""
     try:
         text = canonical(record)
-        if any(key in text for key in _SECRETS):
+        if _SECRETS_END in text and any(key in text for key in _SECRETS):
             text = canonical(without_secrets(record))
-        record_id = str(record["id"]) if record.get("id") not in (None, "") else NO_ID + content_hash(text)
+        digest = content_hash(text)
+        own = record.get("id")
+        record_id = NO_ID + digest if own is None or own == "" else str(own)
+        id_text = orjson.dumps(record_id)
     except TypeError:
         text = orjson.dumps({AS_RECEIVED: json.dumps(without_secrets(record), sort_keys=True)})
+        digest = content_hash(text)
         # With its own id, where that can be read: the object is there and must not be taken for gone.
         own = str(record.get("id") or "")
-        record_id = own if own and own.isprintable() else UNREADABLE + content_hash(text)
-    return record_id, line_of(envelope, record_id, text)
+        record_id = own if own and own.isprintable() else UNREADABLE + digest
+        id_text = orjson.dumps(record_id)
+    return record_id, b'{"hash":"%b","id":%b,"record":%b}' % (digest.encode(), id_text, text)
 
 
-def line_of(envelope: Envelope, record_id: str, text: bytes) -> bytes:
-    head = orjson.dumps({**envelope.__dict__, "id": record_id, "hash": content_hash(text)})
-    return head[:-1] + _RECORD + text + b"}"
+def parse_line(line: bytes, parent_id: str | None = None) -> Line:
+    """The record of a line, listed under `parent_id`."""
+    return next(_parse_lines([line], parent_id))
 
 
-def parse_line(line: bytes) -> Line:
-    cut = line.index(_RECORD)
-    head = orjson.loads(line[:cut] + b"}")
-    return Line(head["id"], head["parent_id"], head["hash"], line[cut + len(_RECORD) : -1])
+def _parse_lines(lines: Iterable[bytes], parent_id: str | None) -> Iterator[Line]:
+    """Every record of every pull goes through here several times: an id that needs no unescaping is cut out."""
+    ends, begins = len(_HASH) + _HASH_LENGTH, len(_HASH) + _HASH_LENGTH + len(_ID)
+    for line in lines:
+        cut = line.index(_RECORD)
+        record = line[cut + len(_RECORD) : -1]
+        if line.startswith(_HASH) and b"\\" not in line[begins:cut]:
+            yield Line(line[begins : cut - 1].decode(), parent_id, line[len(_HASH) : ends].decode(), record)
+        else:
+            # Also lines of before 2026-11-26, which had their envelope each.
+            head = orjson.loads(line[:cut] + b"}")
+            yield Line(head["id"], head.get("parent_id", parent_id), head["hash"], record)
+
+
+def _parse_request(head: bytes) -> Request:
+    fields = orjson.loads(head)["frame"]
+    envelope = fields.pop("envelope", None)
+    return Request(**fields, envelope=Envelope(**envelope) if envelope else None)
 
 
 def _derived(encryption_key: str) -> bytes:

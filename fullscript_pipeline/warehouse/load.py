@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import compress, islice
 
 import duckdb
 import pyarrow as pa
@@ -138,26 +138,18 @@ def _stage_keys(con: duckdb.DuckDBPyConnection, table: Table, lines: Lines) -> N
 
 
 def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
-    numbered = enumerate(lines())
-    while chunk := list(islice(numbered, BATCH)):
-        yield pa.record_batch(
-            [
-                pa.array([line.parent_id for _, line in chunk], pa.string()),
-                pa.array([line.id for _, line in chunk], pa.string()),
-                pa.array([line.hash for _, line in chunk], pa.string()),
-                pa.array([ordinal for ordinal, _ in chunk], pa.int64()),
-            ],
-            schema=_KEYS,
-        )
+    ordinal, arriving = 0, lines()
+    while chunk := list(islice(arriving, BATCH)):
+        ids, parents, digests, _ = zip(*chunk, strict=True)
+        columns = [pa.array(column, pa.string()) for column in (parents, ids, digests)]
+        places = pa.array(range(ordinal, ordinal + len(chunk)), pa.int64())
+        yield pa.record_batch([*columns, places], schema=_KEYS)
+        ordinal += len(chunk)
 
 
 def _batches(lines: Lines, wanted: bytearray) -> Iterator[pa.RecordBatch]:
-    changed = (line for ordinal, line in enumerate(lines()) if wanted[ordinal])
+    changed = compress(lines(), wanted)
     while chunk := list(islice(changed, BATCH)):
-        columns = (
-            [line.parent_id for line in chunk],
-            [line.id for line in chunk],
-            [line.hash for line in chunk],
-            [line.record for line in chunk],
-        )
-        yield pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=_INCOMING)
+        ids, parents, digests, records = zip(*chunk, strict=True)
+        columns = [pa.array(column, pa.string()) for column in (parents, ids, digests, records)]
+        yield pa.record_batch(columns, schema=_INCOMING)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import Envelope, Line, make_line, parse_line
+from fullscript_pipeline.warehouse.landing import Line, make_line, parse_line
 from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
 
@@ -15,8 +15,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 def lines_of(records: list[Record], parent: str | None = None) -> Callable[[], Iterator[Line]]:
     """Records as they come back from landing."""
-    envelope = Envelope("c1", "us", "test", START.isoformat(), "req", parent)
-    landed = [parse_line(make_line(envelope, record)) for record in records]
+    landed = [parse_line(make_line(record), parent) for record in records]
     return lambda: iter(landed)
 
 
