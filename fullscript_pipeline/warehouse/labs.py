@@ -15,11 +15,10 @@ LAB_ORDER_TESTS = Table(
 )
 
 # The vendor's rule for naming a result (guide "Mapping tests and results"): the only test's name, else the order's,
-# else the result's id. Children are merged while their parents' records are in `incoming`.
+# else the result's id. Children are staged while their parents are in `incoming` (`merge.stage`).
 _RESULT_NAME = """coalesce((SELECT label FROM (SELECT id AS order_id, coalesce(
-        CASE WHEN json_array_length(record, '$.tests') = 1 THEN coalesce(nullif(record->>'$.tests[0].name', ''),
-            nullif(record->>'$.tests[0].display_name', ''), nullif(record->>'$.tests[0].title', '')) END,
-        nullif(record->>'$.name', ''), nullif(record->>'$.display_name', ''), nullif(record->>'$.title', '')) AS label
+        CASE WHEN len(rows_tests) = 1 THEN coalesce(nullif(rows_tests[1]->>'$.name', ''),
+            nullif(rows_tests[1]->>'$.display_name', ''), nullif(rows_tests[1]->>'$.title', '')) END, v_name) AS label
     FROM incoming) WHERE order_id = parent_id), nullif(r.id, ''))"""
 
 LAB_ORDER_RESULTS = Table(

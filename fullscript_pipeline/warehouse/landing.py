@@ -42,7 +42,7 @@ _HASH = b'{"hash":"'
 _ID = b'","id":"'
 _RECORD = b',"record":'
 _HASH_LENGTH = 32
-_LEVEL = 3
+_LEVEL = 1  # smaller and twice as fast as 3 on pages of records
 _SECRETS = tuple(f'"{key}"'.encode() for key in SECRET_KEYS)
 _SECRETS_END = b'_url"'  # all of them: one look instead of four at a record that has none
 

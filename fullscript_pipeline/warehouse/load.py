@@ -88,7 +88,7 @@ def _load(
     wanted, differ, added = merge.compare(con, table)
     quarantined = 0
     if differ:
-        _stage(con, "incoming", _INCOMING, _batches(lines, wanted))
+        _stage(con, table, _batches(lines, wanted))
         quarantined = merge.batch(con, table)
         dating.date_versions(con, table)
     brake.forget_returned(con, table)
@@ -113,13 +113,13 @@ def _sparingly(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
-def _stage(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    """A temp table of what the batches hold, one batch in memory at a time.
+def _stage(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
+    """The temp table `incoming` of what the batches hold, one batch in memory at a time.
 
     All of it, then one merge: a merge per batch in one transaction took twice the memory.
     """
-    con.register("arriving", pa.RecordBatchReader.from_batches(schema, batches))
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")
+    con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches))
+    merge.stage(con, table, "arriving")
     con.unregister("arriving")
 
 

@@ -1,7 +1,8 @@
 """The SQL of a merge: DELETE + INSERT for current tables, close + open of versions for tables with history.
 
-Works on the temp table `incoming` (parent_id, id, hash, record), where every row is known to differ from what is
-stored. What does not belong here: reading landing files, deciding what is complete (`load.py`).
+Works on the temp table `incoming`, where every row is known to differ from what is stored: records as they are typed,
+once, on their way in (`stage`). What does not belong here: reading landing files, deciding what is complete
+(`load.py`).
 """
 
 from collections.abc import Iterable
@@ -75,6 +76,21 @@ def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> 
     return gone, held
 
 
+def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: str = "incoming") -> None:
+    """A temp table of what `source` (parent_id, id, hash, record) holds, typed: parent_id, id, hash, `v_<column>`,
+    `rows_<array>` for the children, `reason` where a column could not be typed, and then the `record`."""
+    values = dict(zip(table.key_columns, _key_values(table), strict=True))
+    values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
+    values |= {"extra": reading.left_over(table)}
+    typed = [f"{value} AS v_{name}" for name, value in values.items()]
+    arrays = [f"json_extract(record, '$.{child.array}[*]') AS rows_{child.array}" for child in table.children]
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * REPLACE (if(reason IS NULL, NULL, record) AS record) FROM ("
+        f"SELECT parent_id, id, hash, record, {', '.join((*typed, *arrays))}, {reading.untyped_reason(table)} AS reason "
+        f"FROM ({reading.records(table, source)}), ctx)"
+    )
+
+
 def batch(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     """Merges `incoming` into the table and its children. Returns how many records went to quarantine."""
     bad = quarantine.set_aside(con, table, "incoming")
@@ -132,14 +148,12 @@ def _merge(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_w
         _close(con, table, close_where)
     else:
         con.execute(f"DELETE FROM {table.stored_in} s USING ctx WHERE {_scope(table)} AND {close_where}")
-    values = dict(zip(table.key_columns, _key_values(table), strict=True))
-    values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
-    values |= {"extra": reading.left_over(table), "content_hash": "hash", "observed_at": "ctx.observed_at"}
+    names = dict.fromkeys([*table.key_columns, *(column.name for column in table.columns), "extra"])
+    values = {name: f"v_{name}" for name in names} | {"content_hash": "hash", "observed_at": "ctx.observed_at"}
     if table.history:
         values |= {"valid_from": "ctx.observed_at", "known_at": "ctx.observed_at"}
     con.execute(
-        f"INSERT INTO {table.stored_in} ({', '.join(values)}) SELECT {', '.join(values.values())} "
-        f"FROM ({reading.records(table, source)}), ctx"
+        f"INSERT INTO {table.stored_in} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {source}, ctx"
     )
 
 
@@ -152,12 +166,12 @@ def _key_values(table: Table) -> list[str]:
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     """Rows of an array: only lines that changed get a new version; lines that are gone get a closing one."""
     own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
-    con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE incoming_child AS
-        SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (
-            SELECT id AS parent_id, unnest(rows) AS one, generate_subscripts(rows, 1) - 1 AS position
-            FROM (SELECT id, json_extract(record, '$.{child.array}[*]') AS rows FROM incoming))"""
+    rows = f"rows_{child.array}"
+    lines = (
+        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM ("
+        f"SELECT id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM incoming))"
     )
+    stage(con, child.table, lines, into="incoming_child")
     bad = quarantine.set_aside(con, child.table, "incoming_child")
     quarantine.settle_lines(con, child.table, "incoming")
     below = f"s.{child.parent_column} IN (SELECT id FROM incoming)"

@@ -12,7 +12,6 @@ from datetime import datetime
 
 import duckdb
 
-from fullscript_pipeline.warehouse import reading
 from fullscript_pipeline.warehouse.tables import Table
 
 
@@ -41,10 +40,10 @@ def held(con: duckdb.DuckDBPyConnection) -> list[Held]:
 
 
 def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Moves what cannot be typed out of the temp table `source` to the temp table `bad`. Returns how many."""
+    """Moves what cannot be typed out of the temp table `source` (`merge.stage`) to `bad`. Returns how many."""
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT * FROM (SELECT parent_id, id, record, "
-        f"{reading.untyped_reason(table)} AS reason FROM ({reading.records(table, source)})) WHERE reason IS NOT NULL"
+        f"CREATE OR REPLACE TEMP TABLE bad AS SELECT parent_id, id, record, reason FROM {source} "
+        "WHERE reason IS NOT NULL"
     )
     (bad,) = con.execute("SELECT count(*) FROM bad").fetchone() or (0,)
     if not bad:
@@ -58,10 +57,7 @@ def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
         f"{_open(table)} AND q.record = bad.record)",
         [table.name],
     )
-    con.execute(
-        f"DELETE FROM {source} s USING bad WHERE s.id IS NOT DISTINCT FROM bad.id "
-        "AND s.parent_id IS NOT DISTINCT FROM bad.parent_id"
-    )
+    con.execute(f"DELETE FROM {source} WHERE reason IS NOT NULL")
     return int(bad)
 
 

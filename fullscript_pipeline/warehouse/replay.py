@@ -78,7 +78,7 @@ def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Hel
         "record": [one.record for one in rows],
     }
     con.register("arriving", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
-    con.execute("CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM arriving")
+    merge.stage(con, table, "arriving")
     con.execute("CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, hash FROM arriving")
     con.unregister("arriving")
     merge.lines(con, table)
