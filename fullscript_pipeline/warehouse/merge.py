@@ -101,9 +101,9 @@ def batch(con: duckdb.DuckDBPyConnection, table: Table) -> int:
 
 
 def lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Merges `incoming` into a table of lines whose parents stay as they are. Returns how many went to quarantine."""
-    bad = quarantine.set_aside(con, table, "incoming")
-    _merge(con, table, "incoming", close_where=_same_key(table, "incoming"))
+    """Merges `incoming_child` into its table; the parents stay as they are. Returns how many went to quarantine."""
+    bad = quarantine.set_aside(con, table, "incoming_child")
+    _merge(con, table, "incoming_child", close_where=_same_key(table, "incoming_child"))
     return bad
 
 

@@ -20,7 +20,7 @@ from fullscript_pipeline.warehouse.quarantine import Held
 from fullscript_pipeline.warehouse.tables import Table
 
 _TABLES = {table.name: table for table in ALL_TABLES}
-_LINES = frozenset(child.table.name for table in ALL_TABLES for child in table.children)
+_PARENTS = {child.table.name: table for table in ALL_TABLES for child in table.children}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Hel
         "record": [one.record for one in rows],
     }
     con.register("arriving", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
-    merge.stage(con, table, "arriving")
+    # A line may look its parent up among what is staged: nothing is, and it has to do without.
+    merge.stage(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
+    merge.stage(con, table, "arriving", into="incoming_child")
     con.execute("CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, hash FROM arriving")
     con.unregister("arriving")
     merge.lines(con, table)
@@ -87,7 +89,7 @@ def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Hel
 
 def _hash(table: Table, one: Held) -> str:
     """As the load makes it: of the landed text, or of the JSON of a line."""
-    if table.name in _LINES and one.parent_id is not None:
+    if table.name in _PARENTS and one.parent_id is not None:
         return hashlib.md5(one.record.encode(), usedforsecurity=False).hexdigest()
     return content_hash(one.record.encode())
 

@@ -10,6 +10,7 @@ import pytest
 from fullscript_pipeline.warehouse import load as loading
 from fullscript_pipeline.warehouse.commerce import ORDER_LINE_ITEMS, ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.replay import Replayed, replay
 from fullscript_pipeline.warehouse.tables import Kind, Table, text
@@ -109,6 +110,12 @@ def test_replay_loads_what_the_program_now_can_type(warehouse: Warehouse, monkey
     ]
     assert rows(warehouse, RESOLVED) == [("o1", "replayed"), ("o2/0", "replayed")]
     assert [reason for _, reason in rows(warehouse, OPEN)] == ["the record has no id"]
+
+
+def test_a_line_that_is_named_after_its_parent_is_replayed_without_it(warehouse: Warehouse) -> None:
+    put(warehouse, LAB_ORDERS, [{"id": "l1", "name": "Panel", "results": [{"id": "r1"}, "no object"]}])
+    assert rows(warehouse, "SELECT name FROM core.lab_order_results") == [("Panel",)]
+    assert again(warehouse) == [Replayed("lab_order_results", "c1", 0, 1)]
 
 
 def again(warehouse: Warehouse) -> list[Replayed]:
