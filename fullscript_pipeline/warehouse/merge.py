@@ -84,10 +84,10 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: st
     values |= {"extra": reading.left_over(table)}
     typed = [f"{value} AS v_{name}" for name, value in values.items()]
     arrays = [f"json_extract(record, '$.{child.array}[*]') AS rows_{child.array}" for child in table.children]
+    columns = ", ".join(["parent_id", "id", "hash", "record", *typed, *arrays])
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * REPLACE (if(reason IS NULL, NULL, record) AS record) FROM ("
-        f"SELECT parent_id, id, hash, record, {', '.join((*typed, *arrays))}, {reading.untyped_reason(table)} AS reason "
-        f"FROM ({reading.records(table, source)}), ctx)"
+        f"SELECT {columns}, {reading.untyped_reason(table)} AS reason FROM ({reading.records(table, source)}), ctx)"
     )
 
 
