@@ -151,16 +151,19 @@ def _key_values(table: Table) -> list[str]:
 
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     """Rows of an array: only lines that changed get a new version; lines that are gone get a closing one."""
+    parents = "incoming"
+    if child.absent_says_nothing:
+        parents = f"(SELECT id, record FROM incoming WHERE json_exists(record, '$.{child.array}'))"
     own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE incoming_child AS
         SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (
             SELECT id AS parent_id, unnest(rows) AS one, generate_subscripts(rows, 1) - 1 AS position
-            FROM (SELECT id, json_extract(record, '$.{child.array}[*]') AS rows FROM incoming))"""
+            FROM (SELECT id, json_extract(record, '$.{child.array}[*]') AS rows FROM {parents}))"""
     )
     bad = quarantine.set_aside(con, child.table, "incoming_child")
     quarantine.settle_lines(con, child.table, "incoming")
-    below = f"s.{child.parent_column} IN (SELECT id FROM incoming)"
+    below = f"s.{child.parent_column} IN (SELECT id FROM {parents})"
     same = _same_key(child.table, "incoming_child")
     if not child.table.history:
         _merge(con, child.table, "incoming_child", close_where=below)
