@@ -18,6 +18,7 @@ from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.clinic import is_thin
 from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.family import Ties
+from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.refresh.plan import Stored
@@ -64,7 +65,14 @@ class Reads:
         gone = self._read(endpoint, wanted)
         self._ids[family] += wanted
         lines = self.pull.lines(endpoint)
-        self._loads.append(Load(table, self._completed(lines) if family == "patients" else lines, gone=gone))
+        if family == "patients":
+            lines = self._completed(lines)
+        elif family == "labs":
+            lines = self._with_results
+        self._loads.append(Load(table, lines, gone=gone))
+
+    def _with_results(self) -> Iterator[Line]:
+        return map(with_results, self.pull.file.lines("lab_order"))
 
     def products(self, ids: Sequence[str]) -> None:
         """Products of the region; this practitioner's own dosage is left out of what all share."""
