@@ -90,6 +90,8 @@ def cast(text: str, kind: Kind) -> str:
                 f"WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
             )
         case Kind.DECIMAL:
+            # `10%` and `$19.99` are numbers too: one of a discount must not cost a patient's whole record.
+            exact = f"TRY_CAST(regexp_replace(trim({text}), '^[$]\\s*|\\s*%$', '') AS DECIMAL(38,10))"
             narrow = f"TRY_CAST({exact} AS DECIMAL(18,4))"
             return (
                 f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]{{1,13}}([.][0-9]{{1,4}})?') "

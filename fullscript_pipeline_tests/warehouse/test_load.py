@@ -132,6 +132,12 @@ def test_a_number_that_would_be_rounded_is_set_aside(warehouse: Warehouse, writt
     assert rows(warehouse, "SELECT reason FROM ops.quarantine") == [("quantity is not a whole number",)]
 
 
+@pytest.mark.parametrize("written", ["12.5", 12.5, "12.50%", "$12.5", " 12.5 %"])
+def test_a_discount_is_a_number_with_its_sign_too(warehouse: Warehouse, written: Any) -> None:
+    put(warehouse, PATIENTS, [{"id": "1", "discount": written}])
+    assert rows(warehouse, "SELECT discount::VARCHAR FROM core.patients") == [("12.5000",)]
+
+
 def test_what_no_column_holds_is_kept(warehouse: Warehouse) -> None:
     put(warehouse, ORDERS, [order(1, new_key={"a": 1})])
     assert rows(warehouse, "SELECT extra::VARCHAR FROM core.orders") == [('{"new_key":{"a":1}}',)]
