@@ -1,14 +1,22 @@
 """What counts as a whole product, and lists that keep objects inside others."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from fullscript_pipeline.extraction import plans, variants
 from fullscript_pipeline.extraction.catalog import all_categories
 from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import is_whole
+from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline_tests.api.helpers import CLINIC, session_at
+from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
 
 WHOLE: dict[str, Any] = {
     "id": "p",
@@ -67,3 +75,37 @@ def test_results_inside_tests_come_to_stand_beside_them() -> None:
     assert record == {"id": "1", "tests": [{"id": "t1"}, {"id": "t2"}, {"id": "t3"}], "results": [{"id": "r1"}]}
     usual = line({"id": "1", "tests": [{"id": "t1"}], "results": []})
     assert with_results(usual) is usual
+
+
+@pytest.mark.parametrize("said", [{}, {"variant_ids": ["v1", 2]}, {"variants": [{"id": "v1"}, {"id": 2}]}])
+def test_a_variant_is_kept_whatever_its_product_says_of_it(tmp_path: Path, said: dict[str, Any]) -> None:
+    """A product that says nothing of its variants brings none; one that names them is put together."""
+
+    def answer(seen: Seen) -> Reply:
+        match seen.path.split("/")[2:]:
+            case ["variants", one]:
+                product = {"id": "p1", "name": "C"}
+                return Reply(body={"variant": {"id": one, "sku": "s" + one, "units": 60, "product": product}})
+            case ["products", "p1"]:
+                return Reply(body={"product": {"id": "p1", "name": "C", **said}})
+            case ["treatment_plans", one]:
+                return Reply(body={"treatment_plan": {"id": one, "recommendations": [{"variant_id": "v1"}]}})
+        return Reply(status=404)
+
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    migrate(warehouse, [])
+    today = datetime.now(UTC).date()
+    target = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run", CLINIC)
+    with odd_server(answer) as server, session_at(server.url) as session:
+        plans.read_plans(target, session, [], ["t1"])
+        variants.pull_unknown_variants(target, session)
+        asked = [seen.path for seen in server.seen]
+        again = variants.pull_unknown_variants(target, session)
+        assert (again.requests, len(set(asked))) == (0, len(asked))
+    with warehouse.read() as con:
+        rows = con.execute(
+            "SELECT variant_id, product_id, sku, units::INT FROM core.variants ORDER BY 2, 1 DESC"
+        ).fetchall()
+        names = con.execute("SELECT product_id, name FROM core.products").fetchall()
+    assert rows == [("v1", "p1", "sv1", 60), *([("2", "p1", "s2", 60)] if said else [])]
+    assert names == [("p1", "C")]
