@@ -68,16 +68,21 @@ def read_list(endpoint: Endpoint, body: Any, asked: Asked) -> tuple[str, list[Re
     return arrays[0], _records(body[arrays[0]], asked), True
 
 
-def read_one(endpoint: Endpoint, body: Any, asked: Asked) -> tuple[Record, bool]:
-    """(record, unexpected wrapper?) of a detail answer: the expected key, `event_payload.event`, or a bare object."""
+def read_one(endpoint: Endpoint, body: Any, asked: Asked, object_id: str | None = None) -> tuple[Record, bool]:
+    """(record, unexpected wrapper?) of a detail answer: the expected key, `event_payload.event`, or a bare object.
+
+    `object_id`: whose detail was asked for; a record under the expected key need not repeat it.
+    """
     if isinstance(body, dict) and isinstance(body.get("event_payload"), dict):
-        record, _ = read_one(endpoint, body["event_payload"], asked)
+        record, _ = read_one(endpoint, body["event_payload"], asked, object_id)
         return record, True
     if not isinstance(body, dict):
         raise _not_understood(endpoint, asked, "is not an object")
     for key in endpoint.wrapper_keys:
         if _is_record(body.get(key)):
             return body[key], key != endpoint.wrapper_keys[0]
+        if object_id is not None and isinstance(body.get(key), dict) and body[key]:
+            return {**body[key], "id": object_id}, key != endpoint.wrapper_keys[0]
     if _is_record(body):
         return body, True
     objects = [value for key, value in body.items() if key != "meta" and _is_record(value)]
@@ -94,7 +99,9 @@ def read_meta(body: Any) -> Meta:
     current, pages = _number(meta.get("current_page")), _number(meta.get("total_pages"))
     following: bool | None = None
     if "next_page" in meta:
-        following = _number(meta["next_page"]) is not None
+        # A number; some servers write the next page's address instead.
+        value = meta["next_page"]
+        following = _number(value) is not None or (isinstance(value, str) and value.strip() not in {"", "null"})
     if current is not None and pages is not None:
         # A page too many costs one request, a page too few loses records: any sign of another page counts.
         following = bool(following) or current < pages

@@ -123,7 +123,7 @@ class ClinicSession:
         endpoint = endpoint_named(endpoint_name)
 
         def read(answer: Answer) -> One:
-            record, unexpected = read_one(endpoint, answer.json(), answer.asked())
+            record, unexpected = read_one(endpoint, answer.json(), answer.asked(), path.get("id"))
             return One(record, answer.request_id, clock.now(), unexpected)
 
         return self._get(endpoint, path, params, read)

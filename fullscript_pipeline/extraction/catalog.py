@@ -5,16 +5,20 @@ clinic's categories, then by id the products known from before that no category 
 what every clinic that could be asked answers 404 for; what was not seen is unknown, never removed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
+import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.brands import pull_brands
 from fullscript_pipeline.extraction.coverage import found
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.details import Detail, Rows, with_details
+from fullscript_pipeline.extraction.products import is_whole, shared, whole_products
+from fullscript_pipeline.extraction.pull import Listing, Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse.catalog import (
     ALLERGENS,
     BRANDS,
@@ -28,6 +32,9 @@ from fullscript_pipeline.warehouse.catalog import (
 )
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 from fullscript_pipeline.warehouse.tables import Table
+
+# Where a category may hold those below it.
+_INNER = ("sub_categories", "subcategories", "children", "categories")
 
 REFERENCE_LISTS: tuple[Table, ...] = (
     BRANDS,
@@ -81,23 +88,37 @@ def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report
     for session in sessions:
         try:
             listing = pull.walk(session, "products")
+            rows = _listed_products(pull, session)
         except (ScopeError, NotFound, NeedsConnect) as error:
             refusal = error
             continue
-        return pull.commit(
-            Load(
-                PRODUCTS,
-                lambda: _whole(pull.file.lines("products")),
-                "true" if listing.complete else None,
-                after=found(target.region, target.day, "listing", _all_of(session, listing.ids)),
-            ),
-            total_count=listing.total_count,
-        )
+        return _commit_full_list(pull, session, listing, rows)
     return _refused(pull, refusal)
 
 
-def _all_of(session: ClinicSession, products: Sequence[str]) -> Callable[[], dict[str, Sequence[str]]]:
-    return lambda: {session.clinic.clinic_id: products}
+def _commit_full_list(pull: Pull, session: ClinicSession, listing: Listing, rows: Rows) -> Report:
+    door = found(pull.target.region, pull.target.day, "listing", lambda: {session.clinic.clinic_id: listing.ids})
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        rows.after(con)
+        door(con)
+
+    return pull.commit(
+        Load(PRODUCTS, rows.lines, missing_among="true" if listing.complete else None, after=after),
+        total_count=listing.total_count,
+    )
+
+
+def _listed_products(pull: Pull, session: ClinicSession) -> Rows:
+    """Every listed product whole: of thin rows the detail, every day, as prices show nowhere else."""
+    return with_details(
+        pull,
+        session,
+        Detail("product", PRODUCTS, ("variants",), is_whole),
+        lambda: (shared(line)._replace(parent_id=None) for line in pull.file.lines("products")),
+        moving=lambda line: True,
+        finish=lambda: whole_products(pull, lambda variant: pull.one(session, "variant", variant)),
+    )
 
 
 def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, set[str]]:
@@ -105,16 +126,21 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
     pull = Pull(replace(target, clinic=session.clinic), "categories")
     try:
         listing = pull.walk(session, "categories")
-        categories = [line.id for line in pull.file.lines("categories")]
+        categories = all_categories(list(pull.file.lines("categories")))
         walked = in_parallel(
-            lambda one: pull.walk(session, "category_products", path={"category_id": one}).complete, categories
+            lambda one: pull.walk(session, "category_products", path={"category_id": one}).complete,
+            [line.id for line in categories],
         )
     except (ScopeError, NotFound, NeedsConnect) as refusal:
         return pull.not_available(str(refusal)), set()
     everything = "true" if listing.complete and all(walked) else None
     whole = {line.id for line in _whole(pull.file.lines("category_products"))}
     report = pull.commit(
-        Load(CATEGORIES, pull.lines("categories"), missing_among="true" if listing.complete else None),
+        Load(
+            CATEGORIES,
+            lambda: iter(categories),
+            missing_among="true" if listing.complete else None,
+        ),
         Load(CATEGORY_PRODUCTS, lambda: map(_membership, pull.file.lines("category_products")), everything),
         Load(
             PRODUCTS,
@@ -142,7 +168,8 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
             {"region": target.region, "clinics": [session.clinic.clinic_id for session in sessions]},
         ).fetchall()
     known = [product for (product,) in rows if product not in read]
-    outcomes = in_parallel(lambda product: _from_any(pull, sessions, product), known)
+    outcomes = in_parallel(lambda product: _from_any(pull, sessions, "product", product), known)
+    products = whole_products(pull, lambda variant: _from_any(pull, sessions, "variant", variant))
     gone = [product for product, outcome in zip(known, outcomes, strict=True) if outcome == "gone"]
     by_clinic = {
         session.clinic.clinic_id: [
@@ -153,19 +180,19 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
     return pull.commit(
         Load(
             PRODUCTS,
-            lambda: map(shared, pull.file.lines("product")),
+            products,
             gone=gone,
             after=found(target.region, target.day, "by_id", lambda: by_clinic),
         )
     )
 
 
-def _from_any(pull: Pull, sessions: Sequence[ClinicSession], product: str) -> str:
-    """The clinic that could read it, gone (every clinic that may look says 404) or unknown."""
+def _from_any(pull: Pull, sessions: Sequence[ClinicSession], endpoint: str, object_id: str) -> str:
+    """The clinic that could read the product or variant, gone (every clinic that may look says 404) or unknown."""
     asked = False
     for session in sessions:
         try:
-            if pull.one(session, "product", product):
+            if pull.one(session, endpoint, object_id):
                 return session.clinic.clinic_id
             asked = True
         except (ScopeError, NeedsConnect):
@@ -173,21 +200,25 @@ def _from_any(pull: Pull, sessions: Sequence[ClinicSession], product: str) -> st
     return "gone" if asked else "unknown"
 
 
-def shared(line: Line) -> Line:
-    """The product without what only the asking practitioner sees: their own dosage is no fact of the region."""
-    if b'"custom_dosage"' not in line.record:
-        return line
-    record = orjson.loads(line.record)
-    record.pop("custom_dosage", None)
-    text = canonical(record)
-    return line._replace(record=text, hash=content_hash(text), parent_id=None)
-
-
 def _whole(lines: Iterator[Line]) -> Iterator[Line]:
-    """Product rows that hold their variants; a thin row would look as if the product had lost them."""
-    for line in lines:
-        if b'"variants"' in line.record:
-            yield shared(line)._replace(parent_id=None)
+    return (shared(line)._replace(parent_id=None) for line in lines if is_whole(line))
+
+
+def all_categories(listed: Sequence[Line]) -> list[Line]:
+    """Each category once, with those that are only listed inside another; their record says inside which."""
+    every = [one for line in listed for one in _unfolded(line, orjson.loads(line.record))]
+    top = {line.id for line in listed}
+    return list(
+        {one.id: one for one in every if one.id not in top or b'"parent_category_id"' not in one.record}.values()
+    )
+
+
+def _unfolded(line: Line, record: dict[str, Any]) -> Iterator[Line]:
+    inner = [one for key in _INNER for one in record.pop(key, None) or () if isinstance(one, dict) and one.get("id")]
+    text = canonical(record)
+    yield line._replace(record=text, hash=content_hash(text))
+    for one in inner:
+        yield from _unfolded(line._replace(id=str(one["id"])), {**one, "parent_category_id": line.id})
 
 
 def _membership(line: Line) -> Line:

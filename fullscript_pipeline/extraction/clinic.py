@@ -1,6 +1,6 @@
 """The clinic itself, its people and its patients. What does not belong here: what is asked per patient (`plans`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import orjson
 
@@ -37,18 +37,19 @@ def pull_people(target: Target, session: ClinicSession) -> list[Report]:
 def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
     """Every patient, dependents and archived ones included.
 
-    A server may list names only. Then the detail is read of whom we do not know yet and of the day's rolling share
-    (`plans.patients_due`); everybody else keeps what is stored. It may also not say who depends on whom (`family`).
+    A server may list names only. Then the detail is read of whom we do not know yet, whose name or address changed, and
+    of the day's rolling share (`plans.patients_due`); everybody else keeps what is stored. It may also not say who
+    depends on whom (`family`).
     """
     pull = Pull(target, "patients")
     listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
     if isinstance(listing, Report):
         return listing
     stored: dict[str, str] = {}
-    thin = {line.id for line in _listed(pull) if is_thin(line)}
+    thin = {line.id: line for line in _listed(pull) if is_thin(line)}
     if thin:
-        stored = _stored_patients(target, session, sweep_days)
-        in_parallel(lambda one: pull.one(session, "patient", one), sorted(thin - stored.keys()))
+        stored = _stored_patients(target, session, thin, sweep_days)
+        in_parallel(lambda one: pull.one(session, "patient", one), sorted(thin.keys() - stored.keys()))
 
     def whole() -> Iterator[Line]:
         yield from (line for line in _listed(pull) if line.id not in thin)
@@ -75,6 +76,7 @@ def _listed(pull: Pull) -> Iterator[Line]:
             yield from lines
 
 
+_NAMES = ("first_name", "last_name", "email")
 # A listed row that has none of these holds no more than names.
 _BEYOND_NAMES = frozenset(
     {"date_of_birth", "gender", "discount", "total_discount", "mobile_number", "text_message_notification"}
@@ -87,15 +89,28 @@ def is_thin(line: Line) -> bool:
     return _BEYOND_NAMES.isdisjoint(orjson.loads(line.record))
 
 
-def _stored_patients(target: Target, session: ClinicSession, sweep_days: int) -> dict[str, str]:
-    """Content hashes of the patients that are there and not due to be read again."""
+def _stored_patients(
+    target: Target, session: ClinicSession, listed: Mapping[str, Line], sweep_days: int
+) -> dict[str, str]:
+    """Content hashes of the patients that are there, are listed as stored, and are not due to be read again."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
         due = set(patients_due(con, clinic_id, sweep_days))
         rows = con.execute(
-            "SELECT patient_id, content_hash FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL", [clinic_id]
+            f"SELECT patient_id, content_hash, {', '.join(_NAMES)} FROM core.patients "
+            "WHERE clinic_id = ? AND removed_at IS NULL",
+            [clinic_id],
         ).fetchall()
-    return {patient: digest for patient, digest in rows if patient not in due}
+    return {
+        patient: digest
+        for patient, digest, *names in rows
+        if patient not in due and patient in listed and names == _names_in(listed[patient])
+    }
+
+
+def _names_in(line: Line) -> list[str | None]:
+    record = orjson.loads(line.record)
+    return [None if record.get(name) in (None, "") else str(record[name]) for name in _NAMES]
 
 
 def _pull_whole_list(

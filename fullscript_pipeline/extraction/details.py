@@ -32,18 +32,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Detail:
-    """Where the whole of an object is when lists lack one of its `arrays`."""
+    """Where the whole of an object is when lists lack one of its `arrays`, or leave `besides` something to wish for."""
 
     endpoint: str
     table: Table
     arrays: tuple[str, ...]
+    besides: Callable[[Line], bool] = lambda line: True
 
     def is_whole(self, line: Line) -> bool:
         """Whether a listed row needs no detail."""
         if not all(f'"{array}"'.encode() in line.record for array in self.arrays):
             return False
         record = orjson.loads(line.record)
-        return all(isinstance(record.get(array), list) for array in self.arrays)
+        return all(isinstance(record.get(array), list) for array in self.arrays) and self.besides(line)
 
 
 def with_details(
@@ -54,21 +55,24 @@ def with_details(
     *,
     sweep_days: int = SWEEP_DAYS,
     moving: Callable[[Line], bool] = lambda line: False,
+    finish: Callable[[], Callable[[], Iterator[Line]]] | None = None,
 ) -> Rows:
     """The listed rows, whole: as they came, read by id where that is due, else as stored.
+
+    `finish` is called when the details are read, and says what lines they make; by default as they came.
 
     A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
     """
     thin = {line.id: line for line in listed() if not detail.is_whole(line)}
     if not thin:
         return Rows(listed, lambda con: None)
-    clinic_id = session.clinic.clinic_id
+    owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
     with pull.target.warehouse.read() as con:
-        stored = stored_hashes(con, detail.table, clinic_id)
+        stored = stored_hashes(con, detail.table, owner)
         due = set(
             due_details(
                 con,
-                clinic_id,
+                owner,
                 detail.table.name,
                 {one: line.hash for one, line in thin.items()},
                 always=[one for one, line in thin.items() if one not in stored or moving(line)],
@@ -78,6 +82,7 @@ def with_details(
     asked = [one for one in thin if one in due]
     outcome = dict(zip(asked, in_parallel(lambda one: pull.one(session, detail.endpoint, one), asked), strict=True))
     read = {one for one, found in outcome.items() if found}
+    details = finish() if finish else pull.lines(detail.endpoint)
 
     def lines() -> Iterator[Line]:
         for line in listed():
@@ -87,11 +92,11 @@ def with_details(
                 yield line
         # A detail belongs where its row was listed.
         parents = {one: line.parent_id for one, line in thin.items()}
-        yield from (line._replace(parent_id=parents.get(line.id)) for line in pull.file.lines(detail.endpoint))
+        yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         note_reads(
-            con, pull, clinic_id, detail.table.name, {one: (thin[one].hash, found) for one, found in outcome.items()}
+            con, pull, owner, detail.table.name, {one: (thin[one].hash, found) for one, found in outcome.items()}
         )
 
     return Rows(lines, after)
@@ -99,20 +104,20 @@ def with_details(
 
 def due_details(
     con: duckdb.DuckDBPyConnection,
-    clinic_id: str,
+    owner: str,
     resource: str,
     listed: Mapping[str, str | None],
     *,
     always: Collection[str] = (),
     sweep_days: int = SWEEP_DAYS,
 ) -> list[str]:
-    """Of the listed ids (with the hash of their row; None: it says nothing) those to read now, in their order.
+    """Of an owner's listed ids (with the hash of their row; None: it says nothing) those to read now, in their order.
 
     Never read, listed otherwise than when they were read, in `always`, or of the longest unread 1/`sweep_days`.
     """
     rows = con.execute(
         "SELECT object_id, list_hash, read_at FROM ops.detail_reads WHERE clinic_id = ? AND resource = ?",
-        [clinic_id, resource],
+        [owner, resource],
     ).fetchall()
     before = {one: (list_hash, read_at) for one, list_hash, read_at in rows if one in listed}
     due = {one for one, shown in listed.items() if one not in before or (shown and before[one][0] != shown)}
@@ -122,11 +127,12 @@ def due_details(
     return [one for one in listed if one in due]
 
 
-def stored_hashes(con: duckdb.DuckDBPyConnection, table: Table, clinic_id: str) -> dict[str, str]:
-    """The content hash of every object of this clinic that is there."""
+def stored_hashes(con: duckdb.DuckDBPyConnection, table: Table, owner: str) -> dict[str, str]:
+    """The content hash of every object of this clinic, or region, that is there."""
     rows = con.execute(
-        f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE clinic_id = ? AND removed_at IS NULL",
-        [clinic_id],
+        f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} "
+        f"WHERE {table.scope_column} = ? AND removed_at IS NULL",
+        [owner],
     ).fetchall()
     return dict(rows)
 
@@ -134,7 +140,7 @@ def stored_hashes(con: duckdb.DuckDBPyConnection, table: Table, clinic_id: str) 
 def note_reads(
     con: duckdb.DuckDBPyConnection,
     pull: Pull,
-    clinic_id: str,
+    owner: str,
     resource: str,
     reads: Mapping[str, tuple[str | None, bool]],
 ) -> None:
@@ -143,12 +149,12 @@ def note_reads(
         return
     con.execute(
         "DELETE FROM ops.detail_reads WHERE clinic_id = ? AND resource = ? AND object_id IN ?",
-        [clinic_id, resource, list(reads)],
+        [owner, resource, list(reads)],
     )
     con.execute(
         "INSERT INTO ops.detail_reads SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[]), ?",
         [
-            clinic_id,
+            owner,
             resource,
             list(reads),
             [list_hash for list_hash, _ in reads.values()],

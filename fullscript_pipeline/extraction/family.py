@@ -7,12 +7,14 @@ listing patients (`clinic`).
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.warehouse.clinical import GUARDIAN
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 
@@ -31,7 +33,7 @@ class Ties:
         record = orjson.loads(line.record)
         if self.dependents is not None and record.get("is_dependent") in (None, ""):
             record["is_dependent"] = line.id in self.dependents
-        if guardian is not None and record.get("guardian_patient_id") in (None, ""):
+        if guardian is not None and not _names_guardian(record):
             record["guardian_patient_id"] = guardian
         text = canonical(record)
         return line._replace(record=text, hash=content_hash(text))
@@ -46,7 +48,7 @@ def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Lin
         record = orjson.loads(line.record)
         if record.get("is_dependent") in (None, ""):
             silent.add(line.id)
-        if record.get("guardian_patient_id") not in (None, ""):
+        if _names_guardian(record):
             guarded.add(line.id)
         elif str(record.get("is_dependent")).lower() == "true":
             orphans.add(line.id)
@@ -59,6 +61,17 @@ def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Lin
         )
     except (ScopeError, NotFound, RequestRefused):
         return Ties()
+
+
+def _names_guardian(record: Mapping[str, Any]) -> bool:
+    for path in GUARDIAN:
+        name, _, key = path.partition(".")
+        value = record.get(name)
+        if key:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value not in (None, ""):
+            return True
+    return False
 
 
 def _of_type(pull: Pull, session: ClinicSession, kind: str, everybody: int) -> set[str] | None:

@@ -9,7 +9,7 @@ from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, Sco
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, due_details, note_reads, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS, LAB_TESTS
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 NO_LABS = "Fullscript has labs in the US only."
 # Nothing more comes of these by itself; an amendment changes the state that the list shows.
@@ -29,7 +29,13 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
     try:
         listing = pull.walk(session, "lab_orders")
         rows = with_details(
-            pull, session, _DETAIL, pull.lines("lab_orders"), sweep_days=sweep_days, moving=_may_still_move
+            pull,
+            session,
+            _DETAIL,
+            lambda: map(with_results, pull.file.lines("lab_orders")),
+            sweep_days=sweep_days,
+            moving=_may_still_move,
+            finish=lambda: lambda: map(with_results, pull.file.lines("lab_order")),
         )
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
@@ -66,6 +72,20 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
             after=lambda con: note_reads(con, pull, clinic_id, "lab_tests", outcome),
         )
     )
+
+
+def with_results(line: Line) -> Line:
+    """The lab order with its results beside its tests, where the server puts them inside the tests."""
+    if b'"results"' not in line.record:
+        return line
+    record = orjson.loads(line.record)
+    tests = record.get("tests")
+    if record.get("results") is not None or not isinstance(tests, list):
+        return line
+    inside = [test.pop("results", None) for test in tests if isinstance(test, dict)]
+    record["results"] = [result for results in inside if isinstance(results, list) for result in results]
+    text = canonical(record)
+    return line._replace(record=text, hash=content_hash(text))
 
 
 def _may_still_move(line: Line) -> bool:

@@ -2,7 +2,7 @@
 
 The first pull walks everybody. Later ones read who is new, whom events, orders, labs or their own changed record point
 at, and a rolling share of the rest, so that everybody is read again within `sweep_days`: changes made through the API
-raise no event.
+raise no event. Whose patient is listed no more is asked for by id, once: it may have gone with the patient.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,11 +36,12 @@ class Due:
 def pull_plans(
     target: Target, session: ClinicSession, touched_plans: Iterable[str], sweep_days: int = SWEEP_DAYS
 ) -> Report:
-    """Reads the due patients' plans, and by id the touched plans of everybody else."""
+    """Reads the due patients' plans, and by id the touched plans of everybody else and those of who left the list."""
     with target.warehouse.read() as con:
         due = due_patients(con, session.clinic.clinic_id, sweep_days)
-    reread = (*due.touched, *due.turn)
-    return read_plans(target, session, due.all, list(dict.fromkeys(touched_plans)), swept=reread)
+        left = _plans_of_who_left(con, session.clinic.clinic_id)
+    by_id = list(dict.fromkeys([*touched_plans, *left]))
+    return read_plans(target, session, due.all, by_id, swept=(*due.touched, *due.turn), left=set(left.values()))
 
 
 def read_plans(
@@ -49,11 +50,12 @@ def read_plans(
     patients: Sequence[str],
     plans: Sequence[str],
     swept: Sequence[str] = (),
+    left: Iterable[str] = (),
 ) -> Report:
     """Reads all plans of these patients, and these plans by id; detail only for rows that came thin.
 
     `swept`: those of the patients who had been read before; what changed there and no event is about is counted as
-    found by re-reading only.
+    found by re-reading only. `left`: patients who are listed no more, all of whose plans are in `plans`.
     """
     pull = Pull(target, "treatment_plans")
     try:
@@ -71,7 +73,7 @@ def read_plans(
     def after(con: duckdb.DuckDBPyConnection) -> None:
         if swept:
             unheard.append(_told_by_no_feed(con, swept))
-        _note_read(con, pull, walked)
+        _note_read(con, pull, [*walked, *left])
 
     report = pull.commit(Load(TREATMENT_PLANS, lines, in_ids("patient_id", walked), gone, after=after))
     if swept:
@@ -107,6 +109,18 @@ def due_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int
     turn = [patient for patient, is_new, is_touched in rows if not is_new and not is_touched]
     share = ceil((len(rows) - len(never)) / sweep_days)
     return Due(never, touched, tuple(turn[:share]))
+
+
+def _plans_of_who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
+    """Plans that are there, of patients who were found gone since their plans were read; the patient by the plan."""
+    rows = con.execute(
+        """SELECT t.treatment_plan_id, t.patient_id FROM core.treatment_plans t
+        JOIN core.patients p USING (clinic_id, patient_id) LEFT JOIN ops.patient_reads r USING (clinic_id, patient_id)
+        WHERE clinic_id = ? AND t.removed_at IS NULL AND p.removed_at IS NOT NULL
+        AND (r.plans_read_at IS NULL OR r.plans_read_at < p.removed_at) ORDER BY 1""",
+        [clinic_id],
+    ).fetchall()
+    return dict(rows)
 
 
 def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import duckdb
-import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.catalog import shared
 from fullscript_pipeline.extraction.coverage import found as shown
+from fullscript_pipeline.extraction.products import product_of, variants_within, whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.landing import Line
 
-# A variant that the server does not know is asked for again after this long.
+# A variant that the server does not know, or that no product brings, is asked for again after this long.
 ASK_AGAIN_AFTER = timedelta(days=7)
 
 
@@ -29,24 +28,28 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
         unknown = _unknown(con, target.clinic.clinic_id, target.region, pull)
     try:
         found = in_parallel(lambda variant: pull.one(session, "variant", variant), unknown)
-        products = {product for line in pull.file.lines("variant") if (product := _product_id(line))}
-        whole = {
-            p
-            for p, ok in zip(products, in_parallel(lambda p: pull.one(session, "product", p), products), strict=True)
-            if ok
-        }
+        named = list(dict.fromkeys(product for line in pull.file.lines("variant") if (product := product_of(line))))
+        there = in_parallel(lambda product: pull.one(session, "product", product), named)
+        products = whole_products(pull, lambda variant: pull.one(session, "variant", variant))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
 
-    def alone() -> Iterator[Line]:
-        yield from (line for line in pull.file.lines("variant") if _product_id(line) not in whole)
+    within = variants_within(products())
 
-    outcomes = dict(zip(unknown, found, strict=True))
+    def alone() -> Iterator[Line]:
+        """Variants that no product brings: its record says nothing of them, or the server denies it."""
+        return (line for line in pull.file.lines("variant") if line.id not in within)
+
+    shown_products = [product for product, ok in zip(named, there, strict=True) if ok]
+    outcomes = {
+        variant: "not_found" if not ok else "found" if variant in within else "alone"
+        for variant, ok in zip(unknown, found, strict=True)
+    }
     return pull.commit(
         Load(
             PRODUCTS,
-            lambda: map(shared, pull.file.lines("product")),
-            after=shown(target.region, target.day, "variant", lambda: {session.clinic.clinic_id: whole}),
+            products,
+            after=shown(target.region, target.day, "variant", lambda: {session.clinic.clinic_id: shown_products}),
         ),
         Load(
             VARIANTS,
@@ -64,31 +67,23 @@ def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: 
                 AND coalesce(line_type, '') <> 'labs' AND lab_type IS NULL
         ) named
         WHERE named.variant_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM core.variants v WHERE v.region = $region AND v.variant_id = named.variant_id)
+        AND (NOT EXISTS (SELECT 1 FROM core.variants v WHERE v.region = $region AND v.variant_id = named.variant_id)
+            OR EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
+                AND c.variant_id = named.variant_id AND c.outcome = 'alone'))
         AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
-            AND c.variant_id = named.variant_id AND c.outcome = 'not_found' AND c.checked_at > $since)
+            AND c.variant_id = named.variant_id AND c.outcome <> 'found' AND c.checked_at > $since)
         ORDER BY 1""",
         {"clinic": clinic_id, "region": region, "since": pull.observed_at - ASK_AGAIN_AFTER},
     ).fetchall()
     return [variant for (variant,) in rows]
 
 
-def _product_id(line: Line) -> str | None:
-    record = orjson.loads(line.record)
-    product = record.get("product")
-    value = product.get("id") if isinstance(product, dict) else record.get("product_id")
-    return str(value) if value not in (None, "") else None
-
-
-def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, bool]) -> None:
+def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, str]) -> None:
     if not outcomes or pull.target.clinic is None:
         return
     clinic_id = pull.target.clinic.clinic_id
     con.execute("DELETE FROM core.clinic_variants WHERE clinic_id = ? AND variant_id IN ?", [clinic_id, list(outcomes)])
     con.executemany(
         "INSERT INTO core.clinic_variants VALUES (?, ?, ?, ?)",
-        [
-            (clinic_id, variant, "found" if found else "not_found", pull.observed_at)
-            for variant, found in outcomes.items()
-        ],
+        [(clinic_id, variant, outcome, pull.observed_at) for variant, outcome in outcomes.items()],
     )

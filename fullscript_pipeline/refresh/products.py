@@ -11,6 +11,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.events import VARIANT
+from fullscript_pipeline.extraction.products import product_of
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.refresh.plan import is_of_product
 from fullscript_pipeline.state import LedgerEvent
@@ -56,7 +57,7 @@ def resolve(
             found.setdefault(event_id, product)
     strangers = {event_id: its[0] for event_id, its in told.items() if its and event_id not in found}
     in_parallel(lambda one: _ask(pull, session, one), dict.fromkeys(strangers.values()))
-    asked = {line.id: _product_of(line) for line in pull.file.lines("variant")}
+    asked = {line.id: product_of(line) for line in pull.file.lines("variant")}
     return found | {one: product for one, variant in strangers.items() if (product := asked.get(variant)) is not None}
 
 
@@ -97,10 +98,3 @@ def _ask(pull: Pull, session: ClinicSession, variant: str) -> None:
         pull.one(session, "variant", variant)
     except ScopeError:
         return
-
-
-def _product_of(line: Line) -> str | None:
-    record = orjson.loads(line.record)
-    product = record.get("product")
-    found = product.get("id") if isinstance(product, dict) else record.get("product_id")
-    return str(found) if found not in {None, ""} else None

@@ -15,10 +15,11 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.catalog import shared
 from fullscript_pipeline.extraction.clinic import is_thin
 from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.family import Ties
+from fullscript_pipeline.extraction.labs import with_results
+from fullscript_pipeline.extraction.products import whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.refresh.plan import Stored
 from fullscript_pipeline.state import StateStore
@@ -64,7 +65,14 @@ class Reads:
         gone = self._read(endpoint, wanted)
         self._ids[family] += wanted
         lines = self.pull.lines(endpoint)
-        self._loads.append(Load(table, self._completed(lines) if family == "patients" else lines, gone=gone))
+        if family == "patients":
+            lines = self._completed(lines)
+        elif family == "labs":
+            lines = self._with_results
+        self._loads.append(Load(table, lines, gone=gone))
+
+    def _with_results(self) -> Iterator[Line]:
+        return map(with_results, self.pull.file.lines("lab_order"))
 
     def products(self, ids: Sequence[str]) -> None:
         """Products of the region; this practitioner's own dosage is left out of what all share."""
@@ -74,11 +82,12 @@ class Reads:
         self._units = self._units_of(ids)
         # One clinic's 404 is no proof that the region lost it: the catalog's own pull decides that.
         self._read("product", ids)
+        products = whole_products(self.pull, lambda variant: self._read("variant", [variant]))
         clinic, target = self.session.clinic.clinic_id, self.target
         note = found(
             target.region, target.day, "event", lambda: {clinic: [line.id for line in self.pull.file.lines("product")]}
         )
-        self._loads.append(Load(PRODUCTS, lambda: map(shared, self.pull.file.lines("product")), after=note))
+        self._loads.append(Load(PRODUCTS, products, after=note))
 
     def plans(self, ids: Sequence[str], patient_of: Mapping[str, str]) -> None:
         """By id; of patients with several touched plans, all their plans at once. `patient_of`: as events tell it."""

@@ -15,9 +15,13 @@ from fullscript_pipeline.sandbox.pages import DEFAULT_SIZE, UTC_DAYS, DayRule
 QUIRKS = {
     "other_wrapper_keys": "lists and labs are wrapped under the other plausible keys",
     "thin_plan_rows": "plans in lists come without recommendations and resources",
-    "thin_product_rows": "products in categories are id and name only",
+    "thin_product_rows": "products in lists are id and name only",
     "thin_order_rows": "orders in lists come without line items",
     "thin_patient_rows": "patients in lists are id, names and e-mail only",
+    "variant_ids_only": "products have variant_ids instead of variants",
+    "product_id_left_out": "a product read by id does not repeat its id",
+    "objects_for_ids": "what names a patient, plan, practitioner or variant by id holds an object with that id instead",
+    "results_within_tests": "a lab's results are inside its tests",
     "primary_variant_only": "product search rows have primary_variant instead of variants",
     "nested_without_meta": "lists of one object have no meta and come whole",
     "nested_pages_without_meta": "lists of one object have no meta, but pages",
@@ -37,6 +41,7 @@ QUIRKS = {
     "refund_as_flag": "a refund shows as refunded: true",
     "refund_as_time": "a refund shows as refunded_at",
     "other_timestamps": "timestamps without milliseconds, UTC as +00:00",
+    "spaced_timestamps": "timestamps as 2018-03-02 13:26:02 -0500, UTC as UTC",
     "other_ids": "longer ids, with a bar and capitals",
     "owner_clinic_id": "a token's resource_owner has a clinic_id",
     "page_size_25": "pages have 25 rows unless asked otherwise",
@@ -56,6 +61,7 @@ RIVALS = (
     ("nested_pages_without_meta", "nested_without_meta"),
     ("event_payload_wrapper", "bare_events"),
     ("refund_as_time", "refund_as_flag", "refund_as_status"),
+    ("other_timestamps", "spaced_timestamps"),
     ("error_arrays", "error_objects"),
 )
 # These hide a fact from anybody who does not look elsewhere, so they are chosen by name only.

@@ -1,5 +1,6 @@
 """Reshapes whole answers for the quirks that are on. What does not belong here: which quirks there are (`quirks`)."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,6 +26,10 @@ OTHER_KEYS = {
     "/clinic/categories/{category_id}/products": {"products": "category_products"},
     "/webhooks/deliveries": {"webhook_deliveries": "deliveries"},
 }
+PRODUCTS = frozenset({"/catalog/products/{id}", "/catalog/products", "/clinic/categories/{category_id}/products"})
+REFERENCES = frozenset(
+    {"patient_id", "guardian_patient_id", "practitioner_id", "practitioner_type_id", "treatment_plan_id", "variant_id"}
+)
 PLAN_EXTRAS = ("recommendations", "resources", "lab_recommendations", "personal_message")
 PATIENT_KEYS = ("id", "first_name", "last_name", "email")
 ORDER_LISTS = frozenset({"/clinic/orders", "/clinic/patients/{patient_id}/orders"})
@@ -37,7 +42,7 @@ THIN: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
         PATIENT_KEYS.__contains__,
     ),
     "thin_product_rows": (
-        lambda path: path == "/clinic/categories/{category_id}/products",
+        frozenset({"/clinic/categories/{category_id}/products", "/catalog/products"}).__contains__,
         lambda key: key in {"id", "name"},
     ),
     "primary_variant_only": (lambda path: path == "/catalog/search/products", lambda key: key != "variants"),
@@ -48,6 +53,7 @@ WORDS = {
     "source": {"app": "companion_app", "api": "partner_api"},
     "margin_type": {"profit": "profit_plus", "no_profit": "pass_through"},
 }
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.]000(Z|[-+]\d\d:\d\d)")
 CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 422: "unprocessable", 429: "rate"}
 
 
@@ -55,9 +61,12 @@ def reshaped(quirks: Quirks, path: str, body: Record) -> Record:
     """A successful answer of the endpoint at `path`; its `meta` is left alone."""
     meta = body.pop("meta", None)
     listed = any(isinstance(value, list) for value in body.values())
-    for change in (_thin, _events, _refunds, _labs, _keys_left_out):
+    for change in (_thin, _events, _refunds, _labs, _products, _keys_left_out):
         body = {key: _each(value, partial(change, quirks, path, listed)) for key, value in body.items()}
-    for value_change in _value_changes(quirks):
+    changes = _value_changes(quirks)
+    if "objects_for_ids" in quirks and path.startswith("/clinic/"):
+        changes.append(_objects_for_ids)
+    for value_change in changes:
         body = {key: _deep(value, value_change) for key, value in body.items()}
     if "other_wrapper_keys" in quirks:
         body = {OTHER_KEYS.get(path, {}).get(key, key): value for key, value in body.items()}
@@ -146,9 +155,25 @@ def _refunds(quirks: Quirks, path: str, listed: bool, row: Record) -> Record:
 
 
 def _labs(quirks: Quirks, path: str, listed: bool, row: Record) -> Record:
-    if "lab_words_of_webhooks" not in quirks or not path.startswith("/clinic/labs/orders"):
+    if not path.startswith("/clinic/labs/orders"):
         return row
-    return row | {"state": EVENT_STATUS.get(row["state"], row["state"])}
+    if "lab_words_of_webhooks" in quirks:
+        row = row | {"state": EVENT_STATUS.get(row["state"], row["state"])}
+    if "results_within_tests" in quirks and row.get("tests"):
+        first, *others = row["tests"]
+        kept = {key: value for key, value in row.items() if key != "results"}
+        row = kept | {"tests": [first | {"results": row["results"]}, *others]}
+    return row
+
+
+def _products(quirks: Quirks, path: str, listed: bool, row: Record) -> Record:
+    if path not in PRODUCTS:
+        return row
+    gone = {"id"} if "product_id_left_out" in quirks and not listed else set()
+    if "variant_ids_only" in quirks and "variants" in row:
+        gone |= {"variants"}
+        row = row | {"variant_ids": [variant["id"] for variant in row["variants"]]}
+    return {key: value for key, value in row.items() if key not in gone}
 
 
 def _keys_left_out(quirks: Quirks, path: str, listed: bool, row: Record) -> Record:
@@ -167,6 +192,7 @@ def _value_changes(quirks: Quirks) -> list[Callable[[Record], Record]]:
         "fields_left_out": _left_out,
         "empty_strings": lambda row: {key: "" if value is None else value for key, value in row.items()},
         "other_timestamps": _other_times,
+        "spaced_timestamps": _spaced_times,
         "number_prices": _number_prices,
         "string_booleans": lambda row: {
             key: str(value).lower() if isinstance(value, bool) else value for key, value in row.items()
@@ -192,6 +218,27 @@ def _left_out(row: Record) -> Record:
         for key, value in row.items()
         if (value is not None and value != []) or crc32(f"{salt}{key}".encode()) % 2
     }
+
+
+def _objects_for_ids(row: Record) -> Record:
+    told: Record = {}
+    for key, value in row.items():
+        if key in REFERENCES:
+            told[key.removesuffix("_id")] = {"id": value} if value else None
+        elif key == "treatment_plan_ids":
+            told["treatment_plans"] = [{"id": one} for one in value]
+        else:
+            told[key] = value
+    return told
+
+
+def _spaced_times(row: Record) -> Record:
+    def changed(value: Any) -> Any:
+        if not isinstance(value, str) or not TIMESTAMP.fullmatch(value):
+            return value
+        return f"{value[:10]} {value[11:19]} " + ("UTC" if value.endswith("Z") else value[-6:].replace(":", ""))
+
+    return {key: changed(value) for key, value in row.items()}
 
 
 def _other_times(row: Record) -> Record:

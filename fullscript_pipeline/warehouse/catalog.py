@@ -1,6 +1,6 @@
 """The region's catalog and each clinic's categories. What does not belong here: how products are found (extraction)."""
 
-from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, decimal, flag, integer, text
+from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, decimal, flag, integer, reference, text
 
 # `available` and `clinic_permitted` come from the two filtered listings; permitted: to any of the region's clinics.
 BRANDS = Table(
@@ -49,7 +49,7 @@ PRODUCTS = Table(
     history=True,
     columns=(
         text("name"),
-        text("brand_id", "brand.id", "brand_id"),
+        reference("brand_id"),
         text("description_html"),
         text("dosage_recommended_amount", "dosage.recommended_amount"),
         text("dosage_recommended_frequency", "dosage.recommended_frequency"),
@@ -57,7 +57,7 @@ PRODUCTS = Table(
         text("dosage_format", "dosage.format"),
         text("dosage_additional_info", "dosage.additional_info"),
     ),
-    children=(Child(VARIANTS, "variants", "product_id"),),
+    children=(Child(VARIANTS, "variants", "product_id", absent_says_nothing=True),),
     untyped=("brand", "dosage", "primary_variant"),
 )
 

@@ -10,6 +10,7 @@ from fullscript_pipeline.warehouse.tables import (
     flag,
     instant,
     integer,
+    reference,
     text,
     texts,
 )
@@ -40,7 +41,7 @@ PRACTITIONERS = Table(
     "practitioners",
     "clinic",
     key=("practitioner_id",),
-    columns=(*_PERSON, text("practitioner_type_id"), flag("invite_accepted"), text("external_id", "metadata.id")),
+    columns=(*_PERSON, reference("practitioner_type_id"), flag("invite_accepted"), text("external_id", "metadata.id")),
     untyped=("metadata",),
 )
 
@@ -52,6 +53,8 @@ STAFF = Table(
     untyped=("metadata",),
 )
 
+GUARDIAN = ("guardian_patient_id", "guardian_patient.id", "guardian_id", "guardian.id")
+
 PATIENTS = Table(
     "patients",
     "clinic",
@@ -62,7 +65,7 @@ PATIENTS = Table(
         text("gender"),
         flag("archived"),
         flag("is_dependent"),
-        text("guardian_patient_id"),
+        text("guardian_patient_id", *GUARDIAN),
         text("external_id", "metadata.id"),
         decimal("discount"),
         decimal("total_discount"),
@@ -82,7 +85,7 @@ def recommendations(name: str, parent: str, *, history: bool) -> Table:
         by_position=True,
         history=history,
         columns=(
-            text("variant_id"),
+            reference("variant_id"),
             integer("units_to_purchase"),
             flag("refill"),
             text("take_with"),
@@ -158,7 +161,7 @@ TREATMENT_PLANS = Table(
             sql="coalesce(nullif(r.patient.id, ''), nullif(r.patient_id, ''), parent_id)",
             source=("patient.id", "patient_id"),
         ),
-        text("practitioner_id", "practitioner.id", "practitioner_id"),
+        reference("practitioner_id"),
         Column("state", sql=_PLAN_STATE),
         day("available_at"),
         instant("created_at"),

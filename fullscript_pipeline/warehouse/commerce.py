@@ -1,6 +1,17 @@
 """Orders and their lines. What does not belong here: lab orders (`labs.py`), prices (`catalog.py`)."""
 
-from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, day, instant, integer, text, texts
+from fullscript_pipeline.warehouse.tables import (
+    Child,
+    Column,
+    Kind,
+    Table,
+    day,
+    instant,
+    integer,
+    reference,
+    references,
+    text,
+)
 
 ORDER_LINE_ITEMS = Table(
     "order_line_items",
@@ -8,7 +19,7 @@ ORDER_LINE_ITEMS = Table(
     key=("order_id", "position"),
     by_position=True,
     columns=(
-        text("variant_id"),
+        reference("variant_id"),
         integer("quantity"),
         text("line_type", "type"),
         text("lab_type"),
@@ -28,11 +39,11 @@ ORDERS = Table(
     key=("order_id",),
     columns=(
         text("order_number"),
-        text("patient_id", "patient_id", "patient.id"),
+        reference("patient_id"),
         instant("completed_at"),
         day("completed_on", "completed_at"),
         Column("completed_at_raw", source=("completed_at",)),
-        texts("treatment_plan_ids"),
+        references("treatment_plan_ids"),
         Column("is_refunded", Kind.FLAG, source=_REFUND_SOURCES, sql=_IS_REFUNDED, strict=False),
         text("state"),
         text("status"),

@@ -36,6 +36,11 @@ def _httpfs_extension() -> Path:
     return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
 
 
+def _quoted_key(key: str) -> str:
+    """DuckDB reads a key as bytes: it takes plain ASCII as it is, and anything else as `\\xC3\\xBC`."""
+    return _quoted("".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in key.encode()))
+
+
 def _quoted(value: str | Path) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
@@ -120,7 +125,7 @@ class Warehouse:
         with self.read() as con:
             if key and not self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
-            clause = f" (ENCRYPTION_KEY {_quoted(key)})" if key else ""
+            clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""
             umask = os.umask(0o077)
             try:
                 con.execute(f"ATTACH {_quoted(path)} AS beside{clause}")
@@ -192,7 +197,7 @@ class Warehouse:
         return self._instance
 
     def _attach(self, con: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        options = [f"ENCRYPTION_KEY {_quoted(self._key)}"] if self._key else []
+        options = [f"ENCRYPTION_KEY {_quoted_key(self._key)}"] if self._key else []
         if read_only:
             options.append("READ_ONLY")
         clause = f" ({', '.join(options)})" if options else ""
@@ -228,8 +233,12 @@ class Warehouse:
             except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
                 raise ConfigurationError(
                     f"The warehouse {self.path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set "
-                    f"({_first_line(error)}) Set the key it was made with."
+                    f"({self._without_key(error)}) Set the key it was made with."
                 ) from None
+
+    def _without_key(self, error: Exception) -> str:
+        """DuckDB may quote what it was given."""
+        return _first_line(error).replace(self._key or "\0", "...")
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 Results are named and dated only; their short-lived addresses are dropped before landing (`landing.SECRET_KEYS`).
 """
 
-from fullscript_pipeline.warehouse.tables import Child, Column, Table, text
+from fullscript_pipeline.warehouse.tables import Child, Column, Table, reference, text
 
 LAB_ORDER_TESTS = Table(
     "lab_order_tests",
@@ -47,9 +47,9 @@ LAB_ORDERS = Table(
     key=("lab_order_id",),
     history=True,
     columns=(
-        text("patient_id", "patient_id", "patient.id"),
-        text("practitioner_id", "practitioner_id", "practitioner.id"),
-        text("treatment_plan_id"),
+        reference("patient_id"),
+        reference("practitioner_id"),
+        reference("treatment_plan_id"),
         text("name", "name", "display_name", "title"),
         Column("state", sql=_STATE),
         text("state_raw", "state", "status"),

@@ -5,7 +5,7 @@ somebody (`clinical.py`), the catalog (`catalog.py`).
 """
 
 from fullscript_pipeline.warehouse.clinical import lab_recommendations, recommendations, resources
-from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, flag, instant, integer, text
+from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, flag, instant, integer, reference, text
 
 # What is listed under a practitioner has that practitioner as its parent; Fullscript's own has none.
 _OWNER = Column("owner", sql="if(parent_id IS NULL, 'fullscript', 'practitioner')")
@@ -22,7 +22,7 @@ PROTOCOLS = Table(
         _OWNER,
         text("name"),
         text("state", "current_state", "state"),
-        text("practitioner_id", "practitioner.id", "practitioner_id"),
+        reference("practitioner_id"),
         text("personal_message"),
     ),
     children=(

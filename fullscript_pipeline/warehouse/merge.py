@@ -83,7 +83,7 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: st
     values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
     values |= {"extra": reading.left_over(table)}
     typed = [f"{value} AS v_{name}" for name, value in values.items()]
-    arrays = [f"json_extract(record, '$.{child.array}[*]') AS rows_{child.array}" for child in table.children]
+    arrays = [f"{_rows(child)} AS rows_{child.array}" for child in table.children]
     columns = ", ".join(["parent_id", "id", "hash", "record", *typed, *arrays])
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * REPLACE (if(reason IS NULL, NULL, record) AS record) FROM ("
@@ -157,6 +157,12 @@ def _merge(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_w
     )
 
 
+def _rows(child: Child) -> str:
+    """The rows of an array in the parent's record: none where it is absent, or NULL where that says nothing."""
+    rows = f"json_extract(record, '$.{child.array}[*]')"
+    return f"if(json_exists(record, '$.{child.array}'), {rows}, NULL)" if child.absent_says_nothing else rows
+
+
 def _key_values(table: Table) -> list[str]:
     scope = [] if table.key_is_scope else [f"ctx.{table.scope_column}"]
     parent = ["parent_id"] if len(table.key) > 1 else []
@@ -165,16 +171,19 @@ def _key_values(table: Table) -> list[str]:
 
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     """Rows of an array: only lines that changed get a new version; lines that are gone get a closing one."""
+    parents = "incoming"
+    if child.absent_says_nothing:
+        parents = f"(SELECT * FROM incoming WHERE rows_{child.array} IS NOT NULL)"
     own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
     rows = f"rows_{child.array}"
     lines = (
-        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM ("
-        f"SELECT id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM incoming))"
+        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
+        f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM {parents}))"
     )
     stage(con, child.table, lines, into="incoming_child")
     bad = quarantine.set_aside(con, child.table, "incoming_child")
     quarantine.settle_lines(con, child.table, "incoming")
-    below = f"s.{child.parent_column} IN (SELECT id FROM incoming)"
+    below = f"s.{child.parent_column} IN (SELECT id FROM {parents})"
     same = _same_key(child.table, "incoming_child")
     if not child.table.history:
         _merge(con, child.table, "incoming_child", close_where=below)

@@ -17,12 +17,17 @@ MAX_RECORD_BYTES = 2 * 2**20
 def structure(table: Table) -> str:
     """The argument of `json_transform`: every source path, all leaves read as text."""
     tree: dict[str, Any] = {}
-    lists = {path for column in table.columns if column.kind is Kind.LIST for path in column.source}
+    lists = {column.source[0] for column in table.columns if column.kind is Kind.LIST}
     for path in table.sources():
         *parents, leaf = path.split(".")
         node = tree
         for parent in parents:
-            node = node.setdefault(parent, {})
+            inside: dict[str, Any] = {}
+            if parent.endswith("[]"):
+                node[parent.removesuffix("[]")] = [inside]
+            else:
+                inside = node.setdefault(parent, inside)
+            node = inside
         node[leaf] = ["VARCHAR"] if path in lists else "VARCHAR"
     # A record that could not be landed as JSON stands as text under this key.
     return json.dumps({**tree, AS_RECEIVED: "VARCHAR"})
@@ -48,8 +53,23 @@ def typed(column: Column) -> str:
     if column.sql is not None:
         return column.sql
     if column.kind is Kind.LIST:
-        return f"coalesce(list_filter({_field(column.source[0])}, lambda one: one IS NOT NULL), [])"
+        return _list(column)
     return cast(written(column), column.kind)
+
+
+def _list(column: Column) -> str:
+    """The first source that holds anything: a list of texts, a key of a list of objects, or a text on its own."""
+    whole, *others = column.source
+    options = [f"list_filter({_field(whole)}, lambda one: one IS NOT NULL)"]
+    for path in others:
+        if "[]." in path:
+            objects, key = path.split("[].")
+            keys = f'list_transform({_field(objects)}, lambda one: one."{key}")'
+            options.append(f"list_filter({keys}, lambda one: one IS NOT NULL)")
+        else:
+            options.append(f"[nullif({_field(path)}, '')]")
+    kept = ", ".join(f"nullif(nullif({one}, []), [NULL])" for one in options)
+    return f"coalesce({kept}, [])"
 
 
 def cast(text: str, kind: Kind) -> str:
@@ -70,17 +90,25 @@ def cast(text: str, kind: Kind) -> str:
                 f"WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
             )
         case Kind.DECIMAL:
+            # `10%` and `$19.99` are numbers too: one of a discount must not cost a patient's whole record.
+            exact = f"TRY_CAST(regexp_replace(trim({text}), '^[$]\\s*|\\s*%$', '') AS DECIMAL(38,10))"
             narrow = f"TRY_CAST({exact} AS DECIMAL(18,4))"
             return (
                 f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]{{1,13}}([.][0-9]{{1,4}})?') "
                 f"THEN TRY_CAST({text} AS DECIMAL(18,4)) WHEN {exact} = {narrow} THEN {narrow} END"
             )
         case Kind.INSTANT:
-            return f"TRY_CAST({text} AS TIMESTAMPTZ)"
+            return f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({_iso_spelling(text)} AS TIMESTAMPTZ))"
         case Kind.DATE:
             return f"TRY_CAST(left({text}, 10) AS DATE)"
         case _:
             return text
+
+
+def _iso_spelling(text: str) -> str:
+    """Other spellings of a time: a blank before the offset (`2018-03-02 13:26:02 -0500`), no seconds, a small z."""
+    joined = f"regexp_replace(upper(trim({text})), '\\s+([-+][0-9]{{2}}:?[0-9]{{2}})$', '\\1')"
+    return f"regexp_replace({joined}, '^(.{{10}}[T ][0-9]{{2}}:[0-9]{{2}})(Z|[-+].*)?$', '\\1:00\\2')"
 
 
 def untyped_reason(table: Table) -> str:

@@ -27,6 +27,7 @@ class Kind(Enum):
 @dataclass(frozen=True)
 class Column:
     """A column. `source`: dotted paths in the record, the first that is not empty wins; "" and null are both empty.
+    `objects[].key` is that key of every object of a list.
 
     `sql` replaces the plain reading: an expression over `r` (the record as a struct of text, see `structure`),
     `parent_id`, `position` and the context columns (`ctx.clinic_key`, `ctx.region`, `ctx.server`).
@@ -43,6 +44,17 @@ class Column:
 
 def text(name: str, *source: str) -> Column:
     return Column(name, Kind.TEXT, source or (name,))
+
+
+def reference(name: str) -> Column:
+    """The id of another object: sent as `<object>_id`, or inside that object (`patient.id`)."""
+    return text(name, name, f"{name.removesuffix('_id')}.id")
+
+
+def references(name: str) -> Column:
+    """Ids of other objects: a list `<object>_ids`, those objects themselves, or a single one of them."""
+    stem = name.removesuffix("_ids")
+    return texts(name, name, f"{stem}s[].id", f"{stem}_id", f"{stem}.id")
 
 
 def flag(name: str, *source: str) -> Column:
@@ -72,11 +84,15 @@ def texts(name: str, *source: str) -> Column:
 
 @dataclass(frozen=True)
 class Child:
-    """A table filled from an array inside its parent's record, replaced whenever the parent's content changes."""
+    """A table filled from an array inside its parent's record, replaced whenever the parent's content changes.
+
+    `absent_says_nothing`: a record without the array leaves the rows as they are; else it has none.
+    """
 
     table: "Table"
     array: str
     parent_column: str
+    absent_says_nothing: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import contextlib
 import pickle
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,15 @@ def test_a_detail_is_read_or_refused_and_has_an_id(body: Any) -> None:
     assert record["id"] not in {None, ""} if not isinstance(record["id"], list | dict) else True
 
 
+def test_a_detail_need_not_repeat_the_id_that_was_asked_for() -> None:
+    product = endpoint_named("product")
+    assert read_one(product, {"product": {"name": "C"}}, _ASKED, "p1") == ({"id": "p1", "name": "C"}, False)
+    unclear: Any
+    for unclear in ({"product": {}}, {"name": "C"}, {"product": [{"name": "C"}]}):
+        with pytest.raises(BadResponse):
+            read_one(product, unclear, _ASKED, "p1")
+
+
 @given(st.dictionaries(st.sampled_from(["current_page", "next_page", "total_pages", "total_count"]), _JSON))
 def test_meta_never_fails(meta: dict[str, Any]) -> None:
     found = read_meta({"meta": meta})
@@ -54,6 +64,8 @@ def test_meta_written_as_text_is_understood() -> None:
 
 
 def test_any_sign_of_another_page_counts() -> None:
+    assert read_meta({"meta": {"current_page": 1, "next_page": "https://h/x?page[number]=2"}}).has_next is True
+    assert read_meta({"meta": {"current_page": 1, "next_page": ""}}).has_next is False
     assert read_meta({"meta": {"current_page": 1, "next_page": None, "total_pages": 2}}).has_next is True
     assert read_meta({"meta": {"total_count": 3}}).has_next is None
 

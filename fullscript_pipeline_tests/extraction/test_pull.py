@@ -160,7 +160,10 @@ RAW_WORDS = {
     "completed_at_raw",
     "state_raw",
 }
-FACTS = ("patients", "treatment_plans", "recommendations", "orders", "order_line_items", "lab_order_tests", "variants")
+FACTS = (
+    *("patients", "treatment_plans", "recommendations", "orders", "order_line_items", "products", "variants"),
+    *("lab_order_tests", "lab_order_results"),
+)
 
 
 def facts(directory: Path, quirks: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -183,6 +186,7 @@ def facts(directory: Path, quirks: str) -> dict[str, list[tuple[Any, ...]]]:
         "nested_without_meta,string_booleans,string_numbers,empty_strings,event_ids_only,lab_words_of_webhooks",
         "nested_pages_without_meta,fields_left_out,extra_keys,other_timestamps,unnested_event_data,page_size_25",
         "filter_local_days,filter_last_day_left_out,event_payload_wrapper,empty_list_has_a_page,error_arrays",
+        "objects_for_ids,variant_ids_only,results_within_tests,product_id_left_out,spaced_timestamps",
     ],
 )
 def test_the_same_facts_arrive_whatever_shape_the_server_chooses(tmp_path: Path, quirks: str) -> None:

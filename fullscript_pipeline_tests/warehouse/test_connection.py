@@ -40,6 +40,20 @@ def held(script: str, path: Path, seconds: float) -> Iterator[int]:
             process.kill()
 
 
+@pytest.mark.parametrize("key", ["plain and long enough 0123456789", "ünïcode ключ", "back\\slash", 'it\'s "quoted"'])
+def test_any_text_can_be_the_key_and_none_is_told(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "w.duckdb"
+    migrate(Warehouse(path, key), [])
+    with Warehouse(path, key).read() as con:
+        assert con.execute("SELECT count(*) FROM core.orders").fetchone() == (0,)
+    with (
+        pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY") as told,
+        Warehouse(path, key + "x").read(),
+    ):
+        pass
+    assert key not in str(told.value)
+
+
 def test_a_reader_waits_for_a_writer_of_another_process(warehouse: Warehouse) -> None:
     with held(HOLD_OURS, warehouse.path, 0.5), warehouse.read() as con:
         assert con.execute("SELECT count(*) FROM core.orders").fetchone() == (0,)

@@ -46,6 +46,49 @@ def test_an_order_keeps_its_instant_and_its_date_as_written(warehouse: Warehouse
 
 
 @pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2025-01-31 23:30:00 -0500", "2025-02-01 04:30:00+00"),
+        ("2025-01-31 23:30:00 UTC", "2025-01-31 23:30:00+00"),
+        ("2025-01-31T23:30Z", "2025-01-31 23:30:00+00"),
+        ("2025-01-31t23:30:00.500z", "2025-01-31 23:30:00.5+00"),
+        ("2025-01-31T23:30:00+0545", "2025-01-31 17:45:00+00"),
+    ],
+)
+def test_a_time_is_read_in_any_usual_spelling(warehouse: Warehouse, written: str, instant: str) -> None:
+    put(warehouse, ORDERS, [order(1, completed_at=written)])
+    stored = rows(warehouse, "SELECT completed_at::VARCHAR, completed_on::VARCHAR, completed_at_raw FROM core.orders")
+    assert stored == [(instant, "2025-01-31", written)]
+
+
+@pytest.mark.parametrize(
+    ("said", "plans"),
+    [
+        ({"treatment_plan_ids": ["a", 1]}, ["a", "1"]),
+        ({"treatment_plans": [{"id": 7}, {"id": None}, {"id": "b"}]}, ["7", "b"]),
+        ({"treatment_plan_id": "a"}, ["a"]),
+        ({"treatment_plan": {"id": "a"}}, ["a"]),
+        ({"treatment_plan_ids": None, "treatment_plan": None}, []),
+    ],
+)
+def test_other_objects_are_named_by_id_or_nested(warehouse: Warehouse, said: Record, plans: list[str]) -> None:
+    one = {key: value for key, value in order(1).items() if key not in {"treatment_plan_ids", "patient_id"}}
+    line = {"variant": {"id": 9, "sku": "s"}, "quantity": 1, "type": "supplement"}
+    put(warehouse, ORDERS, [one | {"patient": {"id": 3}, "line_items": [line]} | said])
+    assert rows(warehouse, "SELECT patient_id, treatment_plan_ids FROM core.orders") == [("3", plans)]
+    assert rows(warehouse, "SELECT variant_id FROM core.order_line_items") == [("9",)]
+
+
+def test_a_product_without_its_variants_says_nothing_of_them(warehouse: Warehouse) -> None:
+    put(warehouse, PRODUCTS, [{"id": "p", "name": "a", "variants": [{"id": "v", "sku": "1"}]}])
+    put(warehouse, PRODUCTS, [{"id": "p", "name": "b"}], 1)
+    there = "SELECT variant_id FROM core.variants WHERE removed_at IS NULL"
+    assert rows(warehouse, there) == [("v",)]
+    put(warehouse, PRODUCTS, [{"id": "p", "name": "c", "variants": []}], 2)
+    assert rows(warehouse, there) == []
+
+
+@pytest.mark.parametrize(
     "mark",
     [{"state": "refunded"}, {"status": "Refunded"}, {"refunded": True}, {"refunded": "true"}, {"refunded_at": "x"}],
 )
@@ -87,6 +130,12 @@ def test_a_number_that_would_be_rounded_is_set_aside(warehouse: Warehouse, writt
     put(warehouse, ORDERS, [order(1, line_items=[{"variant_id": "v", "quantity": written}])])
     assert rows(warehouse, "SELECT count(*) FROM core.order_line_items") == [(0,)]
     assert rows(warehouse, "SELECT reason FROM ops.quarantine") == [("quantity is not a whole number",)]
+
+
+@pytest.mark.parametrize("written", ["12.5", 12.5, "12.50%", "$12.5", " 12.5 %"])
+def test_a_discount_is_a_number_with_its_sign_too(warehouse: Warehouse, written: Any) -> None:
+    put(warehouse, PATIENTS, [{"id": "1", "discount": written}])
+    assert rows(warehouse, "SELECT discount::VARCHAR FROM core.patients") == [("12.5000",)]
 
 
 def test_what_no_column_holds_is_kept(warehouse: Warehouse) -> None:
