@@ -85,6 +85,8 @@ def list_command(as_json: bool, with_body: bool) -> None:
 def replay_command(event_ids: tuple[str, ...]) -> None:
     with _store() as store:
         chosen = _chosen(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
+        for one in chosen:
+            store.reopen_event(one.server, one.event_id)
         _settle(store, chosen, "received", None)
     talk(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
 

@@ -14,7 +14,7 @@ import orjson
 from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, NotFound, ScopeError
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse.events import EVENTS, RESOURCE_PATHS
+from fullscript_pipeline.warehouse.events import EVENTS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 FEEDS = (
@@ -32,6 +32,16 @@ REACH = timedelta(days=30)
 OVERLAP = timedelta(days=2)
 # Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
 VARIANT = "variant:"
+# What an event's type begins with, and under which names its object may stand in the data (REST calls a lab order
+# `order`, the webhook `lab_order`).
+OBJECTS: Mapping[str, tuple[str, ...]] = {
+    "patient": ("patient",),
+    "treatment_plan": ("treatment_plan",),
+    "order": ("order",),
+    "lab_order": ("lab_order", "order"),
+    "product": ("product",),
+    "clinic_key": ("clinic_key",),
+}
 
 
 @dataclass(frozen=True)
@@ -91,13 +101,19 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
 
 
 def touched_today(target: Target, clinic_id: str) -> list[str]:
-    """The plans that today's events are about, as the events step left them in the warehouse."""
+    """The plans that unprocessed events are about which arrived since plans were last read.
+
+    Not only today's: when the plans of a day could not be read, the next pull has to make up for it. An event of a type
+    that nobody has documented counts when its object is a plan.
+    """
     with target.warehouse.read() as con:
         rows = con.execute(
             """SELECT DISTINCT resource_id FROM core.events
-            WHERE clinic_id = $clinic AND event_type LIKE 'treatment_plan.%' AND resource_id IS NOT NULL
-            AND observed_at >= (SELECT max(observed_at) FROM ops.pulls
-                WHERE clinic_id = $clinic AND resource = 'events' AND outcome = 'loaded')""",
+            WHERE clinic_id = $clinic AND processed_at IS NULL AND resource_id IS NOT NULL
+            AND (event_type LIKE 'treatment_plan.%' OR resource_id IN (
+                SELECT treatment_plan_id FROM core.treatment_plans WHERE clinic_id = $clinic))
+            AND observed_at >= coalesce((SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = $clinic
+                AND resource = 'treatment_plans' AND outcome = 'loaded'), TIMESTAMPTZ '1970-01-01')""",
             {"clinic": clinic_id},
         ).fetchall()
     return [plan for (plan,) in rows]
@@ -112,12 +128,14 @@ def load_events(
 ) -> Report:
     """Reads these events' details and commits them with the merely listed ones.
 
-    `resources`: objects found out elsewhere, by event id.
+    `resources`: objects found out elsewhere, by event id; whoever gives them handles the events at once, otherwise they
+    count as processed when plans have been read.
     """
     read_details(pull, session, detailed)
+    processed_at = None if resources is None else pull.observed_at.isoformat()
 
     def lines() -> Iterator[Line]:
-        return _newest(pull, listed, resources or {}, pull.observed_at.isoformat())
+        return _newest(pull, listed, resources or {}, processed_at)
 
     return pull.commit(
         Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line))),
@@ -181,10 +199,11 @@ def _newest(
     seen_by = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
     merged = {line.id: line for line in listed} | details_landed(pull)
     for line in merged.values():
+        record = orjson.loads(line.record)
         extra = {"seen_by": seen_by.get(line.id) or "feed", "processed_at": processed_at}
-        if resource := (resources or {}).get(line.id):
+        if resource := (resources or {}).get(line.id) or resource_of(record):
             extra["resource_id"] = resource
-        text = canonical({**orjson.loads(line.record), **extra})
+        text = canonical({**record, **extra})
         yield replace(line, record=text, hash=content_hash(text), parent_id=None)
 
 
@@ -194,8 +213,8 @@ def _of_product(event: LedgerEvent) -> bool:
 
 def _needs_detail(line: Line) -> bool:
     record = orjson.loads(line.record)
-    kind = record.get("type")
-    return (kind is None or str(kind).startswith("treatment_plan.")) and resource_of(record) is None
+    begins = _begins(record)
+    return (begins == "treatment_plan" or begins not in OBJECTS) and resource_of(record) is None
 
 
 def _has_clinic(line: Line) -> bool:
@@ -204,14 +223,21 @@ def _has_clinic(line: Line) -> bool:
 
 
 def resource_of(record: Mapping[str, Any]) -> str | None:
-    """The id of the object that an event's record is about, None when it names none."""
-    for path in RESOURCE_PATHS:
-        value: Any = record
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value not in (None, ""):
-            return str(value)
-    return None
+    """The id of the object that an event's record is about, None when it names none.
+
+    The data is the object, or holds it under its name; whatever else it holds (a plan's patient) is not it.
+    """
+    data, begins = record.get("data"), _begins(record)
+    inside = data if isinstance(data, dict) else {}
+    names = OBJECTS.get(begins, () if inside.get("id") else tuple(OBJECTS))
+    nested = (inside.get(name) for name in names)
+    found = [record.get("resource_id"), *(one.get("id") for one in nested if isinstance(one, dict)), inside.get("id")]
+    found += [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if begins in OBJECTS]
+    return next((str(value) for value in found if value not in (None, "")), None)
+
+
+def _begins(record: Mapping[str, Any]) -> str:
+    return str(record.get("type") or "").partition(".")[0]
 
 
 def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequence[SeenEvent]) -> None:

@@ -94,9 +94,8 @@ def _understood(
     record = event_in(delivery.body)
     if record is None:
         return "The body holds no event; look at it with the vendor's list of deliveries, then ignore it."
-    clinic_id = str(record.get("clinic_id") or "")
-    if not clinic_id and str(record["type"]).startswith("product."):
-        clinic_id = speaker(store, delivery.server) or ""
+    # It may stand around the event instead of in it.
+    clinic_id = str(record.get("clinic_id") or delivery.clinic_id or "") or _nameless(store, known, delivery, record)
     clinic = known.get((delivery.server, clinic_id))
     if clinic is None:
         which = f"clinic {clinic_id}" if clinic_id else "any clinic that could be asked"
@@ -104,6 +103,19 @@ def _understood(
     return clinic, noted_event(
         record, server=delivery.server, clinic_id=clinic_id, event_id=delivery.event_id, delivered=False
     )
+
+
+def _nameless(
+    store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery, record: Mapping[str, Any]
+) -> str:
+    """Whose event it is that names no clinic: a product's is the region's; else the only clinic's, or the one whose
+    feed shows it too; '' when nobody can tell (a feed will)."""
+    if str(record["type"]).startswith("product."):
+        return speaker(store, delivery.server) or ""
+    ours = [clinic_id for server, clinic_id in known if server == delivery.server]
+    if len(ours) == 1:
+        return ours[0]
+    return next((one for one in ours if store.event(delivery.server, one, delivery.event_id)), "")
 
 
 def _note_heard(store: StateStore, waiting: Iterable[Delivery]) -> None:

@@ -128,6 +128,13 @@ class EventLedger:
         """What they asked for is committed in the warehouse."""
         self._update(server, clinic_id, event_ids, {"processed_at": clock.now().isoformat()})
 
+    def reopen_event(self, server: str, event_id: str) -> None:
+        """Somebody wants it handled once more, whatever came of it."""
+        again = {"asked_run": None, "processed_at": None}
+        with self.db.write() as connection:
+            this = (events.c.server == server) & (events.c.event_id == event_id)
+            connection.execute(update(events).where(this).values(again))
+
     def pending_events(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
         """Events not processed yet, the oldest first, those of a run that was asked already included."""
         query = (
