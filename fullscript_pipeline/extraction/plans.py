@@ -74,7 +74,7 @@ def read_plans(
         _note_read(con, pull, walked)
         con.execute(
             "UPDATE core.events SET processed_at = ctx.observed_at FROM ctx "
-            "WHERE core.events.clinic_id = ctx.clinic_id AND processed_at IS NULL"
+            "WHERE coalesce(core.events.clinic_id, ctx.clinic_id) = ctx.clinic_id AND processed_at IS NULL"
         )
 
     report = pull.commit(Load(TREATMENT_PLANS, lines, in_ids("patient_id", walked), gone, after=after))

@@ -13,7 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fullscript_pipeline.sandbox import feed_answers
+from fullscript_pipeline.sandbox import feed_answers, pages
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
 from fullscript_pipeline.sandbox.quirks import PLAIN_ID, Quirks
 from fullscript_pipeline.sandbox.routes import Api
@@ -37,7 +37,7 @@ def bent(bend: Bend | None = None, *, ascending_only: bool = False, filters_igno
             return Response(orjson.dumps({"error": "no"}), told, media_type="application/json")
         return Response(orjson.dumps(told), media_type="application/json")
 
-    sort = feed_answers.sorted_by
+    sort = pages.sorted_by
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(Api, "_answer", answer))
         if ascending_only:

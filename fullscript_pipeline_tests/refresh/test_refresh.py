@@ -4,8 +4,11 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 
 from fullscript_pipeline import refresh
+from fullscript_pipeline.cli.webhooks import webhooks
+from fullscript_pipeline.extraction.events import pull_events
 from fullscript_pipeline_tests.refresh.living import Living, living
 
 
@@ -164,6 +167,34 @@ def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(its: Liv
         orders = its.stored("orders", ["* EXCLUDE (observed_at)"], f"order_id = '{order}'")
         ends.add((str(plans), str(orders)))
     assert len(ends) == 1
+
+
+def test_a_delivery_that_is_handed_over_again_is_read_again(its: Living) -> None:
+    plan = its.active_plans()[3]
+    its.receive(told := its.payload(its.change_plan(plan, personal_message="as told")))
+    refresh.drain(its.store)
+    its.handle()
+    plan.record["personal_message"] = "corrected, and no event tells"
+    done = CliRunner().invoke(webhooks, ["inbox", "replay", told["id"]], catch_exceptions=False)
+    assert done.exit_code == 0
+    refresh.drain(its.store)
+    its.handle()
+    said = its.stored("treatment_plans", ["personal_message"], f"treatment_plan_id = '{plan.id}'")
+    assert said == [("corrected, and no event tells",)]
+    assert its.inbox()[told["id"]] == ("handled", None)
+
+
+def test_plans_that_a_daily_pull_could_not_read_are_read_by_the_next_one(its: Living) -> None:
+    """It failed, or was killed, after it had handled the events."""
+    plans = its.active_plans()[:8]
+    for plan in plans:
+        its.change_plan(plan, personal_message=f"the plans step failed {plan.id}")
+    with its.session(its.clinic) as session:
+        pull_events(its.target(its.clinic), session, its.store)
+    its.pull_everything()
+    said = dict(its.stored("treatment_plans", ["treatment_plan_id", "personal_message"]))
+    assert [said[plan.id] for plan in plans] == [plan.record["personal_message"] for plan in plans]
+    assert its.stored("events", ["count(*)"], "processed_at IS NULL") == [(0,)]
 
 
 def test_what_a_refresh_left_is_what_a_fresh_pull_gives(its: Living) -> None:
