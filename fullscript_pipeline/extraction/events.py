@@ -60,11 +60,25 @@ def feeds_of(region: str) -> Sequence[str]:
 
 
 def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str]:
-    """The filter that lists what is new in a feed, two days of overlap included; everything the first time."""
-    position = store.cursor(session.clinic.server, session.clinic.clinic_id, feed)
-    if position is None:
+    """The filter that lists what is new in a feed, two days of overlap included; everything the first time.
+
+    By the newest event that is known where that is older than the last look: nothing of the feed lies between, and a
+    server whose clock is behind ours still shows what happened since.
+    """
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    position = store.cursor(server, clinic_id, feed)
+    newest = store.newest_event(server, clinic_id, feed, feed.removesuffix("_events") + ".")
+    if position is None or newest is None:
         return {}
-    return {"created_at": f">{date.fromisoformat(position) - OVERLAP}"}
+    first = min(date.fromisoformat(position), _day_of(newest) or date.max)
+    return {"created_at": f">{first - OVERLAP}"}
+
+
+def _day_of(moment: str) -> date | None:
+    try:
+        return date.fromisoformat(moment[:10])
+    except ValueError:
+        return None
 
 
 def refusals_of(feed: str) -> tuple[type[FullscriptError], ...]:

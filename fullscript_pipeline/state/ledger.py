@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
@@ -80,6 +80,13 @@ class EventLedger:
         with self.db.read() as connection:
             row = connection.execute(select(events).where(_these(server, clinic_id, [event_id]))).first()
         return _event(row) if row else None
+
+    def newest_event(self, server: str, clinic_id: str, feed: str, prefix: str) -> str | None:
+        """When the newest known event of a feed was, as the vendor writes it; `prefix`: how its types begin."""
+        of_feed = (events.c.feed == feed) | events.c.event_type.startswith(prefix)
+        mine = (events.c.server == server) & (events.c.clinic_id == clinic_id) & of_feed
+        with self.db.read() as connection:
+            return connection.execute(select(func.max(events.c.created_at)).where(mine)).scalar()
 
     def events_seen(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
         """Events that were first seen at `since` or later, the oldest first."""

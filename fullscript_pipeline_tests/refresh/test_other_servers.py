@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,14 @@ def test_ids_that_are_numbers(tmp_path: Path) -> None:
         assert {its.inbox()[str(one["id"])][0] for one in told} == {"handled"}
         its.reconcile()
         ends_like_a_pull(its)
+
+
+def test_a_server_whose_clock_is_days_behind_ours(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_NOW", (its.sandbox.moment + timedelta(days=12)).isoformat())
+    its.look()
+    its.handle()
+    happens(its)
+    its.look()
+    done, _ = its.handle()
+    assert len(done.event_ids) == 4
+    ends_like_a_pull(its)
