@@ -89,9 +89,8 @@ def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> 
 
 def settle_handled(store: StateStore, server: str, event_ids: set[str]) -> None:
     """Those of these events that came by webhook need no further look."""
-    for delivery in store.deliveries(["received"], with_body=False):
-        if delivery.server == server and delivery.event_id in event_ids:
-            store.settle(server, delivery.event_id, "handled", integration_id=delivery.integration_id)
+    waiting = store.deliveries(["received"], with_body=False)
+    store.settle((one for one in waiting if one.server == server and one.event_id in event_ids), "handled")
 
 
 def _without_moot(

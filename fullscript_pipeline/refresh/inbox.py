@@ -38,18 +38,23 @@ def drain(store: StateStore) -> Drained:
     drained = Drained()
     waiting = store.deliveries(["received"])
     _note_heard(store, waiting)
+    told: dict[Clinic, list[tuple[Delivery, LedgerEvent]]] = {}
+    unusable: dict[str, list[Delivery]] = {}
     for delivery in waiting:
         found = _understood(store, known, delivery)
         if isinstance(found, str):
-            store.settle(delivery.server, delivery.event_id, "failed", found, integration_id=delivery.integration_id)
-            drained.failed[found] = drained.failed.get(found, 0) + 1
-            continue
-        clinic, event = found
-        drained.noted += store.record_events([event])
-        in_ledger = store.event(event.server, event.clinic_id, event.event_id)
-        if in_ledger is not None and in_ledger.processed_at is not None:
-            store.settle(delivery.server, delivery.event_id, "handled", integration_id=delivery.integration_id)
+            unusable.setdefault(found, []).append(delivery)
         else:
+            clinic, event = found
+            told.setdefault(clinic, []).append((delivery, event))
+    for reason, some in unusable.items():
+        store.settle(some, "failed", reason)
+        drained.failed[reason] = len(some)
+    for clinic, pairs in told.items():
+        drained.noted += store.record_events(event for _, event in pairs)
+        done = store.processed_events(clinic.server, clinic.clinic_id, [event.event_id for _, event in pairs])
+        store.settle((delivery for delivery, event in pairs if event.event_id in done), "handled")
+        if any(event.event_id not in done for _, event in pairs):
             drained.clinics[clinic.clinic_key] = clinic
     store.purge_deliveries(clock.real_now() - KEEP_HANDLED)
     return drained
