@@ -100,14 +100,15 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
             pull.walk(session, feed, params=since(store, session, feed))
         except refusals_of(feed) as refusal:
             refused.append(str(refusal))
-    if len(refused) == len(feeds_of(target.region)):
-        return pull.not_available(refused[0])
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.unseen_events(server, clinic_id, listed))
     pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not _of_product(event)}
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
+    if len(refused) == len(feeds_of(target.region)) and not new:
+        _remember(store, session, target.day, [])
+        return pull.not_available(refused[0])
     detailed = [one for one, line in new.items() if _needs_detail(line)]
     report = load_events(pull, session, detailed, list(new.values()))
     _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))])

@@ -115,9 +115,9 @@ def _nameless(
 ) -> str:
     """Whose event it is that names no clinic: a product's is the region's; else the only clinic's, or the one whose
     feed shows it too; '' when nobody can tell (a feed will)."""
-    if str(record["type"]).startswith("product."):
-        return speaker(store, delivery.server) or ""
     ours = [clinic_id for server, clinic_id in known if server == delivery.server]
+    if str(record["type"]).startswith("product."):
+        return speaker(store, delivery.server) or next(iter(ours), "")
     if len(ours) == 1:
         return ours[0]
     return next((one for one in ours if store.event(delivery.server, one, delivery.event_id)), "")

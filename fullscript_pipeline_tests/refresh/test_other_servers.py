@@ -250,6 +250,24 @@ def test_a_day_under_several_quirks(tmp_path: Path, quirks: str) -> None:
         ends_like_a_pull(its)
 
 
+def test_webhooks_are_enough_where_no_feed_can_be_read(tmp_path: Path) -> None:
+    feeds = ("/events/", "/webhooks/")
+    with (
+        bent(lambda path, body: 404 if path.startswith(feeds) else body),
+        living(tmp_path, patients=8, products=10) as its,
+    ):
+        product = next(iter(its.world.catalog.products.values()))
+        product["name"] = "Told by webhook only"
+        told = [*happens(its), its.tell("product.updated", {"product": product})]
+        its.receive(*map(its.payload, told))
+        assert refresh.drain(its.store).failed == {}
+        assert its.look()[0] is not None
+        its.handle()
+        assert {its.inbox()[one][0] for one in told} == {"handled"}
+        assert its.stored("products", ["count(*)"], "name = 'Told by webhook only'") == [(1,)]
+        ends_like_a_pull(its)
+
+
 @pytest.mark.check_all
 def test_ids_that_are_numbers(tmp_path: Path) -> None:
     with ids_are_numbers(), living(tmp_path, patients=12, products=10, quirks="owner_clinic_id") as its:
