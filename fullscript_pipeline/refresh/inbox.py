@@ -76,11 +76,10 @@ def noted_event(
     record: Mapping[str, Any], *, server: str, clinic_id: str, event_id: str, delivered: bool
 ) -> LedgerEvent:
     """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
-    data = record.get("data")
     kind, created = str(record.get("type")), record.get("created_at")
     resource = resource_of(record)
-    if resource is None and kind.startswith("product.") and isinstance(data, dict):
-        resource = hint_of(data)
+    if resource is None and kind.startswith("product."):
+        resource = hint_of(record)
     return LedgerEvent(
         server,
         clinic_id,

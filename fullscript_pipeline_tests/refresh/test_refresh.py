@@ -83,15 +83,21 @@ def test_a_product_event_names_variants_only(its: Living) -> None:
     product["name"] = "Sleep well (new formula)"
     shown = {key: value for key, value in product.items() if key != "id"}
     its.receive({"id": "made-product", "type": "product.created", "created_at": "2026-11-22T11:00:00Z", "data": shown})
+    # As the printed sample has it: brand and variants beside the data.
+    beside = {key: shown[key] for key in ("brand", "variants")}
+    inside = {key: value for key, value in shown.items() if key not in beside}
+    its.receive(
+        {"id": "printed", "type": "product.created", "created_at": "2026-11-22T11:01:00Z", "data": inside, **beside}
+    )
     its.tell("product.updated", {"product": shown})
     refresh.drain(its.store)
     its.look()
     done, asked = its.handle()
-    assert done.counts == {"products": 2}
+    assert done.counts == {"products": 3}
     assert (asked["event"], asked["variant"], asked["product"]) == (1, 0, 1)
     assert its.stored("products", ["name"], f"product_id = '{product['id']}'") == [("Sleep well (new formula)",)]
     rows = its.stored("events", ["event_type"], f"resource_id = '{product['id']}'")
-    assert rows == [("product.created",), ("product.updated",)]
+    assert rows == [("product.created",), ("product.created",), ("product.updated",)]
 
 
 def test_an_object_that_is_gone_is_marked_and_an_event_nobody_knows_is_kept(its: Living) -> None:
