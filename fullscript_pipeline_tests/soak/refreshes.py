@@ -53,7 +53,8 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
         owed = its.store.owed(its.clinic)
         tell(
             "refresh killed",
-            acked=2 * tried,
+            events=2 * tried,
+            acked=end.happened,
             stored=end.stored,
             lost=end.lost,
             duplicated=end.duplicated,
