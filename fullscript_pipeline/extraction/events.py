@@ -5,13 +5,20 @@ dose change. Orders, patients and labs are listed anyway. What does not belong h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import orjson
 
 from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, NotFound, ScopeError
+from fullscript_pipeline.extraction.event_records import (
+    OBJECTS,
+    SeenEvent,
+    begins,
+    event_of,
+    ledger_line,
+    resource_of,
+)
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse.events import EVENTS
@@ -30,28 +37,6 @@ REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
-# Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
-VARIANT = "variant:"
-# What an event's type begins with, and under which names its object may stand in the data (REST calls a lab order
-# `order`, the webhook `lab_order`).
-OBJECTS: Mapping[str, tuple[str, ...]] = {
-    "patient": ("patient",),
-    "treatment_plan": ("treatment_plan",),
-    "order": ("order",),
-    "lab_order": ("lab_order", "order"),
-    "product": ("product",),
-    "clinic_key": ("clinic_key",),
-}
-
-
-@dataclass(frozen=True)
-class SeenEvent:
-    """An event as a feed lists it. `type` may be missing there; `resource_id` is known from the detail only."""
-
-    event_id: str
-    type: str | None
-    created_at: str | None
-    resource_id: str | None = None
 
 
 def feeds_of(region: str) -> Sequence[str]:
@@ -175,23 +160,6 @@ def details_landed(pull: Pull) -> dict[str, Line]:
     return {line.id: line for line in pull.file.lines("event")}
 
 
-def event_of(line: Line) -> SeenEvent:
-    record = orjson.loads(line.record)
-    return SeenEvent(line.id, record.get("type"), record.get("created_at"), resource_of(record))
-
-
-def ledger_line(event: LedgerEvent) -> Line:
-    """An event of the ledger as a feed would list it, with the object when a payload named it."""
-    record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
-    if not (event.event_type or "").startswith("product.created"):
-        record["clinic_id"] = event.clinic_id
-    if event.resource_id and not event.resource_id.startswith(VARIANT):
-        record["resource_id"] = event.resource_id
-    record["seen_by"] = event.seen_by
-    text = canonical(record)
-    return Line(event.event_id, None, content_hash(text), text)
-
-
 def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
     """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
 
@@ -228,31 +196,13 @@ def _of_product(event: LedgerEvent) -> bool:
 
 def _needs_detail(line: Line) -> bool:
     record = orjson.loads(line.record)
-    begins = _begins(record)
-    return (begins == "treatment_plan" or begins not in OBJECTS) and resource_of(record) is None
+    kind = begins(record)
+    return (kind == "treatment_plan" or kind not in OBJECTS) and resource_of(record) is None
 
 
 def _has_clinic(line: Line) -> bool:
     record = orjson.loads(line.record)
     return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
-
-
-def resource_of(record: Mapping[str, Any]) -> str | None:
-    """The id of the object that an event's record is about, None when it names none.
-
-    The data is the object, or holds it under its name; whatever else it holds (a plan's patient) is not it.
-    """
-    data, begins = record.get("data"), _begins(record)
-    inside = data if isinstance(data, dict) else {}
-    names = OBJECTS.get(begins, () if inside.get("id") else tuple(OBJECTS))
-    nested = (inside.get(name) for name in names)
-    found = [record.get("resource_id"), *(one.get("id") for one in nested if isinstance(one, dict)), inside.get("id")]
-    found += [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if begins in OBJECTS]
-    return next((str(value) for value in found if value not in (None, "")), None)
-
-
-def _begins(record: Mapping[str, Any]) -> str:
-    return str(record.get("type") or "").partition(".")[0]
 
 
 def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequence[SeenEvent]) -> None:

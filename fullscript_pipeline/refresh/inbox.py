@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.events import resource_of
+from fullscript_pipeline.extraction.event_records import resource_of
 from fullscript_pipeline.refresh.look import speaker
 from fullscript_pipeline.refresh.products import hint_of
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent, StateStore

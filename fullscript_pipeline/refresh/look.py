@@ -13,7 +13,8 @@ from typing import Any
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
 from fullscript_pipeline.api.pages import Page, record_ids
-from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, refusals_of, resource_of, since
+from fullscript_pipeline.extraction.event_records import resource_of
+from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, refusals_of, since
 from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
 

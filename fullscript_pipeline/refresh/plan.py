@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
-from fullscript_pipeline.extraction.events import VARIANT
+from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.state import LedgerEvent
 
 PAGE = 100

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.events import VARIANT
+from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.refresh.plan import is_of_product
 from fullscript_pipeline.state import LedgerEvent

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from fullscript_pipeline import refresh
 from fullscript_pipeline.cli.webhooks import webhooks
 from fullscript_pipeline.extraction.events import pull_events
+from fullscript_pipeline.sandbox.people import add_patient
 from fullscript_pipeline_tests.refresh.living import Living, living
 
 
@@ -111,6 +113,19 @@ def test_an_object_that_is_gone_is_marked_and_an_event_nobody_knows_is_kept(its:
     assert done.counts == {"orders": 1, "unknown": 1}
     assert its.stored("orders", ["removed_at IS NULL"], f"order_id = '{order}'") == [(False,)]
     assert its.stored("events", ["event_type"], "event_id = 'odd'") == [("practitioner.moved",)]
+
+
+def test_a_patient_nobody_has_told_of_comes_with_the_order(its: Living) -> None:
+    order = its.world.orders[its.order()]
+    patient = deepcopy(its.world.patients[order["patient_id"]])
+    patient.record["id"] = order["patient_id"] = "00000000-aaaa-4000-8000-00000000000a"
+    add_patient(its.world, patient)
+    list(its.world.events.values())[-1].data["patient_id"] = patient.record["id"]
+    its.look()
+    done, asked = its.handle()
+    assert asked["patient"] == 1
+    assert done.patients == (patient.record["id"],)
+    assert its.stored("patients", ["count(*)"], f"patient_id = '{patient.record['id']}'") == [(1,)]
 
 
 def test_a_payload_that_cannot_be_used_fails_with_its_reason_and_is_not_lost(its: Living) -> None:
