@@ -7,6 +7,7 @@ dose change. Orders, patients and labs are listed anyway. What does not belong h
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import orjson
 
@@ -47,23 +48,35 @@ def feeds_of(region: str) -> Sequence[str]:
 def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str]:
     """The filter that lists what is new in a feed, two days of overlap included; everything the first time.
 
-    By the newest event that is known where that is older than the last look: nothing of the feed lies between, and a
+    By the newest event that was listed where that is older than the last look: nothing of the feed lies between, and a
     server whose clock is behind ours still shows what happened since.
     """
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     position = store.cursor(server, clinic_id, feed)
-    newest = store.newest_event(server, clinic_id, feed, feed.removesuffix("_events") + ".")
-    if position is None or newest is None:
+    if position is None:
         return {}
-    first = min(date.fromisoformat(position), _day_of(newest) or date.max)
-    return {"created_at": f">{first - OVERLAP}"}
+    first = min(position, store.cursor(server, clinic_id, _newest_of(feed)) or position)
+    return {"created_at": f">{date.fromisoformat(first) - OVERLAP}"}
 
 
-def _day_of(moment: str) -> date | None:
+def note_newest(store: StateStore, session: ClinicSession, feed: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Remembers the day of the newest event that a feed has listed."""
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    newest = max((_day_of(row.get("created_at")) for row in rows), default="")
+    if newest > (store.cursor(server, clinic_id, _newest_of(feed)) or ""):
+        store.set_cursor(server, clinic_id, _newest_of(feed), newest)
+
+
+def _day_of(moment: object) -> str:
+    """The day as written; '' for what is no moment."""
     try:
-        return date.fromisoformat(moment[:10])
+        return date.fromisoformat(str(moment)[:10]).isoformat()
     except ValueError:
-        return None
+        return ""
+
+
+def _newest_of(feed: str) -> str:
+    return f"{feed}:newest"
 
 
 def refusals_of(feed: str) -> tuple[type[FullscriptError], ...]:
@@ -96,6 +109,8 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
         return pull.not_available(refused[0])
     detailed = [one for one, line in new.items() if _needs_detail(line)]
     report = load_events(pull, session, detailed, list(new.values()))
+    for feed in FEEDS:
+        note_newest(store, session, feed, (orjson.loads(line.record) for line in pull.file.lines(feed)))
     _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))])
     return report
 

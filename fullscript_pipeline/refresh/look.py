@@ -14,7 +14,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
 from fullscript_pipeline.api.pages import Page, record_ids
 from fullscript_pipeline.extraction.event_records import resource_of
-from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, refusals_of, since
+from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, note_newest, refusals_of, since
 from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
@@ -135,6 +135,8 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
             events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
             unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
+            if unseen:
+                note_newest(store, session, feed, rows)
             new += len(unseen)
             if not whole and not unseen and _newest_first(rows):
                 break

@@ -92,13 +92,6 @@ class EventLedger:
                 found.update(connection.execute(select(events.c.event_id).where(mine)).scalars())
         return found
 
-    def newest_event(self, server: str, clinic_id: str, feed: str, prefix: str) -> str | None:
-        """When the newest known event of a feed was, as the vendor writes it; `prefix`: how its types begin."""
-        of_feed = (events.c.feed == feed) | events.c.event_type.startswith(prefix)
-        mine = (events.c.server == server) & (events.c.clinic_id == clinic_id) & of_feed
-        with self.db.read() as connection:
-            return connection.execute(select(func.max(events.c.created_at)).where(mine)).scalar()
-
     def events_seen(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
         """Events that were first seen at `since` or later, the oldest first."""
         query = (
