@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, open_session
+from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, open_session
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import NeedsConnect, PipelineError
@@ -14,7 +14,7 @@ from fullscript_pipeline.orchestration.instance import add_clinic_partitions, op
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.refreshing import run_config
 from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.refresh import asked, drain, is_due, look, reconcile, sweep_wanted, waiting
+from fullscript_pipeline.refresh import Round, asked, drain, is_due, look, reconcile, sweep_wanted, waiting, was_pulled
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -34,7 +34,10 @@ def refresh(clinics: Sequence[str]) -> int:
             talk(f"webhook inbox: {number} could not be used. {reason}")
         for clinic in chosen:
             try:
-                cells += _round(settings, store, clinic)
+                found, trouble = _what_waits(settings, store, clinic)
+                cells += _cells(settings, store, clinic, found)
+                if trouble is not None:
+                    raise trouble
             except PipelineError as error:
                 talk(f"{clinic.clinic_key}: {error}")
                 code = NeedsConnect.exit_code if NeedsConnect.exit_code in {code, error.exit_code} else error.exit_code
@@ -48,14 +51,38 @@ def refresh(clinics: Sequence[str]) -> int:
     return NeedsConnect.exit_code if NeedsConnect.exit_code in {code, run_code} else code or run_code
 
 
-def _round(settings: Settings, store: StateStore, clinic: Clinic) -> list[Cell]:
+def _what_waits(settings: Settings, store: StateStore, clinic: Clinic) -> tuple[Round | None, FullscriptError | None]:
+    """What is to be handled after a look, and the hourly comparison if nobody has made it; and what went wrong there:
+    one feed that fails does not keep the others back."""
+    trouble: FullscriptError | None = None
     with open_session(settings, store, clinic) as session:
-        found = look(session, store, asked_too=True)
-        if _reconcile(session, store):
-            found = waiting(store, clinic, asked_too=True)
+        for ask in (_look, _reconcile):
+            try:
+                trouble = ask(session, store) or trouble
+            except AuthError:
+                raise
+            except FullscriptError as error:
+                trouble = error
+    return waiting(store, clinic, asked_too=True), trouble
+
+
+def _look(session: ClinicSession, store: StateStore) -> FullscriptError | None:
+    found = look(session, store, asked_too=True)
+    return found.trouble if found else None
+
+
+def _reconcile(session: ClinicSession, store: StateStore) -> None:
+    found = reconcile(session, store) if is_due(store, session.clinic) else None
+    if found is not None and found.missing:
+        talk(f"{session.clinic.clinic_key}: {found.missing} events had been missed.")
+
+
+def _cells(settings: Settings, store: StateStore, clinic: Clinic, found: Round | None) -> list[Cell]:
     tags, label = {"fullscript/clinic": clinic.clinic_key}, f"{clinic.clinic_key} refresh"
     cells = []
-    if found is None:
+    if not was_pulled(store, clinic):
+        talk(f"{clinic.clinic_key}: not pulled yet; run `fullscript-pipeline pull` first, events count from then on.")
+    elif found is None:
         talk(f"{clinic.clinic_key}: nothing new.")
     else:
         asked(store, clinic, found)
@@ -74,17 +101,6 @@ def _round(settings: Settings, store: StateStore, clinic: Clinic) -> list[Cell]:
         config = sweep_request(clinic, span).run_config
         cells.append(Cell(f"{clinic.clinic_key} sweep", "clinic_sweep", run_config=config, tags=tags))
     return cells
-
-
-def _reconcile(session: ClinicSession, store: StateStore) -> bool:
-    """The hourly comparison, if nobody has done it; whether it found what had been missed."""
-    if not is_due(store, session.clinic):
-        return False
-    found = reconcile(session, store)
-    if found is None or not found.missing:
-        return False
-    talk(f"{session.clinic.clinic_key}: {found.missing} events had been missed.")
-    return True
 
 
 def _events(cell: Cell) -> int | str:

@@ -15,7 +15,7 @@ from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.environment import LOOPBACK_HOSTS
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.state import Delivery, DeliveryState, StateStore
+from fullscript_pipeline.state import Delivery, StateStore
 
 
 @click.group(help="Receive webhooks, and see what became of them.")
@@ -85,7 +85,9 @@ def list_command(as_json: bool, with_body: bool) -> None:
 def replay_command(event_ids: tuple[str, ...]) -> None:
     with _store() as store:
         chosen = _chosen(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
-        _settle(store, chosen, "received", None)
+        for one in chosen:
+            store.reopen_event(one.server, one.event_id)
+        store.settle(chosen, "received")
     talk(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
 
 
@@ -94,7 +96,7 @@ def replay_command(event_ids: tuple[str, ...]) -> None:
 def ignore_command(event_ids: tuple[str, ...]) -> None:
     with _store() as store:
         chosen = _chosen(store, event_ids)
-        _settle(store, chosen, "ignored", "by hand")
+        store.settle(chosen, "ignored", "by hand")
     talk(f"{len(chosen)} deliveries are ignored.")
 
 
@@ -113,11 +115,6 @@ def _chosen(store: StateStore, event_ids: Sequence[str]) -> list[Delivery]:
     if unknown := wanted - {delivery.event_id for delivery in found}:
         raise UsageError(f"The inbox has no event {', '.join(sorted(unknown))}; `webhooks inbox list` shows all.")
     return found
-
-
-def _settle(store: StateStore, chosen: Sequence[Delivery], state: DeliveryState, reason: str | None) -> None:
-    for one in chosen:
-        store.settle(one.server, one.event_id, state, reason, integration_id=one.integration_id)
 
 
 def _told(delivery: Delivery, *, with_body: bool) -> dict[str, object]:

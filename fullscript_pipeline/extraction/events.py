@@ -5,16 +5,23 @@ dose change. Orders, patients and labs are listed anyway. What does not belong h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import orjson
 
 from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, NotFound, ScopeError
+from fullscript_pipeline.extraction.event_records import (
+    OBJECTS,
+    SeenEvent,
+    begins,
+    event_of,
+    ledger_line,
+    resource_of,
+)
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse.events import EVENTS, RESOURCE_PATHS
+from fullscript_pipeline.warehouse.events import EVENTS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 FEEDS = (
@@ -30,18 +37,6 @@ REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
-# Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
-VARIANT = "variant:"
-
-
-@dataclass(frozen=True)
-class SeenEvent:
-    """An event as a feed lists it. `type` may be missing there; `resource_id` is known from the detail only."""
-
-    event_id: str
-    type: str | None
-    created_at: str | None
-    resource_id: str | None = None
 
 
 def feeds_of(region: str) -> Sequence[str]:
@@ -50,11 +45,37 @@ def feeds_of(region: str) -> Sequence[str]:
 
 
 def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str]:
-    """The filter that lists what is new in a feed, two days of overlap included; everything the first time."""
-    position = store.cursor(session.clinic.server, session.clinic.clinic_id, feed)
+    """The filter that lists what is new in a feed, two days of overlap included; everything the first time.
+
+    By the newest event that was listed where that is older than the last look: nothing of the feed lies between, and a
+    server whose clock is behind ours still shows what happened since.
+    """
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    position = store.cursor(server, clinic_id, feed)
     if position is None:
         return {}
-    return {"created_at": f">{date.fromisoformat(position) - OVERLAP}"}
+    first = min(position, store.cursor(server, clinic_id, _newest_of(feed)) or position)
+    return {"created_at": f">{date.fromisoformat(first) - OVERLAP}"}
+
+
+def note_newest(store: StateStore, session: ClinicSession, feed: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Remembers the day of the newest event that a feed has listed."""
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    newest = max((_day_of(row.get("created_at")) for row in rows), default="")
+    if newest > (store.cursor(server, clinic_id, _newest_of(feed)) or ""):
+        store.set_cursor(server, clinic_id, _newest_of(feed), newest)
+
+
+def _day_of(moment: object) -> str:
+    """The day as written; '' for what is no moment."""
+    try:
+        return date.fromisoformat(str(moment)[:10]).isoformat()
+    except ValueError:
+        return ""
+
+
+def _newest_of(feed: str) -> str:
+    return f"{feed}:newest"
 
 
 def refusals_of(feed: str) -> tuple[type[FullscriptError], ...]:
@@ -76,28 +97,37 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
             pull.walk(session, feed, params=since(store, session, feed))
         except refusals_of(feed) as refusal:
             refused.append(str(refusal))
-    if len(refused) == len(feeds_of(target.region)):
-        return pull.not_available(refused[0])
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.unseen_events(server, clinic_id, listed))
     pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not _of_product(event)}
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
+    if len(refused) == len(feeds_of(target.region)) and not new:
+        _remember(store, session, target.day, [])
+        return pull.not_available(refused[0])
     detailed = [one for one, line in new.items() if _needs_detail(line)]
     report = load_events(pull, session, detailed, list(new.values()))
+    for feed in FEEDS:
+        note_newest(store, session, feed, (orjson.loads(line.record) for line in pull.file.lines(feed)))
     _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))])
     return report
 
 
 def touched_today(target: Target, clinic_id: str) -> list[str]:
-    """The plans that today's events are about, as the events step left them in the warehouse."""
+    """The plans that unprocessed events are about which arrived since plans were last read.
+
+    Not only today's: when the plans of a day could not be read, the next pull has to make up for it. An event of a type
+    that nobody has documented counts when its object is a plan.
+    """
     with target.warehouse.read() as con:
         rows = con.execute(
             """SELECT DISTINCT resource_id FROM core.events
-            WHERE clinic_id = $clinic AND event_type LIKE 'treatment_plan.%' AND resource_id IS NOT NULL
-            AND observed_at >= (SELECT max(observed_at) FROM ops.pulls
-                WHERE clinic_id = $clinic AND resource = 'events' AND outcome = 'loaded')""",
+            WHERE clinic_id = $clinic AND processed_at IS NULL AND resource_id IS NOT NULL
+            AND (event_type LIKE 'treatment_plan.%' OR resource_id IN (
+                SELECT treatment_plan_id FROM core.treatment_plans WHERE clinic_id = $clinic))
+            AND observed_at >= coalesce((SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = $clinic
+                AND resource = 'treatment_plans' AND outcome = 'loaded'), TIMESTAMPTZ '1970-01-01')""",
             {"clinic": clinic_id},
         ).fetchall()
     return [plan for (plan,) in rows]
@@ -112,12 +142,14 @@ def load_events(
 ) -> Report:
     """Reads these events' details and commits them with the merely listed ones.
 
-    `resources`: objects found out elsewhere, by event id.
+    `resources`: objects found out elsewhere, by event id; whoever gives them handles the events at once, otherwise they
+    count as processed when plans have been read.
     """
     read_details(pull, session, detailed)
+    processed_at = None if resources is None else pull.observed_at.isoformat()
 
     def lines() -> Iterator[Line]:
-        return _newest(pull, listed, resources or {}, pull.observed_at.isoformat())
+        return _newest(pull, listed, resources or {}, processed_at)
 
     return pull.commit(
         Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line))),
@@ -142,23 +174,6 @@ def details_landed(pull: Pull) -> dict[str, Line]:
     return {line.id: line for line in pull.file.lines("event")}
 
 
-def event_of(line: Line) -> SeenEvent:
-    record = orjson.loads(line.record)
-    return SeenEvent(line.id, record.get("type"), record.get("created_at"), resource_of(record))
-
-
-def ledger_line(event: LedgerEvent) -> Line:
-    """An event of the ledger as a feed would list it, with the object when a payload named it."""
-    record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
-    if not (event.event_type or "").startswith("product.created"):
-        record["clinic_id"] = event.clinic_id
-    if event.resource_id and not event.resource_id.startswith(VARIANT):
-        record["resource_id"] = event.resource_id
-    record["seen_by"] = event.seen_by
-    text = canonical(record)
-    return Line(event.event_id, None, content_hash(text), text)
-
-
 def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
     """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
 
@@ -181,10 +196,11 @@ def _newest(
     seen_by = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
     merged = {line.id: line for line in listed} | details_landed(pull)
     for line in merged.values():
+        record = orjson.loads(line.record)
         extra = {"seen_by": seen_by.get(line.id) or "feed", "processed_at": processed_at}
-        if resource := (resources or {}).get(line.id):
+        if resource := (resources or {}).get(line.id) or resource_of(record):
             extra["resource_id"] = resource
-        text = canonical({**orjson.loads(line.record), **extra})
+        text = canonical({**record, **extra})
         yield line._replace(record=text, hash=content_hash(text), parent_id=None)
 
 
@@ -194,24 +210,13 @@ def _of_product(event: LedgerEvent) -> bool:
 
 def _needs_detail(line: Line) -> bool:
     record = orjson.loads(line.record)
-    kind = record.get("type")
-    return (kind is None or str(kind).startswith("treatment_plan.")) and resource_of(record) is None
+    kind = begins(record)
+    return (kind == "treatment_plan" or kind not in OBJECTS) and resource_of(record) is None
 
 
 def _has_clinic(line: Line) -> bool:
     record = orjson.loads(line.record)
     return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
-
-
-def resource_of(record: Mapping[str, Any]) -> str | None:
-    """The id of the object that an event's record is about, None when it names none."""
-    for path in RESOURCE_PATHS:
-        value: Any = record
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value not in (None, ""):
-            return str(value)
-    return None
 
 
 def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequence[SeenEvent]) -> None:

@@ -55,7 +55,8 @@ def read_plans(
     """Reads all plans of these patients, and these plans by id; detail only for rows that came thin.
 
     `swept`: those of the patients who had been read before; what changed there and no event is about is counted as
-    found by re-reading only. `left`: patients who are listed no more, all of whose plans are in `plans`.
+    found by re-reading only. `left`: patients who are listed no more, all of whose plans are in `plans`. Plans are the
+    last thing a pull reads for its events: those count as processed now.
     """
     pull = Pull(target, "treatment_plans")
     try:
@@ -74,6 +75,10 @@ def read_plans(
         if swept:
             unheard.append(_told_by_no_feed(con, swept))
         _note_read(con, pull, [*walked, *left])
+        con.execute(
+            "UPDATE core.events SET processed_at = ctx.observed_at FROM ctx "
+            "WHERE coalesce(core.events.clinic_id, ctx.clinic_id) = ctx.clinic_id AND processed_at IS NULL"
+        )
 
     report = pull.commit(Load(TREATMENT_PLANS, lines, in_ids("patient_id", walked), gone, after=after))
     if swept:

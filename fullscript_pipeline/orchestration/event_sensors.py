@@ -83,7 +83,10 @@ def event_reconcile_sensor(
     if not said:
         return dg.SkipReason("No clinic is due; each is reconciled every hour.")
     context.log.info("; ".join(said))
-    return dg.SensorResult(run_requests=requests, asset_events=seen)
+    # Dagster shows a sentence of its own for a result without runs unless it is given one.
+    return dg.SensorResult(
+        run_requests=requests, asset_events=seen, skip_reason=None if requests else f"{'; '.join(said)}."
+    )
 
 
 def sweep_request(clinic: ClinicRef, span: str) -> dg.RunRequest:

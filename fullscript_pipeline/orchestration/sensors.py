@@ -109,8 +109,8 @@ def _requests(
             asked = list(requests_for(store, clinic, its))
             requests += asked
             said.append(f"{clinic.clinic_key}: {len(its.event_ids)} events, asked for {_names(asked)}")
-        elif its:
-            said.append(f"{clinic.clinic_key}: {its}")
+        if trouble := its.trouble if isinstance(its, Round) else its:
+            said.append(f"{clinic.clinic_key}: {trouble}")
     return requests, said
 
 

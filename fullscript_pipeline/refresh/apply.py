@@ -14,11 +14,13 @@ import orjson
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction import events as feeds
 from fullscript_pipeline.extraction import variants
+from fullscript_pipeline.extraction.event_records import event_of, ledger_line
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.refresh import products
 from fullscript_pipeline.refresh.look import MOST_IDS
 from fullscript_pipeline.refresh.plan import Plan, Stored, family_of, is_of_product, plan
-from fullscript_pipeline.refresh.reads import Reads, stored_of
+from fullscript_pipeline.refresh.reads import Reads
+from fullscript_pipeline.refresh.sizes import stored_of
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -70,6 +72,7 @@ def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: 
         again, more, _ = _tell(target, session, store, patient_events, each)
         reports.append(again)
         reads.by_id("patients", more["patients"])
+    reads.strangers()
     reports.append(reads.commit())
     if known["plans"] or known["orders"] or chosen.orders_from:
         reports.append(variants.pull_unknown_variants(target, session))
@@ -89,9 +92,8 @@ def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> 
 
 def settle_handled(store: StateStore, server: str, event_ids: set[str]) -> None:
     """Those of these events that came by webhook need no further look."""
-    for delivery in store.deliveries(["received"], with_body=False):
-        if delivery.server == server and delivery.event_id in event_ids:
-            store.settle(server, delivery.event_id, "handled", integration_id=delivery.integration_id)
+    waiting = store.deliveries(["received"], with_body=False)
+    store.settle((one for one in waiting if one.server == server and one.event_id in event_ids), "handled")
 
 
 def _without_moot(
@@ -116,7 +118,7 @@ def _tell(
     pull = Pull(target, "events_refresh")
     feeds.read_details(pull, session, chosen.details)
     details = feeds.details_landed(pull)
-    seen = {one: feeds.event_of(line) for one, line in details.items()}
+    seen = {one: event_of(line) for one, line in details.items()}
     patient_of = dict(pair for line in details.values() if (pair := _plan_and_patient(line)))
     found = products.resolve(pull, session, target.warehouse, waiting, details)
     learned = [
@@ -124,7 +126,7 @@ def _tell(
         for event in waiting
         if (its := seen.get(event.event_id)) is not None and its.resource_id is not None
     ]
-    listed = [feeds.ledger_line(event) for event in waiting]
+    listed = [ledger_line(event) for event in waiting]
     report = feeds.load_events(pull, session, [], listed, found)
     store.record_events(learned)
     known = {family: list(ids) for family, ids in chosen.known.items()}

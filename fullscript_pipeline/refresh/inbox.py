@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.events import resource_of
+from fullscript_pipeline.extraction.event_records import resource_of
 from fullscript_pipeline.refresh.look import speaker
 from fullscript_pipeline.refresh.products import hint_of
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent, StateStore
@@ -38,18 +38,23 @@ def drain(store: StateStore) -> Drained:
     drained = Drained()
     waiting = store.deliveries(["received"])
     _note_heard(store, waiting)
+    told: dict[Clinic, list[tuple[Delivery, LedgerEvent]]] = {}
+    unusable: dict[str, list[Delivery]] = {}
     for delivery in waiting:
         found = _understood(store, known, delivery)
         if isinstance(found, str):
-            store.settle(delivery.server, delivery.event_id, "failed", found, integration_id=delivery.integration_id)
-            drained.failed[found] = drained.failed.get(found, 0) + 1
-            continue
-        clinic, event = found
-        drained.noted += store.record_events([event])
-        in_ledger = store.event(event.server, event.clinic_id, event.event_id)
-        if in_ledger is not None and in_ledger.processed_at is not None:
-            store.settle(delivery.server, delivery.event_id, "handled", integration_id=delivery.integration_id)
+            unusable.setdefault(found, []).append(delivery)
         else:
+            clinic, event = found
+            told.setdefault(clinic, []).append((delivery, event))
+    for reason, some in unusable.items():
+        store.settle(some, "failed", reason)
+        drained.failed[reason] = len(some)
+    for clinic, pairs in told.items():
+        drained.noted += store.record_events(event for _, event in pairs)
+        done = store.processed_events(clinic.server, clinic.clinic_id, [event.event_id for _, event in pairs])
+        store.settle((delivery for delivery, event in pairs if event.event_id in done), "handled")
+        if any(event.event_id not in done for _, event in pairs):
             drained.clinics[clinic.clinic_key] = clinic
     store.purge_deliveries(clock.real_now() - KEEP_HANDLED)
     return drained
@@ -71,11 +76,10 @@ def noted_event(
     record: Mapping[str, Any], *, server: str, clinic_id: str, event_id: str, delivered: bool
 ) -> LedgerEvent:
     """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
-    data = record.get("data")
     kind, created = str(record.get("type")), record.get("created_at")
     resource = resource_of(record)
-    if resource is None and kind.startswith("product.") and isinstance(data, dict):
-        resource = hint_of(data)
+    if resource is None and kind.startswith("product."):
+        resource = hint_of(record)
     return LedgerEvent(
         server,
         clinic_id,
@@ -94,9 +98,8 @@ def _understood(
     record = event_in(delivery.body)
     if record is None:
         return "The body holds no event; look at it with the vendor's list of deliveries, then ignore it."
-    clinic_id = str(record.get("clinic_id") or "")
-    if not clinic_id and str(record["type"]).startswith("product."):
-        clinic_id = speaker(store, delivery.server) or ""
+    # It may stand around the event instead of in it.
+    clinic_id = str(record.get("clinic_id") or delivery.clinic_id or "") or _nameless(store, known, delivery, record)
     clinic = known.get((delivery.server, clinic_id))
     if clinic is None:
         which = f"clinic {clinic_id}" if clinic_id else "any clinic that could be asked"
@@ -104,6 +107,19 @@ def _understood(
     return clinic, noted_event(
         record, server=delivery.server, clinic_id=clinic_id, event_id=delivery.event_id, delivered=False
     )
+
+
+def _nameless(
+    store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery, record: Mapping[str, Any]
+) -> str:
+    """Whose event it is that names no clinic: a product's is the region's; else the only clinic's, or the one whose
+    feed shows it too; '' when nobody can tell (a feed will)."""
+    ours = [clinic_id for server, clinic_id in known if server == delivery.server]
+    if str(record["type"]).startswith("product."):
+        return speaker(store, delivery.server) or next(iter(ours), "")
+    if len(ours) == 1:
+        return ours[0]
+    return next((one for one in ours if store.event(delivery.server, one, delivery.event_id)), "")
 
 
 def _note_heard(store: StateStore, waiting: Iterable[Delivery]) -> None:

@@ -6,23 +6,22 @@ happened. What came late, or out of order, is found by the hourly reconcile, whi
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, ClinicSession
-from fullscript_pipeline.api.pages import Page
-from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, refusals_of, since
-from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, is_of_product
+from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
+from fullscript_pipeline.api.pages import Page, record_ids
+from fullscript_pipeline.extraction.event_records import resource_of
+from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, note_newest, refusals_of, since
+from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 # A run that was asked for this long ago and has not handled its events is taken for lost.
 ASK_AGAIN_AFTER = timedelta(minutes=15)
 # Above this, a list of ids in a run's config is slower than pulling the whole cell.
 MOST_IDS = 1000
-# What a refresh acts on; other events only wait for the daily pull.
-ACTED_ON = ("order.", "treatment_plan.", "patient.", "lab_order.", "product.")
 NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
 
 
@@ -30,7 +29,8 @@ NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
 class Round:
     """The events of a clinic that are to be handled now; `seen` is how many were new in this look.
 
-    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog.
+    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog. `trouble`: a feed
+    that could not be read; what the others brought is here.
     """
 
     clinic_key: str
@@ -38,18 +38,23 @@ class Round:
     whole_cell: bool = False
     catalog: bool = False
     seen: int = 0
+    trouble: FullscriptError | None = None
 
 
 def look(session: ClinicSession, store: StateStore, *, asked_too: bool = False) -> Round | None:
     """Notes new events in the ledger; returns what is to be handled now, None when that is nothing.
 
-    The first look at a clinic that has never been pulled returns None: the daily pull comes first.
+    The first look at a clinic that has never been pulled returns None: the daily pull comes first. A feed that fails
+    does not keep the others back; raises its error when there is nothing else to tell.
     """
     if not was_pulled(store, session.clinic):
         return None
     note_lost_span(store, session, clock.now().date())
-    seen = sum(note_new(session, store, feed) for feed in feeds_to_look_at(store, session.clinic))
-    return waiting(store, session.clinic, seen, asked_too=asked_too)
+    seen, trouble = note_all(session, store, feeds_to_look_at(store, session.clinic))
+    found = waiting(store, session.clinic, seen, asked_too=asked_too)
+    if found is None and trouble is not None:
+        raise trouble
+    return replace(found, trouble=trouble) if found else None
 
 
 def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0, *, asked_too: bool = False) -> Round | None:
@@ -101,6 +106,24 @@ def speaker(store: StateStore, server: str) -> str | None:
     return None
 
 
+def note_all(
+    session: ClinicSession, store: StateStore, feeds: Sequence[str], *, whole: bool = False
+) -> tuple[int, FullscriptError | None]:
+    """Notes the new events of all these feeds: how many there were, and the first error of a feed that failed.
+
+    Raises AuthError at once: without a token no other feed answers.
+    """
+    new, trouble = 0, None
+    for feed in feeds:
+        try:
+            new += note_new(session, store, feed, whole=whole)
+        except AuthError:
+            raise
+        except FullscriptError as error:
+            trouble = trouble or error
+    return new, trouble
+
+
 def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: bool = False) -> int:
     """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known."""
     clinic, today = session.clinic, clock.now().date()
@@ -112,6 +135,8 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
             events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
             unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
+            if unseen:
+                note_newest(store, session, feed, rows)
             new += len(unseen)
             if not whole and not unseen and _newest_first(rows):
                 break
@@ -133,11 +158,17 @@ def _listed(
 
 
 def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
+    before: tuple[str, ...] = ()
     for number in itertools.count(1):
         page = next(session.pages(feed, {}, params, first_page=number))
+        came = record_ids(page.records)
+        # The same page again: the server ignores page numbers and says for ever that one follows.
+        if came == before:
+            return
         yield page
         if page.is_last or not page.records or number >= (page.total_pages or number + 1):
             return
+        before = came
 
 
 def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
@@ -147,7 +178,8 @@ def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
         clinic.clinic_id,
         str(row["id"]),
         str(kind) if kind else None,
-        None,
+        # A row that says everything needs no detail.
+        resource_of(row) if kind and created else None,
         str(created) if created else None,
         feed=feed,
     )
@@ -163,7 +195,8 @@ def _newest_first(rows: Sequence[dict[str, Any]]) -> bool:
 
 
 def _is_acted_on(event: LedgerEvent) -> bool:
-    return event.event_type is None or event.event_type.startswith(ACTED_ON)
+    """Whether a refresh can do something about it; anything else waits for the daily pull."""
+    return event.event_type is None or family_of(event) is not None
 
 
 def _is_asked(event: LedgerEvent) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
-from fullscript_pipeline.extraction.events import VARIANT
+from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.state import LedgerEvent
 
 PAGE = 100
@@ -57,11 +57,11 @@ def is_of_product(event: LedgerEvent) -> bool:
 
 
 def family_of(event: LedgerEvent) -> str | None:
-    """The family by the event's type, else by the feed that listed it; None for a type nobody has documented."""
-    for family, (feed, prefix) in FAMILIES.items():
-        if event.event_type.startswith(prefix) if event.event_type else event.feed == feed:
-            return family
-    return None
+    """The family by the event's type, else by the feed that listed it; None for what neither of them tells."""
+    kind = event.event_type or ""
+    by_type = (family for family, (_, prefix) in FAMILIES.items() if kind.startswith(prefix))
+    by_feed = (family for family, (feed, _) in FAMILIES.items() if event.feed == feed)
+    return next(by_type, None) or next(by_feed, None)
 
 
 def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.events import VARIANT
+from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.extraction.products import product_of
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.refresh.plan import is_of_product
@@ -19,22 +19,21 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
 
 
-def variants_in(data: Mapping[str, Any]) -> list[str]:
-    """The variants of a product event's data, which is the product or holds it."""
-    nested = data.get("product")
-    product = nested if isinstance(nested, dict) else data
-    rows = product.get("variants")
-    found = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+def variants_in(record: Mapping[str, Any]) -> list[str]:
+    """The variants of a product event: its data is the product or holds it, and one printed sample of product.created
+    has brand and variants beside the data."""
+    data = record.get("data")
+    inside = data if isinstance(data, dict) else {}
+    product = inside.get("product")
+    places = [place.get("variants") for place in (product, inside, record) if isinstance(place, dict)]
+    rows = next((rows for rows in places if isinstance(rows, list)), [])
+    found = [row.get("id") for row in rows if isinstance(row, dict)]
     return [str(one) for one in found if one not in {None, ""}]
 
 
-def hint_of(data: Mapping[str, Any]) -> str | None:
-    """What the ledger can keep of a product payload: the product's id if there is one, else one of its variants."""
-    nested = data.get("product")
-    product = nested if isinstance(nested, dict) else data
-    if product.get("id"):
-        return str(product["id"])
-    variants = variants_in(data)
+def hint_of(record: Mapping[str, Any]) -> str | None:
+    """What the ledger can keep of a product event that names no product: one of its variants."""
+    variants = variants_in(record)
     return VARIANT + variants[0] if variants else None
 
 
@@ -74,8 +73,7 @@ def read_since(warehouse: Warehouse, region: str) -> datetime | None:
 
 def _variants_of(event: LedgerEvent, detail: Line | None) -> list[str]:
     if detail is not None:
-        data = orjson.loads(detail.record).get("data")
-        return variants_in(data) if isinstance(data, dict) else []
+        return variants_in(orjson.loads(detail.record))
     hint = event.resource_id or ""
     return [hint.removeprefix(VARIANT)] if hint.startswith(VARIANT) else []
 

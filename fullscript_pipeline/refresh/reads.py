@@ -11,7 +11,6 @@ from datetime import date, timedelta
 from itertools import chain
 from typing import Any, Literal
 
-import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
@@ -21,7 +20,6 @@ from fullscript_pipeline.extraction.family import Ties
 from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
-from fullscript_pipeline.refresh.plan import Stored
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
@@ -139,6 +137,19 @@ class Reads:
         self._loads.append(Load(PATIENTS, lines))
         return "whole"
 
+    def strangers(self) -> None:
+        """Patients of what was read who are not stored: their own event may not have been told, or come later."""
+        names = [endpoint for family, (endpoint, _) in _DETAILS.items() if family in {"plans", "orders", "labs"}]
+        lines = (line for name in (*names, "orders", "patient_treatment_plans") for line in self.pull.file.lines(name))
+        named = {patient for line in lines if (patient := _patient_of(line))}
+        with self.target.warehouse.read() as con:
+            rows = con.execute(
+                "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND patient_id IN ?",
+                [self.session.clinic.clinic_id, sorted(named)],
+            ).fetchall()
+        listed = {line.id for line in self.pull.file.lines("patients")}
+        self.by_id("patients", sorted(named - {patient for (patient,) in rows} - listed))
+
     def commit(self) -> Report:
         """Everything in one transaction. What a list showed as changed is owed its pages before that."""
         self.store.owe(self.session.clinic, self._patients)
@@ -184,10 +195,7 @@ class Reads:
         """Only a list's changed rows count as touched; a rerun after a kill could not tell them, so they are owed."""
         self._ids[family] += [line.id for line in lines]
         for line in lines:
-            record = orjson.loads(line.record)
-            nested = record.get("patient")
-            patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
-            self._patients.append(line.id if family == "patients" else str(patient or ""))
+            self._patients.append(line.id if family == "patients" else _patient_of(line))
         self._patients = [one for one in self._patients if one]
 
     def _read(self, endpoint: str, ids: Sequence[str]) -> list[str]:
@@ -240,20 +248,12 @@ class Reads:
         return dict(rows)
 
 
-def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[str]) -> Stored:
-    """What the warehouse knows of sizes."""
-
-    def scalar(sql: str, *values: object) -> int:
-        row = con.execute(sql, [clinic_id, *values]).fetchone()
-        return int(row[0]) if row else 0
-
-    days: list[tuple[date, int]] = con.execute(
-        "SELECT completed_on, count(*) FROM core.orders WHERE clinic_id = ? AND removed_at IS NULL "
-        "AND completed_on IS NOT NULL GROUP BY completed_on",
-        [clinic_id],
-    ).fetchall()
-    patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
-    return Stored(patients, lambda first: sum(n for day, n in days if day >= first - OVERLAP), thin)
+def _patient_of(line: Line) -> str:
+    """Whose a plan, an order or a lab order is; '' when it does not say."""
+    record = orjson.loads(line.record)
+    nested = record.get("patient")
+    patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
+    return str(patient or "")
 
 
 def _has(line: Line, array: str) -> bool:

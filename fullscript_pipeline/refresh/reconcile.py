@@ -16,7 +16,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.events import note_lost_span
 from fullscript_pipeline.refresh.inbox import event_in, noted_event
-from fullscript_pipeline.refresh.look import feeds_to_look_at, note_new, was_pulled
+from fullscript_pipeline.refresh.look import feeds_to_look_at, note_all, was_pulled
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 EVERY = timedelta(hours=1)
@@ -56,7 +56,10 @@ def is_due(store: StateStore, clinic: ClinicRef) -> bool:
 
 
 def reconcile(session: ClinicSession, store: StateStore) -> Reconciled | None:
-    """Compares feeds and deliveries with the ledger; None before the clinic's first pull."""
+    """Compares feeds and deliveries with the ledger; None before the clinic's first pull.
+
+    Raises the error of a feed that failed, after everything else was compared and noted.
+    """
     clinic = session.clinic
     if not was_pulled(store, clinic):
         return None
@@ -64,10 +67,12 @@ def reconcile(session: ClinicSession, store: StateStore) -> Reconciled | None:
     found.at, found.missing_in_feeds, found.missing_deliveries = clock.now().isoformat(), 0, 0
     note_lost_span(store, session, clock.now().date())
     feeds = [*feeds_to_look_at(store, clinic), "clinic_key_events"]
-    found.missing_in_feeds = sum(note_new(session, store, feed, whole=True) for feed in feeds)
+    found.missing_in_feeds, trouble = note_all(session, store, feeds, whole=True)
     _read_deliveries(session, store, found)
     store.set_fact(_fact(clinic), orjson.dumps(asdict(found)).decode())
     store.set_cursor(clinic.server, clinic.clinic_id, "reconciled_real", clock.real_now().isoformat())
+    if trouble is not None:
+        raise trouble
     return found
 
 
@@ -112,7 +117,7 @@ def _count(found: Reconciled, rows: list[dict[str, Any]]) -> None:
     found.deliveries = len(ids)
     found.delivered = len({str(row.get("event_id")) for row in arrived})
     found.answers = dict(Counter(str(row.get("response_status") or row.get("status") or "none") for row in failed))
-    types = {str(event["type"]) for row in arrived if (event := event_in(orjson.dumps(row)))}
+    types = {str(event["type"]) for row in arrived if (event := _payload(row))}
     found.delivered_types = sorted({*found.delivered_types, *types})
     found.last_attempt_at = max((str(row.get("attempted_at") or "") for row in rows), default=None)
     found.last_success_at = max((str(row.get("attempted_at") or "") for row in arrived), default=found.last_success_at)
@@ -120,13 +125,25 @@ def _count(found: Reconciled, rows: list[dict[str, Any]]) -> None:
 
 def _told(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent | None:
     """The event of a delivery: the whole payload where the row has it, else its id, which a detail can be asked for."""
-    event = event_in(orjson.dumps(row))
+    event = _payload(row)
     event_id = row.get("event_id") or (event or {}).get("id")
-    if not event_id or (event or {}).get("clinic_id") not in {None, "", clinic.clinic_id}:
+    if not event_id or str((event or row).get("clinic_id") or clinic.clinic_id) != clinic.clinic_id:
         return None
     if event is None:
-        return LedgerEvent(clinic.server, clinic.clinic_id, str(event_id), seen_by="delivery")
+        kind = row.get("event_type")
+        return LedgerEvent(
+            clinic.server, clinic.clinic_id, str(event_id), str(kind) if kind else None, seen_by="delivery"
+        )
     return noted_event(event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=str(event_id), delivered=True)
+
+
+def _payload(row: dict[str, Any]) -> dict[str, Any] | None:
+    """The event that a delivery carried, if its row has it; a row's own `type` may be anything."""
+    for name in ("event_payload", "event", "payload"):
+        told = row.get(name)
+        if told and (event := event_in(told.encode() if isinstance(told, str) else orjson.dumps(told))):
+            return event
+    return None
 
 
 def _is_true(value: object) -> bool:

@@ -6,7 +6,7 @@ The vendor tells nobody when it stops sending. What does not belong here: asking
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.refresh.inbox import HEARD
@@ -101,10 +101,21 @@ def _missing_scopes(silence: Silence) -> list[str]:
 
 
 def _unheard(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
-    """Events that a feed has shown since the server's webhooks were last heard."""
+    """Events that a feed has shown since the server's webhooks were last heard; none from before the connection, of
+    which the first pull lists 30 days."""
     heard = store.cursor(clinic.server, "", HEARD)
     since = datetime.fromisoformat(heard) if heard else clock.now() - FIRST_LOOK_BACK
-    return list(_by_feed(store.events_seen(clinic.server, clinic.clinic_id, since), since))
+    seen = store.events_seen(clinic.server, clinic.clinic_id, since)
+    return [event for event in _by_feed(seen, since) if not _is_older(event, clinic.connected_at)]
+
+
+def _is_older(event: LedgerEvent, connected_at: datetime | None) -> bool:
+    try:
+        created = datetime.fromisoformat(event.created_at or "")
+    except ValueError:
+        return False
+    created = created if created.tzinfo else created.replace(tzinfo=UTC)
+    return connected_at is not None and created < connected_at
 
 
 def _by_feed(events: Iterable[LedgerEvent], since: datetime) -> Iterable[LedgerEvent]:

@@ -83,22 +83,11 @@ class WebhookInbox:
             rows = connection.execute(query).all()
         return [_delivery(self.keyring, row) for row in rows]
 
-    def settle(
-        self,
-        server: str,
-        event_id: str,
-        state: DeliveryState,
-        reason: str | None = None,
-        *,
-        integration_id: str | None = None,
-    ) -> int:
-        """Note what became of a delivery (of every integration's, if none is named); the number of rows.
+    def settle(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
+        """Note what became of these deliveries, in one transaction.
 
         `reason` is a sentence for `webhooks inbox list`, without health data. Each call counts as a try.
         """
-        mine = (webhook_inbox.c.server == server) & (webhook_inbox.c.event_id == event_id)
-        if integration_id is not None:
-            mine &= webhook_inbox.c.integration_id == integration_id
         changed = {
             "state": state,
             "state_reason": reason,
@@ -106,7 +95,8 @@ class WebhookInbox:
             "updated_at": clock.real_now().isoformat(),
         }
         with self.db.write() as connection:
-            return connection.execute(update(webhook_inbox).where(mine).values(changed)).rowcount
+            for delivery in chosen:
+                connection.execute(update(webhook_inbox).where(_this(delivery)).values(changed))
 
     def purge_deliveries(self, before: datetime, limit: int = 1000) -> int:
         """Delete up to `limit` that were handled or ignored and last touched before `before`; the number."""

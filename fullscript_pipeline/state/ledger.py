@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
@@ -21,6 +21,8 @@ from fullscript_pipeline.state.schema import availability, cursors, events, fact
 SeenBy = Literal["feed", "webhook", "delivery"]
 Kind = Literal["sandbox", "production"]
 _AT_ONCE = 500  # SQLite bounds the number of values in one statement
+# What an event that was only listed learns from its detail, or from a webhook.
+_LEARNED = ("event_type", "resource_id", "created_at")
 # The vendor's feeds reach 30 days back; an id is remembered a little longer than it can be listed.
 KEPT = timedelta(days=35)
 
@@ -69,10 +71,10 @@ class EventLedger:
             for row in rows:
                 there = connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
                 added += there
-                for name in ("event_type", "resource_id", "created_at") if not there else ():
-                    if row[name] is not None:
-                        known = _these(row["server"], row["clinic_id"], [row["event_id"]]) & events.c[name].is_(None)
-                        connection.execute(update(events).where(known).values({name: row[name]}))
+                if not there:
+                    known = _these(row["server"], row["clinic_id"], [row["event_id"]])
+                    learned = {name: func.coalesce(events.c[name], row[name]) for name in _LEARNED}
+                    connection.execute(update(events).where(known).values(learned))
         return added
 
     def event(self, server: str, clinic_id: str, event_id: str) -> LedgerEvent | None:
@@ -80,6 +82,15 @@ class EventLedger:
         with self.db.read() as connection:
             row = connection.execute(select(events).where(_these(server, clinic_id, [event_id]))).first()
         return _event(row) if row else None
+
+    def processed_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> set[str]:
+        """Those of `event_ids` that have been handled."""
+        found: set[str] = set()
+        with self.db.read() as connection:
+            for some in _chunks(list(event_ids)):
+                mine = _these(server, clinic_id, some) & events.c.processed_at.is_not(None)
+                found.update(connection.execute(select(events.c.event_id).where(mine)).scalars())
+        return found
 
     def events_seen(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
         """Events that were first seen at `since` or later, the oldest first."""
@@ -127,6 +138,13 @@ class EventLedger:
     def mark_processed(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> None:
         """What they asked for is committed in the warehouse."""
         self._update(server, clinic_id, event_ids, {"processed_at": clock.now().isoformat()})
+
+    def reopen_event(self, server: str, event_id: str) -> None:
+        """Somebody wants it handled once more, whatever came of it."""
+        again = {"asked_run": None, "processed_at": None}
+        with self.db.write() as connection:
+            this = (events.c.server == server) & (events.c.event_id == event_id)
+            connection.execute(update(events).where(this).values(again))
 
     def pending_events(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
         """Events not processed yet, the oldest first, those of a run that was asked already included."""

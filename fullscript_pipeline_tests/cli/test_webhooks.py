@@ -31,7 +31,7 @@ def filled(data_dir: Path) -> Path:
                 Delivery("us-snd", "e-2", "i-2", body=body),
             ]
         )
-        store.settle("us-snd", "e-1", "failed", "the order is gone")
+        store.settle(store.deliveries()[:1], "failed", "the order is gone")
     return data_dir
 
 

@@ -97,6 +97,12 @@ def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(its: Living, instan
     again, _ = tick(event_sensors.event_reconcile_sensor, instance)
     assert isinstance(again, dg.SkipReason)
     its.handle()
+    an_hour_ago = (clock.real_now() - timedelta(hours=1)).isoformat()
+    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "reconciled_real", an_hour_ago)
+    idle, _ = tick(event_sensors.event_reconcile_sensor, instance)
+    assert isinstance(idle, dg.SensorResult)
+    assert "0 missed, 0 webhooks attempted" in str(idle.skip_reason)
+    assert len(idle.asset_events) == 1
 
 
 def test_a_run_that_waits_takes_new_events_along(its: Living, instance: dg.DagsterInstance) -> None:

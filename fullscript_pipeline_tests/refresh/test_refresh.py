@@ -2,10 +2,15 @@
 
 import itertools
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
+from click.testing import CliRunner
 
 from fullscript_pipeline import refresh
+from fullscript_pipeline.cli.webhooks import webhooks
+from fullscript_pipeline.extraction.events import pull_events
+from fullscript_pipeline.sandbox.people import add_patient
 from fullscript_pipeline_tests.refresh.living import Living, living
 
 
@@ -80,15 +85,21 @@ def test_a_product_event_names_variants_only(its: Living) -> None:
     product["name"] = "Sleep well (new formula)"
     shown = {key: value for key, value in product.items() if key != "id"}
     its.receive({"id": "made-product", "type": "product.created", "created_at": "2026-11-22T11:00:00Z", "data": shown})
+    # As the printed sample has it: brand and variants beside the data.
+    beside = {key: shown[key] for key in ("brand", "variants")}
+    inside = {key: value for key, value in shown.items() if key not in beside}
+    its.receive(
+        {"id": "printed", "type": "product.created", "created_at": "2026-11-22T11:01:00Z", "data": inside, **beside}
+    )
     its.tell("product.updated", {"product": shown})
     refresh.drain(its.store)
     its.look()
     done, asked = its.handle()
-    assert done.counts == {"products": 2}
+    assert done.counts == {"products": 3}
     assert (asked["event"], asked["variant"], asked["product"]) == (1, 0, 1)
     assert its.stored("products", ["name"], f"product_id = '{product['id']}'") == [("Sleep well (new formula)",)]
     rows = its.stored("events", ["event_type"], f"resource_id = '{product['id']}'")
-    assert rows == [("product.created",), ("product.updated",)]
+    assert rows == [("product.created",), ("product.created",), ("product.updated",)]
 
 
 def test_an_object_that_is_gone_is_marked_and_an_event_nobody_knows_is_kept(its: Living) -> None:
@@ -102,6 +113,19 @@ def test_an_object_that_is_gone_is_marked_and_an_event_nobody_knows_is_kept(its:
     assert done.counts == {"orders": 1, "unknown": 1}
     assert its.stored("orders", ["removed_at IS NULL"], f"order_id = '{order}'") == [(False,)]
     assert its.stored("events", ["event_type"], "event_id = 'odd'") == [("practitioner.moved",)]
+
+
+def test_a_patient_nobody_has_told_of_comes_with_the_order(its: Living) -> None:
+    order = its.world.orders[its.order()]
+    patient = deepcopy(its.world.patients[order["patient_id"]])
+    patient.record["id"] = order["patient_id"] = "00000000-aaaa-4000-8000-00000000000a"
+    add_patient(its.world, patient)
+    list(its.world.events.values())[-1].data["patient_id"] = patient.record["id"]
+    its.look()
+    done, asked = its.handle()
+    assert asked["patient"] == 1
+    assert done.patients == (patient.record["id"],)
+    assert its.stored("patients", ["count(*)"], f"patient_id = '{patient.record['id']}'") == [(1,)]
 
 
 def test_a_payload_that_cannot_be_used_fails_with_its_reason_and_is_not_lost(its: Living) -> None:
@@ -164,6 +188,34 @@ def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(its: Liv
         orders = its.stored("orders", ["* EXCLUDE (observed_at)"], f"order_id = '{order}'")
         ends.add((str(plans), str(orders)))
     assert len(ends) == 1
+
+
+def test_a_delivery_that_is_handed_over_again_is_read_again(its: Living) -> None:
+    plan = its.active_plans()[3]
+    its.receive(told := its.payload(its.change_plan(plan, personal_message="as told")))
+    refresh.drain(its.store)
+    its.handle()
+    plan.record["personal_message"] = "corrected, and no event tells"
+    done = CliRunner().invoke(webhooks, ["inbox", "replay", told["id"]], catch_exceptions=False)
+    assert done.exit_code == 0
+    refresh.drain(its.store)
+    its.handle()
+    said = its.stored("treatment_plans", ["personal_message"], f"treatment_plan_id = '{plan.id}'")
+    assert said == [("corrected, and no event tells",)]
+    assert its.inbox()[told["id"]] == ("handled", None)
+
+
+def test_plans_that_a_daily_pull_could_not_read_are_read_by_the_next_one(its: Living) -> None:
+    """It failed, or was killed, after it had handled the events."""
+    plans = its.active_plans()[:8]
+    for plan in plans:
+        its.change_plan(plan, personal_message=f"the plans step failed {plan.id}")
+    with its.session(its.clinic) as session:
+        pull_events(its.target(its.clinic), session, its.store)
+    its.pull_everything()
+    said = dict(its.stored("treatment_plans", ["treatment_plan_id", "personal_message"]))
+    assert [said[plan.id] for plan in plans] == [plan.record["personal_message"] for plan in plans]
+    assert its.stored("events", ["count(*)"], "processed_at IS NULL") == [(0,)]
 
 
 def test_what_a_refresh_left_is_what_a_fresh_pull_gives(its: Living) -> None:

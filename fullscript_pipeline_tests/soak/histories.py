@@ -1,13 +1,11 @@
-"""Short histories of events in every order, refreshes that are killed, and changes that no feed tells of.
+"""Short histories of events in every order, and changes that no feed tells of.
 
-What does not belong here: how many (`test_events`).
+What does not belong here: how many (`test_events`), refreshes that are killed or large (`refreshes`).
 """
 
 import itertools
 import random
 import shutil
-import subprocess
-import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -21,7 +19,7 @@ from fullscript_pipeline.orchestration.runs import run_job
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.refresh.living import Living, living
-from fullscript_pipeline_tests.soak.outage import behind
+from fullscript_pipeline_tests.soak.accounts import account
 from fullscript_pipeline_tests.soak.result import tell
 from fullscript_pipeline_tests.tablehash import differing, table_hashes
 
@@ -32,6 +30,7 @@ _OF_COPIES = ("core.events",)
 def all_orders_end_alike(folder: Path, *, histories: int, length: int, most: int | None = None) -> None:
     """Every order of a history, each event one to six times, some handled on the way: one table hash (promise 7)."""
     chance, begun, runs, copies_sent = random.Random(7), time.monotonic(), 0, 0
+    lost = duplicated = phantom = 0
     with living(folder, patients=10, products=10) as its:
         for number in range(histories):
             base = its.connected.settings.data_dir / f"base-{number}.duckdb"
@@ -45,6 +44,9 @@ def all_orders_end_alike(folder: Path, *, histories: int, length: int, most: int
                 end = table_hashes(its.warehouse, without=_OF_COPIES)
                 first = first or end
                 assert differing(first, end) == [], f"history {number}, order {place}"
+                its_account = account(its)
+                lost, duplicated = lost + its_account.lost, duplicated + its_account.duplicated
+                phantom += its_account.phantom
                 runs += 1
                 its.warehouse.path.unlink()
             its.warehouse = _copy(base, its, "whole")
@@ -56,12 +58,13 @@ def all_orders_end_alike(folder: Path, *, histories: int, length: int, most: int
         "promise 7",
         acked=copies_sent,
         stored=runs * length,
-        lost=0,
-        duplicated=0,
-        phantom=0,
+        lost=lost,
+        duplicated=duplicated,
+        phantom=phantom,
         orders=runs,
         seconds=time.monotonic() - begun,
     )
+    assert (lost, duplicated, phantom) == (0, 0, 0)
 
 
 def _history(its: Living, number: int) -> list[dict[str, Any]]:
@@ -98,51 +101,6 @@ def _deliver(its: Living, order: tuple[dict[str, Any], ...], place: int, chance:
             its.handle()
     refresh.drain(its.store)
     return sent
-
-
-def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
-    """`refresh` is killed at random moments; the next one, left alone, makes up for all of it."""
-    chance, begun = random.Random(11), time.monotonic()
-    command = [sys.executable, "-m", "fullscript_pipeline", "refresh"]
-    with living(folder, patients=10, products=10, pulled=False) as its:
-        subprocess.run([*command[:-1], "pull"], check=True, capture_output=True)
-        whole = _timed(command)
-        placed, killed = [], 0
-        for number in range(kills):
-            placed.append(its.order())
-            its.change_plan(its.active_plans()[number % 3], personal_message=f"kill {number}")
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(chance.uniform(0.3, 1.1) * whole)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                killed += 1
-            process.wait()
-        subprocess.run(command, check=True, capture_output=True)
-        its.warehouse = WarehouseResource().open()
-        lost = behind(its)
-        rows = its.rows("SELECT order_id, count(*) FROM core.orders GROUP BY order_id HAVING count(*) > 1")
-        pending = its.store.pending_events(its.clinic.server, its.clinic.clinic_id)
-        owed = its.store.owed(its.clinic)
-        tell(
-            "refresh killed",
-            acked=2 * kills,
-            stored=2 * kills - lost,
-            lost=lost,
-            duplicated=len(rows),
-            phantom=0,
-            kills=killed,
-            pending=len(pending),
-            seconds=time.monotonic() - begun,
-        )
-        assert (lost, rows, pending, owed) == (0, [], [], [])
-        assert killed >= kills // 2
-
-
-def _timed(command: list[str]) -> float:
-    begun = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.monotonic() - begun
 
 
 def the_sweep_finds_what_no_feed_shows(folder: Path, *, days: int) -> None:

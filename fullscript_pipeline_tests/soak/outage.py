@@ -17,6 +17,7 @@ from fullscript_pipeline import refresh
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.pipeline import free_port
 from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.soak.accounts import Account, account
 from fullscript_pipeline_tests.soak.result import tell
 
 OTHERS = ("order.placed", "treatment_plan.", "patient.")
@@ -26,8 +27,8 @@ OTHERS = ("order.placed", "treatment_plan.", "patient.")
 class Found:
     """What a drill found.
 
-    `unlisted`: events that no feed shows any more; `behind`: objects that the warehouse lacked or held in an old state
-    at the end; `silence`: what the check said once the receiver was up again.
+    `unlisted`: events that no feed shows any more; `behind`: what the warehouse lacked or held in an old state before
+    anything was done about it; `end`: how it was at the end; `silence`: what the check said once the receiver was up.
     """
 
     happened: int
@@ -36,6 +37,7 @@ class Found:
     by_feed: int
     by_delivery: int
     behind: int
+    end: Account
     span: str | None
     silence: str
 
@@ -71,17 +73,17 @@ def drill(folder: Path, *, minutes: int = 0, days: int = 0) -> Found:
         new = [one.id for one in its.world.events.values() if one.id not in known and one.type.startswith(OTHERS)]
         with receiving(its, port):
             found = recover(its, list(dict.fromkeys([*told, *new])), len(set(told) - set(new)))
-        lost = found.behind
         tell(
             name,
             happened=found.happened,
+            behind_before=found.behind,
             unlisted=found.unlisted,
             by_webhook=found.by_webhook,
             by_feed=found.by_feed,
             by_delivery=found.by_delivery,
-            lost=lost,
-            duplicated=0,
-            phantom=0,
+            lost=found.end.lost,
+            duplicated=found.end.duplicated,
+            phantom=found.end.phantom,
             span=f"'{found.span}'",
             silence=f"'{found.silence}'",
         )
@@ -106,7 +108,7 @@ def happens(its: Living, *, minutes: int, days: int) -> list[str]:
 
 def recover(its: Living, wanted: list[str], unlisted: int) -> Found:
     """Up again: late deliveries come, then one round as `refresh` makes it, a sweep if a span is lost."""
-    control, store = its.connected.sandbox.control, its.store
+    control, store, before = its.connected.sandbox.control, its.store, account(its)
     if its.sandbox.minutes:
         control.webhook("minutes", minutes=60)
     os.environ["FULLSCRIPT_NOW"] = its.sandbox.moment.isoformat()
@@ -131,20 +133,4 @@ def recover(its: Living, wanted: list[str], unlisted: int) -> Found:
     silence = refresh.silences(load_settings(), store).get(its.clinic.clinic_key, "heard")
     its.handle()
     counted = (by.count("webhook"), by.count("feed"), by.count("delivery"))
-    return Found(len(wanted), unlisted, *counted, behind(its), span, silence)
-
-
-def behind(its: Living) -> int:
-    """Orders that are not stored, and plans that are stored in another state or text than the world's."""
-    orders = {one for (one,) in its.stored("orders", ["order_id"])}
-    columns = ["treatment_plan_id", "state", "personal_message"]
-    plans = {one: (state, message) for one, state, message in its.stored("treatment_plans", columns)}
-    late = [one for one in its.world.orders if one not in orders]
-    old = [
-        plan.id
-        for plan in its.world.plans.values()
-        if plan.record["state"] != "draft"
-        and plans.get(plan.id) != (plan.record["state"], plan.record["personal_message"] or None)
-        and plan.id not in its.world.through_api
-    ]
-    return len(late) + len(old)
+    return Found(len(wanted), unlisted, *counted, before.lost, account(its), span, silence)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.soak import histories, outage
+from fullscript_pipeline_tests.soak import histories, outage, refreshes
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -12,28 +12,31 @@ pytestmark = pytest.mark.timeout(1800)
 @pytest.mark.check_all
 def test_an_hour_is_made_up_for_by_the_vendors_retries(tmp_path: Path) -> None:
     found = outage.drill(tmp_path, minutes=60)
-    assert (found.behind, found.span, found.silence) == (0, None, "heard")
+    assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
+    assert (found.span, found.silence) == (None, "heard")
     assert found.by_webhook == found.happened
 
 
 @pytest.mark.soak
 def test_after_seven_hours_the_vendor_has_given_up_and_the_feeds_have_it(tmp_path: Path) -> None:
     found = outage.drill(tmp_path, minutes=7 * 60)
-    assert (found.behind, found.span, found.silence) == (0, None, "heard")
+    assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
+    assert (found.span, found.silence) == (None, "heard")
     assert found.by_feed == found.happened
 
 
 @pytest.mark.check_all
 def test_after_three_days_the_endpoint_is_disabled_and_that_is_said(tmp_path: Path) -> None:
     found = outage.drill(tmp_path, days=3)
-    assert (found.behind, found.span) == (0, None)
+    assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
+    assert found.span is None
     assert found.silence.startswith("disabled endpoint")
 
 
 @pytest.mark.check_all
 def test_after_thirty_one_days_the_lost_span_is_named_and_swept(tmp_path: Path) -> None:
     found = outage.drill(tmp_path, days=31)
-    assert found.behind == 0
+    assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
     assert found.unlisted > 0
     assert found.span == "2026-11-22 to 2026-11-23"
 
@@ -48,6 +51,11 @@ def test_what_no_feed_shows_is_found_by_the_sweep_and_counted(tmp_path: Path) ->
     histories.the_sweep_finds_what_no_feed_shows(tmp_path, days=20)
 
 
+@pytest.mark.check_all
+def test_a_thousand_plan_events_about_fifty_patients(tmp_path: Path) -> None:
+    refreshes.many_plan_events_cost_what_they_must(tmp_path, events=1000, patients=50)
+
+
 @pytest.mark.soak
 def test_fifty_kills_of_a_refresh(tmp_path: Path) -> None:
-    histories.killed_refreshes_lose_nothing(tmp_path, kills=50)
+    refreshes.killed_refreshes_lose_nothing(tmp_path, kills=50)

@@ -4,12 +4,13 @@ import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.state import Delivery, StateStore
+from fullscript_pipeline.state import Delivery, DeliveryState, StateStore
 from fullscript_pipeline.state.schema import MIGRATIONS
 
 _ONE = Delivery("us-snd", "e-1", body=b'{"name": "Canary\xff\x00"}', clinic_id="c-1", event_type="order.placed")
@@ -45,16 +46,15 @@ def test_states_and_limits(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
         store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(4)])
         store.keep_delivery(replace(_ONE, event_id="e-1", integration_id="i-1"))
-        assert store.settle("us-snd", "e-0", "handled") == 1
-        assert store.settle("us-snd", "e-1", "failed", "what it is about is gone", integration_id="i-1") == 1
-        assert store.settle("us-snd", "e-2", "ignored", "by hand") == 1
-        assert store.settle("ca-snd", "e-3", "handled") == 0
+        named = {(one.event_id, one.integration_id): one for one in store.deliveries()}
+        store.settle([named["e-0", ""]], "handled")
+        store.settle([named["e-1", "i-1"]], "failed", "what it is about is gone")
+        store.settle([named["e-2", ""], replace(_ONE, server="ca-snd", event_id="e-3")], "ignored", "by hand")
         waiting = store.deliveries(["received"])
         assert [(one.event_id, one.integration_id) for one in waiting] == [("e-1", ""), ("e-3", "")]
         assert [one.event_id for one in store.deliveries(["received"], 1)] == ["e-1"]
         (failed,) = store.deliveries(["failed"], with_body=False)
         assert (failed.reason, failed.tries, failed.body) == ("what it is about is gone", 1, b"")
-        assert store.settle("us-snd", "e-1", "received") == 2, "every integration's, when none is named"
         assert not store.keep_delivery(_ONE), "a settled one is known, too"
 
 
@@ -70,8 +70,8 @@ def test_the_times_are_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_only_old_settled_deliveries_are_purged(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
         store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(6)])
-        for number, state in enumerate(("handled", "ignored", "failed")):
-            store.settle("us-snd", f"e-{number}", state)  # type: ignore[arg-type]
+        for delivery, state in zip(store.deliveries(), get_args(DeliveryState)[1:], strict=False):
+            store.settle([delivery], state)
         assert store.purge_deliveries(clock.real_now() - timedelta(hours=1)) == 0
         assert store.purge_deliveries(clock.real_now(), limit=1) == 1
         assert store.purge_deliveries(clock.real_now()) == 1

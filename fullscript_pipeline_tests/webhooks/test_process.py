@@ -1,10 +1,13 @@
 """The receiver as users run it: a process, its address, its end, and the vendor's rules against it."""
 
 import asyncio
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.sandbox_server import running_sandbox
@@ -47,6 +50,22 @@ def test_a_receiver_that_is_told_to_stop_answers_what_is_in_flight(tmp_path: Pat
     acknowledged = {f"e-{number}" for number, one in enumerate(told) if one.accepted}
     assert acknowledged <= kept
     assert {one.status for one in told} <= {0, 200, 503}, "refused connections are no answers"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux can fill the disk of a process that runs")
+def test_a_disk_that_is_full_is_a_503_and_the_vendors_retry_is_kept(tmp_path: Path) -> None:
+    def send(url: str) -> list[int]:
+        bodies = [payload(f"e-{number}", size=20_000) for number in range(3)]
+        return [asyncio.run(deliver(url, body)).status for body in bodies]
+
+    with receiver_process(tmp_path) as running:
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        assert send(running.url) == [503] * 3
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert send(running.url) == [200] * 3
+    assert "look at free space" in (tmp_path / "receiver.log").read_text()
+    with StateStore(tmp_path / "state.sqlite", "a key") as store:
+        assert sorted(delivery.event_id for delivery in store.deliveries()) == ["e-0", "e-1", "e-2"]
 
 
 def test_the_vendors_rules_against_it(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_what_was_handled_long_ago_is_deleted_while_it_runs(
     monkeypatch.setattr(keeper_module, "KEPT", timedelta(0))
     monkeypatch.setattr(keeper_module, "_PURGE_SECONDS", 0.0)
     receiver.deliver(payload("e-1"), payload("e-2"))
-    receiver.store.settle("us-snd", "e-1", "handled")
+    receiver.store.settle([one for one in receiver.kept() if one.event_id == "e-1"], "handled")
     deadline = time.monotonic() + 10
     while len(receiver.kept()) > 1 and time.monotonic() < deadline:
         time.sleep(0.1)

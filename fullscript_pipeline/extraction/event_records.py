@@ -1,0 +1,72 @@
+"""What an event's record says, in every nesting that is documented or plausible: its type and the object it is about.
+
+What does not belong here: asking for events (`events`), deciding what to read for them (`refresh`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.state import LedgerEvent
+from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+
+# Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
+VARIANT = "variant:"
+# What an event's type begins with, and under which names its object may stand in the data (REST calls a lab order
+# `order`, the webhook `lab_order`).
+OBJECTS: Mapping[str, tuple[str, ...]] = {
+    "patient": ("patient",),
+    "treatment_plan": ("treatment_plan",),
+    "order": ("order",),
+    "lab_order": ("lab_order", "order"),
+    "product": ("product",),
+    "clinic_key": ("clinic_key",),
+}
+
+
+@dataclass(frozen=True)
+class SeenEvent:
+    """An event as a feed lists it. `type` may be missing there; `resource_id` is known from the detail only."""
+
+    event_id: str
+    type: str | None
+    created_at: str | None
+    resource_id: str | None = None
+
+
+def event_of(line: Line) -> SeenEvent:
+    record = orjson.loads(line.record)
+    return SeenEvent(line.id, record.get("type"), record.get("created_at"), resource_of(record))
+
+
+def ledger_line(event: LedgerEvent) -> Line:
+    """An event of the ledger as a feed would list it, with the object when a payload named it."""
+    record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
+    if not (event.event_type or "").startswith("product.created"):
+        record["clinic_id"] = event.clinic_id
+    if event.resource_id and not event.resource_id.startswith(VARIANT):
+        record["resource_id"] = event.resource_id
+    record["seen_by"] = event.seen_by
+    text = canonical(record)
+    return Line(event.event_id, None, content_hash(text), text)
+
+
+def resource_of(record: Mapping[str, Any]) -> str | None:
+    """The id of the object that an event's record is about, None when it names none.
+
+    The data is the object, or holds it under its name; whatever else it holds (a plan's patient) is not it.
+    """
+    data, kind = record.get("data"), begins(record)
+    inside = data if isinstance(data, dict) else {}
+    names = OBJECTS.get(kind, () if inside.get("id") else tuple(OBJECTS))
+    nested = [one.get("id") if isinstance(one := inside.get(name), dict) else None for name in names]
+    found = [record.get("resource_id"), *nested[:1], inside.get("id"), *nested[1:]]
+    found += [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if kind in OBJECTS]
+    return next((str(value) for value in found if value not in (None, "")), None)
+
+
+def begins(record: Mapping[str, Any]) -> str:
+    """What the type begins with: the kind of object it is about; '' without a type."""
+    return str(record.get("type") or "").partition(".")[0]
