@@ -59,7 +59,9 @@ def normalise(text: object) -> str:
         # The space keeps 1½ from becoming 11/2.
         raw = raw.replace(sign, f" {spelled}")
     flat = " ".join(raw.translate(_SAME).casefold().split()).lstrip(" ,;:").rstrip(" .,;:")
-    flat = re.sub(r"\b(?:[a-z]\.){1,3}[a-z]\b", lambda match: match[0].replace(".", ""), flat)
+    flat = re.sub(r" ?&(?:amp;)? ?", " and ", flat)
+    flat = re.sub(r"(?<!\S)w/(o)?(?=[ a-z])", lambda match: "without" if match[1] else "with ", flat).replace("  ", " ")
+    flat = re.sub(r"\b(?:[a-z]\.){1,3}[a-z]\b\.?", lambda match: match[0].replace(".", ""), flat)
     flat = _WORD.sub(lambda match: _WORDS[match[0]], flat)
     flat = re.sub(r"\b(\d+) \(\1\)", r"\1", flat)
     flat = re.sub(r"\b(\d+) and (\d/\d)", r"\1 \2", flat)
