@@ -35,10 +35,10 @@ def measure(
 
     One row per recommendation: its key, window_start, window_end (exclusive), window_days, the measures, status. What
     depends on the dose is at the highest dose (the lowest figure) unless its name says max or latest.
-    Raises UsageError for a missing column or a date that cannot be read.
+    Raises UsageError for a missing column, start or filled_on, and for a date that cannot be read.
     """
-    _require(recommendations, _RECOMMENDATION_COLUMNS, "recommendations")
-    _require(fills, _FILL_COLUMNS, "fills")
+    _require(recommendations, _RECOMMENDATION_COLUMNS, "recommendations", "start")
+    _require(fills, _FILL_COLUMNS, "fills", "filled_on")
     day = calendar_date(as_of)
     if day is None:
         raise UsageError("as_of is missing; give the first day that does not count, like 2026-11-23.")
@@ -97,10 +97,15 @@ def exact(value: object) -> Fraction | None:
         return None
 
 
-def _require(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+def _require(frame: object, columns: Sequence[str], name: str, date_column: str) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(f"{name} is not a DataFrame; give one with the columns {', '.join(columns)}.")
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise UsageError(f"The {name} frame has no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+    undated = np.flatnonzero(frame[date_column].isna())
+    if len(undated):
+        raise UsageError(f"The {name} frame has no {date_column} in row {undated[0]}; give one or leave the row out.")
 
 
 class _Codes:

@@ -80,8 +80,7 @@ SELECT
     coalesce(f.num > 10000000000 * f.den::HUGEINT, false) AS is_too_large
 FROM adh_fill_frame f
 CROSS JOIN adh_policy y
-JOIN adh_pools p USING (patient_id, product_id)
-WHERE f.filled_on IS NOT NULL;
+JOIN adh_pools p USING (patient_id, product_id);
 
 -- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_recommendations;
