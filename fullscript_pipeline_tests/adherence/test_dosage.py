@@ -378,6 +378,8 @@ def test_additional_information_never_changes_the_rate() -> None:
     [
         ("2", "capsules", "capsule", "the format is the unit"),
         ("2", "Vegetarian Capsules", "capsule", "an adjective does not change how it is counted"),
+        ("2", "delayed-release vegetarian capsules", "capsule", "nor do two"),
+        ("1", "Sublingual Tablets", "tablet", "nor does where it melts"),
         ("2 caps", "capsule", "capsule", "both say the same"),
         ("1 tsp", "powder", "teaspoon", "a powder is no unit, the amount's own unit counts"),
         ("5 g", "powder", "gram", "a weighed powder"),
