@@ -83,7 +83,9 @@ _PER = re.compile(rf"(?:(?P<n>{RANGE}) (?P<times>times )?)?per {_PERIOD}")
 _EVERY = re.compile(rf"(?:(?P<n>{RANGE}) times )?every (?P<every>{RANGE}) ?{_PERIOD}")
 _DAYS_A_WEEK = re.compile(rf"(?:1 times per day )?(?:on )?(?P<n>{RANGE}) (?:days?|nights?) (?:per|out of the) week")
 _PER_WEEK_ON = re.compile(r"(?P<n>\d) times per week,? (?:on )?(?P<days>.+)")
-_OPEN = re.compile(r"^(?:up to|a? ?max(?:imum)?(?: of)?|no more than|not more than|at most|not to exceed) ")
+_OPEN = re.compile(
+    r"^(?:up ?-?to|a? ?max(?:imum)?(?: of)?|no more than|not more than|at most|(?:do )?not (?:to )?exceed) "
+)
 _TAIL = re.compile(r"^(?P<core>.*?\S),? (?:for |x ?)(?P<duration>\d.*)$")
 # "2 weekly" is twice a week or every two weeks.
 _AMBIGUOUS = re.compile(
