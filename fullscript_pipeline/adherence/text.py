@@ -12,17 +12,13 @@ from fractions import Fraction
 # Longer than any honest dosage field; it also keeps hostile input away from the patterns.
 MAX_LENGTH = 200
 
-_VULGAR = {
-    "½": "1/2",
-    "⅓": "1/3",
-    "⅔": "2/3",
-    "¼": "1/4",
-    "¾": "3/4",
-    "⅕": "1/5",
-    "⅖": "2/5",
-    "⅗": "3/5",
-    "⅘": "4/5",
-} | {"⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8"}
+_VULGAR = dict(
+    zip(
+        "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞",
+        "1/2 1/3 2/3 1/4 3/4 1/5 2/5 3/5 4/5 1/6 5/6 1/8 3/8 5/8 7/8".split(),
+        strict=True,
+    )
+)
 _SAME = str.maketrans(
     dict.fromkeys("‐‑‒–—―−﹣-", "-")
     | dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\t\r\n", " ")
