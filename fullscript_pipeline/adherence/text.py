@@ -12,10 +12,11 @@ from fractions import Fraction
 # Longer than any honest dosage field; it also keeps hostile input away from the patterns.
 MAX_LENGTH = 200
 
+# unicode fraction signs
 _VULGAR = dict(
     zip(
         "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞",
-        "1/2 1/3 2/3 1/4 3/4 1/5 2/5 3/5 4/5 1/6 5/6 1/8 3/8 5/8 7/8".split(),
+        ["1/2", "1/3", "2/3", "1/4", "3/4", "1/5", "2/5", "3/5", "4/5", "1/6", "5/6", "1/8", "3/8", "5/8", "7/8"],
         strict=True,
     )
 )
