@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.adherence import build_adherence
+from fullscript_pipeline.orchestration.adherence import MART_THREADS
 from fullscript_pipeline.reports import ReportStore, keep_pages, write_adherence_pages
 from fullscript_pipeline_tests.adherence.clinic import Clinic, noon
 
@@ -51,7 +52,9 @@ def main() -> None:
         clinic.product(f"product {number}", {f"v{number}": (60, "capsules")})
     for statement in WORLD:
         clinic.con.execute(statement.format(patients=patients))
-    with timed(f"mart of {patients:,} patients, {patients * 30:,} orders, one thread"):
+    # As in a clinic's run; the memory limit there is FULLSCRIPT_MART_MEMORY_MB.
+    clinic.con.execute(f"SET threads = {MART_THREADS}")
+    with timed(f"mart of {patients:,} patients, {patients * 30:,} orders, {MART_THREADS} threads"):
         build_adherence(clinic.con, "c1", AS_OF)
     with timed("mart of 100 touched patients"):
         build_adherence(clinic.con, "c1", AS_OF, patient_ids=[f"p{number}" for number in range(100)])

@@ -32,6 +32,8 @@ _WORD = "|".join(sorted(_WORD_GROUP, key=len, reverse=True))
 _DETERMINED = rf"(?:{_LEAD} )*(?:the |your |my )?(?P<w>{_WORD})"
 _EACH_MEAL = r"(?:(?:with|at|before|after) )?(?:each|every|all|all 3|3) (?:main )?meals?(?: per day)?"
 _ITEM = re.compile(rf"\s*(?:1 times )?(?:(?P<meals>{_EACH_MEAL})|{_DETERMINED})\b")
+# Two names of late hours: "evening/bedtime" may be one time or two.
+_LATE = re.compile(r".*(?:evening|pm|dinner|supper) ?/ ?(?:at )?(?:night|bedtime|bed|sleep).*")
 _SEPARATOR = re.compile(r"\s*(?:,? and |,|&|\+|/| plus |;)\s*")
 
 _DAY_NAMES = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -40,7 +42,16 @@ _DAY_WORDS = {
     for index, name in enumerate(_DAY_NAMES)
     for spelling in (name, f"{name}s", name[:3], {1: "tues", 2: "weds", 3: "thurs"}.get(index, name[:3]), name[:4])
 }
-_WEEKDAY_SETS = {"mwf": 3, "m/w/f": 3, "m-w-f": 3, "weekdays": 5, "weekends": 2, "the weekend": 2, "weekdays only": 5}
+_WEEKDAY_SETS = {
+    "mwf": 3,
+    "m/w/f": 3,
+    "m-w-f": 3,
+    "weekdays": 5,
+    "weekends": 2,
+    "the weekend": 2,
+    "weekdays only": 5,
+    "m-f": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,8 @@ def _run(text: str) -> tuple[int, tuple[str, ...]] | None:
         position = match.end()
         separator = _SEPARATOR.match(text, position)
         joined = separator is not None
+        if separator is not None and "/" in separator[0] and _LATE.fullmatch(text):
+            return None
         position = separator.end() if separator else position
     if not seen or joined or ("meals" in seen and set(seen) - {"meals", "night"}):
         return None
@@ -100,7 +113,7 @@ def read_weekdays(core: str) -> int | None:
     if match := re.fullmatch(r"(\w+) ?(?:-|to|through|thru) ?(\w+)", flat):
         first, last = (_DAY_WORDS.get(word) for word in match.groups())
         return last - first + 1 if first is not None and last is not None and first < last else None
-    days = [_DAY_WORDS.get(word) for word in re.split(r"\s*(?:,? and |,|&|\+|/)\s*(?:every |each |on )?", flat)]
+    days = [_DAY_WORDS.get(word) for word in re.split(r"\s*(?:,? and |,|&|\+|/)\s*(?:every |each |on )?| ", flat)]
     if not days or None in days or len(set(days)) != len(days):
         return None
     return len(days)

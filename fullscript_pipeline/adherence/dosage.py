@@ -22,7 +22,7 @@ _PRN = re.compile(
     r"|\b(?:as|if|when|whenever|only when|where|only if) (?:\w+ )?(?:needed|required|necessary)\b"
     r"|\b(?:as|if|when)-needed\b"
 )
-_OPEN = re.compile(r"^(?:up to|max(?:imum)?(?: of)?|no more than|not more than|at most|not to exceed) ")
+_OPEN = re.compile(r"^(?:up ?-?to|max(?:imum)?(?: of)?|no more than|not more than|at most|(?:do )?not (?:to )?exceed) ")
 _AMOUNT = re.compile(rf"(?:between (?P<between>{RANGE})|(?P<range>{RANGE}))(?P<unit>(?: ?\D.*)?)")
 
 

@@ -50,9 +50,9 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 
     Input tables (temporary, made by the caller):
       adh_rows   row_id, pool_id, start_on, stop_on (exclusive, NULL: open), course_end (exclusive, NULL: open-ended),
-                 ended_by ('cancelled', 'removed' or NULL), refill, units_to_purchase, measurable (why the row
-                 cannot be measured whatever its doses, else NULL). Of two rows with one start the larger row_id
-                 counts as the later plan.
+                 ended_by ('cancelled', 'removed' before as_of, or NULL), refill, units_to_purchase, measurable (why
+                 the row cannot be measured whatever its doses, else NULL). Of two rows with one start the larger
+                 row_id counts as the later plan.
       adh_doses  row_id, dose_from (one per row and date), min_num, min_den, max_num, max_den (units per day as
                  fractions, NULL where unknown), problem (why unknown)
       adh_fills  pool_id, filled_on, num, den (units of the fill as a fraction, NULL: unknown), packs, orders,

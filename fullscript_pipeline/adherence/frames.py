@@ -35,22 +35,32 @@ def measure(
 
     One row per recommendation: its key, window_start, window_end (exclusive), window_days, the measures, status. What
     depends on the dose is at the highest dose (the lowest figure) unless its name says max or latest.
-    Raises UsageError for a missing column or a date that cannot be read.
+    Raises UsageError for a missing column, start or filled_on, and for a date that cannot be read.
     """
-    _require(recommendations, _RECOMMENDATION_COLUMNS, "recommendations")
-    _require(fills, _FILL_COLUMNS, "fills")
+    _require(recommendations, _RECOMMENDATION_COLUMNS, "recommendations", "start")
+    _require(fills, _FILL_COLUMNS, "fills", "filled_on")
     day = calendar_date(as_of)
     if day is None:
         raise UsageError("as_of is missing; give the first day that does not count, like 2026-11-23.")
     with duckdb.connect(":memory:") as con:
         engine.set_policy(con, day, policy or Policy())
-        con.register("adh_recommendation_frame", _recommendation_table(recommendations))
-        con.register("adh_fill_frame", _fill_table(fills))
+        codes = _Codes()
+        con.register("adh_recommendation_frame", _recommendation_table(recommendations, codes))
+        con.register("adh_fill_frame", _fill_table(fills, codes))
         con.execute(engine.sql_text("frames_input"))
         con.unregister("adh_recommendation_frame")
         con.unregister("adh_fill_frame")
         engine.run(con)
-        return con.execute(engine.sql_text("frames_output")).df()
+        results = con.execute(engine.sql_text("frames_output")).df()
+    return _with_keys(results, recommendations)
+
+
+def _with_keys(results: pd.DataFrame, recommendations: pd.DataFrame) -> pd.DataFrame:
+    """The keys as they were given, so that results join with the caller's frames; flags as tuples."""
+    keys = recommendations[_KEY].iloc[results.pop("line")].reset_index(drop=True)
+    texts = results["flags"]
+    results["flags"] = texts.map({text: tuple(text.split()) for text in texts.unique()})
+    return pd.concat([keys, results], axis=1)
 
 
 def calendar_date(value: object) -> date | None:
@@ -87,14 +97,38 @@ def exact(value: object) -> Fraction | None:
         return None
 
 
-def _require(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+def _require(frame: object, columns: Sequence[str], name: str, date_column: str) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(f"{name} is not a DataFrame; give one with the columns {', '.join(columns)}.")
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise UsageError(f"The {name} frame has no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+    undated = np.flatnonzero(frame[date_column].isna())
+    if len(undated):
+        raise UsageError(f"The {name} frame has no {date_column} in row {undated[0]}; give one or leave the row out.")
 
 
-def _recommendation_table(frame: pd.DataFrame) -> pa.Table:
-    columns: dict[str, Any] = {name: _texts(frame[name]) for name in _KEY}
+class _Codes:
+    """A whole number for each different id: numbers join faster than texts. 1, 1.0 and "1" are one id."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str | None, int] = {}
+
+    def of(self, column: "pd.Series[Any]", *, missing: int) -> pa.Array:
+        def number(value: object) -> int:
+            return self._numbers.setdefault(_id_text(value), len(self._numbers))
+
+        return _mapped(column, number, pa.int64()).fill_null(missing)
+
+
+def _id_text(value: object) -> str:
+    is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if is_whole else str(value)  # type: ignore[call-overload]
+
+
+def _recommendation_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
+    columns: dict[str, Any] = {name: codes.of(frame[name], missing=-1) for name in ("patient_id", "product_id")}
+    columns["treatment_plan_id"] = _mapped(frame["treatment_plan_id"], _id_text, pa.string()).fill_null("")
     columns |= {name: _dates(frame[name]) for name in ("start", "end", "dose_from")}
     columns["line"] = pa.array(np.arange(len(frame)))
     for bound in ("min", "max"):
@@ -102,22 +136,18 @@ def _recommendation_table(frame: pd.DataFrame) -> pa.Table:
     return pa.table(columns)
 
 
-def _fill_table(frame: pd.DataFrame) -> pa.Table:
+def _fill_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
     num, den = _fractions(frame["units"])
     return pa.table(
         {
-            "patient_id": _texts(frame["patient_id"]),
-            "product_id": _texts(frame["product_id"]),
+            # An order without its patient is nobody's, also not a patient's whose id is missing.
+            "patient_id": codes.of(frame["patient_id"], missing=-2),
+            "product_id": codes.of(frame["product_id"], missing=-2),
             "filled_on": _dates(frame["filled_on"]),
             "num": num,
             "den": den,
         }
     )
-
-
-def _texts(column: "pd.Series[Any]") -> pa.Array:
-    """Ids as text, so that 1 and "1" are one patient."""
-    return _mapped(column, lambda value: None if pd.isna(value) else str(value), pa.string())
 
 
 def _dates(column: "pd.Series[Any]") -> pa.Array:

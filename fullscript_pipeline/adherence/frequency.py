@@ -28,17 +28,22 @@ _PERIOD = rf"(?P<period>{'|'.join(_PERIOD_DAYS)})s?"
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"\beveryday\b", "every day"),
+        (r"\b(once|twice|thrice|times|every|other)-(?=[a-z])", r"\1 "),
+        (r"^x ?(\d)", r"\1 times"),
         (r"\bonce\b", "1 times"),
         (r"\btwice\b", "2 times"),
         (r"\bthrice\b", "3 times"),
         (r"(?<=\d) ?x\b(?! ?\d)", " times"),
         (r"(?<=\d) time\b", " times"),
         (r"(?<=\d) times (or|to|-) (?=\d+ times)", r" \1 "),
-        (r"\b(?:hrs?|hours?)\b", "hour"),
+        (r"(?:\b|(?<=\d))(?:h|hrs?|hours?)\b", "hour"),
         (r"\bdly\b", "daily"),
         (r"\b(?:wks?|weeks?)\b", "week"),
         (r"\b(?:mos?|mths?|months?)\b", "month"),
         (r"(?<=\d)(?=hour)", " "),
+        (r"^(\d+(?: ?(?:-|to|or) ?\d+)?) ?-?hourly$", r"every \1 hour"),
+        (r"^q (?=(?:day|week|month)$)", "every "),
         (r"^q ?24 ?h(?:our)?$", "per day"),
         (r"\b24 hour(?: period)?\b", "day"),
         (r"^q ?(\d+(?: ?- ?\d+)?) ?h?(?:our)?$", r"every \1 hour"),
@@ -57,6 +62,7 @@ _REWRITES = tuple(
         (r"^(?:qhs|q hs|hs)$", "at bedtime"),
         (r"\bevery (?:other|second|2nd|alternate) (?=day|night|week|month)", "every 2 "),
         (r"\bevery (?:third|3rd) (?=day|night|week)", "every 3 "),
+        (r"\bevery (\d) nights?\b", r"every \1 day"),
         (r" ?/ ?(?=(?:day|week|month|hour|d\b|wk\b))", " per "),
         (r"\bper d\b", "per day"),
         (r"\b(?:a|an|each|in a|in 1|per 1|in|every) (?=(?:single )?(?:day|night|week|fortnight|month|year)\b)", "per "),
@@ -77,9 +83,15 @@ _PER = re.compile(rf"(?:(?P<n>{RANGE}) (?P<times>times )?)?per {_PERIOD}")
 _EVERY = re.compile(rf"(?:(?P<n>{RANGE}) times )?every (?P<every>{RANGE}) ?{_PERIOD}")
 _DAYS_A_WEEK = re.compile(rf"(?:1 times per day )?(?:on )?(?P<n>{RANGE}) (?:days?|nights?) (?:per|out of the) week")
 _PER_WEEK_ON = re.compile(r"(?P<n>\d) times per week,? (?:on )?(?P<days>.+)")
-_OPEN = re.compile(r"^(?:up to|a? ?max(?:imum)?(?: of)?|no more than|not more than|at most|not to exceed) ")
+_OPEN = re.compile(
+    r"^(?:up ?-?to|a? ?max(?:imum)?(?: of)?|no more than|not more than|at most|(?:do )?not (?:to )?exceed) "
+)
 _TAIL = re.compile(r"^(?P<core>.*?\S),? (?:for |x ?)(?P<duration>\d.*)$")
-_AMBIGUOUS = re.compile(r"\bbi-?(?:weekly|monthly|annually|annual)\b|\bsemi-?\w+\b")
+# "2 weekly" is twice a week or every two weeks.
+_AMBIGUOUS = re.compile(
+    r"\bbi-?(?:weekly|monthly|annually|annual)\b|\bsemi-?\w+\b"
+    r"|^(?!1 )\d+(?: ?(?:-|to|or) ?\d+)? ?-?(?:weekly|fortnightly|monthly|yearly)\b"
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,14 @@ from fractions import Fraction
 # Longer than any honest dosage field; it also keeps hostile input away from the patterns.
 MAX_LENGTH = 200
 
-_VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅙": "1/6", "⅛": "1/8", "⅜": "3/8"}
+# unicode fraction signs
+_VULGAR = dict(
+    zip(
+        "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞",
+        ["1/2", "1/3", "2/3", "1/4", "3/4", "1/5", "2/5", "3/5", "4/5", "1/6", "5/6", "1/8", "3/8", "5/8", "7/8"],
+        strict=True,
+    )
+)
 _SAME = str.maketrans(
     dict.fromkeys("‐‑‒–—―−﹣-", "-")
     | dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\t\r\n", " ")
@@ -59,7 +66,9 @@ def normalise(text: object) -> str:
         # The space keeps 1½ from becoming 11/2.
         raw = raw.replace(sign, f" {spelled}")
     flat = " ".join(raw.translate(_SAME).casefold().split()).lstrip(" ,;:").rstrip(" .,;:")
-    flat = re.sub(r"\b(?:[a-z]\.){1,3}[a-z]\b", lambda match: match[0].replace(".", ""), flat)
+    flat = re.sub(r" ?&(?:amp;)? ?", " and ", flat)
+    flat = re.sub(r"(?<!\S)w/(o)?(?=[ a-z])", lambda match: "without" if match[1] else "with ", flat).replace("  ", " ")
+    flat = re.sub(r"\b(?:[a-z]\.){1,3}[a-z]\b\.?", lambda match: match[0].replace(".", ""), flat)
     flat = _WORD.sub(lambda match: _WORDS[match[0]], flat)
     flat = re.sub(r"\b(\d+) \(\1\)", r"\1", flat)
     flat = re.sub(r"\b(\d+) and (\d/\d)", r"\1 \2", flat)

@@ -60,13 +60,15 @@ _FORMS = {
     word: word
     for word in (
         *("spray", "pump", "serving", "wafer", "bar", "patch", "suppository", "vial"),
-        *("pellet", "pill", "piece", "strip", "film"),
+        *("pellet", "pill", "piece", "strip", "film", "pearl", "pastille", "melt", "lollipop"),
+        *("shot", "pouch", "bottle", "can", "puff", "wipe"),
     )
 }
 # Words before a form that do not change how it is counted: "veggie caps", "V-caps", "chewable tablets".
 _ADJECTIVE = re.compile(
-    r"^(?:vegetarian|vegetable|veggie|vegan|vegi|veg|v|chewable|mini|liquid|quick[ -]dissolve"
-    r"|delayed[ -]release|enteric[ -]coated)[ -]?(?=[a-z])"
+    r"^(?:(?:vegetarian|vegetable|veggie|vegan|vegi|veg|v|chewable|mini|micro|liquid|sublingual|effervescent"
+    r"|(?:quick|fast|rapid)?[ -]?(?:dissolving|dissolve|melting|melt)|(?:delayed|time|timed|sustained|extended)"
+    r"[ -]released?|(?:enteric|film)?[ -]?coated|enteric|acid[ -]resistant)[ -]?)+(?=[a-z])"
 )
 _STRENGTHS = {"iu", "international unit", "cfu", "billion cfu", "billion", "%", "mcg dfe", "mg ne", "mcg rae"}
 
@@ -98,7 +100,7 @@ def fold_unit(text: str) -> Unit | None:
     Words this table does not hold come back with kind `unknown`: a powder or an oil is a substance, not a unit.
     An "ounce" is marked as such: beside a pack measured by volume it is a fluid ounce, else a weight.
     """
-    flat = " ".join(re.sub(r"\(s\)|\.", "", text.casefold()).split()).strip(" ,;:")
+    flat = " ".join(re.sub(r"\(s\)|/s\b|\.| \([a-z -]+\)$", "", text.casefold()).split()).strip(" ,;:")
     if not flat:
         return None
     plain = _ADJECTIVE.sub("", flat)

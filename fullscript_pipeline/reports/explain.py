@@ -21,7 +21,9 @@ def why(row: PlanRow, marks: list[TimelineRow], refunded_orders: int, *, brief: 
     if refunded_orders:
         lines.append(f"{text.count(refunded_orders, 'refunded order')} with this product not counted.")
     lines += [f"Assumed: {assumption}." for assumption in row.assumptions]
-    lines += [f"Note: {FLAGS.get(flag, flag.replace('_', ' '))}." for flag in row.flags]
+    # Where no share is shown, there is none to read with care.
+    flags = [flag for flag in row.flags if flag != "short_window" or reason(row) is None]
+    lines += [f"Note: {FLAGS.get(flag, flag.replace('_', ' '))}." for flag in flags]
     return [line for line in lines if line]
 
 

@@ -178,6 +178,10 @@ def test_a_missing_column_is_one_sentence(missing: str) -> None:
 def test_a_date_that_is_none_is_one_sentence() -> None:
     with pytest.raises(UsageError, match="not a date"):
         one(plan(start="soon"))
+    with pytest.raises(UsageError, match="no start in row 0"):
+        one(plan(start=None))
+    with pytest.raises(UsageError, match="no filled_on in row 1"):
+        one(plan(), ("2025-01-01", 60), (pd.NaT, 60))
     with pytest.raises(UsageError, match="as_of"):
         one(plan(), as_of=None)
 
@@ -209,10 +213,11 @@ def test_columns_of_timestamps_are_read_as_written_too() -> None:
     assert (row["window_start"], row["initiation_delay_days"]) == (pd.Timestamp("2025-01-01"), 1)
 
 
-def test_ids_may_be_numbers() -> None:
-    bought = fills(("2025-01-01", 60)).assign(patient_id="7")
-    result = measure(pd.DataFrame([plan(patient_id=7)]), bought, "2025-04-11")
-    assert result["pdc_min"].to_list() == [0.3]
+@pytest.mark.parametrize("given", ["7", 7.0])
+def test_ids_may_be_numbers_and_come_back_as_they_were_given(given: object) -> None:
+    bought = fills(("2025-01-01", 60)).assign(patient_id=given)
+    (row,) = measure(pd.DataFrame([plan(patient_id=7)]), bought, "2025-04-11").to_dict("records")
+    assert (row["patient_id"], row["pdc_min"]) == (7, 0.3)
 
 
 def test_thresholds_are_settings() -> None:

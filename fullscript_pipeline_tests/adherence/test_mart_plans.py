@@ -144,6 +144,21 @@ def test_a_finite_course_is_judged_by_its_supply(clinic: Clinic, packs: int, sta
     assert row["assumptions"] == ["a month is 30 days"]
 
 
+@pytest.mark.parametrize(("packs", "status"), [(0, "cancelled_before_order"), (2, "plan_cancelled")])
+def test_a_course_that_was_over_before_its_plan_was_cancelled_is_stopped(
+    clinic: Clinic, packs: int, status: str
+) -> None:
+    """The first status that applies; the window and its figures stay those of the course."""
+    course = [line(dosage={"duration": "2 months"})]
+    clinic.plan(course)
+    if packs:
+        clinic.order(START, quantity=packs)
+    clinic.plan(course, state="cancelled", seen=LATER)
+    row = clinic.row(AS_OF)
+    assert (row["status"], row["window_end"]) == (status, START + timedelta(days=60))
+    assert "plan cancelled" not in [piece["label"] for piece in clinic.table("adherence_timeline")]
+
+
 def test_a_duration_that_cannot_be_read_leaves_the_plan_open(clinic: Clinic) -> None:
     clinic.plan([line(dosage={"duration": "until next appointment"})])
     row = clinic.row(AS_OF)

@@ -83,6 +83,8 @@ SELECT
     unit_scale,
     day_scale,
     rate,
+    -- What one unit of stock lasts in whole parts of a day; here once, because dividing 128-bit numbers is slow.
+    day_scale // rate AS parts_per_unit,
     anchor_position,
     anchor_on - DATE '0001-01-01' AS anchor_day,
     anchor_on,

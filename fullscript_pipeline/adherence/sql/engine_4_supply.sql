@@ -35,7 +35,7 @@ placed AS (
         f.stream_id,
         f.filled_on,
         f.units,
-        f.units * (g.day_scale // g.rate) AS days_supply,
+        f.units * g.parts_per_unit AS days_supply,
         g.anchor_position + (f.filled_on - g.anchor_on) * g.rate AS position,
         sum(f.units) OVER (PARTITION BY f.stream_id ORDER BY f.filled_on ROWS UNBOUNDED PRECEDING) AS bought
     FROM fills f
@@ -60,7 +60,7 @@ SELECT
     l.position,
     l.bought,
     l.lasts_to_position,
-    g.anchor_day * g.day_scale + (l.lasts_to_position - g.anchor_position) * (g.day_scale // g.rate) AS lasts_to
+    g.anchor_day * g.day_scale + (l.lasts_to_position - g.anchor_position) * g.parts_per_unit AS lasts_to
 FROM lasting l
 JOIN adh_segments g
     ON g.stream_id = l.stream_id

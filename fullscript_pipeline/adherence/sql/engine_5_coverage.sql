@@ -22,6 +22,7 @@ SELECT
     s.unit_scale,
     s.day_scale,
     a.rate AS start_rate,
+    a.parts_per_unit AS start_parts,
     z.rate AS end_rate,
     a.anchor_position + (w.window_start - a.anchor_on) * a.rate AS start_position,
     z.anchor_position + (w.window_end - z.anchor_on) * z.rate AS end_position
@@ -99,7 +100,7 @@ intervals AS (
         o.is_lowest,
         o.filled_on,
         (least(
-            g.anchor_day * g.day_scale + (o.lasts_to_position - g.anchor_position) * (g.day_scale // g.rate),
+            g.anchor_day * g.day_scale + (o.lasts_to_position - g.anchor_position) * g.parts_per_unit,
             least(o.next_fill_day, o.end_day) * o.day_scale
         ) - o.fill_day * o.day_scale)::HUGEINT AS covered
     FROM own o

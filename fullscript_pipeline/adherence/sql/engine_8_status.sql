@@ -55,7 +55,7 @@ joined AS (
         w.window_start,
         w.window_end,
         c.measurable,
-        CASE WHEN r.stop_on < y.as_of THEN r.ended_by END AS ended_by,
+        r.ended_by,
         p.* EXCLUDE (row_id),
         hi.* EXCLUDE (row_id, is_lowest),
         CASE WHEN c.has_lowest THEN lo.row_id IS NOT NULL ELSE hi.row_id IS NOT NULL END AS has_lowest,

@@ -19,7 +19,7 @@ SELECT
     row_number() OVER (ORDER BY r.treatment_plan_id, r.patient_id, r.product_id) AS row_id,
     p.pool_id, r.patient_id, r.treatment_plan_id, r.product_id, r.start_on, r.stop_on, r.line
 FROM adh_recommendations r
-JOIN adh_pools p ON p.patient_id IS NOT DISTINCT FROM r.patient_id AND p.product_id IS NOT DISTINCT FROM r.product_id
+JOIN adh_pools p USING (patient_id, product_id)
 WHERE r.is_first;
 
 -- Doses that are no dose (zero, below zero, falling) are unknown; so are two different doses from one day.
@@ -34,10 +34,7 @@ WITH usable AS (
         SELECT *, coalesce(min_num::HUGEINT * max_den <= max_num::HUGEINT * min_den, min_num IS NULL) AS is_rising
         FROM adh_recommendations
     ) r
-    JOIN adh_keys k
-        ON k.patient_id IS NOT DISTINCT FROM r.patient_id
-        AND k.treatment_plan_id IS NOT DISTINCT FROM r.treatment_plan_id
-        AND k.product_id IS NOT DISTINCT FROM r.product_id
+    JOIN adh_keys k USING (patient_id, treatment_plan_id, product_id)
 )
 SELECT
     row_id,
@@ -83,8 +80,7 @@ SELECT
     coalesce(f.num > 10000000000 * f.den::HUGEINT, false) AS is_too_large
 FROM adh_fill_frame f
 CROSS JOIN adh_policy y
-JOIN adh_pools p ON p.patient_id = f.patient_id AND p.product_id = f.product_id
-WHERE f.filled_on IS NOT NULL;
+JOIN adh_pools p USING (patient_id, product_id);
 
 -- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_recommendations;

@@ -1,8 +1,6 @@
--- What `measure` hands back: a row per recommendation, in the order they were given.
+-- What `measure` hands back: a row per recommendation, in the order they were given; `line` is where.
 SELECT
-    k.patient_id,
-    k.treatment_plan_id,
-    k.product_id,
+    k.line,
     r.window_start,
     r.window_end,
     r.window_days,
@@ -33,7 +31,7 @@ SELECT
     r.carry_in_days,
     r.had_stock,
     r.on_hand_units,
-    r.flags
+    array_to_string(r.flags, ' ') AS flags
 FROM adh_keys k
 JOIN adh_results r USING (row_id)
 ORDER BY k.line;

@@ -79,9 +79,8 @@ SELECT
     p.pool_id,
     e.*,
     least(e.plan_end, e.removed_on, e.course_end) AS stop_on,
-    CASE
-        WHEN e.plan_end <= least(e.removed_on, e.course_end, DATE '9999-12-31') THEN 'cancelled'
-        WHEN e.removed_on <= least(e.course_end, DATE '9999-12-31') THEN 'removed'
-    END AS ended_by
+    -- Whatever ended the window: a course that was over before its plan was cancelled is cancelled too.
+    CASE WHEN e.plan_end <= s.day THEN 'cancelled' WHEN e.removed_on <= s.day THEN 'removed' END AS ended_by
 FROM ends e
+CROSS JOIN adh_scope s
 JOIN adh_pools p USING (patient_id, product_id);

@@ -31,39 +31,50 @@ JOIN adh_pools p USING (patient_id, product_id)
 JOIN adh_scope s ON l.filled_on <= s.day;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS
-WITH scaled AS (
-    SELECT
-        k.*,
-        k.quantity >= 1 AS is_purchase,
+-- What was bought is one of few kinds; the arithmetic of 128-bit fractions is done once for each.
+WITH kinds AS (
+    SELECT DISTINCT
+        quantity, units, pack_unit,
+        quantity >= 1 AS is_purchase,
         -- DECIMAL(18,4) as a whole number of ten-thousandths; nothing is rounded.
-        CASE WHEN k.units > 0 AND k.pack_unit <> '' THEN k.units END AS pack_units
-    FROM adh_packs k
+        CASE WHEN units > 0 AND pack_unit <> '' THEN units END AS pack_units
+    FROM adh_packs
 ),
 counted AS (
     SELECT
-        s.*,
+        k.*,
         CASE
-            WHEN s.is_purchase AND s.quantity <= 1000000000
-                THEN (s.pack_units::DECIMAL(38, 4) * 10000)::HUGEINT * s.quantity * coalesce(u.factor_num, 1)
+            WHEN k.is_purchase AND k.quantity <= 1000000000
+                THEN (k.pack_units::DECIMAL(38, 4) * 10000)::HUGEINT * k.quantity * coalesce(u.factor_num, 1)
         END AS num,
         10000::HUGEINT * coalesce(u.factor_den, 1) AS den
-    FROM scaled s
+    FROM kinds k
     LEFT JOIN adh_pack_units u USING (pack_unit)
 ),
 reduced AS (
-    SELECT *, gcd(num, den) AS divisor FROM counted
+    SELECT
+        quantity, units, pack_unit, is_purchase,
+        num // gcd(num, den) AS num,
+        den // gcd(num, den) AS den,
+        num > 10000000000 * den AS is_implausible
+    FROM counted
 )
 SELECT
-    pool_id,
-    filled_on,
-    CASE WHEN num // divisor <= 1000000000000000 THEN (num // divisor)::BIGINT END AS num,
-    coalesce((den // divisor)::BIGINT, 1) AS den,
-    quantity AS packs,
-    (row_number() OVER (PARTITION BY pool_id, order_id, coalesce(is_purchase, false) ORDER BY position) = 1)::BIGINT
-        AS orders,
-    coalesce(is_purchase, false) AS is_valid,
+    p.pool_id,
+    p.filled_on,
+    CASE WHEN r.num <= 1000000000000000 THEN r.num::BIGINT END AS num,
+    coalesce(r.den::BIGINT, 1) AS den,
+    p.quantity AS packs,
+    (
+        row_number() OVER (PARTITION BY p.pool_id, p.order_id, coalesce(r.is_purchase, false) ORDER BY p.position) = 1
+    )::BIGINT AS orders,
+    coalesce(r.is_purchase, false) AS is_valid,
     coalesce(
-        num // divisor > 1000000000000000 OR num > 10000000000 * den OR (is_purchase AND quantity > 1000000000), false
+        r.num > 1000000000000000 OR r.is_implausible OR (r.is_purchase AND p.quantity > 1000000000), false
     ) AS is_too_large,
-    order_id
-FROM reduced;
+    p.order_id
+FROM adh_packs p
+JOIN reduced r
+    ON r.pack_unit = p.pack_unit
+    AND r.quantity IS NOT DISTINCT FROM p.quantity
+    AND r.units IS NOT DISTINCT FROM p.units;

@@ -82,10 +82,10 @@ pieces AS (
     UNION ALL
     SELECT
         k.row_id, 'plan_change', r.window_end, r.window_end, NULL, NULL,
-        CASE k.ended_by WHEN 'cancelled' THEN 'plan cancelled' ELSE 'taken out of the plan' END
+        CASE WHEN k.plan_end = r.window_end THEN 'plan cancelled' ELSE 'taken out of the plan' END
     FROM adh_keys k
     JOIN shown r USING (row_id)
-    WHERE k.ended_by IS NOT NULL AND k.stop_on = r.window_end
+    WHERE k.ended_by IS NOT NULL AND r.window_end IN (k.plan_end, k.removed_on)
 )
 SELECT
     s.clinic_id, k.patient_id, k.treatment_plan_id, k.product_id, s.day,
