@@ -10,6 +10,7 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
+from fullscript_pipeline.cli import importing
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import PipelineError
 
@@ -69,7 +70,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with importing.for_good():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return _with_clinics(with_examples(command, cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -111,6 +113,8 @@ def cli() -> None:
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
     signal.signal(signal.SIGTERM, _interrupt)
+    # DuckDB imports pandas at the first parameter of a query, to know its kinds of nothing; no command makes any.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
