@@ -1,9 +1,9 @@
 """Dagster's SQLite storage, with less ado per statement.
 
 Dagster makes a new engine for every statement: it connects, compiles, waits for the disk and closes, some 900 times
-in a clinic's day. Here engines are kept. Files and tables are Dagster's own: an instance may go from one to the other and
-back (`storage` in dagster.yaml). The private names are pinned with Dagster's version, and every run of the tests uses
-them. What does not belong here: anything that changes what is stored.
+in a clinic's day. Here engines are kept. Files and tables are Dagster's own: an instance may go from one to the
+other and back (`storage` in dagster.yaml). The private names are pinned with Dagster's version, and every run of the
+tests uses them. What does not belong here: anything that changes what is stored.
 """
 
 from collections.abc import Iterator
