@@ -113,8 +113,7 @@ def cli() -> None:
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
     signal.signal(signal.SIGTERM, _interrupt)
-    # DuckDB imports pandas at the first parameter of a query, to know its kinds of nothing; no command makes any.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    importing.without("pandas")
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
