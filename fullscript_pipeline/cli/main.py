@@ -3,6 +3,7 @@
 Commands are imported when used, so that `--help` does not wait for Dagster. What does not belong here: a command.
 """
 
+import errno
 import importlib
 import signal
 import sys
@@ -12,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from fullscript_pipeline.cli import importing
 from fullscript_pipeline.cli.examples import with_examples
-from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
 
 _COMMANDS = {
     "demo": "fullscript_pipeline.cli.demo:demo",
@@ -58,6 +59,12 @@ _SUMMARIES = {
     "quarantine": "Records that could not be loaded: list them, read them again.",
     "doctor": "Read-only health: settings, key, files, servers, tokens, warehouse.",
 }
+
+
+_FULL_DISK = (
+    "The disk is full: free some space (`fullscript-pipeline doctor` says what takes it), then run the command again; "
+    "what had been stored stays stored."
+)
 
 
 class _Commands(click.Group):
@@ -129,6 +136,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        click.echo(f"fullscript-pipeline: {_FULL_DISK}", err=True)
+        sys.exit(ConfigurationError.exit_code)
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether that is at the root of it: an OSError, or what SQLite and DuckDB say in words."""
+    while error is not None:
+        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+        if full or "disk is full" in str(error) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _interrupt(*_: object) -> None:

@@ -41,9 +41,8 @@ def refresh(clinics: Sequence[str]) -> int:
         add_clinic_partitions(instance, store)
     open_warehouse()
     run_code, outcomes = run_cells(instance, cells)
-    data(
-        table(["clinic", "events", "run"], [[cell.label, _events(cell), outcome.run_id] for cell, outcome in outcomes])
-    )
+    if rows := [[cell.label, _events(cell), outcome.run_id] for cell, outcome in outcomes]:
+        data(table(["clinic", "events", "run"], rows))
     return NeedsConnect.exit_code if NeedsConnect.exit_code in {code, run_code} else code or run_code
 
 

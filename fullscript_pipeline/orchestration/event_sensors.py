@@ -82,7 +82,10 @@ def event_reconcile_sensor(
                 requests.append(sweep_request(clinic, span))
     if not said:
         return dg.SkipReason("No clinic is due; each is reconciled every hour.")
-    context.log.info("; ".join(said))
+    sentence = f"{'; '.join(said)}."
+    if not requests:
+        return dg.SensorResult(skip_reason=sentence, asset_events=seen)
+    context.log.info(sentence)
     return dg.SensorResult(run_requests=requests, asset_events=seen)
 
 
