@@ -12,62 +12,21 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
 
 from fullscript_pipeline import clock, environment
+from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.errors import ConfigurationError, UsageError
-from fullscript_pipeline.vendor_urls import VENDOR_URLS, vendor_urls
+from fullscript_pipeline.server_settings import SERVER_NAMES, ServerSettings, read_server
 
-Region = Literal["us", "ca"]
+__all__ = ["SERVER_NAMES", "AdherencePolicy", "ServerSettings", "Settings", "encryption_keys", "load_settings"]
 
 VENDOR_LIMIT_PER_5_MIN = 5000
 # What a pull reads only when FULLSCRIPT_EXTRAS says so.
 EXTRAS = ("addresses", "templates", "similar_products", "product_search")
-SERVER_NAMES = tuple(VENDOR_URLS)
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """One of the vendor's four servers and our app on it. Secrets stay out of the repr."""
-
-    name: str
-    region: Region
-    is_production: bool
-    client_id: str | None
-    client_secret: str | None = field(repr=False)
-    api_url: str
-    authorize_url: str
-    webhook_challenge_token: str | None = field(default=None, repr=False)
-    webhook_signature_keys: tuple[str, ...] = field(default=(), repr=False)
-
-    def variable(self, suffix: str) -> str:
-        """The environment variable of this server that ends in `suffix`: `CLIENT_ID` -> FULLSCRIPT_US_SND_CLIENT_ID."""
-        return f"FULLSCRIPT_{self.name.upper().replace('-', '_')}_{suffix}"
-
-
-@dataclass(frozen=True)
-class AdherencePolicy:
-    """The thresholds of the adherence method (docs/adherence-method.md), whole days; all are printed on the pages.
-
-    `threshold` is the exact share of days covered that counts as adherent (PQA, CMS: 80 %).
-    """
-
-    threshold: Fraction = Fraction(4, 5)
-    # A gap exactly this long does not end an episode (OMOP drug era, AdhereR compute.treatment.episodes).
-    permissible_gap_days: int = 30
-    # PQA primary medication non-adherence: not obtained within 30 days.
-    never_ordered_days: int = 30
-    # Days from an order to the day its supply can be used; orders carry only the day they were completed.
-    delivery_lag_days: int = 0
-    minimum_window_days: int = 30
-    due_soon_days: int = 7
-    late_days: int = 7
-    long_gap_days: int = 30
 
 
 @dataclass(frozen=True)
@@ -83,7 +42,7 @@ class Settings:
     watched_brands: tuple[str, ...]
     servers: Mapping[str, ServerSettings]
     encryption_key: str | None = field(default=None, repr=False)
-    adherence: AdherencePolicy = AdherencePolicy()
+    adherence: AdherencePolicy = field(default_factory=AdherencePolicy)
     keep_pages_days: int = 0
     # A limit for the step that computes a clinic's adherence rows; only a large clinic comes near it.
     mart_memory_mb: int = 1000
@@ -221,8 +180,8 @@ def load_settings() -> Settings:
         redirect_uri=environment.web_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
         reports_base_url=environment.web_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
         watched_brands=environment.several(environment.text("FULLSCRIPT_WATCHED_BRANDS")),
-        servers={name: _server(name) for name in SERVER_NAMES},
-        adherence=_adherence(),
+        servers={name: read_server(name) for name in SERVER_NAMES},
+        adherence=read_policy(),
         keep_pages_days=environment.integer("FULLSCRIPT_KEEP_PAGES_DAYS", 0, 0, 36500),
         mart_memory_mb=environment.integer("FULLSCRIPT_MART_MEMORY_MB", 1000, 200, 1_000_000),
         keep_landing_days=environment.integer("FULLSCRIPT_KEEP_LANDING_DAYS", 0, 0, 36500),
@@ -246,54 +205,6 @@ def _extras(variable: str) -> tuple[str, ...]:
                 "by commas."
             )
     return tuple(dict.fromkeys(wanted))
-
-
-def _adherence() -> AdherencePolicy:
-    usual = AdherencePolicy()
-    percent = environment.integer("FULLSCRIPT_ADHERENCE_THRESHOLD_PERCENT", int(usual.threshold * 100), 1, 100)
-    policy = AdherencePolicy(
-        threshold=Fraction(percent, 100),
-        permissible_gap_days=environment.integer(
-            "FULLSCRIPT_PERMISSIBLE_GAP_DAYS", usual.permissible_gap_days, 0, 3650
-        ),
-        never_ordered_days=environment.integer("FULLSCRIPT_NEVER_ORDERED_DAYS", usual.never_ordered_days, 1, 3650),
-        delivery_lag_days=environment.integer("FULLSCRIPT_DELIVERY_LAG_DAYS", usual.delivery_lag_days, 0, 90),
-        minimum_window_days=environment.integer("FULLSCRIPT_MINIMUM_WINDOW_DAYS", usual.minimum_window_days, 1, 3650),
-        due_soon_days=environment.integer("FULLSCRIPT_DUE_SOON_DAYS", usual.due_soon_days, 0, 365),
-        late_days=environment.integer("FULLSCRIPT_LATE_DAYS", usual.late_days, 1, 3650),
-        long_gap_days=environment.integer("FULLSCRIPT_LONG_GAP_DAYS", usual.long_gap_days, 1, 3650),
-    )
-    if policy.late_days > policy.long_gap_days:
-        raise ConfigurationError(
-            f"FULLSCRIPT_LATE_DAYS ({policy.late_days}) lies above FULLSCRIPT_LONG_GAP_DAYS "
-            f"({policy.long_gap_days}); a supply is late before its gap is long."
-        )
-    return policy
-
-
-def _server(name: str) -> ServerSettings:
-    prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
-    is_production = not name.endswith("-snd")
-    api_url, authorize_url = vendor_urls(
-        name, environment.text(f"{prefix}API_URL"), environment.text(f"{prefix}AUTHORIZE_URL")
-    )
-    keys = (
-        environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS")
-        or environment.text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS")
-        or ""
-    )
-    return ServerSettings(
-        name=name,
-        region="ca" if name.startswith("ca") else "us",
-        is_production=is_production,
-        client_id=environment.text(f"{prefix}CLIENT_ID"),
-        client_secret=environment.text(f"{prefix}CLIENT_SECRET"),
-        api_url=environment.web_url(f"{prefix}API_URL", api_url, encrypted=is_production).rstrip("/"),
-        authorize_url=environment.web_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
-        webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN")
-        or environment.text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
-        webhook_signature_keys=environment.several(keys),
-    )
 
 
 def _command(variable: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 Commands are imported when used, so that `--help` does not wait for Dagster. What does not belong here: a command.
 """
 
+import errno
 import importlib
 import signal
 import sys
@@ -10,8 +11,9 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
+from fullscript_pipeline.cli import importing
 from fullscript_pipeline.cli.examples import with_examples
-from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
 
 _COMMANDS = {
     "demo": "fullscript_pipeline.cli.demo:demo",
@@ -59,6 +61,12 @@ _SUMMARIES = {
 }
 
 
+_FULL_DISK = (
+    "The disk is full: free some space (`fullscript-pipeline doctor` says what takes it), then run the command again; "
+    "what had been stored stays stored."
+)
+
+
 class _Commands(click.Group):
     """Imports a command when it is asked for."""
 
@@ -69,7 +77,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with importing.for_good():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return _with_clinics(with_examples(command, cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -111,6 +120,7 @@ def cli() -> None:
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
     signal.signal(signal.SIGTERM, _interrupt)
+    importing.without("pandas")
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -126,6 +136,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        click.echo(f"fullscript-pipeline: {_FULL_DISK}", err=True)
+        sys.exit(ConfigurationError.exit_code)
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether that is at the root of it: an OSError, or what SQLite and DuckDB say in words."""
+    while error is not None:
+        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+        if full or "disk is full" in str(error) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _interrupt(*_: object) -> None:

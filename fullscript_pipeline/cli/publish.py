@@ -11,7 +11,7 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.export import Format
@@ -57,4 +57,4 @@ def _warehouse(settings: Settings) -> Warehouse:
         raise ConfigurationError(
             f"There is no warehouse in {settings.data_dir} yet; `fullscript-pipeline pull` makes it."
         )
-    return WarehouseResource().open()
+    return open_warehouse()

@@ -1,31 +1,16 @@
-"""`pull` and `refresh`: the daily jobs and the event rounds, without the daemon."""
+"""`pull`: the daily jobs, without the daemon.
+
+What does not belong here: what it does (`cli.pulling`), so that `--help` does not wait for Dagster.
+"""
 
 from collections.abc import Sequence
 from datetime import date
 
 import click
-import dagster as dg
 
-from fullscript_pipeline import clock
-from fullscript_pipeline.cli import bill
+from fullscript_pipeline.cli import importing
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.report import pages_after
-from fullscript_pipeline.cli.running import Cell, run_cells
-from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import NeedsConnect, UsageError
-from fullscript_pipeline.extraction.bill import Ask, BillLine, Pace
-from fullscript_pipeline.extraction.bill_clinic import plan_clinic, plan_order_days
-from fullscript_pipeline.extraction.bill_region import plan_region
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import REGIONS, clinic_cell, region_cell
-from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.orchestration.runs import Outcome
-from fullscript_pipeline.orchestration.steps import owner_and_day
-from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.state import Clinic, StateStore
-
-_ORDERS = {"orders", "order_line_items"}
+from fullscript_pipeline.errors import UsageError
 
 
 @click.command(help="Pull the catalog and the clinics for today: the same assets as in the UI.")
@@ -49,159 +34,8 @@ def pull(
 ) -> int:
     if (asks or as_json) and not dry_run:
         raise UsageError("--ask and --json belong to --dry-run.")
-    settings = load_settings()
-    settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = _chosen(store, clinics)
-        cells = _cells(settings, chosen, (day, first, last), only, catalog=not clinics)
-        if dry_run:
-            with bill.counted_by_asking(settings, store, asks) as ask:
-                lines = _bill(settings, store, cells, chosen, ask)
-            bill.show(lines, settings.requests_per_5_min, as_json=as_json)
-            return 0
-        instance = open_instance(settings)
-        add_clinic_partitions(instance, store)
-    WarehouseResource().open()
-    code, outcomes = run_cells(instance, cells)
-    _summary(outcomes)
-    if behind := pages_after(outcomes):
-        run_cells(instance, behind)
-    return code
+    with importing.for_good():  # Dagster, which help and usage need not wait for
+        from fullscript_pipeline.cli import pulling  # noqa: PLC0415
 
-
-def _chosen(store: StateStore, named: Sequence[str]) -> list[Clinic]:
-    chosen = [store.clinic(one) for one in dict.fromkeys(named)] if named else store.clinics()
-    if not chosen:
-        raise NeedsConnect("No clinic is connected; run `fullscript-pipeline connect ENV` first.")
-    return chosen
-
-
-def _cells(
-    settings: Settings,
-    clinics: Sequence[Clinic],
-    asked_days: tuple[date | None, date | None, date | None],
-    only: Sequence[str],
-    *,
-    catalog: bool,
-) -> list[Cell]:
-    today = clock.today(settings.time_zone)
-    first, last = _range(asked_days, today, settings)
-    if set(only) and set(only) <= _ORDERS and (first, last) != (today, today):
-        return [_backfill(clinic, first, last) for clinic in clinics]
-    if first != last:
-        raise UsageError(
-            "A range of days can be pulled for orders only (--only orders): every other list shows the present."
-        )
-    if not clock.cell_is_open(first, settings.time_zone):
-        raise UsageError(
-            f"{first} is over: lists show the present, so only today ({today}, {settings.time_zone}) can be pulled. "
-            f"Past orders: --from {first} --to {first} --only orders. Past pages: `report adherence --as-of {first}`."
-        )
-    region_keys, clinic_keys = _selection(only, REGION_ASSETS), _selection(only, CLINIC_ASSETS)
-    if unknown := set(only) - _tables(REGION_ASSETS) - _tables(CLINIC_ASSETS):
-        known = ", ".join(sorted(_tables(REGION_ASSETS) | _tables(CLINIC_ASSETS)))
-        raise UsageError(f"There is no resource {', '.join(sorted(unknown))}; choose from {known}.")
-    regions = [region for region in REGIONS if region in {clinic.region for clinic in clinics}]
-    cells = []
-    if region_keys != frozenset() and (catalog or only):
-        cells += [
-            Cell(
-                f"catalog {region} {first}",
-                "catalog_daily",
-                region_cell(region, first),
-                tags={"fullscript/region": region},
-                assets=region_keys,
-            )
-            for region in regions
-        ]
-    if clinic_keys != frozenset():
-        cells += [
-            Cell(
-                f"{clinic.clinic_key} {first}",
-                "clinic_daily",
-                clinic_cell(clinic.clinic_key, first),
-                tags={"fullscript/clinic": clinic.clinic_key},
-                assets=clinic_keys,
-            )
-            for clinic in clinics
-        ]
-    return cells
-
-
-def _bill(
-    settings: Settings, store: StateStore, cells: Sequence[Cell], chosen: Sequence[Clinic], ask: Ask
-) -> list[BillLine]:
-    """What these cells would ask; of steps that were not chosen, nothing."""
-    opened = WarehouseResource().open() if settings.warehouse_path.exists() else None
-    by_key = {clinic.clinic_key: clinic for clinic in chosen}
-    day = clock.today(settings.time_zone)
-    pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
-    lines: list[BillLine] = []
-    with bill.warehouse_if_any(opened) as con:
-        for cell in cells:
-            tags = cell.tags or {}
-            if region := tags.get("fullscript/region"):
-                healthy = [one for one in store.clinics() if one.region == region and one.status == "ok"]
-                planned = plan_region(con, region, healthy, day, pace, store=store, ask=ask)
-            elif cell.job == "orders_backfill" and cell.partition_range:
-                days = [owner_and_day(key)[1] for key in cell.partition_range]
-                planned = [plan_order_days(con, by_key[tags["fullscript/clinic"]], days[0], days[1])]
-            else:
-                clinic = by_key[tags["fullscript/clinic"]]
-                planned = plan_clinic(con, clinic, day, pace, store=store, ask=ask)
-            tables = {key.path[-1] for key in cell.assets} if cell.assets else None
-            lines += [line for line in planned if tables is None or line.table in tables]
-    return lines
-
-
-def _range(
-    asked_days: tuple[date | None, date | None, date | None], today: date, settings: Settings
-) -> tuple[date, date]:
-    day, first, last = asked_days
-    if day and (first or last):
-        raise UsageError("Give either --day or --from and --to.")
-    start = day or first or today
-    end = day or last or (today if first else start)
-    if start > end:
-        raise UsageError(f"--from {start} lies after --to {end}.")
-    if end > today:
-        raise UsageError(f"{end} has not begun: it is {today} ({settings.time_zone}).")
-    if start < settings.start_date:
-        raise UsageError(f"{start} lies before FULLSCRIPT_START_DATE ({settings.start_date}).")
-    return start, end
-
-
-def _backfill(clinic: Clinic, first: date, last: date) -> Cell:
-    return Cell(
-        f"{clinic.clinic_key} orders {first} to {last}",
-        "orders_backfill",
-        partition_range=(clinic_cell(clinic.clinic_key, first), clinic_cell(clinic.clinic_key, last)),
-        tags={"fullscript/clinic": clinic.clinic_key},
-    )
-
-
-def _tables(assets: Sequence[dg.AssetsDefinition]) -> set[str]:
-    return {key.path[-1] for asset in assets for key in asset.keys}
-
-
-def _selection(only: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> frozenset[dg.AssetKey] | None:
-    """The keys of the steps that make these tables; None: everything."""
-    if not only:
-        return None
-    return frozenset(key for asset in assets if {key.path[-1] for key in asset.keys} & set(only) for key in asset.keys)
-
-
-def _summary(outcomes: Sequence[tuple[Cell, Outcome]]) -> None:
-    """A row per table, over all cells; what was not available in words."""
-    columns = ("rows_read", "rows_added", "rows_changed", "rows_removed", "quarantined", "requests")
-    totals: dict[str, list[int]] = {}
-    for cell, outcome in outcomes:
-        for key, metadata in outcome.materialized.items():
-            if "rows_read" in metadata:
-                row = totals.setdefault(key, [0] * len(columns))
-                totals[key] = [sum(pair) for pair in zip(row, (metadata.get(c, 0) for c in columns), strict=True)]
-            if reason := metadata.get("reason"):
-                talk(f"{cell.label}, {key}: {reason}")
-    if totals:
-        headers = ["table", *(column.removeprefix("rows_") for column in columns)]
-        data(table(headers, [[key, *row] for key, row in sorted(totals.items())]))
+    asked = pulling.Asked(clinics, day, first, last, only)
+    return pulling.show_bill(asked, by_asking=asks, as_json=as_json) if dry_run else pulling.pull(asked)

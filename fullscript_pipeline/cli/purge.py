@@ -8,9 +8,7 @@ import click
 from fullscript_pipeline.api.connect import disconnect
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.orchestration.instance import open_instance
-from fullscript_pipeline.orchestration.purging import purge_everywhere
-from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -45,7 +43,11 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
 
 
 def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> None:
-    warehouse = WarehouseResource().open()
+    # Dagster and the pages' templates, which help need not wait for.
+    from fullscript_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.purging import purge_everywhere  # noqa: PLC0415
+
+    warehouse = open_warehouse()
     purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
     if not purged.counts:
         raise UsageError(f"Nothing of {what} is in {settings.data_dir}: check the id.")

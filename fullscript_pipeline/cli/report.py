@@ -5,21 +5,14 @@ from datetime import date
 
 import click
 
-from fullscript_pipeline import clock
 from fullscript_pipeline.adherence.unread import UnreadDosage, unread_dosages
+from fullscript_pipeline.cli import importing
+from fullscript_pipeline.cli.chosen import chosen_clinics
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import Busy, ConfigurationError, NeedsConnect, UsageError
-from fullscript_pipeline.orchestration.adherence import is_over
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.orchestration.runs import Outcome
-from fullscript_pipeline.orchestration.stale_pages import PAGES, PAST_PAGES, TAG, can_be_rewritten
-from fullscript_pipeline.orchestration.steps import owner_and_day
+from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.state import StateStore
 
 
 @click.group(help="Rebuild reports from the warehouse; nothing is asked of Fullscript.")
@@ -33,49 +26,10 @@ def report() -> None:
     "--as-of", type=DAY, help="Through the end of this day; an earlier one gets a folder of its own. Default: today."
 )
 def adherence(clinics: Sequence[str], as_of: date | None) -> int:
-    settings = load_settings()
-    settings.prepare_data_dir()
-    today = clock.today(settings.time_zone)
-    day = as_of or today
-    if not settings.start_date <= day <= today:
-        raise UsageError(f"--as-of {day} must lie between {settings.start_date} and today, {today}.")
-    with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = _chosen(store, clinics)
-        instance = open_instance(settings)
-        add_clinic_partitions(instance, store)
-    WarehouseResource().open()
-    code, outcomes = run_cells(instance, [pages_cell(clinic.clinic_key, day) for clinic in chosen])
-    for _, outcome in outcomes:
-        if page := outcome.materialized.get("reports/adherence", {}).get("page"):
-            data(str(page))
-    return code
+    with importing.for_good():  # Dagster, which help need not wait for
+        from fullscript_pipeline.cli.pages import write_pages  # noqa: PLC0415
 
-
-def pages_cell(clinic_key: str, day: date) -> Cell:
-    """The run that makes a clinic's adherence rows and pages of a day again, without a pull."""
-    return Cell(
-        f"{clinic_key} {day} pages",
-        "clinic_daily",
-        clinic_cell(clinic_key, day),
-        tags={"fullscript/clinic": clinic_key, TAG: "yes"},
-        assets=PAST_PAGES if is_over(day) else PAGES,
-    )
-
-
-def pages_after(outcomes: Sequence[tuple[Cell, Outcome]]) -> list[Cell]:
-    """A run of rows and pages for each clinic whose day failed before its pages: they say how old their data is."""
-    hopeless = {Busy.exit_code, ConfigurationError.exit_code}
-    failed = [
-        owner_and_day(cell.partition)
-        for cell, outcome in outcomes
-        if cell.job == "clinic_daily"
-        and cell.assets is None
-        and cell.partition
-        and outcome.failures
-        and "reports/adherence" not in outcome.materialized
-        and not hopeless & {failure.exit_code for failure in outcome.failures}
-    ]
-    return [pages_cell(clinic_key, day) for clinic_key, day in failed if can_be_rewritten(clinic_key, day)]
+    return write_pages(clinics, as_of)
 
 
 @report.command("dosages", help="Dosage texts of active plans that could not be read, most frequent first.")
@@ -85,8 +39,8 @@ def dosages(clinics: Sequence[str], limit: int) -> int:
     settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = _chosen(store, clinics)
-    with WarehouseResource().open().read() as con:
+        chosen = chosen_clinics(store, clinics)
+    with open_warehouse().read() as con:
         found = unread_dosages(con, [clinic.clinic_id for clinic in chosen])
     if not found:
         talk("Every dosage text of the active plans that the warehouse holds could be read.")
@@ -103,10 +57,3 @@ def _unread(one: UnreadDosage) -> tuple[object, ...]:
     plain = (" ".join("".join(char if char.isprintable() else " " for char in part or "").split()) for part in parts)
     text = " | ".join(part or "-" for part in plain)
     return one.lines, one.what, text if len(text) <= 100 else f"{text[:99]}…", one.reason
-
-
-def _chosen(store: StateStore, named: Sequence[str]) -> list[Clinic]:
-    chosen = [store.clinic(one) for one in dict.fromkeys(named)] if named else store.clinics()
-    if not chosen:
-        raise NeedsConnect("No clinic is connected; run `fullscript-pipeline connect ENV` first.")
-    return chosen

@@ -44,7 +44,7 @@ def ui(port: int) -> int:
             talk(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
         # `dg dev` and `dagster dev` are the same servers; dagster's own entry point needs no package of its own.
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
-        process = running.enter_context(child(command))
+        process = running.enter_context(child(command, {"PYTHONWARNINGS": _warnings()}))
         try:
             _wait_until_it_answers(process, port)
             talk(f"Dagster UI   http://127.0.0.1:{port}   (stop with Ctrl-C)", bold=True)
@@ -52,6 +52,12 @@ def ui(port: int) -> int:
         except KeyboardInterrupt:
             talk("stopping ...")
     return 0
+
+
+def _warnings() -> str:
+    """The user's own, and silence on `dagster dev` being superseded by `dg dev`: it is the same."""
+    theirs = os.environ.get("PYTHONWARNINGS")
+    return ",".join([*([theirs] if theirs else []), "ignore:Function `dev_command` is superseded"])
 
 
 def _demo_sandbox(settings: Settings) -> int | None:

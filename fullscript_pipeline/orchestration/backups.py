@@ -24,7 +24,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
+from fullscript_pipeline.warehouse.copies import copy_file, copy_private, private_folder, replace_by
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -56,7 +56,7 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     try:
         if folder.exists():
             raise UsageError(f"There is a backup {folder} already; wait a second.")
-        temporary.mkdir(mode=0o700, parents=True)
+        private_folder(temporary)
         _copy_state(settings.state_path, temporary / _STATE)
         copy_file(warehouse, temporary / settings.warehouse_path.name)
         if with_landing:

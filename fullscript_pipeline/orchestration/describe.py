@@ -9,17 +9,16 @@ import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
 
+from fullscript_pipeline.orchestration.opened import mart_ddl
 from fullscript_pipeline.warehouse.migrations import statements
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 
 _DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.toml"
-_MART_ROOMS = ("adherence", "catalog")
 _HISTORIES = {table.name for table in ALL_TABLES if table.history}
 # `name TYPE` up to the comma or the end; a type may have brackets of its own: DECIMAL(18,4), VARCHAR[].
 _COLUMN = re.compile(r"(\w+) (\w+(?:\([\d, ]+\))?(?:\[\])?)(?:,|$)")
@@ -48,7 +47,7 @@ def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
 def table_columns() -> Mapping[str, Mapping[str, str]]:
     """Of every table that an asset stands for: its columns and their DuckDB types, by `schema.table`."""
     found: dict[str, Mapping[str, str]] = {}
-    for statement in statements([_marts_of(room) for room in _MART_ROOMS]):
+    for statement in statements(mart_ddl()):
         for name, columns in columns_in(statement).items():
             schema, _, table = name.partition(".")
             if schema == "history" and table in _HISTORIES:
@@ -63,10 +62,6 @@ def columns_in(ddl: str) -> dict[str, dict[str, str]]:
     plain = re.sub(r"--.*", "", ddl)
     made = re.findall(r"CREATE TABLE IF NOT EXISTS ([\w.]+) \((.*?)\)\s*(?:;|\Z)", plain, re.DOTALL)
     return {name: dict(_COLUMN.findall(" ".join(body.split()))) for name, body in made}
-
-
-def _marts_of(room: str) -> str:
-    return files(f"fullscript_pipeline.{room}").joinpath("sql", "marts.sql").read_text(encoding="utf-8")
 
 
 def _meaning(name: str, column: str) -> str | None:

@@ -5,26 +5,16 @@ What does not belong here: what is done with them.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
-from importlib.resources import files
 
 import dagster as dg
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane, open_session
 from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
-
-
-@cache
-def _warehouse_of(settings_key: tuple[str, str | None]) -> Warehouse:
-    """One DuckDB instance a process: its extension is loaded once."""
-    settings = load_settings()
-    settings.prepare_data_dir()
-    return Warehouse(settings.warehouse_path, settings.warehouse_key)
 
 
 class FullscriptResource(dg.ConfigurableResource[None]):
@@ -68,10 +58,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     """The DuckDB file, migrated."""
 
     def open(self) -> Warehouse:
-        settings = load_settings()
-        warehouse = _warehouse_of((str(settings.warehouse_path), settings.warehouse_key))
-        migrate(warehouse, [_marts_of(room) for room in ("adherence", "catalog")])
-        return warehouse
+        return open_warehouse()
 
 
 class ReportsResource(dg.ConfigurableResource[None]):
@@ -81,11 +68,6 @@ class ReportsResource(dg.ConfigurableResource[None]):
         settings = load_settings()
         settings.prepare_data_dir()
         return ReportStore(settings.reports_dir)
-
-
-def _marts_of(room: str) -> str:
-    """The DDL of the marts that a room owns."""
-    return files(f"fullscript_pipeline.{room}").joinpath("sql", "marts.sql").read_text(encoding="utf-8")
 
 
 def _nobody(region: str, clinics: list[Clinic]) -> str:

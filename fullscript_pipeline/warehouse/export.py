@@ -14,6 +14,7 @@ import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.copies import private_folder
 
 Format = Literal["parquet", "csv"]
 # As reports.export has it: signs that start a formula in a spreadsheet, the wide ones of East Asian input too.
@@ -37,7 +38,7 @@ def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequ
     """
     umask = os.umask(0o077)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         with warehouse.read() as con:
             known = _known(con)
             return [_written(con, folder, file_format, table, known[table]) for table in _chosen(tables, known)]

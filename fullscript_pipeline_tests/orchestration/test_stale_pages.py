@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from fullscript_pipeline.cli.report import pages_after, pages_cell
+from fullscript_pipeline.cli.pages import pages_after, pages_cell
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.jobs import clinic_daily

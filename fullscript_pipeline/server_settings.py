@@ -1,0 +1,58 @@
+"""What the environment says of the vendor's four servers and our app on each; other modules take it from settings.py.
+
+What does not belong here: the vendor's addresses (vendor_urls.py), and talking to a server (`api`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fullscript_pipeline import environment
+from fullscript_pipeline.vendor_urls import VENDOR_URLS, vendor_urls
+
+Region = Literal["us", "ca"]
+SERVER_NAMES = tuple(VENDOR_URLS)
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """One of the vendor's four servers and our app on it. Secrets stay out of the repr."""
+
+    name: str
+    region: Region
+    is_production: bool
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    api_url: str
+    authorize_url: str
+    webhook_challenge_token: str | None = field(default=None, repr=False)
+    webhook_signature_keys: tuple[str, ...] = field(default=(), repr=False)
+
+    def variable(self, suffix: str) -> str:
+        """The environment variable of this server that ends in `suffix`: `CLIENT_ID` -> FULLSCRIPT_US_SND_CLIENT_ID."""
+        return f"FULLSCRIPT_{self.name.upper().replace('-', '_')}_{suffix}"
+
+
+def read_server(name: str) -> ServerSettings:
+    """One of SERVER_NAMES. Raises ConfigurationError naming the variable whose value cannot be used."""
+    prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
+    is_production = not name.endswith("-snd")
+    api_url, authorize_url = vendor_urls(
+        name, environment.text(f"{prefix}API_URL"), environment.text(f"{prefix}AUTHORIZE_URL")
+    )
+    keys = (
+        environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS")
+        or environment.text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS")
+        or ""
+    )
+    return ServerSettings(
+        name=name,
+        region="ca" if name.startswith("ca") else "us",
+        is_production=is_production,
+        client_id=environment.text(f"{prefix}CLIENT_ID"),
+        client_secret=environment.text(f"{prefix}CLIENT_SECRET"),
+        api_url=environment.web_url(f"{prefix}API_URL", api_url, encrypted=is_production).rstrip("/"),
+        authorize_url=environment.web_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
+        webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN")
+        or environment.text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
+        webhook_signature_keys=environment.several(keys),
+    )
