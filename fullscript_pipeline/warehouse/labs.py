@@ -5,21 +5,49 @@ Results are named and dated only; their short-lived addresses are dropped before
 
 from fullscript_pipeline.warehouse.tables import Child, Column, Table, reference, text
 
+# Children are staged while their parents are in `incoming` (`merge.stage`).
+_OF_ORDER = "(SELECT label FROM (SELECT id AS order_id, {} AS label FROM incoming) WHERE order_id = parent_id)"
+
+
+def _whose() -> tuple[Column, ...]:
+    """Whom the order is for, and who ordered it."""
+    return tuple(Column(name, sql=_OF_ORDER.format(f"v_{name}")) for name in ("patient_id", "practitioner_id"))
+
+
+# Webhooks use other words than REST for the same states; the REST words are kept, an unknown one stands as it is.
+_WORDS = {
+    **{word: word for word in ("not_purchased", "purchased", "schedule_appointment", "upcoming_appointment")},
+    **{word: word for word in ("processing", "partial_results", "results_ready", "results_amended")},
+    **{word: word for word in ("interpretation_ready", "interpretation_shared")},
+    "results_received": "partial_results",
+    "all_results_received": "results_ready",
+}
+_WORD = "coalesce(nullif(r.state, ''), nullif(r.status, ''))"
+_CASES = " ".join(f"WHEN '{word}' THEN '{meant}'" for word, meant in _WORDS.items())
+_STATE = (
+    Column("state", sql=f"CASE lower({_WORD}) {_CASES} ELSE {_WORD} END"),
+    text("state_raw", "state", "status"),
+)
+
 LAB_ORDER_TESTS = Table(
     "lab_order_tests",
     "clinic",
     key=("lab_order_id", "position"),
     by_position=True,
     history=True,
-    columns=(text("lab_test_id", "id", "lab_test_id"), text("name", "name", "display_name", "title")),
+    columns=(
+        text("lab_test_id", "id", "lab_test_id"),
+        text("name", "name", "display_name", "title"),
+        *_whose(),
+        *_STATE,
+    ),
 )
 
 # The vendor's rule for naming a result (guide "Mapping tests and results"): the only test's name, else the order's,
-# else the result's id. Children are staged while their parents are in `incoming` (`merge.stage`).
-_RESULT_NAME = """coalesce((SELECT label FROM (SELECT id AS order_id, coalesce(
-        CASE WHEN len(rows_tests) = 1 THEN coalesce(nullif(rows_tests[1]->>'$.name', ''),
-            nullif(rows_tests[1]->>'$.display_name', ''), nullif(rows_tests[1]->>'$.title', '')) END, v_name) AS label
-    FROM incoming) WHERE order_id = parent_id), nullif(r.id, ''))"""
+# else the result's id.
+_LABEL = """coalesce(CASE WHEN len(rows_tests) = 1 THEN coalesce(nullif(rows_tests[1]->>'$.name', ''),
+    nullif(rows_tests[1]->>'$.display_name', ''), nullif(rows_tests[1]->>'$.title', '')) END, v_name)"""
+_RESULT_NAME = f"coalesce({_OF_ORDER.format(_LABEL)}, nullif(r.id, ''))"
 
 LAB_ORDER_RESULTS = Table(
     "lab_order_results",
@@ -31,15 +59,10 @@ LAB_ORDER_RESULTS = Table(
         text("lab_result_id", "id"),
         Column("name", sql=_RESULT_NAME),
         text("name_raw", "name", "display_name", "title"),
-        text("state", "state", "status"),
+        *_whose(),
+        *_STATE,
     ),
 )
-
-# Webhooks use other words than REST for the same states; the REST words are kept, an unknown one stands as it is.
-_STATE = """CASE lower(coalesce(nullif(r.state, ''), nullif(r.status, '')))
-    WHEN 'results_received' THEN 'partial_results'
-    WHEN 'all_results_received' THEN 'results_ready'
-    ELSE lower(coalesce(nullif(r.state, ''), nullif(r.status, ''))) END"""
 
 LAB_ORDERS = Table(
     "lab_orders",
@@ -51,8 +74,7 @@ LAB_ORDERS = Table(
         reference("practitioner_id"),
         reference("treatment_plan_id"),
         text("name", "name", "display_name", "title"),
-        Column("state", sql=_STATE),
-        text("state_raw", "state", "status"),
+        *_STATE,
         text("collection_method", "collection_method", "collection_type", "sample_type"),
     ),
     children=(

@@ -106,20 +106,22 @@ def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[s
     """Which of the clinic's rows of a table go; none for a table that knows no person."""
     if subject.patient_id is None:
         return "true", []
-    if "patient_id" in columns:
-        return "patient_id = ?", [subject.patient_id]
-    owner = next((column for column in _OWNED if column in columns), None)
-    if owner and table not in _REFERRING:
-        return f"{owner} IN ?", [list(ids)]
+    conditions: list[str] = []
+    values: list[Any] = []
     if table not in _REFERRING:
-        return "", []
+        if "patient_id" in columns:
+            conditions, values = ["patient_id = ?"], [subject.patient_id]
+        for owner in columns & _OWNED.keys():
+            conditions.append(f"{owner} IN ?")
+            values.append(list(ids))
+        return " OR ".join(conditions), values
     key = _REFERRING[table]
     conditions, values = [f"list_has_any([{key}] || str_split({key}, '/'), ?)"], [list(ids)]
     for column in _RECORDS:
         if column in columns:
             conditions.append(f"len(list_filter(?, lambda one: contains({column}::VARCHAR, one))) > 0")
             values.append([written for one in ids for written in _as_written(one)])
-    return " OR ".join(conditions), list(values)
+    return " OR ".join(conditions), values
 
 
 def _as_written(one: str) -> list[str]:

@@ -10,7 +10,6 @@ from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.events import EVENTS
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 from fullscript_pipeline_tests.warehouse.helpers import Record, put, rows
 
@@ -199,17 +198,12 @@ def test_a_variant_alone_knows_its_product_from_its_own_record(warehouse: Wareho
     ],
 )
 def test_lab_states_are_told_in_the_rest_words(warehouse: Warehouse, record: Record, state: str) -> None:
-    put(warehouse, LAB_ORDERS, [{"id": "l", "tests": [{"id": 7, "name": "Zinc"}], **record}])
+    whole = {"id": "l", "patient_id": "p", "practitioner_id": "d", "tests": [{"id": 7, "name": "Zinc"}]}
+    put(warehouse, LAB_ORDERS, [{**whole, "results": [{"id": "r", **record}], **record}])
     assert rows(warehouse, "SELECT state, state_raw FROM core.lab_orders") == [(state, next(iter(record.values())))]
-    assert rows(warehouse, "SELECT lab_test_id, name FROM core.lab_order_tests") == [("7", "Zinc")]
-
-
-@pytest.mark.parametrize(
-    "data", [{"treatment_plan": {"id": "t"}}, {"id": "t", "line_items": []}, {"lab_order": {"id": "t"}}]
-)
-def test_an_event_names_its_object_wherever_the_vendor_puts_it(warehouse: Warehouse, data: Record) -> None:
-    put(warehouse, EVENTS, [{"id": "e", "type": "x", "created_at": "2018-10-16T04:00:00.000Z", "data": data}])
-    assert rows(warehouse, "SELECT resource_id, created_on::VARCHAR FROM core.events") == [("t", "2018-10-16")]
+    (test,) = rows(warehouse, "SELECT lab_test_id, name, patient_id, practitioner_id FROM core.lab_order_tests")
+    assert test == ("7", "Zinc", "p", "d")
+    assert rows(warehouse, "SELECT name, patient_id, state FROM core.lab_order_results") == [("Zinc", "p", state)]
 
 
 variant_sets = st.dictionaries(st.sampled_from("uvwx"), st.integers(0, 2), max_size=4)
