@@ -214,7 +214,7 @@ def test_columns_of_timestamps_are_read_as_written_too() -> None:
 
 
 @pytest.mark.parametrize("given", ["7", 7.0])
-def test_ids_may_be_numbers_and_come_back_as_they_were_given(given: object) -> None:
+def test_ids_may_be_numbers_and_come_back_as_they_were_given(given: str | float) -> None:
     bought = fills(("2025-01-01", 60)).assign(patient_id=given)
     (row,) = measure(pd.DataFrame([plan(patient_id=7)]), bought, "2025-04-11").to_dict("records")
     assert (row["patient_id"], row["pdc_min"]) == (7, 0.3)
