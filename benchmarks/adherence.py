@@ -97,7 +97,8 @@ def main() -> None:
     few_fills = fills[fills["patient_id"].isin(some)]
     few = timed(few_rows, few_fills)
     oracle_seconds = by_day(few_rows, few_fills)
-    print(f"{len(fills):,} fills, {recommendations['treatment_plan_id'].nunique():,} rows: {full:.2f} s ({cpu:.2f} s CPU)", end="")
+    rows = recommendations["treatment_plan_id"].nunique()
+    print(f"{len(fills):,} fills, {rows:,} rows: {full:.2f} s ({cpu:.2f} s CPU)", end="")
     print(f", peak {peak:,.0f} MiB ({before:,.0f} before)")
     print(f"100 patients ({len(few_rows)} doses, {len(few_fills)} fills): {few:.2f} s")
     print(f"the same 100 patients day by day: {oracle_seconds:.2f} s, {oracle_seconds / few:.0f} times as long")
