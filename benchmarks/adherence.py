@@ -88,14 +88,17 @@ def main() -> None:
     rows_wanted = int(sys.argv[2]) if len(sys.argv) > 2 else 200_000
     recommendations, fills = world(fills_wanted, rows_wanted)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cpu = time.process_time()
     full = timed(recommendations, fills)
+    cpu = time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     some = recommendations["patient_id"].drop_duplicates().head(100)
     few_rows = recommendations[recommendations["patient_id"].isin(some)]
     few_fills = fills[fills["patient_id"].isin(some)]
     few = timed(few_rows, few_fills)
     oracle_seconds = by_day(few_rows, few_fills)
-    print(f"{len(fills):,} fills, {recommendations['treatment_plan_id'].nunique():,} rows: {full:.2f} s", end="")
+    rows = recommendations["treatment_plan_id"].nunique()
+    print(f"{len(fills):,} fills, {rows:,} rows: {full:.2f} s ({cpu:.2f} s CPU)", end="")
     print(f", peak {peak:,.0f} MiB ({before:,.0f} before)")
     print(f"100 patients ({len(few_rows)} doses, {len(few_fills)} fills): {few:.2f} s")
     print(f"the same 100 patients day by day: {oracle_seconds:.2f} s, {oracle_seconds / few:.0f} times as long")

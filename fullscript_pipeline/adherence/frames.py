@@ -112,7 +112,7 @@ class _Codes:
     """A whole number for each different id: numbers join faster than texts. 1, 1.0 and "1" are one id."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str | None, int] = {}
+        self._numbers: dict[str, int] = {}
 
     def of(self, column: "pd.Series[Any]", *, missing: int) -> pa.Array:
         def number(value: object) -> int:
@@ -122,8 +122,9 @@ class _Codes:
 
 
 def _id_text(value: object) -> str:
-    is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
-    return str(int(value)) if is_whole else str(value)  # type: ignore[call-overload]
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _recommendation_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
