@@ -98,16 +98,25 @@ def _span(rows: list[PlanRow], as_of: date) -> tuple[date, date]:
 
 
 def _timeline(rows: list[PlanRow], sheet: _Sheet) -> Markup:
-    names = Counter(_name(row) for row in rows)
-    lanes = [_lane(row, sheet.file.timeline[row.key], named_twice=names[_name(row)] > 1) for row in rows]
+    lanes = [_lane(name, sheet.file.timeline[row.key]) for row, name in zip(rows, _told_apart(rows), strict=True)]
     return charts.timeline(lanes, *sheet.span, most_marks=sheet.setting.policy.timeline_marks)
 
 
-def _lane(row: PlanRow, parts: list[TimelineRow], *, named_twice: bool) -> charts.Lane:
-    # A plan that was issued again has the same products as the one before.
-    name = (
-        f"{_name(row)}, plan of {text.day(row.plan_started_on)}" if named_twice and row.plan_started_on else _name(row)
-    )
+def _told_apart(rows: list[PlanRow]) -> list[str]:
+    """The products' names; with the brand where two products share one, with the plan where it was issued again."""
+    namesakes = Counter(name for name, _ in {(_name(row), row.product_id) for row in rows})
+    plans = Counter(row.product_id for row in rows)
+
+    def name(row: PlanRow) -> str:
+        brand = row.brand_name if namesakes[_name(row)] > 1 else None
+        again = plans[row.product_id] > 1 and row.plan_started_on
+        plan = f"plan of {text.day(row.plan_started_on)}" if again else None
+        return ", ".join(part for part in (_name(row), brand, plan) if part)
+
+    return [name(row) for row in rows]
+
+
+def _lane(name: str, parts: list[TimelineRow]) -> charts.Lane:
     spans = [charts.Span(part.kind, part.start_on, part.end_on) for part in parts if part.end_on > part.start_on]
     marks = [charts.Mark(part.kind, part.start_on) for part in parts if part.kind in {"order", "plan_change"}]
     return charts.Lane(name, [span for span in spans if span.kind not in {"order", "plan_change"}], marks)

@@ -216,6 +216,19 @@ def test_a_product_of_two_plans_is_told_apart_and_so_are_namesakes(
     assert "Zinc, plan of" not in page_of(store, "pat-3").text
 
 
+def test_two_brands_of_one_name_are_told_apart_in_the_timeline(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    patient(con, "pat-1")
+    for product, brand in (("a", "Fjordline"), ("b", "Mossgate")):
+        row(con, "pat-1", "covered", "Zinc", product_id=f"p-{product}", brand_name=brand)
+        usual_lane(con, "pat-1", product)
+    write()
+    text = page_of(store, "pat-1").text
+    assert "Zinc, Fjordline" in text
+    assert "Zinc, Mossgate" in text
+
+
 def test_a_practitioner_has_a_list_of_the_own_patients(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
