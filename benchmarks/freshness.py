@@ -19,6 +19,8 @@ from pathlib import Path
 
 import dagster as dg
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' sandbox helpers are not installed
+
 from fullscript_pipeline.cli.children import child
 from fullscript_pipeline.extraction.events import feeds_of
 from fullscript_pipeline.orchestration import sensors
