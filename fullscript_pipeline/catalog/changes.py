@@ -105,7 +105,9 @@ def build_catalog_changes(
             con.execute(statement, {"region": region} if "$region" in statement else None)
     first = since.astimezone(time_zone).date() if since else date.min
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
-    return sum(_build(con, region, span, time_zone) for span in _spans(days.version_days(con, region, time_zone), first))
+    return sum(
+        _build(con, region, span, time_zone) for span in _spans(days.version_days(con, region, time_zone), first)
+    )
 
 
 def _build(con: duckdb.DuckDBPyConnection, region: str, span: tuple[date, date], zone: ZoneInfo) -> int:

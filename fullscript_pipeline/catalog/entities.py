@@ -40,7 +40,9 @@ class Entity:
         differs = [_differs(number, sql) for number, (_, sql) in enumerate(self.fields, start=1)]
         if self.has_extra:
             # Most often it is the same text, which need not be read.
-            differs.append(f"CASE WHEN s.extra::VARCHAR = n.extra::VARCHAR THEN NULL ELSE {_differs(count + 1, extra)} END")
+            differs.append(
+                f"CASE WHEN s.extra::VARCHAR = n.extra::VARCHAR THEN NULL ELSE {_differs(count + 1, extra)} END"
+            )
         return {
             "table": self.table,
             "id": self.id,

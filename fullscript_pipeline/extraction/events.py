@@ -32,6 +32,8 @@ REACH = timedelta(days=30)
 OVERLAP = timedelta(days=2)
 # Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
 VARIANT = "variant:"
+# Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
+HEARD = "product_events_heard"
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,19 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     pull = Pull(target, "events")
     note_lost_span(store, session, target.day)
     refused: list[str] = []
-    for feed in feeds_of(target.region):
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    heard = store.cursor(server, clinic_id, HEARD)
+    feeds = [feed for feed in feeds_of(target.region) if not (heard and feed == "product_events")]
+    for feed in feeds:
         try:
             pull.walk(session, feed, params=since(store, session, feed))
         except refusals_of(feed) as refusal:
             refused.append(str(refusal))
-    if len(refused) == len(feeds_of(target.region)):
+    if len(refused) == len(feeds):
         return pull.not_available(refused[0])
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.unseen_events(server, clinic_id, listed))
-    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not _of_product(event)}
+    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not is_of_product(event)}
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
     detailed = [one for one, line in new.items() if _needs_detail(line)]
@@ -159,6 +163,10 @@ def ledger_line(event: LedgerEvent) -> Line:
     return Line(event.event_id, None, content_hash(text), text)
 
 
+def is_of_product(event: LedgerEvent) -> bool:
+    return event.feed == "product_events" or (event.event_type or "").startswith("product.")
+
+
 def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
     """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
 
@@ -186,10 +194,6 @@ def _newest(
             extra["resource_id"] = resource
         text = canonical({**orjson.loads(line.record), **extra})
         yield replace(line, record=text, hash=content_hash(text), parent_id=None)
-
-
-def _of_product(event: LedgerEvent) -> bool:
-    return event.feed == "product_events" or (event.event_type or "").startswith("product.")
 
 
 def _needs_detail(line: Line) -> bool:
@@ -224,4 +228,5 @@ def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequ
     store.mark_processed(server, clinic_id, [event.event_id for event in events])
     for feed in FEEDS:
         store.set_cursor(server, clinic_id, feed, day.isoformat())
+    store.set_cursor(server, clinic_id, HEARD, "")
     store.forget_old_events()

@@ -1,8 +1,9 @@
 """When a change happened: a version counts from the event that told of it, where one did, not from when it was seen.
 
-Clinic objects with events of their own, and the catalog's products with their variants. Otherwise a version counts from
-when it was first seen, and a removal from when it was noticed. `known_at` says when a version was learned; versions of a
-key have the same order by either time. What does not belong here: `merge`, comparing days (the catalog room).
+Clinic objects with events of their own, and the catalog's products with their variants. Otherwise a version counts
+from when it was first seen, and a removal from when it was noticed. `known_at` says when a version was learned;
+versions of a key have the same order by either time. What does not belong here: `merge`, comparing days (the catalog
+room).
 """
 
 import duckdb
