@@ -29,6 +29,7 @@ T = TypeVar("T")
 # Every id's text is a function of its number, so that nothing has to be kept while the history is written.
 _BRANDS = """INSERT INTO history.brands BY NAME
 SELECT 'us' AS region, 'b' || i AS brand_id, 'Brand ' || i AS name, 'available' AS status, $at AS valid_from,
+    $at AS known_at,
     $at AS observed_at, md5('b' || i) AS content_hash FROM range(400) AS t(i)"""
 _PRODUCTS = """INSERT INTO history.products BY NAME
 SELECT 'us' AS region, uuid_of(i) AS product_id, 'Product ' || i AS name, 'b' || i % 400 AS brand_id,
@@ -36,13 +37,13 @@ SELECT 'us' AS region, uuid_of(i) AS product_id, 'Product ' || i AS name, 'b' ||
         AS description_html,
     '1' AS dosage_recommended_amount, 'twice per day' AS dosage_recommended_frequency, 'capsule' AS dosage_format,
     json_object('brand', json_object('id', 'b' || i % 400, 'name', 'Brand ' || i % 400)) AS extra,
-    $at AS valid_from, $at AS observed_at, md5(i || ':' || $nth) AS content_hash FROM picked"""
+    $at AS valid_from, $at AS known_at, $at AS observed_at, md5(i || ':' || $nth) AS content_hash FROM picked"""
 _VARIANTS = """INSERT INTO history.variants BY NAME
 SELECT 'us' AS region, uuid_of(1000000 + i) AS variant_id, uuid_of(i // 3) AS product_id, 'SKU' || i AS sku,
     i % 3 = 0 AS is_primary, 30 * (1 + i % 3) AS units, (30 * (1 + i % 3))::VARCHAR AS units_raw,
     'capsule' AS unit_of_measure, 'In Stock' AS availability, 'available' AS status, i::VARCHAR AS upc,
     (10 + (i * 7 + $nth * 13) % 90)::DECIMAL(18,4) AS msrp, (10 + (i * 7 + $nth * 13) % 90) || '.00' AS msrp_raw,
-    $at AS valid_from, $at AS observed_at, md5(i || '-' || $nth) AS content_hash FROM picked"""
+    $at AS valid_from, $at AS known_at, $at AS observed_at, md5(i || '-' || $nth) AS content_hash FROM picked"""
 
 
 def fill(con: duckdb.DuckDBPyConnection, products: int, days: int) -> None:

@@ -7,7 +7,7 @@ belong here: pulling, lanes and layout of a digest.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -49,7 +49,9 @@ COLUMNS = CatalogChange._fields
 _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
 # Sorted here and not in DuckDB, which would have to sort whole descriptions within its memory limit.
 _ORDER = [(name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")]
-_BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+# Built at once, of a long history.
+_DAYS = 30
 
 
 def changes_between(
@@ -65,8 +67,8 @@ def changes_between(
     entities: Sequence[str] = DEFAULT_ENTITIES,
 ) -> list[CatalogChange]:
     """The net difference between the last observations on or before the end of each day; changed and changed back is
-    no change. `changed_on` is the last day on which that field (or the object's presence) moved. `brand` is an id or
-    a name.
+    no change. `changed_on` is the last day on which that field (or the object's presence) moved, as an event dates it:
+    it may lie before FROM when the change was seen after it. `brand` is an id or a name.
 
     Raises UsageError: FROM after TO, a region or a FROM without observation, an unknown brand, field or entity.
     """
@@ -102,14 +104,27 @@ def build_catalog_changes(
         if statement.strip():
             con.execute(statement, {"region": region} if "$region" in statement else None)
     first = since.astimezone(time_zone).date() if since else date.min
-    from_at = days.end_of(first - timedelta(days=1), time_zone) if since else _BEGINNING
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
-    values = {"region": region, "from_at": from_at, "named_at": _END, "zone": time_zone.key}
+    return sum(
+        _build(con, region, span, time_zone) for span in _spans(days.version_days(con, region, time_zone), first)
+    )
+
+
+def _build(con: duckdb.DuckDBPyConnection, region: str, span: tuple[date, date], zone: ZoneInfo) -> int:
+    """The rows of some days."""
+    from_at, to_at = days.end_of(span[0] - timedelta(days=1), zone), days.end_of(span[1], zone)
+    values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": _END, "zone": zone.key}
     found = _compare(con, "daily.sql", list(ENTITIES.values()), values)
     con.register("catalog_changes_found", found)
     con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM catalog_changes_found")
     con.unregister("catalog_changes_found")
     return int(found.num_rows)
+
+
+def _spans(seen: Sequence[date], first: date) -> Iterator[tuple[date, date]]:
+    """The days from `first` on, some at a time: a whole history at once is more than DuckDB may hold."""
+    wanted = [day for day in seen if day >= first]
+    return ((some[0], some[-1]) for some in (wanted[n : n + _DAYS] for n in range(0, len(wanted), _DAYS)))
 
 
 def not_built_since(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> datetime | None:
@@ -139,8 +154,12 @@ def _compare(
 
 
 def _rows(found: pa.Table) -> Iterator[CatalogChange]:
-    columns = (found.column(name).to_pylist() for name in COLUMNS)
-    return map(CatalogChange, *columns)
+    """The changes as tuples; without detours through Python, because a year has a hundred thousand."""
+    days_of = found.column("changed_on").combine_chunks().dictionary_encode()
+    known = days_of.dictionary.to_pylist()
+    columns = {name: found.column(name).to_pylist() for name in COLUMNS if name != "changed_on"}
+    columns["changed_on"] = [known[place] for place in days_of.indices.to_pylist()]
+    return map(partial(tuple.__new__, CatalogChange), zip(*(columns[name] for name in COLUMNS), strict=True))
 
 
 @cache

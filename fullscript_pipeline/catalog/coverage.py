@@ -14,7 +14,9 @@ import duckdb
 from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.days import end_of
 
-_THERE = "region = $region AND removed_at IS NULL AND valid_from <= $at AND (valid_to IS NULL OR valid_to > $at)"
+# Judged by what was known at the instant: an event may date a version to before anybody had seen it.
+_THERE = """(SELECT count(*) FROM (SELECT arg_max(removed_at IS NULL, valid_from) AS there FROM history.{table}s
+    WHERE region = $region AND known_at <= $at GROUP BY {table}_id) WHERE there)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,8 @@ def coverage_between(
 ) -> Coverage:
     """What was there at the end of `to_day`. `changes` (all of them) tell which of the products first seen are new."""
     end = end_of(to_day, time_zone)
-    sql = f"""SELECT (SELECT count(*) FROM history.products WHERE {_THERE}),
-        (SELECT count(*) FROM history.variants WHERE {_THERE}),
-        (SELECT count(*) FROM (SELECT min(valid_from) AS first_at FROM history.products WHERE region = $region
+    sql = f"""SELECT {_THERE.format(table="product")}, {_THERE.format(table="variant")},
+        (SELECT count(*) FROM (SELECT min(known_at) AS first_at FROM history.products WHERE region = $region
             GROUP BY product_id HAVING first_at > $since AND first_at <= $at))"""
     values = {"region": region, "at": end, "since": end_of(from_day, time_zone)}
     products, variants, first = con.execute(sql, values).fetchone() or (0, 0, 0)

@@ -30,16 +30,16 @@ def observed_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneIn
     sql = f"""SELECT DISTINCT timezone($zone, observed_at)::DATE FROM ops.pulls
         WHERE region = $region AND outcome = 'loaded' AND resource IN {_PULLS} AND observed_at IS NOT NULL"""
     pulled = {day for (day,) in con.execute(sql, {"zone": time_zone.key, "region": region}).fetchall()}
-    return sorted(pulled or _days_with_versions(con, region, time_zone))
+    return sorted(pulled) or version_days(con, region, time_zone)
 
 
-def _days_with_versions(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo) -> list[date]:
-    """Days on which any catalog object got a version."""
+def version_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo) -> list[date]:
+    """Days on which a version of any catalog object was first seen; ascending."""
     union = " UNION ".join(
-        f"SELECT DISTINCT timezone($zone, valid_from)::DATE AS day FROM {entity.table} WHERE region = $region"
+        f"SELECT DISTINCT timezone($zone, {entity.known_at})::DATE AS day FROM {entity.table} WHERE region = $region"
         for entity in ENTITIES.values()
     )
-    return [day for (day,) in con.execute(union, {"zone": time_zone.key, "region": region}).fetchall()]
+    return [day for (day,) in con.execute(f"{union} ORDER BY 1", {"zone": time_zone.key, "region": region}).fetchall()]
 
 
 def last_observed(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> date | None:

@@ -14,7 +14,7 @@ class Entity:
     `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: SQL over the new version `n`, the
     comparison `p` and the debut `d` of its product that tells, beside an earlier complete listing, that an object first
     seen at `p.first_at` is new and was not merely unknown. `known`: keys in `extra` that are compared under other
-    names, or derived from others.
+    names, or derived from others. `known_at`: the column that says when a version was seen.
     """
 
     name: str
@@ -28,21 +28,28 @@ class Entity:
     product_id: str = "NULL::VARCHAR"
     brand_id: str = "NULL::VARCHAR"
     label: str = "v.name"
+    known_at: str = "known_at"
 
     def parts(self) -> dict[str, str]:
         """What the statements of sql/ are filled with. A field's number is its place in `fields`, from 1."""
         known = ", ".join(f'"{key}": null' for key in self.known)
-        extra = f"json_merge_patch(v.extra, '{{{known}}}')::VARCHAR" if self.has_extra else "NULL"
+        extra = f"json_merge_patch(v.extra, '{{{known}}}')::VARCHAR"
         count = len(self.fields)
         cases = " ".join(f"WHEN {number} THEN {sql}" for number, (_, sql) in enumerate(self.fields, start=1))
         value = f"CASE p.nth {cases} END" if cases else "NULL"
+        differs = [_differs(number, sql) for number, (_, sql) in enumerate(self.fields, start=1)]
+        if self.has_extra:
+            # Most often it is the same text, which need not be read.
+            differs.append(
+                f"CASE WHEN s.extra::VARCHAR = n.extra::VARCHAR THEN NULL ELSE {_differs(count + 1, extra)} END"
+            )
         return {
             "table": self.table,
             "id": self.id,
+            "known_at": self.known_at,
             "listing": self.listing,
             "proof": self.proof,
-            "marks": "[" + ", ".join(f"hash({sql})" for sql in (*(sql for _, sql in self.fields), extra)) + "]",
-            "numbers": f"range(1, {count + 2})",
+            "differs": ", ".join(differs),
             "untyped": str(count + 1),
             "path": "[" + ", ".join(f"'{path}'" for path, _ in self.fields) + "][p.nth]" if cases else "NULL",
             "old_value": _of("o", value),
@@ -59,6 +66,10 @@ class Entity:
 def _of(alias: str, sql: str) -> str:
     """SQL over `v` said of another row."""
     return re.sub(r"\bv\.", f"{alias}.", sql)
+
+
+def _differs(number: int, sql: str) -> str:
+    return f"CASE WHEN {_of('s', sql)} IS DISTINCT FROM {_of('n', sql)} THEN {number} END"
 
 
 def _same(*names: str) -> tuple[tuple[str, str], ...]:
@@ -128,6 +139,7 @@ CATEGORY_PRODUCT = Entity(
     has_extra=False,
     product_id="v.product_id",
     label="v.category_name",
+    known_at="valid_from",
 )
 
 

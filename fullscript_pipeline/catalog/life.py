@@ -12,7 +12,7 @@ import duckdb
 from fullscript_pipeline.errors import UsageError
 
 _FACTS = """SELECT p.region, p.product_id, p.name, b.name, p.removed_at IS NULL,
-    (SELECT min(timezone($zone, valid_from)::DATE) FROM history.products AS h
+    (SELECT min(timezone($zone, known_at)::DATE) FROM history.products AS h
         WHERE h.region = p.region AND h.product_id = p.product_id)
 FROM core.products AS p LEFT JOIN core.brands AS b ON b.region = p.region AND b.brand_id = p.brand_id
 WHERE p.region = $region AND p.product_id = $product"""

@@ -11,7 +11,7 @@ import duckdb
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.extraction.bill import Ask, BillLine, Known, Pace, ask_nobody, last_pulls, pages
 from fullscript_pipeline.extraction.details import due_details
-from fullscript_pipeline.extraction.events import feeds_of
+from fullscript_pipeline.extraction.events import HEARD, feeds_of
 from fullscript_pipeline.extraction.labs import TESTS_SWEEP_DAYS
 from fullscript_pipeline.extraction.orders import OVERLAP, Window, daily_window, sweep_window
 from fullscript_pipeline.extraction.plans import due_patients
@@ -84,6 +84,8 @@ def _patient_count(known: Known) -> tuple[int, str, bool]:
 
 def _events(known: Known) -> Iterator[BillLine]:
     feeds = [feed for feed in feeds_of(known.clinic.region) if not known.refused(feed)]
+    if known.store and known.store.cursor(known.clinic.server, known.clinic.clinic_id, HEARD):
+        feeds = [feed for feed in feeds if feed != "product_events"]
     is_first = not known.is_loaded("events")
     listed = sum(pages(known.ask(known.clinic, feed) or 0) for feed in feeds) if is_first else len(feeds)
     what = "of the last 30 days" if is_first else "since the last look"

@@ -54,6 +54,15 @@ def _products(known: Known, clinics: Sequence[ClinicRef]) -> Iterator[BillLine]:
     """The restricted list where it is granted; else categories, and by id what they do not show."""
     refusals = [known.store.unavailable(one, "products", known.day) if known.store else None for one in clinics]
     granted = known.is_loaded("products")
+    yield _of_clinic(known, clinics[0]).line(
+        "product_events",
+        "GET /events/products*",
+        1,
+        "what happened since the last look; and one for each new event, which dates a change",
+        at_least=True,
+        table="products",
+        listed_as="product_events",
+    )
     if granted:
         yield known.listed("products", "GET /catalog/products")
     elif all(refusals):

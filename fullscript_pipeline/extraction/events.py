@@ -37,6 +37,8 @@ REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
+# Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
+HEARD = "product_events_heard"
 
 
 def feeds_of(region: str) -> Sequence[str]:
@@ -92,18 +94,20 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     pull = Pull(target, "events")
     note_lost_span(store, session, target.day)
     refused: list[str] = []
-    for feed in feeds_of(target.region):
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    heard = store.cursor(server, clinic_id, HEARD)
+    feeds = [feed for feed in feeds_of(target.region) if not (heard and feed == "product_events")]
+    for feed in feeds:
         try:
             pull.walk(session, feed, params=since(store, session, feed))
         except refusals_of(feed) as refusal:
             refused.append(str(refusal))
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.unseen_events(server, clinic_id, listed))
-    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not _of_product(event)}
+    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not is_of_product(event)}
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
-    if len(refused) == len(feeds_of(target.region)) and not new:
+    if len(refused) == len(feeds) and not new:
         _remember(store, session, target.day, [])
         return pull.not_available(refused[0])
     detailed = [one for one, line in new.items() if _needs_detail(line)]
@@ -174,6 +178,10 @@ def details_landed(pull: Pull) -> dict[str, Line]:
     return {line.id: line for line in pull.file.lines("event")}
 
 
+def is_of_product(event: LedgerEvent) -> bool:
+    return event.feed == "product_events" or (event.event_type or "").startswith("product.")
+
+
 def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
     """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
 
@@ -204,10 +212,6 @@ def _newest(
         yield line._replace(record=text, hash=content_hash(text), parent_id=None)
 
 
-def _of_product(event: LedgerEvent) -> bool:
-    return event.feed == "product_events" or (event.event_type or "").startswith("product.")
-
-
 def _needs_detail(line: Line) -> bool:
     record = orjson.loads(line.record)
     kind = begins(record)
@@ -229,4 +233,5 @@ def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequ
     store.mark_processed(server, clinic_id, [event.event_id for event in events])
     for feed in FEEDS:
         store.set_cursor(server, clinic_id, feed, day.isoformat())
+    store.set_cursor(server, clinic_id, HEARD, "")
     store.forget_old_events()

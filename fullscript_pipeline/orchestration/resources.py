@@ -43,15 +43,15 @@ class FullscriptResource(dg.ConfigurableResource[None]):
             yield session
 
     @contextmanager
-    def region_sessions(self, region: str) -> Iterator[list[ClinicSession]]:
-        """A session of every healthy clinic of a region. Raises NeedsConnect when there is none."""
+    def region_sessions(self, region: str) -> Iterator[tuple[list[ClinicSession], StateStore]]:
+        """A session of every healthy clinic of a region, and the store. Raises NeedsConnect when there is none."""
         settings = load_settings()
         with self.store() as store, ExitStack() as opened:
             clinics = [clinic for clinic in store.clinics() if clinic.region == region]
             healthy = [clinic for clinic in clinics if clinic.status == "ok"]
             if not healthy:
                 raise NeedsConnect(_nobody(region, clinics))
-            yield [opened.enter_context(open_session(settings, store, clinic)) for clinic in healthy]
+            yield [opened.enter_context(open_session(settings, store, clinic)) for clinic in healthy], store
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):

@@ -72,11 +72,11 @@ def clinic_step(
 @contextmanager
 def region_step(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
-) -> Iterator[tuple[Target, list[ClinicSession]]]:
-    """The present cell of a region and a session of each of its clinics; errors told in a sentence."""
-    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as sessions:
+) -> Iterator[tuple[Target, list[ClinicSession], StateStore]]:
+    """The present cell of a region, a session of each of its clinics, the store; errors told in a sentence."""
+    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as (sessions, store):
         doors = [session.clinic for session in sessions]
-        yield _present(context, warehouse, doors[0], None, doors=doors), sessions
+        yield _present(context, warehouse, doors[0], None, doors=doors), sessions, store
 
 
 def _present(

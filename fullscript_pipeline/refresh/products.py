@@ -15,6 +15,7 @@ from fullscript_pipeline.extraction.products import product_of
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.refresh.plan import is_of_product
 from fullscript_pipeline.state import LedgerEvent
+from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -63,12 +64,7 @@ def resolve(
 def read_since(warehouse: Warehouse, region: str) -> datetime | None:
     """When the region's catalog was last pulled: what was told before needs no reading of its own."""
     with warehouse.read() as con:
-        row = con.execute(
-            "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND outcome = 'loaded' "
-            "AND resource IN ('products', 'products_by_id')",
-            [region],
-        ).fetchone()
-    return row[0] if row else None
+        return pulls.last_look(con, region)
 
 
 def _variants_of(event: LedgerEvent, detail: Line | None) -> list[str]:

@@ -63,6 +63,16 @@ def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0] if row else None
 
 
+def last_look(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
+    """When all of a region's known products were last looked at; None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND outcome = 'loaded' "
+        "AND resource IN ('products', 'products_by_id')",
+        [region],
+    ).fetchone()
+    return row[0] if row else None
+
+
 def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
     """When this resource of this clinic was last loaded; None: never."""
     row = con.execute(

@@ -80,7 +80,7 @@ def warehouse() -> duckdb.DuckDBPyConnection:
         typed = ", ".join(f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in columns)
         con.execute(
             f"CREATE TABLE history.{table} (region VARCHAR, {ident} VARCHAR, {typed}, removed_at TIMESTAMPTZ, "
-            "valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ)"
+            "valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ, known_at TIMESTAMPTZ)"
         )
         con.execute(
             f"CREATE VIEW core.{table} AS SELECT * EXCLUDE valid_to FROM history.{table} WHERE valid_to IS NULL"
@@ -133,10 +133,11 @@ def observe(
                 f"UPDATE history.{table} SET valid_to = ? WHERE region = ? AND {ident} = ? AND valid_to IS NULL",
                 [at, region, key],
             )
-            marks = ", ".join("?" for _ in range(len(names) + 3))
+            marks = ", ".join("?" for _ in range(len(names) + 4))
             con.execute(
-                f"INSERT INTO history.{table} (region, {', '.join(names)}, removed_at, valid_from) VALUES ({marks})",
-                [region, key, *values, None if key in seen else at, at],
+                f"INSERT INTO history.{table} (region, {', '.join(names)}, removed_at, valid_from, known_at) "
+                f"VALUES ({marks})",
+                [region, key, *values, None if key in seen else at, at, at],
             )
 
 

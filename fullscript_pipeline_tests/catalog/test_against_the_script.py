@@ -18,6 +18,7 @@ from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, not_built_since
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
 from fullscript_pipeline.extraction import catalog, clinic, plans, variants
+from fullscript_pipeline.extraction.product_events import pull_product_events
 from fullscript_pipeline.extraction.pull import Target
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.sandbox.days import live_until, make_world
@@ -123,7 +124,9 @@ class Follower:
         target = self._target(sessions[0].clinic.server, region, None)
         for table in catalog.REFERENCE_LISTS:
             catalog.pull_reference_list(target, sessions, table)
+        heard = pull_product_events(target, sessions, self.connected.store)
         catalog.pull_products(target, sessions)
+        heard.answered(self.connected.store, target.day.isoformat())
         with self.warehouse.write() as con:
             since = not_built_since(con, region, clock.today(UTC_ZONE), UTC_ZONE)
             build_catalog_changes(con, region, time_zone=UTC_ZONE, since=since)

@@ -75,8 +75,8 @@ def test_nothing_changed_is_no_row(con: Connection) -> None:
     """A second version with the same values (another key order, a new unknown key) is no change."""
     observe(con, small_world(), noon(21))
     con.execute("UPDATE history.products SET valid_to = ?", [noon(22)])
-    con.execute("INSERT INTO history.products SELECT * REPLACE (?::TIMESTAMPTZ AS valid_from, NULL AS valid_to) "
-                "FROM history.products", [noon(22)])  # fmt: skip
+    con.execute("INSERT INTO history.products SELECT * REPLACE (? AS valid_from, ? AS known_at, NULL AS valid_to) "
+                "FROM history.products", [noon(22), noon(22)])  # fmt: skip
     assert diff(con, 21, 22, include_cosmetic=True) == []
     assert diff(con, 21, 21) == []
 

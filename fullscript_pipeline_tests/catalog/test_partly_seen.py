@@ -107,30 +107,6 @@ def test_a_further_variant_of_a_known_product_is_new_without_any_listing(partly:
     assert changed(partly, 20, 21) == [("variant", "p1-240", "added")]
 
 
-def test_an_event_proves_an_addition_and_dates_a_change(partly: Connection) -> None:
-    """product.created has neither clinic nor product id: its variants name the product."""
-    world = with_newcomer()
-    world["variants"]["p1-60"]["msrp_raw"] = "25.00"
-    observe(partly, world, noon(23), listed=False)
-    shelve(partly, 23, "p1", "p2")
-    tell = "INSERT INTO core.events VALUES (NULL, ?, ?, ?, NULL, ?)"
-    created = json.dumps({"data": {"variants": [{"id": "p9-60"}]}})
-    updated = json.dumps({"data": {"product": {"variants": [{"id": "p1-60"}, {"id": "p1-120"}]}}})
-    partly.execute(tell, ["e1", "product.created", noon(21), created])
-    partly.execute(tell, ["e2", "product.updated", noon(22), updated])
-    partly.execute(tell, ["e3", "product.updated", noon(20) - timedelta(days=3), updated])
-    rows = changes_between(partly, "us", nov(20), nov(23), UTC_ZONE)
-    assert {(row.entity_id, row.change, row.changed_on) for row in rows} == {
-        ("p9", "added", nov(21)),
-        ("p9-60", "added", nov(21)),
-        ("p1-60", "changed", nov(22)),
-    }
-    for _ in range(2):
-        build_catalog_changes(partly, "us", time_zone=UTC_ZONE, since=noon(23, 1))
-        found = partly.execute("SELECT count(*), min(seen_on) FROM marts.catalog_changes").fetchall()
-        assert found == [(3, nov(23))]
-
-
 def test_a_category_loses_and_gets_back_a_product(partly: Connection) -> None:
     shelve(partly, 21, "p1")
     assert changed(partly, 20, 21, entities=["category_product"]) == [("category_product", "k1/p2", "removed")]

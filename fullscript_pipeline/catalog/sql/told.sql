@@ -1,6 +1,35 @@
--- What a comparison found, with its values: joins the two versions of each pair and names the field by the vendor's
--- path. {compared} is changes.sql or daily.sql of the same kind; the rest is filled in from entities.py.
-WITH p AS ({compared}),
+-- What differs between the versions that a comparison chose, with its values, the field named by the vendor's path.
+-- {compared} is changes.sql or daily.sql of the same kind; the rest is filled in from entities.py, {differs} being the
+-- number of each field that differs between two versions `s` and `n`, else NULL.
+WITH spans AS MATERIALIZED ({compared}),
+-- A field got its value when the last version with another one ended.
+moved AS (
+    SELECT id, nth, first_at, old_from, new_from, max(ended) AS changed_at, seen_at
+    FROM (
+        SELECT p.*, s.valid_to AS ended, s.valid_from = p.old_from AS is_old,
+            unnest(list_filter([{differs}]::INTEGER[], lambda nth: nth IS NOT NULL)) AS nth
+        FROM spans AS p
+        JOIN {table} AS n ON n.region = $region AND n.{id} = p.id AND n.valid_from = p.new_from
+        JOIN {table} AS s ON s.region = $region AND s.{id} = p.id
+            AND s.valid_from >= p.old_from AND s.valid_from < p.new_from
+        WHERE p.was_present AND p.is_present
+    )
+    GROUP BY id, nth, first_at, old_from, new_from, seen_at HAVING bool_or(is_old)
+),
+turned AS (
+    SELECT p.id, CASE WHEN p.was_present THEN 'removed' WHEN p.old_from IS NULL THEN 'added' ELSE 'returned' END AS change,
+        p.first_at, p.new_from, p.seen_at, coalesce(
+            max(s.valid_to) FILTER ((s.removed_at IS NULL) <> p.is_present), min(s.valid_from), p.new_from) AS changed_at
+    FROM spans AS p
+    LEFT JOIN {table} AS s ON s.region = $region AND s.{id} = p.id AND s.valid_from < p.new_from
+        AND s.valid_from >= coalesce(p.old_from, '-infinity'::TIMESTAMPTZ)
+    WHERE p.was_present <> p.is_present
+    GROUP BY p.id, p.first_at, p.old_from, p.new_from, p.was_present, p.is_present, p.seen_at
+),
+p AS (
+    SELECT id, 'changed' AS change, nth, first_at, old_from, new_from, changed_at, seen_at FROM moved
+    UNION ALL BY NAME SELECT * FROM turned
+),
 -- The kind's first observation is the baseline: what was seen that day was not added that day. Later, an object first
 -- seen is new where an earlier complete listing lacked it or {proof}; otherwise it was merely unknown.
 listed AS (
@@ -8,7 +37,7 @@ listed AS (
     WHERE region = $region AND resource = '{listing}' AND outcome = 'loaded' AND complete
 ),
 baseline AS (
-    SELECT timezone($zone, min(valid_from))::DATE AS first_on FROM {table} WHERE region = $region
+    SELECT timezone($zone, min({known_at}))::DATE AS first_on FROM {table} WHERE region = $region
 ),
 typed AS (
     SELECT p.*, {product_id} AS product_id, {brand_id} AS brand_id, {path} AS field, {old_value} AS old_value,
@@ -38,14 +67,14 @@ untyped AS (
 ),
 -- A key that moves on most objects at once is bookkeeping (a counter, a time of rendering), not news.
 news AS (
-    SELECT *, count(*) OVER (PARTITION BY field, changed_at) AS together FROM untyped
+    SELECT *, count(*) OVER (PARTITION BY field, seen_at) AS together FROM untyped
     WHERE old_value IS NOT NULL AND new_value IS NOT NULL AND old_value <> new_value
     QUALIFY together < 10 OR together * 2 < (
         SELECT count(*) FROM {table} WHERE region = $region AND valid_to IS NULL AND removed_at IS NULL)
 )
-SELECT changed_at, id AS entity_id, product_id, brand_id, change, field, old_value, new_value, entity_name
+SELECT changed_at, seen_at, id AS entity_id, product_id, brand_id, change, field, old_value, new_value, entity_name
 FROM typed
 -- A server that does not name a variant's product has not moved it.
 WHERE field IS DISTINCT FROM 'product_id' OR (old_value IS NOT NULL AND new_value IS NOT NULL)
 UNION ALL
-SELECT changed_at, id, product_id, brand_id, change, field, old_value, new_value, entity_name FROM news
+SELECT changed_at, seen_at, id, product_id, brand_id, change, field, old_value, new_value, entity_name FROM news

@@ -7,6 +7,7 @@ import dagster as dg
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction import catalog as catalog_pulls
 from fullscript_pipeline.extraction import extras as extra_pulls
+from fullscript_pipeline.extraction.product_events import pull_product_events
 from fullscript_pipeline.orchestration import digest, specs
 from fullscript_pipeline.orchestration.lineage import column_lineage
 from fullscript_pipeline.orchestration.partitions import region_days
@@ -50,7 +51,7 @@ _EXTRAS = ("similar_products", "product_searches")
 def reference_lists(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with region_step(context, fullscript, warehouse) as (target, sessions):
+    with region_step(context, fullscript, warehouse) as (target, sessions, _):
         yield from results(catalog_pulls.pull_reference_lists(target, sessions), [*_REFERENCE, "clinic_brands"])
 
 
@@ -101,9 +102,12 @@ def reference_lists(
 def products(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with region_step(context, fullscript, warehouse) as (target, sessions):
+    with region_step(context, fullscript, warehouse) as (target, sessions, store):
         settings = fullscript.settings()
-        reports = catalog_pulls.pull_products(target, sessions)
+        # Before the products: an event dates what they are about to show.
+        heard = pull_product_events(target, sessions, store)
+        reports = [*heard.reports, *catalog_pulls.pull_products(target, sessions)]
+        heard.answered(store, target.day.isoformat())
         reports += extra_pulls.pull_region_extras(target, sessions, settings.extras, settings.sweep_days)
         yield from results(reports, [*_PRODUCT_TABLES, "catalog_coverage", *_EXTRAS])
 

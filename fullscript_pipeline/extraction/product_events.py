@@ -1,0 +1,93 @@
+"""What the product feed tells before a region's products are read: the days on which they changed.
+
+One clinic of the region is asked. Details are read only of events since the last look at the catalog: earlier ones can
+date nothing that this look is going to show. What does not belong here: dating (`warehouse.dating`), the feeds of a
+clinic (`events`), reading products by event (`refresh`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import orjson
+
+from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.event_records import event_of, ledger_line, resource_of
+from fullscript_pipeline.extraction.events import HEARD, is_of_product, load_events, refusals_of, since
+from fullscript_pipeline.extraction.pull import Pull, Report, Target
+from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.landing import Line
+
+FEED = "product_events"
+# More than this is a new catalog, whose details would take as long as itself; the newest are dated.
+MOST = 300
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The events that one clinic's feed told. They are answered once the products were read."""
+
+    reports: tuple[Report, ...] = ()
+    clinic: ClinicRef | None = None
+    events: tuple[LedgerEvent, ...] = ()
+
+    def answered(self, store: StateStore, day: str) -> None:
+        """After the commit of the products: nobody needs to look at these again, and the feed is read up to `day`."""
+        if self.clinic is None:
+            return
+        server, clinic_id = self.clinic.server, self.clinic.clinic_id
+        store.record_events(self.events)
+        store.mark_processed(server, clinic_id, [event.event_id for event in self.events])
+        store.set_cursor(server, clinic_id, FEED, day)
+        store.set_cursor(server, clinic_id, HEARD, day)
+
+
+def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> Heard:
+    """Lists the feed through the first clinic that may read it, with the details that can date a change."""
+    reports: list[Report] = []
+    refusals: tuple[type[Exception], ...] = (*refusals_of(FEED), NeedsConnect)
+    for session in sessions:
+        pull = Pull(replace(target, clinic=session.clinic), FEED)
+        try:
+            pull.walk(session, FEED, params=since(store, session, FEED))
+        except refusals as refusal:
+            reports.append(pull.not_available(str(refusal)))
+            continue
+        new = _new(pull, session.clinic, store)
+        report = load_events(pull, session, _detailed(target, new), new)
+        noted = tuple(_noted(session.clinic, line) for line in new)
+        return Heard((*reports, report), session.clinic, noted)
+    return Heard(tuple(reports))
+
+
+def _new(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
+    """What the feed lists and the ledger does not know, and what the ledger knows and nobody has handled."""
+    listed = {line.id: line for line in pull.file.lines(FEED)}
+    unseen = store.unseen_events(clinic.server, clinic.clinic_id, listed)
+    waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_of_product(event)]
+    return list({event.event_id: ledger_line(event) for event in waiting}.values()) + [listed[one] for one in unseen]
+
+
+def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
+    """Those since the last look at all products, newest first; without a look before nothing can be dated."""
+    with target.warehouse.read() as con:
+        last = pulls.last_look(con, target.region)
+    if last is None:
+        return []
+    told = [(str(record.get("created_at") or ""), line.id) for line in new if not resource_of(record := _of(line))]
+    # Times are compared as they are written, so a day more is read whatever their zone.
+    first = last.date().isoformat()
+    return [one for at, one in sorted(told, reverse=True) if not at or at[:10] >= first][:MOST]
+
+
+def _of(line: Line) -> dict[str, object]:
+    record: dict[str, object] = orjson.loads(line.record)
+    return record
+
+
+def _noted(clinic: ClinicRef, line: Line) -> LedgerEvent:
+    told = event_of(line)
+    return LedgerEvent(
+        clinic.server, clinic.clinic_id, told.event_id, told.type, told.resource_id, told.created_at, feed=FEED
+    )
