@@ -144,6 +144,11 @@ class Database:
             )
         if "disk is full" in text:
             return PipelineError(f"The disk that holds the state store {self.path} is full: free some space.")
+        if "disk I/O error" in text:
+            return PipelineError(
+                f"The state store {self.path} cannot be read or written ({text}): free some space, or look at "
+                "the disk, then run this again."
+            )
         return ConfigurationError(
             f"The state store {self.path} cannot be used ({text}): restore it from a backup, or move it away and "
             "connect the clinics again."
