@@ -143,9 +143,9 @@ class Database:
                 f"{self._busy_seconds:.0f} s: wait for it, or stop it, and run this again."
             )
         if "disk is full" in text:
-            return PipelineError(f"The disk that holds the state store {self.path} is full: free some space.")
+            return ConfigurationError(f"The disk that holds the state store {self.path} is full: free some space.")
         if "disk I/O error" in text:
-            return PipelineError(
+            return ConfigurationError(
                 f"The state store {self.path} cannot be read or written ({text}): free some space, or look at "
                 "the disk, then run this again."
             )

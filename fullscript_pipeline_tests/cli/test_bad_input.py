@@ -126,5 +126,5 @@ def test_a_disk_that_takes_no_more_is_a_sentence(tmp_path: Path) -> None:
         [sys.executable, "-m", "fullscript_pipeline", "pull"],
         env=environment, cwd=tmp_path, preexec_fn=limited, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert told.returncode != 0
+    assert told.returncode == 78
     assert "free some space" in told.stderr and "Traceback" not in told.stderr
