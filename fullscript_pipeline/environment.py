@@ -1,4 +1,4 @@
-"""Reads one environment variable as the type it should have, for settings.py only.
+"""Reads `.env`, and one environment variable as the type it should have, for settings.py only.
 
 Every reader gives a ConfigurationError that names the variable when its value cannot be used. What does not belong
 here: names, defaults and meanings of the variables (settings.py, the one typed place), and secrets in error texts.
@@ -6,13 +6,39 @@ here: names, defaults and meanings of the variables (settings.py, the one typed 
 
 import os
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dotenv import load_dotenv
+from dotenv.parser import parse_stream
+
 from fullscript_pipeline.errors import ConfigurationError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def complete_from(dotenv: Path) -> None:
+    """What the file sets and the environment does not. A file that is not there sets nothing.
+
+    It goes into os.environ, because the clock, Dagster and child processes read their variables from there.
+    Raises ConfigurationError for a line that is no setting: skipped, it would let a default take its place.
+    """
+    try:
+        content = dotenv.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(f"The file {dotenv.absolute()} cannot be read as text; fix or remove it.") from None
+    if wrong := next((one.original for one in parse_stream(StringIO(content)) if one.error), None):
+        # The line itself is not repeated: it may hold a secret.
+        raise ConfigurationError(
+            f"Line {wrong.line} of {dotenv.absolute()} is not a setting: write NAME=value with its quotes closed, or "
+            "remove it."
+        )
+    # No interpolation: a secret may hold a dollar sign.
+    load_dotenv(stream=StringIO(content), override=False, interpolate=False)
 
 
 def text(variable: str) -> str | None:

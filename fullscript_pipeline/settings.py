@@ -15,8 +15,6 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from dotenv import load_dotenv
-
 from fullscript_pipeline import clock, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.errors import ConfigurationError, UsageError
@@ -161,15 +159,9 @@ def _keep_private(folder: Path) -> None:
 def load_settings() -> Settings:
     """Read the environment, completed from `.env` in the current directory (which never overrides it).
 
-    Raises ConfigurationError naming the variable whose value cannot be used.
+    Raises ConfigurationError naming the variable whose value cannot be used, or the line of `.env` that is no setting.
     """
-    dotenv = Path(".env")
-    try:
-        # Into os.environ, because the clock, Dagster and child processes read their variables from there. No
-        # interpolation: a secret may hold a dollar sign.
-        load_dotenv(dotenv, override=False, interpolate=False)
-    except (OSError, UnicodeDecodeError):
-        raise ConfigurationError(f"The file {dotenv.absolute()} cannot be read as text; fix or remove it.") from None
+    environment.complete_from(Path(".env"))
     clock.now()  # a clock that cannot be read is told at once, whatever was asked
     return Settings(
         data_dir=Path(environment.text("FULLSCRIPT_DATA_DIR") or "data").expanduser().absolute(),

@@ -96,6 +96,14 @@ def test_dotenv_completes_the_environment_and_never_overrides_it(
     assert os.environ["FULLSCRIPT_NOW"] == "2026-11-23T12:00:00Z"
 
 
+@pytest.mark.parametrize("line", ["sandbox ready http://127.0.0.1:8766", 'FULLSCRIPT_DATA_DIR="not closed'])
+def test_a_line_of_dotenv_that_is_no_setting_is_told_by_its_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# ours\nFULLSCRIPT_TIME_ZONE=UTC\n{line}\n")
+    with pytest.raises(ConfigurationError, match=r"Line 3 of .*\.env is not a setting") as told:
+        load_settings()
+    assert line not in str(told.value), "it may hold a secret"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

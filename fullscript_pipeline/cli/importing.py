@@ -28,14 +28,19 @@ def for_good() -> Iterator[None]:
         gc.enable()
 
 
-def without(package: str) -> None:
-    """From now on this process takes `package` for one that is not installed.
+@contextmanager
+def without(package: str) -> Iterator[None]:
+    """In this block the process takes `package` for one that is not installed, unless it is imported already.
 
     DuckDB and Arrow look for pandas at the first value they are given, and import it where it is installed; no command
     has a use for it, and a notebook is no command.
     """
-    if package not in sys.modules:
-        sys.meta_path.insert(0, _Absent(package))
+    absent = _Absent(package)
+    sys.meta_path.insert(0, absent)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(absent)
 
 
 class _Absent:

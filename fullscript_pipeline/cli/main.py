@@ -62,9 +62,13 @@ _SUMMARIES = {
 
 
 _FULL_DISK = (
-    "The disk is full: free some space (`fullscript-pipeline doctor` says what takes it), then run the command again; "
-    "what had been stored stays stored."
+    "The disk is full, or cannot be written: free some space (`fullscript-pipeline doctor` says what takes it), then "
+    "run the command again; what had been stored stays stored."
 )
+
+
+# SQLite on a full disk says the last of them when it cannot make the file beside its own.
+_FULL_DISK_WORDS = ("disk is full", "No space left on device", "disk I/O error")
 
 
 class _Commands(click.Group):
@@ -120,9 +124,9 @@ def cli() -> None:
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
     signal.signal(signal.SIGTERM, _interrupt)
-    importing.without("pandas")
     try:
-        code = cli.main(standalone_mode=False)
+        with importing.without("pandas"):
+            code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except PipelineError as error:
         click.echo(f"fullscript-pipeline: {error}", err=True)
@@ -147,7 +151,7 @@ def _is_full_disk(error: BaseException | None) -> bool:
     """Whether that is at the root of it: an OSError, or what SQLite and DuckDB say in words."""
     while error is not None:
         full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-        if full or "disk is full" in str(error) or "No space left on device" in str(error):
+        if full or any(words in str(error) for words in _FULL_DISK_WORDS):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -13,7 +13,6 @@ from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.quarantine import Held, held
-from fullscript_pipeline.warehouse.replay import replay
 
 
 @click.group(help="Records that could not be loaded.")
@@ -51,6 +50,8 @@ def again() -> int:
     if settings.state_path.exists():
         with StateStore(settings.state_path, settings.encryption_key) as store:
             keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics()}
+    from fullscript_pipeline.warehouse.replay import replay  # noqa: PLC0415 - Arrow, which help need not wait for
+
     with warehouse.write() as con:
         done = replay(con, clock.now(), keys)
     rows = [(one.table, keys.get(one.clinic_id or "", one.clinic_id), one.loaded, one.left) for one in done]

@@ -127,7 +127,7 @@ def nothing_in_quarantine(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"records": sum(count for _, count in rows)},
-        description=f"Records that could not be typed: {told}." if rows else "None.",
+        description=f"Records that could not be typed: {told}." if rows else "No record waits.",
     )
 
 

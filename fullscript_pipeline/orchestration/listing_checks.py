@@ -52,7 +52,7 @@ def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not rows,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"lists": len(rows)},
-        description=" ".join(rows) or "None.",
+        description=" ".join(rows) or "No list does.",
     )
 
 

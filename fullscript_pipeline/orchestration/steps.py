@@ -188,6 +188,10 @@ def _effort(report: Report) -> dict[str, dg.MetadataValue]:
         "pages": dg.MetadataValue.int(report.pages),
         "retries": dg.MetadataValue.int(report.retries),
         "seconds": dg.MetadataValue.float(report.seconds),
+        # Of what five minutes allow: above 100, the pull had to wait for its next ones.
+        "budget_used_percent": dg.MetadataValue.float(
+            round(100 * report.requests / load_settings().requests_per_5_min, 2)
+        ),
     }
     if report.bill_requests is not None:
         effort["bill_requests"] = dg.MetadataValue.int(report.bill_requests)

@@ -132,7 +132,7 @@ def _results(
 
 def _told(table: Table, orphans: _Orphans | None, count: int) -> str:
     if not count:
-        return "None."
+        return "There is no such row."
     if orphans is None:
         return f"{count} keys of core.{table.name} are there more than once. {_REPAIR}"
     return f"{count} rows of core.{table.name} name a {orphans.column} that core.{orphans.parent} lacks. {orphans.todo}"

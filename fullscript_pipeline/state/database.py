@@ -143,11 +143,11 @@ class Database:
                 f"{self._busy_seconds:.0f} s: wait for it, or stop it, and run this again."
             )
         if "disk is full" in text:
-            return PipelineError(f"The disk that holds the state store {self.path} is full: free some space.")
+            return ConfigurationError(f"The disk that holds the state store {self.path} is full: free some space.")
         if "disk I/O error" in text:
-            return PipelineError(
-                f"The disk that holds the state store {self.path} cannot be written or read (disk I/O error): look at "
-                "free space, quotas and the disk; what was committed is still there."
+            return ConfigurationError(
+                f"The state store {self.path} cannot be read or written ({text}): free some space, or look at "
+                "the disk, then run this again."
             )
         return ConfigurationError(
             f"The state store {self.path} cannot be used ({text}): restore it from a backup, or move it away and "

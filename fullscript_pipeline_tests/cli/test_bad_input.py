@@ -2,7 +2,9 @@
 
 import io
 import os
+import resource
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,3 +114,17 @@ def test_a_demo_does_not_replace_what_no_demo_made(tmp_path: Path, run: Run) -> 
     finished = run("demo", data=data)
     assert finished.returncode == 78
     assert (data / "fullscript.duckdb").read_text() == "precious"
+
+
+def test_a_disk_that_takes_no_more_is_a_sentence(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "FULLSCRIPT_DATA_DIR": str(tmp_path / "data")}
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    told = subprocess.run(
+        [sys.executable, "-m", "fullscript_pipeline", "pull"],
+        env=environment, cwd=tmp_path, preexec_fn=limited, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 78
+    assert "free some space" in told.stderr and "Traceback" not in told.stderr

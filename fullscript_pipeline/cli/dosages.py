@@ -1,0 +1,38 @@
+"""What `report dosages` lists: dosage texts of active plans that could not be read, most frequent first.
+
+What does not belong here: the options (`cli.report`), and reading dosages (`adherence`).
+"""
+
+from collections.abc import Sequence
+
+from fullscript_pipeline.adherence.unread import UnreadDosage, unread_dosages
+from fullscript_pipeline.cli.chosen import chosen_clinics
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.orchestration.opened import open_warehouse
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import StateStore
+
+
+def list_dosages(clinics: Sequence[str], limit: int) -> int:
+    """Those of these clinics (none named: all), at most `limit` texts. Returns the exit code."""
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        chosen = chosen_clinics(store, clinics)
+    with open_warehouse().read() as con:
+        found = unread_dosages(con, [clinic.clinic_id for clinic in chosen])
+    if not found:
+        talk("Every dosage text of the active plans that the warehouse holds could be read.")
+        return 0
+    data(table(["lines", "not read", "text", "why"], [_unread(one) for one in found[:limit]]))
+    lines = sum(one.lines for one in found)
+    talk(f"{len(found):,} texts on {lines:,} recommendations of active plans; {min(limit, len(found)):,} shown.")
+    return 0
+
+
+def _unread(one: UnreadDosage) -> tuple[object, ...]:
+    parts = (one.amount, one.format, one.frequency, one.duration, one.additional_info)
+    # Free text may hold line ends and control characters; a terminal gets neither.
+    plain = (" ".join("".join(char if char.isprintable() else " " for char in part or "").split()) for part in parts)
+    text = " | ".join(part or "-" for part in plain)
+    return one.lines, one.what, text if len(text) <= 100 else f"{text[:99]}…", one.reason
