@@ -23,9 +23,9 @@ def plan(*variants: str, state: str = "active") -> Record:
 
 
 def event(hours: float, kind: str = "treatment_plan.updated", about: str = "p1") -> Record:
-    key = kind.partition(".")[0]
+    """As `extraction` hands it on: with the object it is about."""
     at = (START + timedelta(hours=hours)).isoformat()
-    return {"id": f"e{hours}", "type": kind, "created_at": at, "data": {key: {"id": about}}}
+    return {"id": f"e{hours}", "type": kind, "created_at": at, "resource_id": about}
 
 
 def spans(warehouse: Warehouse, table: str, columns: str = "state") -> list[tuple[Any, ...]]:
