@@ -117,7 +117,8 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         rows.after(con)
-        if resource == "orders_sweep" and listing.complete:
+        # Whoever has read the whole history has no share of it to read again today.
+        if listing.complete and (resource == "orders_sweep" or window == Window()):
             _note_sweep(con, pull, window)
 
     report = pull.commit(
