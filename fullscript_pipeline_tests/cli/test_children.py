@@ -19,7 +19,8 @@ print("up", flush=True)
 time.sleep(60)
 """
 COMMAND = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
 from fullscript_pipeline.cli import children, main
 children.STOP_WAIT_SECONDS = 0.5
 import click

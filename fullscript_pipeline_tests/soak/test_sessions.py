@@ -26,3 +26,10 @@ def test_four_processes_and_twenty_thousand_calls(tmp_path: Path) -> None:
     assert figures["counted"] == 20_000
     assert figures["throughput"] >= 0.95
     assert figures["slowest_share"] >= 0.6
+
+
+def test_a_backfill_uses_what_its_lane_allows(tmp_path: Path) -> None:
+    figures = budget.the_limit_is_never_passed(
+        tmp_path, processes=2, threads=4, limit=4000, window=30, calls=12_000, lane="backfill"
+    )
+    assert figures["throughput"] >= 0.95

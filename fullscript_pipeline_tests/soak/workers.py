@@ -1,7 +1,7 @@
 """What the processes of a reliability test do: they read orders on stdin and answer on stdout.
 
     python -m fullscript_pipeline_tests.soak.workers rounds THREADS CALLS
-    python -m fullscript_pipeline_tests.soak.workers budget LIMIT WINDOW THREADS
+    python -m fullscript_pipeline_tests.soak.workers budget LIMIT WINDOW THREADS LANE
 
 Settings come from the environment, as for any command. What does not belong here: judging.
 """
@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
-from fullscript_pipeline.api import ClinicSession, open_session
+from fullscript_pipeline.api import ClinicSession, Lane, open_session
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import RequestBudget, StateStore
 
@@ -39,12 +40,12 @@ def rounds(threads: int, calls: int) -> None:
                 _say(len(list(pool.map(lambda _: session.one("clinic"), range(calls)))))
 
 
-def budget(limit: int, window: float, threads: int) -> None:
+def budget(limit: int, window: float, threads: int, lane: Lane) -> None:
     """From the first line until the second: requests as fast as the budget lets them; answers when each came back."""
     settings = load_settings()
     ScaledStore.scale = (limit, window)
     store = ScaledStore(settings.state_path, settings.encryption_key)
-    with store, open_session(settings, store, store.clinics()[0]) as session:
+    with store, open_session(settings, store, store.clinics()[0], lane) as session:
         _say("ready")
         sys.stdin.readline()
         stop = threading.Event()
@@ -74,4 +75,4 @@ if __name__ == "__main__":
     if name == "rounds":
         rounds(int(numbers[0]), int(numbers[1]))
     else:
-        budget(int(numbers[0]), float(numbers[1]), int(numbers[2]))
+        budget(int(numbers[0]), float(numbers[1]), int(numbers[2]), cast(Lane, numbers[3]))

@@ -63,7 +63,7 @@ def test_a_disk_that_is_full_is_a_503_and_the_vendors_retry_is_kept(tmp_path: Pa
         assert send(running.url) == [503] * 3
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert send(running.url) == [200] * 3
-    assert "look at free space" in (tmp_path / "receiver.log").read_text()
+    assert "free some space" in (tmp_path / "receiver.log").read_text()
     with StateStore(tmp_path / "state.sqlite", "a key") as store:
         assert sorted(delivery.event_id for delivery in store.deliveries()) == ["e-0", "e-1", "e-2"]
 
