@@ -117,7 +117,13 @@ class Pull:
             context = self._context(con)
             for one in loads:
                 counts[one.table.name] = counts.get(one.table.name, Counts()) + load(
-                    con, one.table, one.lines, one.scoped(context), missing_among=one.missing_among, gone=one.gone
+                    con,
+                    one.table,
+                    one.lines,
+                    one.scoped(context),
+                    missing_among=one.missing_among,
+                    gone=one.gone,
+                    size=self.file.size,
                 )
                 # What is held is to be looked at again: it must not count as read.
                 if one.after and not counts[one.table.name].held:
@@ -153,6 +159,7 @@ class Pull:
             self._found[request.endpoint, request.key] = request.found
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
+            self.file.count([line.record for line in landed])
             walk.add(request, [line.id for line in landed])
             self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
 

@@ -45,8 +45,9 @@ LAB_ORDER_TESTS = Table(
 
 # The vendor's rule for naming a result (guide "Mapping tests and results"): the only test's name, else the order's,
 # else the result's id.
-_LABEL = """coalesce(CASE WHEN len(rows_tests) = 1 THEN coalesce(nullif(rows_tests[1]->>'$.name', ''),
-    nullif(rows_tests[1]->>'$.display_name', ''), nullif(rows_tests[1]->>'$.title', '')) END, v_name)"""
+_LABEL = """coalesce(CASE WHEN json_array_length(rows_tests) = 1 THEN coalesce(
+    nullif(rows_tests->>'$[0].name', ''), nullif(rows_tests->>'$[0].display_name', ''),
+    nullif(rows_tests->>'$[0].title', '')) END, v_name)"""
 _RESULT_NAME = f"coalesce({_OF_ORDER.format(_LABEL)}, nullif(r.id, ''))"
 
 LAB_ORDER_RESULTS = Table(

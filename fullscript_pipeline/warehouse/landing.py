@@ -53,6 +53,13 @@ class DiskTrouble(PipelineError):
     exit_code = 78
 
 
+class Size(NamedTuple):
+    """How many lines a file has, and the length of the largest, in bytes."""
+
+    lines: int = 0
+    largest: int = 0
+
+
 class Line(NamedTuple):
     """One record as landed. `record` is its JSON text; `parent_id` the object it was listed under, else None."""
 
@@ -124,6 +131,7 @@ class FrameFile:
         self._lock = threading.Lock()
         self.appended = 0
         self.appended_pages = 0
+        self.size = Size()
         self._first_walks: dict[tuple[str, str], int] = {}
 
     def append(self, request: Request, lines: Sequence[bytes]) -> None:
@@ -140,6 +148,7 @@ class FrameFile:
             self._write(header + payload)
             self.appended += 1
             self.appended_pages += request.total_count is not None or request.records != 1
+            self.count(lines)
 
     def _write(self, frame: bytes) -> None:
         try:
@@ -159,6 +168,10 @@ class FrameFile:
                 f"{self.path} cannot be written ({problem.strerror}); free some space or correct the folder's "
                 "permissions, then pull again: what is landed is not asked again."
             ) from None
+
+    def count(self, lines: Sequence[bytes]) -> None:
+        """Adds these lines to `size`; what is appended is counted already."""
+        self.size = Size(self.size.lines + len(lines), max(self.size.largest, *map(len, lines), 0))
 
     def only_from(self, endpoint: str, key: str, walk: int) -> None:
         """Of this list only the frames of this walk and later ones count: the earlier ones were of a moving list."""

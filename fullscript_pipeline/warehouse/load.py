@@ -15,11 +15,14 @@ import pyarrow as pa
 
 from fullscript_pipeline.warehouse import brake, dating, merge, quarantine
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.landing import Line, Size
 from fullscript_pipeline.warehouse.tables import Table
 
-BATCH = 5_000
-LOAD_MEMORY = "100MB"
+BATCH = 2_000
+# What DuckDB may use for a load, in MB: this much, and more for lists that are longer than most.
+LOAD_MEMORY = 80
+LONG_LIST = 300_000
+_UNKNOWN = Size()
 
 Lines = Callable[[], Iterator[Line]]
 
@@ -62,16 +65,18 @@ def load(
     *,
     missing_among: str | None = None,
     gone: Sequence[str] = (),
+    size: Size = _UNKNOWN,
 ) -> Counts:
     """Writes the records that differ from the latest known version.
 
     `lines` is called twice and must give the same records both times; of several with one id the last counts.
     `missing_among`: the lines are everything there is among the stored rows that meet this SQL condition over `s`
     ("true": all), so what is missing there is marked removed, unless it is too much at once (`brake`); None: absence
-    means nothing. `gone`: ids that the server denied one by one.
+    means nothing. `gone`: ids that the server denied one by one. `size`: of the landed
+    lines, from which the memory is told that their load needs.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
-    with _sparingly(con):
+    with _sparingly(con, size):
         return _load(con, table, lines, context, missing_among, gone)
 
 
@@ -101,10 +106,12 @@ def _load(
 
 
 @contextmanager
-def _sparingly(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """A load streams and spills, so it needs little; DuckDB would fill whatever it may before it spills."""
+def _sparingly(con: duckdb.DuckDBPyConnection, size: Size) -> Iterator[None]:
+    """A load streams and spills, so it needs little; DuckDB would fill whatever it may before it spills. Keys and
+    hashes of all lines have to fit, and a few copies of the largest record."""
+    memory = LOAD_MEMORY + max(0, size.lines - LONG_LIST) // 5_000 + 6 * size.largest // 1_000_000
     with suppress(duckdb.OutOfMemoryException):  # more is in use already
-        con.execute(f"SET memory_limit = '{LOAD_MEMORY}'")
+        con.execute(f"SET memory_limit = '{memory}MB'")
     try:
         yield
     finally:

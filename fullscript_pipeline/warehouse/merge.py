@@ -78,16 +78,18 @@ def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> 
 
 def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: str = "incoming") -> None:
     """A temp table of what `source` (parent_id, id, hash, record) holds, typed: parent_id, id, hash, `v_<column>`,
-    `rows_<array>` for the children, `reason` where a column could not be typed, and then the `record`."""
+    `rows_<array>` for the children (JSON; NULL where the record has no such key), `reason` where a column could not be
+    typed, and then the `record`."""
     values = dict(zip(table.key_columns, _key_values(table), strict=True))
     values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
     values |= {"extra": reading.left_over(table)}
     typed = [f"{value} AS v_{name}" for name, value in values.items()]
-    arrays = [f"{_rows(child)} AS rows_{child.array}" for child in table.children]
-    columns = ", ".join(["parent_id", "id", "hash", "record", *typed, *arrays])
+    arrays = [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
+    reason = f"{reading.untyped_reason(table)} AS reason"
+    columns = ", ".join(["parent_id", "id", "hash", "whole", *typed, *arrays, reason])
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * REPLACE (if(reason IS NULL, NULL, record) AS record) FROM ("
-        f"SELECT {columns}, {reading.untyped_reason(table)} AS reason FROM ({reading.records(table, source)}), ctx)"
+        f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * EXCLUDE whole, if(reason IS NULL, NULL, whole) AS record "
+        f"FROM (SELECT {columns} FROM ({reading.records(table, source)}), ctx)"
     )
 
 
@@ -157,12 +159,6 @@ def _merge(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_w
     )
 
 
-def _rows(child: Child) -> str:
-    """The rows of an array in the parent's record: none where it is absent, or NULL where that says nothing."""
-    rows = f"json_extract(record, '$.{child.array}[*]')"
-    return f"if(json_exists(record, '$.{child.array}'), {rows}, NULL)" if child.absent_says_nothing else rows
-
-
 def _key_values(table: Table) -> list[str]:
     scope = [] if table.key_is_scope else [f"ctx.{table.scope_column}"]
     parent = ["parent_id"] if len(table.key) > 1 else []
@@ -175,7 +171,7 @@ def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     if child.absent_says_nothing:
         parents = f"(SELECT * FROM incoming WHERE rows_{child.array} IS NOT NULL)"
     own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
-    rows = f"rows_{child.array}"
+    rows = f"json_extract(rows_{child.array}, '$[*]')"
     lines = (
         f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
         f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM {parents}))"

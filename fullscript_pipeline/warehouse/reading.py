@@ -34,8 +34,15 @@ def structure(table: Table) -> str:
 
 
 def records(table: Table, source: str) -> str:
-    """The rows of `source` (parent_id, id, hash, record), each with its record as the struct `r`."""
-    return f"SELECT parent_id, id, hash, record, json_transform(record, '{structure(table)}') AS r FROM {source}"
+    """The rows of `source` (parent_id, id, hash, record), each with its record as the struct `r`.
+
+    A record that is too large stands as `whole` only: reading it would take the memory of all others.
+    """
+    read = f"if(strlen(record) > {MAX_RECORD_BYTES}, '{{}}', record)"
+    return (
+        f"SELECT *, json_transform(record, '{structure(table)}') AS r FROM ("
+        f"SELECT parent_id, id, hash, record AS whole, {read} AS record FROM {source})"
+    )
 
 
 def _field(path: str) -> str:
@@ -124,7 +131,7 @@ def untyped_reason(table: Table) -> str:
 
 
 _UNREADABLE = (
-    f"WHEN strlen(record) > {MAX_RECORD_BYTES} THEN 'the record is larger than {MAX_RECORD_BYTES // 2**20} MiB' "
+    f"WHEN strlen(whole) > {MAX_RECORD_BYTES} THEN 'the record is larger than {MAX_RECORD_BYTES // 2**20} MiB' "
     "WHEN NOT starts_with(record, '{') OR r.as_received[1] <> '{' THEN 'the record is not an object' "
     f"WHEN r.as_received IS NOT NULL OR id LIKE '{UNREADABLE}%' THEN 'the record holds text that is not Unicode' "
 )
@@ -140,7 +147,9 @@ _WORDS = {
 
 
 def left_over(table: Table) -> str:
-    """What no column holds, as JSON, or NULL when nothing is left over."""
-    patch = json.dumps(dict.fromkeys(table.typed_keys()))
-    left = f"json_merge_patch(record, '{patch}')"
-    return f"nullif({left}::VARCHAR, '{{}}')::JSON"
+    """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first."""
+    known = table.typed_keys()
+    patch = json.dumps(dict.fromkeys(known))
+    keys = ", ".join(f"'{key}'" for key in known)
+    left = f"nullif(json_merge_patch(record, '{patch}')::VARCHAR, '{{}}')::JSON"
+    return f"CASE WHEN NOT list_has_all([{keys}], json_keys(record)) THEN {left} END"

@@ -97,7 +97,8 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
     con.execute(
         f"""UPDATE {table.stored_in} AS s SET extra = n.extra, {taken}
         FROM (SELECT place, {values}, {reading.left_over(described)} AS extra FROM (
-            SELECT place, '' AS id, record::VARCHAR AS record, json_transform(record, '{reading.structure(table)}') AS r
+            SELECT place, '' AS id, record::VARCHAR AS record, record AS whole,
+                json_transform(record, '{reading.structure(table)}') AS r
             FROM (SELECT rowid AS place, {record} AS record FROM {table.stored_in}))
             WHERE ({untyped}) IS NULL) n
         WHERE s.rowid = n.place"""
@@ -112,7 +113,7 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE kept_lines AS
         SELECT *, ({reading.untyped_reason(table)}) AS reason FROM (
-            SELECT *, json_extract_string(record, '$.id') AS id,
+            SELECT *, record AS whole, json_extract_string(record, '$.id') AS id,
                 json_transform(record, '{reading.structure(table)}') AS r
             FROM (SELECT p.{table.scope_column} AS scope, p.{parent.key[-1]} AS parent_id,
                 unnest({array})::VARCHAR AS record, generate_subscripts({array}, 1) - 1 AS position,

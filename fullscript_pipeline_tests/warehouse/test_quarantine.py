@@ -11,6 +11,7 @@ from fullscript_pipeline.warehouse import load as loading
 from fullscript_pipeline.warehouse.commerce import ORDER_LINE_ITEMS, ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
+from fullscript_pipeline.warehouse.landing import Size
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.replay import Replayed, replay
 from fullscript_pipeline.warehouse.tables import Kind, Table, text
@@ -55,6 +56,15 @@ def test_every_kind_of_poison_has_its_reason(warehouse: Warehouse, how: str) -> 
     assert counts.quarantined == 1
     assert [told for _, told in rows(warehouse, OPEN)] == [reason]
     assert rows(warehouse, "SELECT order_id FROM core.orders ORDER BY 1") == [("o1",), ("o3",)]
+
+
+def test_a_record_as_large_as_an_answer_may_be_goes_to_quarantine(warehouse: Warehouse) -> None:
+    lines = lines_of([order(1), order(2, zzz="x" * 60_000_000)])
+    size = Size(2, max(len(line.record) for line in lines()))
+    with warehouse.write() as con:
+        loading.load(con, ORDERS, lines, context(), size=size)
+    assert rows(warehouse, "SELECT record_key, length(record) > 60_000_000 FROM ops.quarantine") == [("o2", True)]
+    assert rows(warehouse, "SELECT order_id FROM core.orders") == [("o1",)]
 
 
 @pytest.mark.parametrize("line", [None, 7, "x", [], {"quantity": "many"}])
