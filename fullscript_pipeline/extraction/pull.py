@@ -159,7 +159,7 @@ class Pull:
             self._found[request.endpoint, request.key] = request.found
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
-            self.file.count([line.record for line in landed])
+            self.file.size = self.file.size.plus([line.record for line in landed])
             walk.add(request, [line.id for line in landed])
             self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
 

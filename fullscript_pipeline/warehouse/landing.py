@@ -54,10 +54,15 @@ class DiskTrouble(PipelineError):
 
 
 class Size(NamedTuple):
-    """How many lines a file has, and the length of the largest, in bytes."""
+    """How many lines a file has, their length and that of the largest, in bytes."""
 
     lines: int = 0
+    length: int = 0
     largest: int = 0
+
+    def plus(self, lines: Sequence[bytes]) -> "Size":
+        lengths = [len(line) for line in lines]
+        return Size(self.lines + len(lines), self.length + sum(lengths), max(self.largest, *lengths, 0))
 
 
 class Line(NamedTuple):
@@ -148,7 +153,7 @@ class FrameFile:
             self._write(header + payload)
             self.appended += 1
             self.appended_pages += request.total_count is not None or request.records != 1
-            self.count(lines)
+            self.size = self.size.plus(lines)
 
     def _write(self, frame: bytes) -> None:
         try:
@@ -168,10 +173,6 @@ class FrameFile:
                 f"{self.path} cannot be written ({problem.strerror}); free some space or correct the folder's "
                 "permissions, then pull again: what is landed is not asked again."
             ) from None
-
-    def count(self, lines: Sequence[bytes]) -> None:
-        """Adds these lines to `size`; what is appended is counted already."""
-        self.size = Size(self.size.lines + len(lines), max(self.size.largest, *map(len, lines), 0))
 
     def only_from(self, endpoint: str, key: str, walk: int) -> None:
         """Of this list only the frames of this walk and later ones count: the earlier ones were of a moving list."""

@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 10_000
 
 
 def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
-    """One row, cross-joined where a column comes from the pull and not from the record."""
+    """One row, and a variable of it, for columns that come from the pull and not from the record."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE ctx (server VARCHAR, region VARCHAR, clinic_id VARCHAR, clinic_key VARCHAR, "
         "observed_at TIMESTAMPTZ, pull_id VARCHAR)"
@@ -37,6 +37,7 @@ def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
             context.pull_id,
         ],
     )
+    con.execute("SET VARIABLE ctx = (SELECT ctx FROM ctx)")
 
 
 def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
@@ -89,7 +90,8 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: st
     columns = ", ".join(["parent_id", "id", "hash", "whole", *typed, *arrays, reason])
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * EXCLUDE whole, if(reason IS NULL, NULL, whole) AS record "
-        f"FROM (SELECT {columns} FROM ({reading.records(table, source)}), ctx)"
+        # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
+        f"FROM (SELECT {columns} FROM (SELECT *, getvariable('ctx') AS ctx FROM ({reading.records(table, source)})))"
     )
 
 

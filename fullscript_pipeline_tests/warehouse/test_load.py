@@ -11,7 +11,9 @@ from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
-from fullscript_pipeline_tests.warehouse.helpers import Record, put, rows
+from fullscript_pipeline.warehouse.landing import Size
+from fullscript_pipeline.warehouse.load import load
+from fullscript_pipeline_tests.warehouse.helpers import Record, context, lines_of, put, rows
 
 
 def order(number: int, **changes: Any) -> Record:
@@ -235,3 +237,18 @@ def test_history_gives_every_snapshot_back(warehouse: Warehouse, taken: list[dic
         wanted = sorted((f"{p}-{v}", f"{price}.0000") for p, vs in snapshot.items() for v, price in vs.items())
         found = f"SELECT variant_id, msrp::VARCHAR FROM history.variants WHERE {as_of} ORDER BY 1"
         assert rows(warehouse, found) == wanted
+
+
+def test_a_catalog_of_long_texts_loads_within_little_memory(warehouse: Warehouse) -> None:
+    """DuckDB reads two thousand records at a time: with texts of some kB that once took more than a load may have."""
+    variants = [{"id": f"v{n}", "sku": "s", "units": "60", "msrp": "12.50", "more": "y" * 100} for n in range(3)]
+    whole = {"description_html": "<p>word & </p>" * 600, "dosage": {"format": "capsule"}, "images": [{"url": "x"}]}
+    records = [
+        {"id": f"p{n}", "name": "n", **whole, "variants": [{**one, "id": f"{n}-{one['id']}"} for one in variants]}
+        for n in range(2500)
+    ]
+    lines = lines_of(records)
+    with warehouse.write() as con:
+        counts = load(con, PRODUCTS, lines, context(), size=Size().plus([line.record for line in lines()]))
+    assert (counts.added, counts.quarantined) == (2500, 0)
+    assert rows(warehouse, "SELECT count(*) FROM core.variants") == [(7500,)]

@@ -60,9 +60,8 @@ def test_every_kind_of_poison_has_its_reason(warehouse: Warehouse, how: str) -> 
 
 def test_a_record_as_large_as_an_answer_may_be_goes_to_quarantine(warehouse: Warehouse) -> None:
     lines = lines_of([order(1), order(2, zzz="x" * 60_000_000)])
-    size = Size(2, max(len(line.record) for line in lines()))
     with warehouse.write() as con:
-        loading.load(con, ORDERS, lines, context(), size=size)
+        loading.load(con, ORDERS, lines, context(), size=Size().plus([line.record for line in lines()]))
     assert rows(warehouse, "SELECT record_key, length(record) > 60_000_000 FROM ops.quarantine") == [("o2", True)]
     assert rows(warehouse, "SELECT order_id FROM core.orders") == [("o1",)]
 
