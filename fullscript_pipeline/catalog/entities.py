@@ -104,8 +104,9 @@ PRODUCT = Entity(
     ),
     "products",
     proof="d.is_new",
-    # A brand's name is the brand's; the primary variant's facts are the variant's; a custom dosage is the asker's.
-    known=("brand", "dosage", "primary_variant", "custom_dosage"),
+    # A brand's name is the brand's; which variants there are, and their facts, is the variants'; a custom dosage is the
+    # asker's.
+    known=("brand", "dosage", "primary_variant", "variants", "variant_ids", "custom_dosage"),
     product_id="v.product_id",
     brand_id="v.brand_id",
 )
