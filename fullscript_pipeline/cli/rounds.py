@@ -34,7 +34,8 @@ def refresh(clinics: Sequence[str]) -> int:
         for clinic in chosen:
             try:
                 found, trouble = _what_waits(settings, store, clinic)
-                cells += _cells(settings, store, clinic, found)
+                if found is not None or trouble is None:
+                    cells += _cells(settings, store, clinic, found)
                 if trouble is not None:
                     raise trouble
             except PipelineError as error:

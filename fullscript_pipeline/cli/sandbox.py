@@ -87,7 +87,7 @@ def advance_command(days: int | None, to: date | None) -> None:
         else:
             with control:
                 summary = control.advance(days=days, to=to)
-    talk(f"The sandbox's clock is at {summary['clock']}.")
+    talk(f"The sandbox's clock is at {summary['clock']}; for ours to follow: export FULLSCRIPT_NOW={summary['clock']}")
     for what, number in sorted(summary["totals"].items()):
         data(f"{what.replace('_', ' ')}: {number}")
 

@@ -16,13 +16,13 @@ from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 # A daily pull that is this late has been missed.
 _LATE = timedelta(hours=36)
 # A run keeps the file for seconds at a time; whoever keeps it so long is stuck, or a program that was left open.
 _LONG_HELD = timedelta(hours=1)
-_LAST_PULLS = "SELECT clinic_id, max(observed_at) FROM ops.pulls WHERE outcome = 'loaded' GROUP BY ALL"
 _WAITING = {
     "quarantine": "SELECT table_name, count(*) FROM ops.quarantine WHERE resolved_at IS NULL GROUP BY ALL ORDER BY ALL",
     "drift": "SELECT object, count(*) FROM ops.drift GROUP BY ALL ORDER BY ALL LIMIT 10",
@@ -53,7 +53,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         return
     try:
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
-            pulled = dict(con.execute(_LAST_PULLS).fetchall())
+            pulled = pulls.last_whole(con)
             waiting = list(_waiting(con))
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))

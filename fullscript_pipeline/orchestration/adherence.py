@@ -144,7 +144,7 @@ def _write(
         as_of=day,
         rendered_at=rendered_at,
         time_zone=settings.time_zone,
-        last_pull_at=pulls.last_loaded(con, clinic.clinic_id, "orders"),
+        last_pull_at=pulls.last_whole(con).get(clinic.clinic_id),
         patient_ids=patients,
         policy=ReportPolicy.of(settings.adherence),
     )

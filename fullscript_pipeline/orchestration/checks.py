@@ -36,7 +36,7 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
     late = []
     with warehouse.open().read() as con:
         for clinic in clinics:
-            last = pulls.last_loaded(con, clinic.clinic_id, "clinics") or clinic.connected_at
+            last = pulls.last_whole(con).get(clinic.clinic_id) or clinic.connected_at
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(clinic.clinic_key)
     return dg.AssetCheckResult(

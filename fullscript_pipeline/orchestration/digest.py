@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
@@ -31,23 +32,33 @@ def rebuild_changes(warehouse: Warehouse, region: str, day: date) -> int:
 
 
 def write_digest(warehouse: Warehouse, store: ReportStore, region: str, day: date) -> DigestWritten:
-    """The digest of `day` against the last good one before it; whether it is held is remembered."""
-    settings = load_settings()
+    """The digest of `day` against the last good one before it; whether it is held is remembered.
+
+    That one is written again first: what events brought in after it was made belongs to its day, and would be in none.
+    """
     with warehouse.write() as con:
-        start = day_to_compare(con, region, day, settings.time_zone)
-        written = write_catalog_digest(
-            con,
-            store,
-            region=region,
-            from_day=start,
-            to_day=day,
-            rendered_at=clock.now(),
-            time_zone=settings.time_zone,
-            release=is_released(con, region, day),
-            watched_brands=settings.watched_brands,
-            base_url=settings.reports_base_url,
-        )
-        note_digest(con, region, day, start or day, written.held)
+        start = day_to_compare(con, region, day, load_settings().time_zone)
+        if start is not None:
+            _write(con, store, region, start)
+        return _write(con, store, region, day)
+
+
+def _write(con: duckdb.DuckDBPyConnection, store: ReportStore, region: str, day: date) -> DigestWritten:
+    settings = load_settings()
+    start = day_to_compare(con, region, day, settings.time_zone)
+    written = write_catalog_digest(
+        con,
+        store,
+        region=region,
+        from_day=start,
+        to_day=day,
+        rendered_at=clock.now(),
+        time_zone=settings.time_zone,
+        release=is_released(con, region, day),
+        watched_brands=settings.watched_brands,
+        base_url=settings.reports_base_url,
+    )
+    note_digest(con, region, day, start or day, written.held)
     return written
 
 

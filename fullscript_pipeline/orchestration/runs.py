@@ -6,9 +6,10 @@ does not belong here: which cells to run (`cli`).
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import psutil
@@ -16,6 +17,8 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from fullscript_pipeline.orchestration.interrupts import stop_requests
 
 MODULE = "fullscript_pipeline.definitions"
 LOCATION = "fullscript_pipeline"
@@ -58,7 +61,10 @@ def run_job(
     assets: set[dg.AssetKey] | None = None,
     listener: Listener | None = None,
 ) -> Outcome:
-    """Executes `job_name` for a cell or a range of cells to its end; never raises for a step that fails."""
+    """Executes `job_name` for a cell or a range of cells to its end; never raises for a step that fails.
+
+    Raises KeyboardInterrupt when the process is asked to stop: the run counts as failed, what is landed stays.
+    """
     job = ReconstructableRepository.for_module(MODULE, "defs").get_reconstructable_job(job_name)
     run = instance.create_run_for_job(
         job.get_definition() if assets is None else job.get_subset(asset_selection=frozenset(assets)).get_definition(),
@@ -71,14 +77,18 @@ def run_job(
     )
     failures: list[Failure] = []
     materialized: dict[str, Mapping[str, Any]] = {}
-    for event in execute_run_iterator(job, run, instance):
-        if event.is_step_failure:
-            failures.append(_failure(event))
-        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-            done = event.step_materialization_data.materialization
-            materialized[done.asset_key.to_user_string()] = {k: v.value for k, v in done.metadata.items()}
-        if listener:
-            listener(event)
+    begun = cast(Generator[dg.DagsterEvent, None, None], execute_run_iterator(job, run, instance))
+    with stop_requests() as is_asked_to_stop, closing(begun) as events:
+        for event in events:
+            if is_asked_to_stop():
+                raise KeyboardInterrupt
+            if event.is_step_failure:
+                failures.append(_failure(event))
+            elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+                done = event.step_materialization_data.materialization
+                materialized[done.asset_key.to_user_string()] = {k: v.value for k, v in done.metadata.items()}
+            if listener:
+                listener(event)
     finished = instance.get_run_by_id(run.run_id)
     if not failures and finished and finished.status is not dg.DagsterRunStatus.SUCCESS:
         failures.append(Failure(job_name, f"The run ended as {finished.status.value}.", 1))

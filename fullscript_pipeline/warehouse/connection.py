@@ -179,6 +179,7 @@ class Warehouse:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
             temp = self.path.parent / "tmp"
+            temp.mkdir(mode=0o700, exist_ok=True)
             con = duckdb.connect(
                 ":memory:",
                 config={

@@ -82,6 +82,22 @@ def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -
     return row[0] if row else None
 
 
+# What a clinic's pages stand on.
+_WHOLE = ("patients", "treatment_plans", "orders")
+_LAST_WHOLE = f"""SELECT clinic_id, min(last) FROM (
+    SELECT clinic_id, resource, max(observed_at) AS last FROM ops.pulls
+    WHERE resource IN {_WHOLE} AND outcome IN ('loaded', 'not_available') GROUP BY ALL)
+GROUP BY clinic_id HAVING count(*) = {len(_WHOLE)}"""
+
+
+def last_whole(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """By clinic, since when nothing of it is older: the oldest of the last looks at patients, plans and orders.
+
+    A clinic that lacks one of them is left out; what a clinic may not read counts as looked at.
+    """
+    return dict(con.execute(_LAST_WHOLE).fetchall())
+
+
 def last_complete(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
     """When this resource was last listed to its end; None: never."""
     row = con.execute(

@@ -45,8 +45,13 @@ def ready(tmp_path: Path) -> Iterator[Ready]:
 def _pulled(settings: Settings, clinic_id: str, ago: timedelta) -> None:
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
         con.execute("CREATE SCHEMA IF NOT EXISTS ops")
-        con.execute("CREATE OR REPLACE TABLE ops.pulls (clinic_id VARCHAR, observed_at TIMESTAMPTZ, outcome VARCHAR)")
-        con.execute("INSERT INTO ops.pulls VALUES (?, ?, 'loaded')", [clinic_id, clock.now() - ago])
+        con.execute(
+            "CREATE OR REPLACE TABLE ops.pulls AS SELECT ? AS clinic_id, ?::TIMESTAMPTZ AS observed_at, "
+            "unnest(['patients', 'treatment_plans', 'orders']) AS resource, 'loaded' AS outcome",
+            [clinic_id, clock.now() - ago],
+        )
+        # What was read since says nothing of what was not.
+        con.execute("INSERT INTO ops.pulls VALUES (?, ?, 'clinic_brands', 'loaded')", [clinic_id, clock.now()])
 
 
 def _found(settings: Settings) -> dict[str, Finding]:
