@@ -70,15 +70,19 @@ def _new(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
 
 
 def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
-    """Those since the last look at all products, newest first; without a look before nothing can be dated."""
+    """Those that the feed lists by their id alone; and those since the last look at all products, newest first:
+    without a look before nothing can be dated."""
+    records = {line.id: _of(line) for line in new}
+    untold = [one for one, record in records.items() if not (record.get("type") and record.get("created_at"))]
     with target.warehouse.read() as con:
         last = pulls.last_look(con, target.region)
     if last is None:
-        return []
-    told = [(str(record.get("created_at") or ""), line.id) for line in new if not resource_of(record := _of(line))]
+        return untold
+    told = {one: str(record["created_at"]) for one, record in records.items() if one not in untold}
     # Times are compared as they are written, so a day more is read whatever their zone.
     first = last.date().isoformat()
-    return [one for at, one in sorted(told, reverse=True) if not at or at[:10] >= first][:MOST]
+    dating = [one for one in told if told[one][:10] >= first and not resource_of(records[one])]
+    return untold + sorted(dating, key=lambda one: told[one], reverse=True)[:MOST]
 
 
 def _of(line: Line) -> dict[str, object]:
