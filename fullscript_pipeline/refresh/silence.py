@@ -17,6 +17,7 @@ from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
 # A webhook mostly comes at once; a feed may show the event a moment earlier.
 GRACE = timedelta(minutes=30)
 FIRST_LOOK_BACK = timedelta(days=3)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # An endpoint that fails for longer than this may be disabled by the vendor.
 DISABLED_AFTER = timedelta(hours=24)
 # What our receiver answers to a signature it cannot verify, and what the vendor sees with a wrong challenge token.
@@ -101,21 +102,22 @@ def _missing_scopes(silence: Silence) -> list[str]:
 
 
 def _unheard(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
-    """Events that a feed has shown since the server's webhooks were last heard; none from before the connection, of
-    which the first pull lists 30 days."""
+    """Events that a feed has shown since the server's webhooks were last heard; none from before the first look, which
+    lists 30 days."""
     heard = store.cursor(clinic.server, "", HEARD)
     since = datetime.fromisoformat(heard) if heard else clock.now() - FIRST_LOOK_BACK
-    seen = store.events_seen(clinic.server, clinic.clinic_id, since)
-    return [event for event in _by_feed(seen, since) if not _is_older(event, clinic.connected_at)]
+    seen = store.events_seen(clinic.server, clinic.clinic_id, _EVER)
+    first_look = seen[0].seen_at if seen else None
+    return [event for event in _by_feed(seen, since) if not _is_older(event, first_look)]
 
 
-def _is_older(event: LedgerEvent, connected_at: datetime | None) -> bool:
+def _is_older(event: LedgerEvent, first_look: datetime | None) -> bool:
     try:
         created = datetime.fromisoformat(event.created_at or "")
     except ValueError:
         return False
     created = created if created.tzinfo else created.replace(tzinfo=UTC)
-    return connected_at is not None and created < connected_at
+    return first_look is not None and created < first_look
 
 
 def _by_feed(events: Iterable[LedgerEvent], since: datetime) -> Iterable[LedgerEvent]:

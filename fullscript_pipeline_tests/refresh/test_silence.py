@@ -49,8 +49,8 @@ def test_a_clinic_is_silent_only_when_feeds_show_what_no_webhook_told(
         clinic = store.register_clinic("us-snd", "c1", "us", "Elm")
         seen = clock.now() - timedelta(hours=2)
         store.record_events([LedgerEvent("us-snd", "c1", "e1", "order.placed", seen_at=seen)])
-        old = LedgerEvent("us-snd", "c2", "e0", "order.placed", created_at="2026-11-22T11:59:59Z", seen_at=seen)
-        store.register_clinic("us-snd", "c2", "us", "Just connected")
+        old = LedgerEvent("us-snd", "c2", "e0", "order.placed", created_at="2026-11-22T09:59:59Z", seen_at=seen)
+        store.register_clinic("us-snd", "c2", "us", "Just looked at")
         store.record_events([old])
         assert silences(load_settings(), store) == {}, "webhooks are not set up on this server"
         monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
