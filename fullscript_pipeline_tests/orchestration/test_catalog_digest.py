@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,19 @@ def test_a_fault_that_is_repaired_leaves_no_trace_in_the_next_digest(region: Reg
     assert repaired.held is None
     assert repaired.digest.from_day == nov(20)
     assert repaired.digest.rows == []
+
+
+def test_what_events_bring_in_after_a_digest_was_made_is_in_it_the_next_day(region: Region) -> None:
+    region.day(20, world())
+    region.day(21, world())
+    renamed = world()
+    renamed["products"]["p3"] = {"name": "Renamed by a refresh", "brand_id": "b1"}
+    with region.warehouse.write() as con:
+        observe(con, renamed, noon(21) + timedelta(hours=6))
+    page = region.store.path_for_digest("us", nov(21))
+    assert "Renamed by a refresh" not in page.read_text(encoding="utf-8")
+    assert region.day(22, renamed).digest.rows == [], "it is of the day before"
+    assert "Renamed by a refresh" in page.read_text(encoding="utf-8")
 
 
 def test_a_held_digest_is_let_through_by_a_person_and_stays_so(region: Region) -> None:
