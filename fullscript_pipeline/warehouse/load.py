@@ -75,8 +75,8 @@ def load(
     `lines` is called twice and must give the same records both times; of several with one id the last counts.
     `missing_among`: the lines are everything there is among the stored rows that meet this SQL condition over `s`
     ("true": all), so what is missing there is marked removed, unless it is too much at once (`brake`); None: absence
-    means nothing. `gone`: ids that the server denied one by one. `size`: of the landed
-    lines, from which the memory is told that their load needs.
+    means nothing. `gone`: ids that the server denied one by one. `size`: of all landed lines; it tells how much memory
+    the load may take.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
     with _sparingly(con, _memory(table, size)):
