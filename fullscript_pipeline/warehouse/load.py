@@ -24,7 +24,6 @@ BATCH_BYTES = 2**18
 LOAD_MEMORY = 80
 MOST_MEMORY = 1_500
 LONG_LIST = 300_000
-VECTOR = 2_048  # rows that DuckDB handles at a time
 _UNKNOWN = Size()
 
 Lines = Callable[[], Iterator[Line]]
@@ -112,7 +111,7 @@ def _memory(table: Table, size: Size) -> int:
     """MB: a block or a few for every column, keys and hashes of a long list, a few copies of the rows that are handled
     at a time and of the largest record. Measured with products of 1 to 100 kB and lists of up to 700,000 rows."""
     columns = sum(len(one.columns) for one in (table, *(child.table for child in table.children)))
-    rows = size.length // max(1, size.lines) * min(size.lines, VECTOR)
+    rows = size.length // max(1, size.lines) * min(size.lines, merge.VECTOR)
     needed = LOAD_MEMORY + columns + max(0, size.lines - LONG_LIST) // 5_000 + (4 * rows + 6 * size.largest) // 10**6
     return min(needed, MOST_MEMORY)
 
@@ -135,7 +134,7 @@ def _stage(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.Re
 
     All of it, then one merge: a merge per batch in one transaction took twice the memory.
     """
-    con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches))
+    con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches).__arrow_c_stream__())
     merge.stage(con, table, "arriving")
     con.unregister("arriving")
 
@@ -146,7 +145,7 @@ def _stage_keys(con: duckdb.DuckDBPyConnection, table: Table, lines: Lines) -> N
     An id alone is a key whatever the record was listed under: a plan comes from its patient's list and by id.
     """
     parent_id = "parent_id" if len(table.key) > 1 else "NULL::VARCHAR AS parent_id"
-    con.register("arriving", pa.RecordBatchReader.from_batches(_KEYS, _key_batches(lines)))
+    con.register("arriving", pa.RecordBatchReader.from_batches(_KEYS, _key_batches(lines)).__arrow_c_stream__())
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE newest AS SELECT {parent_id}, id, arg_max(hash, ordinal) AS hash, "
         "max(ordinal) AS ordinal FROM arriving GROUP BY ALL"

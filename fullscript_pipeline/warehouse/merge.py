@@ -17,7 +17,10 @@ from fullscript_pipeline.warehouse.tables import Child, Table
 if TYPE_CHECKING:
     from fullscript_pipeline.warehouse.load import Context
 
+VECTOR = 2_048  # rows that DuckDB handles at a time
 _ROWS_AT_ONCE = 10_000
+# Arrays are taken apart so much of their text at a time: DuckDB needs many times that.
+_TEXT_AT_ONCE = 2**19
 
 
 def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
@@ -77,10 +80,17 @@ def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> 
     return gone, held
 
 
-def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: str = "incoming") -> None:
-    """A temp table of what `source` (parent_id, id, hash, record) holds, typed: parent_id, id, hash, `v_<column>`,
+def stage(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
+    """A temp table of what `sources` (parent_id, id, hash, record) hold, typed: parent_id, id, hash, `v_<column>`,
     `rows_<array>` for the children (JSON; NULL where the record has no such key), `reason` where a column could not be
     typed, and then the `record`."""
+    first, *others = (_typed(table, source) for source in sources)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {first}")
+    for other in others:
+        con.execute(f"INSERT INTO {into} {other}")
+
+
+def _typed(table: Table, source: str) -> str:
     values = dict(zip(table.key_columns, _key_values(table), strict=True))
     values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
     values |= {"extra": reading.left_over(table)}
@@ -88,8 +98,8 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, into: st
     arrays = [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
     reason = f"{reading.untyped_reason(table)} AS reason"
     columns = ", ".join(["parent_id", "id", "hash", "whole", *typed, *arrays, reason])
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * EXCLUDE whole, if(reason IS NULL, NULL, whole) AS record "
+    return (
+        "SELECT * EXCLUDE whole, if(reason IS NULL, NULL, whole) AS record "
         # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
         f"FROM (SELECT {columns} FROM (SELECT *, getvariable('ctx') AS ctx FROM ({reading.records(table, source)})))"
     )
@@ -172,13 +182,7 @@ def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     parents = "incoming"
     if child.absent_says_nothing:
         parents = f"(SELECT * FROM incoming WHERE rows_{child.array} IS NOT NULL)"
-    own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
-    rows = f"json_extract(rows_{child.array}, '$[*]')"
-    lines = (
-        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
-        f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM {parents}))"
-    )
-    stage(con, child.table, lines, into="incoming_child")
+    stage(con, child.table, *_lines(con, child), into="incoming_child")
     bad = quarantine.set_aside(con, child.table, "incoming_child")
     quarantine.settle_lines(con, child.table, "incoming")
     below = f"s.{child.parent_column} IN (SELECT id FROM {parents})"
@@ -194,6 +198,28 @@ def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     )
     _merge(con, child.table, "incoming_child", close_where=same)
     return bad
+
+
+def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
+    """The lines of an array of `incoming`, as sources of `stage`: all at once, or of a few parents after the other."""
+    length = f"strlen(rows_{child.array}::VARCHAR)"
+    # What a transaction has just written is numbered from somewhere high up.
+    first, last, average = con.execute(f"SELECT min(rowid), max(rowid), avg({length}) FROM incoming").fetchone() or ()
+    if first is None:
+        return [_lines_of(child, 0, 0)]
+    parents = max(1, int(_TEXT_AT_ONCE / (average or 1)))
+    step = last - first + 1 if parents >= VECTOR else parents
+    return [_lines_of(child, one, one + step - 1) for one in range(first, last + 1, step)]
+
+
+def _lines_of(child: Child, first: int, last: int) -> str:
+    own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
+    rows = f"json_extract(rows_{child.array}, '$[*]')"
+    return (
+        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
+        f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM incoming "
+        f"WHERE rowid BETWEEN {first} AND {last}))"
+    )
 
 
 def _close(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:

@@ -252,3 +252,16 @@ def test_a_catalog_of_long_texts_loads_within_little_memory(warehouse: Warehouse
         counts = load(con, PRODUCTS, lines, context(), size=Size().plus([line.record for line in lines()]))
     assert (counts.added, counts.quarantined) == (2500, 0)
     assert rows(warehouse, "SELECT count(*) FROM core.variants") == [(7500,)]
+
+
+def test_thousands_of_plans_with_many_recommendations_load_within_little_memory(warehouse: Warehouse) -> None:
+    """Taking two thousand arrays apart at once took more than a load may have; they are taken a few at a time."""
+    instructions = "with food " * 40
+    lines = lines_of([plan(*[f"{n} {k} {instructions}" for k in range(8)], id=f"p{n}") for n in range(3000)])
+    with warehouse.write() as con:
+        size = Size().plus([line.record for line in lines()])
+        counts = load(con, TREATMENT_PLANS, lines, context(), size=size)
+    assert (counts.added, counts.quarantined) == (3000, 0)
+    stored = "SELECT treatment_plan_id, position, dosage_amount FROM core.recommendations ORDER BY ALL"
+    expected = sorted((f"p{n}", k, f"{n} {k} {instructions}") for n in range(3000) for k in range(8))
+    assert rows(warehouse, stored) == expected
