@@ -11,7 +11,7 @@ import dagster as dg
 
 from fullscript_pipeline.orchestration.assets import ALL_ASSETS
 from fullscript_pipeline.orchestration.checks import ALL_CHECKS
-from fullscript_pipeline.orchestration.describe import described, with_columns
+from fullscript_pipeline.orchestration.describe import described
 from fullscript_pipeline.orchestration.health_checks import OPERATIONS
 from fullscript_pipeline.orchestration.jobs import ALL_JOBS
 from fullscript_pipeline.orchestration.logs import console
@@ -36,7 +36,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         **(resource_overrides or {}),
     }
     return dg.Definitions(
-        assets=[*described(ALL_ASSETS), *map(with_columns, OPERATIONS)],
+        assets=[*described(ALL_ASSETS), *OPERATIONS],
         asset_checks=list(ALL_CHECKS),
         jobs=[*ALL_JOBS, health_checks],
         schedules=list(ALL_SCHEDULES),

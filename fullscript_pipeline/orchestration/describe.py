@@ -4,17 +4,22 @@ It is put on all specs at once (`build.py`), so that a new table needs nothing b
 here: the words (`specs`, the assets) and the meaning of columns (docs/data-dictionary.toml).
 """
 
+import inspect
 import re
 import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
 
+from fullscript_pipeline.catalog.output import CSV_COLUMNS
 from fullscript_pipeline.orchestration.opened import mart_ddl
+from fullscript_pipeline.reports import export
+from fullscript_pipeline.state import schema as state
 from fullscript_pipeline.warehouse.migrations import statements
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 
@@ -26,21 +31,38 @@ _COLUMN = re.compile(r"(\w+) (\w+(?:\([\d, ]+\))?(?:\[\])?)(?:,|$)")
 
 def described(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """The same assets with columns, table names and code references."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta; a line of code would lose its link
-        with_code = cast(Sequence[dg.AssetsDefinition], dg.with_source_code_references(list(assets)))
-    return [asset.map_asset_specs(with_columns) for asset in with_code]
+    with _beta_allowed():
+        linked = cast(Sequence[dg.AssetsDefinition], dg.with_source_code_references(list(assets)))
+    return [asset.map_asset_specs(with_columns) for asset in linked]
 
 
 def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """The same spec with the table's name and columns, where it stands for a table of the warehouse."""
+    """The same spec with its columns, and the table's name where it stands for a table of the warehouse."""
     name = ".".join(spec.key.path)
-    columns = table_columns().get(name)
-    if not columns:
-        return spec
+    table = table_columns().get(name)
+    columns = table or _columns_elsewhere()[name]
     schema = dg.TableSchema([dg.TableColumn(column, kind, _meaning(name, column)) for column, kind in columns.items()])
-    more: dict[str, Any] = {"dagster/column_schema": schema, "dagster/table_name": name}
+    more: dict[str, Any] = {"dagster/column_schema": schema} | ({"dagster/table_name": name} if table else {})
     return spec.merge_attributes(metadata=more)
+
+
+def with_code(spec: dg.AssetSpec, writer: Callable[..., Any] | type) -> dg.AssetSpec:
+    """The same spec with a link to what writes it: for a table that no asset makes."""
+    file, line = inspect.getsourcefile(writer), inspect.getsourcelines(writer)[1]
+    with _beta_allowed():
+        reference = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label=writer.__qualname__)
+        references: dict[str, Any] = {
+            "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])
+        }
+    return spec.merge_attributes(metadata=references)
+
+
+@contextmanager
+def _beta_allowed() -> Iterator[None]:
+    """Code references are beta; a line of code would lose its link."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
 
 
 @cache
@@ -55,6 +77,16 @@ def table_columns() -> Mapping[str, Mapping[str, str]]:
             elif schema in {"core", "marts", "ops"}:
                 found[name] = columns
     return found
+
+
+def _columns_elsewhere() -> Mapping[str, Mapping[str, str]]:
+    """Of what is no table of the warehouse: tables of the state store, and the files beside a report's pages."""
+    return {
+        "state.clinics": {column.name: str(column.type) for column in state.clinics.columns},
+        "state.requests": {column.name: str(column.type) for column in state.request_leases.columns},
+        "reports.adherence": dict.fromkeys(export.COLUMNS, "CSV"),
+        "reports.catalog_digest": dict.fromkeys(CSV_COLUMNS, "CSV"),
+    }
 
 
 def columns_in(ddl: str) -> dict[str, dict[str, str]]:

@@ -4,45 +4,70 @@ They look and ask no server, so an hourly job makes them (`health_checks`); the 
 belong here: tables that a run has just written (`table_checks`), what events say (`event_checks`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.health.clinics import check_clinics
 from fullscript_pipeline.health.setup import configured
+from fullscript_pipeline.orchestration.describe import with_code, with_columns
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.orchestration.specs import OWNER
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.clinics import ClinicRecords
+from fullscript_pipeline.state.requests import RequestBudget
+from fullscript_pipeline.warehouse import drift, pulls, quarantine
 
 # Above this share of what a day allows, a first pull or a slow day no longer fits.
 _FULL_DAY = 0.8
 _WINDOWS_A_DAY = 24 * 12
 
 
-def _kept(key: str, what: str, kind: str) -> dg.AssetSpec:
+def _kept(key: str, what: str, kind: str, writer: Callable[..., Any] | type, *, phi: bool = False) -> dg.AssetSpec:
     """A table that every run writes to and no run makes."""
-    return dg.AssetSpec(
+    answer = "yes" if phi else "no"
+    spec = dg.AssetSpec(
         dg.AssetKey(key.split("/")),
-        description=f"{what}\n\nWritten by every run, no request. PHI: no.",
+        description=f"{what}\n\nWritten by every run, no request. PHI: {answer}.",
         group_name="operations",
         owners=[OWNER],
         kinds={kind},
-        tags={"phi": "no"},
+        tags={"phi": answer},
     )
+    return with_columns(with_code(spec, writer))
 
 
 OPERATIONS = (
-    _kept("ops/pulls", "What each run asked, got and wrote, per resource.", "duckdb"),
+    _kept("ops/pulls", "What each run asked, got and wrote, per resource.", "duckdb", pulls.record),
     # The record itself is kept there until it types or is purged.
-    _kept("ops/quarantine", "Records that could not be typed, with the reason.", "duckdb").replace_attributes(
-        description="Records that could not be typed, with the reason.\n\nWritten by every run, no request. PHI: yes.",
-        tags={"phi": "yes"},
+    _kept(
+        "ops/quarantine",
+        "Records that could not be typed, with the reason.",
+        "duckdb",
+        quarantine.set_aside,
+        phi=True,
     ),
-    _kept("ops/drift", "Answers whose shape was not the expected one: names of keys, never values.", "duckdb"),
-    _kept("state/clinics", "The connected clinics and their grants, sealed with the encryption key.", "sqlite"),
-    _kept("state/requests", "How much of the request budget is in use, over all processes.", "sqlite"),
+    _kept(
+        "ops/drift",
+        "Answers whose shape was not the expected one: names of keys, never values.",
+        "duckdb",
+        drift.record,
+    ),
+    _kept(
+        "state/clinics",
+        "The connected clinics and their grants, sealed with the encryption key.",
+        "sqlite",
+        ClinicRecords,
+    ),
+    _kept(
+        "state/requests",
+        "How much of the request budget is in use, over all processes.",
+        "sqlite",
+        RequestBudget,
+    ),
 )
 
 

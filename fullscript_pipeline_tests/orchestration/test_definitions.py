@@ -94,15 +94,17 @@ def test_every_asset_says_what_it_is_and_whose(defs: dg.Definitions) -> None:
         assert spec.tags["phi"] in {"yes", "no"}
 
 
-def test_every_table_shows_its_columns_and_its_code(defs: dg.Definitions) -> None:
+def test_every_asset_shows_its_columns_and_its_code(defs: dg.Definitions) -> None:
     for spec in defs.resolve_all_asset_specs():
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert columns, spec.key
         if spec.key.path[0] in {"core", "marts"}:
-            columns = spec.metadata["dagster/column_schema"].columns
             assert {"clinic_id", "region"} & {column.name for column in columns}, spec.key
             assert spec.metadata["dagster/table_name"] == ".".join(spec.key.path)
-        if spec.group_name != "operations":
-            references = spec.metadata["dagster/code_references"].code_references
-            assert "orchestration/assets/" in references[0].file_path, spec.key
+        reference = spec.metadata["dagster/code_references"].code_references[0]
+        code = Path(reference.file_path).read_text(encoding="utf-8").splitlines()[reference.line_number - 1]
+        assert code.startswith(("@", "def ", "class ", "    ")), (spec.key, code)
+        assert ("orchestration/assets/" in reference.file_path) == (spec.group_name != "operations"), spec.key
 
 
 def test_the_columns_shown_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
