@@ -3,7 +3,9 @@
 The file is opened only when nobody holds it, and only to read. What does not belong here: repairing anything.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -88,15 +90,33 @@ def _lock(settings: Settings) -> Finding:
     """Reads the lock's files; takes the lock itself for no longer than it takes to see that it is free."""
     lock = settings.warehouse_path.with_name(f"{settings.warehouse_path.name}.lock")
     if not lock.exists():
-        return passed("warehouse.lock", "free")
+        return _opened_by(settings.warehouse_path)
     try:
         with FileLock(lock, timeout=0):
-            return passed("warehouse.lock", "free")
+            return _opened_by(settings.warehouse_path)
     except Timeout:
         pass
     except OSError as problem:
         return skipped("warehouse.lock", f"its lock file cannot be opened ({problem.strerror})")
     return _holder(lock.with_name(f"{settings.warehouse_path.name}.holder"))
+
+
+def _opened_by(warehouse: Path) -> Finding:
+    """A program that has the file open and knows nothing of our lock: a notebook, the DuckDB shell.
+
+    Asked while the lock is ours: no run has the file.
+    """
+    file = warehouse.resolve()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and any(Path(one.path) == file for one in process.open_files()):
+                return failed(
+                    "warehouse.lock",
+                    f"held by process {process.pid} ({process.name()}), which is no run",
+                    "Every run waits for it, and ends with exit code 75 after 300 s: close the file there; for "
+                    "notebooks `fullscript-pipeline publish` makes a copy.",
+                )
+    return passed("warehouse.lock", "free")
 
 
 def _holder(note: Path) -> Finding:

@@ -145,7 +145,7 @@ def _keeper(address: tuple[str, int], *, hang: bool) -> tuple[socket.socket, lis
 
 async def _abort(transport: Any) -> None:
     if raw := transport.get_extra_info("socket"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # the client has gone already
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()
     await asyncio.sleep(0.001)  # the server hears of it in the next turn of its loop

@@ -261,6 +261,29 @@ def test_whoever_holds_the_warehouse_is_named_and_left_alone(ready: Ready) -> No
     assert _found(settings)["warehouse.lock"].what == "free"
 
 
+_NOTEBOOK = """
+import sys, duckdb
+duckdb.execute(f"ATTACH '{sys.argv[1]}' AS w (ENCRYPTION_KEY '{sys.argv[2]}', READ_ONLY)")
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_notebook_that_was_left_open_is_named(ready: Ready) -> None:
+    """It takes no lock of ours; reading would succeed beside it, and every run would wait for it."""
+    settings = ready[1]
+    run = [sys.executable, "-c", _NOTEBOOK, str(settings.warehouse_path), KEY]
+    with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as notebook:
+        assert notebook.stdout is not None
+        assert notebook.stdout.readline().strip() == "held"
+        found = _found(settings)
+        notebook.communicate("done\n", timeout=20)
+    assert found["warehouse.lock"].state == "fail"
+    assert f"process {notebook.pid}" in found["warehouse.lock"].what
+    assert found["warehouse.pulls"].state == "skip"
+    assert _found(settings)["warehouse.lock"].what == "free"
+
+
 def test_an_encrypted_volume_is_seen_through_what_it_is_made_of(tmp_path: Path) -> None:
     device = tmp_path.stat().st_dev
     sys_block = tmp_path / "block"
