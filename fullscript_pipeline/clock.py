@@ -5,10 +5,10 @@ whatever the demo says (token life, OAuth state, webhook tolerance, request budg
 `real_now()`.
 """
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from fullscript_pipeline import environment
 from fullscript_pipeline.errors import ConfigurationError
 
 # A daily cell may still be filled this long after its day has ended: late queues and retries after midnight are normal.
@@ -25,7 +25,7 @@ def now() -> datetime:
 
     Raises ConfigurationError when the variable cannot be read as a time.
     """
-    text = os.environ.get("FULLSCRIPT_NOW", "").strip()
+    text = environment.text("FULLSCRIPT_NOW")
     if not text:
         return real_now()
     try:

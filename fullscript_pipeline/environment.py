@@ -6,6 +6,7 @@ here: names, defaults and meanings of the variables (settings.py, the one typed 
 
 import os
 from datetime import date
+from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,9 @@ from dotenv.parser import parse_stream
 from fullscript_pipeline.errors import ConfigurationError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_PREFIX = "FULLSCRIPT_"
+# Every name that a reader asked for: the list of settings, without a second place that has to keep up.
+_asked: set[str] = set()
 
 
 def complete_from(dotenv: Path) -> None:
@@ -43,7 +47,20 @@ def complete_from(dotenv: Path) -> None:
 
 def text(variable: str) -> str | None:
     """The value without its outer spaces; None when it is not set or empty."""
+    _asked.add(variable)
     return os.environ.get(variable, "").strip() or None
+
+
+def unknown() -> dict[str, str | None]:
+    """Names in the environment that look like settings and that no reader has asked for; with the likeliest meant.
+
+    Call it after `load_settings`, which asks for all of them.
+    """
+    settings = {name.removeprefix(_PREFIX): name for name in sorted(_asked)}
+    strange = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _asked)
+    # The prefix says nothing of what was meant.
+    close = {name: get_close_matches(name.removeprefix(_PREFIX), settings, n=1, cutoff=0.7) for name in strange}
+    return {name: settings[found[0]] if found else None for name, found in close.items()}
 
 
 def several(value: str | None) -> tuple[str, ...]:

@@ -39,11 +39,9 @@ def read_server(name: str) -> ServerSettings:
     api_url, authorize_url = vendor_urls(
         name, environment.text(f"{prefix}API_URL"), environment.text(f"{prefix}AUTHORIZE_URL")
     )
-    keys = (
-        environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS")
-        or environment.text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS")
-        or ""
-    )
+    # One receiver may serve several servers with what they share.
+    shared_token = environment.text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN")
+    shared_keys = environment.text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS")
     return ServerSettings(
         name=name,
         region="ca" if name.startswith("ca") else "us",
@@ -52,7 +50,6 @@ def read_server(name: str) -> ServerSettings:
         client_secret=environment.text(f"{prefix}CLIENT_SECRET"),
         api_url=environment.web_url(f"{prefix}API_URL", api_url, encrypted=is_production).rstrip("/"),
         authorize_url=environment.web_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
-        webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN")
-        or environment.text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN"),
-        webhook_signature_keys=environment.several(keys),
+        webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN") or shared_token,
+        webhook_signature_keys=environment.several(environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS") or shared_keys),
     )

@@ -10,7 +10,8 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
-from fullscript_pipeline.health.finding import Finding, failed, passed, skipped
+from fullscript_pipeline import environment
+from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
 from fullscript_pipeline.health.volume import is_encrypted, use
 from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
 
@@ -29,6 +30,7 @@ def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
     yield from _apps(settings)
     yield _key(settings)
     yield _clock(kind)
+    yield _names()
     yield from _modes(settings)
     yield _disk(settings)
     yield use(settings)
@@ -85,6 +87,16 @@ def _clock(kind: str | None) -> Finding:
     return passed(
         "settings.now", f"the data's clock is set to {moved}" if moved else "the data's clock is the real one"
     )
+
+
+def _names() -> Finding:
+    """A misspelled name sets nothing, and nothing else would say so."""
+    strange = environment.unknown()
+    if not strange:
+        return passed("settings.unknown", "every FULLSCRIPT_ name that is set is a setting")
+    told = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items()]
+    what = f"no setting, so without effect: {', '.join(told)}"
+    return warned("settings.unknown", what, "Correct the name (docs/operations.md lists all), or remove it.")
 
 
 def _modes(settings: Settings) -> Iterator[Finding]:

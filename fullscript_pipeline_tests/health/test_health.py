@@ -94,6 +94,21 @@ def test_nothing_set_up_is_told_and_nothing_is_made(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_misspelled_setting_is_named_with_the_one_that_was_meant(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, settings, _ = ready
+    monkeypatch.setenv("FULLSCRIPT_TIMEZONE", "America/Toronto")
+    monkeypatch.setenv("FULLSCRIPT_US_SND_CLIENT_SECRETT", "a-secret-value")
+    monkeypatch.setenv("FULLSCRIPT_MOOD", "a-secret-value")
+    finding = _found(settings)["settings.unknown"]
+    assert finding.state == "warn"
+    assert "FULLSCRIPT_TIMEZONE (did you mean FULLSCRIPT_TIME_ZONE?)" in finding.what
+    assert "FULLSCRIPT_US_SND_CLIENT_SECRETT (did you mean FULLSCRIPT_US_SND_CLIENT_SECRET?)" in finding.what
+    assert "FULLSCRIPT_MOOD, " in finding.what
+    assert "a-secret-value" not in str(finding)
+
+
 def _half_an_app(settings: Settings) -> Settings:
     return _with_server(settings, "us-snd", client_secret=None)
 
