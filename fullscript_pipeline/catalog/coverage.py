@@ -13,6 +13,7 @@ import duckdb
 
 from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.days import end_of
+from fullscript_pipeline.counted import counted
 
 # Judged by what was known at the instant: an event may date a version to before anybody had seen it.
 _THERE = """(SELECT count(*) FROM (SELECT arg_max(removed_at IS NULL, valid_from) AS there FROM history.{table}s
@@ -33,7 +34,7 @@ class Coverage:
 
     def sentence(self) -> str:
         """The coverage line of a digest."""
-        seen = f"{self.products:,} products seen"
+        seen = f"{counted(self.products, 'product')} seen"
         if self.full_listing is False:
             return f"{seen} (full listing not permitted to this app)"
         return f"{seen} (full listing)" if self.full_listing else seen

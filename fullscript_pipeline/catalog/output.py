@@ -16,6 +16,7 @@ from fullscript_pipeline.catalog.coverage import CoverageDay
 from fullscript_pipeline.catalog.lanes import Digest
 from fullscript_pipeline.catalog.life import Life
 from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
+from fullscript_pipeline.counted import counted
 
 # Names beside the ids are for people: CSV and HTML have them too.
 CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
@@ -58,8 +59,8 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
     if not digest.rows:
         lines.append("No changes.")
     if digest.coverage.first_seen:
-        count = _count(digest.coverage.first_seen, "product")
-        lines.append(f"Not counted as new: {count} seen for the first time that may have been there before.")
+        shown = counted(digest.coverage.first_seen, "product")
+        lines.append(f"Not counted as new: {shown} seen for the first time that may have been there before.")
     for lane in digest.lanes:
         if lane.rows:
             lines.append(f"{lane.title}: {len(lane.rows):,}")
@@ -69,7 +70,7 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
         lines.append(f"By field: {fields}")
     if digest.cosmetic:
         lines.append(
-            f"Not listed: {_count(digest.cosmetic, 'rewriting')} of the same text (white space, case, entities)."
+            f"Not listed: {counted(digest.cosmetic, 'rewriting')} of the same text (white space, case, entities)."
         )
     return "\n".join(lines) + "\n"
 
@@ -118,7 +119,7 @@ def plans(row: CatalogChange) -> str:
 def _line(row: CatalogChange, variants: int) -> str:
     what = " | ".join(part for part in (row.brand_name, row.product_name, named(row)) if part)
     if row.field is None:
-        told = f"{row.change} with {_count(variants, 'variant')}" if variants else row.change
+        told = f"{row.change} with {counted(variants, 'variant')}" if variants else row.change
     elif row.field == "description_html":
         told = "description_html changed"
     else:
@@ -130,10 +131,6 @@ def _line(row: CatalogChange, variants: int) -> str:
 def named(row: CatalogChange) -> str | None:
     """What names the object beside its brand and product: a variant's name or SKU, another kind's name."""
     return None if row.entity in {"brand", "product"} else row.entity_name or row.entity_id
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(text: str, length: int) -> str:
@@ -177,15 +174,16 @@ def life_text(life: Life) -> str:
 def coverage_table(region: str, observed: Sequence[date], found: Sequence[CoverageDay]) -> str:
     """How much was seen on each day, and the doors of the last one."""
     lines = [
-        f"Catalog {region.upper()}: {_count(len(observed), 'day')} pulled, {_day(observed[0])} to {_day(observed[-1])}."
+        f"Catalog {region.upper()}: {counted(len(observed), 'day')} pulled, "
+        f"{_day(observed[0])} to {_day(observed[-1])}."
     ]
     for one in found:
-        lines.append(f"  {one.day}  {one.coverage.sentence()}, {_count(one.coverage.variants, 'variant')}")
+        lines.append(f"  {one.day}  {one.coverage.sentence()}, {counted(one.coverage.variants, 'variant')}")
     lines.append(f"Doors on {found[-1].day}:")
     for door in found[-1].doors:
         who = f" of {door.clinic_key}" if door.clinic_key else ""
         told = (
-            _count(door.rows, "row")
+            counted(door.rows, "row")
             if door.outcome == "loaded"
             else f"{door.outcome}: {_short(door.reason or '', 120)}"
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from fullscript_pipeline.counted import counted
+
 # What names a variant: lines of plans, orders and protocols; labs are in no catalog.
 _NAMED = """SELECT variant_id FROM core.recommendations r JOIN clinics USING (clinic_id) WHERE removed_at IS NULL
     UNION SELECT variant_id FROM core.protocol_recommendations p JOIN clinics USING (clinic_id) WHERE removed_at IS NULL
@@ -60,7 +62,9 @@ def unknown_text(doors: list[FoundBy], unknown: Unknown) -> str:
     """The lines that follow a region's coverage."""
     lines = ["How products were found:"]
     lines += [
-        f"  {one.door}: {one.products:,} products by {one.clinics} clinics, last on {one.last_seen_on}" for one in doors
+        f"  {one.door}: {counted(one.products, 'product')} by {counted(one.clinics, 'clinic')}, "
+        f"last on {one.last_seen_on}"
+        for one in doors
     ]
     lines.append(
         f"Unknown: {unknown.denied:,} variants that plans, orders or protocols name and the server denies, "

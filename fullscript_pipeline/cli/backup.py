@@ -9,6 +9,7 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.say import data, talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.health.volume import in_words
 from fullscript_pipeline.orchestration.backups import back_up
@@ -30,7 +31,10 @@ def backup(to: Path | None, with_landing: bool) -> None:
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     made = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
-    talk(f"Backed up and verified: {made.files} files, {in_words(made.bytes)}, {made.rows:,} rows.", bold=True)
+    talk(
+        f"Backed up and verified: {counted(made.files, 'file')}, {in_words(made.bytes)}, {counted(made.rows, 'row')}.",
+        bold=True,
+    )
     if settings.encryption_key:
         talk("It is encrypted with FULLSCRIPT_ENCRYPTION_KEY, which is not in it: without the key it cannot be read.")
     else:
@@ -48,7 +52,10 @@ def restore(folder: Path, force: bool) -> None:
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     made = put_back(settings, warehouse, folder.absolute(), force=force)
-    talk(f"Restored the backup of {made.made_at}: {made.files} files, {made.rows:,} rows.", bold=True)
+    talk(
+        f"Restored the backup of {made.made_at}: {counted(made.files, 'file')}, {counted(made.rows, 'row')}.",
+        bold=True,
+    )
     talk("Tokens that were renewed since are of no use: `fullscript-pipeline clinics` shows who must connect again.")
     talk("Then `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
     data(str(settings.data_dir))
@@ -64,4 +71,7 @@ def tidy(dry_run: bool) -> None:
     today = clock.today(settings.time_zone)
     tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)
     word = "would be removed" if dry_run else "removed"
-    data(f"{tidied.files:,} files, {in_words(tidied.bytes)} {word} (kept: {settings.keep_landing_days} days)")
+    data(
+        f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} "
+        f"(kept: {counted(settings.keep_landing_days, 'day')})"
+    )

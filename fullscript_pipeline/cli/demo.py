@@ -20,6 +20,7 @@ import httpx
 
 from fullscript_pipeline.cli.children import sandbox_server
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.settings import Settings, load_settings
@@ -168,7 +169,7 @@ def _phase(settings: Settings, control: SandboxControl, variables: dict[str, str
     before = control.requests()["total"]
     began = time.monotonic()
     _run(variables, command)
-    talk(f"{control.requests()['total'] - before:,} requests, {time.monotonic() - began:.1f} s")
+    talk(f"{counted(control.requests()['total'] - before, 'request')}, {time.monotonic() - began:.1f} s")
 
 
 def _advance(control: SandboxControl) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fullscript_pipeline.adherence.unread import UnreadDosage, unread_dosages
 from fullscript_pipeline.cli.chosen import chosen_clinics
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
@@ -26,7 +27,10 @@ def list_dosages(clinics: Sequence[str], limit: int) -> int:
         return 0
     data(table(["lines", "not read", "text", "why"], [_unread(one) for one in found[:limit]]))
     lines = sum(one.lines for one in found)
-    talk(f"{len(found):,} texts on {lines:,} recommendations of active plans; {min(limit, len(found)):,} shown.")
+    talk(
+        f"{counted(len(found), 'text')} on {counted(lines, 'recommendation')} of active plans; "
+        f"{min(limit, len(found)):,} shown."
+    )
     return 0
 
 

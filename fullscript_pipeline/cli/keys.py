@@ -6,6 +6,7 @@ What does not belong here: encrypting (`state.keyring`).
 import click
 
 from fullscript_pipeline.cli.say import talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import encryption_keys, load_settings
 from fullscript_pipeline.state import StateStore
@@ -28,8 +29,8 @@ def rotate() -> None:
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
         number, kept = store.reencrypt_grants(), store.reencrypt_inbox()
-    talk(f"{number} grants are sealed with the first of {len(listed)} keys.")
+    talk(f"{counted(number, 'token')} sealed with the first of {counted(len(listed), 'key')}.")
     if kept:
-        talk(f"{kept} webhook deliveries too.")
+        talk(f"{counted(kept, 'webhook delivery', 'webhook deliveries')} too.")
     if settings.warehouse_path.exists() and len(listed) > 1:
         talk("Keep the list as it is: the warehouse and the landing files stay under its last key.")

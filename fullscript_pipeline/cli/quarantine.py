@@ -9,6 +9,7 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -35,7 +36,7 @@ def show(as_json: bool, show_record: bool) -> None:
         if show_record:
             for one in rows:
                 data(f"\n{one.table} {one.record_key}:\n{one.record}")
-    talk(f"{len(rows)} records in quarantine." if rows else "Nothing is in quarantine.")
+    talk(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
 
 
 @quarantine.command("replay", help="Read them again with this version: what can be typed now is loaded. 1: some stay.")
@@ -58,7 +59,7 @@ def again() -> int:
     data(table(("table", "clinic", "loaded", "left"), rows))
     left = sum(one.left for one in done)
     if left:
-        talk(f"{left} records still cannot be typed; `fullscript-pipeline quarantine list` says why.")
+        talk(f"{counted(left, 'record')} still cannot be typed; `fullscript-pipeline quarantine list` says why.")
     if any(one.loaded for one in done):
         talk("The pages show it after the next pull or `fullscript-pipeline report adherence`.")
     return 1 if left else 0

@@ -10,6 +10,7 @@ from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, o
 from fullscript_pipeline.cli.chosen import chosen_clinics
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import NeedsConnect, PipelineError
 from fullscript_pipeline.orchestration.event_sensors import sweep_request
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
@@ -73,7 +74,7 @@ def _look(session: ClinicSession, store: StateStore) -> FullscriptError | None:
 def _reconcile(session: ClinicSession, store: StateStore) -> None:
     found = reconcile(session, store) if is_due(store, session.clinic) else None
     if found is not None and found.missing:
-        talk(f"{session.clinic.clinic_key}: {found.missing} events had been missed.")
+        talk(f"{session.clinic.clinic_key}: {counted(found.missing, 'missed event')}.")
 
 
 def _cells(settings: Settings, store: StateStore, clinic: Clinic, found: Round | None) -> list[Cell]:

@@ -14,6 +14,7 @@ from math import ceil
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.details import SWEEP_DAYS
 from fullscript_pipeline.extraction.orders import TRAILING_DAYS
 from fullscript_pipeline.state import StateStore
@@ -118,10 +119,10 @@ class Known:
         """Rows of a list, how that is known, and whether it is: by the last pull, by asking, by a guess."""
         last = self.last.get(resource)
         if last and last.outcome == "loaded" and last.total_count is not None:
-            return last.total_count, f"{last.total_count:,} rows at the last pull", True
+            return last.total_count, f"{counted(last.total_count, 'row')} at the last pull", True
         name = asked_as or resource
         if not self.refused(name) and (asked := self.ask(self.clinic, name)) is not None:
-            return asked, f"{asked:,} rows, asked just now", True
+            return asked, f"{counted(asked, 'row')}, asked just now", True
         return (guess, f"{guess:,} {guessed_by}", True) if guess else (0, NOT_KNOWN, False)
 
     def as_last_time(self, resource: str, endpoint: str, first: int, why: str, *, table: str | None = None) -> BillLine:

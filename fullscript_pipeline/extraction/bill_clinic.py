@@ -9,6 +9,7 @@ from datetime import date
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.bill import Ask, BillLine, Known, Pace, ask_nobody, last_pulls, pages
 from fullscript_pipeline.extraction.details import due_details
 from fullscript_pipeline.extraction.events import HEARD, feeds_of
@@ -93,7 +94,7 @@ def _events(known: Known) -> Iterator[BillLine]:
     waiting = 0
     if known.store:
         waiting = len(known.store.pending_events(known.clinic.server, known.clinic.clinic_id))
-    why = f"one for each new plan event; {waiting:,} events are waiting"
+    why = f"one for each new plan event; {counted(waiting, 'event')} waiting"
     yield known.line("events", "GET /events/{id}", waiting, why, at_least=True)
 
 
@@ -121,7 +122,7 @@ def _orders(known: Known) -> Iterator[BillLine]:
         return
     rows = _stored_orders(known, window)
     stored = known.number("SELECT count(*) FROM core.orders WHERE clinic_id = $clinic")
-    why = f"{rows:,} orders since {window.first}; {stored - rows:,} older ones are stored and not due"
+    why = f"{counted(rows, 'order')} since {window.first}; {stored - rows:,} older ones are stored and not due"
     yield known.line("orders", endpoint, pages(rows), why, listed_as="orders")
     swept = sweep_window(known.con, clinic_id, known.day, known.pace.trailing_days, known.pace.sweep_days)
     if swept:

@@ -15,6 +15,7 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, Differences, NotFound, ScopeError
 from fullscript_pipeline.api.pages import Page
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.listing import Listing, Walk
 from fullscript_pipeline.extraction.parts import Load, Report, Target, absent, in_parallel
@@ -143,7 +144,7 @@ class Pull:
         if len(self._short) > 1:
             cautions.append(f"and {len(self._short) - 1} more lists")
         if held:
-            cautions.append(f"{held} rows are missing at once, too many to believe: nothing was marked")
+            cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
         return "; ".join(cautions) or None
 
     def not_available(self, reason: str) -> Report:

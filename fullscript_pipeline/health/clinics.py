@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import Grant, missing_read_scopes, write_scopes
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import NeedsConnect, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.state import Clinic, StateStore
@@ -69,4 +70,4 @@ def _span(span: timedelta) -> str:
     minutes = int(span.total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.health.finding import Finding, passed
 from fullscript_pipeline.settings import Settings
 
@@ -19,7 +20,7 @@ def use(settings: Settings) -> Finding:
     parts = disk_use(settings)
     told = ", ".join(f"{name} {in_words(size)}" for name, size in parts.items())
     keep = settings.keep_landing_days
-    kept = f"landed pages are kept {keep} days" if keep else "landed pages are kept for ever"
+    kept = f"landed pages are kept {counted(keep, 'day')}" if keep else "landed pages are kept for ever"
     return passed("files.use", f"{told or 'nothing'}; {kept} (FULLSCRIPT_KEEP_LANDING_DAYS)")
 
 

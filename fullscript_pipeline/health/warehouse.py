@@ -14,6 +14,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
 from fullscript_pipeline.settings import Settings
@@ -146,7 +147,7 @@ def _last_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
     told = f"last pulled {pulled:%Y-%m-%d %H:%M} UTC"
     if late > _LATE:
         fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and look why the schedule did not."
-        return failed(f"clinic.{clinic.clinic_key}.pulled", f"{told}, {late.days} days ago", fix)
+        return failed(f"clinic.{clinic.clinic_key}.pulled", f"{told}, {counted(late.days, 'day')} ago", fix)
     return passed(f"clinic.{clinic.clinic_key}.pulled", told)
 
 

@@ -5,6 +5,7 @@ import time
 import dagster as dg
 
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.jobs import catalog_daily, clinic_daily, clinic_refresh, clinic_sweep
 from fullscript_pipeline.orchestration.refreshing import already_waits, requests_for
@@ -35,7 +36,7 @@ def webhook_inbox_sensor(
                 said.append(f"{key}: a refresh is queued already")
             elif found := waiting(store, clinic):
                 requests += list(requests_for(store, clinic, found))
-                said.append(f"{key}: {len(found.event_ids)} events, asked for a refresh")
+                said.append(f"{key}: {counted(len(found.event_ids), 'event')}, asked for a refresh")
         said += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
     if not requests:
         return dg.SkipReason("; ".join(said) or "The webhook inbox is empty.")

@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, commerce
 from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
@@ -62,7 +63,7 @@ def refresh_touched(
 def _observe(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: Refreshed) -> None:
     """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
     told = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
-    context.log.info(f"{clinic_key}: {told or 'nothing new'}; {refreshed.requests} requests.")
+    context.log.info(f"{clinic_key}: {told or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
     common: dict[str, str | int] = {"clinic": clinic_key, "day": day.isoformat(), "requests": refreshed.requests}
     families = {
         "core/events": len(refreshed.event_ids),

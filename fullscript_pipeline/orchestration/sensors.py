@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.alerts import tell_of_failures_sensor
 from fullscript_pipeline.orchestration.event_sensors import event_reconcile_sensor, webhook_inbox_sensor
@@ -42,7 +43,7 @@ def connected_clinics_sensor(
     with fullscript.store() as store:
         new = [clinic.clinic_key for clinic in store.clinics() if clinic.clinic_key not in known]
     if not new:
-        return dg.SkipReason(f"{len(known)} clinics known, none new.")
+        return dg.SkipReason(f"{counted(len(known), 'clinic')} known, none new.")
     return dg.SensorResult(dynamic_partitions_requests=[clinics.build_add_request(new)])
 
 
@@ -89,7 +90,8 @@ def _look_at_all(
     begin = clock.real_now() + timedelta(seconds=wait - (time.monotonic() - started))
     context.update_cursor(json.dumps({"next": begin.isoformat(), "first": left[0] if left else ""}))
     requests, said = _requests(context, store, found)
-    head = f"Looked at {len(found) - len(left)} clinics ({feeds} feeds) in {time.monotonic() - started:.1f} s"
+    looked = f"{counted(len(found) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
+    head = f"Looked at {looked} in {time.monotonic() - started:.1f} s"
     sentence = f"{head}: {'; '.join(said)}." if said else f"{head}: nothing new."
     if not requests:
         return dg.SkipReason(sentence)
@@ -104,11 +106,13 @@ def _requests(
     requests, said = [], []
     for clinic, its in found:
         if isinstance(its, Round) and already_waits(context.instance, clinic.clinic_key):
-            said.append(f"{clinic.clinic_key}: {len(its.event_ids)} events wait, a refresh is queued already")
+            said.append(
+                f"{clinic.clinic_key}: {counted(len(its.event_ids), 'event')} waiting, a refresh is queued already"
+            )
         elif isinstance(its, Round):
             asked = list(requests_for(store, clinic, its))
             requests += asked
-            said.append(f"{clinic.clinic_key}: {len(its.event_ids)} events, asked for {_names(asked)}")
+            said.append(f"{clinic.clinic_key}: {counted(len(its.event_ids), 'event')}, asked for {_names(asked)}")
         if trouble := its.trouble if isinstance(its, Round) else its:
             said.append(f"{clinic.clinic_key}: {trouble}")
     return requests, said

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import duckdb
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Table
@@ -134,8 +135,9 @@ def _told(table: Table, orphans: _Orphans | None, count: int) -> str:
     if not count:
         return "There is no such row."
     if orphans is None:
-        return f"{count} keys of core.{table.name} are there more than once. {_REPAIR}"
-    return f"{count} rows of core.{table.name} name a {orphans.column} that core.{orphans.parent} lacks. {orphans.todo}"
+        return f"{counted(count, 'key')} of core.{table.name} found more than once. {_REPAIR}"
+    rows = counted(count, "row")
+    return f"{rows} of core.{table.name} with a {orphans.column} that core.{orphans.parent} lacks. {orphans.todo}"
 
 
 def _repeated(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None) -> int:
@@ -189,7 +191,7 @@ def figures_can_be_true(
 ) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
         found = impossible(con, _clinic_of(context, fullscript))
-    told = "; ".join(f"{what}: {count} rows" for what, count in found.items() if count)
+    told = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in found.items() if count)
     return dg.AssetCheckResult(
         passed=not told,
         severity=dg.AssetCheckSeverity.ERROR,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction import clinic as clinic_pulls
 from fullscript_pipeline.extraction import labs, orders, plans, variants
 from fullscript_pipeline.extraction.events import feeds_of
@@ -47,8 +48,8 @@ class Freshness:
         if self.level == "ok":
             return ""
         return (
-            f"{self.clinic_key}: the event feeds were last read {self.days} days ago, and they reach 30 days back; "
-            "start the daemon or run `refresh`."
+            f"{self.clinic_key}: the event feeds were last read {counted(self.days or 0, 'day')} ago, and they reach "
+            "30 days back; start the daemon or run `refresh`."
         )
 
 

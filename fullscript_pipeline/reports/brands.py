@@ -11,6 +11,7 @@ from itertools import groupby
 import duckdb
 
 from fullscript_pipeline.catalog import CatalogChange, delta, named
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.reports import text
 from fullscript_pipeline.reports.changerows import row_of
 from fullscript_pipeline.reports.store import ReportStore, file_id
@@ -88,7 +89,7 @@ def brand_feed(region: str, ident: str, name: str, rows: Sequence[CatalogChange]
     for one, its in days:
         entry = ET.SubElement(feed, "entry")
         _texts(entry, ("id", f"{urn}:{one.isoformat()}"), ("updated", _instant(one)))
-        _texts(entry, ("title", f"{text.day(one)}: {text.count(len(its), 'change')}"))
+        _texts(entry, ("title", f"{text.day(one)}: {counted(len(its), 'change')}"))
         ET.SubElement(entry, "link", {"href": link})
         _texts(entry, ("summary", "\n".join(_line(row) for row in its[:50])))
     return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"

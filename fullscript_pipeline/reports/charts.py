@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from markupsafe import Markup, escape
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.reports import text
 
 WIDTH = 720
@@ -142,7 +143,7 @@ def _description(lanes: Sequence[Lane]) -> str:
     for lane in lanes[:12]:
         orders = sum(mark.kind == "order" for mark in lane.marks)
         gaps = sum(span.kind == "gap" for span in lane.spans)
-        said.append(f"{text.shorten(lane.label, 40)}: {text.count(orders, 'order')}, {text.count(gaps, 'gap')}")
+        said.append(f"{text.shorten(lane.label, 40)}: {counted(orders, 'order')}, {counted(gaps, 'gap')}")
     rest = f"; and {len(lanes) - 12} more" if len(lanes) > 12 else ""
     return str(_plain("; ".join(said) + rest + ". The table above carries the same facts."))
 

@@ -5,6 +5,7 @@ What does not belong here: computing a measure (the adherence engine did that); 
 
 from fractions import Fraction
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.reports import text
 from fullscript_pipeline.reports.data import PlanRow, TimelineRow
 from fullscript_pipeline.reports.words import FLAGS, REASONS
@@ -19,7 +20,7 @@ def why(row: PlanRow, marks: list[TimelineRow], refunded_orders: int, *, brief: 
         lines[2:2] = [supplied(row)]
         lines.append(purchases(row, marks))
     if refunded_orders:
-        lines.append(f"{text.count(refunded_orders, 'refunded order')} with this product not counted.")
+        lines.append(f"{counted(refunded_orders, 'refunded order')} with this product not counted.")
     lines += [f"Assumed: {assumption}." for assumption in row.assumptions]
     # Where no share is shown, there is none to read with care.
     flags = [flag for flag in row.flags if flag != "short_window" or reason(row) is None]
@@ -66,13 +67,13 @@ def supplied(row: PlanRow) -> str:
     """What came in during the window, what was there before, what is left."""
     if row.window_start is None or row.units_supplied is None or not (row.orders or row.carry_in_units):
         return ""
-    parts = [f"In the window {text.count(row.orders, 'order')} with {text.units(row.units_supplied, row.unit)}"]
+    parts = [f"In the window {counted(row.orders, 'order')} with {text.units(row.units_supplied, row.unit)}"]
     if row.carry_in_units:
         parts.append(f"{text.units(row.carry_in_units, row.unit)} already on hand when it opened")
     if row.on_hand_units is not None and row.on_hand_days is not None:
         left = text.units(row.on_hand_units, row.unit) if row.on_hand_units else "nothing"
         at = " at the higher dose" if len(_rates(row)) > 1 else ""
-        lasting = f"about {text.count(round(row.on_hand_days), 'day')}" if row.on_hand_days >= 1 else "less than a day"
+        lasting = f"about {counted(round(row.on_hand_days), 'day')}" if row.on_hand_days >= 1 else "less than a day"
         parts.append(f"{left} left at its end{at}" + (f" ({lasting})" if row.on_hand_units else ""))
     return "; ".join(parts) + "."
 
@@ -85,7 +86,7 @@ def covered(row: PlanRow) -> str:
     days = _between(list(dict.fromkeys(text.number(min(end, 1.0) * row.window_days) for end in ends)))
     gap = f", longest gap {text.number(row.longest_gap_days)} days" if row.longest_gap_days else ""
     why = " (the higher and the lower dose)" if len(_rates(row)) > 1 else ""
-    return f"{days} of {text.count(row.window_days, 'day')} covered by orders{why}{gap}."
+    return f"{days} of {counted(row.window_days, 'day')} covered by orders{why}{gap}."
 
 
 def purchases(row: PlanRow, marks: list[TimelineRow]) -> str:
@@ -101,7 +102,7 @@ def purchases(row: PlanRow, marks: list[TimelineRow]) -> str:
 def _amount(mark: TimelineRow, unit: str | None) -> str:
     if mark.units is not None:
         return text.units(mark.units, unit)
-    return text.count(mark.quantity or 0, "pack")
+    return counted(mark.quantity or 0, "pack")
 
 
 def _rates(row: PlanRow) -> list[Fraction]:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.reports import charts, explain, text, words
 from fullscript_pipeline.reports.data import PatientFile, PlanRow, TimelineRow
 from fullscript_pipeline.reports.labs import lab_lines
@@ -171,7 +172,7 @@ def _amount(row: PlanRow) -> str | None:
     """`2 packs, 180 capsules`."""
     if row.last_order_on is None:
         return None
-    packs = text.count(row.last_order_quantity, "pack") if row.last_order_quantity else None
+    packs = counted(row.last_order_quantity, "pack") if row.last_order_quantity else None
     amount = text.units(row.last_order_units, row.unit) if row.last_order_units else None
     return ", ".join(part for part in (packs, amount) if part) or None
 
@@ -181,11 +182,11 @@ def _until(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
     if row.run_out_on is None:
         return text.day(None), None
     if row.status == "out_of_supply" and row.days_late is not None:
-        return f"ran out {text.day(row.run_out_on)}", f"{text.count(row.days_late, 'day')} late"
+        return f"ran out {text.day(row.run_out_on)}", f"{counted(row.days_late, 'day')} late"
     if row.status == "covered" and (row.on_hand_days or 0) > policy.extra_supply_days:
-        return text.day(row.run_out_on), f"extra supply, about {text.count(round(row.on_hand_days or 0), 'day')}"
+        return text.day(row.run_out_on), f"extra supply, about {counted(round(row.on_hand_days or 0), 'day')}"
     if row.status == "covered" and row.due_in_days is not None:
-        return text.day(row.run_out_on), f"due in {text.count(row.due_in_days, 'day')}"
+        return text.day(row.run_out_on), f"due in {counted(row.due_in_days, 'day')}"
     return text.day(row.run_out_on), None
 
 

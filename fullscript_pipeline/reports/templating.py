@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.reports import text
 from fullscript_pipeline.reports.words import VERDICTS
 
@@ -63,7 +64,7 @@ def _environment() -> Environment:
         style=Markup(style()),  # noqa: S704 -- our own style sheet
         csp=content_security_policy(),
         day=text.day,
-        count=text.count,
+        count=counted,
         shorten=text.shorten,
         limits_sentence=text.LIMITS,
     )

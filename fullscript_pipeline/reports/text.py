@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from fullscript_pipeline.counted import counted
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DASH = "–"
 LIMITS = (
@@ -45,16 +47,11 @@ def moment(value: datetime, zone: ZoneInfo) -> str:
 def window(start: date, end: date) -> str:
     """The half-open window [start, end) as a reader counts it: first and last day, and its length in days."""
     last = end - timedelta(days=1)
-    length = count((end - start).days, "day")
+    length = counted((end - start).days, "day")
     if last <= start:
         return f"{day(start)}, {length}"
     first = f"{start.day} {MONTHS[start.month - 1]}" if start.year == last.year else day(start)
     return f"{first} {DASH} {day(last)}, {length}"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 day`, `2 days`, `1,200 days`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def percent(share: float) -> int:

@@ -123,7 +123,7 @@ def test_coverage_prints_days_and_doors(run: Run) -> None:
         con.execute("INSERT INTO history.recommendations (clinic_id, variant_id) VALUES ('c1', 'never-seen')")
     code, out, _ = run("coverage", "--region", "us")
     assert code == 0
-    assert "category: 1 products by 1 clinics, last on 2026-11-22" in out
+    assert "category: 1 product by 1 clinic, last on 2026-11-22" in out
     assert "0 variants that plans, orders or protocols name and the server denies, 1 that nobody" in out
     assert "Catalog US: 2 days pulled, 20 Nov 2026 to 22 Nov 2026." in out
     assert "2026-11-22  2 products seen (full listing), 4 variants" in out

@@ -168,7 +168,7 @@ def test_a_mass_disappearance_is_held_until_a_later_day_says_the_same(
         report = puller.pull()
         assert (report.counts["patients"].removed, report.counts["patients"].held) == (0, 15)
         assert puller.told("held, complete") == (15, True)
-        assert "15 rows are missing" in (report.reason or "")
+        assert "15 rows missing" in (report.reason or "")
         assert puller.pull().counts["patients"].held == 15, "the same day confirms nothing"
         world.rows.append(back)
         at(monkeypatch, 1)

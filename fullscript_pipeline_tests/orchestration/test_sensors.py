@@ -51,7 +51,7 @@ def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
 ) -> None:
     said, context = tick(sensors.clinic_events_sensor, instance)
     assert isinstance(said, dg.SkipReason)
-    assert "Looked at 1 clinics (5 feeds)" in str(said.skip_message)
+    assert "Looked at 1 clinic (5 feeds)" in str(said.skip_message)
     again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
     assert "The next look is in 1" in str(again.skip_message)
     plan = its.active_plans()[0]
