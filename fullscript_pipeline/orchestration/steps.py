@@ -23,19 +23,26 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.load import Counts
 
 
+class Failed(dg.Failure):
+    """A step's failure as the UI prints it: its name, then the sentence."""
+
+    # Of any other module a traceback's last line prints the dotted path, and the sentence would begin behind it.
+    __module__ = "builtins"
+
+
 @contextmanager
 def told_in_a_sentence() -> Iterator[None]:
-    """A PipelineError becomes a Failure whose description is its sentence; the exit code goes along."""
+    """A PipelineError becomes a Failed whose description is its sentence; the exit code goes along."""
     try:
         yield
     except PipelineError as error:
-        raise dg.Failure(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
+        raise Failed(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
     except duckdb.OutOfMemoryException as error:
-        raise dg.Failure(
+        raise Failed(
             f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
         ) from None
     except duckdb.IOException as error:
-        raise dg.Failure(
+        raise Failed(
             f"The warehouse cannot be written or read: {str(error).splitlines()[0].rstrip('. ')}. Free some space or "
             "look at the disk, then pull again: what is landed is not asked again.",
             metadata={"exit_code": 78},

@@ -96,7 +96,7 @@ def test_a_sensor_says_what_it_saw(page: Page) -> None:
 
 def test_a_failed_runs_first_line_says_what_to_do(page: Page) -> None:
     told = page.refused.failures[0].sentence
-    page.open(f"/runs/{page.refused.run_id}").wait_for("failure", "lists show the present", told[:60])
+    page.open(f"/runs/{page.refused.run_id}").wait_for("failure", "lists show the present", f"\nfailed: {told[:60]}")
 
 
 def test_a_partition_launched_from_the_page_succeeds(page: Page) -> None:
