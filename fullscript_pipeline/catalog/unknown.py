@@ -60,14 +60,14 @@ def unknown_variants(con: duckdb.DuckDBPyConnection, region: str) -> Unknown:
 
 def unknown_text(doors: list[FoundBy], unknown: Unknown) -> str:
     """The lines that follow a region's coverage."""
-    lines = ["How products were found:"]
+    lines = ["How products were found, those that are gone included:"]
     lines += [
         f"  {one.door}: {counted(one.products, 'product')} by {counted(one.clinics, 'clinic')}, "
         f"last on {one.last_seen_on}"
         for one in doors
     ]
     lines.append(
-        f"Unknown: {unknown.denied:,} variants that plans, orders or protocols name and the server denies, "
+        f"Unknown: {counted(unknown.denied, 'variant')} that plans, orders or protocols name and the server denies, "
         f"{unknown.not_asked:,} that nobody has asked for yet."
     )
     return "\n".join(lines)

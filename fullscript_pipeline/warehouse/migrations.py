@@ -67,8 +67,7 @@ def ddl(table: Table) -> list[str]:
     columns += ["valid_from TIMESTAMPTZ", "valid_to TIMESTAMPTZ", "known_at TIMESTAMPTZ"]
     return [
         f"CREATE TABLE IF NOT EXISTS {table.stored_in} ({', '.join(columns)})",
-        f"CREATE OR REPLACE VIEW core.{table.name} AS SELECT * EXCLUDE (valid_to) FROM {table.stored_in} "
-        "WHERE valid_to IS NULL",
+        asof.present(table),
         asof.macro(table),
     ]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.warehouse import asof
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 
@@ -125,10 +126,8 @@ def _fill(con: duckdb.DuckDBPyConnection, key: str | None) -> None:
     con.execute("USE beside")
     for one in ALL_TABLES:
         if one.history and (one.stored_in in KEPT or one.scope == "region"):
-            con.execute(
-                f"CREATE VIEW core.{one.name} AS SELECT * EXCLUDE (valid_to) FROM {one.stored_in} "
-                "WHERE valid_to IS NULL"
-            )
+            con.execute(asof.present(one))
+            con.execute(asof.macro(one))
     con.execute("USE warehouse")
 
 

@@ -74,10 +74,15 @@ def test_a_de_identified_copy_names_nobody_and_still_joins(settings: Settings, f
             "JOIN core.practitioners p ON p.practitioner_id = t.practitioner_id"
         ).fetchall()
         oldest = con.execute("SELECT min(birth_year) FROM core.patients").fetchall()
+        now, before = (
+            con.execute("SELECT count(*) FROM history.treatment_plans_as_of(?)", [when]).fetchall()
+            for when in ("2100-01-01", "1900-01-01")
+        )
     assert not any(canary in rows for canary in CANARIES for rows in everything)
     assert any("Magnesium" in rows for rows in everything)
     assert joined == [(1980, 20)]
     assert oldest[0][0] >= date.today().year - 89  # noqa: DTZ011 - as DuckDB's current_date
+    assert (now[0][0] > 0, before) == (True, [(0,)])
     assert published(settings) == [True]
     assert not list(settings.published_dir.glob(".*"))
 
