@@ -23,7 +23,8 @@ ORDER BY removed_at IS NOT NULL, is_primary DESC NULLS LAST, sku, variant_id"""
 _EVENTS = """SELECT changed_on, entity, entity_id, change, field, old_value, new_value, cosmetic, entity_name
 FROM marts.catalog_changes WHERE region = $region AND product_id = $product
 ORDER BY changed_on, seen_on, entity, entity_id, field NULLS FIRST"""
-_FIND = """SELECT DISTINCT p.region, p.product_id, p.name FROM core.products AS p
+_FIND = """SELECT DISTINCT p.region, p.product_id, p.name, b.name FROM core.products AS p
+LEFT JOIN core.brands AS b ON b.region = p.region AND b.brand_id = p.brand_id
 LEFT JOIN core.variants AS v ON v.region = p.region AND v.product_id = p.product_id
 WHERE ($region IS NULL OR p.region = $region)
     AND (p.product_id = $word OR v.variant_id = $word OR v.sku = $word OR lower(trim(p.name)) = lower($word))
@@ -72,8 +73,10 @@ class Life:
     events: tuple[LifeEvent, ...]
 
 
-def find_products(con: duckdb.DuckDBPyConnection, word: str, region: str | None = None) -> list[tuple[str, str, str]]:
-    """(region, product id, name) of the products with that id or exact name, or a variant with that id or SKU.
+def find_products(
+    con: duckdb.DuckDBPyConnection, word: str, region: str | None = None
+) -> list[tuple[str, str, str | None, str | None]]:
+    """(region, product id, name, brand) of the products with that id or exact name, or a variant with that id or SKU.
 
     Raises UsageError when there is none, with names that hold the word.
     """

@@ -1,6 +1,5 @@
 """`catalog`: what changed between two days, a product's life, how much is seen, and releasing a held digest."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -34,7 +33,7 @@ from fullscript_pipeline.catalog import (
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
 from fullscript_pipeline.catalog.output import coverage_table, life_text, price_step
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.say import data, talk
+from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.reports.digest import render_catalog_digest
 from fullscript_pipeline.settings import Settings, load_settings
@@ -128,11 +127,15 @@ def show(product: str, region: str | None) -> None:
     settings = load_settings()
     with _warehouse(settings).read() as con:
         found = find_products(con, product, region)
-        several = [ident for ident, times in Counter(ident for _, ident, _ in found).items() if times]
-        if len(several) > 1:
-            names = ", ".join(f"{ident} ({name or 'no name'}, {its})" for its, ident, name in found[:5])
-            raise UsageError(f"{product!r} is {len(several)} products: {names}; give one id.")
-        for its, ident, _ in found:
+        several = len({ident for _, ident, _, _ in found})
+        if several > 1:
+            talk(
+                table(
+                    ["region", "product", "brand", "name"], [(its, ident, of, name) for its, ident, name, of in found]
+                )
+            )
+            raise UsageError(f"{product!r} is {several} products, listed above; give the id of one.")
+        for its, ident, _, _ in found:
             data(life_text(life_of(con, its, ident, settings.time_zone.key)))
 
 

@@ -93,7 +93,7 @@ def test_one_sku_on_two_variants_is_two_lives(con: Connection, world: World) -> 
         world["variants"][variant]["sku"] = "TWIN"
     rows = changed(con, world)
     assert sorted(row.entity_id for row in rows) == ["p1-120", "p1-60", "p2-60"]
-    assert [ident for _, ident, _ in find_products(con, "TWIN")] == ["p1", "p2"]
+    assert [ident for _, ident, _, _ in find_products(con, "TWIN")] == ["p1", "p2"]
     world["variants"]["p1-60"]["msrp_raw"] = "25.00"
     observe(con, world, noon(23))
     (row,) = changes_between(con, "us", nov(22), nov(23), UTC_ZONE)

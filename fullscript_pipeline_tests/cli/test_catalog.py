@@ -27,6 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-22T13:00:00Z")
     monkeypatch.chdir(tmp_path)
     world: dict[str, Any] = small_world()
+    world["variants"]["p2-60"]["sku"] = "SKU1120"  # a number that another product has too
     with WarehouseResource().open().write() as con:
         observe(con, world, noon(20))
         world["variants"]["p1-60"]["msrp_raw"] = "21.99"
@@ -104,6 +105,15 @@ def test_a_brand_of_one_region_is_no_error_in_the_other(run: Run) -> None:
     code, _, err = run("diff", "2026-11-22", "2026-11-22", "--brand", "Maple")
     assert code == 0
     assert "Region us has no brand 'Maple'" in err
+
+
+def test_several_products_of_one_name_are_listed_with_their_brands(run: Run) -> None:
+    code, out, err = run("show", "SKU1120")
+    assert (code, out) == (2, "")
+    assert [line.split() for line in err.splitlines() if line.startswith("us")] == [
+        ["us", product, "Northwind", "Naturals", "Product", number] for product, number in (("p1", "1"), ("p2", "2"))
+    ]
+    assert "'SKU1120' is 2 products, listed above; give the id of one." in err
 
 
 def test_show_prints_a_life(run: Run) -> None:
