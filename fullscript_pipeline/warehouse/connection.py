@@ -232,14 +232,21 @@ class Warehouse:
                     ) from None
                 time.sleep(0.2)
             except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
-                raise ConfigurationError(
-                    f"The warehouse {self.path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set "
-                    f"({self._without_key(error)}) Set the key it was made with."
-                ) from None
+                raise ConfigurationError(self._not_opened(error)) from None
 
-    def _without_key(self, error: Exception) -> str:
-        """DuckDB may quote what it was given."""
-        return _first_line(error).replace(self._key or "\0", "...")
+    def _not_opened(self, error: Exception) -> str:
+        if self._key and "is not encrypted" in str(error):
+            return (
+                f"FULLSCRIPT_ENCRYPTION_KEY is set, but the warehouse {self.path} was made without a key and is a plain "
+                "file: unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and `connect` and "
+                "`pull` there."
+            )
+        # DuckDB may quote what it was given.
+        told = _first_line(error).replace(self._key or "\0", "...")
+        return (
+            f"The warehouse {self.path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set ({told}) Set the "
+            "key it was made with."
+        )
 
 
 def _first_line(error: Exception) -> str:
