@@ -55,8 +55,8 @@ def serve_command(port: int, **options: Any) -> None:
 
 
 def _tell(base_url: str, settings: Settings) -> None:
-    """The line that says it listens, then the settings that point the pipeline at it."""
-    data(f"sandbox ready {base_url}")
+    """The line that says it listens, then the settings that point the pipeline at it: a `.env`, as it stands."""
+    data(f"# sandbox ready {base_url}")
     with SandboxControl(base_url) as control:
         for name, server in control.state()["servers"].items():
             prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"

@@ -91,7 +91,7 @@ def test_an_encrypted_file_opens_with_its_key_only(tmp_path: Path, key: str | No
 
 def test_a_plain_file_says_that_it_was_made_without_a_key(warehouse: Warehouse) -> None:
     with (
-        pytest.raises(ConfigurationError, match="was made without a key .* unset the key"),
+        pytest.raises(ConfigurationError, match=r"was made without a key .* unset the key"),
         Warehouse(warehouse.path, "k").read(),
     ):
         pass
