@@ -238,8 +238,8 @@ class Warehouse:
         if self._key and "is not encrypted" in str(error):
             return (
                 f"FULLSCRIPT_ENCRYPTION_KEY is set, but the warehouse {self.path} was made without a key and is a "
-                "plain file: unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and `connect` and "
-                "`pull` there."
+                "plain file: unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and "
+                "`connect` and `pull` there."
             )
         # DuckDB may quote what it was given.
         told = _first_line(error).replace(self._key or "\0", "...")
