@@ -18,10 +18,11 @@ def test_what_it_prints_is_a_dotenv_that_points_at_it(tmp_path: Path, monkeypatc
     for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    command = [sys.executable, "-m", "fullscript_pipeline", "sandbox", "serve", "--port", "0", "--patients", "2"]
+    command = [sys.executable, "-m", "fullscript_pipeline", "sandbox", "serve", "--port", "0", "--patients", "5"]
     with child(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        printed = list(itertools.takewhile(lambda line: "REDIRECT_URI" not in line, process.stdout))
+        with process.stdout as stdout:
+            printed = list(itertools.takewhile(lambda line: "REDIRECT_URI" not in line, stdout))
         (tmp_path / ".env").write_text("".join(printed))
         # setenv first, so that what the file sets is taken back at the end.
         for line in printed[1:]:
