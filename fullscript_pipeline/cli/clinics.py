@@ -10,6 +10,7 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.connect import ConnectFlow, ConnectResult
 from fullscript_pipeline.api.connect import disconnect as disconnect_clinic
+from fullscript_pipeline.cli.chosen import nobody_in
 from fullscript_pipeline.cli.options import CLINIC, SERVER
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import PipelineError
@@ -63,15 +64,16 @@ def _tell(result: ConnectResult) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def clinics(as_json: bool) -> None:
     settings = load_settings()
-    settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
-        rows = [_health(store, clinic) for clinic in store.clinics()]
+    rows = []
+    if settings.state_path.exists():  # only looking: nothing is made where nothing is
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            rows = [_health(store, clinic) for clinic in store.clinics()]
     if as_json:
         for row in rows:
             data(json.dumps(row))
         return
     if not rows:
-        talk("No clinic is connected; run `fullscript-pipeline connect`.")
+        talk(nobody_in(settings.data_dir))
         return
     headers = ["clinic", "name", "server", "status", "token", "scopes"]
     data(

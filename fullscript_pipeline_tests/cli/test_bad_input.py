@@ -97,6 +97,13 @@ def test_a_server_that_does_not_answer_ends_in_a_sentence(tmp_path: Path, run: R
     assert finished.returncode != 0
 
 
+def test_a_list_of_nobody_says_where_it_looked_and_makes_nothing(tmp_path: Path, run: Run) -> None:
+    finished = run("clinics", data=tmp_path / "elsewhere")
+    assert (finished.returncode, finished.stdout) == (0, "")
+    assert str(tmp_path / "elsewhere") in finished.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_port_in_use_is_named(tmp_path: Path, run: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
