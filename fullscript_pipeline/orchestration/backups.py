@@ -182,7 +182,7 @@ def _copy_tree(source: Path, target: Path) -> None:
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix != ".lock":
             to = target / path.relative_to(source)
-            to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(to.parent)
             copy_private(path, to)
 
 
