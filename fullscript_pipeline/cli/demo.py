@@ -186,7 +186,7 @@ def _show_requests(control: SandboxControl) -> None:
         counts[name] = counts.get(name, 0) + row["count"]
     talk("\nRequests of all three phases", bold=True)
     data(table(["endpoint", "requests"], [[name, number] for name, number in sorted(counts.items())]))
-    which = ", ".join(name.partition("/")[2] for name in requests["repeated_examples"])
+    which = ", ".join(dict.fromkeys(name.partition("/")[2] for name in requests["repeated_examples"]))
     data(
         f"{requests['total']:,} requests in all; {requests['repeated_urls_same_day']} asked twice on one day"
         + (f" ({which})." if which else ".")
