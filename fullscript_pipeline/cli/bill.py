@@ -56,7 +56,7 @@ def warehouse_if_any(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyCon
         yield con
 
 
-def show(lines: Sequence[BillLine], per_5_min: int, *, as_json: bool) -> None:
+def show(lines: Sequence[BillLine], per_5_min: int, *, asked: bool, as_json: bool) -> None:
     """The lines, then the total and how long it takes at the budget."""
     total, is_open = sum(line.requests for line in lines), any(line.at_least for line in lines)
     servers = sorted({line.server for line in lines})
@@ -69,7 +69,9 @@ def show(lines: Sequence[BillLine], per_5_min: int, *, as_json: bool) -> None:
     rows = [[line.owner, line.endpoint, _requests(line), line.why] for line in lines]
     rows.append(["total", "", f"{'>= ' if is_open else ''}{total:,}", _time(lines, per_5_min)])
     data(table(["of", "endpoint", "requests", "why"], rows))
-    if is_open:
+    if is_open and asked:
+        talk(">= : how many there are shows only once the pull has begun.")
+    elif is_open:
         talk(">= : only the server knows how long these lists are; `--ask` asks one small page for each.")
 
 

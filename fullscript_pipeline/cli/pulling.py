@@ -67,7 +67,7 @@ def show_bill(asked: Asked, *, by_asking: bool, as_json: bool) -> int:
         cells = _cells(settings, chosen, asked)
         with bill.counted_by_asking(settings, store, by_asking) as ask:
             lines = _bill(settings, store, cells, chosen, ask)
-        bill.show(lines, settings.requests_per_5_min, as_json=as_json)
+        bill.show(lines, settings.requests_per_5_min, asked=by_asking, as_json=as_json)
     return 0
 
 
