@@ -1,115 +1,29 @@
-"""One pull of one resource: land every page, then one transaction, then the state store.
+"""One pull of one resource: land every page (`asking`), then one transaction, then the state store.
 
-A pull that was interrupted is taken up where it stopped: the frames of its file say which requests are answered. What
-does not belong here: which endpoints to ask (`clinic`, `plans`, `orders`, `labs`, `events`, `catalog`, `variants`).
+What does not belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and HTTP.
 """
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import duckdb
-import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, Differences, NotFound, ScopeError
-from fullscript_pipeline.api.pages import Page
+from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.counted import counted
-from fullscript_pipeline.extraction.claims import claimed_file, give_up
-from fullscript_pipeline.extraction.listing import Listing, Walk
+from fullscript_pipeline.extraction.asking import Asking
+from fullscript_pipeline.extraction.claims import give_up
+from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.parts import Load, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse import drift, pulls
-from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line
 from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
 
 __all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
 
 
-class Pull:
+class Pull(Asking):
     """Lands and commits one resource of one cell."""
-
-    def __init__(self, target: Target, resource: str) -> None:
-        self.target = target
-        self.resource = resource
-        self.started_at = clock.real_now()
-        self.observed_at = clock.now()
-        self.pull_id = uuid.uuid4().hex
-        path, self._claim = claimed_file(target.folder, resource, self.pull_id)
-        self.file = FrameFile(path, target.encryption_key)
-        self.file.cut_torn_end()
-        self._found: dict[tuple[str, str], bool] = {}
-        self._walks: dict[tuple[str, str, int], Walk] = {}
-        self._drift: set[tuple[str, str, str]] = set()
-        self._differences = Differences()
-        self._take_up()
-        self._short: list[str] = []
-        # What each session had sent and asked again before this pull used it.
-        self._before: dict[ClinicSession, tuple[int, int]] = {}
-
-    def walk(
-        self,
-        session: ClinicSession,
-        endpoint: str,
-        *,
-        path: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-    ) -> Listing:
-        """Walks a list to its end; each page is landed as it arrives.
-
-        Pages move while they are read: a list that does not come to what the server counts is walked once more. When
-        the second walk comes out even it stands alone; else all that came is kept, and absence means nothing.
-        """
-        ask = _Ask(session, endpoint, path or {}, params or {})
-        self._note_use(session)
-        first = self._walk_once(ask, 1)
-        if first.is_settled:
-            return first.listing()
-        second = self._walk_once(ask, 2)
-        if second.is_settled:
-            self.file.only_from(endpoint, ask.key, 2)
-            return second.listing()
-        both = first.joined(second)
-        if not both.is_settled:
-            self._short.append(f"listed {len(both.ids)} of {both.total} ({endpoint})")
-        return both.listing()
-
-    def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
-        """Lands one object by id. False: the server says that there is none (404)."""
-        key = _request_key(session, object_id, None)
-        if (found := self._found.get((endpoint, key))) is not None:
-            return found
-        self._note_use(session)
-        try:
-            one = session.one(endpoint, {"id": object_id} if object_id is not None else {})
-        except NotFound:
-            self.file.append(Request(endpoint, key, found=False), [])
-            return False
-        if one.unexpected_wrapper:
-            self._drift.add((endpoint, "wrapper", "not the expected one"))
-        self._differences.see(endpoint, [one.record])
-        envelope = self._envelope(session, one.fetched_at, one.request_id)
-        self.file.append(Request(endpoint, key, records=1, envelope=envelope), [make_line(one.record)])
-        return True
-
-    def lines(self, endpoint: str) -> Callable[[], Iterator[Line]]:
-        """What this pull has landed of an endpoint, as `load` wants it."""
-        return lambda: self.file.lines(endpoint)
-
-    def fill_thin_rows(self, session: ClinicSession, listed: str, detail: str, array: str) -> None:
-        """Asks for the detail of every listed row that came without `array`; whole rows cost nothing more."""
-        thin = dict.fromkeys(line.id for line in self.file.lines(listed) if not _has(line, array))
-        in_parallel(lambda one: self.one(session, detail, one), thin)
-
-    def whole_rows(self, listed: str, detail: str, array: str) -> Callable[[], Iterator[Line]]:
-        """The listed rows that are whole, then the details."""
-
-        def lines() -> Iterator[Line]:
-            yield from (line for line in self.file.lines(listed) if _has(line, array))
-            yield from self.file.lines(detail)
-
-        return lines
 
     def commit(self, *loads: Load, total_count: int | None = None, listed_by: str | None = None) -> Report:
         """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done."""
@@ -153,65 +67,6 @@ class Pull:
             pulls.record(con, self._context(con), self._row("not_available", reason), Counts())
         self._done()
         return self._report("not_available", reason, {}, None)
-
-    def _take_up(self) -> None:
-        """What an interrupted pull has landed need not be asked again."""
-        for request, lines in self.file.records():
-            self._found[request.endpoint, request.key] = request.found
-            walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
-            landed = list(lines)
-            self.file.size = self.file.size.plus([line.record for line in landed])
-            walk.add(request, [line.id for line in landed])
-            self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
-
-    def _walk_once(self, ask: "_Ask", number: int) -> Walk:
-        walk = self._walks.get((ask.endpoint, ask.key, number)) or Walk()
-        if rest := walk.rest():
-            pages = ask.session.pages(
-                ask.endpoint,
-                ask.path,
-                ask.params,
-                rest.first_page,
-                total_pages=rest.total_pages,
-                landed=frozenset(walk.pages),
-            )
-            for page in pages:
-                walk.add(*self._land_page(ask, page, number))
-        return walk
-
-    def _land_page(self, ask: "_Ask", page: Page, walk: int) -> tuple[Request, list[str]]:
-        if page.unexpected_wrapper:
-            self._drift.add((ask.endpoint, "wrapper", page.wrapper_key))
-        self._differences.see(ask.endpoint, page.records)
-        lines = [keyed_line(record) for record in page.records]
-        request = Request(
-            ask.endpoint,
-            ask.key,
-            page.number,
-            len(lines),
-            page.is_last,
-            page.total_count,
-            total_pages=page.total_pages,
-            walk=walk,
-            envelope=self._envelope(ask.session, page.fetched_at, page.request_id, ask.parent),
-        )
-        self.file.append(request, [line for _, line in lines])
-        return request, [record_id for record_id, _ in lines]
-
-    def _note_use(self, session: ClinicSession) -> None:
-        self._before.setdefault(session, (sum(session.requests.values()), session.retries))
-
-    def _sent(self) -> int:
-        return sum(sum(session.requests.values()) - before for session, (before, _) in self._before.items())
-
-    def _retries(self) -> int:
-        return sum(session.retries - before for session, (_, before) in self._before.items())
-
-    def _envelope(
-        self, session: ClinicSession, fetched_at: datetime, request_id: str | None, parent: str | None = None
-    ) -> Envelope:
-        clinic = session.clinic
-        return Envelope(clinic.clinic_id, clinic.region, fetched_at.astimezone(UTC).isoformat(), request_id, parent)
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
         """The observation never lies before the last one: a slower pull must not reach behind a newer one."""
@@ -275,30 +130,3 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
     return pull.commit(Load(table, pull.lines(endpoint), gone=gone))
-
-
-def _has(line: Line, array: str) -> bool:
-    return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)
-
-
-def _request_key(session: ClinicSession, parent: str | None, params: Mapping[str, str] | None) -> str:
-    filters = "&".join(f"{name}={value}" for name, value in sorted((params or {}).items()))
-    return f"{session.clinic.clinic_key}/{parent or ''}?{filters}"
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """A list, as it is asked for."""
-
-    session: ClinicSession
-    endpoint: str
-    path: Mapping[str, str]
-    params: Mapping[str, str]
-
-    @property
-    def parent(self) -> str | None:
-        return next(iter(self.path.values()), None)
-
-    @property
-    def key(self) -> str:
-        return _request_key(self.session, self.parent, self.params)
