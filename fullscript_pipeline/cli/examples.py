@@ -46,7 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "webhooks inbox list": ("webhooks inbox list", "webhooks inbox list --json | jq -r 'select(.state == \"failed\")'"),
     "webhooks inbox replay": ("webhooks inbox replay", "webhooks inbox replay EVENT_ID"),
     "webhooks inbox ignore": ("webhooks inbox ignore EVENT_ID",),
-    "doctor": ("doctor", 'doctor --json | jq -r \'select(.state == "fail") | .id + ": " + .fix\''),
+    "doctor": ("doctor", 'doctor --json | jq -r \'select(.state == "fail") | .id + ": " + (.fix // .what)\''),
 }
 
 

@@ -6,8 +6,9 @@ What does not belong here: repairs, and the words of the command line (`cli/doct
 from collections.abc import Iterator
 
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.health.clinics import check_clinics
+from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.finding import Finding, failed_by, skipped
+from fullscript_pipeline.health.inbox import check_inbox
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.setup import check_setup
 from fullscript_pipeline.health.warehouse import check_warehouse
@@ -24,8 +25,10 @@ def check_all(settings: Settings) -> Iterator[Finding]:
         yield from check_setup(settings, store.fact("kind") if store else None)
         yield opened
         yield from check_servers(settings, store)
+        yield from check_connected(store, has_data=settings.warehouse_path.exists())
         if store:
             yield from check_clinics(store)
+            yield from check_inbox(store)
         yield from check_warehouse(settings, store)
     finally:
         if store:

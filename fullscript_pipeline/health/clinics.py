@@ -17,12 +17,25 @@ from fullscript_pipeline.state import Clinic, StateStore
 _FAILED_WITHIN = timedelta(hours=1)
 
 
-def check_clinics(store: StateStore) -> Iterator[Finding]:
-    """Two findings for every clinic; one when there is none."""
-    clinics = store.clinics()
-    if not clinics:
+def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Finding]:
+    """One finding when nobody is connected. `has_data`: there is a warehouse, so that somebody was."""
+    if store and store.clinics():
+        return
+    if has_data:
+        yield failed(
+            "clinics.connected",
+            "no clinic is connected, but there is a warehouse: the state store was lost, or all were disconnected",
+            "`fullscript-pipeline restore` brings a backup of both back; or `connect` the clinics again: their rows "
+            "are found by the vendor's ids.",
+            NeedsConnect.exit_code,
+        )
+    else:
         yield skipped("clinics.connected", "no clinic is connected; `fullscript-pipeline connect` connects one")
-    for clinic in clinics:
+
+
+def check_clinics(store: StateStore) -> Iterator[Finding]:
+    """Two findings for every clinic."""
+    for clinic in store.clinics():
         try:
             yield from _grant(store, clinic)
         except PipelineError as error:

@@ -16,8 +16,8 @@ class Finding:
     """`id` is stable, for scripts: the room, its subject where there are several, the check. No secret, no PHI.
 
     A `warn` is worth a look and changes no exit code. A `skip` says why the check could not be made, and is no pass;
-    `fix` says what to do about a `fail` or a `warn`. `exit_code` is
-    the contract's (docs/architecture.md) for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
+    `fix` says what to do about a `fail` or a `warn`, where `what` does not. `exit_code` is the contract's
+    (docs/architecture.md) for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
     """
 
     id: str
@@ -25,6 +25,11 @@ class Finding:
     what: str
     fix: str | None = None
     exit_code: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What is the matter and what to do."""
+        return " ".join(filter(None, (f"{self.what.rstrip('.')}.", self.fix)))
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -46,6 +51,6 @@ def failed(check: str, what: str, fix: str, exit_code: int = 1) -> Finding:
     return Finding(check, "fail", what, fix, exit_code)
 
 
-def failed_by(check: str, error: PipelineError, fix: str = "See the sentence: it says what to do.") -> Finding:
-    """A check that ended in an error of ours; its sentence says what, where and what to do."""
-    return failed(check, str(error), fix, error.exit_code if error.exit_code in (77, 78) else 1)
+def failed_by(check: str, error: PipelineError, fix: str | None = None) -> Finding:
+    """A check that ended in an error of ours; its sentence says what to do, so that no fix is needed."""
+    return Finding(check, "fail", str(error), fix, error.exit_code if error.exit_code in (77, 78) else 1)

@@ -38,7 +38,7 @@ def _clock(server: ServerSettings) -> Finding:
 def _budget(settings: Settings, store: StateStore | None, server: ServerSettings) -> Finding:
     check = f"server.{server.name}.budget"
     if store is None:
-        return skipped(check, "there is no state store to count in")
+        return skipped(check, "requests are counted in the state store, which is not there or cannot be used")
     budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
     try:
         used, pause = budget.used(), budget.held_seconds()

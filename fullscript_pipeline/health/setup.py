@@ -114,9 +114,20 @@ def _modes(settings: Settings) -> Iterator[Finding]:
     if os.access(folder, os.W_OK | os.X_OK):
         yield passed("files.writable", f"{folder} can be written to")
     else:
-        owner = "you" if folder.stat().st_uid == os.getuid() else f"user {folder.stat().st_uid}"
-        fix = "Run as that user, or set FULLSCRIPT_DATA_DIR to a folder of your own."
-        yield failed("files.writable", f"{folder} cannot be written to; it belongs to {owner}", fix, _CONFIGURATION)
+        why, fix = _unwritable(folder)
+        yield failed("files.writable", f"{folder} cannot be written to; {why}", fix, _CONFIGURATION)
+
+
+def _unwritable(folder: Path) -> tuple[str, str]:
+    """Why, and what to do."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return "its disk is mounted read-only", "Mount it writable, or move the data directory to another disk."
+    if folder.stat().st_uid == os.getuid():
+        return "you have taken the right away", f"chmod u+rwx {folder}"
+    return (
+        f"it belongs to user {folder.stat().st_uid}",
+        "Run as that user, or set FULLSCRIPT_DATA_DIR to a folder of your own.",
+    )
 
 
 def _private(folder: Path) -> Finding:
@@ -168,8 +179,8 @@ def _volume(settings: Settings, kind: str | None) -> Finding:
     encrypted = is_encrypted(_nearest(settings.data_dir))
     if encrypted:
         return passed("files.volume", "no encryption key is set, but the volume is encrypted")
-    if kind == "sandbox":
-        return skipped("files.volume", "the directory holds a sandbox's data in plain files, and nothing else")
+    if kind == "sandbox" or (kind is None and not any(server.is_production for server in configured(settings))):
+        return skipped("files.volume", "only a sandbox's data is, or would be, in the directory")
     if encrypted is None:
         return skipped("files.volume", "no encryption key is set, and whether the volume is encrypted cannot be told")
     fix = f"{_KEY_FIX}, or move the data directory to an encrypted volume."

@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
-from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
+from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.health.waiting import check_waiting
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import pulls
@@ -26,20 +27,6 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 _LATE = timedelta(hours=36)
 # A run keeps the file for seconds at a time; whoever keeps it so long is stuck, or a program that was left open.
 _LONG_HELD = timedelta(hours=1)
-_WAITING = {
-    "quarantine": "SELECT table_name, count(*) FROM ops.quarantine WHERE resolved_at IS NULL GROUP BY ALL ORDER BY ALL",
-    "drift": "SELECT object, count(*) FROM ops.drift GROUP BY ALL ORDER BY ALL LIMIT 10",
-}
-_WORDS = {
-    "quarantine": (
-        "records that could not be typed, by table",
-        "`fullscript-pipeline quarantine list` says why; correct them there, or update and `quarantine replay`.",
-    ),
-    "drift": (
-        "answers that differ from the API's description, by object",
-        "Nothing is lost: what has no column is in `extra`. Read ops.drift, and update the program.",
-    ),
-}
 
 
 def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
@@ -57,7 +44,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     try:
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
             pulled = pulls.last_whole(con)
-            waiting = list(_waiting(con))
+            waiting = list(check_waiting(con))
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
         return
@@ -70,21 +57,6 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     )
     yield from waiting
     yield from (_last_pull(clinic, pulled.get(clinic.clinic_id)) for clinic in clinics)
-
-
-def _waiting(con: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """Records and shapes that somebody should look at; nothing for a warehouse that lacks their tables."""
-    tables = {
-        row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'ops'").fetchall()
-    }
-    for table, sql in _WAITING.items():
-        if table not in tables:
-            continue
-        rows = con.execute(sql).fetchall()
-        what, fix = _WORDS[table]
-        told = ", ".join(f"{name} {count:,}" for name, count in rows)
-        check = f"warehouse.{table}"
-        yield warned(check, f"{what}: {told}", fix) if rows else passed(check, "nothing there")
 
 
 def _lock(settings: Settings) -> Finding:

@@ -88,7 +88,7 @@ def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
         passed=not bad,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"clinics": clinics, "problems": len(bad)},
-        description=" ".join(f"{one.id}: {one.what}. {one.fix}" for one in bad) or "All grants work.",
+        description=" ".join(f"{one.id}: {one.sentence}" for one in bad) or "All grants work.",
     )
 
 

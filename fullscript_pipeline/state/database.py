@@ -149,6 +149,11 @@ class Database:
                 f"The state store {self.path} cannot be read or written ({text}): free some space, or look at "
                 "the disk, then run this again."
             )
+        if "unable to open" in text or "readonly" in text:
+            return ConfigurationError(
+                f"The state store {self.path} cannot be opened for writing ({text}): the disk is mounted read-only, "
+                "or the folder is somebody else's; nothing is wrong with the store itself."
+            )
         return ConfigurationError(
             f"The state store {self.path} cannot be used ({text}): restore it from a backup, or move it away and "
             "connect the clinics again."

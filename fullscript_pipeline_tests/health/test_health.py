@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from fullscript_pipeline.health import Finding, check_all, exit_code
 from fullscript_pipeline.health.setup import bits
 from fullscript_pipeline.health.volume import is_encrypted
 from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state import Delivery, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.api.connected import connect, environment, free_redirect_uri, settings_for
 from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
@@ -170,7 +171,8 @@ def test_what_is_broken_fails_with_its_fix(ready: Ready, break_it: Any, check: s
     one = found[check.replace("maple-street", ready[2].clinic_key)]
     assert (one.state, one.exit_code) == ("fail", code), one
     assert words in one.what
-    assert one.fix
+    # An error of ours says in its own sentence what to do.
+    assert one.fix or re.search(r"[sS]et the (former )?key", one.what), one
     assert exit_code(list(found.values())) == code
 
 
@@ -197,11 +199,47 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
         con.execute("CREATE TABLE ops.quarantine AS SELECT 'orders' AS table_name, NULL::TIMESTAMPTZ AS resolved_at")
         con.execute("CREATE TABLE ops.drift AS SELECT 'patients' AS object")
+        con.execute(
+            "CREATE TABLE ops.held_removals AS "
+            "SELECT 'patients' AS table_name, TIMESTAMPTZ '2026-11-21' AS missing_since"
+        )
+        con.execute("CREATE SCHEMA marts")
+        con.execute(
+            """CREATE TABLE marts.catalog_digests AS SELECT * FROM (VALUES
+            ('us', DATE '2026-11-21', NULL, NULL), ('us', DATE '2026-11-22', 'too many', NULL),
+            ('ca', DATE '2026-11-21', 'a fault', NULL), ('ca', DATE '2026-11-22', NULL, NULL)
+            ) AS t(region, day, held, released_at)"""
+        )
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        store.keep_delivery(Delivery("us-snd", "event-1", event_type="order.placed", body=b"{}", state="failed"))
     found = _found(settings)
-    assert {found[one].state for one in ("warehouse.quarantine", "warehouse.drift")} == {"warn"}
+    waiting = {one.id for one in found.values() if one.state == "warn"}
+    told = ("quarantine", "drift", "held", "digests")
+    assert waiting == {*(f"warehouse.{one}" for one in told), "webhooks.inbox"}
     assert "orders 1" in found["warehouse.quarantine"].what
     assert "quarantine list" in str(found["warehouse.quarantine"].fix)
+    assert "patients 1 since 2026-11-21" in found["warehouse.held"].what
+    assert found["warehouse.digests"].what.endswith(": us 2026-11-22"), "what a later digest has replaced waits no more"
+    assert "1 delivery could not be handled" in found["webhooks.inbox"].what
     assert exit_code(list(found.values())) == 0
+
+
+def test_a_warehouse_whose_state_store_is_lost_is_not_healthy(ready: Ready) -> None:
+    settings = ready[1]
+    settings.state_path.unlink()
+    found = _found(settings)
+    assert (found["clinics.connected"].state, exit_code(list(found.values()))) == ("fail", 77)
+    assert "restore" in str(found["clinics.connected"].fix)
+
+
+def test_a_read_only_disk_is_told_as_one(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mounting one takes rights that a test has not; what the system would say is put into its place."""
+    read_only = os.statvfs_result((4096, 4096, 1, 1, 1, 1, 1, 1, os.ST_RDONLY, 255))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+    found = _found(ready[1])["files.writable"]
+    assert "mounted read-only" in found.what
+    assert "Mount it writable" in str(found.fix)
 
 
 def test_a_clinic_that_needs_a_connect_is_77(ready: Ready) -> None:

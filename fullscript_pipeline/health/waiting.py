@@ -1,0 +1,69 @@
+"""What waits in the warehouse for somebody to look at it: records, answers, lists and digests that were set aside.
+
+What does not belong here: opening the warehouse (`warehouse`), letting anything through.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from fullscript_pipeline.health.finding import Finding, passed, warned
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """`sql` gives a row of text for each thing that waits; `table` may be missing in an older file."""
+
+    check: str
+    table: str
+    sql: str
+    what: str
+    fix: str
+
+
+_ALL = (
+    _Waiting(
+        "warehouse.quarantine",
+        "ops.quarantine",
+        """SELECT table_name || ' ' || count(*) FROM ops.quarantine WHERE resolved_at IS NULL
+        GROUP BY table_name ORDER BY table_name""",
+        "records that could not be typed, by table",
+        "`fullscript-pipeline quarantine list` says why; correct them there, or update and `quarantine replay`.",
+    ),
+    _Waiting(
+        "warehouse.drift",
+        "ops.drift",
+        "SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY object LIMIT 10",
+        "answers that differ from the API's description, by object",
+        "Nothing is lost: what has no column is in `extra`. Read ops.drift, and update the program.",
+    ),
+    _Waiting(
+        "warehouse.held",
+        "ops.held_removals",
+        """SELECT table_name || ' ' || count(*) || ' since ' || min(missing_since)::DATE FROM ops.held_removals
+        GROUP BY table_name ORDER BY table_name""",
+        "rows that lists lacked, too many at once to be believed and still taken for present, by table",
+        "Look whether they are gone in Fullscript: if so, a pull of a later day marks them; if not, `connect` as a "
+        "user who sees everything (the clinic's owner), and pull again.",
+    ),
+    _Waiting(
+        "warehouse.digests",
+        "marts.catalog_digests",
+        """SELECT region || ' ' || day FROM marts.catalog_digests
+        QUALIFY row_number() OVER (PARTITION BY region ORDER BY day DESC) = 1 AND held IS NOT NULL
+            AND released_at IS NULL ORDER BY region""",
+        "catalog digests that are held, because so much changed at once",
+        "`fullscript-pipeline catalog diff` shows what; if it is true, `catalog release DAY --region R`, then pull.",
+    ),
+)
+
+
+def check_waiting(con: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """A finding for each kind; none for one that this warehouse lacks the table of."""
+    tables = {row[0] for row in con.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()}
+    for one in _ALL:
+        if one.table in tables:
+            found = [str(row[0]) for row in con.execute(one.sql).fetchall()]
+            told = f"{one.what}: {', '.join(found)}"
+            yield warned(one.check, told, one.fix) if found else passed(one.check, "nothing there")
