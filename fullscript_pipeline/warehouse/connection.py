@@ -8,7 +8,6 @@ fetches. Fetching happens with no file attached.
 import importlib.util
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.warehouse import trouble
 
 MEMORY_LIMIT = "200MB"
 LOCK_WAIT_SECONDS = 300.0
@@ -142,6 +142,10 @@ class Warehouse:
             self._attach(con, read_only=read_only)
             try:
                 yield con
+            except duckdb.Error as error:
+                if trouble.is_damage(error):
+                    raise trouble.not_read(self.path, error) from None
+                raise
             finally:
                 con.execute("USE memory")
                 con.execute(f"DETACH {_ALIAS}")
@@ -217,43 +221,13 @@ class Warehouse:
                 attach()
                 return
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
-                    raise ConfigurationError(
-                        f"The warehouse {self.path} cannot be opened: {_first_line(error)} Check the folder's "
-                        "permissions and free space."
-                    ) from None
+                if trouble.is_damage(error) or "lock" not in str(error).lower():
+                    raise trouble.not_read(self.path, error) from None
                 if not told and time.monotonic() > began + TELL_AFTER_SECONDS:
                     told = True
-                    self._tell_wait(_holder_in(error))
+                    self._tell_wait(trouble.holder_in(error))
                 if time.monotonic() > began + self._lock_wait:
-                    raise Busy(
-                        f"The warehouse {self.path} is open in another program: {_first_line(error)} Close it there, "
-                        "or read the copy under `published/` instead."
-                    ) from None
+                    raise trouble.open_elsewhere(self.path, error) from None
                 time.sleep(0.2)
             except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
-                raise ConfigurationError(self._not_opened(error)) from None
-
-    def _not_opened(self, error: Exception) -> str:
-        if self._key and "is not encrypted" in str(error):
-            return (
-                f"FULLSCRIPT_ENCRYPTION_KEY is set, but the warehouse {self.path} was made without a key and is a "
-                "plain file: unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and "
-                "`connect` and `pull` there."
-            )
-        # DuckDB may quote what it was given.
-        told = _first_line(error).replace(self._key or "\0", "...")
-        return (
-            f"The warehouse {self.path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set ({told}) Set the "
-            "key it was made with."
-        )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(". ") + "."
-
-
-def _holder_in(error: Exception) -> str:
-    """DuckDB names the process that has the file."""
-    found = re.search(r"PID (\d+)", str(error))
-    return f"process {found[1]}" if found else "another program"
+                raise trouble.not_opened(self.path, self._key, error) from None

@@ -97,6 +97,28 @@ def test_a_plain_file_says_that_it_was_made_without_a_key(warehouse: Warehouse) 
         pass
 
 
+@pytest.mark.parametrize("key", [None, "plain and long enough 0123456789"])
+@pytest.mark.parametrize("start", [0, 10, 4096, 100_000])
+def test_a_file_that_was_cut_or_overwritten_is_damaged_and_no_traceback(
+    tmp_path: Path, key: str | None, start: int
+) -> None:
+    made = Warehouse(tmp_path / "made.duckdb", key)
+    with made.maintain() as con:
+        con.execute("CREATE TABLE t AS SELECT range AS a, 'word ' || range AS b FROM range(100_000)")
+    content = made.path.read_bytes()
+    for name, broken in (
+        ("cut", content[:start]),
+        ("over", content[:start] + b"\xff" * 300_000 + content[start + 300_000 :]),
+    ):
+        path = tmp_path / f"{name}.duckdb"
+        path.write_bytes(broken)
+        with (
+            pytest.raises(ConfigurationError, match="is damaged: `fullscript-pipeline restore"),
+            Warehouse(path, key).read() as con,
+        ):
+            con.execute("SELECT max(a), max(b) FROM t").fetchall()
+
+
 def test_no_warehouse_yet_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="pull"), Warehouse(tmp_path / "none.duckdb").read():
         pass
