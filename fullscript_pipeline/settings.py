@@ -163,11 +163,12 @@ def load_settings() -> Settings:
     """
     environment.complete_from(Path(".env"))
     clock.now()  # a clock that cannot be read is told at once, whatever was asked
+    zone = environment.time_zone("FULLSCRIPT_TIME_ZONE")
     return Settings(
         data_dir=Path(environment.text("FULLSCRIPT_DATA_DIR") or "data").expanduser().absolute(),
         encryption_key=environment.key_or_key_file("FULLSCRIPT_ENCRYPTION_KEY"),
-        time_zone=environment.time_zone("FULLSCRIPT_TIME_ZONE"),
-        start_date=environment.calendar_day("FULLSCRIPT_START_DATE", date(2024, 1, 1)),
+        time_zone=zone,
+        start_date=_day_that_has_come("FULLSCRIPT_START_DATE", date(2024, 1, 1), clock.today(zone)),
         requests_per_5_min=environment.integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),
         redirect_uri=environment.web_url("FULLSCRIPT_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
         reports_base_url=environment.web_url("FULLSCRIPT_REPORTS_BASE_URL", "").rstrip("/") or None,
@@ -184,6 +185,14 @@ def load_settings() -> Settings:
         on_failure_command=_command("FULLSCRIPT_ON_FAILURE_COMMAND"),
         on_failure_url=environment.web_url("FULLSCRIPT_ON_FAILURE_URL", "") or None,
     )
+
+
+def _day_that_has_come(variable: str, default: date, today: date) -> date:
+    """A date up to today. The default may lie ahead of a clock that a test has set back."""
+    day = environment.calendar_day(variable, min(default, today))
+    if day > today:
+        raise ConfigurationError(f"{variable} is {day}, which has not come yet: today is {today}.")
+    return day
 
 
 def _extras(variable: str) -> tuple[str, ...]:

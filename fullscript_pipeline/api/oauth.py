@@ -164,7 +164,7 @@ def _refusal(answer: Answer, server: ServerSettings) -> FullscriptError | None:
             answer.asked(),
             f"the server does not accept our app{'' if words else ' (it gives no reason)'}",
             f"Check {server.variable('CLIENT_ID')}, {server.variable('CLIENT_SECRET')} and FULLSCRIPT_REDIRECT_URI "
-            "against the vendor's API dashboard.",
+            f"against the vendor's API dashboard, and that {server.variable('API_URL')} is that server's.",
         )
     return error_for(answer)
 

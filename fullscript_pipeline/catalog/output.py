@@ -125,7 +125,7 @@ def _line(row: CatalogChange, variants: int) -> str:
     else:
         told = f"{row.field} {row.old_value or '(none)'} → {row.new_value or '(none)'}"
         told += f" {found}" if (found := delta(row)) else ""
-    return f"{_short(what or row.entity_id, 58)}: {_short(told, 60)} [{row.active_plans} active plans]"
+    return f"{_short(what or row.entity_id, 58)}: {_short(told, 60)} [{counted(row.active_plans, 'active plan')}]"
 
 
 def named(row: CatalogChange) -> str | None:

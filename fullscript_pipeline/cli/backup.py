@@ -10,7 +10,6 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.counted import counted
-from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.health.volume import in_words
 from fullscript_pipeline.orchestration.backups import back_up
 from fullscript_pipeline.orchestration.backups import restore as put_back
@@ -67,11 +66,9 @@ def tidy(dry_run: bool) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     if not settings.keep_landing_days:
-        raise UsageError("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")
+        talk("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")
+    kept = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "for ever"
     today = clock.today(settings.time_zone)
     tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)
     word = "would be removed" if dry_run else "removed"
-    data(
-        f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} "
-        f"(kept: {counted(settings.keep_landing_days, 'day')})"
-    )
+    data(f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} (kept: {kept})")

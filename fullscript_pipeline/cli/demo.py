@@ -146,7 +146,8 @@ def _run(variables: Mapping[str, str], *arguments: str) -> None:
 def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
     """`connect --no-browser`, and a browser's part played over HTTP: open the address, follow it to the callback."""
     command = [sys.executable, "-m", "fullscript_pipeline", "connect", server, "--no-browser"]
-    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=pipe, stderr=pipe, text=True) as process:
         address = process.stdout.readline().strip() if process.stdout else ""
         if address:
             answer = httpx.get(
@@ -156,7 +157,10 @@ def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
                 talk(f"The sign-in of {slug} was answered {answer.status_code}.")
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
-        code = process.wait()
+        # What a person would be asked to do, the demo has done.
+        said = [line for line in process.communicate()[1].splitlines() if not line.startswith("Open this address")]
+        talk("\n".join(said))
+        code = process.returncode
         watchdog.cancel()
     if code:
         raise PipelineError(f"Connecting {slug} failed.")
@@ -174,7 +178,7 @@ def _phase(settings: Settings, control: SandboxControl, variables: dict[str, str
 
 def _advance(control: SandboxControl) -> None:
     happened = control.advance(days=1)
-    told = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in sorted(happened["totals"].items()))
+    told = ", ".join(f"{what.replace('_', ' ')} {number}" for what, number in sorted(happened["totals"].items()))
     talk(f"\nThe sandbox's clock moves to {happened['day']}: {told}")
 
 

@@ -68,6 +68,7 @@ _FULL_DISK = (
 
 
 # SQLite on a full disk says the last of them when it cannot make the file beside its own.
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FULL_DISK_WORDS = ("disk is full", "No space left on device", "disk I/O error")
 
 
@@ -123,7 +124,9 @@ def cli() -> None:
 
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job
+            signal.signal(number, _interrupt)
     try:
         with importing.without("pandas"):
             code = cli.main(standalone_mode=False)
@@ -158,5 +161,10 @@ def _is_full_disk(error: BaseException | None) -> bool:
 
 
 def _interrupt(*_: object) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it holds is given back."""
+    """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it holds is given back.
+
+    That takes seconds at most, and a second signal in the middle of it would leave the half: it is not heard.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: None)  # SIG_IGN would complain of one that has arrived already
     raise KeyboardInterrupt

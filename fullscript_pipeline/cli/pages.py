@@ -20,6 +20,7 @@ from fullscript_pipeline.orchestration.stale_pages import PAGES, PAST_PAGES, TAG
 from fullscript_pipeline.orchestration.steps import owner_and_day
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.trouble import no_warehouse
 
 
 def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
@@ -32,6 +33,8 @@ def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
         raise UsageError(f"--as-of {day} must lie between {settings.start_date} and today, {today}.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = chosen_clinics(store, clinics)
+        if not settings.warehouse_path.exists():
+            raise no_warehouse(settings.warehouse_path)
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
     open_warehouse()

@@ -6,6 +6,7 @@ What does not belong here: the options (`cli.pull`, which asks for this module w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 
 import dagster as dg
 
@@ -88,8 +89,10 @@ def _cells(settings: Settings, clinics: Sequence[Clinic], asked: Asked) -> list[
             f"Past orders: --from {first} --to {first} --only orders. Past pages: `report adherence --as-of {first}`."
         )
     if unknown := only - _tables(REGION_ASSETS) - _tables(CLINIC_ASSETS):
-        known = ", ".join(sorted(_tables(REGION_ASSETS) | _tables(CLINIC_ASSETS)))
-        raise UsageError(f"There is no resource {', '.join(sorted(unknown))}; choose from {known}.")
+        known = sorted(_tables(REGION_ASSETS) | _tables(CLINIC_ASSETS))
+        near = [close for one in sorted(unknown) for close in get_close_matches(one, known, n=1)]
+        hint = f"did you mean {' and '.join(near)}? They are" if near else "they are"
+        raise UsageError(f"There is no resource {', '.join(sorted(unknown))}: {hint} {', '.join(known)}.")
     region_keys, clinic_keys = _selection(asked.only, REGION_ASSETS), _selection(asked.only, CLINIC_ASSETS)
     regions = [region for region in REGIONS if region in {clinic.region for clinic in clinics}]
     with_catalog = region_keys != frozenset() and not (asked.clinics and not only)

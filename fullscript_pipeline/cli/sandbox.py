@@ -12,9 +12,9 @@ import click
 
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
-from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
 from fullscript_pipeline.sandbox.server import advance_offline, serve
 from fullscript_pipeline.settings import Settings, load_settings
 
@@ -87,7 +87,10 @@ def advance_command(days: int | None, to: date | None) -> None:
         else:
             with control:
                 summary = control.advance(days=days, to=to)
-    talk(f"The sandbox's clock is at {summary['clock']}; for ours to follow: export FULLSCRIPT_NOW={summary['clock']}")
+    talk(
+        f"The sandbox's clock is at {summary['clock']}; for ours to follow: export FULLSCRIPT_NOW={summary['clock']} "
+        "(and start `ui` again, where it runs)"
+    )
     for what, number in sorted(summary["totals"].items()):
         data(f"{what.replace('_', ' ')}: {number}")
 
@@ -153,5 +156,7 @@ def _running() -> Iterator[SandboxControl]:
 def _told() -> Iterator[None]:
     try:
         yield
+    except SandboxBusy as error:
+        raise Busy(str(error)) from None
     except SandboxError as error:
         raise UsageError(str(error)) from None

@@ -9,17 +9,19 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 import httpx
+from filelock import FileLock, Timeout
 
 from fullscript_pipeline.cli.children import child, sandbox_server
 from fullscript_pipeline.cli.demo import read_env
 from fullscript_pipeline.cli.say import talk
-from fullscript_pipeline.errors import ServiceUnavailable, UsageError
+from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
 from fullscript_pipeline.settings import Settings, load_settings
 
@@ -40,6 +42,7 @@ def ui(port: int) -> int:
     _require_free(port)
     prepare_home(settings)
     with ExitStack() as running:
+        running.enter_context(_the_only_one(settings))
         if address := _demo_sandbox(settings):
             talk(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
         # `dg dev` and `dagster dev` are the same servers; dagster's own entry point needs no package of its own.
@@ -110,13 +113,24 @@ def _require_sandbox(settings: Settings) -> None:
     running.close()
 
 
+@contextmanager
+def _the_only_one(settings: Settings) -> Iterator[None]:
+    """Raises Busy: two daemons over one data directory would both ask for every run."""
+    lock = FileLock(settings.dagster_home / "ui.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise Busy(
+            f"A UI with its daemon runs over {settings.data_dir} already: use that one, or stop it first."
+        ) from None
+
+
 def _require_free(port: int) -> None:
-    """Raises UsageError: two UIs on one port would share it silently."""
+    """Raises Busy: two UIs on one port would share it silently."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise UsageError(
-                f"Port {port} is in use (another UI?): stop that, or choose another with --port."
-            ) from None
+            raise Busy(f"Port {port} is in use (another UI?): stop that, or choose another with --port.") from None

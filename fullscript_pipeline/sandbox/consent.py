@@ -33,7 +33,12 @@ class Consent:
             server, params.get("client_id"), params.get("redirect_uri")
         )
         if not known:
-            return page_answer("<p>There is no application with this client_id and redirect_uri here.", 404)
+            return page_answer(
+                "<p>There is no application with this client_id and redirect_uri here. A sandbox knows the redirect "
+                "URI that it was started with: start <code>sandbox serve</code> again with FULLSCRIPT_REDIRECT_URI "
+                "set to the one that is wanted.",
+                404,
+            )
         back: dict[str, str] = {key: params[key] for key in ("state",) if key in params}
         uri = params["redirect_uri"]
         if params.get("response_type") != "code":

@@ -3,3 +3,7 @@
 
 class SandboxError(Exception):
     """The sandbox cannot do what was asked; the text is one sentence that names what, where and what to do."""
+
+
+class SandboxBusy(SandboxError):
+    """Another process serves this directory, or has the port."""

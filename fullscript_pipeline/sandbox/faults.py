@@ -148,7 +148,9 @@ class FaultPlan:
         if unknown := given.keys() - options:
             raise SandboxError(f"A fault has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(options))}.")
         if not isinstance(kind := given.get("kind"), str) or kind not in KINDS:
-            raise SandboxError(f"There is no fault {kind!r}; see GET /_sandbox/faults for all of them.")
+            raise SandboxError(
+                f"There is no fault {kind!r}; `sandbox fault` without a kind (or GET /_sandbox/faults) lists them."
+            )
         self.armed += 1
         defaults: dict[str, Any] = {"seconds": WAITS.get(kind, 0.0)}
         if "probability" in given:

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
-from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
 from fullscript_pipeline.sandbox.faulty import Faulty
 from fullscript_pipeline.sandbox.hook_control import HookControl
 from fullscript_pipeline.sandbox.instance import Sandbox
@@ -217,7 +217,7 @@ def _owned(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
-        raise SandboxError(f"Another sandbox uses {directory}; stop it or choose another directory.") from None
+        raise SandboxBusy(f"Another sandbox uses {directory}; stop it or choose another directory.") from None
     except OSError as error:
         raise SandboxError(f"The sandbox's directory {directory} cannot be written ({error.strerror}).") from None
     try:
@@ -234,5 +234,5 @@ def _bound(port: int) -> Iterator[socket.socket]:
             listening.bind((HOST, port))
             listening.listen(128)  # with SO_REUSEADDR a port in use may only show here
         except (OSError, OverflowError):
-            raise SandboxError(f"Port {port} of {HOST} cannot be used; choose another one, or 0 for any.") from None
+            raise SandboxBusy(f"Port {port} of {HOST} cannot be used; choose another one, or 0 for any.") from None
         yield listening

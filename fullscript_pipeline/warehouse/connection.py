@@ -74,9 +74,7 @@ class Warehouse:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read with; DuckDB is asked for the file in read-only mode."""
         if not self.exists():
-            raise ConfigurationError(
-                f"There is no warehouse at {self.path} yet; `fullscript-pipeline pull` (or the demo) makes it."
-            )
+            raise trouble.no_warehouse(self.path)
         with self._attached(read_only=True) as con:
             yield con
 

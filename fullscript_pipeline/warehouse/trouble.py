@@ -12,6 +12,13 @@ from fullscript_pipeline.errors import Busy, ConfigurationError
 _DAMAGE = ("read enough bytes", "not a valid DuckDB database", "Corrupt database file", "AES tag differs")
 
 
+def no_warehouse(path: Path) -> ConfigurationError:
+    """Nothing was pulled yet, or the file is elsewhere."""
+    return ConfigurationError(
+        f"There is no warehouse at {path} yet; `fullscript-pipeline pull` (or the demo) makes it."
+    )
+
+
 def is_damage(error: Exception) -> bool:
     """Whether the file itself is broken, as far as DuckDB tells."""
     return any(words in str(error) for words in _DAMAGE)

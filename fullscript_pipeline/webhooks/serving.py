@@ -3,6 +3,7 @@
 What does not belong here: answers (`receiver`).
 """
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from fullscript_pipeline.errors import ServiceUnavailable, UsageError
+from fullscript_pipeline.errors import Busy, ServiceUnavailable, UsageError
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.webhooks.doors import Door
 from fullscript_pipeline.webhooks.journal import Journal
@@ -67,7 +68,7 @@ def serve(
 ) -> None:
     """Receive until SIGTERM or SIGINT; what is in flight is answered. `on_ready` gets the base URL once it listens.
 
-    Raises UsageError when the port cannot be used.
+    Raises Busy when another program has the port, UsageError when it is none that we may use.
     """
     with _bound(host, port) as listening, Journal(log) as journal, Keeper(store) as keeper:
         _Server(Receiver(doors, keeper.keep, journal), lambda: on_ready(_url(listening))).run(sockets=[listening])
@@ -106,7 +107,8 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
             listening.listen(_BACKLOG)
         except (OSError, OverflowError) as problem:
             said = f" ({problem.strerror})" if isinstance(problem, OSError) and problem.strerror else ""
-            raise UsageError(
+            taken = isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE
+            raise (Busy if taken else UsageError)(
                 f"Port {port} of {host} cannot be used{said}: choose another with --port, 0 for any."
             ) from None
         yield listening

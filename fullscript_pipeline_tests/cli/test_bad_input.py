@@ -3,16 +3,20 @@
 import io
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from fullscript_pipeline.cli.main import main
+from fullscript_pipeline_tests.pipeline import free_port
 
 
 @dataclass
@@ -110,8 +114,36 @@ def test_a_port_in_use_is_named(tmp_path: Path, run: Run) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         finished = run("sandbox", "serve", "--port", port, data=tmp_path / "data")
-    assert finished.returncode == 2
+        ui = run("ui", "--port", port, data=tmp_path / "data")
+    assert (finished.returncode, ui.returncode) == (75, 75)
     assert port in finished.stderr
+    assert port in ui.stderr
+
+
+def test_a_second_ui_over_one_directory_is_refused(tmp_path: Path, run: Run) -> None:
+    home = tmp_path / "data" / "dagster_home"
+    home.mkdir(parents=True)
+    with FileLock(home / "ui.lock"):
+        finished = run("ui", "--port", str(free_port()), data=tmp_path / "data")
+    assert finished.returncode == 75
+    assert "runs over" in finished.stderr
+
+
+def test_two_signals_at_once_are_one_stop_and_no_traceback(tmp_path: Path) -> None:
+    """The second one comes while the first one's KeyboardInterrupt leaves a lock that `connect` waits with."""
+    environment = {**os.environ, **APP, "FULLSCRIPT_DATA_DIR": str(tmp_path / "data")}
+    environment["FULLSCRIPT_REDIRECT_URI"] = f"http://127.0.0.1:{free_port()}/callback"
+    command = [sys.executable, "-m", "fullscript_pipeline", "connect", "us-snd", "--no-browser"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.3)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+        _, told = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in told) == (130, False), told
 
 
 def test_a_demo_does_not_replace_what_no_demo_made(tmp_path: Path, run: Run) -> None:

@@ -39,7 +39,6 @@ def filled(tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
         (("purge", "--patient", "acme", "p2", "--yes"), 2, "check the id"),
         (("restore", "/nowhere"), 2, "no backup"),
         (("export", "--table", "nonsense"), 2, "nonsense"),
-        (("tidy",), 2, "FULLSCRIPT_KEEP_LANDING_DAYS"),
         (("pull", "--json"), 2, "--dry-run"),
     ],
 )
@@ -50,6 +49,12 @@ def test_what_is_refused_is_told_in_a_sentence(
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_tidy_says_what_it_would_need_and_removes_nothing(run: Run, filled: Path) -> None:
+    done = run("tidy", "--dry-run", data=filled)
+    assert (done.returncode, done.stdout) == (0, "0 files, 0 B would be removed (kept: for ever)\n")
+    assert "set FULLSCRIPT_KEEP_LANDING_DAYS" in done.stderr
 
 
 def test_no_copy_is_made_of_nothing(run: Run, tmp_path: Path) -> None:

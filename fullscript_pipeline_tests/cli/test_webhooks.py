@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fullscript_pipeline.cli.webhooks import webhooks
-from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.state import Delivery, StateStore
 
 
@@ -118,6 +118,6 @@ def test_a_port_in_use_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         told = run("serve", "--port", str(port)).exception
-    assert isinstance(told, UsageError)
+    assert isinstance(told, Busy)
     assert f"Port {port}" in str(told)
     assert isinstance(run("serve", "--port", "99999").exception, UsageError)
