@@ -3,7 +3,7 @@
 What does not belong here: computing the marts, and deciding when pages are written (orchestration, command line).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ def write_adherence_pages(
     rendered_at: datetime,
     time_zone: ZoneInfo,
     last_pull_at: datetime | None,
+    held_rows: Mapping[str, int] | None = None,
     patient_ids: Sequence[str] | None = None,
     policy: ReportPolicy = ReportPolicy(),  # noqa: B008 -- frozen
     progress: Callable[[int, int], None] | None = None,
@@ -63,6 +64,7 @@ def write_adherence_pages(
         zone=time_zone,
         policy=policy,
         labs=data.has_labs(con, clinic_id),
+        held_rows=held_rows or {},
     )
     key = setting.clinic.clinic_key
     people = data.patients(con, clinic_id, patient_ids)

@@ -3,18 +3,27 @@
 What does not belong here: anything about one patient or one product.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.reports import text
 from fullscript_pipeline.reports.data import Clinic
 from fullscript_pipeline.reports.policy import ReportPolicy
 
+# What a reader of the pages knows, by table.
+_HELD_NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all pages of one writing share. `last_pull_at` is None when no pull ever succeeded."""
+    """What all pages of one writing share.
+
+    `last_pull_at` is None when no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists have no
+    more, too many at once to be believed.
+    """
 
     clinic: Clinic
     practitioners: dict[str, str]
@@ -24,6 +33,7 @@ class Setting:
     zone: ZoneInfo
     policy: ReportPolicy
     labs: bool = False
+    held_rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stale(self) -> str | None:
@@ -35,6 +45,19 @@ class Setting:
         return (
             f"The last successful pull was on {text.moment(self.last_pull_at, self.zone)}; "
             f"this page was made on {text.moment(self.rendered_at, self.zone)}. Later orders are not in it."
+        )
+
+    @property
+    def unsettled(self) -> str | None:
+        """The banner's sentence when it is open whether some of what is shown is still there."""
+        told = [
+            counted(self.held_rows[table], noun) for table, noun in _HELD_NOUNS.items() if self.held_rows.get(table)
+        ]
+        if not told:
+            return None
+        return (
+            f"Fullscript's last lists lacked {' and '.join(told)} that were there before: too many at once to be "
+            "believed, so they are still shown here. A later day's pull settles it."
         )
 
     @property

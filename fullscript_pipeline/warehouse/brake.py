@@ -42,6 +42,12 @@ def hold_too_many(con: duckdb.DuckDBPyConnection, table: Table, there: str) -> i
     return int(held)
 
 
+def held_rows(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
+    """By table, how many of the clinic's rows are held: no list has them any more, and they still count as present."""
+    sql = "SELECT table_name, count(*) FROM ops.held_removals WHERE clinic_id = ? GROUP BY ALL ORDER BY ALL"
+    return dict(con.execute(sql, [clinic_id]).fetchall())
+
+
 def forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """What the temp table `newest` holds is there again."""
     came = "concat_ws('/', n.parent_id, n.id)" if len(table.key) > 1 else "n.id"

@@ -12,6 +12,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
+from fullscript_pipeline.warehouse.brake import held_rows
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import DiskTrouble, FrameFile
 from fullscript_pipeline.warehouse.migrations import migrate
@@ -169,6 +170,9 @@ def test_a_mass_disappearance_is_held_until_a_later_day_says_the_same(
         assert (report.counts["patients"].removed, report.counts["patients"].held) == (0, 15)
         assert puller.told("held, complete") == (15, True)
         assert "15 rows missing" in (report.reason or "")
+        with warehouse.read() as con:
+            owners = con.execute("SELECT DISTINCT clinic_id FROM ops.held_removals").fetchall()
+            assert [held_rows(con, owner) for (owner,) in owners] == [{"patients": 15}]
         assert puller.pull().counts["patients"].held == 15, "the same day confirms nothing"
         world.rows.append(back)
         at(monkeypatch, 1)

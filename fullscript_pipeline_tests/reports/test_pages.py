@@ -104,6 +104,17 @@ def test_the_banner_shows_only_when_the_data_is_old(
     assert "No successful pull is recorded" in page_of(store, "pat-1").text
 
 
+def test_a_clinic_page_says_when_it_is_open_whether_its_patients_are_still_there(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    demo_patient(con)
+    write(held_rows={"patients": 12, "orders": 1, "treatment_plan_notes": 3})
+    said = read(store.path_for_clinic("green-hill")).text
+    assert "last lists lacked 12 patients and 1 order that were there before" in said
+    write()
+    assert "last lists lacked" not in read(store.path_for_clinic("green-hill")).text
+
+
 def test_nasty_text_stays_text(con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write) -> None:
     con.execute("UPDATE core.clinics SET name = ?", [NASTY])
     insert(con, "core.practitioners", clinic_id=marts.CLINIC, practitioner_id="doc-x", first_name=NASTY)
