@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from fullscript_pipeline.api.description import load_description
+from fullscript_pipeline.orchestration.describe import columns_elsewhere
 from fullscript_pipeline.warehouse.migrations import statements
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Column, Table
@@ -50,6 +51,8 @@ _GROUPS = {
     "core": "Core: what the API says",
     "marts": "Marts: what is made of it",
     "ops": "Operations",
+    "state": "State store: the tables that the UI shows (SQLite)",
+    "reports": "Files beside the pages",
 }
 _HEAD = """# Data dictionary
 
@@ -82,7 +85,8 @@ class Row:
 
 
 def tables() -> dict[str, list[tuple[str, str]]]:
-    """Columns and types of every table and view of a migrated warehouse; of a table with history, of that."""
+    """Columns and types of every table and view of a migrated warehouse (of a table with history, of that), and of what
+    else the UI shows."""
     marts = [
         files(f"fullscript_pipeline.{room}").joinpath("sql", "marts.sql").read_text(encoding="utf-8")
         for room in ("adherence", "catalog")
@@ -101,6 +105,7 @@ def tables() -> dict[str, list[tuple[str, str]]]:
     both = [name for name in found if name.startswith("history.") and name.replace("history", "core") in found]
     for name in both:
         found[name.replace("history", "core")] = found.pop(name)
+    found |= {name: list(columns.items()) for name, columns in columns_elsewhere().items()}
     return dict(sorted(found.items()))
 
 

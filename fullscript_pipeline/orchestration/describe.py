@@ -40,7 +40,7 @@ def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
     """The same spec with its columns, and the table's name where it stands for a table of the warehouse."""
     name = ".".join(spec.key.path)
     table = table_columns().get(name)
-    columns = table or _columns_elsewhere()[name]
+    columns = table or columns_elsewhere()[name]
     schema = dg.TableSchema([dg.TableColumn(column, kind, _meaning(name, column)) for column, kind in columns.items()])
     more: dict[str, Any] = {"dagster/column_schema": schema} | ({"dagster/table_name": name} if table else {})
     return spec.merge_attributes(metadata=more)
@@ -79,7 +79,7 @@ def table_columns() -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def _columns_elsewhere() -> Mapping[str, Mapping[str, str]]:
+def columns_elsewhere() -> Mapping[str, Mapping[str, str]]:
     """Of what is no table of the warehouse: tables of the state store, and the files beside a report's pages."""
     return {
         "state.clinics": {column.name: str(column.type) for column in state.clinics.columns},
