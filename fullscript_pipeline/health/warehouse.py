@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
-from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
 from fullscript_pipeline.health.waiting import check_waiting
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
@@ -34,7 +34,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     clinics = store.clinics() if store else []
     if not settings.warehouse_path.exists():
         yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` makes it")
-        yield from (_never(clinic) for clinic in clinics)
+        yield from (_last_pull(clinic, None) for clinic in clinics)
         return
     lock = _lock(settings)
     yield lock
@@ -44,6 +44,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     try:
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
             pulled = pulls.last_whole(con)
+            catalogs = {region: pulls.last_catalog(con, region) for region in sorted({one.region for one in clinics})}
             waiting = list(check_waiting(con))
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
@@ -56,6 +57,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         "warehouse.open", "can be opened with the key as it is set" if settings.warehouse_key else "can be read"
     )
     yield from waiting
+    yield from (_last_catalog(region, last) for region, last in catalogs.items())
     yield from (_last_pull(clinic, pulled.get(clinic.clinic_id)) for clinic in clinics)
 
 
@@ -112,17 +114,25 @@ def _read(note: Path) -> tuple[str, float]:
         return "", 0.0
 
 
+def _last_catalog(region: str, pulled: datetime | None) -> Finding:
+    check, again = (
+        f"catalog.{region}.pulled",
+        "Run `fullscript-pipeline pull`, and read the sentence of the region's run.",
+    )
+    # Whoever pulls single clinics by hand may do without.
+    return warned(check, "never pulled", again) if pulled is None else _recent(check, pulled, again)
+
+
 def _last_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
+    again = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and read its sentence."
+    return _recent(f"clinic.{clinic.clinic_key}.pulled", pulled, again)
+
+
+def _recent(check: str, pulled: datetime | None, again: str) -> Finding:
     if pulled is None:
-        return _never(clinic)
+        return failed(check, "never pulled", again)
     late = clock.now() - pulled
     told = f"last pulled {pulled:%Y-%m-%d %H:%M} UTC"
     if late > _LATE:
-        fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and look why the schedule did not."
-        return failed(f"clinic.{clinic.clinic_key}.pulled", f"{told}, {counted(late.days, 'day')} ago", fix)
-    return passed(f"clinic.{clinic.clinic_key}.pulled", told)
-
-
-def _never(clinic: Clinic) -> Finding:
-    fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`."
-    return failed(f"clinic.{clinic.clinic_key}.pulled", "never pulled", fix)
+        return failed(check, f"{told}, {counted(late.days, 'day')} ago", again)
+    return passed(check, told)

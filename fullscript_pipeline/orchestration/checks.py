@@ -25,8 +25,9 @@ CURRENT_WITHIN = timedelta(hours=30)
     asset=dg.AssetKey(["state", "clinics"]),
     name="every_clinic_is_current",
     description=(
-        "Every connected clinic has a working grant and was pulled within 30 hours. What to do: run "
-        "`fullscript-pipeline connect` for a clinic that needs it, look at the failed run of one that is late."
+        "Every connected clinic has a working grant and was pulled within 30 hours, and so was its region's catalog. "
+        "What to do: run `fullscript-pipeline connect` for a clinic that needs it, look at the failed run of what is "
+        "late (`doctor` tells more)."
     ),
 )
 def every_clinic_is_current(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -39,10 +40,16 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
             last = pulls.last_whole(con).get(clinic.clinic_id) or clinic.connected_at
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(clinic.clinic_key)
+        for region in sorted({clinic.region for clinic in clinics}):
+            last = pulls.last_catalog(con, region)
+            if last is not None and clock.now() - last > CURRENT_WITHIN:
+                late.append(f"catalog {region}")
+    told = [f"{one} needs a connect" for one in needs_connect] + [f"{one} is late" for one in late]
     return dg.AssetCheckResult(
-        passed=not needs_connect and not late,
+        passed=not told,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"clinics": len(clinics), "needs_connect": ", ".join(needs_connect), "late": ", ".join(late)},
+        description=f"{'; '.join(told)}." if told else "All of them.",
     )
 
 

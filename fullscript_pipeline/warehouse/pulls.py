@@ -73,6 +73,16 @@ def last_look(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
     return row[0] if row else None
 
 
+def last_catalog(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
+    """When a region's catalog was last asked for, refusals included (an app may lack the scope); None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND outcome IN ('loaded', 'not_available') "
+        "AND resource IN ('products', 'products_by_id')",
+        [region],
+    ).fetchone()
+    return row[0] if row else None
+
+
 def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
     """When this resource of this clinic was last loaded; None: never."""
     row = con.execute(

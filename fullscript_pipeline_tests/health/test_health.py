@@ -47,12 +47,13 @@ def _pulled(settings: Settings, clinic_id: str, ago: timedelta) -> None:
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
         con.execute("CREATE SCHEMA IF NOT EXISTS ops")
         con.execute(
-            "CREATE OR REPLACE TABLE ops.pulls AS SELECT ? AS clinic_id, ?::TIMESTAMPTZ AS observed_at, "
-            "unnest(['patients', 'treatment_plans', 'orders']) AS resource, 'loaded' AS outcome",
+            "CREATE OR REPLACE TABLE ops.pulls AS "
+            "SELECT ? AS clinic_id, 'us' AS region, ?::TIMESTAMPTZ AS observed_at, "
+            "unnest(['patients', 'treatment_plans', 'orders', 'products']) AS resource, 'loaded' AS outcome",
             [clinic_id, clock.now() - ago],
         )
         # What was read since says nothing of what was not.
-        con.execute("INSERT INTO ops.pulls VALUES (?, ?, 'clinic_brands', 'loaded')", [clinic_id, clock.now()])
+        con.execute("INSERT INTO ops.pulls VALUES (?, 'us', ?, 'clinic_brands', 'loaded')", [clinic_id, clock.now()])
 
 
 def _found(settings: Settings) -> dict[str, Finding]:
@@ -164,6 +165,7 @@ def _with_server(settings: Settings, name: str, **changes: Any) -> Settings:
         (_open_folder, "files.modes", 1, "landing"),
         (_never_pulled, "clinic.maple-street.pulled", 1, "never pulled"),
         (_late, "clinic.maple-street.pulled", 1, "3 days ago"),
+        (_late, "catalog.us.pulled", 1, "3 days ago"),
     ],
 )
 def test_what_is_broken_fails_with_its_fix(ready: Ready, break_it: Any, check: str, code: int, words: str) -> None:
