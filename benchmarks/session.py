@@ -1,6 +1,6 @@
 """What a session call costs over bare httpx: token, budget, retries, bounds, parsing, the error family.
 
-python benchmarks/session.py [CALLS]
+PYTHONPATH=. python benchmarks/session.py [CALLS]
 
 CPU time of this process (threads included) per call, the server being another process; rounds alternate, the median
 counts. The promise: at most 0.5 ms more than `httpx.Client.get(...).json()`.
