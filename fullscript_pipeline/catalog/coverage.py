@@ -17,20 +17,22 @@ from fullscript_pipeline.counted import counted
 
 # Judged by what was known at the instant: an event may date a version to before anybody had seen it.
 _THERE = """(SELECT count(*) FROM (SELECT arg_max(removed_at IS NULL, valid_from) AS there FROM history.{table}s
-    WHERE region = $region AND known_at <= $at GROUP BY {table}_id) WHERE there)"""
+    WHERE region = $region AND known_at <= {at} GROUP BY {table}_id) WHERE there)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """How much of the region was seen. `full_listing`: the whole product list could be read; None: not recorded.
 
-    `first_seen`: products that were merely unknown before, so they are no news.
+    `first_seen`: products that were merely unknown before, so they are no news. `before`: how many products there were
+    at the end of the day that is compared with; None: not asked.
     """
 
     products: int
     variants: int
     full_listing: bool | None
     first_seen: int = 0
+    before: int | None = None
 
     def sentence(self) -> str:
         """The coverage line of a digest."""
@@ -70,13 +72,14 @@ def coverage_between(
 ) -> Coverage:
     """What was there at the end of `to_day`. `changes` (all of them) tell which of the products first seen are new."""
     end = end_of(to_day, time_zone)
-    sql = f"""SELECT {_THERE.format(table="product")}, {_THERE.format(table="variant")},
+    there = {name: _THERE.format(table=name, at="$at") for name in ("product", "variant")}
+    sql = f"""SELECT {there["product"]}, {there["variant"]}, {_THERE.format(table="product", at="$since")},
         (SELECT count(*) FROM (SELECT min(known_at) AS first_at FROM history.products WHERE region = $region
             GROUP BY product_id HAVING first_at > $since AND first_at <= $at))"""
     values = {"region": region, "at": end, "since": end_of(from_day, time_zone)}
-    products, variants, first = con.execute(sql, values).fetchone() or (0, 0, 0)
+    products, variants, before, first = con.execute(sql, values).fetchone() or (0, 0, 0, 0)
     added = sum(row.entity == "product" and row.change == "added" for row in changes)
-    return Coverage(products, variants, _full_listing(con, region, to_day), max(0, first - added))
+    return Coverage(products, variants, _full_listing(con, region, to_day), max(0, first - added), before)
 
 
 def coverage_by_day(

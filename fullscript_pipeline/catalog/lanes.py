@@ -142,7 +142,7 @@ def brake(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:
     """
     gone = sum(row.entity == "product" and row.change == "removed" for row in changes)
     moved = sum(row.field == "msrp" for row in changes)
-    before = coverage.products + gone
+    before = coverage.products + gone if coverage.before is None else coverage.before
     if gone >= MASS and gone * 5 > before:
         return (
             f"{gone:,} of {before:,} products ({gone * 100 // before} %) are gone at once. More likely a list "

@@ -17,7 +17,10 @@ from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.extraction.claims import claimed_file
 from fullscript_pipeline.extraction.listing import Listing, Walk
 from fullscript_pipeline.extraction.parts import Target, in_parallel
-from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line
+from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line, parse_line
+
+# Lists whose `id` names something else than their rows: these are told apart by their content.
+_ROWS_WITHOUT_ID = frozenset({"metadata"})
 
 
 class Asking:
@@ -111,7 +114,7 @@ class Asking:
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
             self.file.size = self.file.size.plus([line.record for line in landed])
-            walk.add(request, [line.id for line in landed])
+            walk.add(request, [_row_id(request.endpoint, line) for line in landed])
             self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
 
     def _walk_once(self, ask: "_Ask", number: int) -> Walk:
@@ -134,6 +137,8 @@ class Asking:
             self._drift.add((ask.endpoint, "wrapper", page.wrapper_key))
         self._differences.see(ask.endpoint, page.records)
         lines = [keyed_line(record) for record in page.records]
+        if ask.endpoint in _ROWS_WITHOUT_ID:
+            lines = [(_row_id(ask.endpoint, parse_line(line)), line) for _, line in lines]
         request = Request(
             ask.endpoint,
             ask.key,
@@ -166,6 +171,10 @@ class Asking:
 
 def _has(line: Line, array: str) -> bool:
     return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)
+
+
+def _row_id(endpoint: str, line: Line) -> str:
+    return line.hash if endpoint in _ROWS_WITHOUT_ID else line.id
 
 
 def _request_key(session: ClinicSession, parent: str | None, params: Mapping[str, str] | None) -> str:

@@ -7,6 +7,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.availability import refused_to_all
 from fullscript_pipeline.extraction.library import rewritten
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
@@ -21,19 +22,17 @@ def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Repor
     by_clinic = [_pull_permitted(target, session) for session in sessions]
     reports = [report for report, _ in by_clinic]
     pull = Pull(target, "brands")
-    refusal: Exception | None = None
+    refusals: list[Exception] = []
     for session in sessions:
         try:
             listing = pull.walk(session, "brands")
         except REFUSALS as error:
-            refusal = error
+            refusals.append(error)
             continue
         available = _filtered(pull, session, "available")
         permitted = [ids for _, ids in by_clinic]
         return [_commit(pull, listing, available, permitted), *reports]
-    if isinstance(refusal, NeedsConnect):
-        raise refusal
-    return [pull.not_available(str(refusal or "No connected clinic of this region could be asked.")), *reports]
+    return [refused_to_all(pull, refusals), *reports]
 
 
 def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Collection[str] | None]:

@@ -14,6 +14,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.availability import refused_to_all
 from fullscript_pipeline.extraction.brands import pull_brands
 from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.details import Detail, Rows, with_details
@@ -57,18 +58,18 @@ def pull_reference_lists(target: Target, sessions: Sequence[ClinicSession]) -> l
 def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table: Table) -> Report:
     """One small list, from the first clinic that may read it."""
     pull = Pull(target, table.name)
-    refusal: Exception | None = None
+    refusals: list[Exception] = []
     for session in sessions:
         try:
             listing = pull.walk(session, table.name)
         except (ScopeError, NotFound, NeedsConnect) as error:
-            refusal = error
+            refusals.append(error)
             continue
         return pull.commit(
             Load(table, pull.lines(table.name), missing_among="true" if listing.complete else None),
             total_count=listing.total_count,
         )
-    return _refused(pull, refusal)
+    return refused_to_all(pull, refusals)
 
 
 def pull_products(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
@@ -84,16 +85,16 @@ def pull_products(target: Target, sessions: Sequence[ClinicSession]) -> list[Rep
 def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report:
     """GET /catalog/products with each clinic until one is allowed."""
     pull = Pull(target, "products")
-    refusal: Exception | None = None
+    refusals: list[Exception] = []
     for session in sessions:
         try:
             listing = pull.walk(session, "products")
             rows = _listed_products(pull, session)
         except (ScopeError, NotFound, NeedsConnect) as error:
-            refusal = error
+            refusals.append(error)
             continue
         return _commit_full_list(pull, session, listing, rows)
-    return _refused(pull, refusal)
+    return refused_to_all(pull, refusals)
 
 
 def _commit_full_list(pull: Pull, session: ClinicSession, listing: Listing, rows: Rows) -> Report:
@@ -188,16 +189,17 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
 
 
 def _from_any(pull: Pull, sessions: Sequence[ClinicSession], endpoint: str, object_id: str) -> str:
-    """The clinic that could read the product or variant, gone (every clinic that may look says 404) or unknown."""
-    asked = False
+    """The clinic that could read the product or variant, gone (every clinic says 404), or unknown: one that may not
+    look might have seen it."""
+    outcomes = set()
     for session in sessions:
         try:
             if pull.one(session, endpoint, object_id):
                 return session.clinic.clinic_id
-            asked = True
+            outcomes.add("gone")
         except (ScopeError, NeedsConnect):
-            return "unknown"
-    return "gone" if asked else "unknown"
+            outcomes.add("unknown")
+    return "gone" if outcomes == {"gone"} else "unknown"
 
 
 def _whole(lines: Iterator[Line]) -> Iterator[Line]:
@@ -225,9 +227,3 @@ def _membership(line: Line) -> Line:
     """That a product is in a category, apart from what the product is like."""
     text = canonical({"id": line.id, "name": orjson.loads(line.record).get("name")})
     return line._replace(record=text, hash=content_hash(text))
-
-
-def _refused(pull: Pull, refusal: Exception | None) -> Report:
-    if isinstance(refusal, NeedsConnect):
-        raise refusal
-    return pull.not_available(str(refusal) if refusal else "No connected clinic of this region could be asked.")

@@ -90,6 +90,8 @@ def test_a_mass_change_is_held_until_released() -> None:
     assert held.held in format_table(held)
     assert digest(*gone, coverage=small, release=True).held is None
     assert digest(*gone[:20], coverage=Coverage(80, 1000, True)).held is None
+    grown = digest(*gone[:18], coverage=Coverage(165, 1000, True, before=70))
+    assert str(grown.held).startswith("18 of 70 products (25 %)"), "those that came hide none that went"
     prices = [change(entity_id=f"v{n}") for n in range(6)]
     assert digest(*prices, coverage=Coverage(100, 11, True)).held is not None
     assert digest(*prices, coverage=Coverage(100, 12, True)).held is None
@@ -181,7 +183,9 @@ def test_coverage_is_read_from_history_and_pulls(con: duckdb.DuckDBPyConnection)
     observe(con, world, noon(21, 13), listed=False)
     world["products"] = {"p1": world["products"]["p1"]}
     observe(con, world, noon(22), listed=False)
-    assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True).coverage == Coverage(1, 4, None)
+    assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True).coverage == Coverage(
+        1, 4, None, before=5
+    )
     con.execute("INSERT INTO ops.pulls (region, day, resource, outcome) VALUES ('us', ?, 'products', 'not_available')",
                 [date(2026, 11, 21)])  # fmt: skip
     assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE).coverage.full_listing is False

@@ -12,6 +12,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
+from fullscript_pipeline.extraction.library import pull_external_ids
 from fullscript_pipeline.warehouse.brake import held_rows
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import DiskTrouble, FrameFile
@@ -94,6 +95,22 @@ def test_a_list_that_never_comes_out_even_is_loaded_and_says_so(warehouse: Wareh
         assert report.reason == "listed 19 of 21 (patients)"
         assert puller.told("outcome, complete, rows_removed, total_count") == ("loaded", False, 0, 21)
         assert kept["id"] in puller.present(), "absence means nothing then"
+
+
+def test_rows_that_share_the_id_of_another_system_are_each_counted(warehouse: Warehouse, tmp_path: Path) -> None:
+    world = world_of(25)
+    world.rows = [
+        {"id": f"chart-{n // 2}", "type": "treatment_plan", "data": {"id": f"plan-{n}"}} for n in range(len(world.rows))
+    ]
+    with pulled(warehouse, tmp_path, world) as (puller, server):
+        server.answer = lambda seen: renamed(world.answer(seen), "metadata")
+        report = pull_external_ids(puller.target(), puller.session)
+        assert (report.counts["external_ids"].added, report.reason, len(server.seen)) == (25, None, 3)
+
+
+def renamed(reply: Reply, wrapper: str) -> Reply:
+    assert isinstance(reply.body, dict)
+    return Reply(body={wrapper: reply.body["patients"], "meta": reply.body["meta"]})
 
 
 @pytest.mark.parametrize("grows", [1, -1])
