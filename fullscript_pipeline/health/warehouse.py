@@ -4,7 +4,7 @@ The file is opened only when nobody holds it, and only to read. What does not be
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     try:
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
             pulled = pulls.last_whole(con)
+            refused = {clinic.clinic_key: pulls.refused(con, clinic.clinic_id) for clinic in clinics}
             catalogs = {region: pulls.last_catalog(con, region) for region in sorted({one.region for one in clinics})}
             waiting = list(check_waiting(con))
     except Busy as error:
@@ -58,7 +59,9 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     )
     yield from waiting
     yield from (_last_catalog(region, last) for region, last in catalogs.items())
-    yield from (_last_pull(clinic, pulled.get(clinic.clinic_id)) for clinic in clinics)
+    for clinic in clinics:
+        yield _last_pull(clinic, pulled.get(clinic.clinic_id))
+        yield _readable(clinic, refused[clinic.clinic_key])
 
 
 def _lock(settings: Settings) -> Finding:
@@ -126,6 +129,21 @@ def _last_catalog(region: str, pulled: datetime | None) -> Finding:
 def _last_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
     again = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and read its sentence."
     return _recent(f"clinic.{clinic.clinic_key}.pulled", pulled, again)
+
+
+def _readable(clinic: Clinic, refused: Mapping[str, datetime | None]) -> Finding:
+    check = f"clinic.{clinic.clinic_key}.readable"
+    if not refused:
+        return passed(check, "nothing that its pages stand on is refused")
+    told = ", ".join(
+        f"{what} ({f'read last {at:%Y-%m-%d %H:%M} UTC' if at else 'never'})" for what, at in refused.items()
+    )
+    return failed(
+        check,
+        f"the server refuses {told}",
+        "Give the app the scopes in the vendor's dashboard and run `fullscript-pipeline connect "
+        f"{clinic.server}` as a user who may see them, then pull again; the pages say what they lack until then.",
+    )
 
 
 def _recent(check: str, pulled: datetime | None, again: str) -> Finding:

@@ -146,6 +146,7 @@ def _write(
         time_zone=settings.time_zone,
         last_pull_at=pulls.last_whole(con).get(clinic.clinic_id),
         held_rows=brake.held_rows(con, clinic.clinic_id),
+        unreadable=pulls.refused(con, clinic.clinic_id),
         patient_ids=patients,
         policy=ReportPolicy.of(settings.adherence),
     )

@@ -25,7 +25,8 @@ CURRENT_WITHIN = timedelta(hours=30)
     asset=dg.AssetKey(["state", "clinics"]),
     name="every_clinic_is_current",
     description=(
-        "Every connected clinic has a working grant and was pulled within 30 hours, and so was its region's catalog. "
+        "Every connected clinic has a working grant, may read its patients, plans and orders, and was pulled within 30 "
+        "hours, and so was its region's catalog. "
         "What to do: run `fullscript-pipeline connect` for a clinic that needs it, look at the failed run of what is "
         "late (`doctor` tells more)."
     ),
@@ -40,11 +41,15 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
             last = pulls.last_whole(con).get(clinic.clinic_id) or clinic.connected_at
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(clinic.clinic_key)
+        refused = {
+            clinic.clinic_key: ", ".join(found) for clinic in clinics if (found := pulls.refused(con, clinic.clinic_id))
+        }
         for region in sorted({clinic.region for clinic in clinics}):
             last = pulls.last_catalog(con, region)
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(f"catalog {region}")
     told = [f"{one} needs a connect" for one in needs_connect] + [f"{one} is late" for one in late]
+    told += [f"{key} may not read {what}" for key, what in refused.items()]
     return dg.AssetCheckResult(
         passed=not told,
         severity=dg.AssetCheckSeverity.WARN,

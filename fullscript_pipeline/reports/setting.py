@@ -14,7 +14,7 @@ from fullscript_pipeline.reports.data import Clinic
 from fullscript_pipeline.reports.policy import ReportPolicy
 
 # What a reader of the pages knows, by table.
-_HELD_NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
+_NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Setting:
     """What all pages of one writing share.
 
     `last_pull_at` is None when no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists have no
-    more, too many at once to be believed.
+    more, too many at once to be believed. `unreadable`: the tables that the app may not read (any more), and until when
+    it could; None: it never could.
     """
 
     clinic: Clinic
@@ -34,6 +35,7 @@ class Setting:
     policy: ReportPolicy
     labs: bool = False
     held_rows: Mapping[str, int] = field(default_factory=dict)
+    unreadable: Mapping[str, datetime | None] = field(default_factory=dict)
 
     @property
     def stale(self) -> str | None:
@@ -48,11 +50,23 @@ class Setting:
         )
 
     @property
+    def unreadable_sentence(self) -> str | None:
+        """The banner's sentence when some of what the figures stand on may not be read."""
+        told = [
+            f"{_NOUNS[table]}s {f'since {text.moment(until, self.zone)}' if until else 'at all'}"
+            for table, until in self.unreadable.items()
+        ]
+        if not told:
+            return None
+        return (
+            f"Fullscript does not let this app read {' and '.join(told)}: what they would tell is not in these "
+            "figures. Whoever runs the pipeline can see why (`doctor`)."
+        )
+
+    @property
     def unsettled(self) -> str | None:
         """The banner's sentence when it is open whether some of what is shown is still there."""
-        told = [
-            counted(self.held_rows[table], noun) for table, noun in _HELD_NOUNS.items() if self.held_rows.get(table)
-        ]
+        told = [counted(self.held_rows[table], noun) for table, noun in _NOUNS.items() if self.held_rows.get(table)]
         if not told:
             return None
         return (

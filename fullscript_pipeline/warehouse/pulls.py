@@ -94,18 +94,26 @@ def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -
 
 # What a clinic's pages stand on.
 _WHOLE = ("patients", "treatment_plans", "orders")
-_LAST_WHOLE = f"""SELECT clinic_id, min(last) FROM (
-    SELECT clinic_id, resource, max(observed_at) AS last FROM ops.pulls
-    WHERE resource IN {_WHOLE} AND outcome IN ('loaded', 'not_available') GROUP BY ALL)
-GROUP BY clinic_id HAVING count(*) = {len(_WHOLE)}"""
+# Per clinic and resource: the last load, the last look (refusals included), and whether that was a refusal.
+_LOOKS = f"""SELECT clinic_id, resource, max(observed_at) FILTER (outcome = 'loaded') AS loaded_at,
+    max(observed_at) AS looked_at, arg_max(outcome, (observed_at, finished_at)) = 'not_available' AS is_refused
+    FROM ops.pulls WHERE resource IN {_WHOLE} AND outcome IN ('loaded', 'not_available') GROUP BY ALL"""
+_LAST_WHOLE = f"""SELECT clinic_id, min(coalesce(loaded_at, looked_at)) FROM ({_LOOKS})
+    GROUP BY clinic_id HAVING count(*) = {len(_WHOLE)}"""
 
 
 def last_whole(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
-    """By clinic, since when nothing of it is older: the oldest of the last looks at patients, plans and orders.
+    """By clinic, since when nothing of it is older: the oldest of the last loads of patients, plans and orders.
 
-    A clinic that lacks one of them is left out; what a clinic may not read counts as looked at.
+    A clinic that lacks one of them is left out; what it was never allowed to read counts as looked at.
     """
     return dict(con.execute(_LAST_WHOLE).fetchall())
+
+
+def refused(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime | None]:
+    """What of patients, treatment plans and orders the server refused at the last look; and when it was loaded last."""
+    sql = f"SELECT resource, loaded_at FROM ({_LOOKS}) WHERE clinic_id = ? AND is_refused ORDER BY ALL"
+    return dict(con.execute(sql, [clinic_id]).fetchall())
 
 
 def last_complete(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:

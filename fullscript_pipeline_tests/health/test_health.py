@@ -49,11 +49,14 @@ def _pulled(settings: Settings, clinic_id: str, ago: timedelta) -> None:
         con.execute(
             "CREATE OR REPLACE TABLE ops.pulls AS "
             "SELECT ? AS clinic_id, 'us' AS region, ?::TIMESTAMPTZ AS observed_at, "
+            "observed_at AS finished_at, "
             "unnest(['patients', 'treatment_plans', 'orders', 'products']) AS resource, 'loaded' AS outcome",
             [clinic_id, clock.now() - ago],
         )
         # What was read since says nothing of what was not.
-        con.execute("INSERT INTO ops.pulls VALUES (?, 'us', ?, 'clinic_brands', 'loaded')", [clinic_id, clock.now()])
+        con.execute(
+            "INSERT INTO ops.pulls VALUES ($1, 'us', $2, $2, 'clinic_brands', 'loaded')", [clinic_id, clock.now()]
+        )
 
 
 def _found(settings: Settings) -> dict[str, Finding]:

@@ -13,6 +13,7 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
+from fullscript_pipeline.health import check_all
 from fullscript_pipeline.orchestration import logs
 from fullscript_pipeline.orchestration.checks import every_clinic_is_current
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
@@ -181,6 +182,27 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(one_event)).failures == ()
     written = [name for name, at in before.items() if (pages / name).stat().st_mtime_ns != at]
     assert len(written) <= 1 < len(before)
+
+
+def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pipeline: Pipeline) -> None:
+    """A refusal fails no run; pages made without the orders must not look as if nobody had ordered."""
+    connected, day = pipeline.connected, date(2026, 11, 23)
+    clinic = connected.store.clinics()[-1]
+    page = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "index.html"
+    assert "does not let this app read" not in page.read_text()
+    connected.sandbox.control.arm("forbidden", endpoint="/clinic/orders", count=None)
+    try:
+        assert pipeline.clinic_day(clinic.clinic_key, day).failures == ()
+    finally:
+        connected.sandbox.control.disarm()
+    assert "does not let this app read orders since 22 Nov 2026" in page.read_text()
+    check = every_clinic_is_current(FullscriptResource(), WarehouseResource())
+    assert isinstance(check, dg.AssetCheckResult)
+    assert f"{clinic.clinic_key} may not read orders" in str(check.description)
+    (found,) = [one for one in check_all(connected.settings) if one.id == f"clinic.{clinic.clinic_key}.readable"]
+    assert (found.state, "the server refuses orders (read last 2026-11-22" in found.what) == ("fail", True)
+    assert pipeline.clinic_day(clinic.clinic_key, day).failures == ()
+    assert "does not let this app read" not in page.read_text()
 
 
 def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pipeline) -> None:

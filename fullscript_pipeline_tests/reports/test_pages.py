@@ -115,6 +115,15 @@ def test_a_clinic_page_says_when_it_is_open_whether_its_patients_are_still_there
     assert "last lists lacked" not in read(store.path_for_clinic("green-hill")).text
 
 
+def test_every_page_says_when_what_it_stands_on_may_not_be_read(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    demo_patient(con)
+    write(unreadable={"orders": NOON - timedelta(days=3), "treatment_plans": None})
+    for page in (page_of(store, "pat-1"), read(store.path_for_clinic("green-hill"))):
+        assert "does not let this app read orders since 19 Nov 2026, 12:00 UTC and treatment plans at all" in page.text
+
+
 def test_nasty_text_stays_text(con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write) -> None:
     con.execute("UPDATE core.clinics SET name = ?", [NASTY])
     insert(con, "core.practitioners", clinic_id=marts.CLINIC, practitioner_id="doc-x", first_name=NASTY)
