@@ -33,7 +33,11 @@ def complete_from(dotenv: Path) -> None:
         content = dotenv.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return
-    except (OSError, UnicodeDecodeError):
+    except OSError as problem:
+        raise ConfigurationError(
+            f"The file {dotenv.absolute()} cannot be read ({problem.strerror}): run as its owner, or in another folder."
+        ) from None
+    except UnicodeDecodeError:
         raise ConfigurationError(f"The file {dotenv.absolute()} cannot be read as text; fix or remove it.") from None
     if wrong := next((one.original for one in parse_stream(StringIO(content)) if one.error), None):
         # The line itself is not repeated: it may hold a secret.

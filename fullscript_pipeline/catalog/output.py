@@ -63,11 +63,14 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
         lines.append(f"Not counted as new: {shown} seen for the first time that may have been there before.")
     for lane in digest.lanes:
         if lane.rows:
-            lines.append(f"{lane.title}: {len(lane.rows):,}")
+            shown = f", the first {most} by active plans" if len(lane.rows) > most else ""
+            lines.append(f"{lane.title}: {len(lane.rows):,}{shown}")
             lines += [f"  {_line(row, digest.variants_with(row))}" for row in lane.top(most)]
     if digest.rows:
         fields = ", ".join(f"{name} {number:,}" for name, number in digest.by_field[:8])
         lines.append(f"By field: {fields}")
+        if any(len(lane.rows) > most for lane in digest.lanes):
+            lines.append("All of them: --format csv, jsonl or html.")
     if digest.cosmetic:
         lines.append(
             f"Not listed: {counted(digest.cosmetic, 'rewriting')} of the same text (white space, case, entities)."

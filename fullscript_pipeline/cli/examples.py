@@ -21,7 +21,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "pull --clinic maple-street-wellness --only orders",
         "pull --only orders --from 2026-10-01 --to 2026-10-31",
         "pull --dry-run",
-        "pull --dry-run --ask --json | jq .requests",
+        "pull --dry-run --ask --json | jq 'select(.endpoint) | .requests'",
     ),
     "refresh": ("refresh", "refresh --clinic maple-street-wellness"),
     "report adherence": ("report adherence", "report adherence --clinic maple-street-wellness --as-of 2026-10-31"),

@@ -32,5 +32,6 @@ def rotate() -> None:
     talk(f"{counted(number, 'token')} sealed with the first of {counted(len(listed), 'key')}.")
     if kept:
         talk(f"{counted(kept, 'webhook delivery', 'webhook deliveries')} too.")
+    talk("What runs meanwhile (`ui`, the services) has the key it was started with: start it again.")
     if settings.warehouse_path.exists() and len(listed) > 1:
         talk("Keep the list as it is: the warehouse and the landing files stay under its last key.")

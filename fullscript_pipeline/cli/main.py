@@ -68,6 +68,7 @@ _FULL_DISK = (
 
 
 # SQLite on a full disk says the last of them when it cannot make the file beside its own.
+_NOT_OURS = "run as its owner, or set FULLSCRIPT_DATA_DIR to a folder of your own."
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FULL_DISK_WORDS = ("disk is full", "No space left on device", "disk I/O error")
 
@@ -140,6 +141,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
+    except PermissionError as error:
+        click.echo(f"fullscript-pipeline: {error.filename} cannot be used ({error.strerror}): {_NOT_OURS}", err=True)
+        sys.exit(ConfigurationError.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -102,7 +102,7 @@ def advance_command(days: int | None, to: date | None) -> None:
 @click.option("--endpoint", help="A pattern, such as /clinic/orders or /events/*.")
 @click.option("--clinic", help="Only for this clinic (its slug in the sandbox).")
 @click.option("--nth", type=int, help="From the nth matching call on.")
-@click.option("--count", type=int, help="How often it strikes. Default once.")
+@click.option("--count", type=int, help="How often it strikes; 0: always. Default once.")
 @click.option("--probability", type=float, help="Of striking, 0 to 1.")
 @click.option("--seconds", type=float, help="For faults that take time.")
 @click.option("--clear", is_flag=True, help="Disarm everything.")
@@ -111,7 +111,8 @@ def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
         if clear:
             control.disarm()
         if kind:
-            control.arm(kind, **{name: value for name, value in rule.items() if value is not None})
+            given = {name: value for name, value in rule.items() if value is not None}
+            control.arm(kind, **(given | ({"count": None} if given.get("count") == 0 else {})))
         told = control.faults()
     rows = [[name, words] for name, words in told["kinds"].items()]
     if not kind and not clear:

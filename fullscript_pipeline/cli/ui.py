@@ -5,6 +5,7 @@ and without the demo's sandbox every pull fails.
 """
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -47,7 +48,10 @@ def ui(port: int) -> int:
             talk(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
         # `dg dev` and `dagster dev` are the same servers; dagster's own entry point needs no package of its own.
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
-        process = running.enter_context(child(command, {"PYTHONWARNINGS": _warnings()}))
+        # Away from `.env`: Dagster would read it too, and let it win over the environment, which it never does here.
+        # And away from whatever modules lie in the folder.
+        variables = {**_paths_from_anywhere(settings), "PYTHONWARNINGS": _warnings()}
+        process = running.enter_context(child(command, variables, cwd=settings.dagster_home))
         try:
             _wait_until_it_answers(process, port)
             talk(f"Dagster UI   http://127.0.0.1:{port}   (stop with Ctrl-C)", bold=True)
@@ -55,6 +59,17 @@ def ui(port: int) -> int:
         except KeyboardInterrupt:
             talk("stopping ...")
     return 0
+
+
+def _paths_from_anywhere(settings: Settings) -> dict[str, str]:
+    """The settings that name a file or folder, such that they hold in any working directory."""
+    paths = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
+    if key_file := os.environ.get("FULLSCRIPT_ENCRYPTION_KEY_FILE"):
+        paths["FULLSCRIPT_ENCRYPTION_KEY_FILE"] = str(Path(key_file).absolute())
+    if settings.on_failure_command and "/" in (program := settings.on_failure_command[0]):
+        told = [str(Path(program).absolute()), *settings.on_failure_command[1:]]
+        paths["FULLSCRIPT_ON_FAILURE_COMMAND"] = shlex.join(told)
+    return paths
 
 
 def _warnings() -> str:

@@ -3,7 +3,9 @@
 What does not belong here: repairs, and the words of the command line (`cli/doctor.py`).
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
@@ -20,6 +22,11 @@ __all__ = ["Finding", "check_all", "exit_code"]
 
 def check_all(settings: Settings) -> Iterator[Finding]:
     """Every check, the cheap ones first. Raises nothing of the family of `errors`: what is wrong is a finding."""
+    if not _can_be_looked_into(settings.data_dir):
+        yield from check_setup(settings, None)
+        yield skipped("state.store", f"{settings.data_dir} cannot be looked into")
+        yield from check_servers(settings, None)
+        return
     store, opened = _open(settings)
     try:
         yield from check_setup(settings, store.fact("kind") if store else None)
@@ -39,6 +46,14 @@ def exit_code(findings: list[Finding]) -> int:
     """0 when nothing failed; else 78 (settings come first: nothing works without them), 77, or 1."""
     codes = {finding.exit_code for finding in findings if finding.state == "fail"}
     return next((code for code in (ConfigurationError.exit_code, 77, 1) if code in codes), 0)
+
+
+def _can_be_looked_into(folder: Path) -> bool:
+    """A folder that is not there yet can."""
+    try:
+        return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
+    except PermissionError:
+        return False
 
 
 def _open(settings: Settings) -> tuple[StateStore | None, Finding]:

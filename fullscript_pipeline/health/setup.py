@@ -164,7 +164,10 @@ def _holds_a_secret(dotenv: Path) -> bool:
 def _disk(settings: Settings) -> Finding:
     folder = _nearest(settings.data_dir)
     free = shutil.disk_usage(folder).free
-    size = settings.warehouse_path.stat().st_size if settings.warehouse_path.exists() else 0
+    try:
+        size = settings.warehouse_path.stat().st_size
+    except OSError:  # there is none yet, or nobody may look
+        size = 0
     # The published copy and a rebuilt file each need room for another warehouse.
     needed = max(_GIB, 2 * size)
     told = f"{free / _GIB:.1f} GiB free, {needed / _GIB:.1f} needed"

@@ -22,6 +22,7 @@ class _Waiting:
     fix: str
 
 
+_MOST = 10
 _ALL = (
     _Waiting(
         "warehouse.quarantine",
@@ -34,7 +35,7 @@ _ALL = (
     _Waiting(
         "warehouse.drift",
         "ops.drift",
-        "SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY object LIMIT 10",
+        "SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY count(*) DESC, object",
         "answers that differ from the API's description, by object",
         "Nothing is lost: what has no column is in `extra`. Read ops.drift, and update the program.",
     ),
@@ -65,5 +66,6 @@ def check_waiting(con: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     for one in _ALL:
         if one.table in tables:
             found = [str(row[0]) for row in con.execute(one.sql).fetchall()]
-            told = f"{one.what}: {', '.join(found)}"
+            more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+            told = f"{one.what}: {', '.join(found[:_MOST])}{more}"
             yield warned(one.check, told, one.fix) if found else passed(one.check, "nothing there")

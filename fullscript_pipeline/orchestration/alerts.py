@@ -34,7 +34,8 @@ def tell_of_failures_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReaso
         "job": run.job_name,
         "run_id": run.run_id,
         "cell": run.tags.get("dagster/partition", ""),
-        "clinic": run.tags.get("fullscript/clinic", ""),
+        # A partition launched from the UI has Dagster's own tags only.
+        "clinic": run.tags.get("fullscript/clinic") or run.tags.get("dagster/partition/clinic", ""),
         "failures": [{"step": one.step_key or "", "sentence": _sentence(one)} for one in steps],
     }
     return dg.SkipReason("; ".join(tell(settings, message)))

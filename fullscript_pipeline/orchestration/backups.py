@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import copy_file, copy_private, private_folder, replace_by
@@ -77,7 +78,8 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
 def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bool = False) -> Backup:
     """Puts a backup into the data directory, after every hash was found right and the key opens it.
 
-    Raises UsageError for a data directory that holds something (unless `force`), or a folder that is no backup.
+    Raises UsageError for a data directory that holds something (unless `force`), or a folder that is no backup; Busy
+    while a run is landing pages.
     """
     backup = verify(folder, settings)
     there = [path.name for path in (settings.warehouse_path, settings.state_path) if path.exists()]
@@ -87,6 +89,7 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
             "replace what is there with --force."
         )
     settings.prepare_data_dir()
+    _refuse_while_a_run_lands(settings.landing_dir)
     replace_by(warehouse, folder / settings.warehouse_path.name)
     _copy_state(folder / _STATE, settings.state_path)
     landed = folder / settings.landing_dir.name
@@ -175,6 +178,19 @@ def _copy_state(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source)) as of, closing(sqlite3.connect(target, timeout=30)) as to:
         of.backup(to)
         to.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _refuse_while_a_run_lands(landing_dir: Path) -> None:
+    """What it has read so far would be loaded over what is restored (`extraction.claims` holds the same locks)."""
+    for path in landing_dir.rglob("*.lock"):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            raise Busy(
+                f"A run is filling {path.parent}: let it finish or stop it, and whatever starts runs (`ui`, the "
+                "services), then restore."
+            ) from None
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -53,7 +53,8 @@ class Keyring:
         except InvalidToken:
             raise ConfigurationError(
                 f"Tokens and webhooks in the state store were saved with another key than {SETTING} holds now: set the "
-                "former key, or list both, comma separated, the new one first."
+                "former key, or list both, comma separated, the new one first. Where that is so, this process was "
+                "started before (`ui`, a service): start it again."
             ) from None
 
 
