@@ -1,5 +1,6 @@
 """What a user may do wrong: one sentence on stderr, the contract's exit code, no traceback."""
 
+import errno
 import io
 import os
 import resource
@@ -106,6 +107,27 @@ def test_a_list_of_nobody_says_where_it_looked_and_makes_nothing(tmp_path: Path,
     assert (finished.returncode, finished.stdout) == (0, "")
     assert str(tmp_path / "elsewhere") in finished.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("command", "code"), [("clinics", 78), ("doctor", 78), ("ui", 78)])
+def test_a_folder_that_may_not_be_looked_into_is_a_sentence(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, code: int
+) -> None:
+    """A test may run as root, whom no mode keeps out: what the system says to others is put into its place."""
+    folder, exists = tmp_path / "data", Path.exists
+    folder.mkdir()
+
+    def refused(path: Path) -> bool:
+        if path.parent == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
+    finished = run(command, data=folder)
+    assert finished.returncode == code
+    assert str(folder) in finished.stderr + finished.stdout
+    assert "Traceback" not in finished.stderr
 
 
 def test_a_port_in_use_is_named(tmp_path: Path, run: Run) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.orchestration.backups import MANIFEST, back_up, restore
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
@@ -74,6 +75,18 @@ def test_a_backup_restores_on_a_clean_machine(source: tuple[Warehouse, Path], ba
         restore(settings, other, backup)
     restore(settings, other, backup, force=True)
     put(other, PATIENTS, [{"id": "later"}])  # it can be written to
+
+
+def test_nothing_is_restored_under_a_run_that_is_landing_pages(backup: Path, machine: Machine) -> None:
+    settings, other = machine("busy")
+    with StateStore(settings.state_path, settings.encryption_key):
+        pass
+    _, claim = claimed_file(settings.landing_dir / "us-snd" / "acme" / "2026-11-02", "orders", "a-pull")
+    with pytest.raises(Busy, match="let it finish or stop it"):
+        restore(settings, other, backup, force=True)
+    assert not other.exists()
+    give_up(claim)
+    assert restore(settings, other, backup, force=True).rows >= 50
 
 
 def test_a_backup_is_as_encrypted_as_its_source_and_private(source: tuple[Warehouse, Path]) -> None:
