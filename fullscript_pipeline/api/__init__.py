@@ -24,9 +24,11 @@ from fullscript_pipeline.api.reach import clock_offset
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import open_session
+from fullscript_pipeline.api.tokens import APP_REFUSED
 from fullscript_pipeline.api.workers import as_they_come
 
 __all__ = [
+    "APP_REFUSED",
     "ENDPOINTS",
     "Asked",
     "AuthError",

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
-from fullscript_pipeline.api.errors import Asked, BadResponse, InvalidGrant, RateLimited, ServerError
+from fullscript_pipeline.api.errors import AppRefused, Asked, BadResponse, InvalidGrant, RateLimited, ServerError
 from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint
 from fullscript_pipeline.errors import NeedsConnect
 
@@ -31,6 +31,8 @@ _EARLY = timedelta(seconds=60)
 _EARLY_SHARE = 0.1
 # After a token call that failed on the server's side, nobody (no thread, no other process) tries it again for so long.
 _SILENT_SECONDS = 15.0
+# With which statuses a token endpoint says that it does not accept the app (what they say of a grant is told apart).
+APP_REFUSED = frozenset({400, 401, 403, 422})
 _log = logging.getLogger(__name__)
 
 
@@ -104,6 +106,9 @@ class TokenKeeper:
             answer = self._endpoint.refresh(grant.refresh_token, self._clinic.clinic_key)
         except InvalidGrant:
             return self._rescue(grant)
+        except AppRefused as refusal:
+            self._store.note_token_failure(self._clinic, refusal.asked)
+            raise
         except (ServerError, RateLimited, BadResponse) as failure:
             if not isinstance(failure, _StillFailingError):
                 self._store.note_token_failure(self._clinic, failure.asked)
@@ -114,7 +119,9 @@ class TokenKeeper:
         return self._saved(grant, answer, previous=grant.refresh_token)
 
     def _leave_alone_a_failing_server(self) -> None:
-        if asked := self._store.token_failure(self._clinic, _SILENT_SECONDS):
+        asked = self._store.token_failure(self._clinic, _SILENT_SECONDS)
+        # After a refusal of the app somebody mends a setting: that may be tried at once.
+        if asked is not None and asked.status not in APP_REFUSED:
             raise _StillFailingError(
                 asked,
                 "the token could not be renewed a moment ago, and is not tried again yet",

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import Grant, missing_read_scopes, write_scopes
+from fullscript_pipeline.api import APP_REFUSED, Grant, missing_read_scopes, write_scopes
 from fullscript_pipeline.counted import counted
-from fullscript_pipeline.errors import NeedsConnect, PipelineError
+from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -52,7 +52,12 @@ def _grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
         yield skipped(scopes, "no working grant")
         return
     asked = store.token_failure(clinic, _FAILED_WITHIN.total_seconds())
-    if asked is not None:
+    if asked is not None and asked.status in APP_REFUSED:
+        app = f"FULLSCRIPT_{clinic.server.upper().replace('-', '_')}_CLIENT"
+        fix = f"Check {app}_ID and {app}_SECRET against the vendor's API dashboard, then pull again."
+        request = f"status {asked.status}, X-Request-Id {asked.request_id or 'not given'}"
+        yield failed(token, f"the server does not accept our app ({request})", fix, ConfigurationError.exit_code)
+    elif asked is not None:
         what = f"the last renewal failed at the server (status {asked.status or 'none'}, X-Request-Id "
         yield failed(token, f"{what}{asked.request_id or 'not given'})", "Run the pull again; no connect is needed.")
     else:

@@ -15,6 +15,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, open_session
+from fullscript_pipeline.api.errors import AppRefused
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.health import Finding, check_all, exit_code
 from fullscript_pipeline.health.setup import bits
@@ -263,6 +264,25 @@ def test_a_clinic_that_needs_a_connect_is_77(ready: Ready) -> None:
     assert "connect us-snd" in str(token.fix)
     assert found[f"clinic.{clinic.clinic_key}.scopes"].state == "skip"
     assert exit_code(list(found.values())) == 77  # before the 1 of the late pull
+
+
+def test_an_app_that_the_server_does_not_accept_is_a_setting_and_is_tried_again_at_once(ready: Ready) -> None:
+    sandbox, settings, clinic = ready
+    sandbox.control.arm("unauthorized", endpoint="/oauth/token", count=None)
+    sandbox.control.arm("unauthorized", endpoint="/clinic", count=1)
+    with (
+        StateStore(settings.state_path, settings.encryption_key) as store,
+        open_session(settings, store, clinic) as session,
+    ):
+        with pytest.raises(AppRefused):
+            session.one("clinic")
+        found = _found(settings)[f"clinic.{clinic.clinic_key}.token"]
+        assert (found.state, found.exit_code) == ("fail", 78)
+        assert "FULLSCRIPT_US_SND_CLIENT_SECRET" in str(found.fix)
+        sandbox.control.disarm()
+        sandbox.control.arm("unauthorized", endpoint="/clinic", count=1)
+        session.one("clinic")
+    assert _found(settings)[found.id].state == "pass"
 
 
 def test_a_missing_scope_says_what_it_costs(tmp_path: Path) -> None:
