@@ -11,6 +11,7 @@ from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.finding import Finding, failed_by, skipped
 from fullscript_pipeline.health.inbox import check_inbox
+from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.setup import check_setup
 from fullscript_pipeline.health.warehouse import check_warehouse
@@ -37,6 +38,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
             yield from check_clinics(store)
             yield from check_inbox(store)
         yield from check_warehouse(settings, store)
+        yield from check_runs(settings)
     finally:
         if store:
             store.close()

@@ -219,6 +219,9 @@ def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pip
     assert set().union(*codes.values()) == set()
     assert [clinic.status for clinic in connected.store.clinics() if clinic.clinic_id == dead] == ["needs_connect"]
     assert dead_clinic_is_named(pipeline, dead)
+    key = next(one.clinic_key for one in connected.store.clinics() if one.clinic_id == dead)
+    (found,) = [one for one in check_all(connected.settings) if one.id == "runs.failed"]
+    assert (found.state, found.what.count("clinic_daily"), key in found.what) == ("warn", 1, True), found
     # It was alive when the region's run chose whom to ask.
     connected.store.mark_ok(next(one for one in connected.store.clinics() if one.clinic_id == dead))
     assert run_job(pipeline.instance, "catalog_daily", partition=region_cell("us", day)).failures == ()

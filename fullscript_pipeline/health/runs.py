@@ -1,0 +1,46 @@
+"""Runs that failed and that no later run has made good.
+
+Dagster's own file of runs is read, without Dagster: a look at health should not wait for it. The names of its tables
+are pinned with its version, and a test looks at a real run. What does not belong here: why one failed (its page says).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.health.finding import Finding, passed, skipped, warned
+from fullscript_pipeline.settings import Settings
+
+_WITHIN = timedelta(days=3)
+# Pages that were written again after a failed pull make it no success.
+_FAILED = """WITH told AS (
+    SELECT id, run_id, status, pipeline_name AS job, coalesce((
+        SELECT max(value) FROM run_tags t WHERE t.run_id = r.run_id AND t.key IN ('fullscript/clinic',
+            'fullscript/region', 'dagster/partition/clinic', 'dagster/partition/region')), '') AS owner
+    FROM runs r WHERE status IN ('SUCCESS', 'FAILURE') AND update_timestamp > ? AND NOT EXISTS (
+        SELECT 1 FROM run_tags t WHERE t.run_id = r.run_id AND t.key = 'fullscript/pages_only'))
+SELECT trim(job || ' ' || owner) || ' (run ' || substr(run_id, 1, 8) || ')' FROM (
+    SELECT *, row_number() OVER (PARTITION BY job, owner ORDER BY id DESC) AS place FROM told)
+WHERE place = 1 AND status = 'FAILURE' ORDER BY 1"""
+
+
+def check_runs(settings: Settings) -> Iterator[Finding]:
+    """One finding: of each job and clinic or region the last run of these days."""
+    path = settings.dagster_home / "history/runs.db"
+    if not path.exists():
+        yield passed("runs.failed", "nothing has run here yet")
+        return
+    since = (clock.real_now() - _WITHIN).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+            found = [str(told) for (told,) in connection.execute(_FAILED, [since]).fetchall()]
+    except sqlite3.Error as problem:
+        yield skipped("runs.failed", f"{path} cannot be read ({problem})")
+        return
+    if found:
+        what = f"failed, and no later run has made it good: {', '.join(found)}"
+        yield warned("runs.failed", what, "The run's page in the UI says why (`ui`, Runs), and so does `pull` now.")
+    else:
+        yield passed("runs.failed", "no run of these days waits to be made good")
