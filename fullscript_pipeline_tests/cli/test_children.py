@@ -29,7 +29,9 @@ def serve():
     with children.child([sys.executable, "-c", sys.argv[1], sys.argv[1]]) as process:
         time.sleep(1)
         print(process.pid, flush=True)
-        process.wait()
+        # As `ui` watches: a signal that comes a moment before a wait without end would only be seen after it.
+        while process.poll() is None:
+            time.sleep(0.1)
 main.cli = serve
 family, sys.argv = sys.argv[1], sys.argv
 sys.argv = [sys.argv[0], family]
