@@ -125,9 +125,9 @@ def cli() -> None:
 
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job
-            signal.signal(number, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for a shell's background job
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         with importing.without("pandas"):
             code = cli.main(standalone_mode=False)
