@@ -1,4 +1,4 @@
-"""Reads `.env`, and one environment variable as the type it should have, for settings.py only.
+"""Reads `.env`, and one environment variable as the type it should have, for settings.py (and clock.py).
 
 Every reader gives a ConfigurationError that names the variable when its value cannot be used. What does not belong
 here: names, defaults and meanings of the variables (settings.py, the one typed place), and secrets in error texts.

@@ -45,7 +45,10 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
             pulled = pulls.last_whole(con)
             refused = {clinic.clinic_key: pulls.refused(con, clinic.clinic_id) for clinic in clinics}
-            catalogs = {region: pulls.last_catalog(con, region) for region in sorted({one.region for one in clinics})}
+            catalogs = {
+                region: pulls.last_look(con, region, refusals=True)
+                for region in sorted({one.region for one in clinics})
+            }
             waiting = list(check_waiting(con))
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
@@ -118,10 +121,8 @@ def _read(note: Path) -> tuple[str, float]:
 
 
 def _last_catalog(region: str, pulled: datetime | None) -> Finding:
-    check, again = (
-        f"catalog.{region}.pulled",
-        "Run `fullscript-pipeline pull`, and read the sentence of the region's run.",
-    )
+    check = f"catalog.{region}.pulled"
+    again = "Run `fullscript-pipeline pull`, and read its sentence of the region."
     # Whoever pulls single clinics by hand may do without.
     return warned(check, "never pulled", again) if pulled is None else _recent(check, pulled, again)
 

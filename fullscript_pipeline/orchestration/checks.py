@@ -45,7 +45,7 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
             clinic.clinic_key: ", ".join(found) for clinic in clinics if (found := pulls.refused(con, clinic.clinic_id))
         }
         for region in sorted({clinic.region for clinic in clinics}):
-            last = pulls.last_catalog(con, region)
+            last = pulls.last_look(con, region, refusals=True)
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(f"catalog {region}")
     told = [f"{one} needs a connect" for one in needs_connect] + [f"{one} is late" for one in late]

@@ -63,22 +63,13 @@ def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0] if row else None
 
 
-def last_look(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
-    """When all of a region's known products were last looked at; None: never."""
+def last_look(con: duckdb.DuckDBPyConnection, region: str, *, refusals: bool = False) -> datetime | None:
+    """When all of a region's known products were last looked at; None: never. `refusals`: or were asked for, by an app
+    that may not read them."""
     row = con.execute(
-        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND outcome = 'loaded' "
+        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND list_contains(?, outcome) "
         "AND resource IN ('products', 'products_by_id')",
-        [region],
-    ).fetchone()
-    return row[0] if row else None
-
-
-def last_catalog(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
-    """When a region's catalog was last asked for, refusals included (an app may lack the scope); None: never."""
-    row = con.execute(
-        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND outcome IN ('loaded', 'not_available') "
-        "AND resource IN ('products', 'products_by_id')",
-        [region],
+        [region, ["loaded", "not_available"] if refusals else ["loaded"]],
     ).fetchone()
     return row[0] if row else None
 

@@ -18,8 +18,6 @@ from fullscript_pipeline.api import ClinicRef, open_session
 from fullscript_pipeline.api.errors import AppRefused
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.health import Finding, check_all, exit_code
-from fullscript_pipeline.health.setup import bits
-from fullscript_pipeline.health.volume import is_encrypted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Delivery, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -182,24 +180,6 @@ def test_what_is_broken_fails_with_its_fix(ready: Ready, break_it: Any, check: s
     assert exit_code(list(found.values())) == code
 
 
-def test_a_folder_that_is_not_ours_is_never_advised_to_be_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A home, a shared folder, a folder of other things: taking rights off it would break something else."""
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    (shared / "budget.xls").write_text("of somebody else")
-    shared.chmod(0o755)
-    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(shared))
-    found = _found(load_settings())["files.modes"]
-    assert found.state == "fail"
-    assert "chmod" not in str(found.fix)
-    assert "FULLSCRIPT_DATA_DIR" in str(found.fix)
-    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert "chmod" not in str(_found(load_settings())["files.modes"].fix)
-
-
 def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) -> None:
     settings = ready[1]
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
@@ -360,25 +340,6 @@ def test_a_notebook_that_was_left_open_is_named(ready: Ready) -> None:
     assert f"process {notebook.pid}" in found["warehouse.lock"].what
     assert found["warehouse.pulls"].state == "skip"
     assert _found(settings)["warehouse.lock"].what == "free"
-
-
-def test_an_encrypted_volume_is_seen_through_what_it_is_made_of(tmp_path: Path) -> None:
-    device = tmp_path.stat().st_dev
-    sys_block = tmp_path / "block"
-    logical = sys_block / f"{os.major(device)}:{os.minor(device)}"
-    assert is_encrypted(tmp_path, sys_block) is None
-    crypt = logical / "slaves" / "dm-0"
-    (crypt / "dm").mkdir(parents=True)
-    assert is_encrypted(tmp_path, sys_block) is False
-    (crypt / "dm" / "uuid").write_text("CRYPT-LUKS2-0123\n")
-    assert is_encrypted(tmp_path, sys_block) is True
-
-
-@pytest.mark.parametrize(
-    ("key", "strong"), [("password", False), ("a" * 200, False), ("abcd" * 20, False), (KEY, True)]
-)
-def test_how_strong_a_key_is(key: str, strong: bool) -> None:
-    assert (bits(key) >= 100) == strong
 
 
 def _command(sandbox: RunningSandbox, settings: Settings, *arguments: str, **more: str) -> Any:
