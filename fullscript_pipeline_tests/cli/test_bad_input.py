@@ -39,8 +39,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
     def run(*arguments: str, data: Path, **variables: str) -> Finished:
         for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
             monkeypatch.delenv(name)
-        for name, value in {"FULLSCRIPT_DATA_DIR": str(data), **variables}.items():
+        # `ui` sets Dagster's home: taken back at the end.
+        for name, value in {"FULLSCRIPT_DATA_DIR": str(data), "DAGSTER_HOME": "", **variables}.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.delenv("DAGSTER_HOME")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", *arguments])
         monkeypatch.setattr(sys, "stdin", io.StringIO(""))
