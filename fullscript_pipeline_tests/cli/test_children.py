@@ -4,10 +4,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
+
+from fullscript_pipeline_tests.patience import wait
 
 # A command that starts a child which starts a grandchild; both ignore SIGTERM, as a hanging server would.
 FAMILY = """
@@ -55,12 +56,3 @@ def test_the_whole_family_ends_with_the_command(numbers: list[signal.Signals]) -
             time.sleep(0.2)
         assert wait(lambda: process.poll() is not None)
     assert wait(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
-
-
-def wait(until: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if until():
-            return True
-        time.sleep(0.05)
-    return False

@@ -1,7 +1,6 @@
 """The digest page: what it lists, holds back and links; and the word difference."""
 
 import json
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -187,7 +186,7 @@ def test_watched_brands_get_their_own_digest(catalog: duckdb.DuckDBPyConnection,
 
 
 def test_long_descriptions_are_bounded() -> None:
-    started = time.perf_counter()
+    """Also in time: a reading that goes back for every character would end in the test's timeout."""
     for open_tag in ("<script ", "<!--", "<script>", "< ", "<style"):
         plain(open_tag * (200_000 // len(open_tag)))
     old = " ".join(f"w{number}" for number in range(40_000))
@@ -195,4 +194,3 @@ def test_long_descriptions_are_bounded() -> None:
     assert "(40,000 words)" in shown
     assert len(shown) < 4_000
     assert plain("<" * 200_000) == "<" * 200_000
-    assert time.perf_counter() - started < 3

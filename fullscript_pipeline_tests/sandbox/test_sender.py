@@ -187,13 +187,14 @@ def test_time_can_be_moved_by_minutes_to_watch_retries(sandbox: RunningSandbox, 
 def test_a_retry_succeeds_and_a_wrong_challenge_or_a_slow_answer_is_no_success(
     sandbox: RunningSandbox, receiver: Receiver
 ) -> None:
-    sandbox.control.set_webhook("us-snd", receiver.url, events=["order.placed"], timeout=0.3)
+    sandbox.control.set_webhook("us-snd", receiver.url, events=["order.placed"])
     receiver.status = lambda count: 503 if count == 0 else 201
     sandbox.control.advance(days=1)
     first = json.loads(receiver.payloads[0][1])["event_payload"]["event"]["id"]
     rows = log(sandbox, event_id=first, sort_by="attempted_at")
     assert [row["successfully_delivered"] for row in rows] == [False, True]
     assert [row["response_status"] for row in rows] == [503, 201]
+    sandbox.control.set_webhook("us-snd", receiver.url, events=["order.placed"], timeout=0.3)
     receiver.delay = 0.5
     before = len(log(sandbox, successfully_delivered="false"))
     sandbox.control.webhook("resend", days=1)

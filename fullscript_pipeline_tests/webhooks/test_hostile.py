@@ -43,14 +43,12 @@ def test_a_body_that_does_not_come_is_given_up(shared: Receiver, monkeypatch: py
     monkeypatch.setattr(receiver_module, "ANSWER_SECONDS", 0.3)
     (told,) = shared.raw(head(shared, "Content-Length: 100") + b"{")
     assert told.status == 408
-    assert told.seconds < 2.5
 
 
 def test_a_head_that_does_not_come_is_given_up(shared: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol_module, "_HEAD_SECONDS", 0.2)
     nothing, half = shared.raw(b"", head(shared)[:-2])
     assert (nothing.status, half.status) == (408, 408)
-    assert half.seconds < 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,15 @@
+"""Waiting for what comes by itself, as long as a loaded machine may need and no longer.
+
+What does not belong here: how long something may take (`benchmarks/`).
+"""
+
+import time
+from collections.abc import Callable
+
+
+def wait(until: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether `until` came true within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (done := until()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return done
