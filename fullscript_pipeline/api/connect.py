@@ -7,6 +7,7 @@ the token calls (`oauth`), renewals (`tokens`).
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,6 +25,7 @@ from fullscript_pipeline.api.sessions import SessionStore
 from fullscript_pipeline.settings import ServerSettings, Settings
 
 WAIT_SECONDS = 600.0  # as long as the state lives
+_LOOK_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 _REFUSALS = {
@@ -113,7 +115,11 @@ class ConnectFlow:
         Raises ConnectRefused when the user denies, nobody comes within `timeout` seconds, or the code is not taken;
         the family of `api.errors` when the server fails.
         """
-        if not self._done.wait(timeout):
+        until = time.monotonic() + timeout
+        # In pieces: of two signals at once, both may go to the server's thread, which does not wake this one.
+        while not self._done.wait(min(_LOOK_SECONDS, timeout)) and time.monotonic() < until:
+            pass
+        if not self._done.is_set():
             raise ConnectRefused(
                 f"Nobody signed in at {self._server.name} within {timeout:.0f} s: run `fullscript-pipeline connect "
                 f"{self._server.name}` again."
