@@ -16,9 +16,9 @@ MAY_IMPORT = {
     "catalog": SHARED,
     "reports": SHARED | {"catalog", "adherence"},
     "extraction": SHARED | {"api", "state", "warehouse"},
-    "health": SHARED | {"api", "state", "warehouse"},
     "webhooks": SHARED | {"state"},
     "refresh": SHARED | {"api", "state", "warehouse", "extraction"},
+    "health": SHARED | {"api", "state", "warehouse", "refresh"},
 }
 # Rooms that others may use through their public names (`from fullscript_pipeline.api import ...`) only.
 CLOSED = {"api": {"pages"}, "state": set(), "sandbox": {"client", "errors", "server"}}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
+from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed_by, skipped
-from fullscript_pipeline.health.inbox import check_inbox
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.setup import check_setup
@@ -36,7 +36,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
         yield from check_connected(store, has_data=settings.warehouse_path.exists())
         if store:
             yield from check_clinics(store)
-            yield from check_inbox(store)
+            yield from check_events(settings, store)
         yield from check_warehouse(settings, store)
         yield from check_runs(settings)
     finally:

@@ -26,7 +26,8 @@ def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult
     return dg.AssetCheckResult(
         passed=not behind,
         severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=" ".join(one.sentence() for one in behind) or "Every feed was read within a week.",
+        description=" ".join(f"{one.clinic_key}: {one.sentence()}" for one in behind)
+        or "Every feed was read within a week.",
         metadata={
             "clinics": len(found),
             "oldest_days": max((one.days or 0 for one in found), default=0),

@@ -42,14 +42,14 @@ class Freshness:
         """What is the matter and what to do; '' when nothing is."""
         if self.lost:
             return (
-                f"{self.clinic_key}: what happened from {self.lost} is in no feed any more; a full sweep is asked for "
-                "(job clinic_sweep, or `refresh`)."
+                f"what happened from {self.lost} is in no feed any more; a full sweep is asked for (job clinic_sweep, "
+                "or `fullscript-pipeline refresh`)."
             )
         if self.level == "ok":
             return ""
         return (
-            f"{self.clinic_key}: the event feeds were last read {counted(self.days or 0, 'day')} ago, and they reach "
-            "30 days back; start the daemon or run `refresh`."
+            f"the event feeds were last read {counted(self.days or 0, 'day')} ago, and they reach 30 days back; start "
+            "the daemon or run `fullscript-pipeline refresh`."
         )
 
 

@@ -1,0 +1,65 @@
+"""Whether we hear what happens at a clinic: its event feeds, its webhooks, and deliveries that could not be handled.
+
+What does not belong here: how that is judged (`refresh`), which the checks of the UI use too.
+"""
+
+from collections.abc import Iterator
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.counted import counted
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.health.finding import Finding, failed_by, passed, warned
+from fullscript_pipeline.refresh import freshness, silences
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import Clinic, StateStore
+
+
+def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
+    """A finding for every clinic whose feeds were read once, one for webhooks where they are set up, one for the
+    inbox."""
+    for clinic in store.clinics():
+        try:
+            yield from _feeds(store, clinic)
+        except PipelineError as error:
+            yield failed_by(f"clinic.{clinic.clinic_key}.events", error)
+    try:
+        yield from _webhooks(settings, store)
+    except PipelineError as error:
+        yield failed_by("webhooks.heard", error)
+    try:
+        yield _inbox(len(store.deliveries(["failed"], with_body=False)))
+    except PipelineError as error:
+        yield failed_by("webhooks.inbox", error)
+
+
+def _feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+    """None before the first pull, which has a finding of its own."""
+    check, found = f"clinic.{clinic.clinic_key}.events", freshness(store, clinic, clock.now().date())
+    if found.level != "ok":
+        failing = found.level == "error"
+        yield Finding(check, "fail" if failing else "warn", found.sentence(), exit_code=int(failing))
+    elif found.days is not None:
+        yield passed(
+            check,
+            f"the feeds were read {counted(found.days, 'day')} ago" if found.days else "the feeds were read today",
+        )
+
+
+def _webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
+    """None where no webhook is set up: the feeds are enough."""
+    servers = settings.servers.values()
+    if not any(server.webhook_challenge_token and server.webhook_signature_keys for server in servers):
+        return
+    causes = silences(settings, store)
+    told = " ".join(f"{clinic_key}: {cause}" for clinic_key, cause in causes.items())
+    yield Finding("webhooks.heard", "warn", told) if causes else passed("webhooks.heard", "nothing is missed")
+
+
+def _inbox(failures: int) -> Finding:
+    if not failures:
+        return passed("webhooks.inbox", "nothing failed")
+    return warned(
+        "webhooks.inbox",
+        f"{counted(failures, 'delivery', 'deliveries')} could not be handled",
+        "`fullscript-pipeline webhooks inbox list` says why; `replay` hands them over again, `ignore` leaves them.",
+    )

@@ -1,0 +1,52 @@
+"""What doctor says of event feeds and webhooks: the same as the checks of the UI."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.extraction.events import feeds_of
+from fullscript_pipeline.health import Finding
+from fullscript_pipeline.health.events import check_events
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import LedgerEvent, StateStore
+
+NOW = "2026-11-22T12:00:00+00:00"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateStore]:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FULLSCRIPT_NOW", NOW)
+    with StateStore(tmp_path / "state.sqlite") as opened:
+        opened.register_clinic("us-snd", "c1", "us", "Elm")
+        yield opened
+
+
+def _found(store: StateStore) -> dict[str, Finding]:
+    return {one.id: one for one in check_events(load_settings(), store)}
+
+
+@pytest.mark.parametrize(("days", "state", "code"), [(0, "pass", 0), (6, "pass", 0), (7, "warn", 0), (21, "fail", 1)])
+def test_feeds_that_nobody_reads_are_told(store: StateStore, days: int, state: str, code: int) -> None:
+    assert "clinic.elm.events" not in _found(store), "never pulled is another finding"
+    for feed in feeds_of("us"):
+        store.set_cursor("us-snd", "c1", feed, (clock.now() - timedelta(days=days)).date().isoformat())
+    one = _found(store)["clinic.elm.events"]
+    assert (one.state, one.exit_code) == (state, code)
+    assert ("`fullscript-pipeline refresh`" in one.what) == (state != "pass")
+
+
+def test_webhooks_that_are_not_heard_are_told_where_they_are_set_up(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = clock.now() - timedelta(hours=2)
+    store.record_events([LedgerEvent("us-snd", "c1", "e1", "order.placed", seen_at=seen)])
+    assert set(_found(store)) == {"webhooks.inbox"}, "the feeds are enough"
+    monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
+    monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
+    one = _found(store)["webhooks.heard"]
+    assert (one.state, one.exit_code) == ("warn", 0)
+    assert one.what.startswith("elm: no valid token")
