@@ -39,10 +39,8 @@ def _feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
         failing = found.level == "error"
         yield Finding(check, "fail" if failing else "warn", found.sentence(), exit_code=int(failing))
     elif found.days is not None:
-        yield passed(
-            check,
-            f"the feeds were read {counted(found.days, 'day')} ago" if found.days else "the feeds were read today",
-        )
+        when = f"{counted(found.days, 'day')} ago" if found.days else "today"
+        yield passed(check, f"the feeds were read {when}")
 
 
 def _webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
