@@ -235,7 +235,7 @@ def disconnect(settings: Settings, store: ConnectStore, clinic: ClinicRef) -> Di
 
 def _patients_visible(session: ClinicSession, answer: TokenAnswer) -> int | None:
     """How many patients this user sees; of several users of a clinic the one who sees most is used."""
-    if "patients:read" not in answer.scopes:
+    if "patients:read" in missing_read_scopes(answer.scopes):
         return None
     try:
         return next(session.pages("patients", params={"patient_type": "all"}, page_size=1)).total_count

@@ -16,9 +16,10 @@ READ_SCOPES: dict[str, str] = {
 
 
 def missing_read_scopes(scopes: Iterable[str]) -> dict[str, str]:
-    """Read scopes that are not among `scopes`, with what each costs."""
+    """Read scopes that are not among `scopes`, with what each costs; none when the server named no scope at all: then
+    the app's hold (RFC 6749, 5.1), and what is refused is told when it is asked for."""
     granted = {scope.lower() for scope in scopes}
-    return {scope: cost for scope, cost in READ_SCOPES.items() if scope not in granted}
+    return {scope: cost for scope, cost in READ_SCOPES.items() if granted and scope not in granted}
 
 
 def read_width(scopes: Iterable[str]) -> int:

@@ -44,7 +44,8 @@ class TokenSource(Protocol):
 class ClinicSession:
     """Reads one clinic's data; safe to share between threads. Close it, or use it in a `with`.
 
-    `user_id` is whose grant it opened with: another user of the clinic may be allowed to see fewer rows.
+    `user_id` is whose grant it opened with: another user of the clinic may be allowed to see fewer rows; `scopes` what
+    it was granted.
     `requests` counts what was sent, by endpoint name; `retries` how many of those were asked again.
     """
 
@@ -59,9 +60,11 @@ class ClinicSession:
         lane: Lane = "present",
         retry: RetryPolicy | None = None,
         user_id: str | None = None,
+        scopes: Collection[str] = (),
     ) -> None:
         self.clinic = clinic
         self.user_id = user_id
+        self._scopes = scopes
         self.requests: Counter[str] = Counter()
         self.retries = 0
         self._api_url, self._client, self._tokens, self._budget = api_url, client, tokens, budget
@@ -162,7 +165,7 @@ class ClinicSession:
 
         def attempt() -> T:
             answer = self._authorized(ask, endpoint)
-            if error := error_for(answer, endpoint):
+            if error := error_for(answer, endpoint, self._scopes):
                 raise error
             return read(answer)
 

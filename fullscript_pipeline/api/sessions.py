@@ -30,7 +30,13 @@ def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lan
     client = HttpClient()
     tokens = TokenKeeper(clinic, store, TokenEndpoint(server, settings.redirect_uri, client, budget))
     grant = store.load_grant(clinic)
-    user_id = grant.user_id if grant else None
     return ClinicSession(
-        clinic, server.api_url, client=client, tokens=tokens, budget=budget, lane=lane, user_id=user_id
+        clinic,
+        server.api_url,
+        client=client,
+        tokens=tokens,
+        budget=budget,
+        lane=lane,
+        user_id=grant.user_id if grant else None,
+        scopes=grant.scopes if grant else (),
     )

@@ -3,6 +3,8 @@
 What does not belong here: 401 (the session first tries to renew the token) and what is asked again (`retry`).
 """
 
+from collections.abc import Collection
+
 from fullscript_pipeline.api.endpoints import Endpoint
 from fullscript_pipeline.api.errors import (
     AuthError,
@@ -17,8 +19,11 @@ from fullscript_pipeline.api.http import Answer
 from fullscript_pipeline.api.retry import retry_after_seconds
 
 
-def error_for(answer: Answer, endpoint: Endpoint | None = None) -> FullscriptError | None:
-    """The error that `answer` means, None for a 2xx. `endpoint` (of a session's GET) makes a 403 more precise."""
+def error_for(
+    answer: Answer, endpoint: Endpoint | None = None, granted: Collection[str] = ()
+) -> FullscriptError | None:
+    """The error that `answer` means, None for a 2xx. `endpoint` (of a session's GET) and the scopes that its grant has
+    make a 403 more precise."""
     if 200 <= answer.status < 300:
         return None
     if answer.status in (408, 425, 429) or answer.status >= 500:
@@ -32,7 +37,7 @@ def error_for(answer: Answer, endpoint: Endpoint | None = None) -> FullscriptErr
             "the app was given new scopes since.",
         )
     if answer.status == 403:
-        return ScopeError(asked, "this app may not read it", _scope_advice(asked.server, endpoint))
+        return ScopeError(asked, "this app may not read it", _scope_advice(asked.server, endpoint, granted))
     if answer.status == 404:
         return NotFound(asked, "it is not there for this clinic", "It was removed, or is not for this clinic.")
     return RequestRefused(asked, "the server does not accept the request", "Quote the X-Request-Id to the vendor.")
@@ -50,9 +55,14 @@ def _temporary(answer: Answer) -> RateLimited | ServerError:
     return error
 
 
-def _scope_advice(server: str, endpoint: Endpoint | None) -> str:
+def _scope_advice(server: str, endpoint: Endpoint | None, granted: Collection[str]) -> str:
     if endpoint is not None and endpoint.restricted:
         return "The vendor grants this endpoint to few apps; ask them for it, or do without."
+    if endpoint is not None and endpoint.scope and set(endpoint.scope.lower().split()) <= set(granted):
+        return (
+            f"The token has the scope {endpoint.scope}: this clinic, app or user is kept from it for another reason. "
+            "Ask the vendor, quoting the X-Request-Id, or do without."
+        )
     scope = f"the scope {endpoint.scope}" if endpoint is not None and endpoint.scope else "its scope"
     return (
         f"Give the app {scope} in the vendor's dashboard, then run `fullscript-pipeline connect {server}` again: "

@@ -47,7 +47,7 @@ def _tell(result: ConnectResult) -> None:
     clinic = result.clinic
     talk(f"Connected {clinic.name or clinic.clinic_id} on {clinic.server} as {clinic.clinic_key!r}.", bold=True)
     talk(f"  user    {result.user_type} {result.user_id}")
-    talk(f"  scopes  {' '.join(result.scopes) or 'none'}")
+    talk(f"  scopes  {' '.join(result.scopes) or 'not told by the server'}")
     for scope, cost in result.missing_read_scopes.items():
         talk(f"  missing {scope}: {cost}")
     if result.write_scopes:

@@ -6,7 +6,7 @@ belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and Duck
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import orjson
@@ -14,9 +14,10 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, Differences, NotFound
 from fullscript_pipeline.api.pages import Page
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.claims import claimed_file
 from fullscript_pipeline.extraction.listing import Listing, Walk
-from fullscript_pipeline.extraction.parts import Target, in_parallel
+from fullscript_pipeline.extraction.parts import Target
 from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line, parse_line
 
 # Lists whose `id` names something else than their rows: these are told apart by their content.
@@ -37,6 +38,8 @@ class Asking:
         self.file.cut_torn_end()
         self._found: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
+        # Endpoints that have answered with rows in an array on its own.
+        self._bare: set[str] = set()
         self._drift: set[tuple[str, str, str]] = set()
         self._differences = Differences()
         self._take_up()
@@ -59,17 +62,22 @@ class Asking:
         """
         ask = _Ask(session, endpoint, path or {}, params or {})
         self._note_use(session)
-        first = self._walk_once(ask, 1)
-        if first.is_settled:
-            return first.listing()
-        second = self._walk_once(ask, 2)
-        if second.is_settled:
-            self.file.only_from(endpoint, ask.key, 2)
-            return second.listing()
-        both = first.joined(second)
-        if not both.is_settled:
-            self._short.append(f"listed {len(both.ids)} of {both.total} ({endpoint})")
-        return both.listing()
+        found = self._walk_once(ask, 1)
+        if not found.is_settled:
+            second = self._walk_once(ask, 2)
+            if second.is_settled:
+                self.file.only_from(endpoint, ask.key, 2)
+            found = second if second.is_settled else found.joined(second)
+        if not found.is_settled:
+            self._short.append(f"listed {len(found.ids)} of {found.total} ({endpoint})")
+        elif found.unkeyed:
+            rows = counted(found.unkeyed, "listed row")
+            self._short.append(f"{rows} without an id ({endpoint}): nothing that the list lacks is marked")
+        elif found.says_nothing and endpoint not in self._bare:
+            # From a server whose lists are bare arrays it may be true: too little to take everything for gone.
+            self._short.append(f"an empty array came instead of a list ({endpoint}): nothing is marked")
+            return replace(found.listing(), complete=False)
+        return found.listing()
 
     def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
         """Lands one object by id. False: the server says that there is none (404)."""
@@ -89,23 +97,14 @@ class Asking:
         self.file.append(Request(endpoint, key, records=1, envelope=envelope), [make_line(one.record)])
         return True
 
+    def note_refused(self, endpoint: str, number: int) -> None:
+        """Says in the report that so many objects were refused (403), each for itself."""
+        if number:
+            self._short.append(f"{counted(number, 'detail')} refused ({endpoint})")
+
     def lines(self, endpoint: str) -> Callable[[], Iterator[Line]]:
         """What this pull has landed of an endpoint, as `load` wants it."""
         return lambda: self.file.lines(endpoint)
-
-    def fill_thin_rows(self, session: ClinicSession, listed: str, detail: str, array: str) -> None:
-        """Asks for the detail of every listed row that came without `array`; whole rows cost nothing more."""
-        thin = dict.fromkeys(line.id for line in self.file.lines(listed) if not _has(line, array))
-        in_parallel(lambda one: self.one(session, detail, one), thin)
-
-    def whole_rows(self, listed: str, detail: str, array: str) -> Callable[[], Iterator[Line]]:
-        """The listed rows that are whole, then the details."""
-
-        def lines() -> Iterator[Line]:
-            yield from (line for line in self.file.lines(listed) if _has(line, array))
-            yield from self.file.lines(detail)
-
-        return lines
 
     def _take_up(self) -> None:
         """What an interrupted pull has landed need not be asked again."""
@@ -113,6 +112,7 @@ class Asking:
             self._found[request.endpoint, request.key] = request.found
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
+            self._note_shape(request)
             self.file.size = self.file.size.plus([line.record for line in landed])
             walk.add(request, [_row_id(request.endpoint, line) for line in landed])
             self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
@@ -148,10 +148,16 @@ class Asking:
             page.total_count,
             total_pages=page.total_pages,
             walk=walk,
+            is_bare=page.wrapper_key == "",
             envelope=self._envelope(ask.session, page.fetched_at, page.request_id, ask.parent),
         )
         self.file.append(request, [line for _, line in lines])
+        self._note_shape(request)
         return request, [record_id for record_id, _ in lines]
+
+    def _note_shape(self, request: Request) -> None:
+        if request.is_bare and request.records:
+            self._bare.add(request.endpoint)
 
     def _note_use(self, session: ClinicSession) -> None:
         self._before.setdefault(session, (sum(session.requests.values()), session.retries))
@@ -167,10 +173,6 @@ class Asking:
     ) -> Envelope:
         clinic = session.clinic
         return Envelope(clinic.clinic_id, clinic.region, fetched_at.astimezone(UTC).isoformat(), request_id, parent)
-
-
-def _has(line: Line, array: str) -> bool:
-    return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)
 
 
 def _row_id(endpoint: str, line: Line) -> str:

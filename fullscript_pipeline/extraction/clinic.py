@@ -7,12 +7,12 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction import family
 from fullscript_pipeline.extraction.availability import listed_or_refused
-from fullscript_pipeline.extraction.details import SWEEP_DAYS
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, read_each
 from fullscript_pipeline.extraction.plans import patients_due
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.tables import Table
 
 
@@ -38,28 +38,30 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
     """Every patient, dependents and archived ones included.
 
     A server may list names only. Then the detail is read of whom we do not know yet, whose name or address changed, and
-    of the day's rolling share (`plans.patients_due`); everybody else keeps what is stored. It may also not say who
-    depends on whom (`family`).
+    of the day's rolling share (`plans.patients_due`); everybody else keeps what is stored. Whose detail the server
+    denies stands as stored, or as listed. It may also not say who depends on whom (`family`).
     """
     pull = Pull(target, "patients")
     listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
     if isinstance(listing, Report):
         return listing
     stored: dict[str, str] = {}
-    thin = {line.id: line for line in _listed(pull) if is_thin(line)}
+    read: set[str] = set()
+    thin = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and is_thin(line)}
     if thin:
-        stored = _stored_patients(target, session, thin, sweep_days)
-        in_parallel(lambda one: pull.one(session, "patient", one), sorted(thin.keys() - stored.keys()))
+        stored, fresh = _stored_patients(target, session, thin, sweep_days)
+        read = read_each(pull, session, "patient", sorted(thin.keys() - fresh), any_stored=bool(stored))
 
     def whole() -> Iterator[Line]:
-        yield from (line for line in _listed(pull) if line.id not in thin)
+        yield from (line for line in _listed(pull) if line.id not in thin or line.id not in read | stored.keys())
         yield from pull.file.lines("patient")
 
     ties = family.ties(pull, session, whole, len(listing.ids))
 
     def lines() -> Iterator[Line]:
         yield from map(ties.completed, whole())
-        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in stored)
+        kept = stored.keys() - read
+        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in kept)
 
     absence_counts = listing.complete and _same_lister(target, session, "patients")
     return pull.commit(
@@ -91,8 +93,8 @@ def is_thin(line: Line) -> bool:
 
 def _stored_patients(
     target: Target, session: ClinicSession, listed: Mapping[str, Line], sweep_days: int
-) -> dict[str, str]:
-    """Content hashes of the patients that are there, are listed as stored, and are not due to be read again."""
+) -> tuple[dict[str, str], set[str]]:
+    """Content hashes of the patients that are there; and who of them is listed as stored and not due to be read."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
         due = set(patients_due(con, clinic_id, sweep_days))
@@ -101,11 +103,9 @@ def _stored_patients(
             "WHERE clinic_id = ? AND removed_at IS NULL",
             [clinic_id],
         ).fetchall()
-    return {
-        patient: digest
-        for patient, digest, *names in rows
-        if patient not in due and patient in listed and names == _names_in(listed[patient])
-    }
+    stored = {patient: (digest, names) for patient, digest, *names in rows if patient in listed}
+    fresh = {one for one, (_, names) in stored.items() if one not in due and names == _names_in(listed[one])}
+    return {patient: digest for patient, (digest, _) in stored.items()}, fresh
 
 
 def _names_in(line: Line) -> list[str | None]:

@@ -4,22 +4,27 @@ An object is read again when its listed row has changed, when the caller says th
 one of the day's rolling share. What does not belong here: which endpoint has details of what.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeVar
 
 import duckdb
 import orjson
 
-from fullscript_pipeline.api import ClinicSession
+from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.tables import Table
 
 # Everything that is read one by one is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
 SWEEP_DAYS = 14
 
+# So many refusals and not one answer: it is the scope, not the patient.
+_REFUSALS = 20
+
 After = Callable[[duckdb.DuckDBPyConnection], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def with_details(
 
     A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
     """
-    thin = {line.id: line for line in listed() if not detail.is_whole(line)}
+    thin = {line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_whole(line)}
     if not thin:
         return Rows(listed, lambda con: None)
     owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
@@ -80,8 +85,7 @@ def with_details(
             )
         )
     asked = [one for one in thin if one in due]
-    outcome = dict(zip(asked, in_parallel(lambda one: pull.one(session, detail.endpoint, one), asked), strict=True))
-    read = {one for one, found in outcome.items() if found}
+    read = read_each(pull, session, detail.endpoint, asked, any_stored=bool(stored))
     details = finish() if finish else pull.lines(detail.endpoint)
 
     def lines() -> Iterator[Line]:
@@ -95,11 +99,45 @@ def with_details(
         yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        note_reads(
-            con, pull, owner, detail.table.name, {one: (thin[one].hash, found) for one, found in outcome.items()}
-        )
+        note_reads(con, pull, owner, detail.table.name, {one: (thin[one].hash, one in read) for one in asked})
 
     return Rows(lines, after)
+
+
+def read_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
+    """Lands the objects by id; those that the server has and shows. Raises as `each_allowed` does."""
+    found = each_allowed(pull, endpoint, ids, lambda one: pull.one(session, endpoint, one), any_stored=any_stored)
+    return {one for one, there in found.items() if there}
+
+
+def each_allowed(
+    pull: Pull, endpoint: str, ids: Iterable[str], ask: Callable[[str], T], *, any_stored: bool
+) -> dict[str, T | None]:
+    """`ask(id)` for each id; None where the server refuses (403) that one, which the report then says.
+
+    A user may be kept from single patients. Raises ScopeError when everything is refused: of several, or of one when
+    nothing was ever read (`any_stored`); it does not ask for thousands to find out.
+    """
+    refusals: list[ScopeError] = []
+    answered: list[str] = []
+
+    def allowed(one: str) -> T | None:
+        try:
+            found = ask(one)
+        except ScopeError as refusal:
+            refusals.append(refusal)
+            if len(refusals) >= _REFUSALS and not answered:
+                raise
+            return None
+        answered.append(one)
+        return found
+
+    asked = list(ids)
+    outcome = dict(zip(asked, in_parallel(allowed, asked), strict=True))
+    if refusals and not answered and (len(asked) > 1 or not any_stored):
+        raise refusals[0]
+    pull.note_refused(endpoint, len(refusals))
+    return outcome
 
 
 def due_details(

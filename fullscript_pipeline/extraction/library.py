@@ -92,7 +92,9 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
     # The id of a row is the other system's: several objects may share one, so objects are counted.
     total = sum(listing.total_count or 0 for listing in listings)
     rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _told_by_objects(pull)
-    complete = len({(line.parent_id, line.id) for line in rows}) >= total
+    objects = {(line.parent_id, line.id) for line in rows}
+    complete = len(objects) >= total and not any(line.id.startswith(NO_ID) for line in rows)
+    complete = complete and all(listing.complete or listing.ids for listing in listings)
     return pull.commit(
         Load(EXTERNAL_IDS, lambda: iter(rows), "true" if complete else None),
         total_count=total,

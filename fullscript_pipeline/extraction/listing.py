@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fullscript_pipeline.warehouse.landing import Request
+from fullscript_pipeline.warehouse.landing import UNKEYED, Request
 
 
 @dataclass(frozen=True)
 class Listing:
     """A list that was walked to its end. `ids` are the distinct record ids in order of arrival.
 
-    `complete`: as many distinct rows came as the server says there are (or it does not say).
+    `complete`: as many distinct rows came as the server says there are (or it does not say), and every one tells which
+    it is. What a complete list lacks is not there.
     """
 
     ids: tuple[str, ...]
@@ -40,10 +41,14 @@ class Walk:
     pages: set[int] = field(default_factory=set)
     last_page: int | None = None
     ended_at: int | None = None
+    rows: int = 0
+    is_bare: bool = False
 
     def add(self, request: Request, ids: Iterable[str]) -> None:
         """Takes in a landed page."""
         self.ids.update(dict.fromkeys(ids))
+        self.rows += request.records
+        self.is_bare |= request.is_bare
         self.pages.add(request.page)
         if request.total_count is not None and self.totals[-1:] != [request.total_count]:
             self.totals.append(request.total_count)
@@ -58,7 +63,21 @@ class Walk:
 
     @property
     def is_settled(self) -> bool:
-        return not self.totals or (self.totals == sorted(self.totals) and len(self.ids) == self.totals[-1])
+        if not self.totals:
+            return True
+        if len(self.pages) == self.ended_at == 1 and self.rows == self.totals[-1]:
+            return True  # nothing moves within a page: a row that it holds twice is one that the server counts twice
+        return self.totals == sorted(self.totals) and len(self.ids) == self.totals[-1]
+
+    @property
+    def unkeyed(self) -> int:
+        """Rows that do not tell which they are: any of those that seem to be missing."""
+        return sum(one.startswith(UNKEYED) for one in self.ids)
+
+    @property
+    def says_nothing(self) -> bool:
+        """`[]` and nothing else: no documented answer."""
+        return self.is_bare and not self.ids
 
     def rest(self) -> Rest | None:
         """None: every page is landed."""
@@ -73,7 +92,7 @@ class Walk:
 
     def joined(self, other: "Walk") -> "Walk":
         """Both walks taken together: each may have found what the other missed."""
-        return Walk({**self.ids, **other.ids}, [*self.totals, *other.totals])
+        return Walk({**self.ids, **other.ids}, [*self.totals, *other.totals], is_bare=self.is_bare and other.is_bare)
 
     def listing(self) -> Listing:
-        return Listing(tuple(self.ids), self.total, self.is_settled)
+        return Listing(tuple(self.ids), self.total, self.is_settled and not self.unkeyed)

@@ -5,17 +5,21 @@ at, and a rolling share of the rest, so that everybody is read again within `swe
 raise no event. Whose patient is listed no more is asked for by id, once: it may have gone with the patient.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import duckdb
+import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.details import SWEEP_DAYS, in_ids
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, each_allowed, in_ids, read_each, stored_hashes
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+
+_LIST = "patient_treatment_plans"
 
 __all__ = ["SWEEP_DAYS", "Due", "due_patients", "patients_due", "pull_plans", "read_plans"]
 
@@ -60,15 +64,32 @@ def read_plans(
     """
     pull = Pull(target, "treatment_plans")
     try:
-        walked = [patient for patient in in_parallel(lambda one: _walk(pull, session, one), patients) if patient]
-        pull.fill_thin_rows(session, "patient_treatment_plans", "treatment_plan", "recommendations")
-        came = {line.id for line in pull.file.lines("patient_treatment_plans")}
+        known = bool(swept)
+        walks = each_allowed(pull, _LIST, patients, lambda one: _walk(pull, session, one), any_stored=known)
+        walked = [patient for patient, whole in walks.items() if whole]
+        thin = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if is_thin(line))
+        read = read_each(pull, session, "treatment_plan", thin, any_stored=known)
+        came = {line.id for line in pull.file.lines(_LIST)}
         wanted = [plan for plan in plans if plan not in came]
         gone = absent(wanted, in_parallel(lambda plan: pull.one(session, "treatment_plan", plan), wanted))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
 
-    lines = pull.whole_rows("patient_treatment_plans", "treatment_plan", "recommendations")
+    denied = thin.keys() - read
+    stored: dict[str, str] = {}
+    if denied:
+        with target.warehouse.read() as con:
+            stored = stored_hashes(con, TREATMENT_PLANS, session.clinic.clinic_id)
+
+    def lines() -> Iterator[Line]:
+        """Whose detail is denied stands as it is stored, or as it was listed."""
+        for line in pull.file.lines(_LIST):
+            if line.id in denied:
+                yield line._replace(hash=stored.get(line.id, line.hash))
+            elif line.id not in read:
+                yield line
+        yield from pull.file.lines("treatment_plan")
+
     unheard: list[int] = []
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
@@ -128,13 +149,20 @@ def _plans_of_who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[s
     return dict(rows)
 
 
-def _walk(pull: Pull, session: ClinicSession, patient: str) -> str | None:
-    """The patient's id once all pages are landed; None when the patient is gone or the list moved under us."""
+def is_thin(line: Line) -> bool:
+    """Whether a plan was listed without its recommendations, so that the detail has to be read."""
+    if line.id.startswith(UNKEYED):
+        return False
+    whole = b'"recommendations"' in line.record and isinstance(orjson.loads(line.record).get("recommendations"), list)
+    return not whole
+
+
+def _walk(pull: Pull, session: ClinicSession, patient: str) -> bool:
+    """Whether all the patient's plans are landed: False when the patient is gone or the list moved under us."""
     try:
-        listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": patient})
+        return pull.walk(session, _LIST, path={"patient_id": patient}).complete
     except NotFound:
-        return None
-    return patient if listing.complete else None
+        return False
 
 
 def _told_by_no_feed(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> int:

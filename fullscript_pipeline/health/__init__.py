@@ -38,7 +38,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
             yield from check_clinics(store)
             yield from check_events(settings, store)
         yield from check_warehouse(settings, store)
-        yield from check_runs(settings)
+        yield from check_runs(settings, store)
     finally:
         if store:
             store.close()

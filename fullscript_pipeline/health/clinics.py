@@ -21,10 +21,13 @@ def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Fin
     """One finding when nobody is connected. `has_data`: there is a warehouse, so that somebody was."""
     if store and store.clinics():
         return
-    if has_data:
+    if store and store.clinics(with_removed=True):
+        what, fix = "every clinic was disconnected", "To go on, `fullscript-pipeline connect` them again."
+        yield failed("clinics.connected", what, fix, NeedsConnect.exit_code)
+    elif has_data:
         yield failed(
             "clinics.connected",
-            "no clinic is connected, but there is a warehouse: the state store was lost, or all were disconnected",
+            "no clinic is connected, but there is a warehouse: the state store was lost",
             "`fullscript-pipeline restore` brings a backup of both back; or `connect` the clinics again: their rows "
             "are found by the vendor's ids.",
             NeedsConnect.exit_code,
@@ -80,6 +83,8 @@ def _scopes(check: str, grant: Grant, connect: str) -> Finding:
     if missing:
         costs = "; ".join(f"no {scope}: {cost}" for scope, cost in missing.items())
         return failed(check, costs, f"Give the app these scopes in the vendor's dashboard. {connect}")
+    if not grant.scopes:
+        return passed(check, "the server does not say which scopes the token has; a pull tells what it refuses")
     note = f"; {', '.join(needless)} could be taken off the app" if needless else ""
     return passed(check, f"all scopes we read with{note}")
 

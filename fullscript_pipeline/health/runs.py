@@ -12,6 +12,7 @@ from datetime import timedelta
 from fullscript_pipeline import clock
 from fullscript_pipeline.health.finding import Finding, passed, skipped, warned
 from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
 
 _WITHIN = timedelta(days=3)
 # Pages that were written again after a failed pull make it no success.
@@ -21,13 +22,13 @@ _FAILED = """WITH told AS (
             'fullscript/region', 'dagster/partition/clinic', 'dagster/partition/region')), '') AS owner
     FROM runs r WHERE status IN ('SUCCESS', 'FAILURE') AND update_timestamp > ? AND NOT EXISTS (
         SELECT 1 FROM run_tags t WHERE t.run_id = r.run_id AND t.key = 'fullscript/pages_only'))
-SELECT trim(job || ' ' || owner) || ' (run ' || substr(run_id, 1, 8) || ')' FROM (
+SELECT trim(job || ' ' || owner) || ' (run ' || substr(run_id, 1, 8) || ')', owner FROM (
     SELECT *, row_number() OVER (PARTITION BY job, owner ORDER BY id DESC) AS place FROM told)
 WHERE place = 1 AND status = 'FAILURE' ORDER BY 1"""
 
 
-def check_runs(settings: Settings) -> Iterator[Finding]:
-    """One finding: of each job and clinic or region the last run of these days."""
+def check_runs(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
+    """One finding: of each job and region or connected clinic the last run of these days."""
     path = settings.dagster_home / "history/runs.db"
     if not path.exists():
         yield passed("runs.failed", "nothing has run here yet")
@@ -35,10 +36,13 @@ def check_runs(settings: Settings) -> Iterator[Finding]:
     since = (clock.real_now() - _WITHIN).strftime("%Y-%m-%d %H:%M:%S")
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            found = [str(told) for (told,) in connection.execute(_FAILED, [since]).fetchall()]
+            failures = connection.execute(_FAILED, [since]).fetchall()
     except sqlite3.Error as problem:
         yield skipped("runs.failed", f"{path} cannot be read ({problem})")
         return
+    # Of a clinic that was disconnected no run will ever make it good.
+    left = {one.clinic_key for one in store.clinics(with_removed=True) if one.status == "removed"} if store else set()
+    found = [str(told) for told, owner in failures if owner not in left]
     if found:
         what = f"failed, and no later run has made it good: {', '.join(found)}"
         yield warned("runs.failed", what, "The run's page in the UI says why (`ui`, Runs), and so does `pull` now.")

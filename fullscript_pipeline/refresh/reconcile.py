@@ -116,7 +116,11 @@ def _count(found: Reconciled, rows: list[dict[str, Any]]) -> None:
     failed = [row for row in rows if row not in arrived]
     found.deliveries = len(ids)
     found.delivered = len({str(row.get("event_id")) for row in arrived})
-    found.answers = dict(Counter(str(row.get("response_status") or row.get("status") or "none") for row in failed))
+    found.answers = dict(
+        Counter(
+            str(row.get("response_status") or row.get("status_code") or row.get("status") or "none") for row in failed
+        )
+    )
     types = {str(event["type"]) for row in arrived if (event := _payload(row))}
     found.delivered_types = sorted({*found.delivered_types, *types})
     found.last_attempt_at = max((str(row.get("attempted_at") or "") for row in rows), default=None)

@@ -97,6 +97,8 @@ def _is_disabled(its: Reconciled) -> bool:
 
 
 def _missing_scopes(silence: Silence) -> list[str]:
+    if not silence.scopes:  # the server named none
+        return []
     wanted = {SCOPES[family] for one in silence.types if (family := one.partition(".")[0]) in SCOPES}
     return sorted(wanted - {scope.lower() for scope in silence.scopes})
 

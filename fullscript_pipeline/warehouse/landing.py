@@ -33,6 +33,7 @@ SECRET_KEYS = frozenset({"invitation_url", "checkout_url", "practitioner_pay_url
 
 NO_ID = "no-id:"
 UNREADABLE = "unreadable:"
+UNKEYED = (NO_ID, UNREADABLE)  # how the id of a row begins that has none of its own
 AS_RECEIVED = "as_received"
 
 _MAGIC = b"FSL1"
@@ -90,7 +91,7 @@ class Request:
     """What a frame answers: enough to know that a page need not be asked again.
 
     `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404. A list that
-    moved while it was read is walked again: `walk` counts from 1.
+    moved while it was read is walked again: `walk` counts from 1. `is_bare`: the answer was an array on its own.
     """
 
     endpoint: str
@@ -102,6 +103,7 @@ class Request:
     found: bool = True
     total_pages: int | None = None
     walk: int = 1
+    is_bare: bool = False
     envelope: Envelope | None = None
 
     @property

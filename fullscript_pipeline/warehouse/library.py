@@ -102,7 +102,7 @@ WEBHOOK_DELIVERIES = Table(
         Column("attempted_at_raw", source=("attempted_at",)),
         flag("successfully_delivered"),
         integer("attempts"),
-        integer("response_status"),
+        integer("response_status", "response_status", "status_code"),
         text("response_body"),
     ),
     untyped=("event_payload",),

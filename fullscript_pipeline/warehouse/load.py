@@ -93,18 +93,19 @@ def _load(
     merge.set_context(con, context)
     _stage_keys(con, table, lines)
     wanted, differ, added = merge.compare(con, table)
-    quarantined = 0
+    aside = merge.SetAside(0, 0, 0)
     if differ:
         _stage(con, table, _batches(lines, wanted))
-        quarantined = merge.batch(con, table)
+        aside = merge.batch(con, table)
         dating.date_versions(con, table)
     brake.forget_returned(con, table)
     quarantine.settle(con, table, everything=missing_among == "true")
     removed, held = merge.remove_missing(con, table, missing_among) if missing_among else (0, 0)
     if gone:
         removed += merge.remove(con, table, gone)
-    changed = max(0, differ - added - quarantined)
-    return Counts(merge.count(con, "newest"), added, changed, removed, quarantined, held)
+    changed = differ - added - (aside.records - aside.unknown)
+    read, quarantined = merge.count(con, "newest"), aside.records + aside.lines
+    return Counts(read, added - aside.unknown, changed, removed, quarantined, held)
 
 
 def _memory(table: Table, size: Size) -> int:

@@ -6,7 +6,7 @@ once, on their way in (`stage`). What does not belong here: reading landing file
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -105,13 +105,25 @@ def _typed(table: Table, source: str) -> str:
     )
 
 
-def batch(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Merges `incoming` into the table and its children. Returns how many records went to quarantine."""
+class SetAside(NamedTuple):
+    """What went to quarantine: records, how many of them the table does not know, and lines of arrays."""
+
+    records: int
+    unknown: int
+    lines: int
+
+
+def batch(con: duckdb.DuckDBPyConnection, table: Table) -> SetAside:
+    """Merges `incoming` into the table and its children, but for what goes to quarantine."""
     bad = quarantine.set_aside(con, table, "incoming")
+    unknown = count(con, _unknown(table, "bad")) if bad else 0
     _merge(con, table, "incoming", close_where=_same_key(table, "incoming"))
-    for child in table.children:
-        bad += _merge_child(con, child)
-    return bad
+    return SetAside(bad, unknown, sum(_merge_child(con, child) for child in table.children))
+
+
+def _unknown(table: Table, source: str) -> str:
+    there = f"SELECT 1 FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)} AND {_key_match(table)}"
+    return f"{source} n WHERE NOT EXISTS ({there})"
 
 
 def lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
@@ -214,7 +226,9 @@ def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
 
 def _lines_of(child: Child, first: int, last: int) -> str:
     own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
-    rows = f"json_extract(rows_{child.array}, '$[*]')"
+    # Some languages write a list as an object of numbered members.
+    array, members = (f"json_extract(rows_{child.array}, '{path}')" for path in ("$[*]", "$.*"))
+    rows = f"CASE WHEN json_type(rows_{child.array}) = 'OBJECT' THEN {members} ELSE {array} END"
     return (
         f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
         f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM incoming "

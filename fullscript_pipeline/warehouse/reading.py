@@ -75,6 +75,12 @@ def _list(column: Column) -> str:
             options.append(f"list_filter({keys}, lambda one: one IS NOT NULL)")
         else:
             options.append(f"[nullif({_field(path)}, '')]")
+    # A single one may come without its list.
+    path = f"'$.{whole}'"
+    options.append(
+        f"CASE WHEN json_type(record, {path}) IN ('VARCHAR', 'UBIGINT', 'BIGINT') "
+        f"THEN [nullif(json_extract_string(record, {path}), '')] END"
+    )
     kept = ", ".join(f"nullif(nullif({one}, []), [NULL])" for one in options)
     return f"coalesce({kept}, [])"
 
@@ -97,8 +103,10 @@ def cast(text: str, kind: Kind) -> str:
                 f"WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
             )
         case Kind.DECIMAL:
-            # `10%` and `$19.99` are numbers too: one of a discount must not cost a patient's whole record.
-            exact = f"TRY_CAST(regexp_replace(trim({text}), '^[$]\\s*|\\s*%$', '') AS DECIMAL(38,10))"
+            # `10%`, `$19.99` and `1,299.00` are numbers too: one of a discount must not cost a patient's whole record.
+            plain = f"regexp_replace(trim({text}), '^[$]\\s*|\\s*%$', '')"
+            grouped = f"regexp_full_match({plain}, '[-+]?[0-9]{{1,3}}(,[0-9]{{3}})+([.][0-9]*)?')"
+            exact = f"TRY_CAST(if({grouped}, replace({plain}, ',', ''), {plain}) AS DECIMAL(38,10))"
             narrow = f"TRY_CAST({exact} AS DECIMAL(18,4))"
             return (
                 f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]{{1,13}}([.][0-9]{{1,4}})?') "

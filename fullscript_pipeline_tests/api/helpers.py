@@ -1,6 +1,6 @@
 """Stand-ins for what a session is made of, and a session over a server of the test's own."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -65,6 +65,7 @@ def session_at(
     budget: FreeBudget | None = None,
     sleeps: Sleeps | None = None,
     client: HttpClient | None = None,
+    scopes: Collection[str] = (),
 ) -> Iterator[ClinicSession]:
     """A session of CLINIC against `url`, which does not really sleep."""
     session = ClinicSession(
@@ -74,6 +75,7 @@ def session_at(
         tokens=tokens or SomeTokens(),
         budget=budget or FreeBudget(),
         retry=(sleeps or Sleeps()).policy(),
+        scopes=scopes,
     )
     with session:
         yield session

@@ -349,6 +349,15 @@ def test_eight_threads_share_a_session() -> None:
     assert session.requests["order"] == len(server.seen) == 200 + len(hiccups)
 
 
+def test_a_403_blames_no_scope_that_the_token_has() -> None:
+    with (
+        odd_server([Reply(403)]) as server,
+        session_at(server.url, scopes=["patients:order_history"]) as session,
+        pytest.raises(ScopeError, match=r"has the scope patients:order_history: .* Ask the vendor"),
+    ):
+        next(session.pages("lab_orders"))
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: str(endpoint.name))
 def test_a_403_is_told_at_once_for_every_endpoint(endpoint: Endpoint) -> None:
     """Promise 22: no retry, no renewal; and the reader is told whether to ask the vendor or to add a scope."""

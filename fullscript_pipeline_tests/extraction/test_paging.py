@@ -108,6 +108,43 @@ def test_rows_that_share_the_id_of_another_system_are_each_counted(warehouse: Wa
         assert (report.counts["external_ids"].added, report.reason, len(server.seen)) == (25, None, 3)
 
 
+@pytest.mark.parametrize("broken", [{"id": None, "first_name": "Who"}, None, {"first_name": "Who"}])
+def test_a_row_that_does_not_say_which_it_is_may_be_any_of_the_missing(
+    warehouse: Warehouse, tmp_path: Path, broken: object
+) -> None:
+    world = world_of(25)
+    with pulled(warehouse, tmp_path, world) as (puller, _):
+        before = puller.pull() and puller.present()
+        world.rows[3] = broken  # type: ignore[call-overload]
+        report = puller.pull()
+        assert puller.present() == before
+        assert report.counts["patients"].quarantined == 1
+        assert "1 listed row without an id (patients)" in str(report.reason)
+
+
+def test_an_array_of_nothing_takes_nobody_for_gone(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Too few for the brake; and no answer that the vendor documents."""
+    world = world_of(3)
+    with pulled(warehouse, tmp_path, world) as (puller, server):
+        puller.pull()
+        server.answer = lambda seen: Reply(body=[])
+        report = puller.pull()
+        assert len(puller.present()) == 3
+        assert "an empty array came instead of a list" in str(report.reason)
+        server.answer = lambda seen: Reply(body=world.rows if seen.query["page[number]"] == "1" else [])
+        world.rows.pop()
+        puller.pull()
+        assert len(puller.present()) == 2, "a bare array with rows in it is a list"
+
+
+def test_a_row_that_a_single_page_holds_twice_is_no_sign_of_a_missing_one(warehouse: Warehouse, tmp_path: Path) -> None:
+    world = world_of(5)
+    world.rows.append(world.rows[0])
+    with pulled(warehouse, tmp_path, world) as (puller, server):
+        report = puller.pull()
+        assert (report.reason, len(puller.present()), len(server.seen)) == (None, 5, 1)
+
+
 def renamed(reply: Reply, wrapper: str) -> Reply:
     assert isinstance(reply.body, dict)
     return Reply(body={wrapper: reply.body["patients"], "meta": reply.body["meta"]})

@@ -218,6 +218,24 @@ def test_a_warehouse_whose_state_store_is_lost_is_not_healthy(ready: Ready) -> N
     assert "restore" in str(found["clinics.connected"].fix)
 
 
+def test_after_a_disconnect_of_all_nothing_is_lost_and_no_run_waits(ready: Ready) -> None:
+    settings = ready[1]
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        store.remove_clinic(ready[2])
+    found = _found(settings)["clinics.connected"]
+    assert (found.state, found.exit_code, found.what) == ("fail", 77, "every clinic was disconnected")
+
+
+def test_a_server_that_names_no_scopes_withholds_none(ready: Ready) -> None:
+    settings, clinic = ready[1], ready[2]
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        grant = store.load_grant(clinic)
+        assert grant is not None
+        store.save_grant(clinic, replace(grant, scopes=()))
+    found = _found(settings)[f"clinic.{clinic.clinic_key}.scopes"]
+    assert (found.state, "does not say which scopes" in found.what) == ("pass", True)
+
+
 def test_a_read_only_disk_is_told_as_one(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mounting one takes rights that a test has not; what the system would say is put into its place."""
     read_only = os.statvfs_result((4096, 4096, 1, 1, 1, 1, 1, 1, os.ST_RDONLY, 255))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.health import check_all
+from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.orchestration import logs
 from fullscript_pipeline.orchestration.checks import every_clinic_is_current
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
@@ -22,6 +24,7 @@ from fullscript_pipeline.orchestration.refreshing import requests_for, run_confi
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.orchestration.runs import PID_TAG, Outcome, fail_orphans, run_job
 from fullscript_pipeline.refresh import Round, look
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
@@ -205,7 +208,7 @@ def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pi
     assert "does not let this app read" not in page.read_text()
 
 
-def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pipeline) -> None:
+def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pipeline, tmp_path: Path) -> None:
     connected = pipeline.connected
     slug = "maple-street"
     connected.sandbox.control.revoke(slug)
@@ -222,6 +225,13 @@ def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pip
     key = next(one.clinic_key for one in connected.store.clinics() if one.clinic_id == dead)
     (found,) = [one for one in check_all(connected.settings) if one.id == "runs.failed"]
     assert (found.state, found.what.count("clinic_daily"), key in found.what) == ("warn", 1, True), found
+    with StateStore(tmp_path / "elsewhere.sqlite") as store:
+        gone = store.register_clinic(
+            "us-snd", dead, "us", next(one.name for one in connected.store.clinics() if one.clinic_key == key)
+        )
+        store.remove_clinic(gone)
+        (after,) = check_runs(connected.settings, store)
+        assert (gone.clinic_key, key in after.what) == (key, False), "of a clinic that left, none is waited for"
     # It was alive when the region's run chose whom to ask.
     connected.store.mark_ok(next(one for one in connected.store.clinics() if one.clinic_id == dead))
     assert run_job(pipeline.instance, "catalog_daily", partition=region_cell("us", day)).failures == ()

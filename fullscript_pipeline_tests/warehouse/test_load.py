@@ -98,6 +98,33 @@ def test_every_plausible_mark_is_taken_for_a_refund(warehouse: Warehouse, mark: 
     assert rows(warehouse, "SELECT order_id FROM core.orders WHERE is_refunded") == [("o2",)]
 
 
+@pytest.mark.parametrize(("said", "kept"), [("p1", ["p1"]), (7, ["7"]), ("", []), ({"id": "p1"}, [])])
+def test_a_single_text_is_a_list_of_one(warehouse: Warehouse, said: Any, kept: list[str]) -> None:
+    put(warehouse, ORDERS, [order(1, treatment_plan_ids=said)])
+    assert rows(warehouse, "SELECT treatment_plan_ids FROM core.orders") == [(kept,)]
+    put(warehouse, TREATMENT_PLANS, [plan(recommendations=[{"variant_id": "v", "dosage": {"time_of_day": said}}])])
+    assert rows(warehouse, "SELECT dosage_time_of_day FROM core.recommendations") == [(kept,)]
+
+
+def test_an_object_of_numbered_lines_is_their_list(warehouse: Warehouse) -> None:
+    line = {"variant_id": "v1", "quantity": 2, "type": "supplement"}
+    put(warehouse, ORDERS, [order(1, line_items={"0": line, "1": line | {"variant_id": "v2"}})])
+    assert rows(warehouse, "SELECT variant_id, quantity FROM core.order_line_items ORDER BY 1") == [
+        ("v1", 2),
+        ("v2", 2),
+    ]
+    counts = put(warehouse, ORDERS, [order(2, line_items=line)])
+    assert (counts.added, counts.quarantined) == (1, 3), "one line that is no list cannot be told from its members"
+
+
+def test_what_is_set_aside_counts_as_neither_new_nor_changed(warehouse: Warehouse) -> None:
+    bad = {"completed_at": "yesterday"}
+    first = put(warehouse, ORDERS, [order(1), order(2), order(3, **bad)])
+    assert (first.added, first.changed, first.quarantined) == (2, 0, 1)
+    again = put(warehouse, ORDERS, [order(1), order(2, **bad), order(3, **bad)], 1)
+    assert (again.added, again.changed, again.quarantined) == (0, 0, 2)
+
+
 def test_one_poison_record_in_a_hundred_is_set_aside_and_the_rest_loads(warehouse: Warehouse) -> None:
     records = [order(i) for i in range(100)]
     records[50]["completed_at"] = "yesterday"
