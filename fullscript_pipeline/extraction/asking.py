@@ -71,11 +71,11 @@ class Asking:
         if not found.is_settled:
             self._short.append(f"listed {len(found.ids)} of {found.total} ({endpoint})")
         elif found.unkeyed:
-            rows = counted(found.unkeyed, "listed row")
-            self._short.append(f"{rows} without an id ({endpoint}): nothing that the list lacks is marked")
+            rows = counted(found.unkeyed, "row")
+            self._short.append(f"listed {rows} without an id ({endpoint}), so nothing that it lacks is marked")
         elif found.says_nothing and endpoint not in self._bare:
             # From a server whose lists are bare arrays it may be true: too little to take everything for gone.
-            self._short.append(f"an empty array came instead of a list ({endpoint}): nothing is marked")
+            self._short.append(f"listed an empty array and nothing around it ({endpoint}), so nothing is marked")
             return replace(found.listing(), complete=False)
         return found.listing()
 

@@ -22,7 +22,7 @@ from fullscript_pipeline.reports import (
     write_index,
 )
 from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.warehouse import brake, pulls
+from fullscript_pipeline.warehouse import brake, pulls, quarantine
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT, Warehouse
 from fullscript_pipeline.warehouse.retention import tidy_landing
 
@@ -146,6 +146,7 @@ def _write(
         time_zone=settings.time_zone,
         last_pull_at=pulls.last_whole(con).get(clinic.clinic_id),
         held_rows=brake.held_rows(con, clinic.clinic_id),
+        set_aside=quarantine.open_by_table(con, clinic.clinic_id),
         unreadable=pulls.refused(con, clinic.clinic_id),
         patient_ids=patients,
         policy=ReportPolicy.of(settings.adherence),

@@ -20,9 +20,9 @@ _LAST = """SELECT coalesce(clinic_id, region) AS owner, resource, reason, held F
     asset=_PULLS,
     name="totals_match",
     description=(
-        "Every list came to as many rows as the server counts; of one that did not, what came is loaded and nothing is "
-        "taken for gone. What to do: nothing if it is another list each day (rows move while they are read); if one "
-        "stays, quote its endpoint to the vendor."
+        "Every list came to as many rows as the server counts, each with its id; of one that did not, what came is "
+        "loaded and nothing is taken for gone. What to do: nothing if it is another list each day (rows move while "
+        "they are read); if one stays, quote its endpoint to the vendor."
     ),
 )
 def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:

@@ -40,6 +40,7 @@ def write_adherence_pages(
     time_zone: ZoneInfo,
     last_pull_at: datetime | None,
     held_rows: Mapping[str, int] | None = None,
+    set_aside: Mapping[str, int] | None = None,
     unreadable: Mapping[str, datetime | None] | None = None,
     patient_ids: Sequence[str] | None = None,
     policy: ReportPolicy = ReportPolicy(),  # noqa: B008 -- frozen
@@ -66,6 +67,7 @@ def write_adherence_pages(
         policy=policy,
         labs=data.has_labs(con, clinic_id),
         held_rows=held_rows or {},
+        set_aside=set_aside or {},
         unreadable=unreadable or {},
     )
     key = setting.clinic.clinic_key

@@ -109,7 +109,7 @@ def _about(setting: Setting) -> list[str]:
         f"{setting.clinic.name or setting.clinic.clinic_key}: supply by orders, as of the end of "
         f"{text.day(setting.as_of)} ({setting.zone.key}).",
         f"Last successful pull: {setting.pulled}. Made {setting.made}.",
-        *filter(None, (setting.stale, setting.unreadable_sentence, setting.unsettled)),
+        *filter(None, (setting.stale, setting.unreadable_sentence, setting.unsettled, setting.lacking)),
         text.LIMITS,
         setting.policy.sentence(),
     ]

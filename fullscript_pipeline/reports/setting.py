@@ -15,6 +15,7 @@ from fullscript_pipeline.reports.policy import ReportPolicy
 
 # What a reader of the pages knows, by table.
 _NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
+_LINES = {"recommendations": "recommendation", "order_line_items": "order line"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Setting:
     """What all pages of one writing share.
 
     `last_pull_at` is None when no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists have no
-    more, too many at once to be believed. `unreadable`: the tables that the app may not read (any more), and until when
+    more, too many at once to be believed. `set_aside`: by table, how many records came in a shape that could not be
+    read, and are not shown. `unreadable`: the tables that the app may not read (any more), and until when
     it could; None: it never could.
     """
 
@@ -35,6 +37,7 @@ class Setting:
     policy: ReportPolicy
     labs: bool = False
     held_rows: Mapping[str, int] = field(default_factory=dict)
+    set_aside: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, datetime | None] = field(default_factory=dict)
 
     @property
@@ -72,6 +75,18 @@ class Setting:
         return (
             f"Fullscript's last lists lacked {' and '.join(told)} that were there before: too many at once to be "
             "believed, so they are still shown here. A later day's pull settles it."
+        )
+
+    @property
+    def lacking(self) -> str | None:
+        """The banner's sentence when records that the figures should stand on could not be read."""
+        nouns = _NOUNS | _LINES
+        told = [counted(self.set_aside[table], noun) for table, noun in nouns.items() if self.set_aside.get(table)]
+        if not told:
+            return None
+        return (
+            f"Not in these figures, because Fullscript sent them in a form that could not be read: {', '.join(told)}. "
+            "Whoever runs the pipeline can see why (`quarantine list`)."
         )
 
     @property

@@ -39,6 +39,15 @@ def held(con: duckdb.DuckDBPyConnection) -> list[Held]:
     return [Held(*row) for row in rows]
 
 
+def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
+    """How many records of a clinic are in quarantine, by table."""
+    sql = (
+        "SELECT table_name, count(*) FROM ops.quarantine WHERE clinic_id = ? AND resolved_at IS NULL GROUP BY ALL "
+        "ORDER BY ALL"
+    )
+    return dict(con.execute(sql, [clinic_id]).fetchall())
+
+
 def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
     """Moves what cannot be typed out of the temp table `source` (`merge.stage`) to `bad`. Returns how many."""
     con.execute(

@@ -119,7 +119,7 @@ def test_a_row_that_does_not_say_which_it_is_may_be_any_of_the_missing(
         report = puller.pull()
         assert puller.present() == before
         assert report.counts["patients"].quarantined == 1
-        assert "1 listed row without an id (patients)" in str(report.reason)
+        assert "listed 1 row without an id (patients)" in str(report.reason)
 
 
 def test_an_array_of_nothing_takes_nobody_for_gone(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_an_array_of_nothing_takes_nobody_for_gone(warehouse: Warehouse, tmp_pat
         server.answer = lambda seen: Reply(body=[])
         report = puller.pull()
         assert len(puller.present()) == 3
-        assert "an empty array came instead of a list" in str(report.reason)
+        assert "listed an empty array" in str(report.reason)
         server.answer = lambda seen: Reply(body=world.rows if seen.query["page[number]"] == "1" else [])
         world.rows.pop()
         puller.pull()

@@ -115,6 +115,17 @@ def test_a_clinic_page_says_when_it_is_open_whether_its_patients_are_still_there
     assert "last lists lacked" not in read(store.path_for_clinic("green-hill")).text
 
 
+def test_a_clinic_page_says_what_could_not_be_read(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    demo_patient(con)
+    write(set_aside={"orders": 2, "order_line_items": 1, "practitioners": 4})
+    said = read(store.path_for_clinic("green-hill")).text
+    assert "in a form that could not be read: 2 orders, 1 order line." in said
+    write()
+    assert "could not be read" not in read(store.path_for_clinic("green-hill")).text
+
+
 def test_every_page_says_when_what_it_stands_on_may_not_be_read(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
