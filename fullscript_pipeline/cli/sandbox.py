@@ -105,13 +105,14 @@ def advance_command(days: int | None, to: date | None) -> None:
 @click.option("--count", type=int, help="How often it strikes; 0: always. Default once.")
 @click.option("--probability", type=float, help="Of striking, 0 to 1.")
 @click.option("--seconds", type=float, help="For faults that take time.")
+@click.option("--object", "objects", multiple=True, help="For `late_object`: the id of what is late; may be repeated.")
 @click.option("--clear", is_flag=True, help="Disarm everything.")
 def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
     with _running() as control:
         if clear:
             control.disarm()
         if kind:
-            given = {name: value for name, value in rule.items() if value is not None}
+            given = {name: value for name, value in rule.items() if value not in (None, ())}
             control.arm(kind, **(given | ({"count": None} if given.get("count") == 0 else {})))
         told = control.faults()
     rows = [[name, words] for name, words in told["kinds"].items()]

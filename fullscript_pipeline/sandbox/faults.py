@@ -56,7 +56,11 @@ PAGED = {
     "page_size_ignored": "page[size] is not read",
     "row_repeated": "the last row of the page before comes again",
 }
-KINDS = WIRE | CANNED | BENT | PAGED
+# Answers from a world in which something is not there yet.
+HIDDEN = {
+    "late_object": "what came in the last 24 hours (or `objects`) is a 404 and in no list, although its event is told",
+}
+KINDS = WIRE | CANNED | BENT | PAGED | HIDDEN
 LISTS = frozenset(its.path for its in ENDPOINTS if not its.path.endswith("}")) - {
     "/clinic",
     "/clinic/dynamic_links/treatment_plans",
@@ -87,7 +91,8 @@ class Asked(NamedTuple):
 class Rule:
     """When a fault happens: from the `nth` matching request on, `count` times (None: always), with a probability.
 
-    `endpoint` is a pattern (`*`) for the template or the path below the API's base; `clinic` a slug, `server` a name.
+    `endpoint` is a pattern (`*`) for the template or the path below the API's base; `clinic` a slug, `server` a name;
+    `objects` are ids.
     """
 
     id: int
@@ -101,6 +106,7 @@ class Rule:
     clinic: str | None = None
     server: str | None = None
     seconds: float = 0.0
+    objects: tuple[str, ...] = ()
     seen: int = 0
     fired: int = 0
     rng: Random = field(default_factory=Random, repr=False)
@@ -192,3 +198,6 @@ def _check(rule: Rule) -> None:
         word = getattr(rule, name)
         if not isinstance(word, str) and (word is not None or name == "endpoint"):
             raise SandboxError(f"A fault's {name} is {word!r}; give a text.")
+    if not isinstance(rule.objects, list | tuple) or not all(isinstance(word, str) for word in rule.objects):
+        raise SandboxError(f"A fault's objects are {rule.objects!r}; give a list of ids.")
+    rule.objects = tuple(rule.objects)

@@ -12,9 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fullscript_pipeline.sandbox.bent import bent, canned, merged, moved
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
-from fullscript_pipeline.sandbox.faults import BENT, CANNED, PAGED, Asked, Rule
+from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, PAGED, Asked, Rule
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.ledger import Counted, template_of
+from fullscript_pipeline.sandbox.visibility import HIDING
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
 from fullscript_pipeline.sandbox.wire import Captured, Door, capture, cycle_of, drip, reset, reset_mid_body, silence
 
@@ -46,6 +47,8 @@ class Faulty:
             await answer.send_with(send)
         elif rule.kind in PAGED:
             await (await self._paged(rule, scope, receive, asked.page)).send_with(send)
+        elif rule.kind in HIDDEN:
+            await self.app({**scope, HIDING: frozenset(rule.objects) or None}, receive, send)
         else:
             await self._on_the_wire(rule, asked, scope, receive, send)
 

@@ -28,6 +28,8 @@ QUIRKS = {
     "event_ids_only": "event lists hold ids and nothing else",
     "event_payload_wrapper": "an event is wrapped twice, as in a webhook",
     "bare_events": "an event is not wrapped at all",
+    "feed_times_left_out": "events in lists have no created_at",
+    "event_times_left_out": "events have no created_at, by id neither",
     "unnested_event_data": "what was nested in an event's data is not, and an order is",
     "string_booleans": '"true" and "false"',
     "string_numbers": "numbers as text, a token's expires_in too",
@@ -65,7 +67,9 @@ RIVALS = (
     ("error_arrays", "error_objects"),
 )
 # These hide a fact from anybody who does not look elsewhere, so they are chosen by name only.
-NOT_IN_ALL = frozenset({"dependent_keys_left_out", "variant_product_name_only"})
+NOT_IN_ALL = frozenset(
+    {"dependent_keys_left_out", "variant_product_name_only", "feed_times_left_out", "event_times_left_out"}
+)
 PLAIN_ID = re.compile(rb"\b([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})\b")
 OTHER_ID = re.compile(r"FS\|([0-9A-F]{8})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{12})~1")
 

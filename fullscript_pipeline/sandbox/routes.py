@@ -5,6 +5,7 @@ and the control plane (`control`).
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -23,10 +24,11 @@ from fullscript_pipeline.sandbox.pages import BadParameterError, page_of
 from fullscript_pipeline.sandbox.replies import error_answer, json_answer, read_body
 from fullscript_pipeline.sandbox.shapes import reshaped, reshaped_error, reshaped_token
 from fullscript_pipeline.sandbox.store import TokenPair
-from fullscript_pipeline.sandbox.visibility import seen_by
+from fullscript_pipeline.sandbox.visibility import HIDING, new_since, seen_by, without
 from fullscript_pipeline.sandbox.vocabulary import REGIONS
 from fullscript_pipeline.sandbox.writes import WRITES, UnprocessableError, Write
 
+A_DAY = timedelta(days=1)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -99,6 +101,8 @@ class Api:
         user = self.sandbox.user_of(pair)
         if self.sandbox.state.settings.assigned_patients_only:
             clinic = seen_by(user, clinic)
+        if HIDING in request.scope:
+            clinic = without(clinic, request.scope[HIDING] or new_since(self.sandbox.moment - A_DAY, clinic))
         days = self.sandbox.quirks.days(clinic.zone)
         try:
             return answer(Call(clinic, self._params(request), ids, frozenset(pair.scope.split()), user, days), pair)

@@ -128,6 +128,8 @@ def _thin(quirks: Quirks, path: str, listed: bool, row: Record) -> Record:
 def _events(quirks: Quirks, path: str, listed: bool, row: Record) -> Record:
     if not path.startswith("/events/"):
         return row
+    if "event_times_left_out" in quirks or (listed and "feed_times_left_out" in quirks):
+        row = {key: value for key, value in row.items() if key != "created_at"}
     if listed:
         return {"id": row["id"]} if "event_ids_only" in quirks else row
     return unnested(row) if "unnested_event_data" in quirks else row

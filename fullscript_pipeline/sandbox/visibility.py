@@ -1,10 +1,12 @@
-"""What a user may see of their clinic when patients are not shared with everybody.
+"""What a user may see of their clinic: when patients are not shared with everybody, and when objects come late.
 
 The vendor's app has such a switch; that the API honours it is an inference, so it is off by default. What does not
 belong here: scopes (`endpoints`) and isolation of clinics (a token names its clinic).
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import datetime
 
 from fullscript_pipeline.sandbox.world import Clinic, Event, User
 
@@ -29,6 +31,39 @@ def seen_by(user: User, clinic: Clinic) -> Clinic:
         labs={key: lab for key, lab in clinic.labs.items() if lab.row["patient_id"] in mine},
         events={key: event for key, event in clinic.events.items() if _about(event, clinic) in {None, *mine}},
     )
+
+
+# The key of a request's scope under which a fault names the ids that are hidden from it (None: what is new today).
+HIDING = "hidden_objects"
+
+
+def without(clinic: Clinic, hidden: AbstractSet[str]) -> Clinic:
+    """The clinic without these patients, plans, orders and lab orders; its events still tell of them."""
+    plans_of = {
+        patient: [plan for plan in its if plan.id not in hidden]
+        for patient, its in clinic.plans_of.items()
+        if patient not in hidden
+    }
+    return replace(
+        clinic,
+        patients={key: its for key, its in clinic.patients.items() if key not in hidden},
+        plans={key: its for key, its in clinic.plans.items() if key not in hidden},
+        plans_of=plans_of,
+        orders={key: its for key, its in clinic.orders.items() if key not in hidden},
+        labs={key: its for key, its in clinic.labs.items() if key not in hidden},
+    )
+
+
+def new_since(moment: datetime, clinic: Clinic) -> frozenset[str]:
+    """The patients, plans and orders that events since a moment tell to be new."""
+    since = [event for event in clinic.events.values() if event.at > moment]
+    placed = {str(event.data["id"]) for event in since if event.type == "order.placed"}
+    return frozenset(placed) | {
+        str(event.data[kind]["id"])
+        for event in since
+        for kind in ("patient", "treatment_plan")
+        if event.type == f"{kind}.created"
+    }
 
 
 def _about(event: Event, clinic: Clinic) -> str | None:

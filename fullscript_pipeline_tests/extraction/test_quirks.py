@@ -6,7 +6,8 @@ The honest exceptions, and why:
 * `unknown_words` changes an order's state, a plan's source and a clinic's margin type: those words are the difference;
 * `refund_as_...` change which of `state`, `status`, `refunded_at` tells a refund; `is_refunded` must be the same;
 * `other_ids` spells ids differently: compared without dashes, case and decoration;
-* `event_ids_only`: a feed that lists ids tells no type and time of events whose detail a pull does not read.
+* `event_ids_only`, `feed_times_left_out`, `event_times_left_out`: a feed that lists ids, or no times, does not say
+  the type and time of events whose detail a pull does not read.
 """
 
 from pathlib import Path
@@ -24,7 +25,14 @@ RAW = frozenset({"extra", "content_hash", "completed_at_raw", "state_raw"})
 MARKS_OF_A_REFUND = frozenset({"state", "status", "refunded_at"})
 PLAIN_IDS = "replace(replace(replace(lower({row}), '-', ''), 'fs|', ''), '~1', '')"
 WORDS_DIFFER = {"core.clinics", "core.orders", "core.treatment_plans", "history.treatment_plans"}
-EXCEPTIONS = {"unknown_words": WORDS_DIFFER, "event_ids_only": {"core.events"}, "all": {*WORDS_DIFFER, "core.events"}}
+EVENTS = {"core.events"}
+EXCEPTIONS = {
+    "unknown_words": WORDS_DIFFER,
+    "event_ids_only": EVENTS,
+    "feed_times_left_out": EVENTS,
+    "event_times_left_out": EVENTS,
+    "all": {*WORDS_DIFFER, "core.events"},
+}
 
 
 def hashes(connected: Connected, folder: Path, *quirks: str) -> Hashes:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.faults import BENT, CANNED, KINDS, PAGED, WIRE
+from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, KINDS, PAGED, WIRE
 from fullscript_pipeline_tests.patience import wait
 from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
 
@@ -42,7 +42,7 @@ def ids(body: dict[str, Any]) -> list[str]:
 
 
 def test_all_of_the_plan_is_listed(sandbox: RunningSandbox) -> None:
-    assert sandbox.control.faults()["kinds"].keys() == KINDS.keys() == {*WIRE, *CANNED, *BENT, *PAGED}
+    assert sandbox.control.faults()["kinds"].keys() == KINDS.keys() == {*WIRE, *CANNED, *BENT, *PAGED, *HIDDEN}
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,26 @@ def test_pages_that_do_not_fit_together(sandbox: RunningSandbox, maple: httpx.Cl
     assert ids(page(maple, 1, 3)) == ids(first), "there is no page before the first"
 
 
+def test_an_object_that_is_late_has_its_event_only(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    sandbox.control.advance(days=1)
+    everything = {"page[size]": "100"}
+    told = maple.get("events/orders", params={"order_by": "desc"} | everything).json()["events"]
+    before = maple.get(ORDERS, params=everything).json()
+    sandbox.control.arm("late_object", endpoint="/clinic/orders*", count=2)
+    late = maple.get(ORDERS, params=everything).json()
+    new = {*ids(before)} - {*ids(late)}
+    assert new
+    assert late["meta"]["total_count"] == before["meta"]["total_count"] - len(new)
+    (one, *_) = new
+    assert maple.get(f"{ORDERS}/{one}").status_code == 404
+    assert maple.get(f"{ORDERS}/{one}").status_code == 200, "it came by and by"
+    details = [maple.get(f"events/{event['id']}").json()["event"] for event in told]
+    assert new <= {event["data"]["id"] for event in details}
+    sandbox.control.arm("late_object", objects=[ids(before)[0]], count=None)
+    assert maple.get(f"{ORDERS}/{ids(before)[0]}").status_code == 404
+    assert {*ids(before)} - {*ids(maple.get(ORDERS, params=everything).json())} == {ids(before)[0]}
+
+
 def test_a_redirect_to_another_host_sees_whether_the_token_comes_along(
     sandbox: RunningSandbox, maple: httpx.Client
 ) -> None:
@@ -227,6 +247,7 @@ def test_rules_choose_by_endpoint_clinic_number_and_chance(sandbox: RunningSandb
         {"kind": "http_500", "probability": "x"},
         {"kind": "http_500", "colour": "red"},
         {"kind": "http_500", "endpoint": 5},
+        {"kind": "late_object", "objects": "an id"},
         {"kind": []},
         {},
     ],

@@ -130,6 +130,11 @@ def test_events_in_other_shapes(ask: Asker, maple: httpx.Client) -> None:
     assert quirky == plain["event"]
     plain, quirky = ask.both("unnested_event_data", path)
     assert quirky["event"]["data"] == {"order": plain["event"]["data"]}
+    plain, quirky = ask.both("feed_times_left_out", "events/orders")
+    assert [row.keys() ^ {"created_at"} for row in quirky["events"]] == [row.keys() for row in plain["events"]]
+    assert "created_at" in maple.get(path).json()["event"]
+    plain, quirky = ask.both("event_times_left_out", path)
+    assert plain["event"].keys() - quirky["event"].keys() == {"created_at"}
     about_plan = f"events/{first(maple, 'events/treatment_plans')}"
     plain, quirky = ask.both("unnested_event_data", about_plan)
     assert quirky["event"]["data"] == plain["event"]["data"]["treatment_plan"]
