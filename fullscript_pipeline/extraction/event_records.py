@@ -9,21 +9,14 @@ from typing import Any
 
 import orjson
 
+from fullscript_pipeline.event_types import KINDS, kind_of
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 # Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
 VARIANT = "variant:"
-# What an event's type begins with, and under which names its object may stand in the data (REST calls a lab order
-# `order`, the webhook `lab_order`).
-OBJECTS: Mapping[str, tuple[str, ...]] = {
-    "patient": ("patient",),
-    "treatment_plan": ("treatment_plan",),
-    "order": ("order",),
-    "lab_order": ("lab_order", "order"),
-    "product": ("product",),
-    "clinic_key": ("clinic_key",),
-}
+# Under which names an event's data may hold its object, by what its type begins with.
+OBJECTS: Mapping[str, tuple[str, ...]] = {kind.prefix: kind.names for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -69,4 +62,6 @@ def resource_of(record: Mapping[str, Any]) -> str | None:
 
 def begins(record: Mapping[str, Any]) -> str:
     """What the type begins with: the kind of object it is about; '' without a type."""
-    return str(record.get("type") or "").partition(".")[0]
+    name = str(record.get("type") or "")
+    kind = kind_of(name)
+    return kind.prefix if kind else name.partition(".")[0]

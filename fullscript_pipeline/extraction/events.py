@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, NotFound, ScopeError
+from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.extraction.event_records import (
     OBJECTS,
     SeenEvent,
@@ -24,14 +25,8 @@ from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse.events import EVENTS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
-FEEDS = (
-    "patient_events",
-    "treatment_plan_events",
-    "order_events",
-    "lab_order_events",
-    "product_events",
-    "clinic_key_events",  # old apps only; everybody else may be refused
-)
+# That of clinic keys is for old apps only; everybody else may be refused.
+FEEDS = tuple(kind.feed for kind in KINDS)
 # How far back the vendor's feeds reach.
 REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The

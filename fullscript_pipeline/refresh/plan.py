@@ -10,18 +10,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
+from fullscript_pipeline.event_types import FAMILIES, KINDS, kind_of
 from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.state import LedgerEvent
 
 PAGE = 100
-# A family's feed, and how its events' types begin.
-FAMILIES = {
-    "plans": ("treatment_plan_events", "treatment_plan."),
-    "orders": ("order_events", "order."),
-    "patients": ("patient_events", "patient."),
-    "labs": ("lab_order_events", "lab_order."),
-    "products": ("product_events", "product."),
-}
 # Orders are completed shortly before their event; the filter's own two days of overlap come on top.
 BEFORE_THE_EVENT = timedelta(days=1)
 # More product events than this are a new catalog: it is pulled as on every morning.
@@ -58,10 +51,10 @@ def is_of_product(event: LedgerEvent) -> bool:
 
 def family_of(event: LedgerEvent) -> str | None:
     """The family by the event's type, else by the feed that listed it; None for what neither of them tells."""
-    kind = event.event_type or ""
-    by_type = (family for family, (_, prefix) in FAMILIES.items() if kind.startswith(prefix))
-    by_feed = (family for family, (feed, _) in FAMILIES.items() if event.feed == feed)
-    return next(by_type, None) or next(by_feed, None)
+    kind = kind_of(event.event_type)
+    if kind is not None:
+        return kind.family
+    return next((kind.family for kind in KINDS if kind.feed == event.feed), None)
 
 
 def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.event_types import kind_of
 from fullscript_pipeline.refresh.inbox import HEARD
 from fullscript_pipeline.refresh.reconcile import Reconciled, last_reconciled
 from fullscript_pipeline.settings import Settings
@@ -22,13 +23,6 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 DISABLED_AFTER = timedelta(hours=24)
 # What our receiver answers to a signature it cannot verify, and what the vendor sees with a wrong challenge token.
 _OURS = frozenset({"200", "201", "400", "401", "403"})
-SCOPES = {
-    "patient": "patients:read",
-    "treatment_plan": "patients:treatment_plan_history",
-    "order": "patients:order_history",
-    "lab_order": "patients:order_history",
-    "product": "catalog:read",
-}
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ def _is_disabled(its: Reconciled) -> bool:
 def _missing_scopes(silence: Silence) -> list[str]:
     if not silence.scopes:  # the server named none
         return []
-    wanted = {SCOPES[family] for one in silence.types if (family := one.partition(".")[0]) in SCOPES}
+    wanted = {kind.scope for one in silence.types if (kind := kind_of(one)) is not None and kind.scope}
     return sorted(wanted - {scope.lower() for scope in silence.scopes})
 
 

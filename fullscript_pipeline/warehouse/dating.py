@@ -8,10 +8,11 @@ room).
 
 import duckdb
 
+from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.warehouse.tables import Table
 
 # The events that tell of a clinic table's objects.
-EVENTS = {"treatment_plans": "treatment_plan.%", "lab_orders": "lab_order.%"}
+EVENTS = {kind.table: f"{kind.prefix}.%" for kind in KINDS if kind.family not in (None, "products")}
 
 _OF_CLINIC = """CREATE OR REPLACE TEMP TABLE dated AS
 SELECT v.{key} AS id, max(e.created_at) AS since

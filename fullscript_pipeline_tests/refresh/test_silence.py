@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.refresh.inbox import HEARD
 from fullscript_pipeline.refresh.reconcile import Reconciled
-from fullscript_pipeline.refresh.silence import SCOPES, Silence, cause, silences
+from fullscript_pipeline.refresh.silence import Silence, cause, silences
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 NOW = "2026-11-22T12:00:00+00:00"
-ALL = tuple(sorted(set(SCOPES.values())))
+ALL = tuple(sorted({kind.scope for kind in KINDS if kind.scope}))
 SEEN = Reconciled(at=NOW, deliveries=4, last_attempt_at="2026-11-22T11:00:00Z")
 
 

@@ -1,0 +1,77 @@
+"""The table of events against the documentation that shows it and the feeds of the reference, both ways."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullscript_pipeline.event_types import KINDS, TYPES, Also, EventType, kind_of, row_of
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def shown(row: EventType) -> tuple[str, str, str, str]:
+    kind = kind_of(row.pattern)
+    read = [f"core.{kind.table}"] if kind and kind.family else []
+    read += [one.value for one in row.also]
+    return f"`{row.pattern}`", row.happened, "; ".join(read) or "nothing", row.source
+
+
+def test_the_documentation_shows_the_table_and_nothing_else() -> None:
+    section = (DOCS / "operations.md").read_text().split("### What an event makes us read again")[1]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \|$", section.split("\n**")[0], re.MULTILINE)
+    assert rows == [shown(row) for row in TYPES]
+
+
+def test_every_documented_type_has_its_row_and_its_feed_and_the_reverse() -> None:
+    text = (DOCS / "fullscript-api/events.md").read_text()
+    feeds = re.findall(r"^\| `GET /events/(\w+)` \| (.*?) \| (.*?) \|", text, re.MULTILINE)
+    assert [f"{path.removesuffix('s')}_events" for path, _, _ in feeds] == [kind.feed for kind in KINDS]
+    types = [name for _, told, _ in feeds for name in re.findall(r"`([a-z_.]+)`", told)]
+    assert types == [row.pattern for row in TYPES if row.is_documented]
+    scopes = [(re.findall(r"`(.*?)`", scope) or [None])[0] for _, _, scope in feeds]
+    assert scopes == [kind.scope for kind in KINDS]
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [
+        ("order.placed", "order"),
+        ("orders.placed", "order"),
+        ("Lab_Order.updated", "lab_order"),
+        ("LabOrder.updated", "lab_order"),
+        ("treatment-plan.shared", "treatment_plan"),
+        ("treatmentplan.shared", None),
+        ("lab_order_item.updated", None),
+        ("practitioner.moved", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_kind_is_told_by_the_beginning_of_a_type(name: str | None, prefix: str | None) -> None:
+    kind = kind_of(name)
+    assert (kind.prefix if kind else None) == prefix
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "also"),
+    [
+        ("order.placed", "order.placed", (Also.LAB_ORDERS,)),
+        ("order.refunded", "order.*", (Also.LAB_ORDERS,)),
+        ("patient.merged", "patient.*merg*", (Also.BELONGINGS,)),
+        ("patients.merge_completed", "patient.*merg*", (Also.BELONGINGS,)),
+        ("patient.emancipated", "patient.emancipated", (Also.TIE,)),
+        ("clinic_key.revoked", "clinic_key.revoked", (Also.NOTICE,)),
+        ("clinic_key.rotated", "*", (Also.NOTICE,)),
+        ("practitioner.moved", "*", (Also.NOTICE,)),
+    ],
+)
+def test_the_first_row_that_fits_counts(name: str, pattern: str, also: tuple[Also, ...]) -> None:
+    assert (row_of(name).pattern, row_of(name).also) == (pattern, also)
+
+
+@given(st.none() | st.text())
+def test_any_text_has_a_row(name: str | None) -> None:
+    assert row_of(name) in TYPES
