@@ -20,11 +20,13 @@ STATUSES = {
     "too_many_requests_date": 429,
     "unauthorized": 401,
     "forbidden": 403,
+    "invalid_client": 400,
     "not_found": 404,
 }
 SENTENCES = {
     500: "Internal server error",
     429: "Rate limit exceeded",
+    400: "invalid_client",
     401: "The access token is missing, invalid, expired or revoked",
     403: "Forbidden",
     404: "Not found",

@@ -34,6 +34,7 @@ CANNED = {
     "too_many_requests_date": "429 with Retry-After as a date `seconds` (1) away",
     "unauthorized": "401 (once, or always with count null)",
     "forbidden": "403",
+    "invalid_client": "400 `invalid_client`: what a token call says of an app that it does not know",
     "not_found": "404 for something that is listed",
     "redirect_elsewhere": "302 to another host, which notes whether Authorization came along",
 }

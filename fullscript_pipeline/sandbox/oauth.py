@@ -44,14 +44,17 @@ class AuthorizationServer:
         self.save()
         return code
 
-    def token(self, server: str, form: Mapping[str, Any]) -> TokenPair:
-        """Answers the token endpoint. Raises RefusalError."""
+    def token(self, server: str, form: Mapping[str, Any], *, rotates: bool = True) -> TokenPair:
+        """Answers the token endpoint; unless it `rotates`, a renewed pair has the refresh token that was sent.
+
+        Raises RefusalError.
+        """
         self._check_client(server, form)
         match form.get("grant_type"):
             case "authorization_code":
                 return self._exchange(server, str(form.get("code", "")), form.get("redirect_uri"))
             case "refresh_token":
-                return self._refresh(server, str(form.get("refresh_token", "")))
+                return self._refresh(server, str(form.get("refresh_token", "")), rotates=rotates)
         raise RefusalError("unsupported_grant_type", "The grant_type must be authorization_code or refresh_token.")
 
     def revoke(self, server: str, form: Mapping[str, Any]) -> None:
@@ -115,17 +118,18 @@ class AuthorizationServer:
             raise RefusalError("invalid_grant", "The redirect_uri is not the one that was used to authorize.")
         return self._issue(server, found.clinic, found.user, secrets.token_hex(8))
 
-    def _refresh(self, server: str, refresh_token: str) -> TokenPair:
+    def _refresh(self, server: str, refresh_token: str, *, rotates: bool) -> TokenPair:
         for pair in self._pairs(server):
             if pair.refresh_token == refresh_token and not pair.refresh_retired:
-                return self._issue(server, pair.clinic, pair.user, pair.grant)
+                kept = None if rotates else refresh_token
+                return self._issue(server, pair.clinic, pair.user, pair.grant, kept)
         raise RefusalError("invalid_grant", "The refresh token is unknown, revoked or has been replaced.")
 
-    def _issue(self, server: str, clinic: str, user: str, grant: str) -> TokenPair:
+    def _issue(self, server: str, clinic: str, user: str, grant: str, kept: str | None = None) -> TokenPair:
         settings = self.state.settings
         pair = TokenPair(
             access_token=secrets.token_hex(32),
-            refresh_token=secrets.token_hex(32),
+            refresh_token=kept or secrets.token_hex(32),
             server=server,
             clinic=clinic,
             grant=grant,
@@ -147,15 +151,16 @@ class AuthorizationServer:
             raise RefusalError("invalid_client", "The client_id or the client_secret is not that of an app here.", 401)
 
 
-def token_answer(pair: TokenPair, owner: User) -> dict[str, Any]:
+def token_answer(pair: TokenPair, owner: User, *, with_refresh_token: bool = True) -> dict[str, Any]:
     """The documented body of a successful token request."""
+    refreshes = {"refresh_token": pair.refresh_token} if with_refresh_token else {}
     created = datetime.fromtimestamp(pair.created_at, UTC)
     return {
         "oauth": {
             "access_token": pair.access_token,
             "token_type": "Bearer",
             "expires_in": pair.expires_in,
-            "refresh_token": pair.refresh_token,
+            **refreshes,
             "scope": pair.scope,
             "created_at": created.strftime("%Y-%m-%dT%H:%M:%S.") + f"{created.microsecond // 1000:03d}Z",
             "resource_owner": {"id": owner.id, "type": owner.type},

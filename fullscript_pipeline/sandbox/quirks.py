@@ -46,6 +46,8 @@ QUIRKS = {
     "spaced_timestamps": "timestamps as 2018-03-02 13:26:02 -0500, UTC as UTC",
     "other_ids": "longer ids, with a bar and capitals",
     "owner_clinic_id": "a token's resource_owner has a clinic_id",
+    "refresh_token_kept": "a renewal brings no new refresh token: the old one stays",
+    "missing_scope_401": "a scope that is missing is a 401, not a 403",
     "page_size_25": "pages have 25 rows unless asked otherwise",
     "empty_list_has_a_page": "total_pages of an empty list is 1",
     "filter_bounds_included": "<day and >day include the day",
@@ -66,9 +68,10 @@ RIVALS = (
     ("other_timestamps", "spaced_timestamps"),
     ("error_arrays", "error_objects"),
 )
-# These hide a fact from anybody who does not look elsewhere, so they are chosen by name only.
+# These hide a fact from anybody who does not look elsewhere, or change what a token is worth: chosen by name only.
 NOT_IN_ALL = frozenset(
     {"dependent_keys_left_out", "variant_product_name_only", "feed_times_left_out", "event_times_left_out"}
+    | {"refresh_token_kept", "missing_scope_401"}
 )
 PLAIN_ID = re.compile(rb"\b([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})\b")
 OTHER_ID = re.compile(r"FS\|([0-9A-F]{8})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{12})~1")

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from fullscript_pipeline.sandbox.answers import Bare, Call, Detail, MissingScopeError, NotFoundError
 from fullscript_pipeline.sandbox.consent import Consent
-from fullscript_pipeline.sandbox.endpoints import Endpoint, find_endpoint
+from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint, find_endpoint
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.ledger import READS, Counted, template_of
 from fullscript_pipeline.sandbox.oauth import RefusalError, token_answer
@@ -29,6 +29,8 @@ from fullscript_pipeline.sandbox.vocabulary import REGIONS
 from fullscript_pipeline.sandbox.writes import WRITES, UnprocessableError, Write
 
 A_DAY = timedelta(days=1)
+# Where the paths of the API begin; anything else is nowhere, whatever the method.
+AREAS = frozenset(its.path.split("/")[1] for its in ENDPOINTS)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -64,10 +66,10 @@ class Api:
         elif write is not None:
             body = await read_body(request)
             response = self._answer(request, server, {}, token, lambda call, _: _written(write, call, body))
-        elif not reading:
-            response = error_answer(403, "The sandbox refuses this change")
-        elif found is None:
+        elif (found is None and reading) or path.split("/")[1] not in AREAS:
             response = error_answer(404, "Not found")
+        elif found is None or not reading:
+            response = error_answer(403, "The sandbox refuses this change")
         else:
             endpoint, ids = found
             response = self._answer(request, server, ids, token, lambda call, pair: self._read(endpoint, call, pair))
@@ -107,7 +109,8 @@ class Api:
         try:
             return answer(Call(clinic, self._params(request), ids, frozenset(pair.scope.split()), user, days), pair)
         except MissingScopeError as missing:
-            return error_answer(403, f"Must have `{missing}` scope enabled to access this endpoint")
+            status = 401 if "missing_scope_401" in self.sandbox.quirks else 403
+            return error_answer(status, f"Must have `{missing}` scope enabled to access this endpoint")
         except NotFoundError:
             return error_answer(404, "Not found")
         except BadParameterError as wrong:
@@ -154,8 +157,9 @@ class Api:
         return await self._client_call(request, self._revoke)
 
     def _token(self, server: str, form: dict[str, Any]) -> dict[str, Any]:
-        pair = self.sandbox.oauth.token(server, form)
-        body = token_answer(pair, self.sandbox.user_of(pair))
+        keeps = "refresh_token_kept" in self.sandbox.quirks and form.get("grant_type") == "refresh_token"
+        pair = self.sandbox.oauth.token(server, form, rotates=not keeps)
+        body = token_answer(pair, self.sandbox.user_of(pair), with_refresh_token=not keeps)
         return reshaped_token(self.sandbox.quirks, body, self.sandbox.world.clinics[pair.clinic].id)
 
     def _revoke(self, server: str, form: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,32 @@ def test_statuses(sandbox: RunningSandbox, maple: httpx.Client, kind: str) -> No
     assert all(answer.headers["X-Request-Id"] for answer in answers)
 
 
+def test_a_revocation_may_be_refused(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    app = sandbox.apps["us-snd"]
+    form = {"client_id": app["client_id"], "client_secret": app["client_secret"], "token": "unknown"}
+    sandbox.control.arm("invalid_client", endpoint="/oauth/revoke", count=None)
+    refused = httpx.post(f"{app['api_url']}/oauth/revoke", json=form, trust_env=False)
+    assert (refused.status_code, refused.json()) == (400, {"error": "invalid_client"})
+    sandbox.control.disarm()
+    assert httpx.post(f"{app['api_url']}/oauth/revoke", json=form, trust_env=False).status_code == 200
+
+
+def test_one_endpoint_may_be_denied_for_good_to_a_token_that_works(
+    sandbox: RunningSandbox, maple: httpx.Client
+) -> None:
+    sandbox.control.arm("unauthorized", endpoint="/clinic/labs/orders", count=None)
+    with sandbox.client("maple-street") as renewed:
+        answers = [client.get("clinic/labs/orders").status_code for client in (maple, maple, renewed)]
+        assert answers == [401] * 3
+        assert renewed.get("clinic").status_code == 200
+
+
+def test_outside_of_the_api_nothing_is_there(sandbox: RunningSandbox) -> None:
+    for base in (f"{sandbox.base_url}/us-snd", f"{sandbox.base_url}/us-snd/api/api"):
+        assert httpx.get(f"{base}/clinic", trust_env=False).status_code == 404
+        assert httpx.post(f"{base}/oauth/token", json={}, trust_env=False).status_code == 404
+
+
 def test_too_many_requests_say_when_to_come_back(sandbox: RunningSandbox, maple: httpx.Client) -> None:
     for kind, seconds in (("too_many_requests", 0), ("too_many_requests_seconds", 7), ("too_many_requests_date", 60)):
         sandbox.control.arm(kind, **({"seconds": seconds} if seconds else {}))

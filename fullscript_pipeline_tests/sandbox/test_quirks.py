@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.quirks import NOT_IN_ALL, QUIRKS, RIVALS, Quirks, quirk_names
+from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline.sandbox.shapes import reshaped
 from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
 
@@ -229,6 +230,27 @@ def test_tokens_pages_and_filters(ask: Asker, sandbox: RunningSandbox, maple: ht
     ):
         plain, quirky = ask.both(quirk, "clinic/orders", **params)
         assert plain["meta"]["total_count"] != quirky["meta"]["total_count"], quirk
+
+
+def test_a_renewal_may_leave_the_refresh_token_as_it_is(sandbox: RunningSandbox) -> None:
+    sandbox.control.set_quirks("refresh_token_kept")
+    app, first = sandbox.apps["us-snd"], sandbox.connect("maple-street")
+    form = {"client_id": app["client_id"], "client_secret": app["client_secret"], "grant_type": "refresh_token"}
+    form |= {"refresh_token": first["refresh_token"]}
+    for _ in range(3):
+        token = httpx.post(f"{app['api_url']}/oauth/token", json=form, trust_env=False).raise_for_status().json()
+        assert "refresh_token" not in token["oauth"]
+        bearer = {"Authorization": f"Bearer {token['oauth']['access_token']}"}
+        assert httpx.get(f"{app['api_url']}/clinic", headers=bearer, trust_env=False).status_code == 200
+
+
+def test_a_missing_scope_may_be_a_401(sandbox: RunningSandbox) -> None:
+    sandbox.control.set_quirks("missing_scope_401")
+    sandbox.control.change(scopes="clinic:read")
+    with sandbox.client("maple-street") as client:
+        sandbox.control.change(scopes=READ_SCOPES)
+        answers = [client.get(path).status_code for path in ("clinic", "clinic/orders", "catalog/brands")]
+    assert answers == [200, 401, 401]
 
 
 def test_errors_in_other_shapes(sandbox: RunningSandbox, maple: httpx.Client) -> None:
