@@ -4,9 +4,19 @@ It uses `api`'s public types and knows nothing of Dagster or the warehouse.
 """
 
 from fullscript_pipeline.state.clinics import Clinic
+from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
 from fullscript_pipeline.state.inbox import Delivery, DeliveryState
 from fullscript_pipeline.state.ledger import LedgerEvent
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.store import StateStore
 
-__all__ = ["Clinic", "Delivery", "DeliveryState", "LedgerEvent", "RequestBudget", "StateStore"]
+__all__ = [
+    "Clinic",
+    "Delivery",
+    "DeliveryState",
+    "EventBacklog",
+    "LedgerEvent",
+    "Outcome",
+    "RequestBudget",
+    "StateStore",
+]

@@ -20,6 +20,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import Asked, ClinicRef, Grant, read_width
 from fullscript_pipeline.errors import Busy
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.event_tries import reopen_unreadable
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import clinics, grants, oauth_states, token_failures
 
@@ -40,13 +41,18 @@ class GrantRecords:
         """Store the pair as generation + 1; the clinic is ok from then on.
 
         With `expected_generation`, only if the stored one still has it: False means that another writer (a connect)
-        was faster, and that its pair stands.
+        was faster, and that its pair stands. A new connect, or other scopes, open again what was refused.
         """
         with self.db.write() as connection:
-            found = connection.execute(select(grants.c.generation).where(_user(clinic, grant.user_id))).scalar()
+            before = connection.execute(
+                select(grants.c.generation, grants.c.scopes).where(_user(clinic, grant.user_id))
+            ).first()
+            found = before.generation if before else None
             if expected_generation is not None and found != expected_generation:
                 return False
             row = self._row(clinic, grant, generation=(found or 0) + 1)
+            if expected_generation is None or before is None or before.scopes != row["scopes"]:
+                reopen_unreadable(connection, clinic)
             statement = insert(grants).values(row)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["server", "clinic_id", "user_id"], set_=row)

@@ -32,6 +32,7 @@ class LedgerEvent:
     """An event as the ledger knows it. `clinic_id` is whose feed or receiver told of it; `feed` the endpoint's name.
 
     `resource_id` is known when a webhook or a delivery brought the payload: then no detail needs to be asked for.
+    What became of it, and when it is tried next: `event_tries`.
     """
 
     server: str
@@ -45,6 +46,11 @@ class LedgerEvent:
     asked_run: str | None = None
     processed_at: datetime | None = None
     feed: str | None = None
+    attempts: int = 0
+    last_try_at: datetime | None = None
+    next_try_at: datetime | None = None
+    outcome: str | None = None
+    reason: str | None = None
 
 
 class EventLedger:
@@ -57,8 +63,8 @@ class EventLedger:
         wanted = list(dict.fromkeys(event_ids))
         seen: set[str] = set()
         with self.db.read() as connection:
-            for some in _chunks(wanted):
-                query = select(events.c.event_id).where(_these(server, clinic_id, some))
+            for some in chunks(wanted):
+                query = select(events.c.event_id).where(these(server, clinic_id, some))
                 seen.update(connection.execute(query).scalars())
         return [event_id for event_id in wanted if event_id not in seen]
 
@@ -72,7 +78,7 @@ class EventLedger:
                 there = connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
                 added += there
                 if not there:
-                    known = _these(row["server"], row["clinic_id"], [row["event_id"]])
+                    known = these(row["server"], row["clinic_id"], [row["event_id"]])
                     learned = {name: func.coalesce(events.c[name], row[name]) for name in _LEARNED}
                     connection.execute(update(events).where(known).values(learned))
         return added
@@ -80,15 +86,15 @@ class EventLedger:
     def event(self, server: str, clinic_id: str, event_id: str) -> LedgerEvent | None:
         """One event of the ledger."""
         with self.db.read() as connection:
-            row = connection.execute(select(events).where(_these(server, clinic_id, [event_id]))).first()
+            row = connection.execute(select(events).where(these(server, clinic_id, [event_id]))).first()
         return _event(row) if row else None
 
     def processed_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> set[str]:
-        """Those of `event_ids` that have been handled."""
+        """Those of `event_ids` that nobody needs to look at any more."""
         found: set[str] = set()
         with self.db.read() as connection:
-            for some in _chunks(list(event_ids)):
-                mine = _these(server, clinic_id, some) & events.c.processed_at.is_not(None)
+            for some in chunks(list(event_ids)):
+                mine = these(server, clinic_id, some) & ~is_open()
                 found.update(connection.execute(select(events.c.event_id).where(mine)).scalars())
         return found
 
@@ -103,12 +109,10 @@ class EventLedger:
             return [_event(row) for row in connection.execute(query)]
 
     def forget_old_events(self) -> int:
-        """Drops handled events that no feed can list again. The number dropped."""
+        """Drops closed events that no feed can list again. The number dropped."""
         oldest = (clock.now() - KEPT).isoformat()
         with self.db.write() as connection:
-            gone = connection.execute(
-                delete(events).where(events.c.seen_at < oldest, events.c.processed_at.is_not(None))
-            )
+            gone = connection.execute(delete(events).where(events.c.seen_at < oldest, ~is_open()))
         return int(gone.rowcount)
 
     def owe(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
@@ -127,7 +131,7 @@ class EventLedger:
     def rebuilt(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
         """Their rows and pages are there."""
         with self.db.write() as connection:
-            for some in _chunks(list(patients)):
+            for some in chunks(list(patients)):
                 these = _owed_by(clinic) & owed_patients.c.patient_id.in_(some)
                 connection.execute(delete(owed_patients).where(these))
 
@@ -141,16 +145,16 @@ class EventLedger:
 
     def reopen_event(self, server: str, event_id: str) -> None:
         """Somebody wants it handled once more, whatever came of it."""
-        again = {"asked_run": None, "processed_at": None}
+        again = dict.fromkeys(("asked_run", "processed_at", "outcome", "reason", "last_try_at", "next_try_at"))
         with self.db.write() as connection:
             this = (events.c.server == server) & (events.c.event_id == event_id)
-            connection.execute(update(events).where(this).values(again))
+            connection.execute(update(events).where(this).values({**again, "attempts": 0}))
 
     def pending_events(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
-        """Events not processed yet, the oldest first, those of a run that was asked already included."""
+        """Events that are not closed, the oldest first, those of a run that was asked already included."""
         query = (
             select(events)
-            .where(events.c.server == server, events.c.clinic_id == clinic_id, events.c.processed_at.is_(None))
+            .where(events.c.server == server, events.c.clinic_id == clinic_id, is_open())
             .order_by(events.c.created_at, events.c.event_id)
             .limit(limit)
         )
@@ -214,11 +218,17 @@ class EventLedger:
 
     def _update(self, server: str, clinic_id: str, event_ids: Iterable[str], changed: dict[str, str]) -> None:
         with self.db.write() as connection:
-            for some in _chunks(list(event_ids)):
-                connection.execute(update(events).where(_these(server, clinic_id, some)).values(changed))
+            for some in chunks(list(event_ids)):
+                connection.execute(update(events).where(these(server, clinic_id, some)).values(changed))
 
 
-def _these(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
+def is_open() -> ColumnElement[bool]:
+    """Neither handled nor given up."""
+    return events.c.processed_at.is_(None) & events.c.outcome.is_(None)
+
+
+def these(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
+    """These events of a clinic; `chunks` of ids at a time."""
     return (events.c.server == server) & (events.c.clinic_id == clinic_id) & events.c.event_id.in_(event_ids)
 
 
@@ -226,7 +236,8 @@ def _owed_by(clinic: ClinicRef) -> ColumnElement[bool]:
     return (owed_patients.c.server == clinic.server) & (owed_patients.c.clinic_id == clinic.clinic_id)
 
 
-def _chunks(values: list[str]) -> Iterable[list[str]]:
+def chunks(values: list[str]) -> Iterable[list[str]]:
+    """As many values at a time as one statement may name."""
     return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
 
 
@@ -243,6 +254,8 @@ def _event_row(event: LedgerEvent, moment: datetime) -> dict[str, Any]:
         "asked_run": event.asked_run,
         "processed_at": event.processed_at.isoformat() if event.processed_at else None,
         "feed": event.feed,
+        "attempts": event.attempts,
+        "outcome": event.outcome,
     }
 
 
@@ -259,4 +272,9 @@ def _event(row: Row[Any]) -> LedgerEvent:
         asked_run=row.asked_run,
         processed_at=datetime.fromisoformat(row.processed_at) if row.processed_at else None,
         feed=row.feed,
+        attempts=row.attempts,
+        last_try_at=datetime.fromisoformat(row.last_try_at) if row.last_try_at else None,
+        next_try_at=datetime.fromisoformat(row.next_try_at) if row.next_try_at else None,
+        outcome=row.outcome,
+        reason=row.reason,
     )

@@ -70,13 +70,16 @@ availability = Table(
 )  # fmt: skip
 
 # The ledger: which events were seen, which run was asked to handle them, when that was done. clinic_id '' = none given.
+# outcome: stored, gone, relisted, ignored (those have processed_at), unreadable (has none); NULL: still waits.
+# next_try_at: by the machine's clock; NULL after a try: the daily pull's turn.
 events = Table(
     "events", metadata,
     Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("event_type", Text), Column("resource_id", Text), Column("created_at", Text),
     Column("seen_at", Text), Column("seen_by", Text), Column("asked_run", Text), Column("processed_at", Text),
-    Column("feed", Text),
+    Column("feed", Text), Column("attempts", Integer), Column("last_try_at", Text), Column("next_try_at", Text),
+    Column("outcome", Text), Column("reason", Text),
 )  # fmt: skip
 
 # Patients whose rows and pages are to be rebuilt: noted before the data is committed, gone when the pages are there.
@@ -160,5 +163,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " state, state_reason, 0, updated_at FROM webhook_inbox_1",
         "DROP TABLE webhook_inbox_1",
         "CREATE INDEX webhook_inbox_waiting ON webhook_inbox (state, number)",
+    ),
+    (
+        "ALTER TABLE events ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE events ADD COLUMN last_try_at TEXT",
+        "ALTER TABLE events ADD COLUMN next_try_at TEXT",
+        "ALTER TABLE events ADD COLUMN outcome TEXT",
+        "ALTER TABLE events ADD COLUMN reason TEXT",
+        "DROP INDEX events_pending",
+        "CREATE INDEX events_pending ON events (server, clinic_id) WHERE processed_at IS NULL AND outcome IS NULL",
     ),
 )

@@ -15,6 +15,7 @@ from typing import Self
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.clinics import ClinicRecords
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.grants import GrantRecords
 from fullscript_pipeline.state.inbox import WebhookInbox
 from fullscript_pipeline.state.keyring import Keyring
@@ -22,7 +23,7 @@ from fullscript_pipeline.state.ledger import EventLedger
 from fullscript_pipeline.state.requests import RequestBudget
 
 
-class StateStore(ClinicRecords, GrantRecords, EventLedger, WebhookInbox):
+class StateStore(ClinicRecords, GrantRecords, EventLedger, EventTries, WebhookInbox):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
     `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of

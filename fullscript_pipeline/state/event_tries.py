@@ -1,0 +1,98 @@
+"""What became of an event, and when its object is to be read next.
+
+An event waits until its object was read after it. What could not be read is tried again after 1, 5 and 30 minutes of
+real time, then by the daily pull; somebody who asks for a refresh tries all at once. What does not belong here: which
+events there are (`ledger`), and whether an object was read (the warehouse knows, `warehouse.event_proof`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, func, select, update
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.ledger import chunks, is_open, these
+from fullscript_pipeline.state.schema import events
+
+# stored, gone: the object was read after the event. relisted: it names no object, and everything that it can be about
+# was. ignored: its type tells of nothing that is kept. unreadable: the server refuses the object (403).
+Outcome = Literal["stored", "gone", "relisted", "ignored", "unreadable"]
+# After so many tries without the object, the time to the next; then it is the daily pull's turn.
+RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+
+
+@dataclass(frozen=True)
+class EventBacklog:
+    """What of a clinic's events is not handled. `waiting` were tried and wait for their object, the first seen at
+    `since`; `reasons` says why events count as unreadable, and how many."""
+
+    waiting: int = 0
+    since: datetime | None = None
+    unreadable: int = 0
+    reasons: Mapping[str, int] | None = None
+
+
+class EventTries:
+    """Part of StateStore."""
+
+    db: Database
+
+    def begin_try(self, clinic: ClinicRef, event_ids: Iterable[str], moment: datetime) -> None:
+        """Their objects are read from `moment` (the data's clock) on; what was read before says nothing of them."""
+        self._change(clinic, event_ids, {"last_try_at": moment.isoformat()})
+
+    def close_events(
+        self, clinic: ClinicRef, event_ids: Iterable[str], outcome: Outcome, reason: str | None = None
+    ) -> None:
+        """Nobody needs to look at these again; for `unreadable`: until access changes."""
+        done = {"outcome": outcome, "reason": reason, "next_try_at": None}
+        if outcome != "unreadable":
+            done["processed_at"] = clock.now().isoformat()
+        self._change(clinic, event_ids, done)
+
+    def postpone_events(self, clinic: ClinicRef, event_ids: Iterable[str], reason: str) -> None:
+        """Their objects could not be read: the next try, by real time, or the daily pull's."""
+        ids = list(event_ids)
+        with self.db.write() as connection:
+            for some in chunks(ids):
+                mine = these(clinic.server, clinic.clinic_id, some)
+                query = select(events.c.event_id, events.c.attempts).where(mine)
+                for event_id, attempts in connection.execute(query).all():
+                    changed = {"attempts": attempts + 1, "next_try_at": _next_try(attempts), "reason": reason}
+                    this = these(clinic.server, clinic.clinic_id, [event_id])
+                    connection.execute(update(events).where(this).values({**changed, "asked_run": None}))
+
+    def event_backlog(self, clinic: ClinicRef) -> EventBacklog:
+        """What of this clinic's events was tried and is not handled."""
+        mine = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
+        waiting = select(func.count(), func.min(events.c.seen_at)).where(mine, is_open(), events.c.attempts > 0)
+        refused = select(events.c.reason, func.count()).where(mine, events.c.outcome == "unreadable")
+        with self.db.read() as connection:
+            number, since = connection.execute(waiting).one()
+            rows = connection.execute(refused.group_by(events.c.reason)).all()
+        reasons = {str(reason or "refused"): int(count) for reason, count in rows}
+        first = datetime.fromisoformat(since) if since else None
+        return EventBacklog(int(number), first, sum(reasons.values()), reasons)
+
+    def _change(self, clinic: ClinicRef, event_ids: Iterable[str], changed: Mapping[str, str | None]) -> None:
+        with self.db.write() as connection:
+            for some in chunks(list(event_ids)):
+                mine = these(clinic.server, clinic.clinic_id, some)
+                connection.execute(update(events).where(mine).values(dict(changed)))
+
+
+def reopen_unreadable(connection: Connection, clinic: ClinicRef) -> None:
+    """Access has changed: what was refused may be readable now."""
+    refused = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
+    again = dict.fromkeys(("outcome", "reason", "asked_run", "last_try_at", "next_try_at"))
+    reopened = update(events).where(refused, events.c.outcome == "unreadable").values({**again, "attempts": 0})
+    connection.execute(reopened)
+
+
+def _next_try(attempts: int) -> str | None:
+    """When the next try is due after `attempts` before this one; None: with the daily pull."""
+    return (clock.real_now() + RETRY_AFTER[attempts]).isoformat() if attempts < len(RETRY_AFTER) else None
