@@ -4,22 +4,26 @@ What an interrupted pull has landed is taken up: the frames of its file say whic
 belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and DuckDB (`pull`).
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import orjson
+from filelock import FileLock
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, Differences, NotFound
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.counted import counted
-from fullscript_pipeline.extraction.claims import claimed_file
+from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.listing import Listing, Walk
 from fullscript_pipeline.extraction.parts import Target
-from fullscript_pipeline.warehouse.landing import Envelope, FrameFile, Line, Request, keyed_line, make_line, parse_line
+from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.landing import Envelope, Line, Request, keyed_line, make_line, parse_line
 
+_log = logging.getLogger(__name__)
 # Lists whose `id` names something else than their rows: these are told apart by their content.
 _ROWS_WITHOUT_ID = frozenset({"metadata"})
 
@@ -33,9 +37,7 @@ class Asking:
         self.started_at = clock.real_now()
         self.observed_at = clock.now()
         self.pull_id = uuid.uuid4().hex
-        path, self._claim = claimed_file(target.folder, resource, self.pull_id)
-        self.file = FrameFile(path, target.encryption_key)
-        self.file.cut_torn_end()
+        self.file, self._claim = _file_to_fill(target, resource, self.pull_id)
         self._found: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
         # Endpoints that have answered with rows in an array on its own.
@@ -173,6 +175,22 @@ class Asking:
     ) -> Envelope:
         clinic = session.clinic
         return Envelope(clinic.clinic_id, clinic.region, fetched_at.astimezone(UTC).isoformat(), request_id, parent)
+
+
+def _file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
+    """The file of an interrupted pull, where it can be read as a whole, else a new one; and the claim on it."""
+    while True:
+        path, claim = claimed_file(target.folder, resource, pull_id)
+        file = FrameFile(path, target.encryption_key)
+        try:
+            file.cut_torn_end()
+            file.requests()
+        except LandingDamage as damage:
+            _log.warning("%s Its pages are fetched again.", damage)
+            file.rename(".abandoned")
+            give_up(claim)
+        else:
+            return file, claim
 
 
 def _row_id(endpoint: str, line: Line) -> str:

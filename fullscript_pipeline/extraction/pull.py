@@ -118,7 +118,7 @@ class Pull(Asking):
         return self.target.bill.get((self.target.owner, self.resource))
 
     def _done(self) -> None:
-        self.file.rename(".frames")
+        self.file.finish()
         give_up(self._claim)
 
 

@@ -41,7 +41,8 @@ def purge_everywhere(
 ) -> Purged:
     """Removes the clinic, or one of its patients, and leaves an audit line if there was anything.
 
-    Raises Busy when a run is filling a landing file, or holds the warehouse for too long; repeat it then.
+    Raises Busy when a run is filling a landing file, or holds the warehouse for too long, and LandingDamage when one
+    cannot be read as a whole; repeat it then.
     """
     subject = purge.Subject(clinic.clinic_id, patient_id)
     with warehouse.read() as con:
@@ -83,11 +84,12 @@ def _files(
             "kept_pages": remove_kept_pages(reports, clinic.clinic_key),
             "pages_of_earlier_days": remove_pages_of_earlier_days(reports, clinic.clinic_key),
         }
+    counts = purge.purge_landing(landed, settings.warehouse_key, ids)
     page = reports.path_for_patient(clinic.clinic_key, patient_id)
     has_page = page.exists()
     page.unlink(missing_ok=True)
     return {
-        **purge.purge_landing(landed, settings.warehouse_key, ids),
+        **counts,
         "pages": int(has_page),
         "kept_pages": forget_in_kept_pages(reports, clinic.clinic_key, patient_id),
     }

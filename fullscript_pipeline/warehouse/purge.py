@@ -21,7 +21,8 @@ import orjson
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy
-from fullscript_pipeline.warehouse.landing import FrameFile, Request, parse_line
+from fullscript_pipeline.warehouse.frame_file import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.landing import Request, parse_line
 
 # What a person owns, and the column that names it in the tables below it (lines, tests, resources).
 _OWNED = {
@@ -153,36 +154,58 @@ def record(
 def purge_landing(folder: Path, encryption_key: str | None, ids: frozenset[str]) -> dict[str, int]:
     """Takes every line that is the person's or names them out of the files below a clinic's folder.
 
-    A file that holds none is left as it is. Raises Busy while a run is filling one of the files.
+    A file that holds none is left as it is. Raises Busy while a run is filling one of the files, and LandingDamage,
+    after all others are done, for files that cannot be read as a whole: they may still hold the person.
     """
     counts = {"landing_lines": 0, "landing_files": 0}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".frames", ".open", ".abandoned"}):
-        with _claimed(path):
-            dropped = _rewritten(path, encryption_key, ids)
+    damaged: list[str] = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in {FINISHED, ".open", ".abandoned"}):
+        try:
+            with _claimed(path):
+                dropped = _rewritten(path, encryption_key, ids)
+        except LandingDamage as damage:
+            damaged.append(str(damage))
+            continue
         counts["landing_lines"] += dropped
         counts["landing_files"] += dropped > 0
+    if damaged:
+        raise LandingDamage(" ".join(damaged))
     return counts
 
 
 def _rewritten(path: Path, encryption_key: str | None, ids: frozenset[str]) -> int:
     """How many lines and answers went."""
-    if not any(_concerned(request, lines, ids) for request, lines in FrameFile(path, encryption_key).frames()):
+    file = FrameFile(path, encryption_key)
+    if path.suffix != FINISHED:
+        file.cut_torn_end()
+    if not any(_concerned(request, lines, ids) for request, lines in file.frames()):
         return 0
     temporary = path.with_name(f".{path.name}.rewriting")
     temporary.unlink(missing_ok=True)
-    kept, dropped = FrameFile(temporary, encryption_key), 0
-    for request, lines in FrameFile(path, encryption_key).frames():
+    kept = FrameFile(temporary, encryption_key, place=path)
+    try:
+        dropped = _copy_without(file, kept, ids)
+        if path.suffix == FINISHED:
+            kept.close()
+        if temporary.exists():
+            temporary.replace(path)
+        else:
+            path.unlink()
+    finally:
+        temporary.unlink(missing_ok=True)
+    return dropped
+
+
+def _copy_without(file: FrameFile, kept: FrameFile, ids: frozenset[str]) -> int:
+    """Appends to `kept` what does not concern these ids; how many lines and answers are left out."""
+    dropped = 0
+    for request, lines in file.frames():
         left = [line for line in lines if not _names(line, ids)]
-        gone = len(lines) - len(left)
         if _asks_for(request, ids):
             dropped += max(1, len(lines))
         else:
-            dropped += gone
+            dropped += len(lines) - len(left)
             kept.append(request, left)
-    if temporary.exists():
-        temporary.replace(path)
-    else:
-        path.unlink()
     return dropped
 
 

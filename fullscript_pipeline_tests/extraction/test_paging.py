@@ -15,7 +15,7 @@ from fullscript_pipeline.api import ServerError
 from fullscript_pipeline.extraction.library import pull_external_ids
 from fullscript_pipeline.warehouse.brake import held_rows
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import DiskTrouble, FrameFile
+from fullscript_pipeline.warehouse.frame_file import DiskTrouble, FrameFile
 from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.api.helpers import session_at
 from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
@@ -186,6 +186,26 @@ def test_a_killed_pull_asks_again_for_no_page_that_it_had_landed(warehouse: Ware
         asked = [int(seen.query["page[number]"]) for seen in server.seen]
     assert sorted(asked) == sorted(set(range(1, 21)) - landed)
     assert len(puller.present()) == 200
+
+
+def test_what_an_interrupted_pull_landed_is_fetched_again_where_it_is_damaged(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """A flipped byte used to hide the pages behind it, and then to cut them off."""
+    world = world_of(200)
+    whole = world.answer
+    with pulled(warehouse, tmp_path, world) as (puller, server):
+        server.answer = lambda seen: Reply(503) if int(seen.query["page[number]"]) == 12 else whole(seen)
+        with pytest.raises(ServerError):
+            puller.pull()
+        (unfinished,) = puller.landing.rglob("*.open")
+        content = bytearray(unfinished.read_bytes())
+        content[6] ^= 1
+        unfinished.write_bytes(content)
+        server.answer = whole
+        puller.pull()
+        assert len(puller.present()) == 200
+        assert unfinished.with_suffix(".abandoned").read_bytes() == content
 
 
 def test_more_than_eight_requests_are_never_in_flight() -> None:

@@ -15,7 +15,8 @@ from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.clinical import PATIENTS
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import FrameFile, Request
+from fullscript_pipeline.warehouse.frame_file import FrameFile
+from fullscript_pipeline.warehouse.landing import Request
 from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.tablehash import table_hashes
 from fullscript_pipeline_tests.warehouse.helpers import put

@@ -22,7 +22,7 @@ from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.export import export
-from fullscript_pipeline.warehouse.landing import FrameFile
+from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.publish import publish
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
@@ -148,6 +148,21 @@ def test_a_file_that_a_run_is_filling_is_not_touched(filled: Filled) -> None:
     with pytest.raises(Busy, match="let it finish"):
         purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.other, "nobody")
     give_up(claim)
+
+
+def test_a_purge_never_succeeds_over_a_file_that_it_cannot_read(filled: Filled) -> None:
+    damaged = next((filled.settings.landing_dir / filled.clinic.server / filled.clinic.clinic_key).rglob("patients.*"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    before = filled.counts(filled.clinic.clinic_id)
+    try:
+        with pytest.raises(LandingDamage, match=damaged.name):
+            purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, filled.patient)
+        assert filled.counts(filled.clinic.clinic_id) == before, (
+            "it can be repeated: the warehouse still knows whose is what"
+        )
+    finally:
+        damaged.write_bytes(whole)
 
 
 def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> None:

@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import FrameFile
+from fullscript_pipeline.warehouse.frame_file import FrameFile
 from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.api.helpers import session_at
 from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server

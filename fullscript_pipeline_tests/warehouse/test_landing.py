@@ -1,19 +1,14 @@
 """Frames survive crashes, keep secrets out, and their hashes see changes only."""
 
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.warehouse.landing import (
     NO_ID,
     UNREADABLE,
     Envelope,
-    FrameFile,
-    Request,
     canonical,
     content_hash,
     make_line,
@@ -27,48 +22,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-
-
-def filled(path: Path, pages: int, key: str | None = None) -> FrameFile:
-    file = FrameFile(path, key)
-    for page in range(1, pages + 1):
-        lines = [make_line({"id": f"{page}-{i}", "note": 'a "record": inside\n'}) for i in range(3)]
-        file.append(Request("orders", "k", page, len(lines), page == pages, 3 * pages, envelope=ENVELOPE), lines)
-    return file
-
-
-@pytest.mark.parametrize("key", [None, "a key"])
-def test_what_is_appended_is_read_back_in_order(tmp_path: Path, key: str | None) -> None:
-    file = filled(tmp_path / "f", 3, key)
-    assert [line.id for line in file.lines("orders")] == [f"{page}-{i}" for page in (1, 2, 3) for i in range(3)]
-    assert [request.is_last for request in file.requests()] == [False, False, True]
-    assert {line.parent_id for line in file.lines("orders")} == {"p1"} == {r.parent_id for r in file.requests()}
-
-
-def test_an_encrypted_file_shows_nothing_and_needs_its_key(tmp_path: Path) -> None:
-    file = FrameFile(tmp_path / "f", "right")
-    file.append(Request("patients", "k"), [make_line({"id": "1", "last_name": "Canary"})])
-    assert b"Canary" not in file.path.read_bytes()
-    for key in ("wrong", None):
-        with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"):
-            FrameFile(file.path, key).requests()
-
-
-def test_a_file_cut_anywhere_keeps_its_whole_frames_and_takes_new_ones(tmp_path: Path) -> None:
-    growing, edges = FrameFile(tmp_path / "whole"), []
-    for page in (1, 2, 3):
-        growing.append(Request("orders", "k", page), [make_line({"id": str(page)})])
-        edges.append(growing.path.stat().st_size)
-    whole = growing.path.read_bytes()
-    for size in range(0, len(whole), 7):
-        path = tmp_path / "cut"
-        path.write_bytes(whole[:size])
-        file = FrameFile(path)
-        file.cut_torn_end()
-        kept = len(file.requests())
-        assert kept == sum(size >= edge for edge in edges)
-        file.append(Request("orders", "k", 9), [])
-        assert [request.page for request in file.requests()][-1] == 9
 
 
 @given(JSON, st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
