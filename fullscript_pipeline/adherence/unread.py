@@ -10,8 +10,6 @@ import duckdb
 
 from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
 
-_TEXTS = "dosage_amount, dosage_frequency, dosage_duration, dosage_format, dosage_additional_info"
-
 
 @dataclass(frozen=True)
 class UnreadDosage:
@@ -30,14 +28,15 @@ class UnreadDosage:
 def unread_dosages(con: duckdb.DuckDBPyConnection, clinic_ids: Sequence[str]) -> list[UnreadDosage]:
     """Of these clinics' active plans as last seen. As-needed texts count as read: they have no daily amount."""
     rows = con.execute(
-        f"""
-        SELECT count(*), {_TEXTS}
+        """
+        SELECT count(*) AS lines, dosage_amount, dosage_frequency, dosage_duration, dosage_format,
+            dosage_additional_info
         FROM core.recommendations r
         JOIN core.treatment_plans p USING (clinic_id, treatment_plan_id)
         WHERE r.clinic_id IN (SELECT unnest(?::VARCHAR[])) AND r.removed_at IS NULL AND p.removed_at IS NULL
             AND lower(trim(p.state)) = 'active'
-        GROUP BY {_TEXTS}
-        ORDER BY count(*) DESC, {_TEXTS}
+        GROUP BY ALL
+        ORDER BY lines DESC, dosage_amount, dosage_frequency, dosage_duration, dosage_format, dosage_additional_info
         """,
         [list(clinic_ids)],
     ).fetchall()

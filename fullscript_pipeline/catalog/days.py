@@ -12,7 +12,9 @@ import duckdb
 from fullscript_pipeline.catalog.entities import ENTITIES
 from fullscript_pipeline.errors import UsageError
 
-_PULLS = "('products', 'products_by_id', 'categories', 'brands')"
+_PULLED = """SELECT DISTINCT timezone($zone, observed_at)::DATE FROM ops.pulls
+    WHERE region = $region AND outcome = 'loaded' AND observed_at IS NOT NULL
+    AND resource IN ('products', 'products_by_id', 'categories', 'brands')"""
 
 
 def end_of(day: date, zone: ZoneInfo) -> datetime:
@@ -27,9 +29,7 @@ def observed_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneIn
 
     A pull is counted on the day of its observation: one made after midnight for the day before shows the new day.
     """
-    sql = f"""SELECT DISTINCT timezone($zone, observed_at)::DATE FROM ops.pulls
-        WHERE region = $region AND outcome = 'loaded' AND resource IN {_PULLS} AND observed_at IS NOT NULL"""
-    pulled = {day for (day,) in con.execute(sql, {"zone": time_zone.key, "region": region}).fetchall()}
+    pulled = {day for (day,) in con.execute(_PULLED, {"zone": time_zone.key, "region": region}).fetchall()}
     return sorted(pulled) or version_days(con, region, time_zone)
 
 

@@ -139,11 +139,11 @@ class Known:
     def refused(self, endpoint: str) -> str | None:
         return self.store.unavailable(self.clinic, endpoint, self.day) if self.store else None
 
-    def number(self, sql: str) -> int:
-        """A count in the warehouse over `$clinic` and `$region`; 0 without one."""
+    def number(self, sql: str, **others: object) -> int:
+        """A count in the warehouse over `$clinic`, `$region` and `others`; 0 without one."""
         if self.con is None:
             return 0
-        values = {"clinic": self.clinic.clinic_id, "region": self.clinic.region}
+        values = {"clinic": self.clinic.clinic_id, "region": self.clinic.region, **others}
         row = self.con.execute(sql, {name: one for name, one in values.items() if f"${name}" in sql}).fetchone()
         return int(row[0] or 0) if row else 0
 
@@ -170,10 +170,10 @@ def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -
     """The newest row of `ops.pulls` per resource of a clinic (`clinic_id`), or of a region's own cell (`region`)."""
     if con is None:
         return {}
-    own = "AND clinic_id IS NULL" if column == "region" else ""
     rows = con.execute(
-        f"""SELECT resource, outcome, requests, total_count FROM ops.pulls WHERE {column} = ? {own}
+        """SELECT resource, outcome, requests, total_count FROM ops.pulls
+        WHERE if($of = 'region', region = $value AND clinic_id IS NULL, clinic_id = $value)
         QUALIFY row_number() OVER (PARTITION BY resource ORDER BY observed_at DESC, finished_at DESC) = 1""",
-        [value],
+        {"of": column, "value": value},
     ).fetchall()
     return {resource: Last(outcome, requests or 0, total) for resource, outcome, requests, total in rows}

@@ -132,9 +132,12 @@ def _orders(known: Known) -> Iterator[BillLine]:
 
 
 def _stored_orders(known: Known, window: Window) -> int:
-    first = f"completed_on >= DATE '{window.first - OVERLAP}'" if window.first else "true"
-    last = f"completed_on <= DATE '{window.last + OVERLAP}'" if window.last else "true"
-    return known.number(f"SELECT count(*) FROM core.orders WHERE clinic_id = $clinic AND {first} AND {last}")
+    return known.number(
+        "SELECT count(*) FROM core.orders WHERE clinic_id = $clinic "
+        "AND ($first::DATE IS NULL OR completed_on >= $first) AND ($last::DATE IS NULL OR completed_on <= $last)",
+        first=window.first - OVERLAP if window.first else None,
+        last=window.last + OVERLAP if window.last else None,
+    )
 
 
 def _labs(known: Known) -> Iterator[BillLine]:

@@ -92,11 +92,11 @@ def _categories(known: Known) -> BillLine:
 
 
 def _unseen_products(known: Known, clinics: Sequence[ClinicRef]) -> int:
-    ids = ", ".join("'" + one.clinic_id.replace("'", "''") + "'" for one in clinics)
     return known.number(
-        f"""SELECT count(*) FROM core.products p WHERE region = $region AND removed_at IS NULL AND NOT EXISTS (
+        """SELECT count(*) FROM core.products p WHERE region = $region AND removed_at IS NULL AND NOT EXISTS (
             SELECT 1 FROM core.category_products c WHERE c.product_id = p.product_id AND c.removed_at IS NULL
-            AND c.clinic_id IN ({ids}))"""
+            AND c.clinic_id IN (SELECT unnest($clinics::VARCHAR[])))""",
+        clinics=[one.clinic_id for one in clinics],
     )
 
 

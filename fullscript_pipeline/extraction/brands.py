@@ -11,6 +11,7 @@ from fullscript_pipeline.extraction.availability import refused_to_all
 from fullscript_pipeline.extraction.library import rewritten
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import BRANDS, CLINIC_BRANDS
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -48,7 +49,7 @@ def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Col
             yield rewritten(line, {"name": orjson.loads(line.record).get("name")})
 
     report = pull.commit(
-        Load(CLINIC_BRANDS, lines, "true" if listing.complete else None), total_count=listing.total_count
+        Load(CLINIC_BRANDS, lines, EVERYTHING if listing.complete else None), total_count=listing.total_count
     )
     return report, frozenset(listing.ids) if listing.complete else None
 
@@ -66,7 +67,7 @@ def _commit(
     pull: Pull, listing: Listing, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
 ) -> Report:
     return pull.commit(
-        Load(BRANDS, _marked(pull, available, permitted), "true" if listing.complete else None),
+        Load(BRANDS, _marked(pull, available, permitted), EVERYTHING if listing.complete else None),
         total_count=listing.total_count,
     )
 

@@ -20,6 +20,7 @@ from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.details import Detail, Rows, with_details
 from fullscript_pipeline.extraction.products import is_whole, shared, whole_products
 from fullscript_pipeline.extraction.pull import Listing, Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import (
     ALLERGENS,
     BRANDS,
@@ -66,7 +67,7 @@ def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table
             refusals.append(error)
             continue
         return pull.commit(
-            Load(table, pull.lines(table.name), missing_among="true" if listing.complete else None),
+            Load(table, pull.lines(table.name), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,
         )
     return refused_to_all(pull, refusals)
@@ -105,7 +106,7 @@ def _commit_full_list(pull: Pull, session: ClinicSession, listing: Listing, rows
         door(con)
 
     return pull.commit(
-        Load(PRODUCTS, rows.lines, missing_among="true" if listing.complete else None, after=after),
+        Load(PRODUCTS, rows.lines, missing_among=EVERYTHING if listing.complete else None, after=after),
         total_count=listing.total_count,
     )
 
@@ -134,13 +135,13 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         )
     except (ScopeError, NotFound, NeedsConnect) as refusal:
         return pull.not_available(str(refusal)), set()
-    everything = "true" if listing.complete and all(walked) else None
+    everything = EVERYTHING if listing.complete and all(walked) else None
     whole = {line.id for line in _whole(pull.file.lines("category_products"))}
     report = pull.commit(
         Load(
             CATEGORIES,
             lambda: iter(categories),
-            missing_among="true" if listing.complete else None,
+            missing_among=EVERYTHING if listing.complete else None,
         ),
         Load(CATEGORY_PRODUCTS, lambda: map(_membership, pull.file.lines("category_products")), everything),
         Load(

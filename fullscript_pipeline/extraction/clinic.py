@@ -11,6 +11,7 @@ from fullscript_pipeline.extraction.details import SWEEP_DAYS, read_each
 from fullscript_pipeline.extraction.plans import patients_due
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.tables import Table
@@ -65,7 +66,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
 
     absence_counts = listing.complete and _same_lister(target, session, "patients")
     return pull.commit(
-        Load(PATIENTS, lines, missing_among="true" if absence_counts else None),
+        Load(PATIENTS, lines, missing_among=EVERYTHING if absence_counts else None),
         total_count=listing.total_count,
         listed_by=session.user_id,
     )
@@ -99,7 +100,7 @@ def _stored_patients(
     with target.warehouse.read() as con:
         due = set(patients_due(con, clinic_id, sweep_days))
         rows = con.execute(
-            f"SELECT patient_id, content_hash, {', '.join(_NAMES)} FROM core.patients "
+            "SELECT patient_id, content_hash, first_name, last_name, email FROM core.patients "
             "WHERE clinic_id = ? AND removed_at IS NULL",
             [clinic_id],
         ).fetchall()
@@ -123,7 +124,7 @@ def _pull_whole_list(
         return listing
     absence_counts = listing.complete and _same_lister(target, session, endpoint)
     return pull.commit(
-        Load(table, pull.lines(endpoint), missing_among="true" if absence_counts else None),
+        Load(table, pull.lines(endpoint), missing_among=EVERYTHING if absence_counts else None),
         total_count=listing.total_count,
         listed_by=session.user_id,
     )

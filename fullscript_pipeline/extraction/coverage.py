@@ -32,15 +32,14 @@ def note_found(
     values = {"region": region, "day": day, "door": door, "clinic": clinic_id, "ids": sorted(set(products))}
     if not values["ids"]:
         return
-    same = "c.region = $region AND c.door = $door AND c.clinic_id = $clinic"
     con.execute(
-        f"UPDATE core.catalog_coverage c SET last_seen_on = $day WHERE {same} AND c.product_id IN $ids "
-        "AND c.last_seen_on < $day",
+        "UPDATE core.catalog_coverage SET last_seen_on = $day WHERE region = $region AND door = $door "
+        "AND clinic_id = $clinic AND product_id IN $ids AND last_seen_on < $day",
         values,
     )
     con.execute(
         "INSERT INTO core.catalog_coverage SELECT $region, product_id, $door, $clinic, $day, $day FROM "
         "(SELECT unnest($ids::VARCHAR[]) AS product_id) new WHERE NOT EXISTS (SELECT 1 FROM core.catalog_coverage c "
-        f"WHERE {same} AND c.product_id = new.product_id)",
+        "WHERE c.region = $region AND c.door = $door AND c.clinic_id = $clinic AND c.product_id = new.product_id)",
         values,
     )

@@ -4,7 +4,7 @@ An object is read again when its listed row has changed, when the caller says th
 one of the day's rolling share. What does not belong here: which endpoint has details of what.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
@@ -15,6 +15,7 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+from fullscript_pipeline.warehouse.lookups import stored_hashes
 from fullscript_pipeline.warehouse.tables import Table
 
 # Everything that is read one by one is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
@@ -165,16 +166,6 @@ def due_details(
     return [one for one in listed if one in due]
 
 
-def stored_hashes(con: duckdb.DuckDBPyConnection, table: Table, owner: str) -> dict[str, str]:
-    """The content hash of every object of this clinic, or region, that is there."""
-    rows = con.execute(
-        f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} "
-        f"WHERE {table.scope_column} = ? AND removed_at IS NULL",
-        [owner],
-    ).fetchall()
-    return dict(rows)
-
-
 def note_reads(
     con: duckdb.DuckDBPyConnection,
     pull: Pull,
@@ -200,20 +191,3 @@ def note_reads(
             pull.observed_at,
         ],
     )
-
-
-def in_ids(column: str, ids: Sequence[str]) -> str | None:
-    """The SQL condition that a stored row `s` is of one of these; None when there are none."""
-    if not ids:
-        return None
-    return f"s.{column} IN (" + ", ".join("'" + one.replace("'", "''") + "'" for one in ids) + ")"
-
-
-def of_these_or_gone(column: str, ids: Sequence[str], owners: Table) -> str:
-    """As `in_ids`; or that the owner the row hangs on is itself no longer there."""
-    scope = owners.scope_column
-    gone = (
-        f"NOT EXISTS (SELECT 1 FROM core.{owners.name} o WHERE o.{scope} = s.{scope} "
-        f"AND o.{owners.key[-1]} = s.{column} AND o.removed_at IS NULL)"
-    )
-    return f"({in_ids(column, ids) or 'false'} OR {gone})"

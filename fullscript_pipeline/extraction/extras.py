@@ -9,9 +9,10 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.details import SWEEP_DAYS, due_details, in_ids, note_reads, of_these_or_gone
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, due_details, note_reads
 from fullscript_pipeline.extraction.library import practitioners_of, rewritten
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.among import Among, rows_of
 from fullscript_pipeline.warehouse.catalog import PRODUCT_SEARCHES, PRODUCTS, SIMILAR_PRODUCTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS, PRACTITIONERS
 from fullscript_pipeline.warehouse.landing import NO_ID, Line
@@ -62,7 +63,7 @@ def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWE
         Load(
             ADDRESSES,
             lambda: map(_identified, pull.file.lines("patient_addresses")),
-            of_these_or_gone("patient_id", walked, PATIENTS),
+            Among("patient_id", walked, PATIENTS),
             after=lambda con: note_reads(
                 con, pull, clinic_id, "addresses", {patient: (shown[patient], True) for patient in walked}
             ),
@@ -78,9 +79,7 @@ def pull_templates(target: Target, session: ClinicSession) -> Report:
     except (ScopeError, RequestRefused) as refusal:
         return pull.not_available(str(refusal))
     return pull.commit(
-        Load(
-            TEMPLATES, pull.lines("practitioner_templates"), of_these_or_gone("practitioner_id", walked, PRACTITIONERS)
-        )
+        Load(TEMPLATES, pull.lines("practitioner_templates"), Among("practitioner_id", walked, PRACTITIONERS))
     )
 
 
@@ -105,7 +104,7 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
         Load(
             SIMILAR_PRODUCTS,
             lambda: _placed(pull.file.lines("similar_products")),
-            of_these_or_gone("product_id", walked, PRODUCTS),
+            Among("product_id", walked, PRODUCTS),
             after=lambda con: note_reads(
                 con, pull, target.region, "similar_products", dict.fromkeys(walked, (None, True))
             ),
@@ -131,7 +130,7 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
                 query = request.key.partition("?query=")[2]
                 yield from (line._replace(parent_id=query) for line in found)
 
-    return pull.commit(Load(PRODUCT_SEARCHES, lambda: _placed(lines()), in_ids("query", walked)))
+    return pull.commit(Load(PRODUCT_SEARCHES, lambda: _placed(lines()), rows_of("query", walked)))
 
 
 def _from_first_that_may(

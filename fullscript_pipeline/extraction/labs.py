@@ -8,6 +8,7 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, due_details, note_reads, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS, LAB_TESTS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
@@ -40,7 +41,7 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
     return pull.commit(
-        Load(LAB_ORDERS, rows.lines, "true" if listing.complete else None, after=rows.after),
+        Load(LAB_ORDERS, rows.lines, EVERYTHING if listing.complete else None, after=rows.after),
         total_count=listing.total_count,
         listed_by=session.user_id,
     )

@@ -14,6 +14,7 @@ from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, Sco
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.among import EVERYTHING, Among
 from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash
 from fullscript_pipeline.warehouse.library import (
     EXTERNAL_IDS,
@@ -96,26 +97,27 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
     complete = len(objects) >= total and not any(line.id.startswith(NO_ID) for line in rows)
     complete = complete and all(listing.complete or listing.ids for listing in listings)
     return pull.commit(
-        Load(EXTERNAL_IDS, lambda: iter(rows), "true" if complete else None),
+        Load(EXTERNAL_IDS, lambda: iter(rows), EVERYTHING if complete else None),
         total_count=total,
         listed_by=session.user_id,
     )
 
 
+_TOLD_BY_OBJECTS = """
+    SELECT external_id, kind, entity_id FROM (
+        SELECT clinic_id, removed_at, external_id, 'patient' AS kind, patient_id AS entity_id FROM core.patients
+        UNION ALL SELECT clinic_id, removed_at, external_id, 'practitioner', practitioner_id FROM core.practitioners
+        UNION ALL SELECT clinic_id, removed_at, external_id, 'staff', staff_id FROM core.staff
+        UNION ALL SELECT clinic_id, removed_at, external_id, 'treatment_plan', treatment_plan_id
+        FROM core.treatment_plans)
+    WHERE clinic_id = ? AND removed_at IS NULL AND external_id IS NOT NULL ORDER BY ALL"""
+
+
 def _told_by_objects(pull: Pull) -> list[Line]:
     """The ids that people and plans carry themselves: for a server that lists none unless it is asked for one."""
-    tables = zip(("patients", "practitioners", "staff", "treatment_plans"), METADATA_TYPES, strict=True)
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     with pull.target.warehouse.read() as con:
-        found = [
-            (external_id, kind, entity)
-            for table, kind in tables
-            for entity, external_id in con.execute(
-                f"SELECT {kind}_id, external_id FROM core.{table} WHERE clinic_id = ? AND removed_at IS NULL "
-                "AND external_id IS NOT NULL ORDER BY 1",
-                [clinic_id],
-            ).fetchall()
-        ]
+        found = con.execute(_TOLD_BY_OBJECTS, [clinic_id]).fetchall()
     records = [canonical({"id": one, "type": kind, "data": {"id": entity}}) for one, kind, entity in found]
     return [
         Line(entity, kind, content_hash(text), text) for (_, kind, entity), text in zip(found, records, strict=True)
@@ -153,7 +155,7 @@ class _Walked:
     """Two lists of one kind: the practitioners' first, so that Fullscript's own of the same id wins."""
 
     lines: Callable[[], Iterator[Line]]
-    missing_among: str | None
+    missing_among: Among | None
     refusal: str | None = None
 
 
@@ -179,7 +181,7 @@ def _walk_both(
         yield from pull.file.lines(of_fullscript)
 
     all_refused = len(refusals) == len(practitioners) + 1
-    return _Walked(lines, "true" if all(complete) else None, refusals[0] if all_refused else None)
+    return _Walked(lines, EVERYTHING if all(complete) else None, refusals[0] if all_refused else None)
 
 
 def practitioners_of(pull: Pull) -> list[str]:

@@ -14,6 +14,7 @@ from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_deta
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
 from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.among import Among, rows_between
 from fullscript_pipeline.warehouse.commerce import ORDERS
 
 TRAILING_DAYS = 60
@@ -40,11 +41,9 @@ class Window:
             params["completed_at"] = f"<{self.last + OVERLAP}"
         return params
 
-    def condition(self) -> str:
-        """The stored orders `s` that the listing must hold, whatever the filter's edges mean."""
-        lower = f"s.completed_on >= DATE '{self.first}'" if self.first else "true"
-        upper = f"s.completed_on <= DATE '{self.last}'" if self.last else "true"
-        return f"{lower} AND {upper}"
+    def among(self) -> Among:
+        """The stored orders that the listing must hold, whatever the filter's edges mean."""
+        return rows_between("completed_on", self.first, self.last)
 
 
 def pull_orders(
@@ -122,7 +121,7 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
             _note_sweep(con, pull, window)
 
     report = pull.commit(
-        Load(ORDERS, rows.lines, window.condition() if listing.complete else None, after=after),
+        Load(ORDERS, rows.lines, window.among() if listing.complete else None, after=after),
         total_count=listing.total_count,
         listed_by=session.user_id,
     )

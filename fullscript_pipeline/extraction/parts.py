@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef, as_they_come
+from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.load import Context, Counts
@@ -52,7 +53,7 @@ class Load:
 
     table: Table
     lines: Callable[[], Iterator[Line]]
-    missing_among: str | None = None
+    missing_among: Among | None = None
     gone: Sequence[str] = ()
     of_no_clinic: bool = False
     after: Callable[[duckdb.DuckDBPyConnection], None] | None = None

@@ -13,11 +13,13 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.details import SWEEP_DAYS, each_allowed, in_ids, read_each, stored_hashes
+from fullscript_pipeline.extraction.details import SWEEP_DAYS, each_allowed, read_each
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
+from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+from fullscript_pipeline.warehouse.lookups import stored_hashes
 
 _LIST = "patient_treatment_plans"
 
@@ -101,7 +103,7 @@ def read_plans(
             "WHERE coalesce(core.events.clinic_id, ctx.clinic_id) = ctx.clinic_id AND processed_at IS NULL"
         )
 
-    report = pull.commit(Load(TREATMENT_PLANS, lines, in_ids("patient_id", walked), gone, after=after))
+    report = pull.commit(Load(TREATMENT_PLANS, lines, rows_of("patient_id", walked), gone, after=after))
     if swept:
         note_sweep_only(pull, sum(unheard))
     return report

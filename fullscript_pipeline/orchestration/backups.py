@@ -26,6 +26,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, 
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import copy_file, copy_private, private_folder, replace_by
+from fullscript_pipeline.warehouse.lookups import row_counts
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -130,11 +131,10 @@ def _rows(copy: Warehouse) -> int:
             tables = con.execute(
                 "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
             ).fetchall()
-            counts = [con.execute(f"SELECT count(*) FROM {table}").fetchone() for (table,) in tables]
+            return sum(row_counts(con, (table for (table,) in tables)).values())
     except duckdb.Error as problem:
         told = str(problem).splitlines()[0]
         raise PipelineError(f"The warehouse in the backup cannot be read ({told}); use another backup.") from None
-    return sum(count[0] for count in counts if count)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

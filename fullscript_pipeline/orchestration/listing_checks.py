@@ -4,6 +4,8 @@ They read `ops.pulls` only, so the hourly job makes them beside the other checks
 belong here: what a listing is (`extraction.listing`), the brake itself (`warehouse.brake`).
 """
 
+from typing import NamedTuple
+
 import dagster as dg
 import duckdb
 
@@ -13,7 +15,8 @@ _PULLS = dg.AssetKey(["ops", "pulls"])
 # The last loaded pull of each resource of each clinic or region.
 _LAST = """SELECT coalesce(clinic_id, region) AS owner, resource, reason, held FROM ops.pulls
     WHERE outcome = 'loaded' QUALIFY row_number() OVER (
-        PARTITION BY clinic_id, region, resource ORDER BY observed_at DESC, finished_at DESC) = 1"""
+        PARTITION BY clinic_id, region, resource ORDER BY observed_at DESC, finished_at DESC) = 1
+    ORDER BY owner, resource"""
 
 
 @dg.asset_check(
@@ -27,7 +30,7 @@ _LAST = """SELECT coalesce(clinic_id, region) AS owner, resource, reason, held F
 )
 def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
-        rows = _told(con, "reason LIKE 'listed %'")
+        rows = [one.sentence for one in _last_listings(con) if (one.reason or "").startswith("listed ")]
     return dg.AssetCheckResult(
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,
@@ -47,7 +50,7 @@ def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 )
 def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
-        rows = _told(con, "held > 0")
+        rows = [one.sentence for one in _last_listings(con) if one.held]
     return dg.AssetCheckResult(
         passed=not rows,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -56,9 +59,19 @@ def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     )
 
 
-def _told(con: duckdb.DuckDBPyConnection, where: str) -> list[str]:
-    rows = con.execute(f"SELECT owner, resource, reason FROM ({_LAST}) WHERE {where} ORDER BY ALL").fetchall()
-    return [f"{owner}, {resource}: {reason}." for owner, resource, reason in rows]
+class _Listing(NamedTuple):
+    owner: str
+    resource: str
+    reason: str | None
+    held: int | None
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.owner}, {self.resource}: {self.reason}."
+
+
+def _last_listings(con: duckdb.DuckDBPyConnection) -> list[_Listing]:
+    return [_Listing(*row) for row in con.execute(_LAST).fetchall()]
 
 
 LISTING_CHECKS = (totals_match, no_mass_disappearance)

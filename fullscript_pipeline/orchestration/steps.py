@@ -18,7 +18,7 @@ from fullscript_pipeline.extraction.pull import Report, Target
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse import lookups, pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.load import Counts
 
@@ -184,8 +184,8 @@ def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.Mat
 def row_counts(tables: Iterable[str]) -> dict[str, dict[str, dg.MetadataValue]]:
     """How many rows each table (`schema.name`) now has, of all clinics and regions, as the UI wants to be told."""
     with WarehouseResource().open().read() as con:
-        found = {name: con.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
-    return {name: {"dagster/row_count": dg.MetadataValue.int(row[0])} if row else {} for name, row in found.items()}
+        counts = lookups.row_counts(con, tables)
+    return {name: {"dagster/row_count": dg.MetadataValue.int(rows)} for name, rows in counts.items()}
 
 
 def _effort(report: Report) -> dict[str, dg.MetadataValue]:

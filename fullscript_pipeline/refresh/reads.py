@@ -21,11 +21,13 @@ from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.lookups import stored_hashes
 from fullscript_pipeline.warehouse.tables import Table
 
 # The filter's edges and zone are not documented.
@@ -101,8 +103,7 @@ class Reads:
         came = {line.id for line in rows}
         gone = self._read("treatment_plan", [*(one for one in ids if one not in came), *(came - whole)])
         self._ids["plans"] = [*ids, *came]
-        among = "s.patient_id IN (" + ", ".join("'" + one.replace("'", "''") + "'" for one in walked) + ")"
-        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, among if walked else None, gone))
+        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, rows_of("patient_id", walked), gone))
 
     def orders(self, ids: Sequence[str], first: date | None) -> Listed:
         """By id, or every order from `first` on; of thin rows the detail where the order is not stored."""
@@ -230,12 +231,7 @@ class Reads:
 
     def _hashes(self, table: Table, ids: Sequence[str]) -> dict[str, str]:
         with self.target.warehouse.read() as con:
-            rows = con.execute(
-                f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE clinic_id = ? "
-                f"AND {table.key[-1]} IN ? AND removed_at IS NULL",
-                [self.session.clinic.clinic_id, list(ids)],
-            ).fetchall()
-        return dict(rows)
+            return stored_hashes(con, table, self.session.clinic.clinic_id, ids)
 
     def _units_of(self, products: Sequence[str]) -> dict[str, Any]:
         if not products:

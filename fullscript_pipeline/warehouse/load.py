@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from fullscript_pipeline.warehouse import brake, dating, merge, quarantine
+from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT
 from fullscript_pipeline.warehouse.landing import Line, Size
 from fullscript_pipeline.warehouse.tables import Table
@@ -65,17 +66,16 @@ def load(
     lines: Lines,
     context: Context,
     *,
-    missing_among: str | None = None,
+    missing_among: Among | None = None,
     gone: Sequence[str] = (),
     size: Size = _UNKNOWN,
 ) -> Counts:
     """Writes the records that differ from the latest known version.
 
     `lines` is called twice and must give the same records both times; of several with one id the last counts.
-    `missing_among`: the lines are everything there is among the stored rows that meet this SQL condition over `s`
-    ("true": all), so what is missing there is marked removed, unless it is too much at once (`brake`); None: absence
-    means nothing. `gone`: ids that the server denied one by one. `size`: of all landed lines; it tells how much memory
-    the load may take.
+    `missing_among`: the lines are everything there is among these stored rows, so what is missing there is marked
+    removed, unless it is too much at once (`brake`); None: absence means nothing. `gone`: ids that the server denied
+    one by one. `size`: of all landed lines; it tells how much memory the load may take.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
     with _sparingly(con, _memory(table, size)):
@@ -87,7 +87,7 @@ def _load(
     table: Table,
     lines: Lines,
     context: Context,
-    missing_among: str | None,
+    missing_among: Among | None,
     gone: Sequence[str],
 ) -> Counts:
     merge.set_context(con, context)
@@ -99,7 +99,7 @@ def _load(
         aside = merge.batch(con, table)
         dating.date_versions(con, table)
     brake.forget_returned(con, table)
-    quarantine.settle(con, table, everything=missing_among == "true")
+    quarantine.settle(con, table, everything=missing_among is not None and missing_among.is_everything)
     removed, held = merge.remove_missing(con, table, missing_among) if missing_among else (0, 0)
     if gone:
         removed += merge.remove(con, table, gone)

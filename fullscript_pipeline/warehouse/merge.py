@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import brake, quarantine, reading
+from fullscript_pipeline.warehouse import among, brake, quarantine, reading
+from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.tables import Child, Table
 
 if TYPE_CHECKING:
@@ -64,17 +65,17 @@ def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, in
     return wanted, differ, new
 
 
-def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, among: str) -> tuple[int, int]:
-    """Marks what is stored, is not in `newest` and meets `among` (SQL over the stored row `s`).
+def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among) -> tuple[int, int]:
+    """Marks what is stored among these rows and is not in `newest`.
 
     Returns how many were marked, and how many were held: see `brake`.
     """
     keys = ", ".join(f"s.{name}" for name in table.key)
-    there = (
-        f"FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)} AND s.removed_at IS NULL AND ({among})"
-    )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND NOT {_same_key(table, 'newest')}")
-    held = brake.hold_too_many(con, table, there) if count(con, "gone") else 0
+    here = f"FROM {table.stored_in} s, ctx WHERE {_scope(table)}{_latest(table)} AND s.removed_at IS NULL"
+    with among.condition(con, missing_among) as is_listed:
+        there = f"{here} AND {is_listed}"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND NOT {_same_key(table, 'newest')}")
+        held = brake.hold_too_many(con, table, there) if count(con, "gone") else 0
     if gone := count(con, "gone"):
         _remove(con, table)
     return gone, held

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, coverage_between
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.events import EVENTS
@@ -40,7 +41,7 @@ class Region:
     def look(self, hour: int, *products: Record, resource: str = "products", build: bool = True) -> None:
         """A whole look at the catalog: what is missing is gone. `resource`: as in ops.pulls."""
         with self.warehouse.write() as con:
-            load(con, PRODUCTS, lines_of(list(products)), context(hour), missing_among="true")
+            load(con, PRODUCTS, lines_of(list(products)), context(hour), missing_among=EVERYTHING)
             con.execute(
                 "INSERT INTO ops.pulls (region, day, resource, outcome, observed_at, finished_at, complete) "
                 "VALUES ('us', ?, ?, 'loaded', ?, ?, true)",

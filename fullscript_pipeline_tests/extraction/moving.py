@@ -14,6 +14,7 @@ from random import Random
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.clinical import PATIENTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.api.helpers import CLINIC, session_at
@@ -71,7 +72,7 @@ class Puller:
 
     def commit(self, pull: Pull, listing: Listing) -> Report:
         return pull.commit(
-            Load(PATIENTS, pull.lines("patients"), missing_among="true" if listing.complete else None),
+            Load(PATIENTS, pull.lines("patients"), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,
             listed_by="u",
         )

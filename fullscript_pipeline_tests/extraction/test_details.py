@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline.extraction.details import due_details
 from fullscript_pipeline.extraction.orders import Window, sweep_window
+from fullscript_pipeline.warehouse.among import Among
 
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -100,4 +101,4 @@ def test_a_window_asks_for_two_days_more_than_it_judges() -> None:
     assert Window(day).params()["completed_at"] == ">2026-11-20"
     assert Window(None, day).params()["completed_at"] == "<2026-11-24"
     assert "completed_at" not in Window().params()
-    assert Window(day, day).condition() == "s.completed_on >= DATE '2026-11-22' AND s.completed_on <= DATE '2026-11-22'"
+    assert Window(day, day).among() == Among("completed_on", first=day, last=day)

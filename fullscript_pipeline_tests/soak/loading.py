@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import duckdb
 
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS
 from fullscript_pipeline.warehouse.commerce import ORDERS
@@ -95,7 +96,7 @@ def load_snapshot(path: Path, generation: int, nth: int = 0) -> int:
                 _TABLES[name],
                 _lines(records),
                 context(generation),
-                missing_among="true",
+                missing_among=EVERYTHING,
             )
         if nth == counting.statements + 1:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, make_line, parse_line
 from fullscript_pipeline.warehouse.load import Context, Counts, load
@@ -24,7 +25,7 @@ def context(hour: int = 0) -> Context:
 
 
 def put(
-    warehouse: Warehouse, table: Table, records: list[Record], hour: int = 0, missing_among: str | None = None
+    warehouse: Warehouse, table: Table, records: list[Record], hour: int = 0, missing_among: Among | None = None
 ) -> Counts:
     """Loads in a transaction of its own."""
     with warehouse.write() as con:

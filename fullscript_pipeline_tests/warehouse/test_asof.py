@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.asof import as_of
 from fullscript_pipeline.warehouse.catalog import BRANDS
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
@@ -63,7 +64,7 @@ def test_without_an_event_it_counts_from_when_it_was_seen(warehouse: Warehouse) 
 def test_a_first_version_and_a_removal_count_from_when_they_were_noticed(warehouse: Warehouse) -> None:
     put(warehouse, EVENTS, [event(-5), event(3)], 24)
     put(warehouse, TREATMENT_PLANS, [plan("v1")])
-    put(warehouse, TREATMENT_PLANS, [], 24, missing_among="true")
+    put(warehouse, TREATMENT_PLANS, [], 24, missing_among=EVERYTHING)
     assert spans(warehouse, "treatment_plans", "removed_at IS NULL") == [(False, 24, None, 24), (True, 0, 24, 0)]
 
 
@@ -88,7 +89,7 @@ def test_versions_of_a_key_never_overlap_and_leave_no_gap(
             hour += hours
             load(con, EVENTS, lines_of(events), context(hour))
             listed = [] if state == "gone" else [plan("v1", *(["v2"] * (number % 2)), state=state)]
-            load(con, TREATMENT_PLANS, lines_of(listed), context(hour), missing_among="true")
+            load(con, TREATMENT_PLANS, lines_of(listed), context(hour), missing_among=EVERYTHING)
     for table, key in (("treatment_plans", "treatment_plan_id"), ("recommendations", "treatment_plan_id, position")):
         assert not rows(
             warehouse,
@@ -113,8 +114,8 @@ def test_any_past_instant_can_be_asked_for(warehouse: Warehouse) -> None:
 
 
 def test_now_is_what_core_shows(warehouse: Warehouse) -> None:
-    put(warehouse, BRANDS, [{"id": "b1", "name": "One"}, {"id": "b2", "name": "Two"}], missing_among="true")
-    put(warehouse, BRANDS, [{"id": "b1", "name": "Uno"}], 1, missing_among="true")
+    put(warehouse, BRANDS, [{"id": "b1", "name": "One"}, {"id": "b2", "name": "Two"}], missing_among=EVERYTHING)
+    put(warehouse, BRANDS, [{"id": "b1", "name": "Uno"}], 1, missing_among=EVERYTHING)
     with warehouse.read() as con:
         columns = "brand_id, name, removed_at, content_hash, known_at"
         shown = con.execute(f"SELECT {columns} FROM core.brands ORDER BY 1").fetchall()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fullscript_pipeline.warehouse.among import EVERYTHING, Among
 from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
@@ -181,15 +182,23 @@ def test_a_price_that_is_no_number_keeps_its_word(warehouse: Warehouse) -> None:
 
 def test_a_vanished_row_is_kept_and_comes_back(warehouse: Warehouse) -> None:
     put(warehouse, PATIENTS, [{"id": "1"}, {"id": "2"}])
-    assert put(warehouse, PATIENTS, [{"id": "1"}], 1, "true").removed == 1
+    assert put(warehouse, PATIENTS, [{"id": "1"}], 1, EVERYTHING).removed == 1
     assert rows(warehouse, "SELECT patient_id FROM core.patients WHERE removed_at IS NOT NULL") == [("2",)]
-    put(warehouse, PATIENTS, [{"id": "1"}, {"id": "2"}], 2, "true")
+    put(warehouse, PATIENTS, [{"id": "1"}, {"id": "2"}], 2, EVERYTHING)
     assert rows(warehouse, "SELECT count(*) FROM core.patients WHERE removed_at IS NULL") == [(2,)]
+
+
+def test_ids_are_never_sql_text(warehouse: Warehouse) -> None:
+    odd = "x') OR true --"
+    plans = [plan("1", id="p1", patient={"id": odd}), plan("1", id="p2", patient={"id": "y"})]
+    put(warehouse, TREATMENT_PLANS, plans)
+    put(warehouse, TREATMENT_PLANS, [], 1, Among("patient_id", [odd]))
+    assert rows(warehouse, "SELECT treatment_plan_id FROM core.treatment_plans WHERE removed_at IS NULL") == [("p2",)]
 
 
 def test_absence_counts_only_among_what_was_listed(warehouse: Warehouse) -> None:
     put(warehouse, TREATMENT_PLANS, [plan("1"), plan("1", id="p2", patient={"id": "y"})])
-    put(warehouse, TREATMENT_PLANS, [], 1, "s.patient_id IN ('x')")
+    put(warehouse, TREATMENT_PLANS, [], 1, Among("patient_id", ["x"]))
     assert rows(warehouse, "SELECT treatment_plan_id FROM core.treatment_plans WHERE removed_at IS NULL") == [("p2",)]
     assert rows(warehouse, "SELECT count(*) FROM core.recommendations WHERE removed_at IS NULL") == [(1,)]
 
@@ -254,7 +263,7 @@ def test_history_gives_every_snapshot_back(warehouse: Warehouse, taken: list[dic
         con.execute("DELETE FROM history.products")
         con.execute("DELETE FROM history.variants")
     for hour, snapshot in enumerate(taken):
-        put(warehouse, PRODUCTS, products_of(snapshot), hour, "true")
+        put(warehouse, PRODUCTS, products_of(snapshot), hour, EVERYTHING)
     for hour, snapshot in enumerate(taken):
         moment = f"TIMESTAMPTZ '2026-11-01 {hour:02d}:30:00+00'"
         as_of = f"valid_from <= {moment} AND (valid_to IS NULL OR valid_to > {moment}) AND removed_at IS NULL"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline.warehouse import load as loading
+from fullscript_pipeline.warehouse.among import EVERYTHING, Among
 from fullscript_pipeline.warehouse.commerce import ORDER_LINE_ITEMS, ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
@@ -77,11 +78,11 @@ def test_one_poison_line_leaves_its_order_and_the_other_lines(warehouse: Warehou
 
 @pytest.mark.parametrize("how", ["lone surrogate", "too large"])
 def test_an_object_in_quarantine_is_not_gone(warehouse: Warehouse, how: str) -> None:
-    put(warehouse, ORDERS, [order(1), order(2)], missing_among="true")
-    put(warehouse, ORDERS, [order(1), BROKEN[how][0](order(2))], 1, missing_among="true")
+    put(warehouse, ORDERS, [order(1), order(2)], missing_among=EVERYTHING)
+    put(warehouse, ORDERS, [order(1), BROKEN[how][0](order(2))], 1, missing_among=EVERYTHING)
     assert rows(warehouse, "SELECT count(*) FROM core.orders WHERE removed_at IS NULL") == [(2,)]
     # Fixed at the source, as it was before: nothing differs from what is stored, and it is out all the same.
-    assert put(warehouse, ORDERS, [order(1), order(2)], 2, missing_among="true").changed == 0
+    assert put(warehouse, ORDERS, [order(1), order(2)], 2, missing_among=EVERYTHING).changed == 0
     assert rows(warehouse, RESOLVED) == [("o2", "loaded")]
 
 
@@ -93,10 +94,10 @@ def test_another_broken_shape_takes_the_place_of_the_first(warehouse: Warehouse)
 
 
 def test_what_is_no_longer_listed_is_out(warehouse: Warehouse) -> None:
-    put(warehouse, ORDERS, [order(1), order(2, completed_at="yesterday")], missing_among="true")
-    put(warehouse, ORDERS, [order(1)], 1, missing_among="s.completed_at > '2026-01-01'")
+    put(warehouse, ORDERS, [order(1), order(2, completed_at="yesterday")], missing_among=EVERYTHING)
+    put(warehouse, ORDERS, [order(1)], 1, missing_among=Among("patient_id", ["p1"]))
     assert len(rows(warehouse, OPEN)) == 1
-    put(warehouse, ORDERS, [order(1)], 2, missing_among="true")
+    put(warehouse, ORDERS, [order(1)], 2, missing_among=EVERYTHING)
     assert rows(warehouse, RESOLVED) == [("o2", "gone")]
 
 

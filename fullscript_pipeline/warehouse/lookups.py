@@ -1,0 +1,29 @@
+"""Small questions about a described table that other rooms have: hashes of stored objects, numbers of rows.
+
+What does not belong here: anything that writes, questions about one table only (they stand where they are asked).
+"""
+
+from collections.abc import Iterable
+
+import duckdb
+
+from fullscript_pipeline.warehouse.tables import Table
+
+
+def stored_hashes(
+    con: duckdb.DuckDBPyConnection, table: Table, owner: str, ids: Iterable[str] | None = None
+) -> dict[str, str]:
+    """The content hash of every object of this clinic, or region, that is there; with `ids` of these only."""
+    wanted = None if ids is None else list(ids)
+    rows = con.execute(
+        f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE {table.scope_column} = $owner "
+        f"AND removed_at IS NULL AND ($wanted::VARCHAR[] IS NULL OR {table.key[-1]} IN (SELECT unnest($wanted)))",
+        {"owner": owner, "wanted": wanted},
+    ).fetchall()
+    return dict(rows)
+
+
+def row_counts(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, int]:
+    """How many rows each of the tables (`schema.name`) holds."""
+    counts = {name: con.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
+    return {name: int(row[0]) for name, row in counts.items() if row}
