@@ -23,7 +23,7 @@ from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline.sandbox.faults import BENT, CANNED, KINDS, PAGED, WIRE
+from fullscript_pipeline.sandbox.faults import KINDS
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
@@ -32,11 +32,14 @@ from fullscript_pipeline_tests.sandbox_server import START
 GUIDE = Path(__file__).parents[1] / "docs" / "operations.md"
 BEGIN, END = "<!-- fault table: begin -->", "<!-- fault table: end -->"
 LISTING = "/clinic/patients"
+# Faults of things that patients do not have, or that are not new, strike a list of these.
+ORDERS = "/clinic/orders"
+OF_ORDERS = frozenset({"child_moved", "child_shared", "late_object", "filters_ignored"})
 # A fault of the token call needs a token call: the listing's token is refused once.
 TOKEN_FAULTS = ("commit_then_drop", "html_200", "http_500")
 # Between attempts; a door that opens again after a second or two is waited for.
 _naps = {"seconds": 0.0}
-_PATIENTS = frozenset({dg.AssetKey(["core", "patients"])})
+_ASSETS = {LISTING: ("core/patients",), ORDERS: ("core/orders", "core/order_line_items")}
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def rows() -> Iterator[Row]:
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
         for kind in KINDS:
-            yield Row(kind, LISTING, *(_told(connected, instance, kind, LISTING, count) for count in (1, None)))
+            where = ORDERS if kind in OF_ORDERS else LISTING
+            yield Row(kind, where, *(_told(connected, instance, kind, where, count) for count in (1, None)))
         for kind in TOKEN_FAULTS:
             yield Row(kind, "/oauth/token", *(_told(connected, instance, kind, "/oauth/token", n) for n in (1, None)))
         instance.dispose()
@@ -86,16 +90,18 @@ def _told(connected: Connected, instance: dg.DagsterInstance, kind: str, endpoin
     _reset(connected)
     connected.store.mark_ok(clinic)
     control.arm(kind, endpoint=endpoint, count=count, nth=2 if kind == "row_changed" else 1)
-    if endpoint != LISTING:
+    assets = _ASSETS.get(endpoint, _ASSETS[LISTING])
+    if endpoint not in _ASSETS:
         control.arm("unauthorized", endpoint=LISTING)
     _naps["seconds"] = 0.7 if kind.startswith("connect_") and count else 0.0
-    cell = Cell("pull", "clinic_daily", clinic_cell(clinic.clinic_key, START), assets=_PATIENTS)
+    keys = frozenset(dg.AssetKey(asset.split("/")) for asset in assets)
+    cell = Cell("pull", "clinic_daily", clinic_cell(clinic.clinic_key, START), assets=keys)
     with contextlib.redirect_stderr(io.StringIO()) as said:
         code, [(_, outcome)] = run_cells(instance, [cell])
     _reset(connected)
     failed = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     shown = "".join(str(one.event_log_entry.dagster_event.step_failure_data.error.message) for one in failed)  # type: ignore[union-attr]
-    made = outcome.materialized.get("core/patients", {})
+    made = outcome.materialized.get(assets[0], {})
     reason = f"{made.get('outcome', '')}; {made.get('reason') or ''}".replace("_", " ").rstrip("; ")
     return Told(code, said.getvalue(), shown, reason)
 
@@ -143,8 +149,7 @@ def table(found: list[Row]) -> str:
 
 
 def _name(row: Row) -> str:
-    kinds = WIRE | CANNED | BENT | PAGED
-    return f"`{row.kind}`: {re.sub('`', '', kinds[row.kind])}"
+    return f"`{row.kind}`: {re.sub('`', '', KINDS[row.kind])}"
 
 
 def _brief(told: Told) -> str:

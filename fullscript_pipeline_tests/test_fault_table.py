@@ -4,12 +4,16 @@ import re
 
 import pytest
 
-from fullscript_pipeline_tests.faults import LISTING, Row, rows, table, written
+from fullscript_pipeline_tests.faults import LISTING, ORDERS, Row, rows, table, written
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(600)]
 
 TODO = re.compile(r"\b(try again|Run `|Check |Wait |Give the app|compare it|tell the vendor|quote the)", re.IGNORECASE)
-ENDPOINT = {LISTING: "patients (clinic maple-street-wellness, us-snd)", "/oauth/token": "oauth/token (clinic "}
+ENDPOINT = {
+    LISTING: "patients (clinic maple-street-wellness, us-snd)",
+    ORDERS: "orders (clinic maple-street-wellness, us-snd)",
+    "/oauth/token": "oauth/token (clinic ",
+}
 
 
 @pytest.fixture(scope="module")

@@ -106,6 +106,8 @@ def advance_command(days: int | None, to: date | None) -> None:
 @click.option("--probability", type=float, help="Of striking, 0 to 1.")
 @click.option("--seconds", type=float, help="For faults that take time.")
 @click.option("--object", "objects", multiple=True, help="For `late_object`: the id of what is late; may be repeated.")
+@click.option("--field", help="For `field_retyped`: the field's name.")
+@click.option("--value", help="For `field_retyped` and `odd_id`: what is there instead, as JSON or plain text.")
 @click.option("--clear", is_flag=True, help="Disarm everything.")
 def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
     with _running() as control:
@@ -113,6 +115,8 @@ def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
             control.disarm()
         if kind:
             given = {name: value for name, value in rule.items() if value not in (None, ())}
+            if "value" in given:
+                given["value"] = _json_or_text(given["value"])
             control.arm(kind, **(given | ({"count": None} if given.get("count") == 0 else {})))
         told = control.faults()
     rows = [[name, words] for name, words in told["kinds"].items()]
@@ -120,6 +124,13 @@ def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
         data(table(["kind", "what happens"], rows))
     for armed in told.get("armed", []):
         data(json.dumps(armed))
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 @sandbox.command("quirks", help="Turn on these QUIRKS and no others, or `all`, or `none`; without any: list them.")

@@ -1,7 +1,11 @@
 """Answers that a fault makes up or spoils. What does not belong here: sockets (`wire`) and when (`faults`)."""
 
+import gzip
+import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -12,6 +16,11 @@ from fullscript_pipeline.sandbox.wire import Captured
 PAGE = b"<!doctype html><html><head><title>One moment</title></head><body><h1>We will be right back</h1></body></html>"
 HTML = {"content-type": "text/html; charset=utf-8"}
 JSON = {"content-type": "application/json"}
+BODIES = {
+    "empty_object_200": b"{}",
+    "empty_array_200": b"[]",
+    "error_200": b'{"error": "Internal server error"}',
+}
 WORDS = ("state", "status", "type", "gender", "availability", "source", "current_state")
 STATUSES = {
     "http_500": 500,
@@ -38,8 +47,10 @@ def canned(rule: Rule, request_id: str, port: int, path: str) -> Captured:
     headers = {"x-request-id": request_id}
     if rule.kind == "no_content_204":
         return Captured(204, headers)
-    if rule.kind == "empty_object_200":
-        return Captured(200, headers | JSON, b"{}")
+    if rule.kind in BODIES:
+        return Captured(200, headers | JSON, BODIES[rule.kind])
+    if rule.kind == "decompression_bomb":
+        return Captured(200, headers | JSON | {"content-encoding": "gzip"}, bomb())
     if rule.kind == "redirect_elsewhere":
         # The same sandbox by another name is another host to a client.
         return Captured(302, headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"})
@@ -68,19 +79,35 @@ def bent(rule: Rule, answer: Captured) -> Captured:
     body = orjson.loads(answer.body)
     if rule.kind == "clock_skew":
         _skew(body, headers, rule.seconds)
-    for record in _records(body):
-        if (_new_word if rule.kind == "unknown_word" else _stale)(record, rule.kind):
-            break
+    records = _records(body)
+    match rule.kind:
+        case "field_retyped":
+            any(_retype(record, rule) for record in records)
+        case "odd_id":
+            records[0]["id"] = ".." if rule.value is None else rule.value
+        case "child_moved" | "child_shared":
+            _hand_over_child(records, keep=rule.kind == "child_shared")
+        case _:
+            any((_new_word if rule.kind == "unknown_word" else _stale)(record, rule.kind) for record in records)
     return Captured(answer.status, headers, orjson.dumps(body))
 
 
-def moved(answer: Captured, rule: Rule) -> Captured:
-    """A page of a list with a `meta` that has a page more or less than there are."""
+def repaged(answer: Captured, kind: str) -> Captured:
+    """A page of a list with a `meta` that does not fit, or without its rows."""
     body = orjson.loads(answer.body)
     if answer.status != 200 or "meta" not in body:
         return answer
     meta = body["meta"]
-    meta["total_pages"] = max(meta["total_pages"] + (1 if rule.kind == "total_pages_grows" else -1), 1)
+    if kind in {"empty_list", "null_list"}:
+        rows: list[Any] | None = None if kind == "null_list" else []
+        body = {key: rows if isinstance(value, list) else value for key, value in body.items()}
+        meta |= {"total_pages": 0, "total_count": 0} if kind == "empty_list" else {}
+    elif kind == "total_count_zero":
+        meta["total_count"] = 0
+    elif kind == "total_pages_zero":
+        meta["total_pages"] = 0
+    else:
+        meta["total_pages"] = max(meta["total_pages"] + (1 if kind == "total_pages_grows" else -1), 1)
     current = meta["current_page"]
     meta["next_page"] = current + 1 if current < meta["total_pages"] else None
     headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
@@ -103,6 +130,39 @@ def _retry_after(rule: Rule) -> dict[str, str]:
     if rule.kind == "too_many_requests_date":
         return {"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=rule.seconds), usegmt=True)}
     return {}
+
+
+@cache
+def bomb(megabytes: int = 1024) -> bytes:
+    """A gzip of about a thousandth of what it unpacks to: one megabyte of blanks, again and again."""
+    blanks = b" " * 2**20
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(megabytes):
+        checksum = zlib.crc32(blanks, checksum)
+    tail = checksum.to_bytes(4, "little") + (megabytes * 2**20 % 2**32).to_bytes(4, "little")
+    return gzip.compress(b"")[:10] + block * megabytes + b"\x03\x00" + tail
+
+
+def _retype(record: dict[str, Any], rule: Rule) -> bool:
+    # The first such field of a record or of its parts.
+    for key, value in record.items():
+        if key == rule.field or (not rule.field and isinstance(value, bool | int | float)):
+            record[key] = "unheard of" if rule.value is None else rule.value
+            return True
+        parts = value if isinstance(value, list) else [value]
+        if any(_retype(part, rule) for part in parts if isinstance(part, dict)):
+            return True
+    return False
+
+
+def _hand_over_child(records: list[dict[str, Any]], *, keep: bool) -> None:
+    for giver, taker in pairwise(records):
+        for key, parts in giver.items():
+            if isinstance(parts, list) and parts and isinstance(parts[0], dict) and isinstance(taker.get(key), list):
+                taker[key].append(parts[-1] if keep else parts.pop())
+                return
 
 
 def _skew(body: Any, headers: dict[str, str], seconds: float) -> None:

@@ -3,7 +3,8 @@
 What does not belong here: making them happen (`faulty`, `bent`, `wire`).
 """
 
-from dataclasses import asdict, dataclass, field, fields
+import dataclasses
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, NamedTuple
@@ -24,6 +25,9 @@ WIRE = {
 CANNED = {
     "html_200": "200 with an HTML page",
     "empty_object_200": "200 with {}",
+    "empty_array_200": "200 with []",
+    "error_200": "200 with the body of an error",
+    "decompression_bomb": "200 with a gzip of 1 MB that unpacks to 1 GB",
     "no_content_204": "204 where 200 belongs",
     "http_500": "500",
     "http_502": "502 with an HTML page",
@@ -47,6 +51,10 @@ BENT = {
     "clock_skew": "Date, and created_at of a token, are `seconds` (7200) ahead",
     "unknown_word": "a state, status, type or the like that nobody has heard of",
     "row_changed": "the first row of a list is not (any more) what its detail says",
+    "field_retyped": "`field` of a record (or its first number or flag) is `value` (a text that cannot be read)",
+    "odd_id": "the id of the first record is `value` (..), which no path can hold",
+    "child_moved": "the last part of a row (a line, a variant, a test) is under the next row instead",
+    "child_shared": "the last part of a row is under the next row too",
 }
 # Lists whose pages do not fit together.
 PAGED = {
@@ -56,6 +64,11 @@ PAGED = {
     "total_pages_grows": "meta has a page more than there are",
     "page_size_ignored": "page[size] is not read",
     "row_repeated": "the last row of the page before comes again",
+    "empty_list": "no rows, and a meta that says there are none",
+    "null_list": "null where the rows belong",
+    "total_count_zero": "meta counts 0 rows beside those that are there",
+    "total_pages_zero": "meta counts 0 pages and names no next one",
+    "filters_ignored": "arguments other than those of paging are not read",
 }
 # Answers from a world in which something is not there yet.
 HIDDEN = {
@@ -93,7 +106,7 @@ class Rule:
     """When a fault happens: from the `nth` matching request on, `count` times (None: always), with a probability.
 
     `endpoint` is a pattern (`*`) for the template or the path below the API's base; `clinic` a slug, `server` a name;
-    `objects` are ids.
+    `objects` are ids; `field` and `value` say what is bent, and into what.
     """
 
     id: int
@@ -108,9 +121,11 @@ class Rule:
     server: str | None = None
     seconds: float = 0.0
     objects: tuple[str, ...] = ()
+    field: str = ""
+    value: Any = None
     seen: int = 0
     fired: int = 0
-    rng: Random = field(default_factory=Random, repr=False)
+    rng: Random = dataclasses.field(default_factory=Random, repr=False)
 
     def strikes(self, asked: Asked) -> bool:
         """Counts a request if it matches; whether the fault happens to it."""
@@ -145,8 +160,8 @@ class Rule:
 class FaultPlan:
     """All armed rules; the first that strikes is what happens."""
 
-    rules: list[Rule] = field(default_factory=list)
-    elsewhere: dict[str, int] = field(default_factory=lambda: {"requests": 0, "with_authorization": 0})
+    rules: list[Rule] = dataclasses.field(default_factory=list)
+    elsewhere: dict[str, int] = dataclasses.field(default_factory=lambda: {"requests": 0, "with_authorization": 0})
     armed: int = 0
 
     def arm(self, given: dict[str, Any]) -> Rule:
@@ -195,9 +210,9 @@ def _check(rule: Rule) -> None:
             continue
         if not isinstance(value, int | float) or not least <= value <= most:
             raise SandboxError(f"A fault's {name} is {value!r}; give a number from {least} to {most}.")
-    for name in ("endpoint", "method", "clinic", "server"):
+    for name in ("endpoint", "method", "clinic", "server", "field"):
         word = getattr(rule, name)
-        if not isinstance(word, str) and (word is not None or name == "endpoint"):
+        if not isinstance(word, str) and (word is not None or name in {"endpoint", "field"}):
             raise SandboxError(f"A fault's {name} is {word!r}; give a text.")
     if not isinstance(rule.objects, list | tuple) or not all(isinstance(word, str) for word in rule.objects):
         raise SandboxError(f"A fault's objects are {rule.objects!r}; give a list of ids.")

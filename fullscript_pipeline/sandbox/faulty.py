@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fullscript_pipeline.sandbox.bent import bent, canned, merged, moved
+from fullscript_pipeline.sandbox.bent import bent, canned, merged, repaged
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
 from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, PAGED, Asked, Rule
 from fullscript_pipeline.sandbox.instance import Sandbox
@@ -73,9 +73,12 @@ class Faulty:
     async def _paged(self, rule: Rule, scope: Scope, receive: Receive, page: int) -> Captured:
         if rule.kind == "page_size_ignored":
             return await capture(self.app, _turned(scope, {"page[size]": None}), receive)
+        if rule.kind == "filters_ignored":
+            kept = {key: value for key, value in _arguments(scope) if key.startswith("page[")}
+            return await capture(self.app, {**scope, "query_string": urlencode(kept).encode()}, receive)
         answer = await capture(self.app, scope, receive)
         if rule.kind not in SHIFTS:
-            return moved(answer, rule)
+            return repaged(answer, rule.kind)
         other = await capture(self.app, _turned(scope, {"page[number]": page + SHIFTS[rule.kind]}), receive)
         if {answer.status, other.status} != {200}:
             return answer
@@ -89,7 +92,7 @@ class Faulty:
         found = find_endpoint(path)
         bearer = next((value.decode() for key, value in scope["headers"] if key == b"authorization"), "")
         pair = self.sandbox.state.pairs.get(bearer.partition(" ")[2])
-        page = dict(parse_qsl(scope["query_string"].decode())).get("page[number]", "1")
+        page = dict(_arguments(scope)).get("page[number]", "1")
         template = found[0].path if found else template_of(path)
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1
         return Asked(scope["method"], server, template, path, pair.clinic if pair else "", number)
@@ -99,8 +102,12 @@ class Faulty:
         self.sandbox.ledger.note(Counted(asked.server, asked.method, asked.endpoint, status))
 
 
+def _arguments(scope: Scope) -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode())
+
+
 def _turned(scope: Scope, changes: dict[str, Any]) -> Scope:
     # The same request with other paging arguments (None: without).
-    kept = [(key, value) for key, value in parse_qsl(scope["query_string"].decode()) if key not in changes]
+    kept = [(key, value) for key, value in _arguments(scope) if key not in changes]
     given = [(key, str(value)) for key, value in changes.items() if value is not None]
     return {**scope, "query_string": urlencode([*kept, *given]).encode()}

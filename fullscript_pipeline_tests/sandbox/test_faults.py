@@ -1,5 +1,6 @@
 """Every fault happens, on the wire, to the requests its rule names and to no others."""
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fullscript_pipeline.sandbox.bent import bomb
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, KINDS, PAGED, WIRE
 from fullscript_pipeline_tests.patience import wait
@@ -203,6 +205,63 @@ def test_pages_that_do_not_fit_together(sandbox: RunningSandbox, maple: httpx.Cl
     assert ids(page(maple, 1, 3)) == ids(first), "there is no page before the first"
 
 
+def test_two_hundreds_that_hold_nothing(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    whole = page(maple)
+    sandbox.control.arm("empty_array_200")
+    sandbox.control.arm("error_200", nth=2)
+    assert maple.get(ORDERS).json() == []
+    assert maple.get(ORDERS).json() == {"error": "Internal server error"}
+    changes: dict[str, dict[str, Any]] = {
+        "empty_list": {"orders": [], "total_count": 0, "total_pages": 0, "next_page": None},
+        "null_list": {"orders": None},
+        "total_count_zero": {"total_count": 0},
+        "total_pages_zero": {"total_pages": 0, "next_page": None},
+    }
+    for kind, change in changes.items():
+        sandbox.control.disarm()
+        sandbox.control.arm(kind)
+        expected = {"orders": change.pop("orders", whole["orders"]), "meta": whole["meta"] | change}
+        assert page(maple) == expected, kind
+
+
+def test_a_bomb_is_small_and_unpacks_to_a_thousand_times_its_size(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    assert gzip.decompress(bomb(8)) == b" " * (8 << 20)
+    sandbox.control.arm("decompression_bomb")
+    with maple.stream("GET", ORDERS) as answer:
+        assert (answer.status_code, answer.headers["Content-Encoding"]) == (200, "gzip")
+        assert sum(len(part) for part in answer.iter_raw()) < 2_000_000
+
+
+def test_records_that_are_bent(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    whole = page(maple)["orders"]
+    giver = next(row for row in whole if row["line_items"])
+
+    def bent(kind: str, **rule: Any) -> list[dict[str, Any]]:
+        sandbox.control.disarm()
+        sandbox.control.arm(kind, **rule)
+        return list(page(maple)["orders"])
+
+    lines = bent("field_retyped")[0]["line_items"]
+    assert [line["quantity"] for line in lines] == ["unheard of", *(line["quantity"] for line in lines[1:])]
+    assert bent("field_retyped", field="state", value=["x"])[0] == whole[0] | {"state": ["x"]}
+    assert bent("odd_id") == [whole[0] | {"id": ".."}, *whole[1:]]
+    assert bent("odd_id", value="a/b")[0]["id"] == "a/b"
+    place = whole.index(giver)
+    shared, moved = bent("child_shared"), bent("child_moved")
+    assert shared[place] == giver
+    assert moved[place]["line_items"] == giver["line_items"][:-1]
+    taken = [*whole[place + 1]["line_items"], giver["line_items"][-1]]
+    assert shared[place + 1]["line_items"] == moved[place + 1]["line_items"] == taken
+
+
+def test_filters_may_be_ignored(sandbox: RunningSandbox, maple: httpx.Client) -> None:
+    whole = page(maple)
+    sandbox.control.arm("filters_ignored")
+    asked = {"patient_id": "nobody", "page[size]": "10"}
+    assert maple.get(ORDERS, params=asked).json() == whole
+    assert maple.get(ORDERS, params=asked).json()["orders"] == []
+
+
 def test_an_object_that_is_late_has_its_event_only(sandbox: RunningSandbox, maple: httpx.Client) -> None:
     sandbox.control.advance(days=1)
     everything = {"page[size]": "100"}
@@ -274,6 +333,7 @@ def test_rules_choose_by_endpoint_clinic_number_and_chance(sandbox: RunningSandb
         {"kind": "http_500", "colour": "red"},
         {"kind": "http_500", "endpoint": 5},
         {"kind": "late_object", "objects": "an id"},
+        {"kind": "field_retyped", "field": 5},
         {"kind": []},
         {},
     ],
