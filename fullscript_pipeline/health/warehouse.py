@@ -18,6 +18,7 @@ from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
 from fullscript_pipeline.health.waiting import check_waiting
+from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import pulls
@@ -102,22 +103,25 @@ def _opened_by(warehouse: Path) -> Finding:
 
 def _holder(note: Path) -> Finding:
     """Who wrote the note last, and when: it is written each time the lock is taken."""
-    pid, since = _read(note)
+    holder, since = _read(note)
     held = timedelta(seconds=clock.real_now().timestamp() - since)
+    if holder is None or not holder.is_alive():
+        return passed("warehouse.lock", "held by another process, perhaps of another container or machine")
     try:
-        told = f"held by process {pid} ({psutil.Process(int(pid)).name()}) since {held.total_seconds():.0f} s"
-    except (ValueError, psutil.Error):
+        told = f"held by process {holder.pid} ({psutil.Process(holder.pid).name()}) since {held.total_seconds():.0f} s"
+    except psutil.Error:
         return passed("warehouse.lock", "held by another process")
     if held > _LONG_HELD:
-        return failed("warehouse.lock", told, f"A run keeps it for seconds: stop process {pid}, or wait for its end.")
+        fix = f"A run keeps it for seconds: stop process {holder.pid}, or wait for its end."
+        return failed("warehouse.lock", told, fix)
     return passed("warehouse.lock", told)
 
 
-def _read(note: Path) -> tuple[str, float]:
+def _read(note: Path) -> tuple[ProcessIdentity | None, float]:
     try:
-        return note.read_text().strip(), note.stat().st_mtime
-    except OSError:
-        return "", 0.0
+        return ProcessIdentity.parse(note.read_text()), note.stat().st_mtime
+    except (OSError, ValueError):
+        return None, 0.0
 
 
 def _last_catalog(region: str, pulled: datetime | None) -> Finding:

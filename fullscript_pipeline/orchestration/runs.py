@@ -1,29 +1,29 @@
 """Runs a job in this process, with the code location's origin, so that the UI shows it and can run it again.
 
 The names imported from Dagster's private modules are pinned with its version, and a test re-executes such a run. What
-does not belong here: which cells to run (`cli`).
+does not belong here: which cells to run (`cli`), what becomes of a run whose process dies (`orphans`).
 """
 
-import os
 import sys
+import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import dagster as dg
-import psutil
-from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from fullscript_pipeline.orchestration.interrupts import stop_requests
+from fullscript_pipeline.orchestration.orphans import PID_TAG, fail_orphans, held_by_this_process, process_tags
+
+__all__ = ["PID_TAG", "Failure", "Listener", "Outcome", "fail_orphans", "run_job"]
 
 MODULE = "fullscript_pipeline.definitions"
 LOCATION = "fullscript_pipeline"
-# Which process of this machine executes a headless run.
-PID_TAG = "fullscript/pid"
 
 Listener = Callable[[dg.DagsterEvent], None]
 
@@ -66,15 +66,25 @@ def run_job(
     Raises KeyboardInterrupt when the process is asked to stop: the run counts as failed, what is landed stays.
     """
     job = ReconstructableRepository.for_module(MODULE, "defs").get_reconstructable_job(job_name)
-    run = instance.create_run_for_job(
-        job.get_definition() if assets is None else job.get_subset(asset_selection=frozenset(assets)).get_definition(),
-        # Names our console logger: without a choice Dagster prints every event at DEBUG.
-        run_config={"loggers": {"console": {}}, **(run_config or {})},
-        tags={**(tags or {}), **_partition_tags(partition, partition_range), PID_TAG: str(os.getpid())},
-        asset_selection=frozenset(assets) if assets else None,
-        remote_job_origin=_origin().get_job_origin(job_name),
-        job_code_origin=job.get_python_origin(),
-    )
+    run_id = str(uuid.uuid4())
+    with held_by_this_process(instance, run_id):
+        selection = frozenset(assets) if assets else None
+        run = instance.create_run_for_job(
+            (job.get_subset(asset_selection=selection) if selection else job).get_definition(),
+            run_id=run_id,
+            # Names our console logger: without a choice Dagster prints every event at DEBUG.
+            run_config={"loggers": {"console": {}}, **(run_config or {})},
+            tags={**(tags or {}), **_partition_tags(partition, partition_range), **process_tags(run_id)},
+            asset_selection=selection,
+            remote_job_origin=_origin().get_job_origin(job_name),
+            job_code_origin=job.get_python_origin(),
+        )
+        return _execute(instance, job, run, listener)
+
+
+def _execute(
+    instance: dg.DagsterInstance, job: ReconstructableJob, run: dg.DagsterRun, listener: Listener | None
+) -> Outcome:
     failures: list[Failure] = []
     materialized: dict[str, Mapping[str, Any]] = {}
     begun = cast(Generator[dg.DagsterEvent, None, None], execute_run_iterator(job, run, instance))
@@ -91,20 +101,8 @@ def run_job(
                 listener(event)
     finished = instance.get_run_by_id(run.run_id)
     if not failures and finished and finished.status is not dg.DagsterRunStatus.SUCCESS:
-        failures.append(Failure(job_name, f"The run ended as {finished.status.value}.", 1))
+        failures.append(Failure(run.job_name, f"The run ended as {finished.status.value}.", 1))
     return Outcome(run.run_id, tuple(failures), materialized)
-
-
-def fail_orphans(instance: dg.DagsterInstance) -> int:
-    """Marks headless runs whose process is gone (a kill, a power cut) as failed. Returns how many.
-
-    Otherwise they look started for ever, and the one-run-a-clinic limit of the queue would wait for them.
-    """
-    started = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    orphans = [run for run in started if PID_TAG in run.tags and not psutil.pid_exists(int(run.tags[PID_TAG]))]
-    for run in orphans:
-        instance.report_run_failed(run, "The process that ran this is gone; pull again, it goes on where it stopped.")
-    return len(orphans)
 
 
 def _origin() -> RemoteRepositoryOrigin:

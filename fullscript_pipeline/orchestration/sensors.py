@@ -17,6 +17,7 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.alerts import tell_of_failures_sensor
 from fullscript_pipeline.orchestration.event_sensors import event_reconcile_sensor, webhook_inbox_sensor
 from fullscript_pipeline.orchestration.jobs import catalog_daily, clinic_daily, clinic_refresh
+from fullscript_pipeline.orchestration.orphans import orphaned_runs_sensor
 from fullscript_pipeline.orchestration.partitions import clinics
 from fullscript_pipeline.orchestration.refreshing import already_waits, requests_for
 from fullscript_pipeline.orchestration.resources import FullscriptResource
@@ -129,6 +130,7 @@ def _still_to_wait(moment: str | None) -> float:
 
 
 ALL_SENSORS = (
+    orphaned_runs_sensor,
     connected_clinics_sensor,
     clinic_events_sensor,
     webhook_inbox_sensor,

@@ -18,6 +18,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.warehouse import trouble
 
 MEMORY_LIMIT = "200MB"
@@ -164,7 +165,7 @@ class Warehouse:
             ) from None
         try:
             self._holder.touch(mode=0o600)
-            self._holder.write_text(str(os.getpid()))
+            self._holder.write_text(str(ProcessIdentity.current()))
             yield
         finally:
             self._lock.release()
@@ -174,9 +175,13 @@ class Warehouse:
 
     def _held_by(self) -> str:
         try:
-            return self._holder.read_text() or "unknown"
+            noted = self._holder.read_text()
         except OSError:
             return "unknown"
+        holder = ProcessIdentity.parse(noted)
+        if holder is None:
+            return noted or "unknown"
+        return f"{holder.pid} (of another container or machine)" if holder.is_alive() is None else str(holder.pid)
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:

@@ -1,8 +1,5 @@
 """The jobs on a sandbox, run as the command line runs them: what ends up in tables, pages and on the instance."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -22,7 +19,7 @@ from fullscript_pipeline.orchestration.instance import add_clinic_partitions, op
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.refreshing import requests_for, run_config
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.orchestration.runs import PID_TAG, Outcome, fail_orphans, run_job
+from fullscript_pipeline.orchestration.runs import Outcome, run_job
 from fullscript_pipeline.refresh import Round, look
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
@@ -120,22 +117,6 @@ def test_a_clock_behind_the_last_observation_is_refused(pipeline: Pipeline, monk
     told = pipeline.clinic_day(pipeline.keys[0]).failures[0]
     assert "FULLSCRIPT_NOW" in told.sentence
     assert told.exit_code == 78
-
-
-def test_a_run_whose_process_is_gone_does_not_look_started_for_ever(pipeline: Pipeline) -> None:
-    job = build_defs().resolve_job_def("clinic_refresh")
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        gone.wait()
-    started = [
-        pipeline.instance.create_run_for_job(
-            job, run_config=run_config(Round("x", ())), status="STARTED", tags={PID_TAG: str(pid)}
-        )
-        for pid in (gone.pid, os.getpid())
-    ]
-    assert fail_orphans(pipeline.instance) == 1
-    found = [pipeline.instance.get_run_by_id(run.run_id) for run in started]
-    assert [run.status for run in found if run] == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED]
-    pipeline.instance.report_run_canceled(started[1])
 
 
 def test_sensors_add_clinics_and_say_when_nothing_is_new(pipeline: Pipeline) -> None:
