@@ -6,6 +6,7 @@ many patients the connected user sees). No request is needed; what only the serv
 (`bill_clinic`, `bill_region`), printing the bill (`cli.bill`), asking it.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -144,7 +145,7 @@ class Known:
         if self.con is None:
             return 0
         values = {"clinic": self.clinic.clinic_id, "region": self.clinic.region, **others}
-        row = self.con.execute(sql, {name: one for name, one in values.items() if f"${name}" in sql}).fetchone()
+        row = self.con.execute(sql, {name: values[name] for name in re.findall(r"\$(\w+)", sql)}).fetchone()
         return int(row[0] or 0) if row else 0
 
 
