@@ -35,6 +35,7 @@ OURS = ProcessIdentity.current()
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path_factory.mktemp("orphans")))
+        patch.setenv("DAGSTER_HOME", "set by open_instance")  # and taken away at the end
         with open_instance(load_settings()) as opened:
             yield opened
 
