@@ -22,6 +22,7 @@ from fullscript_pipeline.server_settings import SERVER_NAMES, ServerSettings, re
 
 __all__ = ["SERVER_NAMES", "AdherencePolicy", "ServerSettings", "Settings", "encryption_keys", "load_settings"]
 
+WAREHOUSE_FILE = "fullscript.duckdb"
 VENDOR_LIMIT_PER_5_MIN = 5000
 # What a pull reads only when FULLSCRIPT_EXTRAS says so.
 EXTRAS = ("addresses", "templates", "similar_products", "product_search")
@@ -65,7 +66,7 @@ class Settings:
 
     @property
     def warehouse_path(self) -> Path:
-        return self.data_dir / "fullscript.duckdb"
+        return self.data_dir / WAREHOUSE_FILE
 
     @property
     def state_path(self) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fullscript_pipeline"
-SHARED = {"errors", "clock", "settings", "environment", "counted", "event_types", "process_identity"}
+SHARED = {"errors", "clock", "settings", "environment", "counted", "event_types", "machine_limits", "process_identity"}
 MAY_IMPORT = {
     "sandbox": set(),
     "api": SHARED,

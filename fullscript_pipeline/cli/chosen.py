@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.settings import WAREHOUSE_FILE
 from fullscript_pipeline.state import Clinic, StateStore
 
 
@@ -14,12 +15,18 @@ def chosen_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
     """
     chosen = [store.clinic(one) for one in dict.fromkeys(named)] if named else store.clinics()
     if not chosen:
-        raise NeedsConnect(nobody_in(store.db.path.parent))
+        raise NeedsConnect(nobody_in(store.db.path.parent, store))
     return chosen
 
 
-def nobody_in(data_dir: Path) -> str:
-    """Where was looked, because another folder may be the one that was meant."""
+def nobody_in(data_dir: Path, store: StateStore | None) -> str:
+    """Where was looked, because another folder may be the one that was meant; or that the state store was lost."""
+    if (data_dir / WAREHOUSE_FILE).exists() and not (store and store.clinics(with_removed=True)):
+        return (
+            f"The state store in {data_dir} knows no clinic, but there is a warehouse beside it: the store was lost or "
+            "replaced. `fullscript-pipeline restore FROM --force` brings a backup of both back; without one, "
+            "`fullscript-pipeline connect ENV` each clinic again: its rows are found by the vendor's ids."
+        )
     return (
         f"No clinic is connected in {data_dir}: run `fullscript-pipeline connect ENV`, or set FULLSCRIPT_DATA_DIR to "
         "the folder that has them."

@@ -64,16 +64,17 @@ def _tell(result: ConnectResult) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def clinics(as_json: bool) -> None:
     settings = load_settings()
-    rows = []
+    rows, nobody = [], nobody_in(settings.data_dir, None)
     if settings.state_path.exists():  # only looking: nothing is made where nothing is
         with StateStore(settings.state_path, settings.encryption_key) as store:
             rows = [_health(store, clinic) for clinic in store.clinics()]
+            nobody = nobody_in(settings.data_dir, store)
     if as_json:
         for row in rows:
             data(json.dumps(row))
         return
     if not rows:
-        talk(nobody_in(settings.data_dir))
+        talk(nobody)
         return
     headers = ["clinic", "name", "server", "status", "token", "scopes"]
     data(

@@ -3,7 +3,6 @@
 Commands are imported when used, so that `--help` does not wait for Dagster. What does not belong here: a command.
 """
 
-import errno
 import importlib
 import signal
 import sys
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 from fullscript_pipeline.cli import importing
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.machine_limits import shortage
 
 _COMMANDS = {
     "demo": "fullscript_pipeline.cli.demo:demo",
@@ -61,16 +61,8 @@ _SUMMARIES = {
 }
 
 
-_FULL_DISK = (
-    "The disk is full, or cannot be written: free some space (`fullscript-pipeline doctor` says what takes it), then "
-    "run the command again; what had been stored stays stored."
-)
-
-
-# SQLite on a full disk says the last of them when it cannot make the file beside its own.
 _NOT_OURS = "run as its owner, or set FULLSCRIPT_DATA_DIR to a folder of your own."
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_FULL_DISK_WORDS = ("disk is full", "No space left on device", "disk I/O error")
 
 
 class _Commands(click.Group):
@@ -148,20 +140,10 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        if not _is_full_disk(error):
+        if (short := shortage(error)) is None:
             raise
-        click.echo(f"fullscript-pipeline: {_FULL_DISK}", err=True)
-        sys.exit(ConfigurationError.exit_code)
-
-
-def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether that is at the root of it: an OSError, or what SQLite and DuckDB say in words."""
-    while error is not None:
-        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-        if full or any(words in str(error) for words in _FULL_DISK_WORDS):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+        click.echo(f"fullscript-pipeline: {short}", err=True)
+        sys.exit(short.exit_code)
 
 
 def _interrupt(*_: object) -> None:

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import dagster as dg
 
+from fullscript_pipeline.machine_limits import allow_open_files
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
@@ -22,6 +23,8 @@ def prepare_home(settings: Settings) -> None:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Raises ConfigurationError when this process may not open as many files as a run needs."""
+    allow_open_files()
     prepare_home(settings)
     return dg.DagsterInstance.get()
 

@@ -15,6 +15,7 @@ from fullscript_pipeline.extraction.bill import Pace, by_resource
 from fullscript_pipeline.extraction.bill_clinic import plan_clinic
 from fullscript_pipeline.extraction.bill_region import plan_region
 from fullscript_pipeline.extraction.pull import Report, Target
+from fullscript_pipeline.machine_limits import shortage
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
@@ -37,7 +38,13 @@ def told_in_a_sentence() -> Iterator[None]:
         yield
     except PipelineError as error:
         raise Failed(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
+    except (OSError, MemoryError) as error:
+        if (short := shortage(error)) is None:
+            raise
+        raise Failed(str(short), metadata={"exit_code": short.exit_code}, allow_retries=False) from None
     except duckdb.OutOfMemoryException as error:
+        if (short := shortage(error)) is not None:
+            raise Failed(str(short), metadata={"exit_code": short.exit_code}) from None
         raise Failed(
             f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
         ) from None

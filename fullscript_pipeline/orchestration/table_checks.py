@@ -4,7 +4,7 @@ They block what is made from a wrong table: a page must not be written from plan
 belong here: the state of the whole installation (`health_checks`), what events say (`event_checks`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -12,6 +12,7 @@ import duckdb
 
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.steps import Failed
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Table
 
@@ -114,21 +115,31 @@ def _clinic_of(context: dg.AssetCheckExecutionContext, fullscript: FullscriptRes
 def _results(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, owner: str | None
 ) -> Iterator[dg.AssetCheckResult]:
-    orphans = {(one.table, one.name): one for one in _ORPHANS}
+    """A result a check; raises Failed afterwards, in the words of those that block."""
+    orphans, blocking = {(one.table, one.name): one for one in _ORPHANS}, []
     with warehouse.open().read() as con:
         for check in context.selected_asset_check_keys:
             table = _TABLES[check.asset_key.path[-1]]
             one = orphans.get((table.name, check.name))
             count = _orphans(con, one, table, owner) if one else _repeated(con, table, owner)
-            severe = one is None or one.blocks
+            severe, sentence = one is None or one.blocks, _told(table, one, count)
+            if severe and count:
+                blocking.append(sentence)
             yield dg.AssetCheckResult(
                 passed=count == 0,
                 asset_key=check.asset_key,
                 check_name=check.name,
                 severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
                 metadata={"rows": count},
-                description=_told(table, one, count),
+                description=sentence,
             )
+    _raise_blocking(blocking)
+
+
+def _raise_blocking(sentences: Sequence[str]) -> None:
+    """Dagster would say the same in its own words: how many checks of what name failed."""
+    if sentences:
+        raise Failed(" ".join(sentences), metadata={"exit_code": 1}, allow_retries=False)
 
 
 def _told(table: Table, orphans: _Orphans | None, count: int) -> str:
@@ -177,27 +188,34 @@ _IMPOSSIBLE: Mapping[str, str] = {
 }
 
 
-@dg.asset_check(
+_FIGURES = dg.AssetCheckSpec(
+    "figures_can_be_true",
     asset=dg.AssetKey(["marts", "adherence"]),
-    name="figures_can_be_true",
     blocking=True,
     description=(
         "One row per patient, plan and product, all as of one day; no share outside 0 to 1, no supply below nothing, "
         f"no window that ends before it begins. No page is written otherwise. {_REPAIR}"
     ),
 )
+
+
+@dg.multi_asset_check(name="figures_can_be_true", specs=[_FIGURES])
 def figures_can_be_true(
     context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
-) -> dg.AssetCheckResult:
+) -> Iterator[dg.AssetCheckResult]:
     with warehouse.open().read() as con:
         found = impossible(con, _clinic_of(context, fullscript))
     told = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in found.items() if count)
-    return dg.AssetCheckResult(
+    sentence = f"{told}. {_REPAIR}" if told else "None of the figures is impossible."
+    yield dg.AssetCheckResult(
         passed=not told,
+        asset_key=_FIGURES.asset_key,
+        check_name=_FIGURES.name,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"rows": sum(found.values())},
-        description=f"{told}. {_REPAIR}" if told else "None of the figures is impossible.",
+        description=sentence,
     )
+    _raise_blocking([sentence] if told else [])
 
 
 def impossible(con: duckdb.DuckDBPyConnection, clinic_id: str | None) -> dict[str, int]:

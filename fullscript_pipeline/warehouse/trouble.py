@@ -19,14 +19,24 @@ def no_warehouse(path: Path) -> ConfigurationError:
     )
 
 
+def _is_log_damage(error: Exception) -> bool:
+    return "replaying WAL" in str(error)
+
+
 def is_damage(error: Exception) -> bool:
     """Whether the file itself is broken, as far as DuckDB tells."""
-    return any(words in str(error) for words in _DAMAGE)
+    return _is_log_damage(error) or any(words in str(error) for words in _DAMAGE)
 
 
 def not_read(path: Path, error: Exception) -> ConfigurationError:
     """The file could not be read, for no want of a key."""
     told = f"The warehouse {path} cannot be read: {_first_line(error)}"
+    if _is_log_damage(error):
+        return ConfigurationError(
+            f"The warehouse's write-ahead log {path}.wal is damaged: `fullscript-pipeline restore FROM --force` brings "
+            "a backup back; without one, move the .wal file away and pull again. What it held, mostly the last run, is "
+            "fetched again: lists at once, plans within FULLSCRIPT_SWEEP_DAYS."
+        )
     if is_damage(error):
         return ConfigurationError(
             f"{told} The file is damaged: `fullscript-pipeline restore FROM --force` brings a backup back; without "

@@ -17,6 +17,8 @@ import pytest
 from filelock import FileLock
 
 from fullscript_pipeline.cli.main import main
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.pipeline import free_port
 
 
@@ -177,6 +179,16 @@ def test_a_demo_does_not_replace_what_no_demo_made(tmp_path: Path, run: Run) -> 
     finished = run("demo", data=data)
     assert finished.returncode == 78
     assert (data / "fullscript.duckdb").read_text() == "precious"
+
+
+@pytest.mark.parametrize("command", ["pull", "refresh", "clinics"])
+def test_a_state_store_that_was_lost_beside_a_warehouse_is_told(tmp_path: Path, run: Run, command: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    migrate(Warehouse(data / "fullscript.duckdb"), [])
+    (data / "state.sqlite").touch(mode=0o600)
+    finished = run(command, data=data)
+    assert "restore FROM" in finished.stderr and "was lost" in finished.stderr
 
 
 def test_a_disk_that_takes_no_more_is_a_sentence(tmp_path: Path) -> None:

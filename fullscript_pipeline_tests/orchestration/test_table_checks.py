@@ -48,6 +48,8 @@ def test_a_key_that_is_there_twice_stops_the_pages(connected: Connected) -> None
     written = page.stat().st_mtime_ns
     outcome, checks = day(connected)
     assert not checks["orders: keys_are_unique"]
+    (failure,) = outcome.failures
+    assert failure.sentence.startswith("1 key of core.orders found more than once. What to do:"), failure.sentence
     assert "adherence_pages" not in {key.split("/")[0] for key in outcome.materialized}
     assert "reports/adherence" not in outcome.materialized
     assert page.stat().st_mtime_ns == written

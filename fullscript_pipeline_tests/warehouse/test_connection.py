@@ -26,6 +26,15 @@ con = duckdb.connect(sys.argv[1], read_only=True)
 print("held", flush=True)
 time.sleep(float(sys.argv[2]))
 """
+DIE_AFTER_COMMIT = """
+import os, sys
+from pathlib import Path
+from fullscript_pipeline.warehouse.connection import Warehouse
+with Warehouse(Path(sys.argv[1]), sys.argv[2] or None).write() as con:
+    con.execute("INSERT INTO ops.purges (kind, removed) SELECT 'x', '{}' FROM range(5_000)")
+    con.execute("COMMIT")
+    os._exit(9)
+"""
 
 
 @contextmanager
@@ -117,6 +126,23 @@ def test_a_file_that_was_cut_or_overwritten_is_damaged_and_no_traceback(
             Warehouse(path, key).read() as con,
         ):
             con.execute("SELECT max(a), max(b) FROM t").fetchall()
+
+
+@pytest.mark.parametrize("key", [None, "a key that is long enough 0123"])
+def test_a_damaged_log_of_last_writes_blames_neither_key_nor_disk(tmp_path: Path, key: str | None) -> None:
+    path = tmp_path / "w.duckdb"
+    migrate(Warehouse(path, key), [])
+    subprocess.run([sys.executable, "-c", DIE_AFTER_COMMIT, str(path), key or ""], check=False)
+    log = path.with_name("w.duckdb.wal")
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 1
+    log.write_bytes(content)
+    with (
+        pytest.raises(ConfigurationError, match=r"write-ahead log .*w\.duckdb\.wal is damaged: .*restore") as told,
+        Warehouse(path, key).read(),
+    ):
+        pass
+    assert "KEY" not in str(told.value) and "permissions" not in str(told.value)
 
 
 def test_no_warehouse_yet_is_a_sentence(tmp_path: Path) -> None:
