@@ -17,6 +17,8 @@ from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.warehouse.clinical import GUARDIAN
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
+_NO = frozenset({"false", "f", "no", "n", "off", "0"})
+
 
 @dataclass(frozen=True)
 class Ties:
@@ -33,7 +35,8 @@ class Ties:
         record = orjson.loads(line.record)
         if self.dependents is not None and record.get("is_dependent") in (None, ""):
             record["is_dependent"] = line.id in self.dependents
-        if guardian is not None and not _names_guardian(record):
+        is_independent = str(record.get("is_dependent")).lower() in _NO
+        if guardian is not None and not is_independent and not _names_guardian(record):
             record["guardian_patient_id"] = guardian
         text = canonical(record)
         return line._replace(record=text, hash=content_hash(text))
@@ -61,6 +64,27 @@ def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Lin
         )
     except (ScopeError, NotFound, RequestRefused):
         return Ties()
+
+
+def independent(pull: Pull, session: ClinicSession, tied: Mapping[str, str | None], everybody: int) -> set[str]:
+    """Of these dependents (with their guardians) those who are none any more: the list of dependents lacks them; or, on
+    a server that ignores that filter, their guardian's own list does. Nobody whose lists cannot be read."""
+    try:
+        listing = pull.walk(session, "patients", params={"patient_type": "dependent"})
+        if listing.complete and len(listing.ids) < everybody:
+            return tied.keys() - set(listing.ids)
+    except (ScopeError, NotFound, RequestRefused):
+        pass
+    guardians = {patient: guardian for patient, guardian in tied.items() if guardian}
+    return {patient for patient, guardian in guardians.items() if _lacks(pull, session, guardian, patient)}
+
+
+def _lacks(pull: Pull, session: ClinicSession, guardian: str, patient: str) -> bool:
+    try:
+        listing = pull.walk(session, "patient_dependents", path={"patient_id": guardian})
+    except (ScopeError, NotFound, RequestRefused):
+        return False
+    return listing.complete and patient not in listing.ids
 
 
 def _names_guardian(record: Mapping[str, Any]) -> bool:

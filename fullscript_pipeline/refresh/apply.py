@@ -17,6 +17,7 @@ from fullscript_pipeline.extraction import variants
 from fullscript_pipeline.extraction.event_records import event_of, ledger_line
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.refresh import products
+from fullscript_pipeline.refresh.consequences import follow
 from fullscript_pipeline.refresh.look import MOST_IDS
 from fullscript_pipeline.refresh.plan import Plan, Stored, family_of, is_of_product, plan
 from fullscript_pipeline.refresh.reads import Reads
@@ -72,7 +73,7 @@ def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: 
         again, more, _ = _tell(target, session, store, patient_events, each)
         reports.append(again)
         reads.by_id("patients", more["patients"])
-    reads.strangers()
+    follow(reads, waiting)
     reports.append(reads.commit())
     if known["plans"] or known["orders"] or chosen.orders_from:
         reports.append(variants.pull_unknown_variants(target, session))

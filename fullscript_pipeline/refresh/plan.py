@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
-from fullscript_pipeline.event_types import FAMILIES, KINDS, kind_of
+from fullscript_pipeline.event_types import FAMILIES, KINDS, Also, kind_of, row_of
 from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.state import LedgerEvent
 
@@ -67,6 +67,8 @@ def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:
             by_family[family].append(event)
         if event.event_type is None and event.resource_id is None and family != "products":
             nameless.append(event.event_id)
+        elif Also.BELONGINGS in row_of(event.event_type).also:
+            nameless.append(event.event_id)  # its data names more than one object
     orders_from = _orders_from(by_family["orders"], stored, today)
     patients_whole = _price(by_family["patients"]) > _pages(stored.patients) and "patients" not in stored.thin
     catalog_whole = len(by_family["products"]) > MOST_PRODUCT_EVENTS

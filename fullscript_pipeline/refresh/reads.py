@@ -6,7 +6,7 @@ which objects (`plan`), events (`apply`).
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
 from typing import Any, Literal
@@ -51,6 +51,9 @@ class Reads:
         self.pull = Pull(target, f"refresh-{uuid.uuid4().hex[:8]}")
         self.pull.resource = "refresh"
         self.refused: list[str] = []
+        # What the server said it does not have, by family.
+        self.absent: dict[str, list[str]] = {family: [] for family in _DETAILS}
+        self._untied: set[str] = set()
         self._loads: list[Load] = []
         self._ids: dict[str, list[str]] = {family: [] for family in _DETAILS}
         self._patients: list[str] = []
@@ -64,6 +67,7 @@ class Reads:
         endpoint, table = _DETAILS[family]
         gone = self._read(endpoint, wanted)
         self._ids[family] += wanted
+        self.absent[family] += gone
         lines = self.pull.lines(endpoint)
         if family == "patients":
             lines = self._completed(lines)
@@ -102,7 +106,7 @@ class Reads:
         whole = {line.id for line in rows if _has(line, "recommendations")}
         came = {line.id for line in rows}
         gone = self._read("treatment_plan", [*(one for one in ids if one not in came), *(came - whole)])
-        self._ids["plans"] = [*ids, *came]
+        self._ids["plans"] += [*ids, *came]
         self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, rows_of("patient_id", walked), gone))
 
     def orders(self, ids: Sequence[str], first: date | None) -> Listed:
@@ -151,6 +155,28 @@ class Reads:
         listed = {line.id for line in self.pull.file.lines("patients")}
         self.by_id("patients", sorted(named - {patient for (patient,) in rows} - listed))
 
+    def add(self, family: str, ids: Sequence[str], load: Load) -> None:
+        """Objects that were read elsewhere in this round."""
+        self._ids[family] += ids
+        self._loads.append(load)
+
+    def owe(self, patients: Sequence[str]) -> None:
+        """Their pages are to be rebuilt, whatever is stored under them afterwards."""
+        self._patients += patients
+
+    def untie(self, patients: Collection[str]) -> None:
+        """They are nobody's dependents any more, whatever is stored."""
+        self._untied |= set(patients)
+        self._ids["patients"] += sorted(patients)
+
+    def touched(self, family: str) -> set[str]:
+        """The objects of a family that were read, or that a list showed as changed."""
+        return set(self._ids[family])
+
+    def patient_lines(self) -> Iterator[Line]:
+        """The patients that were read in this round."""
+        return chain(self.pull.file.lines("patients"), self.pull.file.lines("patient"))
+
     def commit(self) -> Report:
         """Everything in one transaction. What a list showed as changed is owed its pages before that."""
         self.store.owe(self.session.clinic, self._patients)
@@ -190,7 +216,14 @@ class Reads:
             frozenset(patient for patient, dependent, _ in rows if dependent),
             {patient: guardian for patient, dependent, guardian in rows if dependent and guardian},
         )
-        return lambda: (ties.completed(line) if line.id in known else line for line in lines())
+        nobody = Ties(frozenset())
+
+        def completed(line: Line) -> Line:
+            if line.id in self._untied:
+                return nobody.completed(line)
+            return ties.completed(line) if line.id in known else line
+
+        return lambda: map(completed, lines())
 
     def _changed(self, family: str, lines: Sequence[Line]) -> None:
         """Only a list's changed rows count as touched; a rerun after a kill could not tell them, so they are owed."""

@@ -66,6 +66,10 @@ class SandboxControl:
         """Changes settings of the running sandbox: limits, quirks, scopes, who sees whom."""
         self._ask("POST", "settings", options)
 
+    def merge(self, clinic: str, kept: str, merged: str) -> None:
+        """Two patients of the clinic with this slug become one; `patient.merged` tells of it."""
+        self._ask("POST", "merge", {"clinic": clinic, "kept": kept, "merged": merged})
+
     def faults(self) -> dict[str, Any]:
         """Every kind of fault, what is armed and how often it struck."""
         return self._ask("GET", "faults")

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fullscript_pipeline.sandbox.chance import rng_for
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.merging import merge_patients
 from fullscript_pipeline.sandbox.quirks import QUIRKS
 from fullscript_pipeline.sandbox.replies import error_answer, json_answer
 
@@ -33,6 +35,7 @@ class Control:
             Route("/_sandbox/requests", self.requests, methods=["GET"]),
             Route("/_sandbox/requests/reset", self.reset, methods=["POST"]),
             Route("/_sandbox/advance", self.advance, methods=["POST"]),
+            Route("/_sandbox/merge", self.merge, methods=["POST"]),
             Route("/_sandbox/faults", self.faults, methods=["GET"]),
             Route("/_sandbox/faults", self.arm, methods=["POST"]),
             Route("/_sandbox/faults", self.disarm, methods=["DELETE"]),
@@ -64,6 +67,10 @@ class Control:
             sent = await self.sandbox.sender.run(self.sandbox.moment)
             answer = json_answer(orjson.loads(answer.body) | {"webhooks": dict(sent)})
         return answer
+
+    async def merge(self, request: Request) -> Response:
+        """`{"clinic": slug, "kept": id, "merged": id}`: the two patients become one."""
+        return await _do(request, self._merge)
 
     async def faults(self, _: Request) -> Response:
         """Every kind of fault, what is armed and how often it struck."""
@@ -115,6 +122,11 @@ class Control:
     def _change(self, body: Body) -> Body:
         self.sandbox.change(body)
         return self.sandbox.state.settings.to_json()
+
+    def _merge(self, body: Body) -> Body:
+        clinic = self.sandbox.world.clinics[self._slug(body)]
+        kept, merged = str(body.get("kept")), str(body.get("merged"))
+        return merge_patients(clinic, kept, merged, self.sandbox.moment, rng_for("merge", kept, merged))
 
     def _slug(self, body: Body) -> str:
         if (slug := body.get("clinic")) not in self.sandbox.world.clinics:

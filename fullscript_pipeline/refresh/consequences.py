@@ -1,0 +1,185 @@
+"""What hangs on the objects that a refresh has read, read in the same round (`event_types` says what for which event).
+
+Lab orders after an order or a plan that may hold a lab, the tie to a guardian after an emancipation, everything that
+is stored under patients that were merged or are gone. What does not belong here: the objects themselves (`apply`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.api import ScopeError
+from fullscript_pipeline.event_types import Also, row_of
+from fullscript_pipeline.extraction.family import independent
+from fullscript_pipeline.extraction.patient_labs import (
+    is_whole,
+    list_labs_of,
+    listed_labs,
+    order_may_hold_labs,
+    patient_of,
+    plan_may_hold_labs,
+)
+from fullscript_pipeline.extraction.patient_orders import order_lines, read_orders_of, stored_orders
+from fullscript_pipeline.extraction.pull import Load
+from fullscript_pipeline.refresh.inbox import event_in
+from fullscript_pipeline.refresh.plan import family_of
+from fullscript_pipeline.refresh.reads import Reads
+from fullscript_pipeline.state import LedgerEvent
+from fullscript_pipeline.warehouse import brake
+from fullscript_pipeline.warehouse.commerce import ORDERS
+from fullscript_pipeline.warehouse.labs import LAB_ORDERS
+
+
+def follow(reads: Reads, events: Sequence[LedgerEvent]) -> None:
+    """Reads what hangs on these events; call it when their own objects are read, before `commit`."""
+    clinic = reads.session.clinic
+    learned = {one.event_id: one for one in reads.store.pending_events(clinic.server, clinic.clinic_id)}
+    current = [learned.get(event.event_id, event) for event in events]
+    by_consequence = {also: [event for event in current if also in _also(event)] for also in Also}
+    patients = _merged(reads, by_consequence[Also.BELONGINGS]) | set(reads.absent["patients"])
+    _read_belongings(reads, sorted(patients))
+    if by_consequence[Also.LAB_ORDERS]:
+        patients |= set(_patients_with_labs(reads))
+    _read_labs(reads, sorted(patients))
+    reads.strangers()
+    # Last, because its lists of dependents are no lists of patients to be stored.
+    if by_consequence[Also.TIE]:
+        _untie(reads, by_consequence[Also.TIE])
+
+
+def _also(event: LedgerEvent) -> tuple[Also, ...]:
+    """By the event's type; where only its feed is known, as for any event of that kind."""
+    if event.event_type:
+        return row_of(event.event_type).also
+    prefixes = {"plans": "treatment_plan.", "orders": "order."}
+    return row_of(prefixes.get(family_of(event) or "")).also
+
+
+def _untie(reads: Reads, events: Sequence[LedgerEvent]) -> None:
+    """Dependents whose records do not say so, and whom no list shows as dependents any more, are none."""
+    with reads.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT patient_id, guardian_patient_id, is_dependent FROM core.patients WHERE clinic_id = ? "
+            "AND removed_at IS NULL",
+            [reads.session.clinic.clinic_id],
+        ).fetchall()
+    silent = {line.id for line in reads.patient_lines() if orjson.loads(line.record).get("is_dependent") in (None, "")}
+    tied = {patient: guardian for patient, guardian, dependent in rows if dependent and patient in silent}
+    named = {event.resource_id for event in events}
+    suspects = {patient: guardian for patient, guardian in tied.items() if patient in named} or tied
+    if suspects:
+        reads.untie(independent(reads.pull, reads.session, suspects, len(rows)))
+
+
+def _merged(reads: Reads, events: Sequence[LedgerEvent]) -> set[str]:
+    """The stored patients that these events name, under whatever key; of events that do not name two, those whom the
+    complete list lacks."""
+    if not events:
+        return set()
+    told = {one for event in events for one in (event.resource_id, *_ids_told(reads, event)) if one}
+    present = _present_patients(reads)
+    named = told & present
+    reads.by_id("patients", sorted(named))
+    if len(named) < 2 * len(events):
+        named |= _vanished(reads, present)
+    return named
+
+
+def _ids_told(reads: Reads, event: LedgerEvent) -> Iterator[str]:
+    """Every value of an event's data, from its detail or the webhook."""
+    server, clinic_id = event.server, event.clinic_id
+    with reads.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT extra->'$.data' FROM core.events WHERE clinic_id = ? AND event_id = ?", [clinic_id, event.event_id]
+        ).fetchall()
+    yield from _leaves([orjson.loads(data) for (data,) in rows if data])
+    for delivery in reads.store.deliveries(["received"]):
+        if (delivery.server, delivery.event_id) == (server, event.event_id):
+            yield from _leaves((event_in(delivery.body) or {}).get("data"))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(one)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _vanished(reads: Reads, present: set[str]) -> set[str]:
+    """Who is stored and missing from the complete list of patients; nobody when that is too many to believe."""
+    if reads.patients([], whole=True) == "not listed":
+        return set()
+    listing = reads.pull.walk(reads.session, "patients", params={"patient_type": "all"})
+    lacking = present - set(listing.ids)
+    believable = len(lacking) <= max(brake.ROWS, brake.SHARE * len(present))
+    return lacking if listing.complete and believable else set()
+
+
+def _present_patients(reads: Reads) -> set[str]:
+    with reads.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL",
+            [reads.session.clinic.clinic_id],
+        ).fetchall()
+    return {patient for (patient,) in rows}
+
+
+def _read_belongings(reads: Reads, patients: Sequence[str]) -> None:
+    """The orders and plans that are stored under these patients."""
+    if not patients:
+        return
+    clinic_id = reads.session.clinic.clinic_id
+    with reads.target.warehouse.read() as con:
+        held = stored_orders(con, clinic_id, patients)
+        plans: dict[str, str] = dict(
+            con.execute(
+                "SELECT treatment_plan_id, patient_id FROM core.treatment_plans WHERE clinic_id = ? "
+                "AND patient_id IN ? AND removed_at IS NULL",
+                [clinic_id, list(patients)],
+            ).fetchall()
+        )
+    reads.owe(patients)
+    reads.plans(list(plans), plans)
+    try:
+        outcome = read_orders_of(reads.pull, reads.session, held)
+    except ScopeError as refusal:
+        reads.refused.append(str(refusal))
+        return
+    orders = [order for its in held.values() for order in its]
+    reads.add("orders", orders, Load(ORDERS, lambda: order_lines(reads.pull), gone=outcome.gone))
+
+
+def _patients_with_labs(reads: Reads) -> Iterator[str]:
+    """Whose order or plan was read in this round and may hold a lab."""
+    holds = {
+        "orders": (("order", "orders"), order_may_hold_labs),
+        "plans": (("treatment_plan", "patient_treatment_plans"), plan_may_hold_labs),
+    }
+    for family, (endpoints, may_hold) in holds.items():
+        touched = reads.touched(family)
+        for endpoint in endpoints:
+            for line in reads.pull.file.lines(endpoint):
+                if line.id in touched and may_hold(orjson.loads(line.record)) and (patient := patient_of(line)):
+                    yield patient
+
+
+def _read_labs(reads: Reads, patients: Sequence[str]) -> None:
+    """Lists these patients' lab orders; by id those that come without tests, and the stored ones that no list shows."""
+    if not patients or reads.target.region != "us":
+        return
+    clinic_id = reads.session.clinic.clinic_id
+    with reads.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT lab_order_id, patient_id FROM core.lab_orders WHERE clinic_id = ? AND removed_at IS NULL",
+            [clinic_id],
+        ).fetchall()
+    stored = {lab for lab, patient in rows if patient in set(patients)}
+    if refusal := list_labs_of(reads.pull, reads.session, patients, len(rows)):
+        reads.refused.append(refusal)
+    theirs = {"", *patients}
+    listed = {line.id: line for line in listed_labs(reads.pull) if line.id in stored or patient_of(line) in theirs}
+    whole = [line for line in listed.values() if is_whole(line)]
+    reads.add("labs", [line.id for line in whole], Load(LAB_ORDERS, lambda: iter(whole)))
+    reads.by_id("labs", sorted((listed.keys() | stored) - {line.id for line in whole}))

@@ -1,0 +1,242 @@
+"""What hangs on an event's object, over HTTP: from the event to the row in core and the sentence on the page."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import refresh
+from fullscript_pipeline.orchestration.adherence import rebuild_touched
+from fullscript_pipeline.orchestration.opened import open_warehouse
+from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.sandbox.labs import open_labs
+from fullscript_pipeline.sandbox.merging import merge_patients
+from fullscript_pipeline.sandbox.orders import order_freely, order_plans
+from fullscript_pipeline.sandbox.plans import activate_plan, draft_plan
+from fullscript_pipeline.sandbox.world import Lab, Plan
+from fullscript_pipeline_tests.refresh.bending import Bend, bent
+from fullscript_pipeline_tests.refresh.living import Living, living
+
+PANEL = {"id": "panel-1", "name": "Thyroid panel", "requires_fasting": False, "instructions": ""}
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("consequences"), patients=14, products=10) as found:
+        yield found
+
+
+def plan_with_lab(its: Living, number: int, *, is_known: bool = True) -> tuple[Plan, Lab]:
+    """A plan that recommends a lab and was activated; `is_known`: a pull has seen it."""
+    patient = list(its.world.patients.values())[number]
+    plan = draft_plan(its.world, patient, its.sandbox.moment, its.rng)
+    plan.record["lab_recommendations"] = [PANEL | {"tests": [{"id": "test-1", "name": "TSH"}]}]
+    activate_plan(its.world, plan, its.sandbox.moment, its.rng)
+    its.just_now()
+    open_labs(its.world, plan, its.rng)
+    if is_known:
+        its.pull_everything()
+    return plan, list(its.world.labs.values())[-1]
+
+
+def buys(its: Living, plan: Plan) -> dict[str, Any]:
+    """The patient orders what the plan recommends, its lab among it."""
+    patient = its.world.patients[plan.patient_id]
+    order = order_plans(its.world, patient, [plan], its.sandbox.world.day, its.rng)
+    its.just_now()
+    assert order is not None
+    return order
+
+
+def page(its: Living, patient: str, touched: tuple[str, ...]) -> str:
+    """The patient's page after a refresh touched these patients."""
+    store = ReportStore(its.connected.settings.reports_dir)
+    rebuild_touched(open_warehouse(), store, its.clinic, its.sandbox.world.day, touched)
+    return store.path_for_patient(its.clinic.clinic_key, patient).read_text()
+
+
+def test_a_lab_that_was_bought_is_bought_on_the_page(its: Living) -> None:
+    plan, lab = plan_with_lab(its, 0)
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
+    buys(its, plan)
+    its.look()
+    done, asked = its.handle()
+    assert asked["lab_orders"] == 1
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("purchased",)]
+    assert "Thyroid panel</bdi>: Bought, waiting" in page(its, plan.patient_id, done.patients)
+
+
+LINES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "type lab_type only": lambda line: {**line, "type": "supplement"},
+    "type labs": lambda line: {**line, "lab_type": None},
+    "type lab": lambda line: {"type": "Lab", "quantity": 1},
+    "type lab_test": lambda line: {"type": "lab_test", "variant_id": None},
+    "type panel": lambda line: {"type": "diagnostic_panel", "quantity": 1},
+    "no type": lambda line: {"quantity": 1, "variant_id": line["variant_id"]},
+    "lab beside": lambda line: {"type": "supplement", "lab": {"id": "panel-1"}},
+}
+
+
+@pytest.mark.check_all
+@pytest.mark.parametrize("way", LINES)
+def test_a_lab_line_is_known_however_it_is_written(its: Living, way: str) -> None:
+    plan, lab = plan_with_lab(its, 1)
+    order = buys(its, plan)
+    order["line_items"] = [LINES[way](line) if line["type"] == "labs" else line for line in order["line_items"]]
+    its.look()
+    its.handle()
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("purchased",)]
+
+
+def test_an_order_of_supplements_asks_no_lab(its: Living) -> None:
+    its.pull_everything()
+    its.order()
+    its.look()
+    _, asked = its.handle()
+    assert asked["lab_orders"] + asked["lab_order"] == 0
+
+
+@pytest.mark.check_all
+def test_many_lab_purchases_cost_the_list_once(its: Living) -> None:
+    bought = [plan_with_lab(its, number, is_known=False) for number in range(6)]
+    its.pull_everything()
+    for plan, _ in bought:
+        buys(its, plan)
+    its.look()
+    _, asked = its.handle()
+    assert asked["lab_orders"] == 1
+    ids = tuple(lab.row["id"] for _, lab in bought)
+    assert its.stored("lab_orders", ["DISTINCT state"], f"lab_order_id IN {ids}") == [("purchased",)]
+
+
+def test_an_activated_plan_brings_its_labs(its: Living) -> None:
+    its.pull_everything()
+    plan, lab = plan_with_lab(its, 2, is_known=False)
+    its.look()
+    done, _ = its.handle()
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
+    assert "Thyroid panel</bdi>: Recommended, not bought" in page(its, plan.patient_id, done.patients)
+
+
+def unfiltered(its: Living) -> Bend:
+    """A server that ignores the filter by patient, and lists labs with their tests and the patient as an object."""
+
+    def answer(path: str, body: Any) -> Any:
+        if path != "/clinic/labs/orders":
+            return body
+        rows = []
+        for lab in its.world.labs.values():
+            row = {key: value for key, value in lab.row.items() if key != "patient_id"}
+            rows.append(row | {"patient": {"id": lab.row["patient_id"]}, "tests": lab.tests, "results": lab.results})
+        return {"lab_orders": rows}
+
+    return answer
+
+
+@pytest.mark.check_all
+@pytest.mark.parametrize("way", ["unfiltered", "list refused", "filter refused"])
+def test_labs_are_read_again_on_servers_that_answer_otherwise(its: Living, way: str) -> None:
+    plan, lab = plan_with_lab(its, 3)
+    buys(its, plan)
+    refused: Bend = lambda path, body: {"list refused": 403, "filter refused": 422}[way]  # noqa: E731
+    bend = unfiltered(its) if way == "unfiltered" else refused
+    with bent(lambda path, body: bend(path, body) if path == "/clinic/labs/orders" else body):
+        its.look()
+        its.handle()
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("purchased",)]
+
+
+MERGED: dict[str, Callable[[str, str], dict[str, Any]]] = {
+    "merged_patient_id": lambda kept, merged: {"patient": {"id": kept}, "merged_patient_id": merged},
+    "the merged one is the object": lambda kept, merged: {"patient": {"id": merged, "merged_into": kept}},
+    "surviving and merged ids": lambda kept, merged: {"surviving_patient_id": kept, "merged_patient_ids": [merged]},
+    "from and to": lambda kept, merged: {"from": {"id": merged}, "to": {"id": kept}},
+    "the survivor only": lambda kept, merged: {"patient": {"id": kept}},
+    "the merged one only": lambda kept, merged: {"id": merged},
+}
+
+
+def _marks(way: str) -> list[pytest.MarkDecorator]:
+    return [] if way == "merged_patient_id" else [pytest.mark.check_all]
+
+
+def merge(its: Living, way: str) -> tuple[str, str]:
+    """A stored patient with at least eight orders and a plan is merged into another; (kept, merged)."""
+    merged = next(plan.patient_id for plan in its.active_plans())
+    kept = next(one for one in its.world.patients if one != merged)
+    for _ in range(8):
+        order_freely(its.world, its.world.patients[merged], its.sandbox.world.day, its.rng)
+    its.pull_everything()
+    merge_patients(its.world, kept, merged, its.sandbox.moment, its.rng)
+    its.just_now()
+    list(its.world.events.values())[-1].data = MERGED[way](kept, merged)
+    return kept, merged
+
+
+@pytest.mark.parametrize("way", [pytest.param(way, marks=_marks(way)) for way in MERGED])
+def test_what_a_merged_patient_had_is_the_survivors_in_the_same_round(its: Living, way: str) -> None:
+    kept, merged = merge(its, way)
+    theirs = {one for one, order in its.world.orders.items() if order["patient_id"] == kept}
+    its.look()
+    done, asked = its.handle()
+    assert {one for (one,) in its.stored("orders", ["order_id"], f"patient_id = '{kept}'")} == theirs
+    for table in ("orders", "treatment_plans", "lab_orders"):
+        assert its.stored(table, ["count(*)"], f"patient_id = '{merged}'") == [(0,)], table
+        assert its.stored(table, ["count(*)"], "removed_at IS NOT NULL") == [(0,)], table
+    assert {kept, merged} <= set(done.patients)
+    assert asked["order"] + asked["orders"] <= 6 < len(theirs), asked
+
+
+@pytest.mark.check_all
+def test_a_merge_is_told_by_a_webhook_where_no_event_can_be_read(its: Living) -> None:
+    kept, merged = merge(its, "the merged one is the object")
+    its.receive(its.payload(list(its.world.events)[-1]))
+    refresh.drain(its.store)
+    with bent(lambda path, body: 404 if path == "/events/{id}" else body):
+        _, asked = its.handle()
+    assert asked["patients"] == 0
+    assert its.stored("orders", ["count(*)"], f"patient_id = '{merged}'") == [(0,)]
+    assert its.stored("orders", ["count(*) > 0"], f"patient_id = '{kept}'") == [(True,)]
+
+
+@pytest.mark.check_all
+def test_a_server_that_ignores_the_filter_of_orders_is_not_listed_whole(its: Living) -> None:
+    _, merged = merge(its, "merged_patient_id")
+    everything = {"orders": [], "meta": {"total_count": 10**6, "total_pages": 10**4, "next_page": 2}}
+
+    def ignored(path: str, body: Any) -> Any:
+        return {**everything, "orders": list(its.world.orders.values())[:100]} if path == "/clinic/orders" else body
+
+    with bent(ignored):
+        its.look()
+        _, asked = its.handle()
+    assert asked["orders"] <= 2
+    assert its.stored("orders", ["count(*)"], f"patient_id = '{merged}'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("quirk", "filter_ignored"),
+    [
+        ("dependent_keys_left_out", False),
+        pytest.param("dependent_keys_left_out", True, marks=pytest.mark.check_all),
+        pytest.param("", False, marks=pytest.mark.check_all),
+    ],
+)
+def test_an_emancipated_patient_is_nobodys_dependent(tmp_path: Path, quirk: str, filter_ignored: bool) -> None:
+    with living(tmp_path, patients=30, products=10, quirks=quirk) as its:
+        dependents = [one for one in its.world.patients.values() if one.record["is_dependent"]]
+        freed, kept = dependents[0], dependents[1:]
+        sql = f"patient_id = '{freed.id}'"
+        columns = ["is_dependent", "guardian_patient_id IS NULL"]
+        assert its.stored("patients", columns, sql) == [(True, False)]
+        freed.record |= {"is_dependent": False, "guardian_patient_id": None}
+        its.tell("patient.emancipated", {"patient": {"id": freed.id}})
+        everybody = {"patients": [one.record for one in its.world.patients.values()]} if filter_ignored else None
+        with bent(lambda path, body: everybody if everybody and path == "/clinic/patients" else body):
+            its.look()
+            done, _ = its.handle()
+        assert its.stored("patients", columns, sql) == [(False, True)]
+        assert freed.id in done.patients
+        for other in kept:
+            assert its.stored("patients", columns, f"patient_id = '{other.id}'") == [(True, False)]
