@@ -1,7 +1,7 @@
 """The stored orders of patients who were merged or have left the list, read again at once.
 
 The first is asked for by id: it tells who has it now, and that patient's list may hold the others. What does not belong
-here: who is to be read (`refresh.consequences`, the daily pull of `orders`).
+here: whom a refresh has to read (`refresh.consequences`), the daily list (`orders`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,15 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.details import note_reads
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.patient_labs import patient_in, patient_of
-from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.landing import Line
 
 _LIST = "orders"
+ORDERS_OF_WHO_LEFT = "orders_of_who_left"
 # So many orders are read by id without looking for a list.
 FEW = 2
 
@@ -49,6 +52,39 @@ def read_orders_of(pull: Pull, session: ClinicSession, held: Mapping[str, Sequen
     for patient, orders in held.items():
         outcome += _read_one_patient(pull, session, patient, orders)
     return outcome
+
+
+def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | None:
+    """Reads the orders that are stored under patients who were found gone, once; None when there are none.
+
+    Patients whose removal is held (`warehouse.brake`) are not gone.
+    """
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        held = stored_orders(con, clinic_id, _who_left(con, clinic_id))
+    if not held:
+        return None
+    pull = Pull(target, ORDERS_OF_WHO_LEFT)
+    try:
+        outcome = read_orders_of(pull, session, held)
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_reads(con, pull, clinic_id, ORDERS_OF_WHO_LEFT, dict.fromkeys(held, (None, True)))
+
+    return pull.commit(Load(ORDERS, lambda: order_lines(pull), gone=outcome.gone, after=after))
+
+
+def _who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
+    """Patients who were found gone since their orders were last read for that."""
+    rows = con.execute(
+        """SELECT patient_id FROM core.patients p LEFT JOIN ops.detail_reads r
+        ON r.clinic_id = p.clinic_id AND r.resource = ? AND r.object_id = p.patient_id
+        WHERE p.clinic_id = ? AND p.removed_at IS NOT NULL AND coalesce(r.read_at < p.removed_at, true) ORDER BY 1""",
+        [ORDERS_OF_WHO_LEFT, clinic_id],
+    ).fetchall()
+    return [patient for (patient,) in rows]
 
 
 def order_lines(pull: Pull) -> Iterator[Line]:

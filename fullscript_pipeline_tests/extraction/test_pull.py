@@ -11,6 +11,7 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, ServerError, open_session
 from fullscript_pipeline.extraction import catalog, clinic, events, labs, orders, plans, variants
+from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.extraction.pull import Pull, Target
 from fullscript_pipeline.state import Clinic
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -52,6 +53,7 @@ class Cell:
                 reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
                 reports.append(clinic.pull_patients(target, session))
                 reports.append(events.pull_events(target, session, self.connected.store))
+                reports += [left for left in [pull_orders_of_who_left(target, session)] if left]
                 reports.append(plans.pull_plans(target, session, events.touched_today(target, one.clinic_id)))
                 reports += [orders.pull_orders(target, session), labs.pull_labs(target, session)]
                 reports += [variants.pull_unknown_variants(target, session), *catalog.pull_products(target, [session])]

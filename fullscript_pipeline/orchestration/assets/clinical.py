@@ -7,6 +7,7 @@ import dagster as dg
 from fullscript_pipeline.extraction import clinic as clinic_pulls
 from fullscript_pipeline.extraction import events as event_pulls
 from fullscript_pipeline.extraction import plans as plan_pulls
+from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
@@ -146,5 +147,6 @@ def treatment_plans(
 ) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, _):
         touched = event_pulls.touched_today(target, session.clinic.clinic_id)
+        left = pull_orders_of_who_left(target, session)
         report = plan_pulls.pull_plans(target, session, touched, fullscript.settings().sweep_days)
-        yield from results([report], _PLAN_TABLES)
+        yield from results([report, *([left] if left else [])], _PLAN_TABLES)
