@@ -76,15 +76,19 @@ def date_versions(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _move(con: duckdb.DuckDBPyConnection, table: Table, column: str) -> None:
-    """Where the versions opened now begin, the ones before end; a line that was learned after the event stays."""
-    ours = f"s.{table.scope_column} = ctx.{table.scope_column} AND s.{column} = d.id"
+    """Where the versions opened now begin, the ones before end, also those of a line that had another parent; a line
+    that was learned after the event stays."""
+    keys = ", ".join(f"s.{name}" for name in table.key_columns)
+    same = " AND ".join(f"{{0}}.{name} = s.{name}" for name in table.key_columns)
     con.execute(
-        f"UPDATE {table.stored_in} AS s SET valid_to = d.since FROM dated d, ctx "
-        f"WHERE {ours} AND s.valid_to = ctx.observed_at AND s.known_at < d.since"
+        f"""CREATE OR REPLACE TEMP TABLE moved AS SELECT {keys}, d.since FROM {table.stored_in} s
+        JOIN ctx ON s.{table.scope_column} = ctx.{table.scope_column} JOIN dated d ON s.{column} = d.id
+        WHERE s.valid_to IS NULL AND s.valid_from = ctx.observed_at AND NOT EXISTS (
+            SELECT 1 FROM {table.stored_in} o WHERE {same.format("o")} AND o.valid_to = ctx.observed_at
+            AND o.known_at >= d.since)"""
     )
-    same = " AND ".join(f"o.{name} = s.{name}" for name in table.key_columns)
-    con.execute(
-        f"UPDATE {table.stored_in} AS s SET valid_from = d.since FROM dated d, ctx "
-        f"WHERE {ours} AND s.valid_from = ctx.observed_at AND NOT EXISTS ("
-        f"SELECT 1 FROM {table.stored_in} o WHERE {same} AND o.valid_to = ctx.observed_at)"
-    )
+    for moved, at in (("valid_to", "true"), ("valid_from", "s.valid_to IS NULL")):
+        con.execute(
+            f"UPDATE {table.stored_in} AS s SET {moved} = m.since FROM moved m, ctx "
+            f"WHERE {same.format('m')} AND s.{moved} = ctx.observed_at AND {at}"
+        )

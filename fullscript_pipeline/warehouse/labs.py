@@ -5,7 +5,7 @@ Results are named and dated only; their short-lived addresses are dropped before
 
 from fullscript_pipeline.warehouse.tables import Child, Column, Table, reference, text
 
-# Children are staged while their parents are in `incoming` (`merge.stage`).
+# Children are staged while their parents are in `incoming` (`staging.stage`).
 _OF_ORDER = "(SELECT label FROM (SELECT id AS order_id, {} AS label FROM incoming) WHERE order_id = parent_id)"
 
 

@@ -13,7 +13,16 @@ from itertools import compress, islice
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import brake, dating, merge, quarantine
+from fullscript_pipeline.warehouse import (
+    brake,
+    children,
+    dating,
+    double_versions,
+    merge,
+    quarantine,
+    shared_children,
+    staging,
+)
 from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT
 from fullscript_pipeline.warehouse.landing import Line, Size
@@ -90,13 +99,16 @@ def _load(
     missing_among: Among | None,
     gone: Sequence[str],
 ) -> Counts:
-    merge.set_context(con, context)
+    staging.set_context(con, context)
+    double_versions.mend(con, table)
     _stage_keys(con, table, lines)
     wanted, differ, added = merge.compare(con, table)
-    aside = merge.SetAside(0, 0, 0)
+    aside, bad_lines = merge.SetAside(0, 0), 0
     if differ:
         _stage(con, table, _batches(lines, wanted))
+        shared_children.keep_parents(con, table)
         aside = merge.batch(con, table)
+        bad_lines = children.merge(con, table)
         dating.date_versions(con, table)
     brake.forget_returned(con, table)
     quarantine.settle(con, table, everything=missing_among is not None and missing_among.is_everything)
@@ -104,7 +116,7 @@ def _load(
     if gone:
         removed += merge.remove(con, table, gone)
     changed = differ - added - (aside.records - aside.unknown)
-    read, quarantined = merge.count(con, "newest"), aside.records + aside.lines
+    read, quarantined = staging.count(con, "newest"), aside.records + bad_lines
     return Counts(read, added - aside.unknown, changed, removed, quarantined, held)
 
 
@@ -112,7 +124,7 @@ def _memory(table: Table, size: Size) -> int:
     """MB: a block or a few for every column, keys and hashes of a long list, a few copies of the rows that are handled
     at a time and of the largest record. Measured with products of 1 to 100 kB and lists of up to 700,000 rows."""
     columns = sum(len(one.columns) for one in (table, *(child.table for child in table.children)))
-    rows = size.length // max(1, size.lines) * min(size.lines, merge.VECTOR)
+    rows = size.length // max(1, size.lines) * min(size.lines, children.VECTOR)
     needed = LOAD_MEMORY + columns + max(0, size.lines - LONG_LIST) // 5_000 + (4 * rows + 6 * size.largest) // 10**6
     return min(needed, MOST_MEMORY)
 
@@ -136,7 +148,7 @@ def _stage(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.Re
     All of it, then one merge: a merge per batch in one transaction took twice the memory.
     """
     con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches).__arrow_c_stream__())
-    merge.stage(con, table, "arriving")
+    staging.stage(con, table, "arriving")
     con.unregister("arriving")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.warehouse import asof, upgrade
+from fullscript_pipeline.warehouse import asof, shared_children, upgrade
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Table
@@ -49,6 +49,7 @@ _OPS = (
         purged_at TIMESTAMPTZ, kind VARCHAR, subject VARCHAR, removed JSON)""",
     """CREATE TABLE IF NOT EXISTS ops.held_removals (
         clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, missing_since TIMESTAMPTZ)""",
+    shared_children.DDL,
     "CREATE TABLE IF NOT EXISTS ops.schema_version (version INTEGER, made_from VARCHAR)",
 )
 

@@ -49,7 +49,7 @@ def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, i
 
 
 def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Moves what cannot be typed out of the temp table `source` (`merge.stage`) to `bad`. Returns how many."""
+    """Moves what cannot be typed out of the temp table `source` (`staging.stage`) to `bad`. Returns how many."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE bad AS SELECT parent_id, id, record, reason FROM {source} "
         "WHERE reason IS NOT NULL"

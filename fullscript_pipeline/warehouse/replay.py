@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import merge, pulls, quarantine
+from fullscript_pipeline.warehouse import merge, pulls, quarantine, staging
 from fullscript_pipeline.warehouse.landing import Line, content_hash
 from fullscript_pipeline.warehouse.load import Context, load
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
@@ -70,7 +70,7 @@ def _again(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], conte
 
 def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], context: Context) -> None:
     """Lines of arrays: their parents are loaded and stay as they are."""
-    merge.set_context(con, context)
+    staging.set_context(con, context)
     columns = {
         "parent_id": [one.parent_id for one in rows],
         "id": [one.record_id for one in rows],
@@ -79,8 +79,8 @@ def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Hel
     }
     con.register("arriving", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
     # A line may look its parent up among what is staged: nothing is, and it has to do without.
-    merge.stage(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
-    merge.stage(con, table, "arriving", into="incoming_child")
+    staging.stage(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
+    staging.stage(con, table, "arriving", into="incoming_child")
     con.execute("CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, hash FROM arriving")
     con.unregister("arriving")
     merge.lines(con, table)

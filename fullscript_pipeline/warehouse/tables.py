@@ -86,7 +86,8 @@ def texts(name: str, *source: str) -> Column:
 class Child:
     """A table filled from an array inside its parent's record, replaced whenever the parent's content changes.
 
-    `absent_says_nothing`: a record without the array leaves the rows as they are; else it has none.
+    `absent_says_nothing`: a record without the array leaves the rows as they are; else it has none. An array that is no
+    list (null, a text, another object) leaves them in any case, and so does a line that cannot be read with its own.
     """
 
     table: "Table"
@@ -100,6 +101,7 @@ class Table:
     """A table of one kind of object.
 
     `key`: the columns that, after the scope, name a row; the last one is the record's id or its position.
+    `by_position`: the rows are lines of an array, known by their place; the first column says what a line is about.
     `history`: every version is kept (`history.<name>`) and `core.<name>` is a view of the latest.
     `untyped`: documented top-level keys that stay in `extra`; any other key found there is drift.
     """

@@ -1,8 +1,9 @@
 """Brings data of an older warehouse into columns and tables that a newer description adds.
 
 What could not be typed before was kept in `extra`, so a new column, or a new table of a record's array, is filled from
-there; a version is never added or changed by that. What cannot be told from a row (a new reading of a key whose text
-was not kept) stays NULL until the record changes. What does not belong here: the statements (`migrations`).
+there; a version is never added or changed by that, but for overlapping ones (`double_versions`). What cannot be told
+from a row (a new reading of a key whose text was not kept) stays NULL until the record changes. What does not belong
+here: the statements (`migrations`).
 """
 
 import json
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from fullscript_pipeline.warehouse import reading
+from fullscript_pipeline.warehouse import double_versions, reading
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table
 
@@ -68,6 +69,8 @@ def fill(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             for child in table.children:
                 if child.table.stored_in in plan.tables:
                     _fill_child(con, table, child)
+    if "ops.shared_children" in plan.tables:
+        double_versions.mend_all(con)
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

@@ -1,0 +1,70 @@
+"""Temp tables of a load: whose pull it is (`ctx`), and what arrives, typed (`stage`).
+
+What does not belong here: how a text becomes a typed value (`reading`), stored rows (`versions`).
+"""
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from fullscript_pipeline.warehouse import reading
+from fullscript_pipeline.warehouse.tables import Table
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.warehouse.load import Context
+
+
+def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
+    """One row, and a variable of it, for columns that come from the pull and not from the record."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE ctx (server VARCHAR, region VARCHAR, clinic_id VARCHAR, clinic_key VARCHAR, "
+        "observed_at TIMESTAMPTZ, pull_id VARCHAR)"
+    )
+    con.execute(
+        "INSERT INTO ctx VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            context.server,
+            context.region,
+            context.clinic_id,
+            context.clinic_key,
+            context.observed_at,
+            context.pull_id,
+        ],
+    )
+    con.execute("SET VARIABLE ctx = (SELECT ctx FROM ctx)")
+
+
+def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    (rows,) = con.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)
+    return int(rows)
+
+
+def stage(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
+    """A temp table of what `sources` (parent_id, id, hash, record) hold, typed: parent_id, id, hash, `v_<column>`,
+    `rows_<array>` for the children (JSON; NULL where the record has no such key), `reason` where a column could not be
+    typed, and then the `record`."""
+    first, *others = (_typed(table, source) for source in sources)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {first}")
+    for other in others:
+        con.execute(f"INSERT INTO {into} {other}")
+
+
+def _typed(table: Table, source: str) -> str:
+    values = dict(zip(table.key_columns, _key_values(table), strict=True))
+    values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
+    values |= {"extra": reading.left_over(table)}
+    typed = [f"{value} AS v_{name}" for name, value in values.items()]
+    arrays = [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
+    reason = f"{reading.untyped_reason(table)} AS reason"
+    columns = ", ".join(["parent_id", "id", "hash", "whole", *typed, *arrays, reason])
+    return (
+        "SELECT * EXCLUDE whole, if(reason IS NULL, NULL, whole) AS record "
+        # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
+        f"FROM (SELECT {columns} FROM (SELECT *, getvariable('ctx') AS ctx FROM ({reading.records(table, source)})))"
+    )
+
+
+def _key_values(table: Table) -> list[str]:
+    scope = [] if table.key_is_scope else [f"ctx.{table.scope_column}"]
+    parent = ["parent_id"] if len(table.key) > 1 else []
+    return [*scope, *parent, "id::BIGINT" if table.by_position else "id"]
