@@ -1,4 +1,5 @@
-"""Whether two texts differ only in how they are written: white space, HTML entities, letter case, decimal precision.
+"""Whether two texts differ only in how they are written: white space, HTML entities, letter case, decimal precision,
+and how Unicode spells a letter (UAX 15), with or without characters that take no room.
 
 What does not belong here: any judgement about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9`
 do not.
@@ -6,7 +7,10 @@ do not.
 
 import html
 import re
+import unicodedata
 
+# Soft hyphen, zero-width blanks and joiners, byte order mark.
+_NO_ROOM = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _DECIMAL = re.compile(r"[+-]?\d+\.\d+")
 _BESIDE_TAG = re.compile(r" ?(<[^<>]*>) ?")
 
@@ -40,9 +44,16 @@ def surely_differ(old: str, new: str) -> bool:
 
 
 def _words(value: str | None) -> list[str]:
-    """The text without entities and case, cut at white space."""
+    """The text without entities and case, in one spelling, cut at white space."""
     text = value or ""
-    return (html.unescape(text) if "&" in text else text).casefold().split()
+    text = html.unescape(text) if "&" in text else text
+    return (text.casefold() if text.isascii() else _one_spelling(text)).split()
+
+
+def _one_spelling(text: str) -> str:
+    """The same for all texts that are equal but for case and composition (the standard's canonical caseless match)."""
+    folded = unicodedata.normalize("NFD", text.translate(_NO_ROOM)).casefold()
+    return unicodedata.normalize("NFD", folded)
 
 
 def _plain(words: list[str]) -> str:
