@@ -5,6 +5,7 @@ whatever the demo says (token life, OAuth state, webhook tolerance, request budg
 `real_now()`.
 """
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,16 @@ GRACE = timedelta(hours=6)
 def real_now() -> datetime:
     """The machine's time, UTC."""
     return datetime.now(UTC)
+
+
+def steady_seconds() -> float:
+    """Seconds from a moment of this machine's boot, whatever is done to its time; its sleep counts where it can."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def is_set_by_hand() -> bool:
+    """Whether FULLSCRIPT_NOW moves the data's clock on purpose."""
+    return environment.text("FULLSCRIPT_NOW") is not None
 
 
 def now() -> datetime:

@@ -22,6 +22,7 @@ from fullscript_pipeline.api.errors import (
 from fullscript_pipeline.api.pages import One, Page, Record
 from fullscript_pipeline.api.reach import clock_offset
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
+from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WrongClock
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import open_session
 from fullscript_pipeline.api.tokens import APP_REFUSED
@@ -30,6 +31,7 @@ from fullscript_pipeline.api.workers import as_they_come
 __all__ = [
     "APP_REFUSED",
     "ENDPOINTS",
+    "REFUSE_AFTER",
     "Asked",
     "AuthError",
     "BadResponse",
@@ -51,6 +53,7 @@ __all__ = [
     "RequestRefused",
     "ScopeError",
     "ServerError",
+    "WrongClock",
     "as_they_come",
     "clock_offset",
     "missing_read_scopes",

@@ -64,7 +64,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, X-Request-Id, Retry-After and Date as written, the body (bounded, never in the repr)."""
+    """What came back: status, X-Request-Id, headers as written, the body (bounded, never in the repr)."""
 
     ask: Ask
     status: int
@@ -72,6 +72,7 @@ class Answer:
     retry_after: str | None
     body: bytes = field(repr=False)
     date: str | None = None
+    age: str | None = None
 
     def asked(self) -> Asked:
         return self.ask.asked(self.status, self.request_id)
@@ -154,6 +155,7 @@ class HttpClient:
             response.headers.get("retry-after"),
             body,
             response.headers.get("date"),
+            response.headers.get("age"),
         )
         if 300 <= answer.status < 400:
             raise BadResponse(

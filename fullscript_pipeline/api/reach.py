@@ -3,12 +3,12 @@
 What does not belong here: reading data (`session`).
 """
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.errors import BadResponse
 from fullscript_pipeline.api.http import Ask, HttpClient
+from fullscript_pipeline.api.server_clock import ahead_of_server
 from fullscript_pipeline.settings import ServerSettings
 
 _PATIENCE_SECONDS = 5.0
@@ -23,16 +23,8 @@ def clock_offset(server: ServerSettings) -> timedelta:
         asked_at = clock.real_now()
         answer = client.send(Ask("clinic", server.name, f"{server.api_url}/clinic"))
         answered_at = clock.real_now()
-    theirs = _moment(answer.date)
-    if theirs is None:
+    # Said somewhere in the middle of our waiting.
+    ours = ahead_of_server(asked_at + (answered_at - asked_at) / 2, answer)
+    if ours is None:
         raise BadResponse(answer.asked(), "the answer has no Date", "Something else may answer in the server's place.")
-    # The header has whole seconds: take the middle of its second and of our waiting.
-    return theirs + timedelta(seconds=0.5) - (asked_at + (answered_at - asked_at) / 2)
-
-
-def _moment(header: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(header or "")
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return -ours

@@ -19,6 +19,7 @@ from fullscript_pipeline.api.errors import FullscriptError, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
 from fullscript_pipeline.api.pages import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
 from fullscript_pipeline.api.retry import RetryPolicy
+from fullscript_pipeline.api.server_clock import ServerClock
 from fullscript_pipeline.api.statuses import error_for
 from fullscript_pipeline.api.walking import Fetched, side_by_side, walk
 from fullscript_pipeline.api.workers import IN_FLIGHT
@@ -69,6 +70,7 @@ class ClinicSession:
         self.retries = 0
         self._api_url, self._client, self._tokens, self._budget = api_url, client, tokens, budget
         self._lane, self._retry = lane, retry or RetryPolicy()
+        self.server_clock = ServerClock(clinic.server, self._ask_the_time)
         self._lock = threading.Lock()
         # Pages and the children of pages are asked at the same time: together never more than this.
         self._in_flight = threading.BoundedSemaphore(IN_FLIGHT)
@@ -193,7 +195,13 @@ class ClinicSession:
         with self._in_flight:
             answer = self._client.send(ask.with_bearer(token))
         _log.debug("%s: status %d, X-Request-Id %s", ask.endpoint, answer.status, answer.request_id)
+        self.server_clock.see(answer)
         return answer
+
+    def _ask_the_time(self) -> Answer:
+        """Any answer of the server, without a token: its Date is what is wanted."""
+        self._budget.acquire(self._lane)
+        return self._client.send(Ask("clinic", self.clinic.server, f"{self._api_url}/clinic", self.clinic.clinic_key))
 
     def _before_retry(self, error: FullscriptError, wait: float) -> None:
         with self._lock:

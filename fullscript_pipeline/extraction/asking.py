@@ -8,13 +8,13 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 from filelock import FileLock
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, Differences, NotFound
+from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, NotFound, WrongClock
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
@@ -36,6 +36,7 @@ class Asking:
         self.resource = resource
         self.started_at = clock.real_now()
         self.observed_at = clock.now()
+        self._observed_steady = clock.steady_seconds()
         self.pull_id = uuid.uuid4().hex
         self.file, self._claim = _file_to_fill(target, resource, self.pull_id)
         self._found: dict[tuple[str, str], bool] = {}
@@ -84,9 +85,9 @@ class Asking:
     def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
         """Lands one object by id. False: the server says that there is none (404)."""
         key = _request_key(session, object_id, None)
+        self._note_use(session)
         if (found := self._found.get((endpoint, key))) is not None:
             return found
-        self._note_use(session)
         try:
             one = session.one(endpoint, {"id": object_id} if object_id is not None else {})
         except NotFound:
@@ -98,6 +99,18 @@ class Asking:
         envelope = self._envelope(session, one.fetched_at, one.request_id)
         self.file.append(Request(endpoint, key, records=1, envelope=envelope), [make_line(one.record)])
         return True
+
+    def require_right_clock(self) -> None:
+        """Raises WrongClock when our time is not the server's, or was changed since this pull began: before a load."""
+        for session in self._before:
+            session.server_clock.require()
+        passed = clock.steady_seconds() - self._observed_steady
+        changed = clock.now() - self.observed_at - timedelta(seconds=passed)
+        if abs(changed) > REFUSE_AFTER and not clock.is_set_by_hand():
+            raise WrongClock(
+                f"This machine's clock was changed by {round(changed / timedelta(hours=1)):,} hours while "
+                f"{self.resource} was read, so nothing was stored: run this again."
+            )
 
     def note_refused(self, endpoint: str, number: int) -> None:
         """Says in the report that so many objects were refused (403), each for itself."""

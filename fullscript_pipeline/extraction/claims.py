@@ -24,7 +24,8 @@ def claimed_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileL
         claim = _claim_on(unfinished)
         if claim is None or not unfinished.exists():
             continue
-        if clock.real_now().timestamp() - unfinished.stat().st_mtime < RESUME_WITHIN.total_seconds():
+        # Of a time to come it is after a clock was set back: as unknown as old.
+        if abs(clock.real_now().timestamp() - unfinished.stat().st_mtime) < RESUME_WITHIN.total_seconds():
             return unfinished, claim
         unfinished.rename(unfinished.with_suffix(".abandoned"))
     new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"

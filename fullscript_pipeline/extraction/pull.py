@@ -28,6 +28,7 @@ class Pull(Asking):
     def commit(self, *loads: Load, total_count: int | None = None, listed_by: str | None = None) -> Report:
         """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done."""
         counts: dict[str, Counts] = {}
+        self.require_right_clock()
         with self.target.warehouse.write() as con:
             context = self._context(con)
             for one in loads:
@@ -59,10 +60,12 @@ class Pull(Asking):
             cautions.append(f"and {len(self._short) - 1} more lists")
         if held:
             cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
+        cautions += sorted({warning for one in self._before if (warning := one.server_clock.warning)})
         return "; ".join(cautions) or None
 
     def not_available(self, reason: str) -> Report:
         """Records that this clinic (or region) may not read the resource: no failure."""
+        self.require_right_clock()
         with self.target.warehouse.write() as con:
             pulls.record(con, self._context(con), self._row("not_available", reason), Counts())
         self._done()

@@ -74,11 +74,13 @@ def bent(rule: Rule, answer: Captured) -> Captured:
         case "missing_request_id":
             kept = {key: value for key, value in headers.items() if key != "x-request-id"}
             return Captured(answer.status, kept, answer.body)
+    if rule.kind == "clock_skew":
+        headers["date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=rule.seconds), usegmt=True)
     if answer.status != 200:
-        return answer
+        return Captured(answer.status, headers, answer.body)
     body = orjson.loads(answer.body)
     if rule.kind == "clock_skew":
-        _skew(body, headers, rule.seconds)
+        _skew(body, rule.seconds)
     records = _records(body)
     match rule.kind:
         case "field_retyped":
@@ -165,11 +167,9 @@ def _hand_over_child(records: list[dict[str, Any]], *, keep: bool) -> None:
                 return
 
 
-def _skew(body: Any, headers: dict[str, str], seconds: float) -> None:
-    ahead = timedelta(seconds=seconds)
-    headers["date"] = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+def _skew(body: Any, seconds: float) -> None:
     if "oauth" in body:
-        created = datetime.fromisoformat(body["oauth"]["created_at"]) + ahead
+        created = datetime.fromisoformat(body["oauth"]["created_at"]) + timedelta(seconds=seconds)
         body["oauth"]["created_at"] = created.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 

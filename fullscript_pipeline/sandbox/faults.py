@@ -48,7 +48,7 @@ BENT = {
     "bad_gzip": "Content-Encoding: gzip over something that is not",
     "wrong_charset": "UTF-16 where the header says UTF-8",
     "missing_request_id": "no X-Request-Id",
-    "clock_skew": "Date, and created_at of a token, are `seconds` (7200) ahead",
+    "clock_skew": "Date, and created_at of a token, are `seconds` (7200) ahead (negative: behind)",
     "unknown_word": "a state, status, type or the like that nobody has heard of",
     "row_changed": "the first row of a list is not (any more) what its detail says",
     "field_retyped": "`field` of a record (or its first number or flag) is `value` (a text that cannot be read)",
@@ -203,7 +203,8 @@ def _check(rule: Rule) -> None:
         "nth": (rule.nth, 1, 10**9),
         "count": (rule.count, 1, 10**9),
         "probability": (rule.probability, 0, 1),
-        "seconds": (rule.seconds, 0, 10**6),
+        # A clock may be years off, and behind.
+        "seconds": (rule.seconds, *((-(10**9), 10**9) if rule.kind == "clock_skew" else (0, 10**6))),
     }
     for name, (value, least, most) in numbers.items():
         if name == "count" and value is None:
