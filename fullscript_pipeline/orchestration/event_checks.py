@@ -4,7 +4,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.resources import FullscriptResource
-from fullscript_pipeline.refresh import freshness, silences
+from fullscript_pipeline.refresh import Notice, freshness, notices, silences
 
 _EVENTS = dg.AssetKey(["core", "events"])
 
@@ -56,4 +56,42 @@ def webhooks_are_heard(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     )
 
 
-EVENT_CHECKS = (event_feeds_are_fresh, webhooks_are_heard)
+@dg.asset_check(
+    asset=_EVENTS,
+    name="clinic_keys_are_valid",
+    description=(
+        "No clinic's last event of its integration key is `clinic_key.revoked`. What to do: the message names the "
+        "clinic; ask it whether that was meant, then `disconnect`, or `connect` again."
+    ),
+)
+def clinic_keys_are_valid(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    return _noticed([one for one in _notices(fullscript) if one.is_revocation], "No clinic withdrew its key.")
+
+
+@dg.asset_check(
+    asset=_EVENTS,
+    name="event_types_are_known",
+    description=(
+        "Every event that was seen is of a type in docs/operations.md. Nothing is held up by another one. What to do: "
+        "look the type up in the vendor's reference, and update the program."
+    ),
+)
+def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    return _noticed([one for one in _notices(fullscript) if not one.is_revocation], "Every event type is known.")
+
+
+def _notices(fullscript: FullscriptResource) -> list[Notice]:
+    with fullscript.store() as store:
+        return [notice for clinic in store.clinics() for notice in notices(store, clinic)]
+
+
+def _noticed(found: list[Notice], nothing: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(one.sentence for one in found) or nothing,
+        metadata={"clinics": ", ".join(sorted({one.clinic_key for one in found}))},
+    )
+
+
+EVENT_CHECKS = (event_feeds_are_fresh, webhooks_are_heard, clinic_keys_are_valid, event_types_are_known)

@@ -15,6 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.alerts import tell_of_failures_sensor
+from fullscript_pipeline.orchestration.event_alerts import event_notices_sensor
 from fullscript_pipeline.orchestration.event_sensors import event_reconcile_sensor, webhook_inbox_sensor
 from fullscript_pipeline.orchestration.jobs import catalog_daily, clinic_daily, clinic_refresh
 from fullscript_pipeline.orchestration.orphans import orphaned_runs_sensor
@@ -137,4 +138,5 @@ ALL_SENSORS = (
     event_reconcile_sensor,
     pages_after_a_failed_pull_sensor,
     tell_of_failures_sensor,
+    event_notices_sensor,
 )

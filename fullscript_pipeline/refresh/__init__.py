@@ -6,6 +6,7 @@ What does not belong here: Dagster, how a resource is fetched and loaded (`extra
 from fullscript_pipeline.refresh.apply import Refreshed, apply, handled
 from fullscript_pipeline.refresh.inbox import Drained, drain
 from fullscript_pipeline.refresh.look import Round, asked, feeds_to_look_at, look, waiting, was_pulled
+from fullscript_pipeline.refresh.notices import Notice, notices
 from fullscript_pipeline.refresh.plan import poll_seconds
 from fullscript_pipeline.refresh.reconcile import Reconciled, is_due, reconcile
 from fullscript_pipeline.refresh.silence import silences
@@ -14,6 +15,7 @@ from fullscript_pipeline.refresh.sweep import Freshness, freshness, full_sweep, 
 __all__ = [
     "Drained",
     "Freshness",
+    "Notice",
     "Reconciled",
     "Refreshed",
     "Round",
@@ -26,6 +28,7 @@ __all__ = [
     "handled",
     "is_due",
     "look",
+    "notices",
     "poll_seconds",
     "reconcile",
     "silences",

@@ -50,3 +50,33 @@ def test_webhooks_that_are_not_heard_are_told_where_they_are_set_up(
     one = _found(store)["webhooks.heard"]
     assert (one.state, one.exit_code) == ("warn", 0)
     assert one.what.startswith("elm: no valid token")
+
+
+def _happened(store: StateStore, *kinds: str | None) -> None:
+    store.record_events(
+        LedgerEvent("us-snd", "c1", f"e{number}", kind, None, f"2026-11-{number + 10}T08:00:00Z")
+        for number, kind in enumerate(kinds)
+    )
+
+
+def test_a_clinic_that_withdrew_its_key_is_named_with_what_to_do(store: StateStore) -> None:
+    _happened(store, "clinic_key.activated", "order.placed", None)
+    assert "clinic.elm.integration" not in _found(store)
+    store.record_events([LedgerEvent("us-snd", "c1", "r1", "clinic_key.revoked", None, "2026-11-20T08:00:00Z")])
+    one = _found(store)["clinic.elm.integration"]
+    assert (one.state, one.exit_code) == ("warn", 0)
+    assert "elm: the clinic withdrew this app's integration key on 2026-11-20" in one.what
+    assert "`fullscript-pipeline disconnect elm`" in one.what
+    store.record_events([LedgerEvent("us-snd", "c1", "a2", "clinic_key.activated", None, "2026-11-21T08:00:00Z")])
+    assert "clinic.elm.integration" not in _found(store)
+
+
+def test_an_undocumented_type_is_told_and_a_strange_one_not_repeated(store: StateStore) -> None:
+    _happened(store, "order.placed", "lab_order.updated", "clinic_key.activated", None)
+    assert "clinic.elm.event_types" not in _found(store)
+    _happened(store, *[None] * 4, "patient.merged", "practitioner.moved", "practitioner.moved", "Jane Doe, 12 Elm Rd")
+    told = _found(store)["clinic.elm.event_types"].what
+    assert "1 event of a type that Fullscript's documentation does not have (patient.merged); it was read" in told
+    assert "2 events of a type that Fullscript's documentation does not have (practitioner.moved); nothing" in told
+    assert "no plain name" in told
+    assert "Jane" not in told

@@ -14,7 +14,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration import adherence as rebuild
-from fullscript_pipeline.orchestration import alerts, event_checks, event_sensors, sensors
+from fullscript_pipeline.orchestration import alerts, event_alerts, event_checks, event_sensors, sensors
 from fullscript_pipeline.orchestration.instance import open_instance
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.runs import run_job
@@ -187,3 +187,32 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
     (message,) = told
     assert message["job"] == "clinic_refresh"
     assert "No clinic 'nobody' is connected" in message["failures"][0]["sentence"]
+
+
+def test_a_revoked_key_and_an_undocumented_type_are_told_once(
+    its: Living, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    def tell(_: object, message: object) -> list[str]:
+        told.append(message)
+        return []
+
+    monkeypatch.setattr(alerts, "tell", tell)
+    checks: tuple[Any, ...] = (event_checks.clinic_keys_are_valid, event_checks.event_types_are_known)
+    for check in checks:
+        assert check(FullscriptResource()).passed
+    its.tell("clinic_key.revoked", {"clinic_key": {"id": "key-1"}})
+    its.tell("patient.teleported", {"patient": {"id": its.active_plans()[0].patient_id}})
+    its.reconcile()
+    its.handle()
+    for check in checks:
+        result = check(FullscriptResource())
+        assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    unset, _ = tick(event_alerts.event_notices_sensor, instance)
+    assert "Neither FULLSCRIPT_ON_FAILURE_COMMAND" in str(unset.skip_message)
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "x")
+    for _ in range(2):
+        tick(event_alerts.event_notices_sensor, instance)
+    assert [one["event_type"] for one in told] == ["clinic_key.revoked", "patient.teleported"]
+    assert f"disconnect {its.clinic.clinic_key}" in told[0]["sentence"]
