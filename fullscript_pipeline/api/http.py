@@ -1,4 +1,4 @@
-"""The only module that touches httpx: one request in, one bounded answer out.
+"""The module that sends requests: one request in, one bounded answer out.
 
 It never follows a redirect (a redirect could carry the Authorization header to another host), never reads more than
 `MAX_BODY_BYTES`, and never takes longer than `MAX_SECONDS` for one answer. What does not belong here: tokens, what is
@@ -10,7 +10,6 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlencode
@@ -19,6 +18,7 @@ import httpx
 
 from fullscript_pipeline.api.errors import Asked, BadResponse, ServerError
 from fullscript_pipeline.api.json_text import parse_json
+from fullscript_pipeline.api.network_environment import RoutedTransport
 from fullscript_pipeline.api.redaction import redact_url
 
 # They log whole URLs (search words, codes) at INFO and headers at DEBUG.
@@ -32,8 +32,6 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 _POOL_SECONDS = 60.0
 _LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
-# A proxy of the environment has no business with a server on this machine (the sandbox).
-_NO_PROXY = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _USER_AGENT = "fullscript-pipeline"
 
 
@@ -90,12 +88,6 @@ class Answer:
             ) from None
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom we trust. Reading the certificates takes 20 ms or more, so it is done once, not once a session."""
-    return httpx.create_ssl_context()
-
-
 class HttpClient:
     """Connections to the vendor's servers; thread-safe, used by all threads of a session."""
 
@@ -110,10 +102,9 @@ class HttpClient:
         self._max_body_bytes, self._max_seconds = max_body_bytes, max_seconds
         self._client = httpx.Client(
             timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=_POOL_SECONDS),
-            limits=_LIMITS,
+            transport=RoutedTransport(_LIMITS),
+            trust_env=False,
             follow_redirects=False,
-            mounts=dict.fromkeys(_NO_PROXY),
-            verify=_trusted(),
             headers={"Accept": "application/json", "User-Agent": _USER_AGENT},
         )
 
@@ -141,11 +132,7 @@ class HttpClient:
             ) as response:
                 body = self._read(ask, response)
         except (httpx.TransportError, httpx.DecodingError) as problem:
-            raise ServerError(
-                ask.asked(),
-                f"no answer ({_words(problem)})",
-                "Check the network and the server's address, then try again.",
-            ) from None
+            raise ServerError(ask.asked(), f"no answer ({_words(problem)})", _advice(problem)) from None
         except (httpx.InvalidURL, httpx.HTTPError) as problem:
             raise BadResponse(ask.asked(), _words(problem), "Check the server's API_URL setting.") from None
         answer = Answer(
@@ -184,6 +171,8 @@ class HttpClient:
 
 def _words(problem: Exception) -> str:
     """A few words for a transport error. Its own text may hold a URL, so only its kind is told."""
+    if _is_untrusted(problem):
+        return "its certificate is not trusted"
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (httpx.ConnectTimeout, "connecting took too long"),
         (httpx.ConnectError, "the connection was refused or could not be made"),
@@ -194,6 +183,23 @@ def _words(problem: Exception) -> str:
         (httpx.InvalidURL, "the address is not a URL"),
     )
     return next((words for kind, words in kinds if isinstance(problem, kind)), "the connection failed")
+
+
+def _advice(problem: Exception) -> str:
+    if _is_untrusted(problem):
+        return (
+            "Check the server's address and this machine's clock; where a company's proxy reads the traffic, set "
+            "SSL_CERT_FILE to a file with its certificate too."
+        )
+    return "Check the network and the server's address, then try again."
+
+
+def _is_untrusted(problem: BaseException | None) -> bool:
+    while problem is not None:
+        if isinstance(problem, ssl.SSLCertVerificationError):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _clean(request_id: str | None) -> str | None:
