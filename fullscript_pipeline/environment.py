@@ -55,6 +55,30 @@ def text(variable: str) -> str | None:
     return os.environ.get(variable, "").strip() or None
 
 
+# SQLite, for us and for Dagster, reads what follows them in an address as options, or as another letter.
+_NOT_IN_FOLDERS = "?#%"
+
+
+def folder(variable: str, default: str) -> Path:
+    """An absolute folder, not made yet. Raises ConfigurationError for a name that not every part of us can use."""
+    value = os.environ.get(variable) or default
+    _asked.add(variable)
+    try:
+        path = Path(value).expanduser().absolute()
+        os.fspath(path).encode()
+    except (RuntimeError, UnicodeEncodeError):
+        raise ConfigurationError(
+            f"{variable} names a folder of a user who is not known here, or one whose name is not UTF-8: set it to another."
+        ) from None
+    unusable = [one for one in _NOT_IN_FOLDERS if one in str(path)] + ["a NUL"] * ("\0" in str(path))
+    if unusable or value != value.strip():
+        reason = f"holds {' and '.join(unusable)}" if unusable else "begins or ends with a blank"
+        raise ConfigurationError(
+            f"{variable} cannot be used: the path {reason}. Set it to a folder whose path does not."
+        )
+    return path
+
+
 def unknown() -> dict[str, str | None]:
     """Names in the environment that look like settings and that no reader has asked for; with the likeliest meant.
 

@@ -166,7 +166,7 @@ def load_settings() -> Settings:
     clock.now()  # a clock that cannot be read is told at once, whatever was asked
     zone = environment.time_zone("FULLSCRIPT_TIME_ZONE")
     return Settings(
-        data_dir=Path(environment.text("FULLSCRIPT_DATA_DIR") or "data").expanduser().absolute(),
+        data_dir=environment.folder("FULLSCRIPT_DATA_DIR", "data"),
         encryption_key=environment.key_or_key_file("FULLSCRIPT_ENCRYPTION_KEY"),
         time_zone=zone,
         start_date=_day_that_has_come("FULLSCRIPT_START_DATE", date(2024, 1, 1), clock.today(zone)),

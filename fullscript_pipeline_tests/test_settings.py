@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.orchestration.instance import open_instance
 from fullscript_pipeline.settings import SERVER_NAMES, load_settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +98,38 @@ def test_dotenv_completes_the_environment_and_never_overrides_it(
     assert (str(settings.time_zone), settings.requests_per_5_min) == ("America/Toronto", 20)
     assert settings.encryption_key == "a$b${HOME}"
     assert os.environ["FULLSCRIPT_NOW"] == "2026-11-23T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "name", ["que?ry=1", "ha#sh", "per%41cent", "tr ", " lead", "~no-such-user-here/x", "bad\udcff"]
+)
+def test_a_data_directory_that_databases_would_misread_is_refused_before_anything_is_made(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite took what follows a ? or # for options, and made its file beside the folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", name)
+    with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
+        load_settings()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["sp ace", "quo'te", 'dou"ble', "new\nline", "st*r", "$HOME", "semi;colon", "e\u0301", "[x]"]
+)
+def test_any_other_character_works_in_a_data_directory(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / name))
+    settings = load_settings()
+    settings.prepare_data_dir()
+    migrate(Warehouse(settings.warehouse_path, "a key that is long enough"), [])
+    with StateStore(settings.state_path, None) as store:
+        store.set_fact("x", "y")
+    with open_instance(settings) as instance:
+        instance.add_dynamic_partitions("clinics", ["one"])
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert {"state.sqlite", "fullscript.duckdb", "dagster_home"} <= {one.name for one in settings.data_dir.iterdir()}
 
 
 @pytest.mark.parametrize("line", ["sandbox ready http://127.0.0.1:8766", 'FULLSCRIPT_DATA_DIR="not closed'])
