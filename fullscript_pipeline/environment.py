@@ -68,7 +68,8 @@ def folder(variable: str, default: str) -> Path:
         os.fspath(path).encode()
     except (RuntimeError, UnicodeEncodeError):
         raise ConfigurationError(
-            f"{variable} names a folder of a user who is not known here, or one whose name is not UTF-8: set it to another."
+            f"{variable} names a folder of a user who is not known here, or one whose name is not UTF-8: set it to "
+            "another."
         ) from None
     unusable = [one for one in _NOT_IN_FOLDERS if one in str(path)] + ["a NUL"] * ("\0" in str(path))
     if unusable or value != value.strip():

@@ -86,7 +86,8 @@ class Warehouse:
             con = self._connection()
             self._attach(con, read_only=True)
             try:
-                yield con
+                with self._damage_told():
+                    yield con
             finally:
                 con.execute("USE memory")
                 con.execute(f"DETACH {_ALIAS}")
@@ -135,16 +136,22 @@ class Warehouse:
                 con.execute("DETACH DATABASE IF EXISTS beside")
 
     @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            if trouble.is_damage(error):
+                raise trouble.not_read(self.path, error) from None
+            raise
+
+    @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._guard, self._exclusively():
             con = self._connection()
             self._attach(con, read_only=read_only)
             try:
-                yield con
-            except duckdb.Error as error:
-                if trouble.is_damage(error):
-                    raise trouble.not_read(self.path, error) from None
-                raise
+                with self._damage_told():
+                    yield con
             finally:
                 con.execute("USE memory")
                 con.execute(f"DETACH {_ALIAS}")
