@@ -13,7 +13,7 @@ from typing import Protocol, Self, TypeVar
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.budget import Budget, Lane
-from fullscript_pipeline.api.clinic import ClinicRef
+from fullscript_pipeline.api.clinic import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
 from fullscript_pipeline.api.errors import FullscriptError, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
@@ -26,6 +26,7 @@ from fullscript_pipeline.api.workers import IN_FLIGHT
 
 T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}
+Viewer = tuple[str | None, frozenset[str]]
 _log = logging.getLogger(__name__)
 
 
@@ -45,8 +46,7 @@ class TokenSource(Protocol):
 class ClinicSession:
     """Reads one clinic's data; safe to share between threads. Close it, or use it in a `with`.
 
-    `user_id` is whose grant it opened with: another user of the clinic may be allowed to see fewer rows; `scopes` what
-    it was granted.
+    `user_id` is whose grant it opened with, `scopes` what that was granted; `seen_as` says what answers depend on.
     `requests` counts what was sent, by endpoint name; `retries` how many of those were asked again.
     """
 
@@ -66,6 +66,7 @@ class ClinicSession:
         self.clinic = clinic
         self.user_id = user_id
         self._scopes = scopes
+        self._seen_as: frozenset[Viewer] = frozenset()
         self.requests: Counter[str] = Counter()
         self.retries = 0
         self._api_url, self._client, self._tokens, self._budget = api_url, client, tokens, budget
@@ -85,6 +86,18 @@ class ClinicSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def seen_as(self) -> frozenset[Viewer]:
+        """Whose token was used so far, and with which scopes: another user, or fewer scopes, may see fewer rows.
+
+        Usually one pair; more when a renewal brought another grant. An id that the server does not tell is None.
+        """
+        return self._seen_as or frozenset([(self.user_id or None, frozenset(self._scopes))])
+
+    def note_grant(self, grant: Grant) -> None:
+        """From now on requests carry the token of this grant."""
+        self._seen_as |= {(grant.user_id or None, frozenset(grant.scopes))}
 
     def close(self) -> None:
         """Close the connections; the session cannot be used afterwards."""

@@ -30,7 +30,7 @@ def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lan
     client = HttpClient()
     tokens = TokenKeeper(clinic, store, TokenEndpoint(server, settings.redirect_uri, client, budget))
     grant = store.load_grant(clinic)
-    return ClinicSession(
+    session = ClinicSession(
         clinic,
         server.api_url,
         client=client,
@@ -40,3 +40,5 @@ def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lan
         user_id=grant.user_id if grant else None,
         scopes=grant.scopes if grant else (),
     )
+    tokens.on_grant = session.note_grant
+    return session

@@ -15,6 +15,7 @@ Real time throughout, never FULLSCRIPT_NOW: the server's clock is real.
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -61,6 +62,8 @@ class TokenKeeper:
         self._clinic, self._store, self._endpoint = clinic, store, endpoint
         self._lock = threading.Lock()
         self._grant: Grant | None = None
+        # Called with each grant before its token is first used.
+        self.on_grant: Callable[[Grant], None] = lambda grant: None
 
     def access_token(self) -> str:
         """A token with some life left. Raises NeedsConnect when no grant works, or the family when the server fails."""
@@ -87,8 +90,10 @@ class TokenKeeper:
     def _current(self, rejected: str | None) -> Grant:
         """The grant to use now, renewed when it is due or is the one that was rejected."""
         with self._lock:
-            self._grant = self._fresh(self._stored(), rejected) or self._renewed(rejected)
-            return self._grant
+            grant = self._fresh(self._stored(), rejected) or self._renewed(rejected)
+            self.on_grant(grant)
+            self._grant = grant
+            return grant
 
     def _renewed(self, rejected: str | None) -> Grant:
         with self._store.grant_lock(self._clinic):

@@ -20,8 +20,10 @@ from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.listing import Listing, Walk
 from fullscript_pipeline.extraction.parts import Target
+from fullscript_pipeline.extraction.viewing import view_of
 from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Envelope, Line, Request, keyed_line, make_line, parse_line
+from fullscript_pipeline.warehouse.views import View, common_view
 
 _log = logging.getLogger(__name__)
 # Lists whose `id` names something else than their rows: these are told apart by their content.
@@ -41,6 +43,7 @@ class Asking:
         self.file, self._claim = _file_to_fill(target, resource, self.pull_id)
         self._found: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
+        self._views: set[View | None] = set()
         # Endpoints that have answered with rows in an array on its own.
         self._bare: set[str] = set()
         self._drift: set[tuple[str, str, str]] = set()
@@ -91,7 +94,8 @@ class Asking:
         try:
             one = session.one(endpoint, {"id": object_id} if object_id is not None else {})
         except NotFound:
-            self.file.append(Request(endpoint, key, found=False), [])
+            envelope = self._envelope(session, clock.now(), None)
+            self.file.append(Request(endpoint, key, found=False, envelope=envelope), [])
             return False
         if one.unexpected_wrapper:
             self._drift.add((endpoint, "wrapper", "not the expected one"))
@@ -117,6 +121,11 @@ class Asking:
         if number:
             self._short.append(f"{counted(number, 'detail')} refused ({endpoint})")
 
+    @property
+    def view(self) -> View | None:
+        """What all that is landed was seen with; None: nothing is, or users or clinics were mixed."""
+        return common_view(self._views)
+
     def lines(self, endpoint: str) -> Callable[[], Iterator[Line]]:
         """What this pull has landed of an endpoint, as `load` wants it."""
         return lambda: self.file.lines(endpoint)
@@ -124,6 +133,7 @@ class Asking:
     def _take_up(self) -> None:
         """What an interrupted pull has landed need not be asked again."""
         for request, lines in self.file.records():
+            self._views.add(view_of(request.envelope))
             self._found[request.endpoint, request.key] = request.found
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
@@ -187,7 +197,11 @@ class Asking:
         self, session: ClinicSession, fetched_at: datetime, request_id: str | None, parent: str | None = None
     ) -> Envelope:
         clinic = session.clinic
-        return Envelope(clinic.clinic_id, clinic.region, fetched_at.astimezone(UTC).isoformat(), request_id, parent)
+        viewers = [(user, sorted(scopes)) for user, scopes in session.seen_as]
+        moment = fetched_at.astimezone(UTC).isoformat()
+        envelope = Envelope(clinic.clinic_id, clinic.region, moment, request_id, parent, viewers)
+        self._views.add(view_of(envelope))
+        return envelope
 
 
 def _file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:

@@ -184,6 +184,7 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
             PRODUCTS,
             products,
             gone=gone,
+            listed=(),
             after=found(target.region, target.day, "by_id", lambda: by_clinic),
         )
     )

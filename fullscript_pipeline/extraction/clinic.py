@@ -10,7 +10,6 @@ from fullscript_pipeline.extraction.availability import listed_or_refused
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, read_each
 from fullscript_pipeline.extraction.plans import patients_due
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
-from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
@@ -64,11 +63,9 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
         kept = stored.keys() - read
         yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in kept)
 
-    absence_counts = listing.complete and _same_lister(target, session, "patients")
     return pull.commit(
-        Load(PATIENTS, lines, missing_among=EVERYTHING if absence_counts else None),
+        Load(PATIENTS, lines, missing_among=EVERYTHING if listing.complete else None),
         total_count=listing.total_count,
-        listed_by=session.user_id,
     )
 
 
@@ -122,18 +119,7 @@ def _pull_whole_list(
     listing = listed_or_refused(pull, session, endpoint, params)
     if isinstance(listing, Report):
         return listing
-    absence_counts = listing.complete and _same_lister(target, session, endpoint)
     return pull.commit(
-        Load(table, pull.lines(endpoint), missing_among=EVERYTHING if absence_counts else None),
+        Load(table, pull.lines(endpoint), missing_among=EVERYTHING if listing.complete else None),
         total_count=listing.total_count,
-        listed_by=session.user_id,
     )
-
-
-def _same_lister(target: Target, session: ClinicSession, resource: str) -> bool:
-    """Another user of the clinic may be allowed to see fewer rows: absence then means nothing."""
-    if target.clinic is None:
-        return True
-    with target.warehouse.read() as con:
-        before = pulls.last_lister(con, target.clinic.clinic_id, resource)
-    return before in {None, session.user_id}

@@ -43,7 +43,6 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
     return pull.commit(
         Load(LAB_ORDERS, rows.lines, EVERYTHING if listing.complete else None, after=rows.after),
         total_count=listing.total_count,
-        listed_by=session.user_id,
     )
 
 
@@ -70,6 +69,7 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
             LAB_TESTS,
             pull.lines("lab_test"),
             gone=[test for test, (_, there) in outcome.items() if not there],
+            listed=(),
             after=lambda con: note_reads(con, pull, clinic_id, "lab_tests", outcome),
         )
     )

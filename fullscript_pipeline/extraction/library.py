@@ -99,7 +99,6 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
     return pull.commit(
         Load(EXTERNAL_IDS, lambda: iter(rows), EVERYTHING if complete else None),
         total_count=total,
-        listed_by=session.user_id,
     )
 
 

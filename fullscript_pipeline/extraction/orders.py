@@ -13,9 +13,11 @@ from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
+from fullscript_pipeline.extraction.viewing import session_view
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import Among, rows_between
 from fullscript_pipeline.warehouse.commerce import ORDERS
+from fullscript_pipeline.warehouse.views import View
 
 TRAILING_DAYS = 60
 # The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
@@ -51,7 +53,7 @@ def pull_orders(
 ) -> Report:
     """The daily pull: everything the first time, then the trailing window up to now."""
     with target.warehouse.read() as con:
-        window = daily_window(con, session.clinic.clinic_id, trailing_days)
+        window = daily_window(con, session.clinic.clinic_id, trailing_days, session_view(session))
     return _pull_window(target, session, window, "orders", sweep_days)
 
 
@@ -72,9 +74,12 @@ def pull_order_days(
     return _pull_window(target, session, Window(first, last), "orders_backfill", sweep_days)
 
 
-def daily_window(con: duckdb.DuckDBPyConnection, clinic_id: str, trailing_days: int = TRAILING_DAYS) -> Window:
-    """What the daily pull lists: open on both sides until the whole history was loaded once."""
-    before = pulls.last_complete(con, clinic_id, "orders")
+def daily_window(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, trailing_days: int = TRAILING_DAYS, view: View | None = None
+) -> Window:
+    """What the daily pull lists: open on both sides until the whole history was loaded once, by somebody who sees all
+    that `view` does."""
+    before = pulls.last_complete(con, clinic_id, "orders", view)
     return Window(before.date() - timedelta(days=trailing_days)) if before else Window()
 
 
@@ -123,7 +128,6 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
     report = pull.commit(
         Load(ORDERS, rows.lines, window.among() if listing.complete else None, after=after),
         total_count=listing.total_count,
-        listed_by=session.user_id,
     )
     # Only `order.placed` exists: whatever else became of an order is told by no feed.
     counts = report.counts["orders"]

@@ -3,7 +3,7 @@
 What does not belong here: asking, landing and committing (`pull`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -48,13 +48,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """One table's share of a commit. See `warehouse.load.load` for `missing_among`; `gone`: ids the server denies;
-    `of_no_clinic`: rows that the vendor ties to no clinic; `after` runs in the same transaction."""
+    """One table's share of a commit. See `warehouse.load.load` for `missing_among` and `listed`; `gone`: ids the server
+    denies; `of_no_clinic`: rows that the vendor ties to no clinic; `after` runs in the same transaction."""
 
     table: Table
     lines: Callable[[], Iterator[Line]]
     missing_among: Among | None = None
     gone: Sequence[str] = ()
+    listed: Collection[str] | None = None
     of_no_clinic: bool = False
     after: Callable[[duckdb.DuckDBPyConnection], None] | None = None
 

@@ -16,10 +16,13 @@ from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, each_allowed, read_each
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
+from fullscript_pipeline.extraction.viewing import session_view
+from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.lookups import stored_hashes
+from fullscript_pipeline.warehouse.views import View
 
 _LIST = "patient_treatment_plans"
 
@@ -44,7 +47,7 @@ def pull_plans(
 ) -> Report:
     """Reads the due patients' plans, and by id the touched plans of everybody else and those of who left the list."""
     with target.warehouse.read() as con:
-        due = due_patients(con, session.clinic.clinic_id, sweep_days)
+        due = due_patients(con, session.clinic.clinic_id, sweep_days, session_view(session))
         left = _plans_of_who_left(con, session.clinic.clinic_id)
     by_id = list(dict.fromkeys([*touched_plans, *left]))
     return read_plans(target, session, due.all, by_id, swept=(*due.touched, *due.turn), left=set(left.values()))
@@ -103,7 +106,7 @@ def read_plans(
             "WHERE coalesce(core.events.clinic_id, ctx.clinic_id) = ctx.clinic_id AND processed_at IS NULL"
         )
 
-    report = pull.commit(Load(TREATMENT_PLANS, lines, rows_of("patient_id", walked), gone, after=after))
+    report = pull.commit(Load(TREATMENT_PLANS, lines, rows_of("patient_id", walked), gone, listed=came, after=after))
     if swept:
         note_sweep_only(pull, sum(unheard))
     return report
@@ -114,14 +117,20 @@ def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int
     return due_patients(con, clinic_id, sweep_days).all
 
 
-def due_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> Due:
+def due_patients(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS, view: View | None = None
+) -> Due:
     """Patients never read; those whom something that arrived since then points at; and those whose turn it is.
+
+    A patient read last by somebody who may not see all that `view` does counts as never read.
 
     What points at a patient: an order or a lab order of theirs, their own record, an event about them. Whose turn: of
     the rest the longest unread share of 1/`sweep_days`.
     """
+    lesser = pulls.lesser_reads(con, clinic_id, "treatment_plans", view) if view else []
     rows = con.execute(
-        """SELECT p.patient_id, r.plans_read_at IS NULL, coalesce(p.observed_at > r.plans_read_at, false)
+        """SELECT p.patient_id, r.plans_read_at IS NULL OR list_contains($lesser, r.plans_read_at),
+            coalesce(p.observed_at > r.plans_read_at, false)
             OR EXISTS (SELECT 1 FROM core.orders o WHERE o.clinic_id = p.clinic_id AND o.patient_id = p.patient_id
                 AND o.observed_at > r.plans_read_at)
             OR EXISTS (SELECT 1 FROM core.lab_orders o WHERE o.clinic_id = p.clinic_id
@@ -129,8 +138,8 @@ def due_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int
             OR EXISTS (SELECT 1 FROM core.events e WHERE e.clinic_id = p.clinic_id
                 AND e.resource_id = p.patient_id AND e.observed_at > r.plans_read_at)
         FROM core.patients p LEFT JOIN ops.patient_reads r USING (clinic_id, patient_id)
-        WHERE p.clinic_id = ? AND p.removed_at IS NULL ORDER BY r.plans_read_at NULLS FIRST, p.patient_id""",
-        [clinic_id],
+        WHERE p.clinic_id = $clinic AND p.removed_at IS NULL ORDER BY r.plans_read_at NULLS FIRST, p.patient_id""",
+        {"clinic": clinic_id, "lesser": lesser},
     ).fetchall()
     never = tuple(patient for patient, is_new, _ in rows if is_new)
     touched = tuple(patient for patient, is_new, is_touched in rows if is_touched and not is_new)

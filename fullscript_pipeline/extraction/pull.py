@@ -15,9 +15,10 @@ from fullscript_pipeline.extraction.asking import Asking
 from fullscript_pipeline.extraction.claims import give_up
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.parts import Load, Report, Target, absent, in_parallel
-from fullscript_pipeline.warehouse import drift, pulls
+from fullscript_pipeline.warehouse import drift, narrowing, pulls
 from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
+from fullscript_pipeline.warehouse.views import written
 
 __all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
 
@@ -25,13 +26,19 @@ __all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel
 class Pull(Asking):
     """Lands and commits one resource of one cell."""
 
-    def commit(self, *loads: Load, total_count: int | None = None, listed_by: str | None = None) -> Report:
-        """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done."""
+    def commit(self, *loads: Load, total_count: int | None = None) -> Report:
+        """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done.
+
+        What was read with tokens of several users proves nothing of what it lacks.
+        """
         counts: dict[str, Counts] = {}
         self.require_right_clock()
+        view = self.view
+        proving = [load if view or not self._views else _without_proof(load) for load in loads]
+        is_mixed = proving != [*loads]
         with self.target.warehouse.write() as con:
             context = self._context(con)
-            for one in loads:
+            for one in proving:
                 counts[one.table.name] = counts.get(one.table.name, Counts()) + load(
                     con,
                     one.table,
@@ -39,29 +46,39 @@ class Pull(Asking):
                     one.scoped(context),
                     missing_among=one.missing_among,
                     gone=one.gone,
+                    listed=one.listed,
                     size=self.file.size,
                 )
                 # What is held is to be looked at again: it must not count as read.
                 if one.after and not counts[one.table.name].held:
                     one.after(con)
             main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
-            held = sum(one.held for one in counts.values())
-            row = self._row("loaded", self._caution(held), total_count)
-            complete = bool(loads and loads[0].missing_among)
-            pulls.record(con, context, replace(row, complete=complete, listed_by=listed_by, held=held), main)
+            caution = self._caution(counts, narrowing.told(con, context, counts), is_mixed=is_mixed)
+            row = replace(
+                self._row("loaded", caution, total_count),
+                complete=bool(proving and proving[0].missing_among),
+                listed_by=view.user_id if view else None,
+                scopes=written(view.scopes) if view else None,
+                held=sum(one.held for one in counts.values()),
+                unproven=sum(one.unproven for one in counts.values()),
+            )
+            pulls.record(con, context, row, main)
             drift.record(con, context, [*self._drift, *self._differences.found()])
         self._done()
         return self._report("loaded", row.reason, counts, total_count)
 
-    def _caution(self, held: int) -> str | None:
+    def _caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
         """What a reader should know of a pull that was loaded all the same."""
+        held = sum(one.held for one in counts.values())
         cautions = self._short[:1]
         if len(self._short) > 1:
             cautions.append(f"and {len(self._short) - 1} more lists")
         if held:
             cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
+        if is_mixed:
+            cautions.append("read with the tokens of several users, or of one that is not noted: nothing was marked")
         cautions += sorted({warning for one in self._before if (warning := one.server_clock.warning)})
-        return "; ".join(cautions) or None
+        return "; ".join([*cautions, *narrower]) or None
 
     def not_available(self, reason: str) -> Report:
         """Records that this clinic (or region) may not read the resource: no failure."""
@@ -83,6 +100,7 @@ class Pull(Asking):
             clinic.clinic_key if clinic else None,
             observed,
             self.pull_id,
+            self.view,
         )
 
     def _row(self, outcome: str, reason: str | None, total_count: int | None = None) -> pulls.PullRow:
@@ -99,6 +117,7 @@ class Pull(Asking):
             retries=self._retries(),
             total_count=total_count,
             bill_requests=self._announced(),
+            read_at=self.observed_at,
         )
 
     def _report(
@@ -125,6 +144,11 @@ class Pull(Asking):
         give_up(self._claim)
 
 
+def _without_proof(load: Load) -> Load:
+    """Absence means nothing; but a region's product is gone when every clinic denies it, whoever asked."""
+    return replace(load, missing_among=None, gone=() if load.table.scope == "clinic" else load.gone)
+
+
 def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Table, ids: Sequence[str]) -> Report:
     """Reads these objects by id; one that the server denies is gone."""
     pull = Pull(target, f"{table.name}_by_id")
@@ -132,4 +156,4 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
         gone = absent(ids, in_parallel(lambda one: pull.one(session, endpoint, one), ids))
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
-    return pull.commit(Load(table, pull.lines(endpoint), gone=gone))
+    return pull.commit(Load(table, pull.lines(endpoint), gone=gone, listed=()))

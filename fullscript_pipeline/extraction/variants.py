@@ -49,11 +49,13 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
         Load(
             PRODUCTS,
             products,
+            listed=(),
             after=shown(target.region, target.day, "variant", lambda: {session.clinic.clinic_id: shown_products}),
         ),
         Load(
             VARIANTS,
             lambda: (line._replace(parent_id=None) for line in alone()),
+            listed=(),
             after=lambda con: _note(con, pull, outcomes),
         ),
     )

@@ -148,7 +148,7 @@ def _read_belongings(reads: Reads, patients: Sequence[str]) -> None:
         reads.refused.append(str(refusal))
         return
     orders = [order for its in held.values() for order in its]
-    reads.add("orders", orders, Load(ORDERS, lambda: order_lines(reads.pull), gone=outcome.gone))
+    reads.add("orders", orders, Load(ORDERS, lambda: order_lines(reads.pull), gone=outcome.gone, listed=()))
 
 
 def _patients_with_labs(reads: Reads) -> Iterator[str]:
@@ -181,5 +181,5 @@ def _read_labs(reads: Reads, patients: Sequence[str]) -> None:
     theirs = {"", *patients}
     listed = {line.id: line for line in listed_labs(reads.pull) if line.id in stored or patient_of(line) in theirs}
     whole = [line for line in listed.values() if is_whole(line)]
-    reads.add("labs", [line.id for line in whole], Load(LAB_ORDERS, lambda: iter(whole)))
+    reads.add("labs", [line.id for line in whole], Load(LAB_ORDERS, lambda: iter(whole), listed=()))
     reads.by_id("labs", sorted((listed.keys() | stored) - {line.id for line in whole}))

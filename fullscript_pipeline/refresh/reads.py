@@ -73,7 +73,7 @@ class Reads:
             lines = self._completed(lines)
         elif family == "labs":
             lines = self._with_results
-        self._loads.append(Load(table, lines, gone=gone))
+        self._loads.append(Load(table, lines, gone=gone, listed=()))
 
     def _with_results(self) -> Iterator[Line]:
         return map(with_results, self.pull.file.lines("lab_order"))
@@ -91,7 +91,7 @@ class Reads:
         note = found(
             target.region, target.day, "event", lambda: {clinic: [line.id for line in self.pull.file.lines("product")]}
         )
-        self._loads.append(Load(PRODUCTS, products, after=note))
+        self._loads.append(Load(PRODUCTS, products, listed=(), after=note))
 
     def plans(self, ids: Sequence[str], patient_of: Mapping[str, str]) -> None:
         """By id; of patients with several touched plans, all their plans at once. `patient_of`: as events tell it."""
@@ -107,7 +107,7 @@ class Reads:
         came = {line.id for line in rows}
         gone = self._read("treatment_plan", [*(one for one in ids if one not in came), *(came - whole)])
         self._ids["plans"] += [*ids, *came]
-        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, rows_of("patient_id", walked), gone))
+        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, rows_of("patient_id", walked), gone, came))
 
     def orders(self, ids: Sequence[str], first: date | None) -> Listed:
         """By id, or every order from `first` on; of thin rows the detail where the order is not stored."""

@@ -18,7 +18,7 @@ def hold_too_many(con: duckdb.DuckDBPyConnection, table: Table, there: str) -> i
 
     `there`: the FROM and WHERE of the stored rows that the listing was expected to hold.
     """
-    key = _key(table, "g")
+    key = table.record_key("g")
     known = (
         f"EXISTS (SELECT 1 FROM ops.held_removals h, ctx WHERE {_ours(table)} AND h.record_key = {key} "
         "AND h.missing_since::DATE < ctx.observed_at::DATE)"
@@ -36,9 +36,7 @@ def hold_too_many(con: duckdb.DuckDBPyConnection, table: Table, there: str) -> i
             "AND h.record_key = held.record_key)",
             [table.name],
         )
-    con.execute(
-        f"DELETE FROM ops.held_removals h USING gone g, ctx WHERE {_ours(table)} AND h.record_key = {_key(table, 'g')}"
-    )
+    con.execute(f"DELETE FROM ops.held_removals h USING gone g, ctx WHERE {_ours(table)} AND h.record_key = {key}")
     return int(held)
 
 
@@ -50,12 +48,10 @@ def held_rows(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
 
 def forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """What the temp table `newest` holds is there again."""
-    came = "concat_ws('/', n.parent_id, n.id)" if len(table.key) > 1 else "n.id"
-    con.execute(f"DELETE FROM ops.held_removals h USING newest n, ctx WHERE {_ours(table)} AND h.record_key = {came}")
-
-
-def _key(table: Table, alias: str) -> str:
-    return "concat_ws('/', " + ", ".join(f"{alias}.{name}" for name in table.key) + ")"
+    con.execute(
+        f"DELETE FROM ops.held_removals h USING newest n, ctx WHERE {_ours(table)} "
+        f"AND h.record_key = {table.came_key('n')}"
+    )
 
 
 def _ours(table: Table) -> str:

@@ -53,13 +53,15 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Envelope:
-    """Where an answer came from; `parent_id`: the object that its records were listed under."""
+    """Where an answer came from; `parent_id`: the object that its records were listed under; `seen_as`: the users, each
+    with the scopes, whose token may have asked for it (none: a frame of before 2026-11-28)."""
 
     clinic_id: str
     region: str
     fetched_at: str
     request_id: str | None
     parent_id: str | None = None
+    seen_as: Sequence[tuple[str | None, Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)

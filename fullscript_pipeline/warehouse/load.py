@@ -4,7 +4,7 @@ The caller holds the transaction (`Warehouse.write`). What does not belong here:
 `ops.pulls` (`pulls.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from fullscript_pipeline.warehouse import (
     quarantine,
     shared_children,
     staging,
+    views,
 )
 from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT
@@ -44,7 +45,10 @@ _KEYS = pa.schema([("parent_id", pa.string()), ("id", pa.string()), ("hash", pa.
 
 @dataclass(frozen=True)
 class Context:
-    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row."""
+    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row.
+
+    `view`: who read them, and with which scopes; None: it does not matter, absence counts for everything.
+    """
 
     server: str
     region: str
@@ -52,11 +56,16 @@ class Context:
     clinic_key: str | None
     observed_at: datetime
     pull_id: str
+    view: views.View | None = None
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a load did, in records of the table itself (not of its children)."""
+    """What a load did, in records of the table itself (not of its children).
+
+    `unproven`: rows that a complete list lacked, and that stand because its view never saw them. `narrower`: 1 when
+    another view of the table sees what this one does not.
+    """
 
     read: int = 0
     added: int = 0
@@ -64,6 +73,8 @@ class Counts:
     removed: int = 0
     quarantined: int = 0
     held: int = 0
+    unproven: int = 0
+    narrower: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -77,6 +88,7 @@ def load(
     *,
     missing_among: Among | None = None,
     gone: Sequence[str] = (),
+    listed: Collection[str] | None = None,
     size: Size = _UNKNOWN,
 ) -> Counts:
     """Writes the records that differ from the latest known version.
@@ -84,11 +96,13 @@ def load(
     `lines` is called twice and must give the same records both times; of several with one id the last counts.
     `missing_among`: the lines are everything there is among these stored rows, so what is missing there is marked
     removed, unless it is too much at once (`brake`); None: absence means nothing. `gone`: ids that the server denied
-    one by one. `size`: of all landed lines; it tells how much memory the load may take.
+    one by one. Neither counts for a row that the context's view has never seen (`views`); `listed`: the ids that a list
+    showed, the others came one by one (None: all). `size`: of all landed lines; it tells how much memory the load may
+    take.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
     with _sparingly(con, _memory(table, size)):
-        return _load(con, table, lines, context, missing_among, gone)
+        return _load(con, table, lines, context, missing_among, gone, listed)
 
 
 def _load(
@@ -98,9 +112,11 @@ def _load(
     context: Context,
     missing_among: Among | None,
     gone: Sequence[str],
+    listed: Collection[str] | None,
 ) -> Counts:
     staging.set_context(con, context)
     double_versions.mend(con, table)
+    sight = views.enter(con, table, context)
     _stage_keys(con, table, lines)
     wanted, differ, added = merge.compare(con, table)
     aside, bad_lines = merge.SetAside(0, 0), 0
@@ -112,12 +128,13 @@ def _load(
         dating.date_versions(con, table)
     brake.forget_returned(con, table)
     quarantine.settle(con, table, everything=missing_among is not None and missing_among.is_everything)
-    removed, held = merge.remove_missing(con, table, missing_among) if missing_among else (0, 0)
-    if gone:
-        removed += merge.remove(con, table, gone)
+    views.note_sightings(con, table, sight, listed, is_listing=missing_among is not None)
+    lacking = merge.remove_missing(con, table, missing_among, sight) if missing_among else merge.Lacking()
+    removed = lacking.removed + (merge.remove(con, table, gone, sight) if gone else 0)
     changed = differ - added - (aside.records - aside.unknown)
     read, quarantined = staging.count(con, "newest"), aside.records + bad_lines
-    return Counts(read, added - aside.unknown, changed, removed, quarantined, held)
+    added -= aside.unknown
+    return Counts(read, added, changed, removed, quarantined, lacking.held, lacking.unproven, int(not sight.is_full))
 
 
 def _memory(table: Table, size: Size) -> int:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import among, brake, children, quarantine, staging, versions
+from fullscript_pipeline.warehouse import among, brake, children, quarantine, staging, versions, views
 from fullscript_pipeline.warehouse.among import Among
 from fullscript_pipeline.warehouse.tables import Table
+from fullscript_pipeline.warehouse.views import Sight
 
 _ROWS_AT_ONCE = 10_000
 
@@ -35,21 +36,27 @@ def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, in
     return wanted, differ, new
 
 
-def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among) -> tuple[int, int]:
-    """Marks what is stored among these rows and is not in `newest`.
+class Lacking(NamedTuple):
+    """What became of the stored rows that a complete list lacks: marked, held (`brake`), no proof (`views`)."""
 
-    Returns how many were marked, and how many were held: see `brake`.
-    """
+    removed: int = 0
+    held: int = 0
+    unproven: int = 0
+
+
+def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among, sight: Sight) -> Lacking:
+    """Marks what is stored among these rows, is not in `newest`, and was in sight of whoever reads."""
     keys = ", ".join(f"s.{name}" for name in table.key)
-    here = f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)}"
-    came = versions.same_key(table, "newest")
+    missing = f"NOT {versions.same_key(table, 'newest')}"
     with among.condition(con, missing_among) as is_listed:
-        there = f"{here} AND {is_listed}"
-        con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND NOT {came}")
+        expected = f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {is_listed}"
+        there = f"{expected} AND {sight.proves(table)}"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND {missing}")
+        unproven = views.note_missing(con, table, sight, f"{expected} AND NOT {sight.proves(table)} AND {missing}")
         held = brake.hold_too_many(con, table, there) if staging.count(con, "gone") else 0
     if gone := staging.count(con, "gone"):
         _remove(con, table)
-    return gone, held
+    return Lacking(gone, held, unproven)
 
 
 class SetAside(NamedTuple):
@@ -80,12 +87,14 @@ def lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     return bad
 
 
-def remove(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str]) -> int:
-    """Marks objects as gone that the vendor answered 404 for. Returns how many were still there."""
+def remove(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], sight: Sight) -> int:
+    """Marks objects as gone that the vendor answered 404 for; returns how many were still there. A clinic's object that
+    this view never saw stands."""
+    seen = sight.proves(table, by_id=True) if table.scope == "clinic" else "true"
     con.register("arriving", pa.table({table.key[-1]: pa.array(sorted(ids), pa.string())}))
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {table.key[-1]} FROM arriving WHERE {table.key[-1]} IN ("
-        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {versions.live(table)})"
+        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {seen})"
     )
     con.unregister("arriving")
     if gone := staging.count(con, "gone"):

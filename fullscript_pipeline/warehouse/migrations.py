@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.warehouse import asof, shared_children, upgrade
+from fullscript_pipeline.warehouse import asof, shared_children, upgrade, views
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Table
@@ -27,7 +27,8 @@ _OPS = (
         started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, observed_at TIMESTAMPTZ, requests BIGINT, pages BIGINT,
         rows_read BIGINT, rows_added BIGINT, rows_changed BIGINT, rows_removed BIGINT, quarantined BIGINT,
         retries BIGINT, total_count BIGINT, complete BOOLEAN, outcome VARCHAR, reason VARCHAR, listed_by VARCHAR,
-        bill_requests BIGINT, patch_version VARCHAR, sweep_only_changes BIGINT, held BIGINT)""",
+        bill_requests BIGINT, patch_version VARCHAR, sweep_only_changes BIGINT, held BIGINT, scopes VARCHAR,
+        unproven BIGINT, read_at TIMESTAMPTZ)""",
     """CREATE TABLE IF NOT EXISTS ops.quarantine (
         pull_id VARCHAR, clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, reason VARCHAR,
         record VARCHAR, seen_at TIMESTAMPTZ, resolved_at TIMESTAMPTZ, resolution VARCHAR,
@@ -50,6 +51,7 @@ _OPS = (
     """CREATE TABLE IF NOT EXISTS ops.held_removals (
         clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, missing_since TIMESTAMPTZ)""",
     shared_children.DDL,
+    *views.DDL,
     "CREATE TABLE IF NOT EXISTS ops.schema_version (version INTEGER, made_from VARCHAR)",
 )
 

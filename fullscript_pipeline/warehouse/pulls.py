@@ -9,6 +9,7 @@ from datetime import date, datetime
 import duckdb
 
 from fullscript_pipeline.warehouse.load import Context, Counts
+from fullscript_pipeline.warehouse.views import View
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,10 @@ class PullRow:
 
     A failed pull commits nothing. `bill_requests`: what was announced before the first request (None: no bill was
     made). `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were
-    missing at once that none was marked. `patch_version`: of the vendor's API; None while no answer tells it.
+    missing at once that none was marked. `listed_by`, `scopes`: whose token, and what it was granted ('': the server
+    does not say); None: of several. `unproven`: rows that a list lacked under a view that never saw them (`views`).
+    `read_at`: when the reading began, by the data's clock. `patch_version`: of the vendor's API; None while no answer
+    tells it.
     """
 
     resource: str
@@ -36,6 +40,9 @@ class PullRow:
     bill_requests: int | None = None
     sweep_only_changes: int | None = None
     held: int = 0
+    scopes: str | None = None
+    unproven: int = 0
+    read_at: datetime | None = None
     patch_version: str | None = None
 
 
@@ -107,21 +114,28 @@ def refused(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetim
     return dict(con.execute(sql, [clinic_id]).fetchall())
 
 
-def last_complete(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
-    """When this resource was last listed to its end; None: never."""
-    row = con.execute(
-        "SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND outcome = 'loaded' "
-        "AND complete",
+def last_complete(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View | None = None
+) -> datetime | None:
+    """When this resource was last listed to its end (by somebody who sees all that `view` does); None: never."""
+    rows = con.execute(
+        "SELECT listed_by, scopes, max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? "
+        "AND outcome = 'loaded' AND complete GROUP BY ALL",
         [clinic_id, resource],
-    ).fetchone()
-    return row[0] if row else None
+    ).fetchall()
+    return max((at for user, scopes, at in rows if _sees_all_of(view, clinic_id, user, scopes)), default=None)
 
 
-def last_lister(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> str | None:
-    """The user whose complete listing was loaded last: another user may be allowed to see fewer rows."""
-    row = con.execute(
-        "SELECT listed_by FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND complete AND outcome = 'loaded' "
-        "ORDER BY observed_at DESC, finished_at DESC LIMIT 1",
+def lesser_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View) -> list[datetime]:
+    """When (`read_at`) this resource was read by somebody who may not see all that `view` does."""
+    rows = con.execute(
+        "SELECT listed_by, scopes, read_at FROM ops.pulls WHERE clinic_id = ? AND resource = ? "
+        "AND outcome = 'loaded' AND scopes IS NOT NULL",
         [clinic_id, resource],
-    ).fetchone()
-    return row[0] if row else None
+    ).fetchall()
+    return [at for user, scopes, at in rows if not _sees_all_of(view, clinic_id, user, scopes)]
+
+
+def _sees_all_of(view: View | None, clinic_id: str, user_id: str | None, scopes: str | None) -> bool:
+    """Scopes were not noted before 2026-11-28: that listing counts."""
+    return view is None or scopes is None or View(clinic_id, user_id, frozenset(scopes.split())).includes(view)

@@ -37,6 +37,8 @@ _REFERRING = {
     "core.webhook_deliveries": "delivery_id",
     "ops.detail_reads": "object_id",
     "ops.held_removals": "record_key",
+    "ops.view_sightings": "record_key",
+    "ops.view_missing": "record_key",
     "ops.quarantine": "record_key",
 }
 _RECORDS = ("extra", "record")

@@ -131,6 +131,14 @@ class Table:
         """Scope and key: what is unique among the latest versions."""
         return self.key if self.key_is_scope else (self.scope_column, *self.key)
 
+    def record_key(self, alias: str) -> str:
+        """SQL: the key of a stored row as one text; `ops` names rows by it."""
+        return f"concat_ws('/', {', '.join(f'{alias}.{name}' for name in self.key)})"
+
+    def came_key(self, alias: str) -> str:
+        """SQL: the same of a row that a load brought (`parent_id`, `id`)."""
+        return f"concat_ws('/', {alias}.parent_id, {alias}.id)" if len(self.key) > 1 else f"{alias}.id"
+
     def sources(self) -> Iterator[str]:
         """Every dotted path that a column reads, each once."""
         seen: set[str] = set()

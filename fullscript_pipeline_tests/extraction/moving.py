@@ -74,7 +74,6 @@ class Puller:
         return pull.commit(
             Load(PATIENTS, pull.lines("patients"), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,
-            listed_by="u",
         )
 
     def present(self) -> dict[str, str]:

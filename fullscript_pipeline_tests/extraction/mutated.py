@@ -153,6 +153,7 @@ class _Server:
         self.clinic = ClinicRef("us-snd", "c1", "acme", "us")
         self.requests: Counter[str] = Counter()
         self.retries = 0
+        self.seen_as: frozenset[tuple[str | None, frozenset[str]]] = frozenset([(None, frozenset())])
         self._records = records
 
     def pages(self, endpoint: str, *_: object, **__: object) -> Iterator[Page]:
