@@ -17,7 +17,18 @@ from fullscript_pipeline.orchestration.instance import add_clinic_partitions, op
 from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.refreshing import run_config
-from fullscript_pipeline.refresh import Round, asked, drain, is_due, look, reconcile, sweep_wanted, waiting, was_pulled
+from fullscript_pipeline.refresh import (
+    Round,
+    asked,
+    drain,
+    is_due,
+    look,
+    poll_labs,
+    reconcile,
+    sweep_wanted,
+    waiting,
+    was_pulled,
+)
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -56,14 +67,15 @@ def _what_waits(settings: Settings, store: StateStore, clinic: Clinic) -> tuple[
     one feed that fails does not keep the others back."""
     trouble: FullscriptError | None = None
     with open_session(settings, store, clinic) as session:
-        for ask in (_look, _reconcile):
+        for ask in (_look, _reconcile, _poll):
             try:
                 trouble = ask(session, store) or trouble
             except AuthError:
                 raise
             except FullscriptError as error:
                 trouble = error
-    return waiting(store, clinic, asked_too=True), trouble
+    found = waiting(store, clinic, asked_too=True)
+    return found or (Round(clinic.clinic_key, ()) if store.moved_labs(clinic) else None), trouble
 
 
 def _look(session: ClinicSession, store: StateStore) -> FullscriptError | None:
@@ -75,6 +87,11 @@ def _reconcile(session: ClinicSession, store: StateStore) -> None:
     found = reconcile(session, store) if is_due(store, session.clinic) else None
     if found is not None and found.missing:
         talk(f"{session.clinic.clinic_key}: {counted(found.missing, 'missed event')}.")
+
+
+def _poll(session: ClinicSession, store: StateStore) -> None:
+    if moved := poll_labs(session, store):
+        talk(f"{session.clinic.clinic_key}: {counted(moved, 'lab order')} moved on without an event.")
 
 
 def _cells(settings: Settings, store: StateStore, clinic: Clinic, found: Round | None) -> list[Cell]:

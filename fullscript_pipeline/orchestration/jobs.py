@@ -12,7 +12,16 @@ from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSET
 from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.orchestration.steps import any_target, told_in_a_sentence
-from fullscript_pipeline.refresh import Refreshed, apply, full_sweep, handled, sweep_wanted, swept
+from fullscript_pipeline.refresh import (
+    Refreshed,
+    apply,
+    full_sweep,
+    handled,
+    read_moved_labs,
+    sweep_wanted,
+    swept,
+    watch_labs,
+)
 
 # Checks of what events say are of the installation, not of one clinic's day; the hourly job runs them.
 clinic_daily = dg.define_asset_job(
@@ -53,10 +62,14 @@ def refresh_touched(
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
         target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        labs = read_moved_labs(target, session, store)
         refreshed = apply(target, session, store)
         if refreshed.patients:
             rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
+        watch_labs(opened, store, clinic)
         handled(store, session, refreshed)
+    if labs:
+        context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} moved on without an event.")
     _observe(context, config.clinic, day, refreshed)
 
 
@@ -114,6 +127,7 @@ def sweep_clinic(
         done = full_sweep(target, session)
         rebuild.rebuild_mart(opened, clinic, day)
         rebuild.rewrite_pages(opened, reports.open(), clinic, day)
+        watch_labs(opened, store, clinic)
         swept(store, clinic, day)
     changes = {
         table: counts.added + counts.changed + counts.removed

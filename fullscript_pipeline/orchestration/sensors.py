@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -23,7 +24,15 @@ from fullscript_pipeline.orchestration.partitions import clinics
 from fullscript_pipeline.orchestration.refreshing import already_waits, requests_for
 from fullscript_pipeline.orchestration.resources import FullscriptResource
 from fullscript_pipeline.orchestration.stale_pages import pages_after_a_failed_pull_sensor
-from fullscript_pipeline.refresh import Round, feeds_to_look_at, look, poll_seconds
+from fullscript_pipeline.refresh import (
+    Round,
+    feeds_to_look_at,
+    look,
+    poll_labs,
+    poll_seconds,
+    polls_now,
+    was_pulled,
+)
 from fullscript_pipeline.state import Clinic, StateStore
 
 # Dagster ends a sensor after 60 s.
@@ -75,20 +84,23 @@ def _look_at_all(
     started, every = time.monotonic(), [clinic for clinic in store.clinics() if clinic.status == "ok"]
     ordered = [one for one in every if one.clinic_key >= first] + [one for one in every if one.clinic_key < first]
     feeds = sum(len(feeds_to_look_at(store, clinic)) for clinic in every)
+    polled = polls_now(store, [clinic for clinic in every if was_pulled(store, clinic)], feeds)
 
     def look_at(clinic: Clinic) -> Round | str | None:
         if time.monotonic() - started > TIME_BUDGET_SECONDS:
             return ""
         try:
             with fullscript.session_in(store, clinic) as session:
-                return look(session, store)
+                found = look(session, store)
+                labs = poll_labs(session, store) if clinic.clinic_key in polled else 0
+                return replace(found or Round(clinic.clinic_key, ()), labs=labs) if labs else found
         except PipelineError as error:
             return str(error)
 
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
         found = list(zip(ordered, pool.map(look_at, ordered), strict=True))
     left = [clinic.clinic_key for clinic, its in found if its == ""]
-    wait = 0.0 if left else poll_seconds(1, feeds)
+    wait = 0.0 if left else poll_seconds(1, feeds + sum(polled.values()))
     begin = clock.real_now() + timedelta(seconds=wait - (time.monotonic() - started))
     context.update_cursor(json.dumps({"next": begin.isoformat(), "first": left[0] if left else ""}))
     requests, said = _requests(context, store, found)
@@ -114,10 +126,15 @@ def _requests(
         elif isinstance(its, Round):
             asked = list(requests_for(store, clinic, its))
             requests += asked
-            said.append(f"{clinic.clinic_key}: {counted(len(its.event_ids), 'event')}, asked for {_names(asked)}")
+            said.append(f"{clinic.clinic_key}: {_content(its)}, asked for {_names(asked)}")
         if trouble := its.trouble if isinstance(its, Round) else its:
             said.append(f"{clinic.clinic_key}: {trouble}")
     return requests, said
+
+
+def _content(found: Round) -> str:
+    labs = [f"{counted(found.labs, 'lab order')} moved"] if found.labs else []
+    return " and ".join([counted(len(found.event_ids), "event"), *labs])
 
 
 def _names(requests: Sequence[dg.RunRequest]) -> str:

@@ -5,6 +5,7 @@ What does not belong here: Dagster, how a resource is fetched and loaded (`extra
 
 from fullscript_pipeline.refresh.apply import Refreshed, apply, handled
 from fullscript_pipeline.refresh.inbox import Drained, drain
+from fullscript_pipeline.refresh.lab_poll import poll_cost, poll_labs, polls_now, read_moved_labs, watch_labs
 from fullscript_pipeline.refresh.look import Round, asked, feeds_to_look_at, look, waiting, was_pulled
 from fullscript_pipeline.refresh.notices import Notice, notices
 from fullscript_pipeline.refresh.plan import poll_seconds
@@ -29,11 +30,16 @@ __all__ = [
     "is_due",
     "look",
     "notices",
+    "poll_cost",
+    "poll_labs",
     "poll_seconds",
+    "polls_now",
+    "read_moved_labs",
     "reconcile",
     "silences",
     "sweep_wanted",
     "swept",
     "waiting",
     "was_pulled",
+    "watch_labs",
 ]

@@ -29,8 +29,8 @@ NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
 class Round:
     """The events of a clinic that are to be handled now; `seen` is how many were new in this look.
 
-    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog. `trouble`: a feed
-    that could not be read; what the others brought is here.
+    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog. `labs`: lab orders
+    that a poll saw moved. `trouble`: a feed that could not be read; what the others brought is here.
     """
 
     clinic_key: str
@@ -38,6 +38,7 @@ class Round:
     whole_cell: bool = False
     catalog: bool = False
     seen: int = 0
+    labs: int = 0
     trouble: FullscriptError | None = None
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
-from fullscript_pipeline.state.schema import events, facts, metadata, owed_patients, webhook_inbox
+from fullscript_pipeline.state.schema import events, facts, metadata, owed_patients, watched_labs, webhook_inbox
 
 
 def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
@@ -35,6 +35,9 @@ def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collec
     with db.write() as connection:
         removed = connection.execute(delete(events).where(owned & events.c.resource_id.in_(ids))).rowcount
         removed += connection.execute(delete(owed_patients).where(owed & owed_patients.c.patient_id.in_(ids))).rowcount
+        labs = (watched_labs.c.server == clinic.server) & (watched_labs.c.clinic_id == clinic.clinic_id)
+        these = labs & watched_labs.c.lab_order_id.in_(ids)
+        removed += connection.execute(delete(watched_labs).where(these)).rowcount
         removed += _drop_deliveries(connection, keyring, clinic, ids)
     _wipe(db)
     return removed

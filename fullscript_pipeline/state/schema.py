@@ -89,6 +89,13 @@ owed_patients = Table(
     Column("patient_id", Text, primary_key=True),
 )  # fmt: skip
 
+# Lab orders that may still move, as they were last read; has_moved: a poll saw another state.
+watched_labs = Table(
+    "watched_labs", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("lab_order_id", Text, primary_key=True), Column("state", Text), Column("has_moved", Integer),
+)  # fmt: skip
+
 cursors = Table(
     "cursors", metadata,
     Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
@@ -172,5 +179,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE events ADD COLUMN reason TEXT",
         "DROP INDEX events_pending",
         "CREATE INDEX events_pending ON events (server, clinic_id) WHERE processed_at IS NULL AND outcome IS NULL",
+    ),
+    (
+        "CREATE TABLE watched_labs (server TEXT NOT NULL, clinic_id TEXT NOT NULL, lab_order_id TEXT NOT NULL,"
+        " state TEXT NOT NULL, has_moved INTEGER NOT NULL, PRIMARY KEY (server, clinic_id, lab_order_id))",
     ),
 )

@@ -22,6 +22,13 @@ _WORDS = {
     "results_received": "partial_results",
     "all_results_received": "results_ready",
 }
+
+
+def state_word(word: str) -> str:
+    """The REST word for a state; an unknown one stands as it is."""
+    return _WORDS.get(word.lower(), word)
+
+
 _WORD = "coalesce(nullif(r.state, ''), nullif(r.status, ''))"
 _CASES = " ".join(f"WHEN '{word}' THEN '{meant}'" for word, meant in _WORDS.items())
 _STATE = (

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import dagster as dg
 import pytest
 
-from fullscript_pipeline import clock
+from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration import alerts, event_alerts, event_checks, event_sensors, sensors
 from fullscript_pipeline.orchestration.instance import open_instance
@@ -20,6 +20,7 @@ from fullscript_pipeline.orchestration.resources import FullscriptResource, Repo
 from fullscript_pipeline.orchestration.runs import run_job
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.refresh.test_consequences import plan_with_lab
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +217,20 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
         tick(event_alerts.event_notices_sensor, instance)
     assert [one["event_type"] for one in told] == ["clinic_key.revoked", "patient.teleported"]
     assert f"disconnect {its.clinic.clinic_key}" in told[0]["sentence"]
+
+
+def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(its: Living, instance: dg.DagsterInstance) -> None:
+    plan, lab = plan_with_lab(its, 0)
+    its.look()
+    its.handle()
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    lab.row["state"] = "processing"
+    result, context = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
+    assert "The next look is in" in str(again.skip_message)
+    assert run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags).succeeded
+    page = ReportsResource().open().path_for_patient(its.clinic.clinic_key, plan.patient_id)
+    assert "Thyroid panel</bdi>: Sample at the laboratory" in page.read_text()
+    assert its.store.moved_labs(its.clinic) == []

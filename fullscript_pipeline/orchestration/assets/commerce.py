@@ -14,6 +14,7 @@ from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
 from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.orchestration.steps import any_target, clinic_step, owner_and_day, results, told_in_a_sentence
+from fullscript_pipeline.refresh import watch_labs
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None]]
@@ -120,10 +121,11 @@ def _pull_orders(
     ],
 )
 def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with clinic_step(context, fullscript, warehouse) as (target, session, _):
+    with clinic_step(context, fullscript, warehouse) as (target, session, store):
         reports = [lab_pulls.pull_labs(target, session, fullscript.settings().sweep_days)]
         if reports[0].outcome == "loaded":
             reports.append(lab_pulls.pull_lab_tests(target, session))
+        watch_labs(target.warehouse, store, session.clinic)
         yield from results(reports, _LAB_TABLES)
 
 

@@ -1,0 +1,115 @@
+"""Polls the states of lab orders that may still move: most of their changes raise no event.
+
+Like a look at the feeds it lists, compares with the state store and opens no DuckDB; what moved is read by the refresh
+that follows. What does not belong here: the feeds (`look`), lab orders after an order or a plan (`consequences`).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from math import ceil
+from typing import Any, TypeVar
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.patient_labs import patient_of
+from fullscript_pipeline.extraction.pull import Target, in_parallel
+from fullscript_pipeline.refresh.plan import PAGE
+from fullscript_pipeline.refresh.reads import Reads
+from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.labs import state_word
+
+EVERY = timedelta(minutes=15)
+# Nothing comes after it but an amendment, which raises an event.
+FINAL = frozenset({"interpretation_shared"})
+_POLLED = "labs_polled_real"
+_STORED = "labs_stored"
+T = TypeVar("T")
+
+
+def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
+    """Remembers the states of the clinic's stored lab orders; call it whenever some were read."""
+    if clinic.region != "us":
+        return
+    with warehouse.read() as con:
+        rows = con.execute(
+            "SELECT lab_order_id, coalesce(state, '') FROM core.lab_orders WHERE clinic_id = ? AND removed_at IS NULL",
+            [clinic.clinic_id],
+        ).fetchall()
+    store.watch_labs(clinic, {lab: state for lab, state in rows if state not in FINAL})
+    store.set_cursor(clinic.server, clinic.clinic_id, _STORED, str(len(rows)))
+
+
+def poll_cost(store: StateStore, clinic: ClinicRef) -> int:
+    """How many requests a poll of the clinic takes; 0: no lab order may move."""
+    watched = len(store.watched_labs(clinic))
+    return min(watched, _pages(store, clinic)) if clinic.region == "us" else 0
+
+
+def polls_now(store: StateStore, clinics: Sequence[Clinic], feeds: int) -> dict[str, int]:
+    """The clinics whose lab orders are polled beside this look at `feeds` feeds, longest unpolled first, with the cost.
+
+    Each at most every quarter of an hour; together no more requests than a tenth of the look's own, but at least one.
+    """
+    latest = (clock.real_now() - EVERY).isoformat()
+    last = {clinic: store.cursor(clinic.server, clinic.clinic_id, _POLLED) or "" for clinic in clinics}
+    chosen: dict[str, int] = {}
+    for clinic in sorted(clinics, key=lambda one: last[one]):
+        cost = poll_cost(store, clinic) if last[clinic] <= latest else 0
+        if cost and (not chosen or sum(chosen.values()) + cost <= feeds / 10):
+            chosen[clinic.clinic_key] = cost
+    return chosen
+
+
+def poll_labs(session: ClinicSession, store: StateStore) -> int:
+    """How many lab orders of the clinic are in another state than when they were last read; they are noted."""
+    clinic = session.clinic
+    watched = store.watched_labs(clinic)
+    if not poll_cost(store, clinic):
+        return 0
+    store.set_cursor(clinic.server, clinic.clinic_id, _POLLED, clock.real_now().isoformat())
+    try:
+        rows = _listed(session) if _pages(store, clinic) <= len(watched) else _each(session, list(watched))
+        seen = {str(row["id"]): state for row in rows if (state := _state_of(row)) and row.get("id")}
+    except (ScopeError, NotFound, RequestRefused):
+        return 0
+    moved = [lab for lab, state in seen.items() if state != watched.get(lab) and (lab in watched or state not in FINAL)]
+    store.note_moved_labs(clinic, moved)
+    return len(moved)
+
+
+def read_moved_labs(target: Target, session: ClinicSession, store: StateStore) -> int:
+    """Reads the lab orders that a poll found moved; their patients' pages are owed. Returns how many."""
+    clinic = session.clinic
+    moved = store.moved_labs(clinic)
+    if not moved:
+        return 0
+    reads = Reads(target, session, store)
+    reads.by_id("labs", moved)
+    reads.strangers()
+    reads.owe([patient for line in reads.pull.file.lines("lab_order") if (patient := patient_of(line))])
+    reads.commit()
+    return len(moved)
+
+
+def _listed(session: ClinicSession) -> Iterator[dict[str, Any]]:
+    for page in session.pages("lab_orders"):
+        yield from page.records
+
+
+def _each(session: ClinicSession, labs: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def read(lab: str) -> dict[str, Any]:
+        try:
+            return dict(session.one("lab_order", {"id": lab}).record)
+        except NotFound:
+            return {}
+
+    return iter(in_parallel(read, labs))
+
+
+def _state_of(row: dict[str, Any]) -> str:
+    return state_word(str(row.get("state") or row.get("status") or ""))
+
+
+def _pages(store: StateStore, clinic: ClinicRef) -> int:
+    return max(1, ceil(int(store.cursor(clinic.server, clinic.clinic_id, _STORED) or 0) / PAGE))

@@ -1,0 +1,60 @@
+"""Lab orders that may still move: the state in which each was last read, and those that were seen in another one.
+
+Their states are polled without opening the warehouse, so they are kept here too. What does not belong here: polling
+(`refresh.lab_poll`), what a state means (`warehouse.labs`).
+"""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.schema import watched_labs
+
+
+class LabWatch:
+    """Part of StateStore."""
+
+    db: Database
+
+    def watch_labs(self, clinic: ClinicRef, states: Mapping[str, str]) -> None:
+        """These lab orders of the clinic, and no others, may still move; they were just read in these states."""
+        own = {"server": clinic.server, "clinic_id": clinic.clinic_id, "has_moved": 0}
+        rows = [{**own, "lab_order_id": lab, "state": state} for lab, state in states.items()]
+        with self.db.write() as connection:
+            connection.execute(delete(watched_labs).where(_of(clinic)))
+            if rows:
+                connection.execute(insert(watched_labs), rows)
+
+    def watched_labs(self, clinic: ClinicRef) -> dict[str, str]:
+        """The state of each lab order that may still move, as it was last read."""
+        query = select(watched_labs.c.lab_order_id, watched_labs.c.state).where(_of(clinic))
+        with self.db.read() as connection:
+            return {row.lab_order_id: row.state for row in connection.execute(query)}
+
+    def note_moved_labs(self, clinic: ClinicRef, labs: Collection[str]) -> None:
+        """They were seen in another state, or for the first time, and are to be read."""
+        known = self.watched_labs(clinic)
+        with self.db.write() as connection:
+            for lab in labs:
+                if lab in known:
+                    this = _of(clinic) & (watched_labs.c.lab_order_id == lab)
+                    connection.execute(update(watched_labs).where(this).values(has_moved=1))
+                else:
+                    row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "lab_order_id": lab}
+                    connection.execute(insert(watched_labs).values({**row, "state": "", "has_moved": 1}))
+
+    def moved_labs(self, clinic: ClinicRef) -> list[str]:
+        """Lab orders that are to be read."""
+        query = (
+            select(watched_labs.c.lab_order_id)
+            .where(_of(clinic) & (watched_labs.c.has_moved == 1))
+            .order_by(watched_labs.c.lab_order_id)
+        )
+        with self.db.read() as connection:
+            return list(connection.execute(query).scalars())
+
+
+def _of(clinic: ClinicRef) -> ColumnElement[bool]:
+    return (watched_labs.c.server == clinic.server) & (watched_labs.c.clinic_id == clinic.clinic_id)

@@ -1,0 +1,108 @@
+"""Lab orders that move without an event: polled within the idle share, read, and on the patient's page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fullscript_pipeline import refresh
+from fullscript_pipeline.refresh import lab_poll
+from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline_tests.refresh.bending import bent
+from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.refresh.test_consequences import page, plan_with_lab
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("polling"), patients=10, products=10) as found:
+        yield found
+
+
+def poll(its: Living) -> tuple[int, int]:
+    """How many lab orders a poll saw moved, and what it asked."""
+    with its.session(its.clinic) as session:
+        return refresh.poll_labs(session, its.store), session.requests.total()
+
+
+def read(its: Living) -> int:
+    with its.session(its.clinic) as session:
+        number = refresh.read_moved_labs(its.target(its.clinic), session, its.store)
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    return number
+
+
+def test_a_lab_that_moved_without_an_event_is_on_the_page(its: Living) -> None:
+    plan, lab = plan_with_lab(its, 0)
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    assert poll(its) == (0, 1)
+    lab.row["state"] = "upcoming_appointment"
+    assert poll(its) == (1, 1)
+    assert read(its) == 1
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("upcoming_appointment",)]
+    done, _ = its.handle()
+    assert plan.patient_id in done.patients
+    assert "Thyroid panel</bdi>: Appointment made" in page(its, plan.patient_id, done.patients)
+    assert poll(its) == (0, 1)
+
+
+def test_a_lab_that_no_event_told_of_is_found(its: Living) -> None:
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    _, lab = plan_with_lab(its, 1, is_known=False)
+    assert poll(its)[0] >= 1
+    read(its)
+    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
+
+
+def test_few_that_may_move_among_many_are_asked_for_by_id(its: Living) -> None:
+    _, lab = plan_with_lab(its, 2)
+    for other in its.world.labs.values():
+        other.row["state"] = "interpretation_shared" if other is not lab else "processing"
+    its.pull_everything()
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "labs_stored", "5000")
+    lab.row["state"] = "partial_results"
+    with bent(lambda path, body: 500 if path == "/clinic/labs/orders" else body):
+        assert poll(its) == (1, 1)
+    lab.row["state"] = "interpretation_shared"
+    read(its)
+    assert poll(its) == (0, 0), "nothing may move any more"
+
+
+def test_words_of_webhooks_are_no_move_and_a_refusal_says_nothing(its: Living) -> None:
+    _, lab = plan_with_lab(its, 3)
+    lab.row["state"] = "results_ready"
+    its.pull_everything()
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    lab.row["state"] = "ALL_results_received"
+    assert poll(its)[0] == 0
+    lab.row["state"] = "interpretation_ready"
+    with bent(lambda path, body: 403 if path.startswith("/clinic/labs/") else body):
+        assert poll(its) == (0, 1)
+    assert poll(its) == (1, 1)
+
+
+@given(costs=st.lists(st.integers(0, 60), min_size=1, max_size=12), feeds=st.integers(1, 200))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_polls_stay_within_a_tenth_of_the_look(
+    costs: list[int], feeds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinics = [Clinic("us-snd", f"c{number}", f"key-{number}", "us") for number in range(len(costs))]
+    by_id = {clinic.clinic_id: cost for clinic, cost in zip(clinics, costs, strict=True)}
+    monkeypatch.setattr(lab_poll, "poll_cost", lambda _, clinic: by_id[clinic.clinic_id])
+    with StateStore(tmp_path / "state.sqlite") as store:
+        chosen = refresh.polls_now(store, clinics, feeds)
+    assert 0 not in chosen.values()
+    assert bool(chosen) == any(costs)
+    assert len(chosen) <= 1 or sum(chosen.values()) <= feeds / 10
+
+
+def test_nobody_is_polled_twice_within_a_quarter_of_an_hour(its: Living) -> None:
+    plan_with_lab(its, 4)
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "labs_polled_real", "2020-01-01T00:00:00+00:00")
+    assert refresh.polls_now(its.store, [its.clinic], 5) == {its.clinic.clinic_key: 1}
+    poll(its)
+    assert refresh.polls_now(its.store, [its.clinic], 5) == {}
