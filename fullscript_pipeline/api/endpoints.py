@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+from fullscript_pipeline.ids import can_be_asked
+
 _CATALOG = "catalog:read"
 _CLINIC = "clinic:read"
 _PATIENTS = "patients:read"
@@ -49,11 +51,11 @@ class Endpoint:
     filters: tuple[str, ...] = ()
 
     def url_path(self, values: Mapping[str, str]) -> str:
-        """The path with its placeholders filled and percent-encoded. Raises ValueError for a missing or empty one."""
+        """The path with its placeholders filled and percent-encoded. Raises ValueError for a missing one, and for an id
+        that cannot be asked for: it would be another endpoint's address."""
         path = self.path
         for name, value in values.items():
-            # An empty id would turn a detail into a list, "." and ".." into another endpoint.
-            if f"{{{name}}}" not in path or value in {"", ".", ".."}:
+            if f"{{{name}}}" not in path or not can_be_asked(value):
                 raise ValueError(f"endpoint {self.name} cannot take {name}={value!r} in its path {self.path}")
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         if "{" in path:

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 import httpx
 
 from fullscript_pipeline.api.errors import Asked, BadResponse, ServerError
-from fullscript_pipeline.api.json_text import parse_json
 from fullscript_pipeline.api.network_environment import RoutedTransport
 from fullscript_pipeline.api.redaction import redact_url
+from fullscript_pipeline.json_text import parse_json
 
 # They log whole URLs (search words, codes) at INFO and headers at DEBUG.
 for _chatty in ("httpx", "httpcore"):

@@ -20,6 +20,7 @@ from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.details import Detail, Rows, with_details
 from fullscript_pipeline.extraction.products import is_whole, shared, whole_products
 from fullscript_pipeline.extraction.pull import Listing, Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.ids import askable
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import (
     ALLERGENS,
@@ -32,7 +33,7 @@ from fullscript_pipeline.warehouse.catalog import (
     SUPPLEMENT_TYPES,
     THIRD_PARTY_CERTIFICATIONS,
 )
-from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash, record_key
 from fullscript_pipeline.warehouse.tables import Table
 
 # Where a category may hold those below it.
@@ -131,7 +132,7 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         categories = all_categories(list(pull.file.lines("categories")))
         walked = in_parallel(
             lambda one: pull.walk(session, "category_products", path={"category_id": one}).complete,
-            [line.id for line in categories],
+            [line.id for line in categories if not line.id.startswith(UNKEYED)],
         )
     except (ScopeError, NotFound, NeedsConnect) as refusal:
         return pull.not_available(str(refusal)), set()
@@ -169,7 +170,7 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
             WHERE clinic_id IN $clinics AND removed_at IS NULL ORDER BY 1""",
             {"region": target.region, "clinics": [session.clinic.clinic_id for session in sessions]},
         ).fetchall()
-    known = [product for (product,) in rows if product not in read]
+    known = [product for product in askable(product for (product,) in rows) if product not in read]
     outcomes = in_parallel(lambda product: _from_any(pull, sessions, "product", product), known)
     products = whole_products(pull, lambda variant: _from_any(pull, sessions, "variant", variant))
     gone = [product for product, outcome in zip(known, outcomes, strict=True) if outcome == "gone"]
@@ -222,7 +223,7 @@ def _unfolded(line: Line, record: dict[str, Any]) -> Iterator[Line]:
     text = canonical(record)
     yield line._replace(record=text, hash=content_hash(text))
     for one in inner:
-        yield from _unfolded(line._replace(id=str(one["id"])), {**one, "parent_category_id": line.id})
+        yield from _unfolded(line._replace(id=record_key(one["id"], line.hash)), {**one, "parent_category_id": line.id})
 
 
 def _membership(line: Line) -> Line:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.event_types import KINDS, kind_of
+from fullscript_pipeline.ids import first_usable, id_text
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
@@ -47,17 +48,26 @@ def ledger_line(event: LedgerEvent) -> Line:
 
 
 def resource_of(record: Mapping[str, Any]) -> str | None:
-    """The id of the object that an event's record is about, None when it names none.
+    """The id of the object that an event's record is about, None when it names none that can be asked for.
 
     The data is the object, or holds it under its name; whatever else it holds (a plan's patient) is not it.
     """
+    return first_usable(_named(record))
+
+
+def names_what_cannot_be_asked(record: Mapping[str, Any]) -> bool:
+    """Whether the event is about an object, and that has no id which can be asked for."""
+    named = _named(record)
+    return first_usable(named) is None and any(id_text(value) is not None for value in named)
+
+
+def _named(record: Mapping[str, Any]) -> list[object]:
     data, kind = record.get("data"), begins(record)
     inside = data if isinstance(data, dict) else {}
     names = OBJECTS.get(kind, () if inside.get("id") else tuple(OBJECTS))
     nested = [one.get("id") if isinstance(one := inside.get(name), dict) else None for name in names]
     found = [record.get("resource_id"), *nested[:1], inside.get("id"), *nested[1:]]
-    found += [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if kind in OBJECTS]
-    return next((str(value) for value in found if value not in (None, "")), None)
+    return found + [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if kind in OBJECTS]
 
 
 def begins(record: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from fullscript_pipeline.extraction.event_records import (
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse.events import EVENTS
-from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
 
 # That of clinic keys is for old apps only; everybody else may be refused.
 FEEDS = tuple(kind.feed for kind in KINDS)
@@ -165,7 +165,7 @@ def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) ->
         except ScopeError:
             return
 
-    in_parallel(read, detailed)
+    in_parallel(read, (event for event in detailed if not event.startswith(UNKEYED)))
 
 
 def details_landed(pull: Pull) -> dict[str, Line]:

@@ -15,7 +15,7 @@ from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, Sco
 from fullscript_pipeline.extraction.details import SWEEP_DAYS
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.warehouse.clinical import GUARDIAN
-from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
 
 _NO = frozenset({"false", "f", "no", "n", "off", "0"})
 
@@ -106,7 +106,8 @@ def _of_type(pull: Pull, session: ClinicSession, kind: str, everybody: int) -> s
 
 def _guardians(pull: Pull, session: ClinicSession, orphans: set[str], everybody: int) -> dict[str, str]:
     """The guardian of each of these dependents, as far as it can be told."""
-    guardians = sorted(_of_type(pull, session, "guardian", everybody) or ())
+    listed = _of_type(pull, session, "guardian", everybody) or ()
+    guardians = sorted(one for one in listed if not one.startswith(UNKEYED))
     with pull.target.warehouse.read() as con:
         rows = con.execute(
             "SELECT patient_id, guardian_patient_id FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL "

@@ -8,6 +8,7 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, due_details, note_reads, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.ids import askable
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS, LAB_TESTS
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
@@ -58,7 +59,8 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
             "AND lab_test_id IS NOT NULL ORDER BY 1",
             [clinic_id],
         ).fetchall()
-        due = due_details(con, clinic_id, "lab_tests", {test: None for (test,) in rows}, sweep_days=TESTS_SWEEP_DAYS)
+        tests = dict.fromkeys(askable(test for (test,) in rows))
+        due = due_details(con, clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS)
     try:
         found = in_parallel(lambda test: pull.one(session, "lab_test", test), due)
     except (ScopeError, RequestRefused) as refusal:

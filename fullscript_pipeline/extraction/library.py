@@ -13,9 +13,10 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.ids import askable, id_text
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import EVERYTHING, Among
-from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash
+from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash, record_key
 from fullscript_pipeline.warehouse.library import (
     EXTERNAL_IDS,
     PRACTITIONER_PROTOCOLS,
@@ -191,7 +192,7 @@ def practitioners_of(pull: Pull) -> list[str]:
             "SELECT practitioner_id FROM core.practitioners WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
             [clinic_id],
         ).fetchall()
-    return [practitioner for (practitioner,) in rows]
+    return askable(practitioner for (practitioner,) in rows)
 
 
 def parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
@@ -209,8 +210,8 @@ def _protocol_membership(line: Line) -> Line:
     """That a practitioner is shown a protocol, apart from what it is like."""
     record = orjson.loads(line.record)
     author = record.get("practitioner")
-    author_id = author.get("id") if isinstance(author, dict) else record.get("practitioner_id")
-    ownership = None if author_id in (None, "") else "owned" if str(author_id) == line.parent_id else "shared"
+    author_id = id_text(author.get("id") if isinstance(author, dict) else record.get("practitioner_id"))
+    ownership = None if author_id is None else "owned" if author_id == line.parent_id else "shared"
     return rewritten(line, {"name": record.get("name"), "ownership": ownership})
 
 
@@ -218,8 +219,7 @@ def _of_entity(line: Line) -> Line:
     """A row of the metadata list under the object that it is about."""
     record = orjson.loads(line.record)
     data = record.get("data")
-    entity = data.get("id") if isinstance(data, dict) else None
-    entity_id = str(entity) if entity not in (None, "") else NO_ID + line.hash
+    entity_id = record_key(data.get("id") if isinstance(data, dict) else None, line.hash)
     return line._replace(id=entity_id, parent_id=str(record.get("type") or ""))
 
 
@@ -232,8 +232,7 @@ def _delivery(line: Line, record: dict[str, Any]) -> Line:
 
 
 def _clinic_of(record: dict[str, Any]) -> str | None:
-    clinic = _event_of(record).get("clinic_id") or record.get("clinic_id")
-    return str(clinic) if clinic else None
+    return id_text(_event_of(record).get("clinic_id") or record.get("clinic_id"))
 
 
 def _event_of(record: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fullscript_pipeline.warehouse.landing import UNKEYED, Request
+from fullscript_pipeline.warehouse.landing import NAMELESS, Request
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Walk:
     @property
     def unkeyed(self) -> int:
         """Rows that do not tell which they are: any of those that seem to be missing."""
-        return sum(one.startswith(UNKEYED) for one in self.ids)
+        return sum(one.startswith(NAMELESS) for one in self.ids)
 
     @property
     def says_nothing(self) -> bool:

@@ -17,6 +17,7 @@ from fullscript_pipeline.extraction.details import SWEEP_DAYS, each_allowed, rea
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
 from fullscript_pipeline.extraction.viewing import session_view
+from fullscript_pipeline.ids import can_be_asked
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
@@ -141,6 +142,7 @@ def due_patients(
         WHERE p.clinic_id = $clinic AND p.removed_at IS NULL ORDER BY r.plans_read_at NULLS FIRST, p.patient_id""",
         {"clinic": clinic_id, "lesser": lesser},
     ).fetchall()
+    rows = [row for row in rows if can_be_asked(row[0])]
     never = tuple(patient for patient, is_new, _ in rows if is_new)
     touched = tuple(patient for patient, is_new, is_touched in rows if is_touched and not is_new)
     turn = [patient for patient, is_new, is_touched in rows if not is_new and not is_touched]

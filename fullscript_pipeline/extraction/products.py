@@ -11,6 +11,7 @@ import orjson
 
 from fullscript_pipeline.extraction.parts import in_parallel
 from fullscript_pipeline.extraction.pull import Pull
+from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 # What tells a variant from a mere mention of one: its id, its SKU or its name.
@@ -23,8 +24,7 @@ def product_of(line: Line) -> str | None:
     """The product that a variant's record names."""
     record = orjson.loads(line.record)
     product = record.get("product")
-    value = product.get("id") if isinstance(product, dict) else record.get("product_id")
-    return str(value) if value not in (None, "") else None
+    return usable_id(product.get("id") if isinstance(product, dict) else record.get("product_id"))
 
 
 def shared(line: Line) -> Line:
@@ -58,7 +58,7 @@ def whole_products(pull: Pull, ask: Callable[[str], object]) -> Callable[[], Ite
 def variants_within(lines: Iterator[Line]) -> set[str]:
     """The ids of the variants that these products hold."""
     rows = (row for line in lines for row in orjson.loads(line.record).get("variants") or ())
-    return {str(row.get("id")) for row in rows if isinstance(row, dict)}
+    return {one for row in rows if isinstance(row, dict) and (one := usable_id(row.get("id")))}
 
 
 def _holds_variants(record: Mapping[str, Any]) -> bool:
@@ -74,8 +74,8 @@ def _named(line: Line) -> list[str]:
     if _holds_variants(record):
         return []
     rows = [*_listed(record.get("variants")), *_listed(record.get("variant_ids"))]
-    ids = (row.get("id") if isinstance(row, dict) else row for row in rows)
-    return list(dict.fromkeys(str(one) for one in ids if one not in (None, "")))
+    ids = (usable_id(row.get("id") if isinstance(row, dict) else row) for row in rows)
+    return list(dict.fromkeys(one for one in ids if one is not None))
 
 
 def _listed(value: object) -> list[Any]:

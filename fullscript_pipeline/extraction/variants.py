@@ -13,6 +13,7 @@ from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.coverage import found as shown
 from fullscript_pipeline.extraction.products import product_of, variants_within, whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.ids import askable
 from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -77,7 +78,7 @@ def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: 
         ORDER BY 1""",
         {"clinic": clinic_id, "region": region, "since": pull.observed_at - ASK_AGAIN_AFTER},
     ).fetchall()
-    return [variant for (variant,) in rows]
+    return askable(variant for (variant,) in rows)
 
 
 def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, str]) -> None:

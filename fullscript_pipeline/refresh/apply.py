@@ -14,8 +14,9 @@ import orjson
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction import events as feeds
 from fullscript_pipeline.extraction import variants
-from fullscript_pipeline.extraction.event_records import event_of, ledger_line
+from fullscript_pipeline.extraction.event_records import event_of, ledger_line, names_what_cannot_be_asked
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
+from fullscript_pipeline.ids import CANNOT_BE_ASKED, usable_id
 from fullscript_pipeline.refresh import products
 from fullscript_pipeline.refresh.consequences import follow
 from fullscript_pipeline.refresh.look import MOST_IDS
@@ -130,6 +131,8 @@ def _tell(
     listed = [ledger_line(event) for event in waiting]
     report = feeds.load_events(pull, session, [], listed, found)
     store.record_events(learned)
+    lost = [one for one, line in details.items() if names_what_cannot_be_asked(orjson.loads(line.record))]
+    store.close_events(session.clinic, lost, "unreadable", CANNOT_BE_ASKED)
     known = {family: list(ids) for family, ids in chosen.known.items()}
     for event in learned:
         if (family := family_of(event)) and event.resource_id and not chosen.lists(family):
@@ -142,9 +145,10 @@ def _plan_and_patient(line: Line) -> tuple[str, str] | None:
     data = orjson.loads(line.record).get("data")
     plan_of = data.get("treatment_plan", data) if isinstance(data, dict) else None
     patient = plan_of.get("patient") if isinstance(plan_of, dict) else None
-    if not isinstance(plan_of, dict) or not isinstance(patient, dict) or not plan_of.get("id") or not patient.get("id"):
+    if not isinstance(plan_of, dict) or not isinstance(patient, dict):
         return None
-    return str(plan_of["id"]), str(patient["id"])
+    plan_id, patient_id = usable_id(plan_of.get("id")), usable_id(patient.get("id"))
+    return (plan_id, patient_id) if plan_id and patient_id else None
 
 
 def _thin(store: StateStore, server: str) -> frozenset[str]:

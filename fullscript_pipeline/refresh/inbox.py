@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import orjson
-
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.event_records import resource_of
+from fullscript_pipeline.extraction.event_records import names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.ids import CANNOT_BE_ASKED
+from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.refresh.look import speaker
 from fullscript_pipeline.refresh.products import hint_of
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent, StateStore
@@ -63,8 +63,8 @@ def drain(store: StateStore) -> Drained:
 def event_in(body: bytes) -> dict[str, Any] | None:
     """The event of a payload in any of its wrappings; None when there is none."""
     try:
-        found: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        found: Any = parse_json(body, strict=True)
+    except ValueError:
         return None
     for wrapper in ("event_payload", "event"):
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
@@ -77,7 +77,7 @@ def noted_event(
 ) -> LedgerEvent:
     """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
     kind, created = str(record.get("type")), record.get("created_at")
-    resource = resource_of(record)
+    resource, is_lost = resource_of(record), names_what_cannot_be_asked(record)
     if resource is None and kind.startswith("product."):
         resource = hint_of(record)
     return LedgerEvent(
@@ -88,6 +88,8 @@ def noted_event(
         resource,
         str(created) if created else None,
         seen_by="delivery" if delivered else "webhook",
+        outcome="unreadable" if is_lost else None,
+        reason=CANNOT_BE_ASKED if is_lost else None,
     )
 
 

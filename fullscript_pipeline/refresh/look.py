@@ -13,10 +13,12 @@ from typing import Any
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
 from fullscript_pipeline.api.pages import Page, record_ids
-from fullscript_pipeline.extraction.event_records import resource_of
+from fullscript_pipeline.extraction.event_records import names_what_cannot_be_asked, resource_of
 from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, note_newest, refusals_of, since
+from fullscript_pipeline.ids import CANNOT_BE_ASKED, id_text
 from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.landing import UNKEYED, record_key
 
 # A run that was asked for this long ago and has not handled its events is taken for lost.
 ASK_AGAIN_AFTER = timedelta(minutes=15)
@@ -155,7 +157,7 @@ def _listed(
     """The pages' rows: side by side and in any order for a whole list, else one after the other from the newest on."""
     pages = session.pages(feed, {}, params) if whole else _one_by_one(session, params, feed)
     for page in pages:
-        yield [row for row in page.records if row.get("id") not in {None, ""}]
+        yield [row for row in page.records if id_text(row.get("id")) is not None]
 
 
 def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
@@ -174,15 +176,20 @@ def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> It
 
 def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
     kind, created = row.get("type"), row.get("created_at")
+    event_id = record_key(row["id"], "")
+    # A row that says everything needs no detail.
+    resource = resource_of(row) if kind and created else None
+    is_lost = names_what_cannot_be_asked(row) or (resource is None and event_id.startswith(UNKEYED))
     return LedgerEvent(
         clinic.server,
         clinic.clinic_id,
-        str(row["id"]),
+        event_id,
         str(kind) if kind else None,
-        # A row that says everything needs no detail.
-        resource_of(row) if kind and created else None,
+        resource,
         str(created) if created else None,
         feed=feed,
+        outcome="unreadable" if is_lost else None,
+        reason=CANNOT_BE_ASKED if is_lost else None,
     )
 
 

@@ -13,6 +13,7 @@ from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.event_records import VARIANT
 from fullscript_pipeline.extraction.products import product_of
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.refresh.plan import is_of_product
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse import pulls
@@ -28,8 +29,7 @@ def variants_in(record: Mapping[str, Any]) -> list[str]:
     product = inside.get("product")
     places = [place.get("variants") for place in (product, inside, record) if isinstance(place, dict)]
     rows = next((rows for rows in places if isinstance(rows, list)), [])
-    found = [row.get("id") for row in rows if isinstance(row, dict)]
-    return [str(one) for one in found if one not in {None, ""}]
+    return [one for row in rows if isinstance(row, dict) and (one := usable_id(row.get("id"))) is not None]
 
 
 def hint_of(record: Mapping[str, Any]) -> str | None:

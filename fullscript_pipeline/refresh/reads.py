@@ -20,13 +20,14 @@ from fullscript_pipeline.extraction.family import Ties
 from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
 from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.lookups import stored_hashes
 from fullscript_pipeline.warehouse.tables import Table
 
@@ -61,7 +62,7 @@ class Reads:
 
     def by_id(self, family: str, ids: Sequence[str]) -> None:
         """One read for each; what the server denies is gone."""
-        wanted = [one for one in dict.fromkeys(ids) if one not in self._ids[family]]
+        wanted = [one for one in dict.fromkeys(ids) if one not in self._ids[family] and not one.startswith(UNKEYED)]
         if not wanted:
             return
         endpoint, table = _DETAILS[family]
@@ -104,7 +105,7 @@ class Reads:
             return
         rows = list(self.pull.file.lines("patient_treatment_plans"))
         whole = {line.id for line in rows if _has(line, "recommendations")}
-        came = {line.id for line in rows}
+        came = {line.id for line in rows if not line.id.startswith(UNKEYED)}
         gone = self._read("treatment_plan", [*(one for one in ids if one not in came), *(came - whole)])
         self._ids["plans"] += [*ids, *came]
         self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, rows_of("patient_id", walked), gone, came))
@@ -281,8 +282,7 @@ def _patient_of(line: Line) -> str:
     """Whose a plan, an order or a lab order is; '' when it does not say."""
     record = orjson.loads(line.record)
     nested = record.get("patient")
-    patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
-    return str(patient or "")
+    return first_usable((record.get("patient_id"), nested.get("id") if isinstance(nested, dict) else None)) or ""
 
 
 def _has(line: Line, array: str) -> bool:

@@ -15,6 +15,7 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.events import note_lost_span
+from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.refresh.inbox import event_in, noted_event
 from fullscript_pipeline.refresh.look import feeds_to_look_at, note_all, was_pulled
 from fullscript_pipeline.state import LedgerEvent, StateStore
@@ -130,15 +131,13 @@ def _count(found: Reconciled, rows: list[dict[str, Any]]) -> None:
 def _told(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent | None:
     """The event of a delivery: the whole payload where the row has it, else its id, which a detail can be asked for."""
     event = _payload(row)
-    event_id = row.get("event_id") or (event or {}).get("id")
+    event_id = first_usable((row.get("event_id"), (event or {}).get("id")))
     if not event_id or str((event or row).get("clinic_id") or clinic.clinic_id) != clinic.clinic_id:
         return None
     if event is None:
         kind = row.get("event_type")
-        return LedgerEvent(
-            clinic.server, clinic.clinic_id, str(event_id), str(kind) if kind else None, seen_by="delivery"
-        )
-    return noted_event(event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=str(event_id), delivered=True)
+        return LedgerEvent(clinic.server, clinic.clinic_id, event_id, str(kind) if kind else None, seen_by="delivery")
+    return noted_event(event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=event_id, delivered=True)
 
 
 def _payload(row: dict[str, Any]) -> dict[str, Any] | None:

@@ -86,7 +86,8 @@ def bent(rule: Rule, answer: Captured) -> Captured:
         case "field_retyped":
             any(_retype(record, rule) for record in records)
         case "odd_id":
-            records[0]["id"] = ".." if rule.value is None else rule.value
+            for record in records[:1]:
+                record["id"] = ".." if rule.value is None else rule.value
         case "child_moved" | "child_shared":
             _hand_over_child(records, keep=rule.kind == "child_shared")
         case _:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select, update
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.ids import CANNOT_BE_ASKED
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.ledger import chunks, is_open, these
 from fullscript_pipeline.state.schema import events
@@ -86,10 +87,11 @@ class EventTries:
 
 
 def reopen_unreadable(connection: Connection, clinic: ClinicRef) -> None:
-    """Access has changed: what was refused may be readable now."""
+    """Access has changed: what was refused may be readable now. What no address can name stays closed."""
     refused = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
     again = dict.fromkeys(("outcome", "reason", "asked_run", "last_try_at", "next_try_at"))
-    reopened = update(events).where(refused, events.c.outcome == "unreadable").values({**again, "attempts": 0})
+    was_refused = (events.c.outcome == "unreadable") & (func.coalesce(events.c.reason, "") != CANNOT_BE_ASKED)
+    reopened = update(events).where(refused, was_refused).values({**again, "attempts": 0})
     connection.execute(reopened)
 
 

@@ -256,6 +256,7 @@ def _event_row(event: LedgerEvent, moment: datetime) -> dict[str, Any]:
         "feed": event.feed,
         "attempts": event.attempts,
         "outcome": event.outcome,
+        "reason": event.reason,
     }
 
 

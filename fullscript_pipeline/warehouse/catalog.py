@@ -1,5 +1,6 @@
 """The region's catalog and each clinic's categories. What does not belong here: how products are found (extraction)."""
 
+from fullscript_pipeline.warehouse.id_sql import usable_id
 from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, decimal, flag, integer, reference, text
 
 # `available` and `clinic_permitted` come from the two filtered listings; permitted: to any of the region's clinics.
@@ -24,7 +25,7 @@ VARIANTS = Table(
         Column(
             "product_id",
             source=("product.id", "product_id"),
-            sql="coalesce(parent_id, nullif(r.product.id, ''), nullif(r.product_id, ''))",
+            sql=f"coalesce(parent_id, {usable_id('r.product.id')}, {usable_id('r.product_id')})",
         ),
         text("name"),
         text("sku"),

@@ -7,7 +7,7 @@ belong here: records themselves (`merge`), children that more than one parent li
 
 import duckdb
 
-from fullscript_pipeline.warehouse import quarantine, shared_children, staging, unread_lines, versions
+from fullscript_pipeline.warehouse import id_sql, quarantine, shared_children, staging, unread_lines, versions
 from fullscript_pipeline.warehouse.tables import Child, Table
 
 VECTOR = 2_048  # rows that DuckDB handles at a time
@@ -92,7 +92,7 @@ def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
 
 def _lines_of(child: Child, first: int, last: int) -> str:
     array = f"rows_{child.array}"
-    own_id = "position::VARCHAR" if child.table.by_position else "json_extract_string(one, '$.id')"
+    own_id = "position::VARCHAR" if child.table.by_position else id_sql.whole("json_extract_string(one, '$.id')")
     # What is no list is one line that cannot be read: its text, which is no object.
     rows = (
         f"CASE json_type({array}) WHEN 'ARRAY' THEN json_extract({array}, '$[*]') WHEN 'NULL' THEN [] "

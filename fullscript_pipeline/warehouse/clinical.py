@@ -1,5 +1,6 @@
 """Clinics, their people, patients and treatment plans. What does not belong here: orders, labs, catalog."""
 
+from fullscript_pipeline.warehouse.id_sql import usable_id
 from fullscript_pipeline.warehouse.tables import (
     Child,
     Column,
@@ -8,6 +9,7 @@ from fullscript_pipeline.warehouse.tables import (
     day,
     decimal,
     flag,
+    ident,
     instant,
     integer,
     reference,
@@ -65,7 +67,7 @@ PATIENTS = Table(
         text("gender"),
         flag("archived"),
         flag("is_dependent"),
-        text("guardian_patient_id", *GUARDIAN),
+        ident("guardian_patient_id", *GUARDIAN),
         text("external_id", "metadata.id"),
         decimal("discount"),
         decimal("total_discount"),
@@ -158,7 +160,7 @@ TREATMENT_PLANS = Table(
     columns=(
         Column(
             "patient_id",
-            sql="coalesce(nullif(r.patient.id, ''), nullif(r.patient_id, ''), parent_id)",
+            sql=f"coalesce({usable_id('r.patient.id')}, {usable_id('r.patient_id')}, parent_id)",
             source=("patient.id", "patient_id"),
         ),
         reference("practitioner_id"),

@@ -1,6 +1,6 @@
 """What happened, as the vendor's feeds tell it: the warehouse's copy of the event ledger."""
 
-from fullscript_pipeline.warehouse.tables import Table, day, instant, text
+from fullscript_pipeline.warehouse.tables import Table, day, ident, instant, text
 
 EVENTS = Table(
     "events",
@@ -10,7 +10,7 @@ EVENTS = Table(
         text("event_type", "type"),
         instant("created_at"),
         day("created_on", "created_at"),
-        text("resource_id"),
+        ident("resource_id"),
         text("integration_id"),
         text("seen_by"),
         instant("processed_at"),

@@ -3,7 +3,7 @@
 Results are named and dated only; their short-lived addresses are dropped before landing (`landing.SECRET_KEYS`).
 """
 
-from fullscript_pipeline.warehouse.tables import Child, Column, Table, reference, text
+from fullscript_pipeline.warehouse.tables import Child, Column, Table, ident, reference, text
 
 # Children are staged while their parents are in `incoming` (`staging.stage`).
 _OF_ORDER = "(SELECT label FROM (SELECT id AS order_id, {} AS label FROM incoming) WHERE order_id = parent_id)"
@@ -43,7 +43,7 @@ LAB_ORDER_TESTS = Table(
     by_position=True,
     history=True,
     columns=(
-        text("lab_test_id", "id", "lab_test_id"),
+        ident("lab_test_id", "id", "lab_test_id"),
         text("name", "name", "display_name", "title"),
         *_whose(),
         *_STATE,

@@ -14,12 +14,17 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from fullscript_pipeline.ids import id_text, usable_id
+from fullscript_pipeline.json_text import large_numbers_as_text
+
 # Links that let their holder act as the patient, and results' short-lived addresses: never written to disk.
 SECRET_KEYS = frozenset({"invitation_url", "checkout_url", "practitioner_pay_url", "pdf_url"})
 
 NO_ID = "no-id:"
 UNREADABLE = "unreadable:"
-UNKEYED = (NO_ID, UNREADABLE)  # how the id of a row begins that has none of its own
+CANNOT_BE_ASKED = "cannot-be-asked:"
+NAMELESS = (NO_ID, UNREADABLE)  # how the id of a row begins that does not tell which object it is
+UNKEYED = (*NAMELESS, CANNOT_BE_ASKED)  # and of one that no request can be made for
 AS_RECEIVED = "as_received"
 
 _HASH = b'{"hash":"'
@@ -113,24 +118,38 @@ def make_line(record: Mapping[str, Any]) -> bytes:
 
 
 def keyed_line(record: Mapping[str, Any]) -> tuple[str, bytes]:
-    """(id, line of a frame). A record without an id, or with text that is no Unicode, is landed so that the load can
-    tell (`NO_ID`, `UNREADABLE`): it goes to quarantine there, and nothing is lost here."""
+    """(id, line of a frame). A record without an id, with one that cannot be asked for, or with text that is no
+    Unicode, is landed so that the load can tell (`UNKEYED`): it goes to quarantine there, and nothing is lost here."""
     try:
-        text = canonical(record)
-        if _SECRETS_END in text and any(key in text for key in _SECRETS):
-            text = canonical(without_secrets(record))
+        text = _landed(record)
         digest = content_hash(text)
-        own = record.get("id")
-        record_id = NO_ID + digest if own is None or own == "" else str(own)
-        id_text = orjson.dumps(record_id)
+        record_id = record_key(record.get("id"), digest)
     except TypeError:
         text = orjson.dumps({AS_RECEIVED: json.dumps(without_secrets(record), sort_keys=True)})
         digest = content_hash(text)
         # With its own id, where that can be read: the object is there and must not be taken for gone.
-        own = str(record.get("id") or "")
-        record_id = own if own and own.isprintable() else UNREADABLE + digest
-        id_text = orjson.dumps(record_id)
-    return record_id, b'{"hash":"%b","id":%b,"record":%b}' % (digest.encode(), id_text, text)
+        record_id = usable_id(record.get("id")) or UNREADABLE + digest
+    return record_id, b'{"hash":"%b","id":%b,"record":%b}' % (digest.encode(), orjson.dumps(record_id), text)
+
+
+def record_key(own: object, digest: str) -> str:
+    """The id under which a record is landed: its own, or what tells why there is none; `digest` is of its content."""
+    if (usable := usable_id(own)) is not None:
+        return usable
+    text = id_text(own)
+    return NO_ID + digest if text is None else CANNOT_BE_ASKED + content_hash(text.encode(errors="surrogatepass"))
+
+
+def _landed(record: Mapping[str, Any]) -> bytes:
+    """The record's JSON without secrets."""
+    try:
+        text = canonical(record)
+    except TypeError:
+        record = large_numbers_as_text(record)
+        text = canonical(record)
+    if _SECRETS_END in text and any(key in text for key in _SECRETS):
+        return canonical(without_secrets(record))
+    return text
 
 
 def parse_line(line: bytes, parent_id: str | None = None) -> Line:

@@ -5,7 +5,18 @@ somebody (`clinical.py`), the catalog (`catalog.py`).
 """
 
 from fullscript_pipeline.warehouse.clinical import lab_recommendations, recommendations, resources
-from fullscript_pipeline.warehouse.tables import Child, Column, Kind, Table, flag, instant, integer, reference, text
+from fullscript_pipeline.warehouse.tables import (
+    Child,
+    Column,
+    Kind,
+    Table,
+    flag,
+    ident,
+    instant,
+    integer,
+    reference,
+    text,
+)
 
 # What is listed under a practitioner has that practitioner as its parent; Fullscript's own has none.
 _OWNER = Column("owner", sql="if(parent_id IS NULL, 'fullscript', 'practitioner')")
@@ -48,7 +59,7 @@ TEMPLATES = Table(
     columns=(
         text("name"),
         text("state", "current_state", "state"),
-        text("author_practitioner_id", "practitioner.id", "practitioner_id"),
+        ident("author_practitioner_id", "practitioner.id", "practitioner_id"),
         text("personal_message"),
     ),
     untyped=("practitioner", "recommendations", "resources", "lab_recommendations"),

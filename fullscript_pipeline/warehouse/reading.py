@@ -7,7 +7,9 @@ cannot be typed is seen and not silently NULL or rounded. What does not belong h
 import json
 from typing import Any
 
-from fullscript_pipeline.warehouse.landing import AS_RECEIVED, NO_ID, UNREADABLE
+from fullscript_pipeline import ids
+from fullscript_pipeline.warehouse.id_sql import can_be_asked, usable_id
+from fullscript_pipeline.warehouse.landing import AS_RECEIVED, CANNOT_BE_ASKED, NO_ID, UNREADABLE
 from fullscript_pipeline.warehouse.tables import Column, Kind, Table
 
 # A record that is larger is more likely a fault than an object, and would take the memory of a whole batch.
@@ -61,6 +63,8 @@ def typed(column: Column) -> str:
         return column.sql
     if column.kind is Kind.LIST:
         return _list(column)
+    if column.is_id:
+        return f"coalesce({', '.join(usable_id(_field(path)) for path in column.source)})"
     return cast(written(column), column.kind)
 
 
@@ -81,6 +85,10 @@ def _list(column: Column) -> str:
         f"CASE WHEN json_type(record, {path}) IN ('VARCHAR', 'UBIGINT', 'BIGINT') "
         f"THEN [nullif(json_extract_string(record, {path}), '')] END"
     )
+    if column.is_id:
+        usable = usable_id("one")
+        options = [f"list_transform({found}, lambda one: {usable})" for found in options]
+        options = [f"list_filter({found}, lambda one: one IS NOT NULL)" for found in options]
     kept = ", ".join(f"nullif(nullif({one}, []), [NULL])" for one in options)
     return f"coalesce({kept}, [])"
 
@@ -134,8 +142,16 @@ def untyped_reason(table: Table) -> str:
         for column in table.columns
         if column.strict and column.sql is None and column.kind in _WORDS
     ]
-    key = "" if table.by_position else f"WHEN id IS NULL OR id LIKE '{NO_ID}%' THEN 'the record has no id' "
+    key = "" if table.by_position else _UNKEYED
     return f"CASE {_UNREADABLE}{key}{' '.join(cases)} END"
+
+
+# Lines of an array come with their id as it was sent.
+_UNKEYED = (
+    f"WHEN id IS NULL OR trim(id) = '' OR starts_with(id, '{NO_ID}') THEN 'the record has no id' "
+    f"WHEN starts_with(id, '{CANNOT_BE_ASKED}') OR NOT {can_be_asked('id')} "
+    f"THEN 'the record cannot be asked for: {ids.CANNOT_BE_ASKED}' "
+)
 
 
 _UNREADABLE = (

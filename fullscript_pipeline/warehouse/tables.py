@@ -33,6 +33,7 @@ class Column:
     `parent_id`, `position` and the context columns (`ctx.clinic_key`, `ctx.region`, `ctx.server`).
     `strict`: a value that is there but cannot be typed sends the record to quarantine. Where the raw word is kept in
     a column of its own, the typed one need not be strict.
+    `is_id`: the text is the id of another object, and NULL where that cannot be asked for (`ids`).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column:
     source: tuple[str, ...] = ()
     sql: str | None = None
     strict: bool = True
+    is_id: bool = False
 
 
 def text(name: str, *source: str) -> Column:
@@ -48,13 +50,18 @@ def text(name: str, *source: str) -> Column:
 
 def reference(name: str) -> Column:
     """The id of another object: sent as `<object>_id`, or inside that object (`patient.id`)."""
-    return text(name, name, f"{name.removesuffix('_id')}.id")
+    return ident(name, name, f"{name.removesuffix('_id')}.id")
+
+
+def ident(name: str, *source: str) -> Column:
+    """The id of another object, wherever it stands."""
+    return Column(name, Kind.TEXT, source or (name,), is_id=True)
 
 
 def references(name: str) -> Column:
     """Ids of other objects: a list `<object>_ids`, those objects themselves, or a single one of them."""
     stem = name.removesuffix("_ids")
-    return texts(name, name, f"{stem}s[].id", f"{stem}_id", f"{stem}.id")
+    return Column(name, Kind.LIST, (name, f"{stem}s[].id", f"{stem}_id", f"{stem}.id"), is_id=True)
 
 
 def flag(name: str, *source: str) -> Column:

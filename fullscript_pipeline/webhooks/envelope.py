@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from fullscript_pipeline.ids import usable_id
+from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.state import Delivery
 
 _LONGEST_WORD = 200
@@ -29,8 +29,8 @@ def read_delivery(server: str, body: bytes, headers: Mapping[str, str]) -> Deliv
     without a usable id is keyed by its content, so that its retries are known again.
     """
     try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        payload = parse_json(body, strict=True)
+    except ValueError:
         raise NotJson from None
     if not isinstance(payload, dict):
         raise NotJson
@@ -39,7 +39,7 @@ def read_delivery(server: str, body: bytes, headers: Mapping[str, str]) -> Deliv
     levels = (event, outer, payload)
     return Delivery(
         server=server,
-        event_id=_word(event.get("id")) or f"body-{hashlib.sha256(body).hexdigest()}",
+        event_id=_word(usable_id(event.get("id"))) or f"body-{hashlib.sha256(body).hexdigest()}",
         integration_id=_first("integration_id", levels),
         clinic_id=_first("clinic_id", levels),
         event_type=_word(event.get("type")) or None,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fullscript_pipeline.api import BadResponse
 from fullscript_pipeline.api.endpoints import endpoint_named
 from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
-from fullscript_pipeline.api.json_text import parse_json
 from fullscript_pipeline.api.pages import read_list, read_meta, read_one
+from fullscript_pipeline.json_text import parse_json
 
 _ASKED = Asked("orders", "us-snd", "GET", "https://h/x", "maple", 200, "req-1")
 _JSON = st.recursive(

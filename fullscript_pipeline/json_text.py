@@ -1,0 +1,54 @@
+"""JSON text from a server to Python values.
+
+orjson does nearly all of it. What it refuses but a record may still hold (a lone surrogate) is read by the standard
+library, so that one odd character does not hide a page of a hundred records; so is a whole number of more than 64 bits,
+which can only be an id: orjson would round it. What does not belong here: what a value means.
+"""
+
+import json
+from typing import Any, NoReturn
+
+import orjson
+
+_LARGEST = 2**64 - 1
+_LEAST = -(2**63)
+_MOST_DIGITS = 4_000  # Python reads no longer ones
+# Shorter numbers fit; a look for so many digits on end costs less than reading the JSON.
+_MANY_DIGITS = b"0" * 19
+_DIGITS_ONLY = bytes(ord("0") if chr(code).isdigit() and code < 128 else 0 for code in range(256))
+
+
+def parse_json(body: bytes, *, strict: bool = False) -> Any:
+    """The value in `body`. Raises ValueError when it is not JSON (NaN and Infinity are not) or nested too deeply;
+    `strict`: also for text that is not Unicode."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if strict:
+            raise
+    else:
+        if _MANY_DIGITS not in body.translate(_DIGITS_ONLY):
+            return value
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def large_numbers_as_text(value: Any) -> Any:
+    """The same value with whole numbers of more than 64 bits as text, at any depth: no later reader may round them."""
+    if isinstance(value, dict):
+        return {key: large_numbers_as_text(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [large_numbers_as_text(one) for one in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not _LEAST <= value <= _LARGEST:
+        return str(value)
+    return value
+
+
+def _whole_number(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
