@@ -29,7 +29,19 @@ class ServerSettings:
 
     def variable(self, suffix: str) -> str:
         """The environment variable of this server that ends in `suffix`: `CLIENT_ID` -> FULLSCRIPT_US_SND_CLIENT_ID."""
-        return f"FULLSCRIPT_{self.name.upper().replace('-', '_')}_{suffix}"
+        return variable_of(self.name, suffix)
+
+
+def variable_of(server: str, suffix: str) -> str:
+    """The environment variable of the server with this name that ends in `suffix`."""
+    return f"FULLSCRIPT_{server.upper().replace('-', '_')}_{suffix}"
+
+
+def api_url_advice(server: str) -> str:
+    """Which variable says where a server's API is, and what it must look like."""
+    documented, _ = VENDOR_URLS[server][0]
+    variable = variable_of(server, "API_URL")
+    return f"Set {variable} to the address that the endpoints' paths follow: it ends in /api, like {documented}."
 
 
 def read_server(name: str) -> ServerSettings:

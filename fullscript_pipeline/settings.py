@@ -18,9 +18,24 @@ from zoneinfo import ZoneInfo
 from fullscript_pipeline import clock, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.errors import ConfigurationError, UsageError
-from fullscript_pipeline.server_settings import SERVER_NAMES, ServerSettings, read_server
+from fullscript_pipeline.server_settings import (
+    SERVER_NAMES,
+    ServerSettings,
+    api_url_advice,
+    read_server,
+    variable_of,
+)
 
-__all__ = ["SERVER_NAMES", "AdherencePolicy", "ServerSettings", "Settings", "encryption_keys", "load_settings"]
+__all__ = [
+    "SERVER_NAMES",
+    "AdherencePolicy",
+    "ServerSettings",
+    "Settings",
+    "api_url_advice",
+    "encryption_keys",
+    "load_settings",
+    "variable_of",
+]
 
 WAREHOUSE_FILE = "fullscript.duckdb"
 VENDOR_LIMIT_PER_5_MIN = 5000

@@ -18,6 +18,7 @@ from fullscript_pipeline.api.errors import (
     RequestRefused,
     ScopeError,
     ServerError,
+    WrongAddress,
 )
 from fullscript_pipeline.api.pages import One, Page, Record
 from fullscript_pipeline.api.reach import clock_offset
@@ -53,6 +54,7 @@ __all__ = [
     "RequestRefused",
     "ScopeError",
     "ServerError",
+    "WrongAddress",
     "WrongClock",
     "as_they_come",
     "clock_offset",

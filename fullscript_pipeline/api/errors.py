@@ -2,11 +2,12 @@
 
     PipelineError                      (fullscript_pipeline.errors)
     +-- FullscriptError                carries status, request_id, clinic, method, url (redacted), endpoint
-    |   +-- AuthError          77      the token is refused although it is fresh
+    |   +-- AuthError          77      the token is refused everywhere although it is fresh
     |   |   +-- InvalidGrant   77      the authorisation itself is refused (token endpoint only)
     |   +-- AppRefused         78      the client id or secret is refused (also a ConfigurationError)
-    |   +-- ScopeError          1      403: this app or this user may not
-    |   +-- NotFound            1      404
+    |   +-- WrongAddress       78      404 of everything: this is not the API (also a ConfigurationError)
+    |   +-- ScopeError          1      403, or 401 to a token that works elsewhere: this app or this user may not
+    |   +-- NotFound            1      404, where other endpoints answer
     |   +-- RateLimited        69      429, after waiting as long as we may (also ServiceUnavailable)
     |   +-- ServerError        69      5xx, or no answer at all (also ServiceUnavailable)
     |   +-- BadResponse        69      an answer whose shape is not understood (also ServiceUnavailable)
@@ -69,7 +70,7 @@ def _rebuild(kind: type[FullscriptError], asked: Asked, message: str, fields: di
 
 
 class AuthError(FullscriptError):
-    """401 with a token that has just been renewed."""
+    """401 of every endpoint to a token that has just been renewed."""
 
     exit_code = 77
 
@@ -84,8 +85,15 @@ class AppRefused(FullscriptError, ConfigurationError):
     exit_code = 78
 
 
+class WrongAddress(FullscriptError, ConfigurationError):
+    """Nothing that the API has is at the address that is set."""
+
+    exit_code = 78
+
+
 class ScopeError(FullscriptError):
-    """403: the app was not granted this endpoint, or the token lacks its scope. Often not a failure for the caller."""
+    """403, or 401 to a token that works elsewhere: the app was not granted this endpoint, or the token lacks its scope.
+    Often not a failure for the caller."""
 
 
 class NotFound(FullscriptError):

@@ -9,9 +9,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.api.access import Access, TokenSource
 from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
@@ -20,7 +21,6 @@ from fullscript_pipeline.api.http import Answer, Ask, HttpClient
 from fullscript_pipeline.api.pages import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.api.server_clock import ServerClock
-from fullscript_pipeline.api.statuses import error_for
 from fullscript_pipeline.api.walking import Fetched, side_by_side, walk
 from fullscript_pipeline.api.workers import IN_FLIGHT
 
@@ -28,19 +28,6 @@ T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}
 Viewer = tuple[str | None, frozenset[str]]
 _log = logging.getLogger(__name__)
-
-
-class TokenSource(Protocol):
-    """Where a session's access token comes from; thread-safe."""
-
-    def access_token(self) -> str:
-        """A token that has not expired. Raises NeedsConnect when there is none to be had."""
-
-    def renew(self, rejected: str) -> str:
-        """Another token than `rejected`, which the server refused: a sibling's, or a new one."""
-
-    def confirm_used(self, token: str) -> None:
-        """The server has accepted `token`."""
 
 
 class ClinicSession:
@@ -69,15 +56,15 @@ class ClinicSession:
         self._seen_as: frozenset[Viewer] = frozenset()
         self.requests: Counter[str] = Counter()
         self.retries = 0
-        self._api_url, self._client, self._tokens, self._budget = api_url, client, tokens, budget
+        self._api_url, self._client, self._budget = api_url, client, budget
+        self._access = Access(tokens, self._smallest, scopes)
         self._lane, self._retry = lane, retry or RetryPolicy()
         self.server_clock = ServerClock(clinic.server, self._ask_the_time)
         self._lock = threading.Lock()
         # Pages and the children of pages are asked at the same time: together never more than this.
         self._in_flight = threading.BoundedSemaphore(IN_FLIGHT)
-        # Endpoints that ignore page numbers, and those that answer 401 to a fresh token: learnt once per session.
+        # Endpoints that ignore page numbers: learnt once per session.
         self._unpaged: set[str] = set()
-        self._unauthorized: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -156,7 +143,7 @@ class ClinicSession:
             check_number(number, meta, asked)
             return Fetched(number, records, meta, key, unexpected, asked, clock.now())
 
-        return self._get(endpoint, path, params, read, {"page[number]": str(number), "page[size]": str(size)})
+        return self._get(endpoint, path, params, read, _page_params(number, size))
 
     def _get(
         self,
@@ -170,37 +157,19 @@ class ClinicSession:
         endpoint.check_filters(params)
         if endpoint.kind == "list" and not paging:
             raise ValueError(f"endpoint {endpoint.name} is a list: use pages()")
-        ask = Ask(
-            endpoint=endpoint.name,
-            server=self.clinic.server,
-            url=self._api_url + endpoint.url_path(path),
-            clinic=self.clinic.clinic_key,
-            params={**params, **paging},
-        )
+        ask = self._ask(endpoint, path, {**params, **paging})
 
         def attempt() -> T:
-            answer = self._authorized(ask, endpoint)
-            if error := error_for(answer, endpoint, self._scopes):
-                raise error
-            return read(answer)
+            return read(self._access.answer(ask, endpoint, self._send, lambda: self._budget.acquire(self._lane)))
 
         return self._retry.run(attempt, self._before_retry)
 
-    def _authorized(self, ask: Ask, endpoint: Endpoint) -> Answer:
-        """The answer to `ask` with a token; a 401 means "did a sibling rotate?" first, "renew" second, once."""
-        self._budget.acquire(self._lane)  # before the token: it might expire during the wait
-        token = self._tokens.access_token()
-        answer = self._send(ask, token)
-        if answer.status == 401 and endpoint.name not in self._unauthorized:
-            token = self._tokens.renew(token)
-            self._budget.acquire(self._lane)
-            answer = self._send(ask, token)
-            if answer.status == 401:
-                # Some servers say 401 where a scope is missing: renewing for every such call would burn refreshes.
-                self._unauthorized.add(endpoint.name)
-        if answer.status not in (401, 429) and answer.status < 500:
-            self._tokens.confirm_used(token)
-        return answer
+    def _ask(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> Ask:
+        url = self._api_url + endpoint.url_path(path)
+        return Ask(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params)
+
+    def _smallest(self, endpoint: Endpoint) -> Ask:
+        return self._ask(endpoint, {}, _page_params(1, 1) if endpoint.kind == "list" else {})
 
     def _send(self, ask: Ask, token: str) -> Answer:
         with self._lock:
@@ -221,3 +190,7 @@ class ClinicSession:
             self.retries += 1
         if isinstance(error, RateLimited):
             self._budget.hold(wait)
+
+
+def _page_params(number: int, size: int) -> dict[str, str]:
+    return {"page[number]": str(number), "page[size]": str(size)}

@@ -1,6 +1,6 @@
 """Which error a status means, with the sentence that tells the reader what to do.
 
-What does not belong here: 401 (the session first tries to renew the token) and what is asked again (`retry`).
+What does not belong here: whether a 401 or 404 is lasting (`access` finds out), and what is asked again (`retry`).
 """
 
 from collections.abc import Collection
@@ -14,9 +14,11 @@ from fullscript_pipeline.api.errors import (
     RequestRefused,
     ScopeError,
     ServerError,
+    WrongAddress,
 )
 from fullscript_pipeline.api.http import Answer
 from fullscript_pipeline.api.retry import retry_after_seconds
+from fullscript_pipeline.settings import api_url_advice
 
 
 def error_for(
@@ -32,7 +34,7 @@ def error_for(
     if answer.status == 401:
         return AuthError(
             asked,
-            "the access token is refused although it is fresh",
+            "the access token is refused everywhere although it is fresh",
             f"Run `fullscript-pipeline connect {asked.server}` for this clinic; the user may have withdrawn access, or "
             "the app was given new scopes since.",
         )
@@ -41,6 +43,19 @@ def error_for(
     if answer.status == 404:
         return NotFound(asked, "it is not there for this clinic", "It was removed, or is not for this clinic.")
     return RequestRefused(asked, "the server does not accept the request", "Quote the X-Request-Id to the vendor.")
+
+
+def denied(answer: Answer, endpoint: Endpoint, granted: Collection[str]) -> ScopeError:
+    """The error of a 401 to a token that other endpoints accept; the vendor answers so where a scope is missing."""
+    asked = answer.asked()
+    what = "this token may not read it, although it works elsewhere"
+    return ScopeError(asked, what, _scope_advice(asked.server, endpoint, granted))
+
+
+def wrong_address(answer: Answer) -> WrongAddress:
+    """The error of a 404 where no other endpoint is there either, or where the API must have one."""
+    asked = answer.asked()
+    return WrongAddress(asked, "the API is not at this address", api_url_advice(asked.server))
 
 
 def _temporary(answer: Answer) -> RateLimited | ServerError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, NotFound, ScopeError
+from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.extraction.event_records import (
     OBJECTS,
@@ -27,6 +27,8 @@ from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, cont
 
 # That of clinic keys is for old apps only; everybody else may be refused.
 FEEDS = tuple(kind.feed for kind in KINDS)
+# The answers to a feed that mean "not for this app" and no failure.
+FEED_REFUSALS = (ScopeError, NotFound)
 # How far back the vendor's feeds reach.
 REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
@@ -75,11 +77,6 @@ def _newest_of(feed: str) -> str:
     return f"{feed}:newest"
 
 
-def refusals_of(feed: str) -> tuple[type[FullscriptError], ...]:
-    """The answers that mean "not for this app" and no failure."""
-    return (ScopeError, NotFound, AuthError) if feed == "clinic_key_events" else (ScopeError, NotFound)
-
-
 def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
     """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about.
 
@@ -95,7 +92,7 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     for feed in feeds:
         try:
             pull.walk(session, feed, params=since(store, session, feed))
-        except refusals_of(feed) as refusal:
+        except FEED_REFUSALS as refusal:
             refused.append(str(refusal))
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.unseen_events(server, clinic_id, listed))

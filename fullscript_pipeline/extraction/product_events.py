@@ -13,7 +13,7 @@ import orjson
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.event_records import event_of, ledger_line, resource_of
-from fullscript_pipeline.extraction.events import HEARD, is_of_product, load_events, refusals_of, since
+from fullscript_pipeline.extraction.events import FEED_REFUSALS, HEARD, is_of_product, load_events, since
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import pulls
@@ -46,12 +46,11 @@ class Heard:
 def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> Heard:
     """Lists the feed through the first clinic that may read it, with the details that can date a change."""
     reports: list[Report] = []
-    refusals: tuple[type[Exception], ...] = (*refusals_of(FEED), NeedsConnect)
     for session in sessions:
         pull = Pull(replace(target, clinic=session.clinic), FEED)
         try:
             pull.walk(session, FEED, params=since(store, session, FEED))
-        except refusals as refusal:
+        except (*FEED_REFUSALS, NeedsConnect) as refusal:
             reports.append(pull.not_available(str(refusal)))
             continue
         new = _new(pull, session.clinic, store)

@@ -14,7 +14,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
 from fullscript_pipeline.api.pages import Page, record_ids
 from fullscript_pipeline.extraction.event_records import names_what_cannot_be_asked, resource_of
-from fullscript_pipeline.extraction.events import feeds_of, note_lost_span, note_newest, refusals_of, since
+from fullscript_pipeline.extraction.events import FEED_REFUSALS, feeds_of, note_lost_span, note_newest, since
 from fullscript_pipeline.ids import CANNOT_BE_ASKED, id_text
 from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
@@ -143,7 +143,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
             new += len(unseen)
             if not whole and not unseen and _newest_first(rows):
                 break
-    except refusals_of(feed) as refusal:
+    except FEED_REFUSALS as refusal:
         store.note_unavailable(clinic, feed, today, str(refusal))
         return 0
     if (store.cursor(clinic.server, clinic.clinic_id, feed) or "") < today.isoformat():

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.events import note_lost_span
 from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.refresh.inbox import event_in, noted_event
@@ -94,7 +94,7 @@ def _read_deliveries(session: ClinicSession, store: StateStore, found: Reconcile
     try:
         for page in session.pages(_FEED, {}, {"attempted_at": f">{first}"}):
             rows += page.records
-    except (ScopeError, NotFound, RequestRefused, AuthError) as refusal:
+    except (ScopeError, NotFound, RequestRefused) as refusal:
         store.note_unavailable(clinic, _FEED, today, str(refusal))
         found.refused = str(refusal)
         return

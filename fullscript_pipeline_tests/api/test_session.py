@@ -13,11 +13,11 @@ from fullscript_pipeline.api import (
     BadResponse,
     Endpoint,
     FullscriptError,
-    NotFound,
     RateLimited,
     RequestRefused,
     ScopeError,
     ServerError,
+    WrongAddress,
 )
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps, SomeTokens, session_at
@@ -203,8 +203,8 @@ def test_a_lone_surrogate_or_a_huge_number_does_not_hide_the_page() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "requests"),
     [
-        (400, RequestRefused, 1), (403, ScopeError, 1), (404, NotFound, 1), (409, RequestRefused, 1),
-        (410, RequestRefused, 1), (422, RequestRefused, 1), (401, AuthError, 2), (408, ServerError, 5),
+        (400, RequestRefused, 1), (403, ScopeError, 1), (404, WrongAddress, 7), (409, RequestRefused, 1),
+        (410, RequestRefused, 1), (422, RequestRefused, 1), (401, AuthError, 8), (408, ServerError, 5),
         (425, ServerError, 5), (429, RateLimited, 5), (500, ServerError, 5), (502, ServerError, 5),
         (503, ServerError, 5), (504, ServerError, 5), (301, BadResponse, 3), (204, BadResponse, 3),
     ],

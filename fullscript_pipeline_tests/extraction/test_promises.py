@@ -3,8 +3,10 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak import dying, faulting, loading
+from fullscript_pipeline_tests.soak import denying, dying, faulting, loading
 
 
 def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
@@ -21,3 +23,15 @@ def test_three_seeds_of_faults_change_nothing(tmp_path: Path) -> None:
 def test_a_pull_that_dies_in_the_middle_of_a_page_is_completed_by_the_next(tmp_path: Path) -> None:
     """Promise 27."""
     dying.deaths_cost_a_page_a_worker(tmp_path, deaths=[(signal.SIGKILL, 12), (signal.SIGTERM, 20)])
+
+
+SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_id}/treatment_plans")
+
+
+@pytest.mark.parametrize(
+    "endpoints", [SOME_ENDPOINTS, pytest.param((), id="all", marks=[pytest.mark.check_all, pytest.mark.timeout(300)])]
+)
+def test_401_from_an_endpoint_costs_no_other_table_and_no_connect(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
+    """Promise 36."""
+    with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
+        denying.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)

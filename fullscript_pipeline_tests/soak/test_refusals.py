@@ -1,4 +1,5 @@
-"""Promise 22 on whole runs: every endpoint answers 403 in turn, and the run succeeds, saying what was not available.
+"""Promises 22 and 36 on whole runs: every endpoint answers 403, or 401 for good, in turn, and the run succeeds, saying
+what was not available.
 
 Promise 14 on a whole pull: a clinic whose grant is gone is exit 77, and the others are pulled.
 """
@@ -17,7 +18,8 @@ from fullscript_pipeline.orchestration.instance import add_clinic_partitions, op
 from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.orchestration.runs import run_job
-from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+from fullscript_pipeline_tests.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak.denying import asked
 from fullscript_pipeline_tests.soak.result import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
@@ -25,16 +27,8 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 _DAY = date(2026, 11, 22)
 
 
-def _asked(connected: Connected) -> dict[str, int]:
-    """Requests by endpoint, token calls aside."""
-    counts: dict[str, int] = {}
-    for row in connected.sandbox.control.requests()["counts"]:
-        if row["method"] == "GET":
-            counts[row["endpoint"]] = counts.get(row["endpoint"], 0) + row["count"]
-    return counts
-
-
-def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "promise"), [("forbidden", "promise 22"), ("unauthorized", "promise 36")])
+def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind: str, promise: str) -> None:
     started = time.monotonic()
     with connected_pipeline(tmp_path, clinics=1, patients=8, products=12) as connected:
         logs.quiet()
@@ -50,24 +44,26 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path) -> No
             return [failure.sentence for outcome in outcomes for failure in outcome.failures]
 
         assert run() == []
-        endpoints = _asked(connected)
+        endpoints = asked(connected)
         trouble: dict[str, list[str]] = {}
         refused: dict[str, int] = {}
         for endpoint in endpoints:
-            connected.sandbox.control.arm("forbidden", endpoint=endpoint, count=None)
+            connected.sandbox.control.arm(kind, endpoint=endpoint, count=None)
             connected.sandbox.control.reset_requests()
             if failures := run():
                 trouble[endpoint] = failures
-            refused[endpoint] = _asked(connected).get(endpoint, 0)
+            refused[endpoint] = asked(connected).get(endpoint, 0)
             connected.sandbox.control.disarm()
         with WarehouseResource().open().read() as con:
             told = con.execute("SELECT count(*) FROM ops.pulls WHERE outcome = 'not_available'").fetchall()[0][0]
+        dead = [clinic.clinic_key for clinic in connected.store.clinics() if clinic.status != "ok"]
         instance.dispose()
     tell(
-        "promise 22", endpoints=len(endpoints), failed_runs=len(trouble), not_available=told,
+        promise, endpoints=len(endpoints), failed_runs=len(trouble), needless_connects=len(dead), not_available=told,
         refused_calls=sum(refused.values()), seconds=time.monotonic() - started,
     )  # fmt: skip
     assert trouble == {}
+    assert dead == []
 
 
 def test_a_dead_grant_is_77_and_the_other_clinics_are_pulled(tmp_path: Path) -> None:
