@@ -68,11 +68,13 @@ class TokenEndpoint:
         Raises InvalidGrant when the server does not take the code, AppRefused for a wrong client, or the family.
         """
         once = RetryPolicy(attempts=1, unreadable_attempts=1)
-        return self._token({"grant_type": "authorization_code", "code": code}, None, once)
+        return self._token({"grant_type": "authorization_code", "code": code}, None, once, kept=None)
 
     def refresh(self, refresh_token: str, clinic: str) -> TokenAnswer:
-        """A new pair for `refresh_token`. An answer that got lost is asked for once more, with the same token."""
-        return self._token({"grant_type": "refresh_token", "refresh_token": refresh_token}, clinic, self._retry)
+        """A new pair for `refresh_token`, which stays where the answer brings none (RFC 6749, 6). An answer that got
+        lost is asked for once more, with the same token."""
+        grant = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self._token(grant, clinic, self._retry, kept=refresh_token)
 
     def revoke(self, token: str, clinic: str) -> None:
         """Take the access away at the server. A token it does not know any more is as good as revoked."""
@@ -85,7 +87,7 @@ class TokenEndpoint:
 
         self._retry.run(attempt, self._before_retry)
 
-    def _token(self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy) -> TokenAnswer:
+    def _token(self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy, kept: str | None) -> TokenAnswer:
         body = {**grant, **self._credentials(), "redirect_uri": self._redirect_uri}
 
         def attempt() -> TokenAnswer:
@@ -93,7 +95,7 @@ class TokenEndpoint:
             answer = self._send("oauth/token", body, clinic)
             if error := _refusal(answer, self._server):
                 raise error
-            return read_token(answer.json(), answer, asked_at)
+            return read_token(answer.json(), answer, asked_at, kept)
 
         return retry.run(attempt, self._before_retry)
 
@@ -111,19 +113,20 @@ class TokenEndpoint:
         return {"client_id": self._server.client_id or "", "client_secret": self._server.client_secret or ""}
 
 
-def read_token(body: Any, answer: Answer, asked_at: datetime) -> TokenAnswer:
-    """The pair in `{"oauth": {...}}` or in the object itself. Raises BadResponse when there is none."""
-    inner = body.get("oauth", body) if isinstance(body, dict) else None
-    found = inner if isinstance(inner, dict) else {}
+def read_token(body: Any, answer: Answer, asked_at: datetime, kept: str | None = None) -> TokenAnswer:
+    """The pair in `{"oauth": {...}}`, in another object or in the body itself; `kept` is the refresh token of an answer
+    that brings none. Raises BadResponse when there is no pair."""
+    found = _token_object(body)
     access, refresh = found.get("access_token"), found.get("refresh_token")
-    if not (isinstance(access, str) and access and isinstance(refresh, str) and refresh):
+    refresh = refresh if isinstance(refresh, str) and refresh else kept
+    if not (isinstance(access, str) and access and refresh):
         raise BadResponse(
             answer.asked(), "the token answer holds no pair of tokens", "Try again; tell the vendor if it stays."
         )
     owner = found.get("resource_owner")
     owner = owner if isinstance(owner, dict) else {}
     scope = found.get("scope")
-    words = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
+    words = scope.replace(",", " ").split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
     return TokenAnswer(
         access_token=access,
         refresh_token=refresh,
@@ -135,6 +138,13 @@ def read_token(body: Any, answer: Answer, asked_at: datetime) -> TokenAnswer:
         user_type=_text(owner.get("type")),
         clinic_id=_text(owner.get("clinic_id")),
     )
+
+
+def _token_object(body: Any) -> Mapping[str, Any]:
+    """The object that holds the access token: the documented `oauth` before all others."""
+    outer = body if isinstance(body, dict) else {}
+    candidates = [outer.get("oauth"), outer, *outer.values()]
+    return next((one for one in candidates if isinstance(one, dict) and one.get("access_token")), {})
 
 
 def _life_seconds(value: object) -> float:

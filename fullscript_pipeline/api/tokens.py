@@ -156,7 +156,7 @@ class TokenKeeper:
             grant,
             access_token=answer.access_token,
             refresh_token=answer.refresh_token,
-            previous_refresh_token=previous,
+            previous_refresh_token=previous if previous != answer.refresh_token else None,
             obtained_at=answer.obtained_at,
             expires_at=answer.expires_at,
             scopes=answer.scopes or grant.scopes,

@@ -29,13 +29,13 @@ def _refresh(server: OddServer) -> TokenAnswer:
         return endpoint.refresh("canary-old", "maple")
 
 
-@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize("wrapper", ["oauth", "token", None])
 @pytest.mark.parametrize("expires_in", [7200, "7200", 7200.0, None, "soon", -1, True])
-def test_token_answers_are_read_tolerantly(wrapped: bool, expires_in: Any) -> None:
+def test_token_answers_are_read_tolerantly(wrapper: str | None, expires_in: Any) -> None:
     inner = {**_PAIR, "expires_in": expires_in, "scope": "Catalog:read patients:read"}
     inner["resource_owner"] = {"id": "u-1", "type": "Staff"}
     before = clock.real_now()
-    with odd_server([Reply(body={"oauth": inner} if wrapped else inner)]) as server:
+    with odd_server([Reply(body={wrapper: inner} if wrapper else inner)]) as server:
         answer = _refresh(server)
     life = 1 if expires_in is True else 7200
     assert answer.expires_at - answer.obtained_at == timedelta(seconds=life)
@@ -49,6 +49,24 @@ def test_what_may_be_missing_may_be_missing() -> None:
     with odd_server([Reply(body={"oauth": _PAIR})]) as server:
         answer = _refresh(server)
     assert (answer.user_id, answer.scopes) == (None, ())
+
+
+@pytest.mark.parametrize("refresh_token", [{}, {"refresh_token": None}, {"refresh_token": ""}])
+def test_a_renewal_that_brings_no_refresh_token_keeps_the_one_that_was_sent(refresh_token: dict[str, Any]) -> None:
+    inner = {"access_token": "canary-a", "token_type": "bearer", "expires_in": 7200, **refresh_token}
+    with odd_server([Reply(body={"oauth": inner})]) as server:
+        answer = _refresh(server)
+    assert (answer.access_token, answer.refresh_token) == ("canary-a", "canary-old")
+
+
+def test_a_code_is_exchanged_for_a_pair_or_not_at_all() -> None:
+    reply = Reply(body={"oauth": {"access_token": "canary-a", "expires_in": 7200}})
+    with odd_server([reply]) as server, HttpClient() as client:
+        endpoint = TokenEndpoint(_server(server.url), "http://127.0.0.1:1/cb", client, FreeBudget())
+        with pytest.raises(BadResponse, match="no pair of tokens") as caught:
+            endpoint.exchange_code("code")
+    assert len(server.seen) == 1
+    assert "canary" not in str(caught.value)
 
 
 def test_the_body_is_as_documented() -> None:
@@ -93,7 +111,8 @@ def test_a_dead_grant_is_told_from_everything_else(status: int, body: dict[str, 
         (Reply(503, b"<html>"), ServerError, 2),
         (Reply(200, b"<html>invalid_grant"), BadResponse, 2),
         (Reply(200, {}), BadResponse, 2),
-        (Reply(200, {"oauth": {"access_token": "canary"}}), BadResponse, 2),
+        (Reply(200, {"oauth": {"refresh_token": "canary"}}), BadResponse, 2),
+        (Reply(200, {"oauth": {"access_token": 7, "refresh_token": "canary"}}), BadResponse, 2),
         (Reply(drop=True), ServerError, 2),
     ],
 )

@@ -231,3 +231,21 @@ def test_demo_time_does_not_age_tokens(tmp_path: Path, monkeypatch: pytest.Monke
         keeper = _keeper(store, server, client)
         assert keeper.access_token() == keeper.access_token() == "a-2"
     assert len(server.seen) == 1
+
+
+def test_renewals_without_a_refresh_token_go_on_for_ever(tmp_path: Path) -> None:
+    with connected(tmp_path) as (sandbox, settings, store, clinic):
+        first = store.load_grant(clinic)
+        sandbox.control.set_quirks("refresh_token_kept")
+        sandbox.control.reset_requests()
+        for _ in range(3):
+            sandbox.control.expire_tokens()
+            with open_session(settings, store, clinic) as session:
+                assert session.one("clinic").record["id"] == clinic.clinic_id
+        assert token_calls(sandbox) == {200: 3}
+        last = store.load_grant(clinic)
+    assert first is not None
+    assert last is not None
+    assert (last.refresh_token, last.previous_refresh_token) == (first.refresh_token, None)
+    assert last.access_token != first.access_token
+    assert last.scopes == first.scopes
