@@ -3,15 +3,19 @@
 What does not belong here: plans that were sent to somebody (`plans`), what is read only on request (`extras`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
+from fullscript_pipeline.extraction.event_objects import note_objects
+from fullscript_pipeline.extraction.event_records import resource_of
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.ids import askable, id_text
 from fullscript_pipeline.warehouse import pulls
@@ -144,8 +148,11 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
             if _clinic_of(record) == clinic:
                 yield _delivery(line, record)
 
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_objects(con, clinic_id, _objects(record for _, record in parsed(pull, "webhook_deliveries")))
+
     return pull.commit(
-        Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id)),
+        Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id), after=after),
         Load(WEBHOOK_DELIVERIES, lambda: of(None), of_no_clinic=True),
     )
 
@@ -235,7 +242,22 @@ def _clinic_of(record: dict[str, Any]) -> str | None:
     return id_text(_event_of(record).get("clinic_id") or record.get("clinic_id"))
 
 
+def _objects(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The object that each delivered payload names, by event id."""
+    events = [(record.get("event_id"), _event_of(record)) for record in records]
+    named = {str(event_id or event.get("id") or ""): resource_of(event) for event_id, event in events}
+    return {event_id: its for event_id, its in named.items() if event_id and its}
+
+
 def _event_of(record: dict[str, Any]) -> dict[str, Any]:
-    payload = record.get("event_payload")
-    event = payload.get("event", payload) if isinstance(payload, dict) else record.get("event")
-    return event if isinstance(event, dict) else {}
+    """The event that a delivery carried, as an object or as its text; {} when its row does not hold it."""
+    for name in ("event_payload", "event", "payload"):
+        payload = record.get(name)
+        if isinstance(payload, str):
+            with suppress(orjson.JSONDecodeError):
+                payload = orjson.loads(payload)
+        if isinstance(payload, dict):
+            event = payload.get("event_payload", payload)
+            event = event.get("event", event) if isinstance(event, dict) else event
+            return event if isinstance(event, dict) else {}
+    return {}

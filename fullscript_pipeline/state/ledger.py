@@ -108,6 +108,16 @@ class EventLedger:
         with self.db.read() as connection:
             return [_event(row) for row in connection.execute(query)]
 
+    def event_objects(self, clinic: ClinicRef) -> dict[str, str]:
+        """The object of every event of the clinic that names one, by event id."""
+        query = select(events.c.event_id, events.c.resource_id).where(
+            events.c.server == clinic.server,
+            events.c.clinic_id == clinic.clinic_id,
+            events.c.resource_id.is_not(None),
+        )
+        with self.db.read() as connection:
+            return {row.event_id: row.resource_id for row in connection.execute(query)}
+
     def forget_old_events(self) -> int:
         """Drops closed events that no feed can list again. The number dropped."""
         oldest = (clock.now() - KEPT).isoformat()

@@ -7,6 +7,7 @@ import dagster as dg
 from fullscript_pipeline.extraction import clinic as clinic_pulls
 from fullscript_pipeline.extraction import events as event_pulls
 from fullscript_pipeline.extraction import plans as plan_pulls
+from fullscript_pipeline.extraction.event_objects import fill_objects
 from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
@@ -105,7 +106,9 @@ def patients(
 )
 def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, store):
-        yield from results([event_pulls.pull_events(target, session, store)], ["events"])
+        report = event_pulls.pull_events(target, session, store)
+        fill_objects(target.warehouse, store, session.clinic)
+        yield from results([report], ["events"])
 
 
 _PLAN_SOURCES = ("core/patients", "core/events", "core/orders", "core/lab_orders")
