@@ -5,6 +5,7 @@ What does not belong here: asking for events (`events`), deciding what to read f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 
 # Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
 VARIANT = "variant:"
+# Before there was such an API: a sentinel, no time.
+EARLIEST_YEAR = 2000
 # Under which names an event's data may hold its object, by what its type begins with.
 OBJECTS: Mapping[str, tuple[str, ...]] = {kind.prefix: kind.names for kind in KINDS}
 
@@ -32,7 +35,18 @@ class SeenEvent:
 
 def event_of(line: Line) -> SeenEvent:
     record = orjson.loads(line.record)
-    return SeenEvent(line.id, record.get("type"), record.get("created_at"), resource_of(record))
+    kind = record.get("type")
+    return SeenEvent(line.id, kind if isinstance(kind, str) else None, moment_of(record), resource_of(record))
+
+
+def moment_of(record: Mapping[str, Any]) -> str | None:
+    """When an event happened, as it was written; None for what is no time, or one that nobody can mean."""
+    value = record.get("created_at")
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        return text if date.fromisoformat(text[:10]).year >= EARLIEST_YEAR else None
+    except ValueError:
+        return None
 
 
 def ledger_line(event: LedgerEvent) -> Line:
