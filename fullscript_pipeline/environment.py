@@ -106,6 +106,14 @@ def integer(variable: str, default: int, lowest: int, highest: int) -> int:
     return value
 
 
+def switch(variable: str, *, default: bool) -> bool:
+    """on or off."""
+    given = (text(variable) or ("on" if default else "off")).lower()
+    if given not in {"on", "off"}:
+        raise ConfigurationError(f"{variable} is {given!r}; set it to on or off.")
+    return given == "on"
+
+
 def calendar_day(variable: str, default: date) -> date:
     """A date, ISO 8601."""
     given = text(variable)

@@ -69,6 +69,9 @@ class Settings:
     # Where a failed run is told: a program and its arguments, an address.
     on_failure_command: tuple[str, ...] = ()
     on_failure_url: str | None = field(default=None, repr=False)
+    # The Dagster UI: the address that a proxy serves it under; whether it asks for a sign-in of its own.
+    ui_url: str | None = None
+    ui_sign_in: bool = True
 
     @property
     def warehouse_key(self) -> str | None:
@@ -102,6 +105,10 @@ class Settings:
     @property
     def dagster_home(self) -> Path:
         return self.data_dir / "dagster_home"
+
+    @property
+    def ui_key_path(self) -> Path:
+        return self.data_dir / "ui.key"
 
     @property
     def sandbox_dir(self) -> Path:
@@ -200,6 +207,8 @@ def load_settings() -> Settings:
         extras=_extras("FULLSCRIPT_EXTRAS"),
         on_failure_command=_command("FULLSCRIPT_ON_FAILURE_COMMAND"),
         on_failure_url=environment.web_url("FULLSCRIPT_ON_FAILURE_URL", "") or None,
+        ui_url=environment.web_url("FULLSCRIPT_UI_URL", "").rstrip("/") or None,
+        ui_sign_in=environment.switch("FULLSCRIPT_UI_SIGN_IN", default=True),
     )
 
 

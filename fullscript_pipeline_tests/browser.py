@@ -84,12 +84,12 @@ class Browser:
 
 
 @contextmanager
-def browser(profile: Path, width: int = 1280, height: int = 800) -> Iterator[Browser]:
-    """A headless window with a profile of its own; it and its driver are gone afterwards."""
+def browser(profile: Path, width: int = 1280, height: int = 800, *more: str) -> Iterator[Browser]:
+    """A headless window with a profile of its own; it and its driver are gone afterwards. `more`: flags."""
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking"]
     options = {
         "binary": BROWSER,
-        "args": [*flags, f"--window-size={width},{height}", f"--user-data-dir={profile}", "--no-first-run"],
+        "args": [*flags, *more, f"--window-size={width},{height}", f"--user-data-dir={profile}", "--no-first-run"],
     }
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     with subprocess.Popen(

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from fullscript_pipeline.cli.children import child
+from fullscript_pipeline.ui_access import make_code, read_key
 from fullscript_pipeline_tests.browser import BROWSER, DRIVER, MISSING, Browser, browser
 from fullscript_pipeline_tests.pipeline import free_port
 
@@ -42,6 +43,7 @@ def main() -> None:
         ):
             _pages(window, data / "reports")
             _wait_until_up(url)
+            window.open(f"{url}/?code={make_code(read_key(data / 'ui.key'))}")
             _ui(window, url)
 
 

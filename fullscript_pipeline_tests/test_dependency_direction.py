@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "reports": SHARED | {"catalog", "adherence"},
     "extraction": SHARED | {"api", "state", "warehouse"},
     "webhooks": SHARED | {"state"},
+    "ui_access": SHARED,
     "refresh": SHARED | {"api", "state", "warehouse", "extraction"},
     "health": SHARED | {"api", "state", "warehouse", "refresh"},
 }

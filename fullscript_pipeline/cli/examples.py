@@ -7,7 +7,7 @@ import click
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("demo", "FULLSCRIPT_DATA_DIR=/tmp/demo fullscript-pipeline demo"),
-    "ui": ("ui", "ui --port 3100"),
+    "ui": ("ui", "ui --port 3100", "ui link"),
     "sandbox serve": ("sandbox serve", "sandbox serve --port 8766 --patients 50 --quirks all"),
     "sandbox advance": ("sandbox advance --days 1", "sandbox advance --to 2026-12-01"),
     "sandbox fault": ("sandbox fault http_500 --endpoint /clinic/orders --count 3", "sandbox fault --clear"),

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,20 +21,42 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline.cli.children import child, sandbox_server
 from fullscript_pipeline.cli.demo import read_env
-from fullscript_pipeline.cli.say import talk
+from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
 from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.ui_access import make_code, read_key
 
+_WEBSERVER = "fullscript_pipeline.orchestration.webserver"
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 _LOOK_EVERY_SECONDS = 2.0
 _LOOK_AT_SANDBOX_EVERY = 15.0
 _SLOW_SECONDS = 60.0
 
 
-@click.command(help="Serve the Dagster UI on 127.0.0.1 until stopped, with its daemon: schedules and sensors run.")
+@click.group(
+    invoke_without_command=True,
+    help="Serve the Dagster UI on 127.0.0.1 until stopped, with its daemon: schedules and sensors run.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
-def ui(port: int) -> int:
+@click.pass_context
+def ui(context: click.Context, port: int) -> int | None:
+    return _serve(port) if context.invoked_subcommand is None else None
+
+
+@ui.command("link", help="Print a link that opens the running UI once, within ten minutes.")
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+def link(port: int) -> None:
+    data(_link(load_settings(), port))
+
+
+def _link(settings: Settings, port: int) -> str:
+    """Raises ServiceUnavailable when no UI runs."""
+    address = settings.ui_url or f"http://127.0.0.1:{port}"
+    return f"{address}/?code={make_code(read_key(settings.ui_key_path))}" if settings.ui_sign_in else address
+
+
+def _serve(port: int) -> int:
     # Not at the top: help and completion should not wait for Dagster.
     from fullscript_pipeline.orchestration.instance import prepare_home  # noqa: PLC0415
 
@@ -46,22 +68,27 @@ def ui(port: int) -> int:
         running.enter_context(_the_only_one(settings))
         if address := _demo_sandbox(settings):
             talk(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
-        # `dg dev` and `dagster dev` are the same servers; dagster's own entry point needs no package of its own.
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
         # Away from `.env`: Dagster would read it too, and let it win over the environment, which it never does here.
         # And away from whatever modules lie in the folder.
-        variables = {**_paths_from_anywhere(settings), "PYTHONWARNINGS": _warnings()}
-        process = running.enter_context(child(command, variables, cwd=settings.dagster_home))
+        started = [
+            running.enter_context(child([sys.executable, "-m", *command], _paths(settings), cwd=settings.dagster_home))
+            for command in (
+                (_WEBSERVER, "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)),
+                ("dagster._daemon", "run", "-w", str(WORKSPACE)),
+            )
+        ]
         try:
-            _wait_until_it_answers(process, port)
-            talk(f"Dagster UI   http://127.0.0.1:{port}   (stop with Ctrl-C)", bold=True)
-            _watch(process, settings if address else None)
+            _wait_until_it_answers(started, port)
+            talk(f"Dagster UI   {_link(settings, port)}   (stop with Ctrl-C)", bold=True)
+            if settings.ui_sign_in:
+                talk("             The link opens it once; `fullscript-pipeline ui link` prints another.")
+            _watch(started, settings if address else None)
         except KeyboardInterrupt:
             talk("stopping ...")
     return 0
 
 
-def _paths_from_anywhere(settings: Settings) -> dict[str, str]:
+def _paths(settings: Settings) -> dict[str, str]:
     """The settings that name a file or folder, such that they hold in any working directory."""
     paths = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
     if key_file := os.environ.get("FULLSCRIPT_ENCRYPTION_KEY_FILE"):
@@ -70,12 +97,6 @@ def _paths_from_anywhere(settings: Settings) -> dict[str, str]:
         told = [str(Path(program).absolute()), *settings.on_failure_command[1:]]
         paths["FULLSCRIPT_ON_FAILURE_COMMAND"] = shlex.join(told)
     return paths
-
-
-def _warnings() -> str:
-    """The user's own, and silence on `dagster dev` being superseded by `dg dev`: it is the same."""
-    theirs = os.environ.get("PYTHONWARNINGS")
-    return ",".join([*([theirs] if theirs else []), "ignore:Function `dev_command` is superseded"])
 
 
 def _demo_sandbox(settings: Settings) -> int | None:
@@ -90,9 +111,9 @@ def _demo_sandbox(settings: Settings) -> int | None:
     return address.port
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[str]", port: int) -> None:
+def _wait_until_it_answers(started: Sequence["subprocess.Popen[str]"], port: int) -> None:
     began, told = time.monotonic(), False
-    while process.poll() is None:
+    while (ended := _ended(started)) is None:
         try:
             if httpx.get(f"http://127.0.0.1:{port}/server_info", trust_env=False, timeout=2).is_success:
                 return
@@ -102,19 +123,24 @@ def _wait_until_it_answers(process: "subprocess.Popen[str]", port: int) -> None:
             talk(f"The UI has not answered for {_SLOW_SECONDS:.0f} s; still waiting (its log is above) ...")
             told = True
         time.sleep(0.2)
-    raise ServiceUnavailable(f"The UI ended with code {process.returncode} before it answered; its log is above.")
+    raise ServiceUnavailable(f"The UI ended with code {ended} before it answered; its log is above.")
 
 
-def _watch(process: "subprocess.Popen[str]", sandboxed: Settings | None) -> None:
+def _ended(started: Sequence["subprocess.Popen[str]"]) -> int | None:
+    """The code of a process that has ended; None while all run."""
+    return next((code for process in started if (code := process.poll()) is not None), None)
+
+
+def _watch(started: Sequence["subprocess.Popen[str]"], sandboxed: Settings | None) -> None:
     """Returns never but by an exception: Ctrl-C, or ServiceUnavailable when a process has died."""
     looked = time.monotonic()
-    while process.poll() is None:
+    while (ended := _ended(started)) is None:
         time.sleep(_LOOK_EVERY_SECONDS)
         if sandboxed and time.monotonic() - looked > _LOOK_AT_SANDBOX_EVERY:
             looked = time.monotonic()
             _require_sandbox(sandboxed)
     raise ServiceUnavailable(
-        f"The UI or its daemon ended with code {process.returncode}; its log is above. Nothing is scheduled until "
+        f"The UI or its daemon ended with code {ended}; its log is above. Nothing is scheduled until "
         "`fullscript-pipeline ui` runs again; what was missed is made up for then."
     )
 

@@ -31,6 +31,7 @@ def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
     yield _key(settings)
     yield _clock(kind)
     yield _names()
+    yield _ui(settings)
     yield from _modes(settings)
     yield _disk(settings)
     yield use(settings)
@@ -97,6 +98,13 @@ def _names() -> Finding:
     told = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items()]
     what = f"no setting, so without effect: {', '.join(told)}"
     return warned("settings.unknown", what, "Correct the name (docs/operations.md lists all), or remove it.")
+
+
+def _ui(settings: Settings) -> Finding:
+    if settings.ui_sign_in:
+        return passed("settings.ui", "the Dagster UI lets in who has opened it with a link")
+    what = "FULLSCRIPT_UI_SIGN_IN is off: whoever reaches the Dagster UI can start and delete runs"
+    return warned("settings.ui", what, "Unset it, unless a proxy with a login of its own stands before the UI.")
 
 
 def _modes(settings: Settings) -> Iterator[Finding]:

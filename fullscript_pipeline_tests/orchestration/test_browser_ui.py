@@ -1,11 +1,13 @@
 """The Dagster UI as a person meets it, in a real Chromium: the graph, an asset, a check, a sensor, a run, a launch."""
 
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import quote
 
 import dagster as dg
 import httpx
@@ -16,8 +18,10 @@ from fullscript_pipeline.orchestration import logs
 from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.partitions import clinic_cell
 from fullscript_pipeline.orchestration.runs import Outcome, run_job
+from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
 from fullscript_pipeline_tests.browser import BROWSER, DRIVER, MISSING, Browser, browser
 from fullscript_pipeline_tests.pipeline import connected_pipeline, free_port
+from fullscript_pipeline_tests.ui_links import ui_link
 
 pytestmark = [
     pytest.mark.check_all,
@@ -59,7 +63,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         command = [sys.executable, "-m", "fullscript_pipeline", "ui", "--port", str(port)]
         with (folder / "ui.log").open("w") as log, child(command, dict(os.environ), stdout=log, stderr=log):
             _wait_until_up(url)
-            with browser(folder / "profile") as opened:
+            rule = "--host-resolver-rules=MAP evil.example 127.0.0.1"
+            with browser(folder / "profile", 1280, 800, rule) as opened:
+                opened.open(ui_link(connected.settings, url))
                 yield Page(opened, url, instance, pulled, refused)
         instance.dispose()
 
@@ -125,3 +131,52 @@ def _launched(page: Page) -> dg.DagsterRun:
                 return run
         time.sleep(0.5)
     raise AssertionError(f"No launched run has ended: {page.browser.text()[:1500]}")
+
+
+WIPE = 'mutation{wipeAssets(assetPartitionRanges:[{assetKey:{path:["core","clinics"]}}]){__typename}}'
+# What a page of another site can try: an image, a fetch with the cookies, a WebSocket, at last a form.
+ATTACK = """<!doctype html><title>loading</title><body>
+<img src="{ui}/graphql?query={get}"><img src="{ui}/graphql/?query={get}">
+<form action="{ui}/graphql" method="post" enctype="text/plain">
+<input name='{{"query": {post}, "x": "' value='"}}'></form>
+<script>
+const said = [];
+const done = word => {{ said.push(word); if (said.length == 3) document.title = said.sort().join(" "); }};
+fetch("{ui}/graphql", {{method: "POST", mode: "no-cors", credentials: "include", body: '{{"query": {post}}}',
+    headers: {{"Content-Type": "text/plain"}}}}).then(() => done("fetched"), () => done("fetched"));
+fetch("{ui}/graphql?query={get}", {{mode: "no-cors", credentials: "include"}})
+    .then(() => done("got"), () => done("got"));
+const socket = new WebSocket("{ui}/graphql".replace("http", "ws"), "graphql-ws");
+socket.onopen = () => done("OPEN"); socket.onerror = () => done("socket-refused");
+</script>"""
+
+
+@pytest.mark.parametrize("site", ["http://127.0.0.1:{port}", "http://evil.example:{port}"])
+def test_a_page_of_another_site_changes_nothing(page: Page, site: str) -> None:
+    """The user is signed in, and visits it: another port of this machine is even the same site."""
+    key = dg.AssetKey(["core", "clinics"])
+    before = page.instance.get_latest_materialization_event(key)
+    assert before is not None
+    body = ATTACK.format(ui=page.url, get=quote(WIPE), post=json.dumps(WIPE).replace("'", "&#39;"))
+    with odd_server(lambda seen: Reply(body=body.encode(), headers={"Content-Type": "text/html"})) as server:
+        window = page.browser
+        window.open(site.format(port=server.url.rpartition(":")[2]))
+        deadline = time.monotonic() + 30
+        while (title := str(window.run("return document.title"))) == "loading" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert title == "fetched got socket-refused"
+        window.run("document.forms[0].submit()")
+        window.wait_for("Another site asked for it.")
+    assert page.instance.get_latest_materialization_event(key) == before
+    # The name of another site, bound to this machine by its owner: neither the page nor what it asks comes through.
+    window.open(f"http://evil.example:{page.url.rpartition(':')[2]}/")
+    window.wait_for("not one of the UI's")
+    # And the same from a page of the UI itself does what it says: the attack was a real one.
+    page.open("/").wait_for("deployment")
+    wiped = window.run(
+        "const done = new XMLHttpRequest(); done.open('POST', '/graphql', false);"
+        "done.setRequestHeader('Content-Type', 'application/json');"
+        "done.send(JSON.stringify({query: arguments[0]})); return done.responseText",
+        WIPE.replace("clinics", "staff"),
+    )
+    assert "AssetWipeSuccess" in wiped

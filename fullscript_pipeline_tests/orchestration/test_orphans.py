@@ -26,6 +26,7 @@ from fullscript_pipeline.refresh import Round
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.patience import wait
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline, free_port
+from fullscript_pipeline_tests.ui_links import ui_link
 
 RUN = "0b5ad7a0-0000-4000-8000-00000000000a"
 OURS = ProcessIdentity.current()
@@ -187,7 +188,9 @@ def test_the_daemon_runs_a_clinic_whose_pull_was_killed(tmp_path: Path) -> None:
             tags |= {f"dagster/partition/{name}": value for name, value in parts.items()}
             given = [{"key": name, "value": value} for name, value in tags.items()]
             asked = {"query": LAUNCH, "variables": {"tags": given}}
-            told = httpx.post(f"{url}/graphql", json=asked, trust_env=False, timeout=60).json()
+            with httpx.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=60) as page:
+                page.get(ui_link(load_settings(), ""))
+                told = page.post("/graphql", json=asked).json()
             run_id = told["data"]["launchRun"]["run"]["runId"]
             assert wait(lambda: status_of(instance, run_id) is dg.DagsterRunStatus.SUCCESS, 150)
             assert statuses(instance, pid)[-1] is dg.DagsterRunStatus.FAILURE

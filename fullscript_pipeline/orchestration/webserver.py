@@ -1,0 +1,38 @@
+"""Dagster's webserver with our layer around its app: `python -m fullscript_pipeline.orchestration.webserver`.
+
+Takes the options of `dagster-webserver`. One private name is replaced, pinned with Dagster's version and tested. What
+does not belong here: who is let in (`ui_access`).
+"""
+
+from typing import Any
+
+import dagster_webserver.cli
+from starlette.types import ASGIApp
+
+from fullscript_pipeline.orchestration.instance import prepare_home
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.ui_access import Guard, SignIns, new_key
+
+
+def guarded(app: ASGIApp, settings: Settings) -> Guard:
+    """The app behind the layer, as the settings say; a new key for this start is written."""
+    key = new_key(settings.ui_key_path)
+    return Guard(app, SignIns(key) if settings.ui_sign_in else None, settings.ui_url)
+
+
+def main() -> None:
+    """Serves until stopped."""
+    settings = load_settings()
+    prepare_home(settings)
+    server: Any = dagster_webserver.cli
+    make_app = server.create_app_from_workspace_process_context
+
+    def make_guarded(*arguments: Any, **options: Any) -> Guard:
+        return guarded(make_app(*arguments, **options), settings)
+
+    server.create_app_from_workspace_process_context = make_guarded
+    server.main()
+
+
+if __name__ == "__main__":
+    main()
