@@ -1,5 +1,6 @@
 """What deploy/ starts exists and takes the options it is given; nothing listens beyond loopback without a proxy."""
 
+import importlib.util
 import shlex
 import shutil
 import subprocess
@@ -43,7 +44,10 @@ def commands() -> dict[str, list[str]]:
 def test_what_is_started_exists_and_takes_its_options(where: str) -> None:
     program, *arguments = commands()[where]
     assert (Path(sys.executable).parent / program).exists(), program
-    if program == "python":
+    if program == "python" and arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]) is not None
+        assert arguments[arguments.index("-w") + 1] == "workspace.yaml"
+    elif program == "python":
         assert (ROOT / arguments[0]).is_file()
     elif program == "fullscript-pipeline":
         context: click.Context | None = None

@@ -4,11 +4,13 @@ Takes the options of `dagster-webserver`. One private name is replaced, pinned w
 does not belong here: who is let in (`ui_access`).
 """
 
+import sys
 from typing import Any
 
 import dagster_webserver.cli
 from starlette.types import ASGIApp
 
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.instance import prepare_home
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.ui_access import Guard, SignIns, new_key
@@ -21,9 +23,13 @@ def guarded(app: ASGIApp, settings: Settings) -> Guard:
 
 
 def main() -> None:
-    """Serves until stopped."""
-    settings = load_settings()
-    prepare_home(settings)
+    """Serves until stopped; a setting that cannot be used ends it with a sentence and its exit code."""
+    try:
+        settings = load_settings()
+        prepare_home(settings)
+    except PipelineError as error:
+        print(f"fullscript-pipeline: {error}", file=sys.stderr)  # noqa: T201 - a program of its own
+        sys.exit(error.exit_code)
     server: Any = dagster_webserver.cli
     make_app = server.create_app_from_workspace_process_context
 
