@@ -7,7 +7,8 @@ import click
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("demo", "FULLSCRIPT_DATA_DIR=/tmp/demo fullscript-pipeline demo"),
-    "ui": ("ui", "ui --port 3100", "ui link"),
+    "ui": ("ui", "ui --port 3100"),
+    "ui link": ("ui link",),
     "sandbox serve": ("sandbox serve", "sandbox serve --port 8766 --patients 50 --quirks all"),
     "sandbox advance": ("sandbox advance --days 1", "sandbox advance --to 2026-12-01"),
     "sandbox fault": ("sandbox fault http_500 --endpoint /clinic/orders --count 3", "sandbox fault --clear"),
@@ -55,7 +56,7 @@ def with_examples(command: click.Command, path: str) -> click.Command:
     if isinstance(command, click.Group):
         for name, one in command.commands.items():
             with_examples(one, f"{path} {name}")
-    elif lines := EXAMPLES.get(path):
+    if lines := EXAMPLES.get(path):
         shown = (line if "fullscript-pipeline" in line else f"fullscript-pipeline {line}" for line in lines)
         # \b keeps click from filling the lines into a paragraph.
         command.epilog = "\n\n".join(["Examples:", "\b\n" + "\n".join(f"  {line}" for line in shown)])

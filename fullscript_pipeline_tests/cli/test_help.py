@@ -28,7 +28,7 @@ def leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Comm
         whole = f"{path} {name}".strip()
         if isinstance(command, click.Group):
             yield from leaves(command, whole)
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield whole, command
 
 
