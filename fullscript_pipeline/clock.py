@@ -6,6 +6,7 @@ whatever the demo says (token life, OAuth state, webhook tolerance, request budg
 """
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -68,6 +69,21 @@ def cell_is_open(day: date, zone: ZoneInfo, moment: datetime | None = None) -> b
     following = day + timedelta(days=1)
     closes = datetime(following.year, following.month, following.day, tzinfo=zone) + GRACE
     return opens <= local < closes
+
+
+def brought_back(
+    moments: Iterable[datetime], latest: datetime, after: datetime | None = None
+) -> dict[datetime, datetime]:
+    """For each of these times one that is over by `latest`, in the same order, a microsecond apart.
+
+    They come after `after`, a time that is not moved; where that is too late for all of them to fit, they end as soon
+    after `latest` as they can.
+    """
+    ordered, step = sorted(set(moments)), timedelta(microseconds=1)
+    first = latest - step * (len(ordered) - 1)
+    if after is not None:
+        first = max(first, after + step)
+    return {moment: first + step * place for place, moment in enumerate(ordered)}
 
 
 def days_ahead(zone: ZoneInfo) -> int:

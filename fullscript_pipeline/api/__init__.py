@@ -23,7 +23,7 @@ from fullscript_pipeline.api.errors import (
 from fullscript_pipeline.api.pages import One, Page, Record
 from fullscript_pipeline.api.reach import clock_offset
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
-from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WrongClock
+from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WARN_AFTER, WrongClock, apart
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.sessions import open_session
 from fullscript_pipeline.api.tokens import APP_REFUSED
@@ -33,6 +33,7 @@ __all__ = [
     "APP_REFUSED",
     "ENDPOINTS",
     "REFUSE_AFTER",
+    "WARN_AFTER",
     "Asked",
     "AuthError",
     "BadResponse",
@@ -56,6 +57,7 @@ __all__ = [
     "ServerError",
     "WrongAddress",
     "WrongClock",
+    "apart",
     "as_they_come",
     "clock_offset",
     "missing_read_scopes",

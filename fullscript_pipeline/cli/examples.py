@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "restore": ("restore /mnt/backups/20261122T230000Z",),
     "purge": ("purge --clinic maple-street-wellness --disconnect", "purge --patient maple-street-wellness PATIENT_ID"),
     "tidy": ("tidy --dry-run",),
+    "clock repair": ("clock repair --dry-run", "clock repair"),
     "keys rotate": ("keys rotate",),
     "quarantine list": ("quarantine list", "quarantine list --json | jq -r .reason | sort | uniq -c"),
     "quarantine replay": ("quarantine replay",),

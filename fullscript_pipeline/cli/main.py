@@ -34,6 +34,7 @@ _COMMANDS = {
     "purge": "fullscript_pipeline.cli.purge:purge",
     "tidy": "fullscript_pipeline.cli.backup:tidy",
     "keys": "fullscript_pipeline.cli.keys:keys",
+    "clock": "fullscript_pipeline.cli.clock:clock_group",
     "quarantine": "fullscript_pipeline.cli.quarantine:quarantine",
     "doctor": "fullscript_pipeline.cli.doctor:doctor",
 }
@@ -56,6 +57,7 @@ _SUMMARIES = {
     "purge": "Remove a clinic or a patient everywhere.",
     "tidy": "Remove landed pages older than the setting.",
     "keys": "Put the stored tokens under a new encryption key.",
+    "clock": "Move what was stored under a wrong clock back to now.",
     "quarantine": "Records that could not be loaded: list them, read them again.",
     "doctor": "Read-only health: settings, key, files, servers, tokens, warehouse.",
 }

@@ -17,6 +17,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
+from fullscript_pipeline.health.stored_times import check_stored_times
 from fullscript_pipeline.health.waiting import check_waiting
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
@@ -50,7 +51,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
                 region: pulls.last_look(con, region, refusals=True)
                 for region in sorted({one.region for one in clinics})
             }
-            waiting = list(check_waiting(con))
+            waiting = [check_stored_times(con, settings.time_zone), *check_waiting(con)]
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
         return

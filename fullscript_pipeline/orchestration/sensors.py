@@ -39,6 +39,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 TIME_BUDGET_SECONDS = 40
 LOOKS_AT_ONCE = 4
 EARLY_SECONDS = 3.0
+LONGEST_WAIT_SECONDS = 4 * 3600.0
 
 
 @dg.sensor(
@@ -144,7 +145,8 @@ def _names(requests: Sequence[dg.RunRequest]) -> str:
 def _still_to_wait(moment: str | None) -> float:
     """Seconds until a look is due; a tick that comes a little early does not have to come again."""
     left = (datetime.fromisoformat(moment) - clock.real_now()).total_seconds() if moment else 0.0
-    return left if left > EARLY_SECONDS else 0.0
+    # Longer than any wait of ours: the clock was set back since.
+    return left if EARLY_SECONDS < left < LONGEST_WAIT_SECONDS else 0.0
 
 
 ALL_SENSORS = (

@@ -150,7 +150,8 @@ def any_target(
     if last is not None and clock.now() < last:
         raise ConfigurationError(
             f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
-            f"{last:%Y-%m-%d %H:%M} UTC: correct FULLSCRIPT_NOW or the machine's time; nothing was pulled."
+            f"{last:%Y-%m-%d %H:%M} UTC: correct FULLSCRIPT_NOW or the machine's time; nothing was pulled. "
+            "If this time is right, the last one was not: `fullscript-pipeline clock repair` moves what it left."
         )
     return Target(
         warehouse=warehouse,

@@ -210,4 +210,5 @@ def _is_acted_on(event: LedgerEvent) -> bool:
 def _is_asked(event: LedgerEvent) -> bool:
     """Whether a run that may still come was asked to handle it."""
     _, _, asked_at = (event.asked_run or "").partition("@")
-    return asked_at >= (clock.real_now() - ASK_AGAIN_AFTER).isoformat()
+    now = clock.real_now()
+    return (now - ASK_AGAIN_AFTER).isoformat() <= asked_at <= now.isoformat()

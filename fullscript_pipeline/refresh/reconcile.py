@@ -53,7 +53,8 @@ class Reconciled:
 def is_due(store: StateStore, clinic: ClinicRef) -> bool:
     """Whether the last reconcile is an hour old, by real time."""
     last = store.cursor(clinic.server, clinic.clinic_id, "reconciled_real")
-    return last is None or clock.real_now() - datetime.fromisoformat(last) >= EVERY
+    # One of a time to come is of a clock that was set back since.
+    return last is None or not timedelta() <= clock.real_now() - datetime.fromisoformat(last) < EVERY
 
 
 def reconcile(session: ClinicSession, store: StateStore) -> Reconciled | None:

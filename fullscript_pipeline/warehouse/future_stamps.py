@@ -1,0 +1,98 @@
+"""Our own times in the warehouse that lie in the future, left by a run under a wrong clock: found, and moved back.
+
+Ours is every time and day that no record of the vendor brought: observations, versions, pulls, what was read when. The
+columns are taken from the file itself, so a new table is covered. Times move as one ordered set, so versions stay
+gapless and in order. What does not belong here: the state store's times (`state.future_stamps`), who may call this.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+import pyarrow as pa
+
+from fullscript_pipeline.warehouse.objects import ALL_TABLES
+
+_COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type = 'DATE' FROM duckdb_columns() c
+    JOIN duckdb_tables() t USING (database_oid, schema_oid, table_oid)
+    WHERE c.database_name = current_database() AND c.data_type IN ('DATE', 'TIMESTAMP WITH TIME ZONE') ORDER BY ALL"""
+# Columns that are filled like a vendor's, with a time of ours.
+_OURS = frozenset({("core.events", "processed_at")})
+# Supply runs out on days to come; the next pages compute these tables anew.
+_COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline"})
+# What the next catalog pull makes again, by the day that says whether it must.
+_MADE_AGAIN = {"marts.catalog_changes": "seen_on", "marts.catalog_digests": "day"}
+
+
+@dataclass(frozen=True)
+class StampColumn:
+    """A column of times (or days) of ours."""
+
+    table: str
+    name: str
+    is_day: bool
+
+
+def stamp_columns(con: duckdb.DuckDBPyConnection) -> list[StampColumn]:
+    """All that this file has. What is due at some time (`next_...`) may lie ahead."""
+    vendors = {(table.stored_in, column.name) for table in ALL_TABLES for column in table.columns} - _OURS
+    return [
+        StampColumn(table, name, is_day)
+        for table, name, is_day in con.execute(_COLUMNS).fetchall()
+        if (table, name) not in vendors and table not in _COMPUTED and not name.startswith("next_")
+    ]
+
+
+def count_future(con: duckdb.DuckDBPyConnection, now: datetime, today: date) -> dict[str, int]:
+    """By table, how many rows hold a time of ours after `now` or a day after `today`; those with none are left out."""
+    counts = {}
+    for table, columns in _by_table(stamp_columns(con)):
+        ahead = " OR ".join(f"{one.name} > {'$today' if one.is_day else '$now'}" for one in columns)
+        values = {"today": today} if any(one.is_day for one in columns) else {}
+        values |= {} if all(one.is_day for one in columns) else {"now": now}
+        (number,) = con.execute(f"SELECT count(*) FROM {table} WHERE {ahead}", values).fetchone() or (0,)
+        counts[table] = int(number)
+    return {table: number for table, number in counts.items() if number}
+
+
+def future_instants(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[set[datetime], datetime | None]:
+    """Every distinct time of ours after `now`; and the last one that is not, None without any."""
+    ahead: set[datetime] = set()
+    last: datetime | None = None
+    for one in stamp_columns(con):
+        if one.is_day:
+            continue
+        rows = con.execute(f"SELECT DISTINCT {one.name} FROM {one.table} WHERE {one.name} > ?", [now]).fetchall()
+        ahead |= {moment for (moment,) in rows}
+        before = con.execute(f"SELECT max({one.name}) FROM {one.table} WHERE {one.name} <= ?", [now]).fetchone()
+        last = max(filter(None, (last, *(before or ()))), default=None)
+    return ahead, last
+
+
+def bring_back(con: duckdb.DuckDBPyConnection, moved: Mapping[datetime, datetime], today: date) -> None:
+    """Replaces times by what `moved` says, and days after `today` by `today`; in the caller's transaction."""
+    columns = stamp_columns(con)
+    for one in columns:
+        if _MADE_AGAIN.get(one.table) == one.name:
+            con.execute(f"DELETE FROM {one.table} WHERE {one.name} > ?", [today])
+    con.register("moved_stamps", pa.table({"was": _utc(moved), "becomes": _utc(moved.values())}))
+    for one in columns:
+        if one.is_day:
+            con.execute(f"UPDATE {one.table} SET {one.name} = $today WHERE {one.name} > $today", {"today": today})
+        elif moved:
+            con.execute(
+                f"UPDATE {one.table} AS t SET {one.name} = m.becomes FROM moved_stamps m WHERE t.{one.name} = m.was"
+            )
+    con.unregister("moved_stamps")
+
+
+def _by_table(columns: Iterable[StampColumn]) -> Iterator[tuple[str, list[StampColumn]]]:
+    tables: dict[str, list[StampColumn]] = {}
+    for one in columns:
+        tables.setdefault(one.table, []).append(one)
+    yield from tables.items()
+
+
+def _utc(moments: Iterable[datetime]) -> pa.Array:
+    return pa.array(list(moments), pa.timestamp("us", tz="UTC"))
