@@ -42,8 +42,9 @@ class ConnectStore(SessionStore, Protocol):
     def new_oauth_state(self, server: str) -> str: ...
     def use_oauth_state(self, server: str, state: str) -> str: ...
     def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> ClinicRef: ...
-    def remove_clinic(self, clinic: ClinicRef) -> None: ...
-    def grants(self, clinic: ClinicRef) -> list[Grant]: ...
+    def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]: ...
+    def note_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None: ...
+    def forget_grant(self, clinic: ClinicRef, user_id: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,12 @@ class ConnectResult:
 
 @dataclass(frozen=True)
 class DisconnectResult:
-    """`not_revoked`: why the server still honours the access, in words; None when it is gone."""
+    """`not_revoked`: why the server may still honour the access, in words, with the error's exit code; None when it is
+    gone."""
 
     clinic: ClinicRef
     not_revoked: str | None
+    exit_code: int = 0
 
 
 class _OneToken:
@@ -211,26 +214,37 @@ class _NotOurs(ConnectRefused):
     """A callback that does not belong to this connect; the right one may still come."""
 
 
-def disconnect(settings: Settings, store: ConnectStore, clinic: ClinicRef) -> DisconnectResult:
-    """Take the access away at the server, then forget the tokens; forget them also when the server does not answer.
+def disconnect(
+    settings: Settings, store: ConnectStore, clinic: ClinicRef, user_id: str | None = None
+) -> DisconnectResult:
+    """Take the access of a clinic, or of one user of it, away at the server, then forget the tokens.
 
-    Raises ConfigurationError when the app is not set up or the tokens cannot be decrypted.
+    They are out of use from the start; what the server does not confirm is kept, for the next call to revoke.
+    Raises ConfigurationError when the app is not set up or the tokens cannot be decrypted, UsageError for an unknown
+    user.
     """
     server = settings.require_app(clinic.server)
     budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
-    not_revoked: str | None = None
+    not_revoked: FullscriptError | None = None
     with HttpClient() as client, store.grant_lock(clinic):
         endpoint = TokenEndpoint(server, settings.redirect_uri, client, budget)
-        for grant in store.grants(clinic):
+        for grant in store.start_revoking(clinic, user_id):
             try:
                 endpoint.revoke(grant.access_token, clinic.clinic_key)
             except FullscriptError as problem:
-                not_revoked = (
-                    f"The access of clinic {clinic.clinic_key} could not be revoked at the server: remove the app in "
-                    f"the Fullscript web app. {problem}"
-                )
-        store.remove_clinic(clinic)
-    return DisconnectResult(clinic, not_revoked)
+                store.note_not_revoked(clinic, grant.user_id, str(problem))
+                not_revoked = problem
+            else:
+                store.forget_grant(clinic, grant.user_id)
+    if not_revoked is None:
+        return DisconnectResult(clinic, None)
+    return DisconnectResult(
+        clinic,
+        f"The server has not confirmed that the access of clinic {clinic.clinic_key} is revoked: its tokens are not "
+        f"used any more and kept to be revoked. Run `fullscript-pipeline disconnect {clinic.clinic_key}` again, or "
+        f"remove the app in the Fullscript web app and then run it. {not_revoked}",
+        not_revoked.exit_code,
+    )
 
 
 def _patients_visible(session: ClinicSession, answer: TokenAnswer) -> int | None:

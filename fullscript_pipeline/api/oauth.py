@@ -15,11 +15,15 @@ from fullscript_pipeline.api.budget import Budget
 from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, InvalidGrant, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
 from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
-from fullscript_pipeline.api.statuses import error_for
+from fullscript_pipeline.api.statuses import error_for, wrong_address
 from fullscript_pipeline.settings import ServerSettings
 
 _DEFAULT_LIFE_SECONDS = 7200
 _LONGEST_LIFE_SECONDS = 366 * 24 * 3600
+# With which words (RFC 6749, RFC 6750) a server says that there is no such token.
+_UNKNOWN_TOKEN = frozenset({"invalid_token", "invalid_grant"})
+# With which statuses a server says that it has no such endpoint.
+_NOT_THERE = frozenset({404, 405, 410})
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,20 @@ class TokenEndpoint:
         return self._token(grant, clinic, self._retry, kept=refresh_token)
 
     def revoke(self, token: str, clinic: str) -> None:
-        """Take the access away at the server. A token it does not know any more is as good as revoked."""
+        """Take the access away at the server. A token that the server says it does not know is as good as revoked.
+
+        Raises AppRefused, WrongAddress or the family when the server does not confirm it.
+        """
         body = {**self._credentials(), "token": token}
 
         def attempt() -> None:
             answer = self._send("oauth/revoke", body, clinic)
-            if answer.status not in (400, 404) and (error := _refusal(answer, self._server)):
+            if answer.status < 500 and _error_words(answer) & _UNKNOWN_TOKEN:
+                return
+            if error := _refusal(answer, self._server):
                 raise error
+            if not _confirms(answer):
+                raise BadResponse(answer.asked(), "the answer does not confirm it", "Try again later.")
 
         self._retry.run(attempt, self._before_retry)
 
@@ -176,7 +187,21 @@ def _refusal(answer: Answer, server: ServerSettings) -> FullscriptError | None:
             f"Check {server.variable('CLIENT_ID')}, {server.variable('CLIENT_SECRET')} and FULLSCRIPT_REDIRECT_URI "
             f"against the vendor's API dashboard, and that {server.variable('API_URL')} is that server's.",
         )
+    if answer.status in _NOT_THERE:
+        return wrong_address(answer)
     return error_for(answer)
+
+
+def _confirms(answer: Answer) -> bool:
+    """Whether a 2xx says that it was done: empty as documented or anything but an error or a web page."""
+    text = answer.body.strip()
+    if text[:1] == b"<":
+        return False
+    try:
+        body = answer.json() if text else None
+    except BadResponse:
+        return True
+    return not (isinstance(body, dict) and (body.get("error") or body.get("errors")))
 
 
 def _error_words(answer: Answer) -> set[str]:
@@ -192,4 +217,4 @@ def _error_words(answer: Answer) -> set[str]:
         value = found.get(key)
         values += value if isinstance(value, list) else [value]
     texts = [value.get("code") or value.get("error") if isinstance(value, dict) else value for value in values]
-    return {text for text in texts if isinstance(text, str)}
+    return {text for text in texts if isinstance(text, str) and text}

@@ -1,4 +1,4 @@
-"""`connect`, `clinics`, `disconnect`."""
+"""`connect` and `clinics`. What does not belong here: `disconnect`, which has a module of its own."""
 
 import json
 import sys
@@ -9,13 +9,11 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.connect import ConnectFlow, ConnectResult
-from fullscript_pipeline.api.connect import disconnect as disconnect_clinic
 from fullscript_pipeline.cli.chosen import nobody_in
-from fullscript_pipeline.cli.options import CLINIC, SERVER
+from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
 
 
 @click.command(help="Connect a clinic of server ENV (us, ca, us-snd, ca-snd): a person approves in the browser.")
@@ -61,34 +59,60 @@ def _tell(result: ConnectResult) -> None:
     help="The connected clinics and the health of their tokens, one a line. It only lists: exit code 0 also when "
     "there is none or one needs `connect`; `doctor` answers 77 then."
 )
+@click.option("--users", is_flag=True, help="Each clinic's users, one a line: who connected it, and which is used.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def clinics(as_json: bool) -> None:
+def clinics(users: bool, as_json: bool) -> None:
     settings = load_settings()
-    rows, nobody = [], nobody_in(settings.data_dir, None)
+    rows, owed, nobody = [], [], nobody_in(settings.data_dir, None)
     if settings.state_path.exists():  # only looking: nothing is made where nothing is
         with StateStore(settings.state_path, settings.encryption_key) as store:
-            rows = [_health(store, clinic) for clinic in store.clinics()]
+            everybody = [(one, user) for one in store.clinics_to_disconnect() for user in store.users(one)]
+            owed = [(one, user) for one, user in everybody if user.status == TO_BE_REVOKED]
+            rows = [_user(*one) for one in everybody] if users else [_health(store, one) for one in store.clinics()]
             nobody = nobody_in(settings.data_dir, store)
     if as_json:
         for row in rows:
             data(json.dumps(row))
         return
-    if not rows:
+    if rows:
+        columns = _USER_COLUMNS if users else _CLINIC_COLUMNS
+        data(table(list(columns), [[row[name] for name in columns.values()] for row in rows]))
+    else:
         talk(nobody)
-        return
-    headers = ["clinic", "name", "server", "status", "token", "scopes"]
-    data(
-        table(
-            headers,
-            [[row[name] for name in ("clinic_key", "name", "server", "status", "token", "scopes")] for row in rows],
-        )
-    )
     for row in rows:
         if row["reason"]:
             talk(f"{row['clinic_key']}: {row['reason']}")
+    for clinic, user in owed:
+        talk(
+            f"{clinic.clinic_key}: the access of user {user.user_id or '(not told)'} is still to be revoked at the "
+            f"server: run `fullscript-pipeline disconnect {clinic.clinic_key}` again."
+        )
 
 
-def _health(store: StateStore, clinic: Clinic) -> dict[str, str | None]:
+# Header -> key of the JSON object.
+_CLINIC_COLUMNS = {"clinic": "clinic_key"} | {name: name for name in ("name", "server", "status", "token", "scopes")}
+_USER_COLUMNS = {"clinic": "clinic_key", "server": "server", "user": "user_id", "type": "user_type"} | {
+    "status": "status", "used": "used", "token": "token", "patients": "patients_visible", "scopes": "scopes"
+}  # fmt: skip
+
+
+def _user(clinic: Clinic, user: ClinicUser) -> dict[str, str | int | None]:
+    return {
+        "clinic_key": clinic.clinic_key,
+        "clinic_id": clinic.clinic_id,
+        "server": clinic.server,
+        "user_id": user.user_id,
+        "user_type": user.user_type,
+        "status": user.status,
+        "used": "yes" if user.is_used else "",
+        "reason": user.reason,
+        "token": _life(user.expires_at) if user.status == "ok" else "none",
+        "patients_visible": user.patients_visible,
+        "scopes": " ".join(user.scopes),
+    }
+
+
+def _health(store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
     grant = store.load_grant(clinic)
     return {
         "clinic_key": clinic.clinic_key,
@@ -106,27 +130,3 @@ def _health(store: StateStore, clinic: Clinic) -> dict[str, str | None]:
 def _life(expires_at: datetime) -> str:
     minutes = int((expires_at - clock.real_now()).total_seconds() // 60)
     return f"{minutes} min left" if minutes >= 0 else "renewed at next use"
-
-
-@click.command(help="Revoke the grant of CLINIC (key or id) at the server, then forget it. Its data stay.")
-@click.argument("clinic", type=CLINIC, required=False)
-@click.option("--all", "everything", is_flag=True, help="Every clinic.")
-def disconnect(clinic: str | None, everything: bool) -> int:
-    if bool(clinic) == everything:
-        raise click.UsageError("Name one clinic, or --all.")
-    settings = load_settings()
-    settings.prepare_data_dir()
-    code = 0
-    with StateStore(settings.state_path, settings.encryption_key) as store:
-        for one in store.clinics() if everything else [store.clinic(clinic or "")]:
-            try:
-                result = disconnect_clinic(settings, store, one)
-            except PipelineError as error:
-                talk(str(error))
-                code = error.exit_code
-                continue
-            talk(f"{one.clinic_key}: disconnected.")
-            if result.not_revoked:
-                talk(f"  {result.not_revoked}")
-                code = 1
-    return code

@@ -15,8 +15,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sandbox quirks": ("sandbox quirks", "sandbox quirks all"),
     "sandbox webhook": ("sandbox webhook us-snd http://127.0.0.1:8767/hooks/SECRET/us-snd",),
     "connect": ("connect us-snd", "connect us --no-browser", "connect ca --paste"),
-    "clinics": ("clinics", "clinics --json | jq -r 'select(.status != \"ok\").clinic_key'"),
-    "disconnect": ("disconnect maple-street-wellness", "disconnect --all"),
+    "clinics": ("clinics", "clinics --users", "clinics --json | jq -r 'select(.status != \"ok\").clinic_key'"),
+    "disconnect": (
+        "disconnect maple-street-wellness",
+        "disconnect maple-street-wellness --user USER_ID",
+        "disconnect --all",
+    ),
     "pull": (
         "pull",
         "pull --clinic maple-street-wellness --only orders",

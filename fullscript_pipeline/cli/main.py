@@ -21,7 +21,7 @@ _COMMANDS = {
     "sandbox": "fullscript_pipeline.cli.sandbox:sandbox",
     "connect": "fullscript_pipeline.cli.clinics:connect",
     "clinics": "fullscript_pipeline.cli.clinics:clinics",
-    "disconnect": "fullscript_pipeline.cli.clinics:disconnect",
+    "disconnect": "fullscript_pipeline.cli.disconnect:disconnect",
     "pull": "fullscript_pipeline.cli.pull:pull",
     "refresh": "fullscript_pipeline.cli.refresh:refresh",
     "webhooks": "fullscript_pipeline.cli.webhooks:webhooks",

@@ -20,7 +20,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 @click.option("--patient", nargs=2, metavar="CLINIC ID", help="One patient of a clinic, by Fullscript's id.")
 @click.option("--disconnect", "disconnects", is_flag=True, help="With --clinic: revoke its grant first.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: bool, yes: bool) -> None:
+def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: bool, yes: bool) -> int:
     if bool(clinic_key) == bool(patient):
         raise click.UsageError("Name one clinic with --clinic, or one patient with --patient CLINIC ID.")
     settings = load_settings()
@@ -36,10 +36,23 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
         what = f"patient {patient_id} of {clinic.clinic_key}" if patient_id else f"clinic {clinic.clinic_key}"
         if not yes:
             click.confirm(f"Remove {what} from {settings.data_dir}? It cannot be undone.", abort=True, err=True)
-        still_connected = patient_id is None and clinic.status != "removed"
-        if still_connected and (refusal := disconnect(settings, store, clinic).not_revoked):
-            talk(refusal)
+        code = 0
+        if patient_id is None and disconnects and _has_grants(store, clinic):
+            result = disconnect(settings, store, clinic)
+            code = result.exit_code
+            if result.not_revoked:
+                talk(result.not_revoked)
         _purge(settings, store, clinic, patient_id, what)
+        if patient_id is None and _has_grants(store, clinic):
+            talk(
+                f"A grant of {clinic.clinic_key} is still to be revoked at the server and stays, out of use, with the "
+                f"clinic's name: run `fullscript-pipeline disconnect {clinic.clinic_key}`, then this again."
+            )
+    return code
+
+
+def _has_grants(store: StateStore, clinic: Clinic) -> bool:
+    return any(one.clinic_key == clinic.clinic_key for one in store.clinics_to_disconnect())
 
 
 def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> None:

@@ -4,7 +4,7 @@ What does not belong here: asking the server. A token is a token only until it i
 health only looks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from fullscript_pipeline import clock
@@ -12,7 +12,7 @@ from fullscript_pipeline.api import APP_REFUSED, Grant, missing_read_scopes, wri
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
-from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
 
 _FAILED_WITHIN = timedelta(hours=1)
 
@@ -37,12 +37,27 @@ def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Fin
 
 
 def check_clinics(store: StateStore) -> Iterator[Finding]:
-    """Two findings for every clinic."""
+    """Two findings for every clinic; and one for each that has a grant which is still to be revoked."""
     for clinic in store.clinics():
         try:
             yield from _grant(store, clinic)
         except PipelineError as error:
             yield failed_by(f"clinic.{clinic.clinic_key}.token", error)
+    for clinic in store.clinics_to_disconnect():
+        owed = [user for user in store.users(clinic) if user.status == TO_BE_REVOKED]
+        if owed:
+            yield _not_revoked(clinic, owed)
+
+
+def _not_revoked(clinic: Clinic, owed: Sequence[ClinicUser]) -> Finding:
+    users = ", ".join(f"user {one.user_id or '(not told)'} since {one.changed_at:%Y-%m-%d %H:%M} UTC" for one in owed)
+    reason = next((one.reason for one in owed if one.reason), "the server was not asked to the end")
+    return failed(
+        f"clinic.{clinic.clinic_key}.revoked",
+        f"a disconnected access is still to be revoked at the server ({users}): {reason}",
+        f"Run `fullscript-pipeline disconnect {clinic.clinic_key}` again, or remove the app in the Fullscript web app "
+        "and then run it.",
+    )
 
 
 def _grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
@@ -64,7 +79,8 @@ def _grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
         what = f"the last renewal failed at the server (status {asked.status or 'none'}, X-Request-Id "
         yield failed(token, f"{what}{asked.request_id or 'not given'})", "Run the pull again; no connect is needed.")
     else:
-        yield passed(token, _life(grant, len(store.grants(clinic))))
+        users = sum(user.status == "ok" for user in store.users(clinic))
+        yield passed(token, _life(grant, users))
     yield _scopes(scopes, grant, connect)
 
 

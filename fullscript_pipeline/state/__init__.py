@@ -8,10 +8,13 @@ from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
 from fullscript_pipeline.state.inbox import Delivery, DeliveryState
 from fullscript_pipeline.state.ledger import LedgerEvent
 from fullscript_pipeline.state.requests import RequestBudget
+from fullscript_pipeline.state.revocations import TO_BE_REVOKED, ClinicUser
 from fullscript_pipeline.state.store import StateStore
 
 __all__ = [
+    "TO_BE_REVOKED",
     "Clinic",
+    "ClinicUser",
     "Delivery",
     "DeliveryState",
     "EventBacklog",

@@ -6,7 +6,7 @@ What does not belong here: when to renew and how (`api.tokens`); this room only 
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -40,15 +40,17 @@ class GrantRecords:
     def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool:
         """Store the pair as generation + 1; the clinic is ok from then on.
 
-        With `expected_generation`, only if the stored one still has it: False means that another writer (a connect)
-        was faster, and that its pair stands. A new connect, or other scopes, open again what was refused.
+        With `expected_generation`, only if the stored one still has it and is in use: False means that another writer
+        (a connect, a disconnect) was faster, and that what it wrote stands. A new connect, or other scopes, open again
+        what was refused.
         """
         with self.db.write() as connection:
             before = connection.execute(
-                select(grants.c.generation, grants.c.scopes).where(_user(clinic, grant.user_id))
+                select(grants.c.generation, grants.c.scopes, grants.c.status).where(of_user(clinic, grant.user_id))
             ).first()
             found = before.generation if before else None
-            if expected_generation is not None and found != expected_generation:
+            in_use = before is not None and before.status != "to_be_revoked"
+            if expected_generation is not None and (found != expected_generation or not in_use):
                 return False
             row = self._row(clinic, grant, generation=(found or 0) + 1)
             if expected_generation is None or before is None or before.scopes != row["scopes"]:
@@ -58,9 +60,9 @@ class GrantRecords:
                 statement.on_conflict_do_update(index_elements=["server", "clinic_id", "user_id"], set_=row)
             )
             healthy = {"status": "ok", "status_reason": None, "updated_at": row["updated_at"]}
-            sick = _owned(clinics, clinic) & (clinics.c.status == "needs_connect")
+            sick = of_clinic(clinics, clinic) & (clinics.c.status == "needs_connect")
             connection.execute(update(clinics).where(sick).values(healthy))
-            connection.execute(delete(token_failures).where(_owned(token_failures, clinic)))
+            connection.execute(delete(token_failures).where(of_clinic(token_failures, clinic)))
         return True
 
     def load_grant(self, clinic: ClinicRef) -> Grant | None:
@@ -69,10 +71,10 @@ class GrantRecords:
         Two users who are alike are told apart by their id, not by who was renewed last: readers must not alternate.
         """
         ok = self._grants(clinic, only_ok=True)
-        return max(ok, key=lambda one: (read_width(one.scopes), one.patients_visible or 0, one.user_id), default=None)
+        return max(ok, key=lambda one: preference(one.scopes, one.patients_visible, one.user_id), default=None)
 
     def grants(self, clinic: ClinicRef) -> list[Grant]:
-        """Every grant of the clinic, dead ones included."""
+        """Every grant of the clinic, dead ones and those to be revoked included."""
         return self._grants(clinic, only_ok=False)
 
     def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int, reason: str) -> None:
@@ -85,13 +87,13 @@ class GrantRecords:
         with self.db.write() as connection:
             connection.execute(
                 update(grants)
-                .where(_user(clinic, user_id), grants.c.generation == generation)
+                .where(of_user(clinic, user_id), grants.c.generation == generation)
                 .values(status="dead", updated_at=moment)
             )
-            left = select(grants.c.user_id).where(_owned(grants, clinic), grants.c.status == "ok")
+            left = select(grants.c.user_id).where(of_clinic(grants, clinic), grants.c.status == "ok")
             connection.execute(
                 update(clinics)
-                .where(_owned(clinics, clinic), clinics.c.status == "ok", ~left.exists())
+                .where(of_clinic(clinics, clinic), clinics.c.status == "ok", ~left.exists())
                 .values(status="needs_connect", status_reason=reason, updated_at=moment)
             )
 
@@ -105,7 +107,7 @@ class GrantRecords:
 
     def token_failure(self, clinic: ClinicRef, within: float) -> Asked | None:
         """What failed within the last `within` seconds of real time, if no renewal has succeeded since."""
-        query = select(token_failures).where(_owned(token_failures, clinic))
+        query = select(token_failures).where(of_clinic(token_failures, clinic))
         with self.db.read() as connection:
             row = connection.execute(query).first()
         recent = row is not None and 0 <= clock.real_now().timestamp() - row.failed_s < within
@@ -116,7 +118,7 @@ class GrantRecords:
         with self.db.write() as connection:
             connection.execute(
                 update(grants)
-                .where(_user(clinic, user_id), grants.c.generation == generation)
+                .where(of_user(clinic, user_id), grants.c.generation == generation)
                 .values(previous_refresh_token=None)
             )
 
@@ -127,7 +129,7 @@ class GrantRecords:
             for row in rows:
                 columns = ("access_token", "refresh_token", "previous_refresh_token")
                 sealed = {name: self._resealed(getattr(row, name)) for name in columns}
-                connection.execute(update(grants).where(_user(row, row.user_id)).values(sealed))
+                connection.execute(update(grants).where(of_user(row, row.user_id)).values(sealed))
         return len(rows)
 
     @contextmanager
@@ -175,7 +177,7 @@ class GrantRecords:
             return "ok" if 0 <= age <= OAUTH_STATE_LIFE.total_seconds() else "expired"
 
     def _grants(self, clinic: ClinicRef, *, only_ok: bool) -> list[Grant]:
-        query = select(grants).where(_owned(grants, clinic))
+        query = select(grants).where(of_clinic(grants, clinic))
         if only_ok:
             query = query.where(grants.c.status == "ok")
         with self.db.read() as connection:
@@ -213,6 +215,7 @@ class GrantRecords:
             "expires_at": grant.expires_at.isoformat(),
             "generation": generation,
             "status": "ok",
+            "status_reason": None,
             "updated_at": clock.real_now().isoformat(),
         }
 
@@ -220,12 +223,17 @@ class GrantRecords:
         return self.keyring.seal(self.keyring.open(stored)) if stored else None
 
 
-def _owned(table: Table, clinic: ClinicRef | Row[Any]) -> ColumnElement[bool]:
+def preference(scopes: Collection[str], patients_visible: int | None, user_id: str) -> tuple[int, int, str]:
+    """What a grant is worth to us beside another user's of the same clinic: the greater is used."""
+    return read_width(scopes), patients_visible or 0, user_id
+
+
+def of_clinic(table: Table, clinic: ClinicRef | Row[Any]) -> ColumnElement[bool]:
     return (table.c.server == clinic.server) & (table.c.clinic_id == clinic.clinic_id)
 
 
-def _user(clinic: ClinicRef | Row[Any], user_id: str) -> ColumnElement[bool]:
-    return _owned(grants, clinic) & (grants.c.user_id == user_id)
+def of_user(clinic: ClinicRef | Row[Any], user_id: str) -> ColumnElement[bool]:
+    return of_clinic(grants, clinic) & (grants.c.user_id == user_id)
 
 
 def _hash(state: str) -> str:

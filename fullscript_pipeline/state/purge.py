@@ -5,21 +5,36 @@ What does not belong here: revoking a grant at the server (`api.connect.disconne
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select, true
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.grants import of_clinic
 from fullscript_pipeline.state.keyring import Keyring
-from fullscript_pipeline.state.schema import events, facts, metadata, owed_patients, watched_labs, webhook_inbox
+from fullscript_pipeline.state.schema import (
+    clinics,
+    events,
+    facts,
+    grants,
+    metadata,
+    owed_patients,
+    watched_labs,
+    webhook_inbox,
+)
 
 
 def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
-    """Every row of the clinic, its key and tokens included, and what names it; the number of rows."""
+    """Every row of the clinic, its key and tokens included, and what names it; the number of rows.
+
+    A grant that is still to be revoked at the server stays, and the clinic's row with it.
+    """
     removed = 0
     with db.write() as connection:
+        owed = of_clinic(grants, clinic) & (grants.c.status == "to_be_revoked")
+        is_owed = connection.execute(select(grants.c.user_id).where(owed)).first() is not None
         for table in metadata.sorted_tables:
-            if {"server", "clinic_id"} <= set(table.c.keys()):
-                own = (table.c.server == clinic.server) & (table.c.clinic_id == clinic.clinic_id)
+            if {"server", "clinic_id"} <= set(table.c.keys()) and not (is_owed and table is clinics):
+                own = of_clinic(table, clinic) & (grants.c.status != "to_be_revoked" if table is grants else true())
                 removed += connection.execute(delete(table).where(own)).rowcount
         named = facts.c.name.endswith(f":{clinic.server}:{clinic.clinic_id}", autoescape=True)
         removed += connection.execute(delete(facts).where(named)).rowcount

@@ -18,7 +18,8 @@ clinics = Table(
     Column("status", Text), Column("status_reason", Text), Column("connected_at", Text), Column("updated_at", Text),
 )  # fmt: skip
 
-# One row per user who connected; tokens are encrypted when there is a key. status: ok, dead
+# One row per user who connected; tokens are encrypted when there is a key. status: ok, dead, to_be_revoked (not used
+# any more, but the server has not confirmed that it is revoked; status_reason says why)
 grants = Table(
     "grants", metadata,
     Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
@@ -26,7 +27,7 @@ grants = Table(
     Column("user_type", Text), Column("scopes", Text), Column("patients_visible", Integer),
     Column("access_token", Text), Column("refresh_token", Text), Column("previous_refresh_token", Text),
     Column("obtained_at", Text), Column("expires_at", Text), Column("generation", Integer),
-    Column("status", Text), Column("updated_at", Text),
+    Column("status", Text), Column("updated_at", Text), Column("status_reason", Text),
 )  # fmt: skip
 
 # A token call that failed on the server's side: `asked` is what its error may say (JSON), nothing secret.
@@ -184,4 +185,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE watched_labs (server TEXT NOT NULL, clinic_id TEXT NOT NULL, lab_order_id TEXT NOT NULL,"
         " state TEXT NOT NULL, has_moved INTEGER NOT NULL, PRIMARY KEY (server, clinic_id, lab_order_id))",
     ),
+    ("ALTER TABLE grants ADD COLUMN status_reason TEXT",),
 )

@@ -13,18 +13,17 @@ from types import TracebackType
 from typing import Self
 
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.state.clinics import ClinicRecords
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.event_tries import EventTries
-from fullscript_pipeline.state.grants import GrantRecords
 from fullscript_pipeline.state.inbox import WebhookInbox
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.lab_watch import LabWatch
 from fullscript_pipeline.state.ledger import EventLedger
 from fullscript_pipeline.state.requests import RequestBudget
+from fullscript_pipeline.state.revocations import RevocationRecords
 
 
-class StateStore(ClinicRecords, GrantRecords, EventLedger, EventTries, LabWatch, WebhookInbox):
+class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
     `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of

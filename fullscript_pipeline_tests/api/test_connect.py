@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from fullscript_pipeline.api import ConnectRefused, open_session
-from fullscript_pipeline.api.connect import ConnectFlow, disconnect
+from fullscript_pipeline.api.connect import ConnectFlow
 from fullscript_pipeline.api.errors import AppRefused
-from fullscript_pipeline.errors import Busy, ConfigurationError, NeedsConnect
+from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.api.connected import connect, free_redirect_uri, settings_for, sign_in, token_calls
@@ -267,34 +267,6 @@ def test_a_directory_takes_sandboxes_or_production_never_both(ready: Ready) -> N
     both = replace(settings, servers={**settings.servers, "us": production})
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
         ConnectFlow(both, store, "us")
-
-
-def test_disconnect_revokes_then_forgets(ready: Ready) -> None:
-    sandbox, settings, store = ready
-    clinic = connect(settings, store, sandbox, _first(sandbox))
-    grant = store.load_grant(clinic)
-    assert grant is not None
-    assert disconnect(settings, store, clinic).not_revoked is None
-    assert store.clinics() == []
-    headers = {"Authorization": f"Bearer {grant.access_token}"}
-    url = f"{sandbox.api_url(_first(sandbox))}/clinic"
-    assert httpx.get(url, headers=headers, trust_env=False).status_code == 401
-    with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
-        session.one("clinic")
-
-
-def test_disconnect_offline_forgets_and_says_what_is_left(tmp_path: Path) -> None:
-    with (
-        running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri()) as sandbox,
-        settings_for(sandbox, tmp_path / "data") as settings,
-    ):
-        store = StateStore(settings.state_path)
-        clinic = connect(settings, store, sandbox, _first(sandbox))
-    with store:  # the sandbox has stopped
-        result = disconnect(settings, store, clinic)
-        assert result.not_revoked is not None
-        assert "Fullscript web app" in result.not_revoked
-        assert store.clinics() == []
 
 
 def test_tokens_are_unreadable_at_rest_and_files_private(ready: Ready) -> None:

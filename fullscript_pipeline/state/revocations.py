@@ -1,0 +1,117 @@
+"""The users whose grants a clinic has, and the grants that are taken out of use but not yet revoked at the server.
+
+A grant leaves this store only when the server has confirmed that it is revoked: one that is lost here while the server
+still honours it could be taken back by nobody. What does not belong here: asking the server (`api.connect`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.state.clinics import Clinic, ClinicRecords
+from fullscript_pipeline.state.grants import GrantRecords, of_clinic, of_user, preference
+from fullscript_pipeline.state.schema import clinics, grants
+
+GrantStatus = Literal["ok", "dead", "to_be_revoked"]
+TO_BE_REVOKED: GrantStatus = "to_be_revoked"
+
+
+@dataclass(frozen=True)
+class ClinicUser:
+    """A user who connected, without the tokens. `is_used`: pulls go by this grant. `changed_at`: since when `status`
+    is what it is, or since when the token is; `reason`: why the server has not confirmed the revocation."""
+
+    user_id: str
+    user_type: str
+    status: GrantStatus
+    scopes: tuple[str, ...]
+    patients_visible: int | None
+    expires_at: datetime
+    changed_at: datetime
+    reason: str | None
+    is_used: bool
+
+
+class RevocationRecords(ClinicRecords, GrantRecords):
+    """Part of StateStore."""
+
+    def users(self, clinic: ClinicRef) -> list[ClinicUser]:
+        """Everybody with a grant for this clinic, dead ones and those to be revoked included."""
+        query = select(grants).where(of_clinic(grants, clinic)).order_by(grants.c.user_id)
+        with self.db.read() as connection:
+            rows = connection.execute(query).all()
+        working = [row for row in rows if row.status == "ok"]
+        used = max(working, key=_worth, default=None)
+        return [_user(row, is_used=row is used) for row in rows]
+
+    def clinics_to_disconnect(self) -> list[Clinic]:
+        """The connected clinics, and those removed ones of which a grant is still to be revoked."""
+        owing = select(grants.c.server, grants.c.clinic_id).where(grants.c.status == TO_BE_REVOKED)
+        with self.db.read() as connection:
+            owed = {(row.server, row.clinic_id) for row in connection.execute(owing)}
+        every = self.clinics(with_removed=True)
+        return [one for one in every if one.status != "removed" or (one.server, one.clinic_id) in owed]
+
+    def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]:
+        """Takes the grants of a clinic, or of one user of it, out of use; what is returned is to be revoked.
+
+        Before the server is asked: whatever dies afterwards, they are still there to be revoked. Raises UsageError for
+        a user who has none, ConfigurationError when they cannot be opened: then nothing has changed.
+        """
+        every = self.grants(clinic)
+        mine = [grant for grant in every if user_id in (None, grant.user_id)]
+        if user_id is not None and not mine:
+            users = ", ".join(grant.user_id or '""' for grant in every) or "none"
+            raise UsageError(f"Clinic {clinic.clinic_key} has no user {user_id!r}; its users are {users}.")
+        marked = {"status": TO_BE_REVOKED, "status_reason": None, "updated_at": clock.real_now().isoformat()}
+        with self.db.write() as connection:
+            for grant in mine:
+                connection.execute(update(grants).where(of_user(clinic, grant.user_id)).values(marked))
+            _note_who_is_left(connection, clinic)
+        return mine
+
+    def note_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None:
+        """The server has not confirmed it; `reason` is a sentence without secrets."""
+        with self.db.write() as connection:
+            connection.execute(update(grants).where(of_user(clinic, user_id)).values(status_reason=reason))
+
+    def forget_grant(self, clinic: ClinicRef, user_id: str) -> None:
+        """The server has confirmed that this grant is revoked. One that was made anew meanwhile stays."""
+        mine = of_user(clinic, user_id) & (grants.c.status == TO_BE_REVOKED)
+        with self.db.write() as connection:
+            connection.execute(delete(grants).where(mine))
+
+
+def _note_who_is_left(connection: Connection, clinic: ClinicRef) -> None:
+    """A clinic without any user is removed (the row keeps its key for a return); one whose users' grants are all dead
+    needs a connect."""
+    left = {row.status for row in connection.execute(select(grants.c.status).where(of_clinic(grants, clinic)))}
+    if "ok" in left:
+        return
+    changed = {"status": "removed", "status_reason": None, "updated_at": clock.real_now().isoformat()}
+    if "dead" in left:
+        changed |= {"status": "needs_connect", "status_reason": "the user whose authorisation worked was disconnected"}
+    connection.execute(update(clinics).where(of_clinic(clinics, clinic)).values(changed))
+
+
+def _worth(row: Row[Any]) -> tuple[int, int, str]:
+    return preference(row.scopes.split(), row.patients_visible, row.user_id)
+
+
+def _user(row: Row[Any], *, is_used: bool) -> ClinicUser:
+    return ClinicUser(
+        user_id=row.user_id,
+        user_type=row.user_type,
+        status=row.status,
+        scopes=tuple(row.scopes.split()),
+        patients_visible=row.patients_visible,
+        expires_at=datetime.fromisoformat(row.expires_at),
+        changed_at=datetime.fromisoformat(row.updated_at),
+        reason=row.status_reason,
+        is_used=is_used,
+    )
