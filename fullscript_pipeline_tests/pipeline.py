@@ -29,11 +29,11 @@ class Connected:
     settings: Settings
     store: StateStore
 
-    def connect(self, slug: str) -> str:
-        """Connects a clinic of the sandbox; its clinic key."""
+    def connect(self, slug: str, user: str = "") -> str:
+        """Connects a clinic of the sandbox as its owner, or as another user; its clinic key."""
         server = self.sandbox.clinics[slug]["server"]
         with ConnectFlow(self.settings, self.store, server) as flow:
-            url = f"{flow.authorize_url}&{urlencode({'login': slug})}"
+            url = f"{flow.authorize_url}&{urlencode({'login': f'{slug}/{user}' if user else slug})}"
             browser = threading.Thread(target=lambda: httpx.get(url, follow_redirects=True, trust_env=False))
             browser.start()
             result = flow.wait(30)

@@ -1,4 +1,4 @@
-"""`connect` and `clinics`. What does not belong here: `disconnect`, which has a module of its own."""
+"""`connect` and `clinics`. What does not belong here: `disconnect`, `accept-view`, which have modules of their own."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.connect import ConnectFlow, ConnectResult
+from fullscript_pipeline.cli.accept_view import accept_view
 from fullscript_pipeline.cli.chosen import nobody_in
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.cli.say import data, table, talk
@@ -55,13 +56,17 @@ def _tell(result: ConnectResult) -> None:
         )
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
     help="The connected clinics and the health of their tokens, one a line. It only lists: exit code 0 also when "
-    "there is none or one needs `connect`; `doctor` answers 77 then."
+    "there is none or one needs `connect`; `doctor` answers 77 then.",
 )
 @click.option("--users", is_flag=True, help="Each clinic's users, one a line: who connected it, and which is used.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def clinics(users: bool, as_json: bool) -> None:
+@click.pass_context
+def clinics(context: click.Context, users: bool, as_json: bool) -> None:
+    if context.invoked_subcommand:
+        return
     settings = load_settings()
     rows, owed, nobody = [], [], nobody_in(settings.data_dir, None)
     if settings.state_path.exists():  # only looking: nothing is made where nothing is
@@ -88,6 +93,8 @@ def clinics(users: bool, as_json: bool) -> None:
             f"server: run `fullscript-pipeline disconnect {clinic.clinic_key}` again."
         )
 
+
+clinics.add_command(accept_view)
 
 # Header -> key of the JSON object.
 _CLINIC_COLUMNS = {"clinic": "clinic_key"} | {name: name for name in ("name", "server", "status", "token", "scopes")}

@@ -16,6 +16,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sandbox webhook": ("sandbox webhook us-snd http://127.0.0.1:8767/hooks/SECRET/us-snd",),
     "connect": ("connect us-snd", "connect us --no-browser", "connect ca --paste"),
     "clinics": ("clinics", "clinics --users", "clinics --json | jq -r 'select(.status != \"ok\").clinic_key'"),
+    "clinics accept-view": ("clinics accept-view maple-street-wellness",),
     "disconnect": (
         "disconnect maple-street-wellness",
         "disconnect maple-street-wellness --user USER_ID",

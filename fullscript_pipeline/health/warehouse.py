@@ -18,6 +18,7 @@ from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
 from fullscript_pipeline.health.stored_times import check_stored_times
+from fullscript_pipeline.health.views import check_views
 from fullscript_pipeline.health.waiting import check_waiting
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
@@ -52,6 +53,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
                 for region in sorted({one.region for one in clinics})
             }
             waiting = [check_stored_times(con, settings.time_zone), *check_waiting(con)]
+            views = list(check_views(con, clinics))
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
         return
@@ -63,6 +65,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         "warehouse.open", "can be opened with the key as it is set" if settings.warehouse_key else "can be read"
     )
     yield from waiting
+    yield from views
     yield from (_last_catalog(region, last) for region, last in catalogs.items())
     for clinic in clinics:
         yield _last_pull(clinic, pulled.get(clinic.clinic_id))

@@ -24,6 +24,7 @@ from fullscript_pipeline.reports import (
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse import brake, pulls, quarantine
 from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT, Warehouse
+from fullscript_pipeline.warehouse.narrowing import narrowings
 from fullscript_pipeline.warehouse.retention import tidy_landing
 
 MART_THREADS = 2
@@ -148,6 +149,7 @@ def _write(
         held_rows=brake.held_rows(con, clinic.clinic_id),
         set_aside=quarantine.open_by_table(con, clinic.clinic_id),
         unreadable=pulls.refused(con, clinic.clinic_id),
+        narrowed={one.table: one.full_at for one in narrowings(con, clinic.clinic_id)},
         patient_ids=patients,
         policy=ReportPolicy.of(settings.adherence),
     )

@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 
 from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.warehouse.narrowing import narrowings
 
 _PULLS = dg.AssetKey(["ops", "pulls"])
 # The last loaded pull of each resource of each clinic or region.
@@ -59,6 +60,27 @@ def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset=_PULLS,
+    name="lists_read_in_full",
+    description=(
+        "No list is read by a user, or with scopes, that see less than was seen before. Where one is, rows that only "
+        "the earlier ones saw stand as they were. What to do: connect as the user and with the scopes that `doctor` "
+        "names, and pull; or, if what is seen now is all there is, `fullscript-pipeline clinics accept-view CLINIC`."
+    ),
+)
+def lists_read_in_full(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as con:
+        owners = con.execute("SELECT DISTINCT coalesce(clinic_id, region) FROM ops.views ORDER BY 1").fetchall()
+        rows = [f"{owner}, {one.sentence}." for (owner,) in owners for one in narrowings(con, owner)]
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"lists": len(rows)},
+        description=" ".join(rows) or "All lists are.",
+    )
+
+
 class _Listing(NamedTuple):
     owner: str
     resource: str
@@ -74,4 +96,4 @@ def _last_listings(con: duckdb.DuckDBPyConnection) -> list[_Listing]:
     return [_Listing(*row) for row in con.execute(_LAST).fetchall()]
 
 
-LISTING_CHECKS = (totals_match, no_mass_disappearance)
+LISTING_CHECKS = (totals_match, no_mass_disappearance, lists_read_in_full)

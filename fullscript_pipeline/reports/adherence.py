@@ -42,6 +42,7 @@ def write_adherence_pages(
     held_rows: Mapping[str, int] | None = None,
     set_aside: Mapping[str, int] | None = None,
     unreadable: Mapping[str, datetime | None] | None = None,
+    narrowed: Mapping[str, datetime | None] | None = None,
     patient_ids: Sequence[str] | None = None,
     policy: ReportPolicy = ReportPolicy(),  # noqa: B008 -- frozen
     progress: Callable[[int, int], None] | None = None,
@@ -69,6 +70,7 @@ def write_adherence_pages(
         held_rows=held_rows or {},
         set_aside=set_aside or {},
         unreadable=unreadable or {},
+        narrowed=narrowed or {},
     )
     key = setting.clinic.clinic_key
     people = data.patients(con, clinic_id, patient_ids)

@@ -15,6 +15,7 @@ from fullscript_pipeline.reports.policy import ReportPolicy
 
 # What a reader of the pages knows, by table.
 _NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
+_LISTS = {"treatment_plans": "plans", "patients": "patients", "orders": "orders", "lab_orders": "lab orders"}
 _LINES = {"recommendations": "recommendation", "order_line_items": "order line"}
 
 
@@ -25,7 +26,8 @@ class Setting:
     `last_pull_at` is None when no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists have no
     more, too many at once to be believed. `set_aside`: by table, how many records came in a shape that could not be
     read, and are not shown. `unreadable`: the tables that the app may not read (any more), and until when
-    it could; None: it never could.
+    it could; None: it never could. `narrowed`: the tables that are read by somebody who sees less than before, and
+    until when they were read in full.
     """
 
     clinic: Clinic
@@ -39,6 +41,7 @@ class Setting:
     held_rows: Mapping[str, int] = field(default_factory=dict)
     set_aside: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, datetime | None] = field(default_factory=dict)
+    narrowed: Mapping[str, datetime | None] = field(default_factory=dict)
 
     @property
     def stale(self) -> str | None:
@@ -64,6 +67,20 @@ class Setting:
         return (
             f"Fullscript does not let this app read {' and '.join(told)}: what they would tell is not in these "
             "figures. Whoever runs the pipeline can see why (`doctor`)."
+        )
+
+    @property
+    def narrowed_sentence(self) -> str | None:
+        """The banner's sentence when a list is read by a user, or with permissions, that see less than before."""
+        narrowed = [(name, self.narrowed[table]) for table, name in _LISTS.items() if table in self.narrowed]
+        days = [f"on {text.day(at.astimezone(self.zone).date())}" if at else "by an earlier user" for _, at in narrowed]
+        parts = [f"{name} last read in full {day}" for (name, _), day in zip(narrowed, days, strict=True)]
+        if not parts:
+            return None
+        told = ", ".join(parts)
+        return (
+            f"{told[0].upper()}{told[1:]}: since then by a user or with permissions that see less. What is new may be "
+            "missing here, and what is gone may still be shown. Whoever runs the pipeline can see why (`doctor`)."
         )
 
     @property

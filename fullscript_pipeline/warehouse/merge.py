@@ -102,6 +102,18 @@ def remove(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], sig
     return gone
 
 
+def remove_keys(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str]) -> None:
+    """Marks live rows as gone by their whole keys (`Table.record_key`)."""
+    con.register("arriving", pa.table({"record_key": pa.array(sorted(keys), pa.string())}))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {', '.join(f's.{name}' for name in table.key)} "
+        f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} "
+        f"AND {table.record_key('s')} IN (SELECT record_key FROM arriving)"
+    )
+    con.unregister("arriving")
+    _remove(con, table)
+
+
 def _remove(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Gone rows are kept, with `removed_at`; where there is history, as a closing version. Children go with them, but
     for those that another parent lists too."""

@@ -58,7 +58,9 @@ def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
     found = []
     for name, own in groupby(rows, key=lambda row: str(row[0])):
         listed = [(stored_view(*view), at) for _, at, *view in own]
-        if narrowing := _narrowing(con, name, owner, listed[-1][0], listed[:-1]):
+        present, listed_at = listed[-1]
+        # Of what no list holds as a whole (events), nothing was ever read in full.
+        if listed_at and (narrowing := _narrowing(con, name, owner, present, listed[:-1])):
             found.append(narrowing)
     return found
 

@@ -191,13 +191,16 @@ def _forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _note_earlier_sightings(con: duckdb.DuckDBPyConnection, table: Table, known: Sequence[View]) -> None:
-    """What is there and nobody is noted for came while one view included all others: it counts as seen by that one."""
+    """What is stored and nobody is noted for came while one view included all others: that one has seen it.
+
+    Also of what is gone, as it may come back.
+    """
     widest = next((view for view in known if all(view.includes(other) for other in known)), None)
     if widest is None:
         return
     con.execute(
         f"INSERT INTO ops.view_sightings SELECT {_values(table)}, {table.record_key('s')}, ?, true "
-        f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} "
+        f"FROM {table.stored_in} s, ctx WHERE {versions.scope(table)}{versions.latest(table)} "
         f"AND NOT EXISTS (SELECT 1 FROM ops.view_sightings v WHERE {_ours('v', table)} "
         f"AND v.record_key = {table.record_key('s')})",
         [widest.key],

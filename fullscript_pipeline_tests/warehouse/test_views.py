@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.warehouse import pulls
@@ -207,7 +207,7 @@ VIEWS = st.builds(lambda user, scopes: View("c1", user, frozenset(scopes)), st.s
 LISTINGS = st.lists(st.tuples(VIEWS, st.sets(st.sampled_from("abcd"), min_size=1)), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(LISTINGS)
 def test_a_row_goes_just_when_a_view_that_listed_it_is_included(
     warehouse_of_each: Warehouse, listings: list[tuple[View, set[str]]]

@@ -1,0 +1,71 @@
+"""`clinics accept-view`: from now on the user and permissions that are connected count as all that the clinic has.
+
+What does not belong here: what goes (`warehouse.acceptance`), pages (`orchestration.accepting`).
+"""
+
+import click
+
+from fullscript_pipeline.cli.options import CLINIC
+from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.counted import counted
+from fullscript_pipeline.orchestration.opened import open_warehouse
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse.acceptance import Acceptance
+from fullscript_pipeline.warehouse.views import View
+
+
+@click.command(
+    "accept-view",
+    help="Take what the connected user of CLINIC (key or id) may see for all that there is.\n\n"
+    "A list read by another user, or with fewer permissions, removes nothing that only the earlier ones saw. This says "
+    "how many such rows the lists lack, asks, marks them removed at once and records it in ops.accepted_views. Rows "
+    "whose list has not been read again go when it is. To get the rows back instead, `connect` as the earlier user, "
+    "with the permissions that `doctor` names, and pull.",
+)
+@click.argument("clinic", type=CLINIC)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def accept_view(clinic: str, yes: bool) -> None:
+    # The adherence room and the pages' templates, which help need not wait for.
+    from fullscript_pipeline.orchestration.accepting import ViewAcceptance, present_view  # noqa: PLC0415
+
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        chosen = store.clinic(clinic)
+        view = present_view(store, chosen)
+    asked = ViewAcceptance(settings, open_warehouse(), chosen, view)
+    found = asked.preview()
+    if not found.earlier:
+        talk(
+            f"{chosen.clinic_key}: whoever read it before saw nothing that is not seen now; there is nothing to accept."
+        )
+        return
+    _describe(chosen, view, found)
+    if not yes:
+        click.confirm("Mark these rows removed, and go by this view from now on?", abort=True, err=True)
+    done = asked.accept()
+    talk(
+        f"{chosen.clinic_key}: {counted(done.rows, 'row')} marked removed; it is noted in ops.accepted_views.",
+        bold=True,
+    )
+
+
+def _describe(clinic: Clinic, view: View, found: Acceptance) -> None:
+    talk(f"{clinic.clinic_key} is read as user {view.user_id or '(not told)'} with {_scopes(view)}.")
+    for earlier in sorted(found.earlier, key=str):
+        talk(f"  It was read before as user {earlier.user_id or '(not told)'} with {_scopes(earlier)}.")
+    names = sorted({*found.keys, *found.unread})
+    counts = [[name, len(found.keys.get(name, [])), found.unread.get(name, 0)] for name in names]
+    data(table(["table", "rows to remove now", "not read again yet"], counts))
+    if found.unread:
+        talk("Of the rows whose list has not been read again yet, those that it lacks go when it is.")
+    for name, keys in found.keys.items():
+        shown = f"{', '.join(keys[:10])}{f' and {len(keys) - 10} more' if len(keys) > 10 else ''}"
+        talk(f"  {name}: {shown}")
+    if found.patients:
+        talk(f"It touches the pages of {counted(len(found.patients), 'patient')} and the clinic's lists.")
+
+
+def _scopes(view: View) -> str:
+    return " ".join(sorted(view.scopes)) or "permissions that are not known"
