@@ -3,7 +3,7 @@
 What does not belong here: asking for events (`events`), deciding what to read for them (`refresh`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -82,6 +82,16 @@ def _named(record: Mapping[str, Any]) -> list[object]:
     nested = [one.get("id") if isinstance(one := inside.get(name), dict) else None for name in names]
     found = [record.get("resource_id"), *nested[:1], inside.get("id"), *nested[1:]]
     return found + [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if kind in OBJECTS]
+
+
+def values_in(data: Any) -> Iterator[str]:
+    """Every value of an event's data, at whatever depth, as text: what nobody has documented may name its objects
+    under any key."""
+    if isinstance(data, dict | list):
+        for one in data.values() if isinstance(data, dict) else data:
+            yield from values_in(one)
+    elif data is not None and not isinstance(data, bool):
+        yield str(data)
 
 
 def begins(record: Mapping[str, Any]) -> str:

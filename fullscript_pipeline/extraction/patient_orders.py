@@ -6,13 +6,16 @@ here: whom a refresh has to read (`refresh.consequences`), the daily list (`orde
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.event_types import Also, row_of
 from fullscript_pipeline.extraction.details import note_reads
+from fullscript_pipeline.extraction.event_records import values_in
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.patient_labs import patient_in, patient_of
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
@@ -77,14 +80,38 @@ def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | 
 
 
 def _who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
-    """Patients who were found gone since their orders were last read for that."""
+    """Patients who were found gone, or whom a merge has named, since their orders were last read for that."""
+    merged = _named_by_merges(con, clinic_id)
     rows = con.execute(
-        """SELECT patient_id FROM core.patients p LEFT JOIN ops.detail_reads r
-        ON r.clinic_id = p.clinic_id AND r.resource = ? AND r.object_id = p.patient_id
-        WHERE p.clinic_id = ? AND p.removed_at IS NOT NULL AND coalesce(r.read_at < p.removed_at, true) ORDER BY 1""",
-        [ORDERS_OF_WHO_LEFT, clinic_id],
+        """SELECT patient_id, greatest(p.removed_at, m.told_at) AS left_at FROM core.patients p
+        LEFT JOIN (SELECT unnest($ids::VARCHAR[]) AS patient_id, unnest($times::TIMESTAMPTZ[]) AS told_at) m
+            USING (patient_id)
+        LEFT JOIN ops.detail_reads r
+            ON r.clinic_id = p.clinic_id AND r.resource = $resource AND r.object_id = p.patient_id
+        WHERE p.clinic_id = $clinic AND left_at IS NOT NULL AND coalesce(r.read_at < left_at, true) ORDER BY 1""",
+        {
+            "ids": list(merged),
+            "times": list(merged.values()),
+            "resource": ORDERS_OF_WHO_LEFT,
+            "clinic": clinic_id,
+        },
     ).fetchall()
-    return [patient for (patient,) in rows]
+    return [patient for patient, _ in rows]
+
+
+def _named_by_merges(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime]:
+    """What events of merged patients name, patients among it, with when the last of them was stored."""
+    rows = con.execute(
+        "SELECT event_type, extra, resource_id, observed_at FROM core.events WHERE clinic_id = ? "
+        "AND event_type ILIKE '%merg%' ORDER BY observed_at",
+        [clinic_id],
+    ).fetchall()
+    return {
+        one: observed_at
+        for kind, extra, resource_id, observed_at in rows
+        if Also.BELONGINGS in row_of(kind).also
+        for one in (*values_in(orjson.loads(extra or "{}").get("data")), *filter(None, [resource_id]))
+    }
 
 
 def order_lines(pull: Pull) -> Iterator[Line]:

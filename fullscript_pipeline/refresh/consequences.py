@@ -5,12 +5,12 @@ is stored under patients that were merged or are gone. What does not belong here
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import orjson
 
 from fullscript_pipeline.api import ScopeError
 from fullscript_pipeline.event_types import Also, row_of
+from fullscript_pipeline.extraction.event_records import values_in
 from fullscript_pipeline.extraction.family import independent
 from fullscript_pipeline.extraction.patient_labs import (
     is_whole,
@@ -93,18 +93,10 @@ def _ids_told(reads: Reads, event: LedgerEvent) -> Iterator[str]:
         rows = con.execute(
             "SELECT extra->'$.data' FROM core.events WHERE clinic_id = ? AND event_id = ?", [clinic_id, event.event_id]
         ).fetchall()
-    yield from _leaves([orjson.loads(data) for (data,) in rows if data])
+    yield from values_in([orjson.loads(data) for (data,) in rows if data])
     for delivery in reads.store.deliveries(["received"]):
         if (delivery.server, delivery.event_id) == (server, event.event_id):
-            yield from _leaves((event_in(delivery.body) or {}).get("data"))
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(one)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
+            yield from values_in((event_in(delivery.body) or {}).get("data"))
 
 
 def _vanished(reads: Reads, present: set[str]) -> set[str]:

@@ -1,5 +1,6 @@
 """A patient who is listed no more: their plans and orders are read once more, only what is denied goes."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,3 +155,18 @@ def test_patients_whose_removal_is_held_have_left_nothing(target: Target) -> Non
 
     patient_of, _, asked = run(target, everybody_vanishes)
     assert (patient_of["o0"], asked) == ("2", [])
+
+
+def test_a_merged_patient_who_is_still_listed_has_left_their_orders(target: Target) -> None:
+    def merged(world: OrderWorld) -> None:
+        world.owner = dict.fromkeys(world.owner, "3")
+        told = {"data": {"kept": {"id": "3"}, "absorbed": ["2"]}}
+        with target.warehouse.write() as con:
+            con.execute(
+                "INSERT INTO core.events (clinic_id, event_id, event_type, extra, observed_at) VALUES (?, ?, ?, ?, ?)",
+                [CLINIC.clinic_id, "e1", "patient.merged", json.dumps(told), datetime.now(UTC)],
+            )
+
+    patient_of, _, asked = run(target, merged)
+    assert set(patient_of.values()) == {"3"}
+    assert len(asked) <= 6, asked
