@@ -15,13 +15,15 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
 _WITHIN = timedelta(days=3)
-# Pages that were written again after a failed pull make it no success.
+# Pages that were written again after a failed pull make it no success. One pass over the runs of these days, each with
+# its own tags: `+` keeps SQLite from walking every run that has a key, once for each of these runs.
 _FAILED = """WITH told AS (
-    SELECT id, run_id, status, pipeline_name AS job, coalesce((
-        SELECT max(value) FROM run_tags t WHERE t.run_id = r.run_id AND t.key IN ('fullscript/clinic',
-            'fullscript/region', 'dagster/partition/clinic', 'dagster/partition/region')), '') AS owner
-    FROM runs r WHERE status IN ('SUCCESS', 'FAILURE') AND update_timestamp > ? AND NOT EXISTS (
-        SELECT 1 FROM run_tags t WHERE t.run_id = r.run_id AND t.key = 'fullscript/pages_only'))
+    SELECT r.id, r.run_id, r.status, r.pipeline_name AS job,
+        coalesce(max(CASE WHEN t.key <> 'fullscript/pages_only' THEN t.value END), '') AS owner
+    FROM runs r LEFT JOIN run_tags t ON t.run_id = r.run_id AND +t.key IN ('fullscript/clinic', 'fullscript/region',
+        'dagster/partition/clinic', 'dagster/partition/region', 'fullscript/pages_only')
+    WHERE r.status IN ('SUCCESS', 'FAILURE') AND r.update_timestamp > ?
+    GROUP BY r.id HAVING coalesce(max(t.key = 'fullscript/pages_only'), 0) = 0)
 SELECT trim(job || ' ' || owner) || ' (run ' || substr(run_id, 1, 8) || ')', owner FROM (
     SELECT *, row_number() OVER (PARTITION BY job, owner ORDER BY id DESC) AS place FROM told)
 WHERE place = 1 AND status = 'FAILURE' ORDER BY 1"""
