@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession
+from fullscript_pipeline import clock, refresh
+from fullscript_pipeline.api import ClinicSession, ServerError
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.cli.clinics import clinics as clinics_command
 from fullscript_pipeline.errors import UsageError
@@ -24,7 +24,7 @@ from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline.warehouse.catalog import ALLERGENS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline_tests.api.helpers import CLINIC, FreeBudget, SomeTokens, session_at
+from fullscript_pipeline_tests.api.helpers import CLINIC, FreeBudget, Sleeps, SomeTokens, session_at
 from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
 from fullscript_pipeline_tests.refresh.living import Living, living
 
@@ -211,3 +211,49 @@ def test_a_clinic_that_sees_less_of_the_catalog_takes_none_of_it_away(tmp_path: 
         assert pull() == "abc", "what it has listed itself it may take away"
         listed["maple"] = ["a", "b"]
         assert pull() == "ab"
+
+
+def test_pages_that_an_interrupted_pull_of_another_user_landed_prove_nothing(tmp_path: Path) -> None:
+    pages: dict[str, Reply] = {}
+
+    def answer(seen: Seen) -> Reply:
+        return pages[seen.query["page[number]"]] if seen.path.endswith("staff") else Reply(status=403)
+
+    def page(number: int, *ids: str) -> Reply:
+        rows = [{"id": one, "first_name": "A"} for one in ids]
+        return Reply(body={"staff": rows, "meta": {"total_count": 3, "total_pages": 2, "current_page": number}})
+
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    migrate(warehouse, [])
+    target = Target(warehouse, tmp_path / "landing", None, "us-snd", "us", clock.now().date(), "run", CLINIC)
+
+    def pull(user: str) -> str | None:
+        made = {"client": HttpClient(), "tokens": SomeTokens(), "budget": FreeBudget(), "retry": Sleeps().policy()}
+        with ClinicSession(CLINIC, server.url, **made, user_id=user) as session:  # type: ignore[arg-type]
+            return people.pull_people(target, session)[1].reason
+
+    with odd_server(answer) as server:
+        pages |= {"1": page(1, "1", "2"), "2": page(2, "3")}
+        pull("anna")
+        pages["2"] = Reply(status=500)
+        with pytest.raises(ServerError):
+            pull("anna")
+        pages["2"] = page(2, "4")
+        told = pull("bert")
+        assert "of several users" in str(told)
+        assert len(server.asked("/clinic/staff")) < 10, "page 1 was taken up"
+    with warehouse.read() as con:
+        rows = con.execute("SELECT staff_id, removed_at FROM core.staff ORDER BY 1").fetchall()
+    assert rows == [(one, None) for one in "1234"]
+
+
+def test_a_refresh_with_a_narrower_token_removes_no_plan(tmp_path: Path) -> None:
+    """The detail of such a plan is a 404 for this token, and its patient's list lacks it."""
+    with clinic(tmp_path) as its:
+        its.handle()
+        plan = next(one for one in its.active_plans() if one.record["source"] != "api")
+        its.reconnect(NARROW)
+        its.receive(its.payload(its.change_plan(plan, state="cancelled")))
+        refresh.drain(its.store)
+        its.handle()
+        assert not its.removed()

@@ -126,6 +126,20 @@ def test_a_clinic_page_says_what_could_not_be_read(
     assert "could not be read" not in read(store.path_for_clinic("green-hill")).text
 
 
+def test_every_page_says_since_when_it_is_read_by_somebody_who_sees_less(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
+) -> None:
+    demo_patient(con)
+    write(narrowed={"treatment_plans": NOON - timedelta(days=10), "patients": None, "staff": NOON})
+    for page in (page_of(store, "pat-1"), read(store.path_for_clinic("green-hill"))):
+        assert (
+            "Plans last read in full on 12 Nov 2026, patients last read in full by an earlier user: since then by a "
+            "user or with permissions that see less." in page.text
+        )
+    write()
+    assert "read in full" not in page_of(store, "pat-1").text
+
+
 def test_every_page_says_when_what_it_stands_on_may_not_be_read(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:

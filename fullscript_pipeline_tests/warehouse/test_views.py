@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -16,10 +17,12 @@ from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.library import PRACTITIONER_PROTOCOLS
 from fullscript_pipeline.warehouse.load import Counts, load
+from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline.warehouse.narrowing import narrowings
 from fullscript_pipeline.warehouse.tables import Table
 from fullscript_pipeline.warehouse.views import View, common_view
 from fullscript_pipeline_tests.warehouse.helpers import context, lines_of, put, rows
+from fullscript_pipeline_tests.warehouse.released import RELEASED, left_by
 
 READ = frozenset({"patients:read"})
 FULL = View("c1", "anna", READ | {"patients:treatment_plan_history"})
@@ -147,6 +150,54 @@ def test_a_file_of_before_takes_its_last_lister_for_its_view(warehouse: Warehous
 def test_a_file_of_before_whose_server_tells_neither_user_nor_scopes(warehouse: Warehouse) -> None:
     put(warehouse, PATIENTS, [{"id": one} for one in "abc"], missing_among=EVERYTHING)
     assert see(warehouse, NAMELESS, *"ab", table=PATIENTS).removed == 1
+
+
+@pytest.mark.parametrize("version", RELEASED)
+def test_a_released_file_keeps_what_a_narrower_view_does_not_list(version: int, tmp_path: Path) -> None:
+    warehouse = Warehouse(left_by(version, tmp_path / "old.duckdb"))
+    migrate(warehouse, [])
+    live = "SELECT count(*) FROM core.treatment_plans WHERE clinic_id = 'c1' AND removed_at IS NULL"
+    ((before,),) = rows(warehouse, live)
+    assert before
+    lister = rows(warehouse, "SELECT listed_by FROM ops.pulls WHERE clinic_id = 'c1' AND listed_by IS NOT NULL")
+    user = lister[0][0] if lister else "anna"
+    with warehouse.write() as con:
+        for hour, view in enumerate([replace(NARROW, user_id=user), replace(FULL, user_id="somebody else")]):
+            when = replace(context(24 * (900 + hour)), view=view)
+            load(con, TREATMENT_PLANS, lines_of(plans("new")), when, missing_among=EVERYTHING)
+        assert con.execute(live).fetchall() == [(before + 1,)]
+        when = replace(context(24 * 902), view=replace(FULL, user_id=user))
+        load(con, TREATMENT_PLANS, lines_of(plans("new")), when, missing_among=EVERYTHING)
+        assert con.execute(live).fetchall() == [(1,)]
+
+
+class Counting:
+    """A connection that counts its statements."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.con, self.statements = con, 0
+
+    def execute(self, sql: str, values: object = None) -> object:
+        self.statements += 1
+        return self.con.execute(sql, values)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.con, name)
+
+
+def test_a_day_with_one_view_costs_one_statement_a_load_and_no_row(warehouse: Warehouse) -> None:
+    see(warehouse, FULL, *"abc")
+    statements = []
+    for view in (None, FULL):
+        with warehouse.write() as con:
+            counting = Counting(con)
+            when = replace(context(24 * next(_hours)), view=view)
+            load(counting, TREATMENT_PLANS, lines_of(plans(*"abc")), when, missing_among=EVERYTHING)  # type: ignore[arg-type]
+            statements.append(counting.statements)
+    assert statements[1] - statements[0] == 1
+    for name in ("ops.view_sightings", "ops.view_missing"):
+        assert rows(warehouse, f"SELECT count(*) FROM {name}") == [(0,)]
+    assert rows(warehouse, "SELECT count(*) FROM ops.views") == [(1,)]
 
 
 def test_another_clinic_of_the_region_removes_none_of_its_rows(warehouse: Warehouse) -> None:
