@@ -16,7 +16,9 @@ from fullscript_pipeline.extraction.events import HEARD, feeds_of
 from fullscript_pipeline.extraction.labs import TESTS_SWEEP_DAYS
 from fullscript_pipeline.extraction.orders import OVERLAP, Window, daily_window, sweep_window
 from fullscript_pipeline.extraction.plans import due_patients
+from fullscript_pipeline.extraction.viewing import grant_view
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.views import View
 
 _NO_LABS = "skipped: Fullscript has labs in the US only"
 
@@ -106,7 +108,7 @@ def _plans(known: Known) -> Iterator[BillLine]:
         why = "one for each patient, the first time"
         yield known.line("treatment_plans", endpoint, rows, why, at_least=not sure)
         return
-    due = due_patients(known.con, known.clinic.clinic_id, known.pace.sweep_days)
+    due = due_patients(known.con, known.clinic.clinic_id, known.pace.sweep_days, _view(known))
     why = (
         f"never read {len(due.never):,}, touched by something {len(due.touched):,}, their turn {len(due.turn):,}; "
         f"{stored - len(due.all):,} are stored and not due; whoever today's orders and events point at besides"
@@ -116,7 +118,7 @@ def _plans(known: Known) -> Iterator[BillLine]:
 
 def _orders(known: Known) -> Iterator[BillLine]:
     endpoint, clinic_id = "GET /clinic/orders", known.clinic.clinic_id
-    window = daily_window(known.con, clinic_id, known.pace.trailing_days) if known.con else Window()
+    window = daily_window(known.con, clinic_id, known.pace.trailing_days, _view(known)) if known.con else Window()
     if known.con is None or window.first is None:
         yield known.listed("orders", endpoint)
         return
@@ -129,6 +131,12 @@ def _orders(known: Known) -> Iterator[BillLine]:
         why = f"the day's share of older orders, through {swept.last}"
         number = pages(_stored_orders(known, swept))
         yield known.line("orders_sweep", endpoint, number, why, table="orders", listed_as="orders")
+
+
+def _view(known: Known) -> View | None:
+    """What the pull will see; what was read by somebody who sees less is read again."""
+    grant = known.store.load_grant(known.clinic) if known.store else None
+    return grant_view(known.clinic, grant) if grant else None
 
 
 def _stored_orders(known: Known, window: Window) -> int:

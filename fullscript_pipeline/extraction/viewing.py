@@ -3,7 +3,7 @@
 What does not belong here: what a view may prove (`warehouse.views`).
 """
 
-from fullscript_pipeline.api import ClinicSession, missing_read_scopes
+from fullscript_pipeline.api import ClinicRef, ClinicSession, Grant, missing_read_scopes
 from fullscript_pipeline.warehouse.landing import Envelope
 from fullscript_pipeline.warehouse.views import View, common_view
 
@@ -19,6 +19,11 @@ def view_of(envelope: Envelope | None) -> View | None:
 def session_view(session: ClinicSession) -> View | None:
     """What a session's next listing will be seen with; None when it is of more than one user."""
     return common_view([_view(session.clinic.clinic_id, user, scopes) for user, scopes in session.seen_as])
+
+
+def grant_view(clinic: ClinicRef, grant: Grant) -> View:
+    """What a session that opens with this grant sees."""
+    return _view(clinic.clinic_id, grant.user_id or None, frozenset(grant.scopes))
 
 
 def _view(clinic_id: str, user: str | None, scopes: frozenset[str]) -> View:

@@ -11,8 +11,8 @@ import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import mart_day
-from fullscript_pipeline.api import missing_read_scopes
 from fullscript_pipeline.errors import NeedsConnect, UsageError
+from fullscript_pipeline.extraction.viewing import grant_view
 from fullscript_pipeline.orchestration.adherence import rebuild_touched
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings
@@ -71,5 +71,4 @@ def present_view(store: StateStore, clinic: Clinic) -> View:
             f"Clinic {clinic.clinic_key} has no working authorisation, so no view to accept: run "
             f"`fullscript-pipeline connect {clinic.server}` first."
         )
-    scopes = frozenset(grant.scopes)
-    return View(clinic.clinic_id, grant.user_id or None, scopes, frozenset(missing_read_scopes(scopes)))
+    return grant_view(clinic, grant)
