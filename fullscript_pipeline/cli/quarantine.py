@@ -39,22 +39,26 @@ def show(as_json: bool, show_record: bool) -> None:
     talk(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
 
 
-@quarantine.command("replay", help="Read them again with this version: what can be typed now is loaded. 1: some stay.")
+@quarantine.command("replay", help="Read them (and single fields) again with this version. 1: some records stay.")
 def again() -> int:
     settings = load_settings()
     warehouse = _warehouse(settings)
-    with warehouse.read() as con:
-        if not held(con):
-            talk("Nothing is in quarantine.")
-            return 0
+    with warehouse.read():  # a sentence where there is none yet
+        pass
     keys: dict[str, str] = {}
     if settings.state_path.exists():
         with StateStore(settings.state_path, settings.encryption_key) as store:
             keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics()}
     from fullscript_pipeline.warehouse.replay import replay  # noqa: PLC0415 - Arrow, which help need not wait for
+    from fullscript_pipeline.warehouse.retyping import retype  # noqa: PLC0415 - likewise
 
     with warehouse.write() as con:
-        done = replay(con, clock.now(), keys)
+        fields, done = retype(con), replay(con, clock.now(), keys)
+    if fields:
+        talk(f"Fields of {counted(fields, 'row')} that an older version could not type are typed now.")
+    if not done:
+        talk("Nothing is in quarantine.")
+        return 0
     rows = [(one.table, keys.get(one.clinic_id or "", one.clinic_id), one.loaded, one.left) for one in done]
     data(table(("table", "clinic", "loaded", "left"), rows))
     left = sum(one.left for one in done)

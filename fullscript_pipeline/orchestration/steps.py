@@ -183,6 +183,7 @@ def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.Mat
                 "rows_changed": dg.MetadataValue.int(counts[table].changed),
                 "rows_removed": dg.MetadataValue.int(counts[table].removed),
                 "quarantined": dg.MetadataValue.int(counts[table].quarantined),
+                "fields_untyped": dg.MetadataValue.int(counts[table].untyped),
             }
         for one in [by_resource[table]] if table in by_resource else (reports if place == 0 else []):
             metadata |= _effort(one)

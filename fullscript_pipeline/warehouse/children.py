@@ -7,7 +7,15 @@ belong here: records themselves (`merge`), children that more than one parent li
 
 import duckdb
 
-from fullscript_pipeline.warehouse import id_sql, quarantine, shared_children, staging, unread_lines, versions
+from fullscript_pipeline.warehouse import (
+    field_notes,
+    id_sql,
+    quarantine,
+    shared_children,
+    staging,
+    unread_lines,
+    versions,
+)
 from fullscript_pipeline.warehouse.tables import Child, Table
 
 VECTOR = 2_048  # rows that DuckDB handles at a time
@@ -37,6 +45,7 @@ def leave(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     con.execute(f"CREATE OR REPLACE TEMP TABLE listing AS SELECT id AS parent_id FROM incoming WHERE {_lists(child)}")
     staging.stage(con, child.table, *_lines(con, child), into="incoming_child")
+    field_notes.note(con, child.table, "incoming_child")
     unread_lines.note(con, child)
     bad = quarantine.set_aside(con, child.table, "incoming_child")
     quarantine.settle_lines(con, child.table, "incoming")

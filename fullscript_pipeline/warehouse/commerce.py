@@ -1,5 +1,6 @@
 """Orders and their lines. What does not belong here: lab orders (`labs.py`), prices (`catalog.py`)."""
 
+from fullscript_pipeline.warehouse.casts import flag
 from fullscript_pipeline.warehouse.tables import (
     Child,
     Column,
@@ -20,7 +21,7 @@ ORDER_LINE_ITEMS = Table(
     by_position=True,
     columns=(
         reference("variant_id"),
-        integer("quantity"),
+        integer("quantity", strict=True),
         text("line_type", "type"),
         text("lab_type"),
     ),
@@ -28,8 +29,8 @@ ORDER_LINE_ITEMS = Table(
 
 # How a refund shows is not documented: any of these words or marks is taken for one.
 _IS_REFUNDED = (
-    "coalesce(lower(r.state) = 'refunded' OR lower(r.status) = 'refunded' OR lower(r.refunded) IN ('true', '1')"
-    " OR nullif(r.refunded_at, '') IS NOT NULL, false)"
+    "coalesce(lower(r.state) = 'refunded' OR lower(r.status) = 'refunded'"
+    f" OR {flag('r.refunded')} OR nullif(r.refunded_at, '') IS NOT NULL, false)"
 )
 _REFUND_SOURCES = ("state", "status", "refunded", "refunded_at")
 
@@ -40,11 +41,11 @@ ORDERS = Table(
     columns=(
         text("order_number"),
         reference("patient_id"),
-        instant("completed_at"),
-        day("completed_on", "completed_at"),
+        instant("completed_at", strict=True),
+        day("completed_on", "completed_at", strict=True),
         Column("completed_at_raw", source=("completed_at",)),
         references("treatment_plan_ids"),
-        Column("is_refunded", Kind.FLAG, source=_REFUND_SOURCES, sql=_IS_REFUNDED, strict=False),
+        Column("is_refunded", Kind.FLAG, source=_REFUND_SOURCES, sql=_IS_REFUNDED),
         text("state"),
         text("status"),
         text("refunded_at"),

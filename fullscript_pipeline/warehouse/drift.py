@@ -15,7 +15,8 @@ from fullscript_pipeline.warehouse.load import Context
 
 @dataclass(frozen=True)
 class Drift:
-    """A difference. `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type."""
+    """A difference. `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type;
+    untyped or rounded (then it is a table, see `field_notes`)."""
 
     clinic_id: str | None
     region: str | None

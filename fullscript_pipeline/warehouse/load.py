@@ -18,6 +18,7 @@ from fullscript_pipeline.warehouse import (
     children,
     dating,
     double_versions,
+    field_notes,
     merge,
     quarantine,
     shared_children,
@@ -64,7 +65,8 @@ class Counts:
     """What a load did, in records of the table itself (not of its children).
 
     `unproven`: rows that a complete list lacked, and that stand because its view never saw them. `narrower`: 1 when
-    another view of the table sees what this one does not.
+    another view of the table sees what this one does not. `untyped`: values that could not be typed, or were rounded,
+    those of children too.
     """
 
     read: int = 0
@@ -75,6 +77,7 @@ class Counts:
     held: int = 0
     unproven: int = 0
     narrower: int = 0
+    untyped: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -115,6 +118,7 @@ def _load(
     listed: Collection[str] | None,
 ) -> Counts:
     staging.set_context(con, context)
+    field_notes.begin(con)
     double_versions.mend(con, table)
     sight = views.enter(con, table, context)
     _stage_keys(con, table, lines)
@@ -122,6 +126,7 @@ def _load(
     aside, bad_lines = merge.SetAside(0, 0), 0
     if differ:
         _stage(con, table, _batches(lines, wanted))
+        field_notes.note(con, table, "incoming")
         shared_children.keep_parents(con, table)
         aside = merge.batch(con, table)
         bad_lines = children.merge(con, table)
@@ -134,7 +139,17 @@ def _load(
     changed = differ - added - (aside.records - aside.unknown)
     read, quarantined = staging.count(con, "newest"), aside.records + bad_lines
     added -= aside.unknown
-    return Counts(read, added, changed, removed, quarantined, lacking.held, lacking.unproven, int(not sight.is_full))
+    return Counts(
+        read,
+        added,
+        changed,
+        removed,
+        quarantined,
+        lacking.held,
+        lacking.unproven,
+        int(not sight.is_full),
+        field_notes.record(con),
+    )
 
 
 def _memory(table: Table, size: Size) -> int:

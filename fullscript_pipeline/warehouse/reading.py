@@ -1,13 +1,16 @@
 """SQL that turns a record's JSON text into typed columns, and tells which records could not be typed.
 
-`json_transform` reads the record once into a struct of text; each column is then cast on its own, so a value that
-cannot be typed is seen and not silently NULL or rounded. What does not belong here: inserting, comparing, history.
+`json_transform` reads the record once into a struct of text; each column is then cast on its own (`casts`), so a value
+that cannot be typed, or is rounded, is seen: its record is set aside when a figure needs it (`strict`), else the key is
+noted and its text kept. What does not belong here: inserting, comparing, history.
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from fullscript_pipeline import ids
+from fullscript_pipeline.warehouse import casts
 from fullscript_pipeline.warehouse.id_sql import can_be_asked, usable_id
 from fullscript_pipeline.warehouse.landing import AS_RECEIVED, CANNOT_BE_ASKED, NO_ID, UNREADABLE
 from fullscript_pipeline.warehouse.tables import Column, Kind, Table
@@ -53,8 +56,10 @@ def _field(path: str) -> str:
 
 def written(column: Column) -> str:
     """The column's text as the vendor wrote it: the first source that is not empty; NULL when all are."""
-    options = ", ".join(f"nullif({_field(path)}, '')" for path in column.source)
-    return options if len(column.source) == 1 else f"coalesce({options})"
+    options = [f"nullif({_field(path)}, '')" for path in column.source]
+    if column.kind in {Kind.INSTANT, Kind.DATE}:
+        options = [f"CASE WHEN NOT {casts.is_no_date(_field(path))} THEN {_field(path)} END" for path in column.source]
+    return options[0] if len(options) == 1 else f"coalesce({', '.join(options)})"
 
 
 def typed(column: Column) -> str:
@@ -65,7 +70,7 @@ def typed(column: Column) -> str:
         return _list(column)
     if column.is_id:
         return f"coalesce({', '.join(usable_id(_field(path)) for path in column.source)})"
-    return cast(written(column), column.kind)
+    return casts.cast(written(column), column)
 
 
 def _list(column: Column) -> str:
@@ -93,52 +98,13 @@ def _list(column: Column) -> str:
     return f"coalesce({kept}, [])"
 
 
-def cast(text: str, kind: Kind) -> str:
-    """An exact cast of a text: numbers that would be rounded, and words that are no flag, give NULL.
+def untyped_reason(table: Table, values: str = "") -> str:
+    """An expression: which column could not be typed (never its value, which may be PHI), or NULL when all could.
 
-    Plain numbers, nearly all of them, are told by their look: comparing wide decimals costs ten times as much.
+    `values`: how the names of the columns begin that hold what is typed already; '': it is typed for this.
     """
-    exact = f"TRY_CAST({text} AS DECIMAL(38,10))"
-    match kind:
-        case Kind.FLAG:
-            return (
-                f"CASE lower({text}) WHEN 'true' THEN true WHEN '1' THEN true WHEN 'yes' THEN true "
-                "WHEN 'false' THEN false WHEN '0' THEN false WHEN 'no' THEN false END"
-            )
-        case Kind.INTEGER:
-            return (
-                f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]{{1,18}}') THEN TRY_CAST({text} AS BIGINT) "
-                f"WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
-            )
-        case Kind.DECIMAL:
-            # `10%`, `$19.99` and `1,299.00` are numbers too: one of a discount must not cost a patient's whole record.
-            plain = f"regexp_replace(trim({text}), '^[$]\\s*|\\s*%$', '')"
-            grouped = f"regexp_full_match({plain}, '[-+]?[0-9]{{1,3}}(,[0-9]{{3}})+([.][0-9]*)?')"
-            exact = f"TRY_CAST(if({grouped}, replace({plain}, ',', ''), {plain}) AS DECIMAL(38,10))"
-            narrow = f"TRY_CAST({exact} AS DECIMAL(18,4))"
-            return (
-                f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]{{1,13}}([.][0-9]{{1,4}})?') "
-                f"THEN TRY_CAST({text} AS DECIMAL(18,4)) WHEN {exact} = {narrow} THEN {narrow} END"
-            )
-        case Kind.INSTANT:
-            return f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({_iso_spelling(text)} AS TIMESTAMPTZ))"
-        case Kind.DATE:
-            return f"TRY_CAST(left({text}, 10) AS DATE)"
-        case _:
-            return text
-
-
-def _iso_spelling(text: str) -> str:
-    """Other spellings of a time: a blank before the offset (`2018-03-02 13:26:02 -0500`), no seconds, a small z."""
-    joined = f"regexp_replace(upper(trim({text})), '\\s+([-+][0-9]{{2}}:?[0-9]{{2}})$', '\\1')"
-    return f"regexp_replace({joined}, '^(.{{10}}[T ][0-9]{{2}}:[0-9]{{2}})(Z|[-+].*)?$', '\\1:00\\2')"
-
-
-def untyped_reason(table: Table) -> str:
-    """An expression: which column could not be typed (never its value, which may be PHI), or NULL when all could."""
     cases = [
-        f"WHEN {written(column)} IS NOT NULL AND {typed(column)} IS NULL "
-        f"THEN '{column.source[0]} is not {_WORDS[column.kind]}'"
+        f"WHEN {_is_untyped(column, values)} THEN '{column.source[0]} is not {_WORDS[column.kind]}'"
         for column in table.columns
         if column.strict and column.sql is None and column.kind in _WORDS
     ]
@@ -170,10 +136,65 @@ _WORDS = {
 }
 
 
-def left_over(table: Table) -> str:
-    """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first."""
+# Of a row with both: the keys whose values their columns do not hold as they were written.
+NOTED = "concat_ws(' ', nullif(untyped, ''), nullif(rounded, ''))"
+
+
+def untyped(table: Table, values: str = "") -> str:
+    """An expression: the keys whose values could not be typed, apart by blanks; '' when all could. Each is NULL in its
+    column, alone; the record is loaded, and `left_over` keeps what was written. `values`: as in `untyped_reason`."""
+    return _noted((column, _is_untyped(column, values)) for column in table.columns if is_noted(column))
+
+
+def rounded(table: Table) -> str:
+    """As `untyped`: the keys whose numbers had more decimals than their columns hold."""
+    return _noted(
+        (column, casts.is_rounded(written(column)))
+        for column in table.columns
+        if is_noted(column) and column.kind is Kind.DECIMAL and not column.exact
+    )
+
+
+def _noted(conditions: Iterable[tuple[Column, str]]) -> str:
+    cases = [f"CASE WHEN {condition} THEN '{' '.join(_keys(column))}' END" for column, condition in conditions]
+    return f"concat_ws(' ', {', '.join(cases)})" if cases else "''"
+
+
+def is_noted(column: Column) -> bool:
+    """Whether a value of the column that cannot be typed is noted."""
+    return column.sql is None and (column.kind in _WORDS or column.kind is Kind.LIST or column.is_id)
+
+
+def _keys(column: Column) -> list[str]:
+    """The record's own keys that the column reads; what stands inside another is kept with that."""
+    return [path for path in column.source if "." not in path] or [column.source[0].partition(".")[0]]
+
+
+def _is_untyped(column: Column, values: str) -> str:
+    value = f"{values}{column.name}" if values else typed(column)
+    if column.kind is not Kind.LIST:
+        return f"({value} IS NULL AND {written(column)} IS NOT NULL)"
+    key = column.source[0]
+    kind = f"json_type(record, '$.{key}')"
+    lost = f"{kind} IN ('OBJECT', 'BOOLEAN', 'DOUBLE')"
+    if not column.is_id:
+        return lost
+    single = f"{kind} = 'VARCHAR' AND len({value}) = 0 AND json_extract_string(record, '$.{key}') <> ''"
+    return f"({lost} OR len({_field(key)}) > len({value}) OR {single})"
+
+
+def left_over(table: Table, noted: str | None = None) -> str:
+    """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first.
+
+    `noted`: an expression of the keys (apart by blanks) whose values their columns do not hold as they were written.
+    """
     known = table.typed_keys()
     patch = json.dumps(dict.fromkeys(known))
     keys = ", ".join(f"'{key}'" for key in known)
     left = f"nullif(json_merge_patch(record, '{patch}')::VARCHAR, '{{}}')::JSON"
-    return f"CASE WHEN NOT list_has_all([{keys}], json_keys(record)) THEN {left} END"
+    plain = f"CASE WHEN NOT list_has_all([{keys}], json_keys(record)) THEN {left} END"
+    if noted is None:
+        return plain
+    gone = f"list_filter([{keys}], lambda key: NOT list_contains(string_split({noted}, ' '), key))"
+    fewer = f"'{{' || array_to_string(list_transform({gone}, lambda key: '\"' || key || '\":null'), ',') || '}}'"
+    return f"CASE WHEN {noted} = '' THEN {plain} ELSE json_merge_patch(record, {fewer}) END"

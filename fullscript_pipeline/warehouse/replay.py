@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.warehouse import merge, pulls, quarantine, staging
+from fullscript_pipeline.warehouse import field_notes, merge, pulls, quarantine, staging
 from fullscript_pipeline.warehouse.landing import Line, content_hash
 from fullscript_pipeline.warehouse.load import Context, load
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
@@ -71,6 +71,7 @@ def _again(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], conte
 def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], context: Context) -> None:
     """Lines of arrays: their parents are loaded and stay as they are."""
     staging.set_context(con, context)
+    field_notes.begin(con)
     columns = {
         "parent_id": [one.parent_id for one in rows],
         "id": [one.record_id for one in rows],
@@ -81,6 +82,8 @@ def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Hel
     # A line may look its parent up among what is staged: nothing is, and it has to do without.
     staging.stage(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
     staging.stage(con, table, "arriving", into="incoming_child")
+    field_notes.note(con, table, "incoming_child")
+    field_notes.record(con)
     con.execute("CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, hash FROM arriving")
     con.unregister("arriving")
     merge.lines(con, table)

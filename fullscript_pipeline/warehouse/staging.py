@@ -41,8 +41,8 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 def stage(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
     """A temp table of what `sources` (parent_id, id, hash, record) hold, typed: parent_id, id, hash, `v_<column>`,
-    `rows_<array>` for the children (JSON; NULL where the record has no such key), `reason` where a column could not be
-    typed, and then the `record`."""
+    `rows_<array>` for the children (JSON; NULL where the record has no such key), the keys that are `untyped` and
+    `rounded`, `reason` where the record cannot be loaded, and then the `record`."""
     first, *others = (_typed(table, source) for source in sources)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {first}")
     for other in others:
@@ -50,17 +50,20 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str
 
 
 def _typed(table: Table, source: str) -> str:
+    """In three steps, as DuckDB makes again what stands in a condition: the values; what of them is NULL or rounded;
+    what no column holds."""
     values = dict(zip(table.key_columns, _key_values(table), strict=True))
     values |= {column.name: reading.typed(column) for column in table.columns if column.name not in values}
-    values |= {"extra": reading.left_over(table)}
     typed = [f"{value} AS v_{name}" for name, value in values.items()]
-    arrays = [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
-    reason = f"{reading.untyped_reason(table)} AS reason"
-    columns = ", ".join(["parent_id", "id", "hash", "whole", *typed, *arrays, reason])
+    typed += [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
+    noted = [f"{reading.untyped(table, 'v_')} AS untyped", f"{reading.rounded(table)} AS rounded"]
+    noted += [f"{reading.untyped_reason(table, 'v_')} AS reason"]
     return (
-        "SELECT * EXCLUDE whole, if(reason IS NULL, NULL, whole) AS record "
+        "SELECT * EXCLUDE (whole, record, r), "
+        f"{reading.left_over(table, reading.NOTED)} AS v_extra, if(reason IS NULL, NULL, whole) AS record "
+        f"FROM (SELECT *, {', '.join(noted)} FROM (SELECT parent_id, id, hash, whole, record, r, {', '.join(typed)} "
         # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
-        f"FROM (SELECT {columns} FROM (SELECT *, getvariable('ctx') AS ctx FROM ({reading.records(table, source)})))"
+        f"FROM (SELECT *, getvariable('ctx') AS ctx FROM ({reading.records(table, source)}))))"
     )
 
 

@@ -31,8 +31,9 @@ class Column:
 
     `sql` replaces the plain reading: an expression over `r` (the record as a struct of text, see `structure`),
     `parent_id`, `position` and the context columns (`ctx.clinic_key`, `ctx.region`, `ctx.server`).
-    `strict`: a value that is there but cannot be typed sends the record to quarantine. Where the raw word is kept in
-    a column of its own, the typed one need not be strict.
+    `strict`: a figure needs the value, and has no honest state without it: one that is there but cannot be typed sends
+    the record to quarantine. Any other is NULL then, its text stays in `extra` and its key is noted (`field_notes`).
+    `exact`: a number with more decimals than the column holds is not rounded.
     `is_id`: the text is the id of another object, and NULL where that cannot be asked for (`ids`).
     """
 
@@ -40,8 +41,9 @@ class Column:
     kind: Kind = Kind.TEXT
     source: tuple[str, ...] = ()
     sql: str | None = None
-    strict: bool = True
+    strict: bool = False
     is_id: bool = False
+    exact: bool = False
 
 
 def text(name: str, *source: str) -> Column:
@@ -68,21 +70,21 @@ def flag(name: str, *source: str) -> Column:
     return Column(name, Kind.FLAG, source or (name,))
 
 
-def integer(name: str, *source: str) -> Column:
-    return Column(name, Kind.INTEGER, source or (name,))
+def integer(name: str, *source: str, strict: bool = False) -> Column:
+    return Column(name, Kind.INTEGER, source or (name,), strict=strict)
 
 
-def decimal(name: str, *source: str, strict: bool = True) -> Column:
-    return Column(name, Kind.DECIMAL, source or (name,), strict=strict)
+def decimal(name: str, *source: str, exact: bool = False) -> Column:
+    return Column(name, Kind.DECIMAL, source or (name,), exact=exact)
 
 
-def instant(name: str, *source: str) -> Column:
-    return Column(name, Kind.INSTANT, source or (name,))
+def instant(name: str, *source: str, strict: bool = False) -> Column:
+    return Column(name, Kind.INSTANT, source or (name,), strict=strict)
 
 
-def day(name: str, *source: str) -> Column:
+def day(name: str, *source: str, strict: bool = False) -> Column:
     """A calendar date as written: the first ten characters of the text, never converted to another zone."""
-    return Column(name, Kind.DATE, source or (name,))
+    return Column(name, Kind.DATE, source or (name,), strict=strict)
 
 
 def texts(name: str, *source: str) -> Column:
