@@ -25,6 +25,7 @@ from fullscript_pipeline.server_settings import (
     read_server,
     variable_of,
 )
+from fullscript_pipeline.vendor_urls import server_at
 
 __all__ = [
     "SERVER_NAMES",
@@ -34,6 +35,7 @@ __all__ = [
     "api_url_advice",
     "encryption_keys",
     "load_settings",
+    "server_at",
     "variable_of",
 ]
 

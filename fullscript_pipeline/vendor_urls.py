@@ -3,6 +3,9 @@
 What does not belong here: what a user sets instead (settings.py), and anything that talks to a server.
 """
 
+from itertools import chain
+from urllib.parse import urlsplit
+
 # (API, authorize page) as the vendor documents them, the default first. Its pages disagree: the API reference says
 # fullscript.io, a newer page fullscript.com for production; and the sandboxes' authorize page is shown in two places.
 # Whoever sets FULLSCRIPT_<ENV>_API_URL to one of them gets the authorize page of the same family, and the reverse.
@@ -24,6 +27,15 @@ VENDOR_URLS: dict[str, tuple[tuple[str, str], ...]] = {
         ("https://api-ca-snd.fullscript.io/api", "https://api-ca-snd.fullscript.io/api/oauth/authorize"),
     ),
 }
+
+
+def server_at(url: str) -> str | None:
+    """Which of the vendor's servers has this host; None: it is none of the vendor's."""
+    host = urlsplit(url).hostname
+    for name, families in VENDOR_URLS.items():
+        if host in {urlsplit(address).hostname for address in chain(*families)}:
+            return name
+    return None
 
 
 def vendor_urls(name: str, api_url: str | None, authorize_url: str | None) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 It knows nothing of Dagster, DuckDB or where tokens are stored (`state` implements its Protocols).
 """
 
+from fullscript_pipeline.api.addresses import check_api_address, check_sign_in_page
 from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
 from fullscript_pipeline.api.description.differences import Difference, Differences
@@ -21,7 +22,7 @@ from fullscript_pipeline.api.errors import (
     WrongAddress,
 )
 from fullscript_pipeline.api.pages import One, Page, Record
-from fullscript_pipeline.api.reach import clock_offset
+from fullscript_pipeline.api.reach import Reached, clock_offset, reach
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WARN_AFTER, WrongClock, apart
 from fullscript_pipeline.api.session import ClinicSession
@@ -51,6 +52,7 @@ __all__ = [
     "One",
     "Page",
     "RateLimited",
+    "Reached",
     "Record",
     "RequestRefused",
     "ScopeError",
@@ -59,9 +61,12 @@ __all__ = [
     "WrongClock",
     "apart",
     "as_they_come",
+    "check_api_address",
+    "check_sign_in_page",
     "clock_offset",
     "missing_read_scopes",
     "open_session",
+    "reach",
     "read_width",
     "write_scopes",
 ]

@@ -86,7 +86,7 @@ class Access:
             raise denied(answer, endpoint, self._granted)
         error = error_for(answer, endpoint, self._granted)
         if isinstance(error, NotFound) and not self._is_api(endpoint, token, send_next):
-            raise wrong_address(answer)
+            raise wrong_address(answer.asked())
         if error is not None:
             raise error
         return answer

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
+from fullscript_pipeline.api.addresses import check_api_address, check_sign_in_page
 from fullscript_pipeline.api.callback import CallbackServer, Handled
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
 from fullscript_pipeline.api.errors import ConnectRefused, FullscriptError, InvalidGrant
@@ -101,6 +102,11 @@ class ConnectFlow:
         self._done = threading.Event()
         self._one_at_a_time = threading.Lock()
         self._listener: CallbackServer | None = None
+
+    def check_addresses(self) -> None:
+        """Before a person signs in: raises WrongAddress or AppRefused when that would surely end in an error."""
+        check_api_address(self._server)
+        check_sign_in_page(self._server, self._settings.redirect_uri)
 
     def __enter__(self) -> Self:
         self._listener = CallbackServer(self._settings.redirect_uri, self._callback, self._after_callback)

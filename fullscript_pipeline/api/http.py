@@ -46,6 +46,7 @@ class Ask:
     params: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, str] | None = field(default=None, repr=False)
     bearer: str | None = field(default=None, repr=False)
+    accept: str = "application/json"
 
     @property
     def method(self) -> Literal["GET", "POST"]:
@@ -105,7 +106,7 @@ class HttpClient:
             transport=RoutedTransport(_LIMITS),
             trust_env=False,
             follow_redirects=False,
-            headers={"Accept": "application/json", "User-Agent": _USER_AGENT},
+            headers={"User-Agent": _USER_AGENT},
         )
 
     def __enter__(self) -> Self:
@@ -125,7 +126,7 @@ class HttpClient:
         Raises ServerError when no whole answer arrives (connection, timeout, broken encoding), BadResponse for one
         that is larger than the bound or a redirect.
         """
-        headers = {"Authorization": f"Bearer {ask.bearer}"} if ask.bearer else {}
+        headers = {"Accept": ask.accept} | ({"Authorization": f"Bearer {ask.bearer}"} if ask.bearer else {})
         try:
             with self._client.stream(
                 ask.method, ask.url, params=dict(ask.params) or None, json=ask.json, headers=headers

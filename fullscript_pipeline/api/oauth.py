@@ -188,7 +188,7 @@ def _refusal(answer: Answer, server: ServerSettings) -> FullscriptError | None:
             f"against the vendor's API dashboard, and that {server.variable('API_URL')} is that server's.",
         )
     if answer.status in _NOT_THERE:
-        return wrong_address(answer)
+        return wrong_address(answer.asked())
     return error_for(answer)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from fullscript_pipeline.api.endpoints import Endpoint
 from fullscript_pipeline.api.errors import (
+    Asked,
     AuthError,
     FullscriptError,
     NotFound,
@@ -52,9 +53,8 @@ def denied(answer: Answer, endpoint: Endpoint, granted: Collection[str]) -> Scop
     return ScopeError(asked, what, _scope_advice(asked.server, endpoint, granted))
 
 
-def wrong_address(answer: Answer) -> WrongAddress:
+def wrong_address(asked: Asked) -> WrongAddress:
     """The error of a 404 where no other endpoint is there either, or where the API must have one."""
-    asked = answer.asked()
     return WrongAddress(asked, "the API is not at this address", api_url_advice(asked.server))
 
 

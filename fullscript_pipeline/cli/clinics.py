@@ -28,6 +28,7 @@ def connect(env: str, no_browser: bool, paste: bool) -> None:
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         flow = ConnectFlow(settings, store, server)
+        flow.check_addresses()
         if paste:
             data(flow.authorize_url)
             result = flow.paste(click.prompt("Paste the address that the browser was sent to", err=True))
