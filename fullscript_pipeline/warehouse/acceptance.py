@@ -58,7 +58,10 @@ def preview(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Acc
 
 
 def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepted_by: str) -> Acceptance:
-    """Does it, in the caller's transaction, and leaves a line in `ops.accepted_views`."""
+    """Does it, in the caller's transaction, and leaves a line in `ops.accepted_views`.
+
+    That holds counts only: a purge must find every row that is about a person. The rows have its time as `removed_at`.
+    """
     staging.set_context(con, context)
     accepted = preview(con, context, view)
     for table, known in _tables(con, context, view):
@@ -77,7 +80,7 @@ def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepte
             view.user_id,
             written(view.scopes),
             json.dumps(sorted(earlier, key=str)),
-            json.dumps(accepted.keys),
+            json.dumps({name: len(keys) for name, keys in accepted.keys.items()}),
         ],
     )
     return accepted
