@@ -194,8 +194,7 @@ def test_a_merge_is_told_by_a_webhook_where_no_event_can_be_read(its: Living) ->
     its.receive(its.payload(list(its.world.events)[-1]))
     refresh.drain(its.store)
     with bent(lambda path, body: 404 if path == "/events/{id}" else body):
-        _, asked = its.handle()
-    assert asked["patients"] == 0
+        its.handle()
     assert its.stored("orders", ["count(*)"], f"patient_id = '{merged}'") == [(0,)]
     assert its.stored("orders", ["count(*) > 0"], f"patient_id = '{kept}'") == [(True,)]
 
