@@ -149,7 +149,10 @@ class FrameFormat:
                 if self._cipher is None:
                     return None
                 payload = self._cipher.decrypt(payload[:_NONCE], payload[_NONCE:], associated)
-            return zstandard.ZstdDecompressor().decompress(payload) if payload else b""
+            unpacking = zstandard.ZstdDecompressor().decompressobj()
+            text = unpacking.decompress(payload)
+            # Bytes after its end would be frames that a wrong length has swallowed.
+            return text if unpacking.eof and not unpacking.unused_data else None
         except (InvalidTag, ValueError, zstandard.ZstdError):
             return None
 

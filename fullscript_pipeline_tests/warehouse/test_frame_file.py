@@ -90,6 +90,20 @@ def read(path: Path, key: str | None) -> tuple[list[tuple[int, list[bytes]]], La
     return seen, None
 
 
+@pytest.mark.parametrize("bit", range(8))
+@pytest.mark.parametrize("place", range(9))
+def test_a_bit_of_an_earlier_version_s_header_hides_its_own_frame_only(tmp_path: Path, place: int, bit: int) -> None:
+    """A length that became larger used to swallow the frames behind it."""
+    path = tmp_path / "orders.1.frames"
+    old_frames(path, PAGES, None)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+    seen, damage = read(path, None)
+    assert damage is not None
+    assert [page for page, _ in seen] == [2, 3, 4]
+
+
 @pytest.mark.parametrize("key", [None, "a key"])
 @pytest.mark.parametrize("write", [old_frames, new_frames])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
