@@ -21,8 +21,13 @@ _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data
 _OURS = frozenset({("core.events", "processed_at")})
 # Supply runs out on days to come; the next pages compute these tables anew.
 _COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline"})
-# What the next catalog pull makes again, by the day that says whether it must.
-_MADE_AGAIN = {"marts.catalog_changes": "seen_on", "marts.catalog_digests": "day"}
+# What the next pulls make or read again, by the column that says when it was: nobody knows when it really was read.
+_MADE_AGAIN = {
+    "marts.catalog_changes": "seen_on",
+    "marts.catalog_digests": "day",
+    "ops.patient_reads": "plans_read_at",
+    "ops.detail_reads": "read_at",
+}
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,12 @@ def future_instants(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[set[
     return ahead, last
 
 
-def bring_back(con: duckdb.DuckDBPyConnection, moved: Mapping[datetime, datetime], today: date) -> None:
-    """Replaces times by what `moved` says, and days after `today` by `today`; in the caller's transaction."""
+def bring_back(con: duckdb.DuckDBPyConnection, now: datetime, moved: Mapping[datetime, datetime], today: date) -> None:
+    """Replaces times after `now` by what `moved` says, days after `today` by `today`; in the caller's transaction."""
     columns = stamp_columns(con)
     for one in columns:
         if _MADE_AGAIN.get(one.table) == one.name:
-            con.execute(f"DELETE FROM {one.table} WHERE {one.name} > ?", [today])
+            con.execute(f"DELETE FROM {one.table} WHERE {one.name} > ?", [today if one.is_day else now])
     con.register("moved_stamps", pa.table({"was": _utc(moved), "becomes": _utc(moved.values())}))
     for one in columns:
         if one.is_day:

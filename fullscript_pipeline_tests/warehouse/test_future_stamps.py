@@ -47,7 +47,7 @@ def repaired(warehouse: Warehouse) -> int:
     """As `clock repair` does it; how many times were moved."""
     with warehouse.write() as con:
         ahead, last = future_instants(con, NOW)
-        bring_back(con, clock.brought_back(ahead, NOW, after=last), NOW.date())
+        bring_back(con, NOW, clock.brought_back(ahead, NOW, after=last), NOW.date())
         return len(ahead)
 
 
@@ -107,16 +107,19 @@ def test_times_of_the_vendor_and_days_that_are_computed_are_not_ours(warehouse: 
     assert not ours & {*vendors, "core.events.created_at", "marts.adherence.run_out_on"}
 
 
-def test_days_to_come_are_today_and_digests_of_them_are_forgotten(warehouse: Warehouse) -> None:
+def test_days_to_come_are_today_and_what_is_made_or_read_again_is_forgotten(warehouse: Warehouse) -> None:
     today, ahead = NOW.date(), NOW.date() + timedelta(days=3652)
     with warehouse.write() as con:
         con.execute("INSERT INTO ops.order_sweeps VALUES ('c1', ?, ?)", [today - timedelta(days=9), ahead])
+        for read in (NOW, NOW + timedelta(days=3652)):
+            con.execute("INSERT INTO ops.patient_reads VALUES ('c1', 'p1', ?)", [read])
         for day in (today, ahead):
             con.execute("INSERT INTO marts.catalog_digests VALUES ('us', ?, ?, NULL, NULL)", [day, today])
     repaired(warehouse)
     with warehouse.read() as con:
         assert con.execute("SELECT * FROM ops.order_sweeps").fetchall() == [("c1", today - timedelta(days=9), today)]
         assert con.execute("SELECT day FROM marts.catalog_digests").fetchall() == [(today,)]
+        assert con.execute("SELECT plans_read_at FROM ops.patient_reads").fetchall() == [(NOW,)]
 
 
 def test_the_new_times_follow_the_last_true_one_and_each_other() -> None:
