@@ -6,7 +6,7 @@ belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and Duck
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -39,17 +39,23 @@ class Asking:
         self.started_at = clock.real_now()
         self.observed_at = clock.now()
         self._observed_steady = clock.steady_seconds()
+        # Nothing that is landed was read before; what an interrupted pull had landed may be older than this pull.
+        self.read_since = self.observed_at
         self.pull_id = uuid.uuid4().hex
         self.file, self._claim = _file_to_fill(target, resource, self.pull_id)
         self._found: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
         self._views: set[View | None] = set()
+        # Endpoints of which objects were read by their id.
+        self._by_id: set[str] = set()
         # Endpoints that have answered with rows in an array on its own.
         self._bare: set[str] = set()
         self._drift: set[tuple[str, str, str]] = set()
         self._differences = Differences()
         self._take_up()
         self._short: list[str] = []
+        # Objects that the server refused (403) one by one, by endpoint.
+        self._refused: dict[str, set[str]] = {}
         # What each session had sent and asked again before this pull used it.
         self._before: dict[ClinicSession, tuple[int, int]] = {}
 
@@ -96,7 +102,9 @@ class Asking:
         except NotFound:
             envelope = self._envelope(session, clock.now(), None)
             self.file.append(Request(endpoint, key, found=False, envelope=envelope), [])
+            self._found[endpoint, key] = False
             return False
+        self._by_id.add(endpoint)
         if one.unexpected_wrapper:
             self._drift.add((endpoint, "wrapper", "not the expected one"))
         self._differences.see(endpoint, [one.record])
@@ -116,10 +124,27 @@ class Asking:
                 f"{self.resource} was read, so nothing was stored: run this again."
             )
 
-    def note_refused(self, endpoint: str, number: int) -> None:
-        """Says in the report that so many objects were refused (403), each for itself."""
-        if number:
-            self._short.append(f"{counted(number, 'detail')} refused ({endpoint})")
+    def note_refused(self, endpoint: str, ids: Collection[str]) -> None:
+        """Says in the report that these objects were refused (403), each for itself."""
+        if ids:
+            self._refused.setdefault(endpoint, set()).update(ids)
+            self._short.append(f"{counted(len(ids), 'detail')} refused ({endpoint})")
+
+    def note_short(self, sentence: str) -> None:
+        """Says in the report what could not be read, or concluded."""
+        self._short.append(sentence)
+
+    def refused(self, endpoint: str) -> frozenset[str]:
+        """The objects that were refused one by one."""
+        return frozenset(self._refused.get(endpoint, ()))
+
+    def is_denied(self, session: ClinicSession, endpoint: str, object_id: str) -> bool:
+        """Whether the object was asked for by its id, and the server said that there is none."""
+        return self._found.get((endpoint, _request_key(session, object_id, None))) is False
+
+    def has_read(self, endpoint: str) -> bool:
+        """Whether an object was read by its id from this endpoint."""
+        return endpoint in self._by_id
 
     @property
     def view(self) -> View | None:
@@ -135,6 +160,9 @@ class Asking:
         for request, lines in self.file.records():
             self._views.add(view_of(request.envelope))
             self._found[request.endpoint, request.key] = request.found
+            self._by_id.add(request.endpoint)
+            if request.envelope is not None:
+                self.read_since = min(self.read_since, datetime.fromisoformat(request.envelope.fetched_at))
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
             self._note_shape(request)

@@ -107,7 +107,14 @@ def _commit_full_list(pull: Pull, session: ClinicSession, listing: Listing, rows
         door(con)
 
     return pull.commit(
-        Load(PRODUCTS, rows.lines, missing_among=EVERYTHING if listing.complete else None, after=after),
+        Load(
+            PRODUCTS,
+            rows.lines,
+            EVERYTHING if listing.complete else None,
+            unread=rows.unread,
+            covers_events=listing.complete,
+            after=after,
+        ),
         total_count=listing.total_count,
     )
 
@@ -186,6 +193,8 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
             products,
             gone=gone,
             listed=(),
+            # Nothing that this app may see is left out.
+            covers_events=True,
             after=found(target.region, target.day, "by_id", lambda: by_clinic),
         )
     )

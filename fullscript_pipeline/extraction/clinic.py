@@ -6,12 +6,14 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction import family
+from fullscript_pipeline.extraction.absence import read_awaited
 from fullscript_pipeline.extraction.availability import listed_or_refused
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, read_each
 from fullscript_pipeline.extraction.plans import patients_due
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, PRACTITIONERS, STAFF
+from fullscript_pipeline.warehouse.event_proof import awaited_objects
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.tables import Table
 
@@ -45,6 +47,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
     listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
     if isinstance(listing, Report):
         return listing
+    gone = read_awaited(pull, session, PATIENTS, listing.ids, is_whole=listing.complete)
     stored: dict[str, str] = {}
     read: set[str] = set()
     thin = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and is_thin(line)}
@@ -64,7 +67,16 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
         yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in kept)
 
     return pull.commit(
-        Load(PATIENTS, lines, missing_among=EVERYTHING if listing.complete else None),
+        Load(
+            PATIENTS,
+            lines,
+            EVERYTHING if listing.complete else None,
+            gone,
+            listed=listing.ids,
+            unread=thin.keys() - read,
+            refused=pull.refused("patient"),
+            covers_events=listing.complete,
+        ),
         total_count=listing.total_count,
     )
 
@@ -95,7 +107,7 @@ def _stored_patients(
     """Content hashes of the patients that are there; and who of them is listed as stored and not due to be read."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
-        due = set(patients_due(con, clinic_id, sweep_days))
+        due = {*patients_due(con, clinic_id, sweep_days), *awaited_objects(con, clinic_id, PATIENTS)}
         rows = con.execute(
             "SELECT patient_id, content_hash, first_name, last_name, email FROM core.patients "
             "WHERE clinic_id = ? AND removed_at IS NULL",

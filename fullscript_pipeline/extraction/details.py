@@ -6,6 +6,7 @@ one of the day's rolling share. What does not belong here: which endpoint has de
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.warehouse.event_proof import awaited_objects
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.lookups import stored_hashes
 from fullscript_pipeline.warehouse.tables import Table
@@ -30,10 +32,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rows:
-    """What a list and its details came to: `lines` and `after` as `Load` wants them."""
+    """What a list and its details came to: `lines`, `after` and `unread` as `Load` wants them."""
 
     lines: Callable[[], Iterator[Line]]
     after: After
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,22 @@ def with_details(
     A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
     """
     thin = {line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_whole(line)}
-    if not thin:
+    if not thin and not pull.has_read(detail.endpoint):
         return Rows(listed, lambda con: None)
+    if not thin:
+        by_id = finish() if finish else pull.lines(detail.endpoint)
+        return Rows(lambda: chain(listed(), by_id()), lambda con: None)
     owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
     with pull.target.warehouse.read() as con:
         stored = stored_hashes(con, detail.table, owner)
+        awaited = set(awaited_objects(con, owner, detail.table)) if detail.table.scope == "clinic" else set()
         due = set(
             due_details(
                 con,
                 owner,
                 detail.table.name,
                 {one: line.hash for one, line in thin.items()},
-                always=[one for one, line in thin.items() if one not in stored or moving(line)],
+                always=[one for one, line in thin.items() if one not in stored or one in awaited or moving(line)],
                 sweep_days=sweep_days,
             )
         )
@@ -102,7 +109,7 @@ def with_details(
     def after(con: duckdb.DuckDBPyConnection) -> None:
         note_reads(con, pull, owner, detail.table.name, {one: (thin[one].hash, one in read) for one in asked})
 
-    return Rows(lines, after)
+    return Rows(lines, after, frozenset(thin.keys() - read))
 
 
 def read_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
@@ -119,14 +126,14 @@ def each_allowed(
     A user may be kept from single patients. Raises ScopeError when everything is refused: of several, or of one when
     nothing was ever read (`any_stored`); it does not ask for thousands to find out.
     """
-    refusals: list[ScopeError] = []
+    refusals: dict[str, ScopeError] = {}
     answered: list[str] = []
 
     def allowed(one: str) -> T | None:
         try:
             found = ask(one)
         except ScopeError as refusal:
-            refusals.append(refusal)
+            refusals[one] = refusal
             if len(refusals) >= _REFUSALS and not answered:
                 raise
             return None
@@ -136,8 +143,8 @@ def each_allowed(
     asked = list(ids)
     outcome = dict(zip(asked, in_parallel(allowed, asked), strict=True))
     if refusals and not answered and (len(asked) > 1 or not any_stored):
-        raise refusals[0]
-    pull.note_refused(endpoint, len(refusals))
+        raise next(iter(refusals.values()))
+    pull.note_refused(endpoint, refusals)
     return outcome
 
 

@@ -5,13 +5,16 @@ dose change. Orders, patients and labs are listed anyway. What does not belong h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import duckdb
 import orjson
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.extraction.event_outcomes import close_answered
 from fullscript_pipeline.extraction.event_records import (
     OBJECTS,
     SeenEvent,
@@ -22,6 +25,10 @@ from fullscript_pipeline.extraction.event_records import (
 )
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse import event_proof
+from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
+from fullscript_pipeline.warehouse.event_history import answer_by_earlier_looks
+from fullscript_pipeline.warehouse.event_proof import READABLE_AFTER, awaited_objects
 from fullscript_pipeline.warehouse.events import EVENTS
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
 
@@ -34,6 +41,8 @@ REACH = timedelta(days=30)
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
+# Of events that lists answer in time: so many details a pull, at the most.
+MOST_DETAILS = 100
 # Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
 HEARD = "product_events_heard"
 
@@ -100,33 +109,21 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
     if len(refused) == len(feeds) and not new:
-        _remember(store, session, target.day, [])
+        _remember(store, session, target.day, [], clock.now())
         return pull.not_available(refused[0])
-    detailed = [one for one, line in new.items() if _needs_detail(line)]
-    report = load_events(pull, session, detailed, list(new.values()))
+    begun_at = clock.now()
+    report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
     for feed in FEEDS:
         note_newest(store, session, feed, (orjson.loads(line.record) for line in pull.file.lines(feed)))
-    _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))])
+    _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
+    close_answered(target.warehouse, store, session.clinic)
     return report
 
 
 def touched_today(target: Target, clinic_id: str) -> list[str]:
-    """The plans that unprocessed events are about which arrived since plans were last read.
-
-    Not only today's: when the plans of a day could not be read, the next pull has to make up for it. An event of a type
-    that nobody has documented counts when its object is a plan.
-    """
+    """The plans that events wait for; not only today's: what a day's pull could not read, the next one has to."""
     with target.warehouse.read() as con:
-        rows = con.execute(
-            """SELECT DISTINCT resource_id FROM core.events
-            WHERE clinic_id = $clinic AND processed_at IS NULL AND resource_id IS NOT NULL
-            AND (event_type LIKE 'treatment_plan.%' OR resource_id IN (
-                SELECT treatment_plan_id FROM core.treatment_plans WHERE clinic_id = $clinic))
-            AND observed_at >= coalesce((SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = $clinic
-                AND resource = 'treatment_plans' AND outcome = 'loaded'), TIMESTAMPTZ '1970-01-01')""",
-            {"clinic": clinic_id},
-        ).fetchall()
-    return [plan for (plan,) in rows]
+        return awaited_objects(con, clinic_id, TREATMENT_PLANS)
 
 
 def load_events(
@@ -138,18 +135,23 @@ def load_events(
 ) -> Report:
     """Reads these events' details and commits them with the merely listed ones.
 
-    `resources`: objects found out elsewhere, by event id; whoever gives them handles the events at once, otherwise they
-    count as processed when plans have been read.
+    `resources`: objects found out elsewhere, by event id; whoever gives them reads the objects next, whatever was read
+    before. From now on the events wait for their objects (`warehouse.event_proof`).
     """
+    begun_at, ids = clock.now(), [line.id for line in listed]
     read_details(pull, session, detailed)
-    processed_at = None if resources is None else pull.observed_at.isoformat()
 
     def lines() -> Iterator[Line]:
-        return _newest(pull, listed, resources or {}, processed_at)
+        return _newest(pull, listed, resources or {})
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        event_proof.ask_for(con, ids, begun_at)
+        if resources is None:
+            answer_by_earlier_looks(con, set(ids))
 
     return pull.commit(
-        Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line))),
         Load(EVENTS, lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),
+        Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line)), after=after),
     )
 
 
@@ -190,25 +192,35 @@ def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> st
     return span
 
 
-def _newest(
-    pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None, processed_at: str | None = None
-) -> Iterator[Line]:
-    """The detail where there is one, else the row of the feed; marked with who saw it and when it was handled."""
+def _newest(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None) -> Iterator[Line]:
+    """The detail where there is one, else the row of the feed; marked with who saw it."""
     seen_by = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
     merged = {line.id: line for line in listed} | details_landed(pull)
     for line in merged.values():
         record = orjson.loads(line.record)
-        extra = {"seen_by": seen_by.get(line.id) or "feed", "processed_at": processed_at}
+        extra = {"seen_by": seen_by.get(line.id) or "feed"}
         if resource := (resources or {}).get(line.id) or resource_of(record):
             extra["resource_id"] = resource
         text = canonical({**record, **extra})
         yield line._replace(record=text, hash=content_hash(text), parent_id=None)
 
 
-def _needs_detail(line: Line) -> bool:
-    record = orjson.loads(line.record)
-    kind = begins(record)
-    return (kind == "treatment_plan" or kind not in OBJECTS) and resource_of(record) is None
+def _detailed(new: Iterable[Line], now: datetime) -> list[str]:
+    """Of plans (their details date changes) and unknown types all, of the others those that no list answers by itself:
+    of the last day, or of an unknown time; no more of them than would be read one by one (the newest)."""
+    records = {line.id: orjson.loads(line.record) for line in new}
+    nameless = {one: record for one, record in records.items() if resource_of(record) is None}
+    always = [one for one, record in nameless.items() if begins(record) in {"treatment_plan"} or _is_foreign(record)]
+    since = (now - READABLE_AFTER).date().isoformat()
+    recent = {
+        one: day for one, record in nameless.items() if (day := _day_of(record.get("created_at"))) >= since or not day
+    }
+    others = sorted((one for one in recent if one not in always), key=lambda one: (not recent[one], recent[one]))
+    return [*always, *others[-MOST_DETAILS:]]
+
+
+def _is_foreign(record: Mapping[str, Any]) -> bool:
+    return begins(record) not in OBJECTS
 
 
 def _has_clinic(line: Line) -> bool:
@@ -216,14 +228,18 @@ def _has_clinic(line: Line) -> bool:
     return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
 
 
-def _remember(store: StateStore, session: ClinicSession, day: date, events: Sequence[SeenEvent]) -> None:
-    """After the commit: these need no further run, and the feeds are read up to this day."""
+def _remember(
+    store: StateStore, session: ClinicSession, day: date, events: Sequence[SeenEvent], begun_at: datetime
+) -> None:
+    """After the commit: this pull reads their objects, and the feeds are read up to this day."""
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     store.record_events(
         LedgerEvent(server, clinic_id, event.event_id, event.type, event.resource_id, event.created_at)
         for event in events
     )
-    store.mark_processed(server, clinic_id, [event.event_id for event in events])
+    ids = [event.event_id for event in events]
+    store.begin_try(session.clinic, ids, begun_at)
+    store.mark_asked(server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}")
     for feed in FEEDS:
         store.set_cursor(server, clinic_id, feed, day.isoformat())
     store.set_cursor(server, clinic_id, HEARD, "")

@@ -6,6 +6,7 @@ Labs exist in the US only. What does not belong here: a result's content or addr
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.absence import read_awaited
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, due_details, note_reads, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.ids import askable
@@ -30,6 +31,7 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
         return pull.not_available(NO_LABS)
     try:
         listing = pull.walk(session, "lab_orders")
+        gone = read_awaited(pull, session, LAB_ORDERS, listing.ids, is_whole=listing.complete)
         rows = with_details(
             pull,
             session,
@@ -42,7 +44,17 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
     return pull.commit(
-        Load(LAB_ORDERS, rows.lines, EVERYTHING if listing.complete else None, after=rows.after),
+        Load(
+            LAB_ORDERS,
+            rows.lines,
+            EVERYTHING if listing.complete else None,
+            gone,
+            listed={line.id for line in pull.file.lines("lab_orders")},
+            unread=rows.unread,
+            refused=pull.refused("lab_order"),
+            covers_events=listing.complete,
+            after=rows.after,
+        ),
         total_count=listing.total_count,
     )
 

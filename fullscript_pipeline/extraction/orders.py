@@ -10,6 +10,7 @@ from math import ceil
 import duckdb
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.absence import read_awaited
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
@@ -115,6 +116,8 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
     pull = Pull(target, resource)
     try:
         listing = pull.walk(session, "orders", params=window.params())
+        covers_events = listing.complete and resource == "orders"
+        gone = read_awaited(pull, session, ORDERS, listing.ids, is_whole=covers_events)
         rows = with_details(pull, session, _DETAIL, pull.lines("orders"), sweep_days=sweep_days)
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
@@ -126,7 +129,17 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
             _note_sweep(con, pull, window)
 
     report = pull.commit(
-        Load(ORDERS, rows.lines, window.among() if listing.complete else None, after=after),
+        Load(
+            ORDERS,
+            rows.lines,
+            window.among() if listing.complete else None,
+            gone,
+            listed={line.id for line in pull.file.lines("orders")},
+            unread=rows.unread,
+            refused=pull.refused("order"),
+            covers_events=covers_events,
+            after=after,
+        ),
         total_count=listing.total_count,
     )
     # Only `order.placed` exists: whatever else became of an order is told by no feed.

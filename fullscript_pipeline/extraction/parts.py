@@ -48,8 +48,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """One table's share of a commit. See `warehouse.load.load` for `missing_among` and `listed`; `gone`: ids the server
-    denies; `of_no_clinic`: rows that the vendor ties to no clinic; `after` runs in the same transaction."""
+    """One table's share of a commit. See `warehouse.load.load` for `missing_among` and `listed`; `gone`: ids that
+    neither their detail nor a list that should hold them shows (`absence`); `of_no_clinic`: rows that the vendor ties
+    to no clinic; `unread`, `refused`, `covers_events`, `answers`: see `warehouse.event_proof.Proof`; `after` runs in
+    the same transaction."""
 
     table: Table
     lines: Callable[[], Iterator[Line]]
@@ -57,6 +59,10 @@ class Load:
     gone: Sequence[str] = ()
     listed: Collection[str] | None = None
     of_no_clinic: bool = False
+    unread: Collection[str] = ()
+    refused: Collection[str] = ()
+    covers_events: bool = False
+    answers: Collection[str] = ()
     after: Callable[[duckdb.DuckDBPyConnection], None] | None = None
 
     def scoped(self, context: Context) -> Context:

@@ -13,14 +13,16 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.absence import proven_gone, read_by_id
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, each_allowed, read_each
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
 from fullscript_pipeline.extraction.viewing import session_view
 from fullscript_pipeline.ids import can_be_asked
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.clinical import TREATMENT_PLANS
+from fullscript_pipeline.warehouse.event_history import answer_unnamed
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line
 from fullscript_pipeline.warehouse.lookups import stored_hashes
 from fullscript_pipeline.warehouse.views import View
@@ -66,31 +68,32 @@ def read_plans(
 
     `swept`: those of the patients who had been read before; what changed there and no event is about is counted as
     found by re-reading only. `left`: patients who are listed no more, all of whose plans are in `plans`. Plans are the
-    last thing a pull reads for its events: those count as processed now.
+    last thing a pull reads for its events: what names no object is answered here, if it can be.
     """
     pull = Pull(target, "treatment_plans")
     try:
         known = bool(swept)
         walks = each_allowed(pull, _LIST, patients, lambda one: _walk(pull, session, one), any_stored=known)
         walked = [patient for patient, whole in walks.items() if whole]
-        thin = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if is_thin(line))
-        read = read_each(pull, session, "treatment_plan", thin, any_stored=known)
         came = {line.id for line in pull.file.lines(_LIST)}
-        wanted = [plan for plan in plans if plan not in came]
-        gone = absent(wanted, in_parallel(lambda plan: pull.one(session, "treatment_plan", plan), wanted))
+        denied = read_by_id(pull, session, TREATMENT_PLANS, [plan for plan in plans if plan not in came])
+        gone = proven_gone(pull, session, TREATMENT_PLANS, denied)
+        thin = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if is_thin(line))
+        read_each(pull, session, "treatment_plan", thin, any_stored=known)
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
 
-    denied = thin.keys() - read
+    read = {line.id for line in pull.file.lines("treatment_plan")}
+    unread = thin.keys() - read
     stored: dict[str, str] = {}
-    if denied:
+    if unread:
         with target.warehouse.read() as con:
             stored = stored_hashes(con, TREATMENT_PLANS, session.clinic.clinic_id)
 
     def lines() -> Iterator[Line]:
         """Whose detail is denied stands as it is stored, or as it was listed."""
         for line in pull.file.lines(_LIST):
-            if line.id in denied:
+            if line.id in unread:
                 yield line._replace(hash=stored.get(line.id, line.hash))
             elif line.id not in read:
                 yield line
@@ -102,12 +105,20 @@ def read_plans(
         if swept:
             unheard.append(_told_by_no_feed(con, swept))
         _note_read(con, pull, [*walked, *left])
-        con.execute(
-            "UPDATE core.events SET processed_at = ctx.observed_at FROM ctx "
-            "WHERE coalesce(core.events.clinic_id, ctx.clinic_id) = ctx.clinic_id AND processed_at IS NULL"
-        )
+        answer_unnamed(con)
 
-    report = pull.commit(Load(TREATMENT_PLANS, lines, rows_of("patient_id", walked), gone, listed=came, after=after))
+    report = pull.commit(
+        Load(
+            TREATMENT_PLANS,
+            lines,
+            rows_of("patient_id", walked),
+            gone,
+            listed={line.id for line in pull.file.lines(_LIST)},
+            unread=unread,
+            refused=pull.refused("treatment_plan"),
+            after=after,
+        )
+    )
     if swept:
         note_sweep_only(pull, sum(unheard))
     return report

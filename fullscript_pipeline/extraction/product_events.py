@@ -12,11 +12,13 @@ import orjson
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.event_outcomes import close_answered, note_outcomes
 from fullscript_pipeline.extraction.event_records import event_of, ledger_line, resource_of
 from fullscript_pipeline.extraction.events import FEED_REFUSALS, HEARD, is_of_product, load_events, since
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
 
 FEED = "product_events"
@@ -29,16 +31,22 @@ class Heard:
     """The events that one clinic's feed told. They are answered once the products were read."""
 
     reports: tuple[Report, ...] = ()
+    warehouse: Warehouse | None = None
     clinic: ClinicRef | None = None
     events: tuple[LedgerEvent, ...] = ()
 
     def answered(self, store: StateStore, day: str) -> None:
-        """After the commit of the products: nobody needs to look at these again, and the feed is read up to `day`."""
-        if self.clinic is None:
+        """After the commit of the products: nobody needs to look again at what that has answered, and the feed is read
+        up to `day`."""
+        if self.clinic is None or self.warehouse is None:
             return
         server, clinic_id = self.clinic.server, self.clinic.clinic_id
         store.record_events(self.events)
-        store.mark_processed(server, clinic_id, [event.event_id for event in self.events])
+        note_outcomes(self.warehouse, store, self.clinic, {event.event_id for event in self.events})
+        # The products are those of every clinic of the region.
+        for clinic in store.clinics():
+            if clinic.region == self.clinic.region:
+                close_answered(self.warehouse, store, clinic)
         store.set_cursor(server, clinic_id, FEED, day)
         store.set_cursor(server, clinic_id, HEARD, day)
 
@@ -56,7 +64,7 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
         new = _new(pull, session.clinic, store)
         report = load_events(pull, session, _detailed(target, new), new)
         noted = tuple(_noted(session.clinic, line) for line in new)
-        return Heard((*reports, report), session.clinic, noted)
+        return Heard((*reports, report), target.warehouse, session.clinic, noted)
     return Heard(tuple(reports))
 
 

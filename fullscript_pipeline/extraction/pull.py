@@ -15,7 +15,7 @@ from fullscript_pipeline.extraction.asking import Asking
 from fullscript_pipeline.extraction.claims import give_up
 from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.parts import Load, Report, Target, absent, in_parallel
-from fullscript_pipeline.warehouse import drift, narrowing, pulls
+from fullscript_pipeline.warehouse import drift, event_proof, narrowing, pulls
 from fullscript_pipeline.warehouse.load import Context, Counts, load
 from fullscript_pipeline.warehouse.tables import Table
 from fullscript_pipeline.warehouse.views import written
@@ -49,6 +49,10 @@ class Pull(Asking):
                     listed=one.listed,
                     size=self.file.size,
                 )
+                proof = event_proof.Proof(
+                    self.read_since, one.gone, one.unread, one.covers_events, one.refused, one.answers
+                )
+                event_proof.settle(con, one.table, proof)
                 # What is held is to be looked at again: it must not count as read.
                 if one.after and not counts[one.table.name].held:
                     one.after(con)

@@ -15,6 +15,7 @@ from fullscript_pipeline.orchestration.steps import any_target, told_in_a_senten
 from fullscript_pipeline.refresh import (
     Refreshed,
     apply,
+    due_events,
     full_sweep,
     handled,
     read_moved_labs,
@@ -44,7 +45,7 @@ orders_backfill = dg.define_asset_job(
 
 
 class RefreshConfig(dg.Config):
-    """Which events of which clinic; opaque ids only. Whatever else is pending when the run begins goes along."""
+    """Which events of which clinic; opaque ids only. Whatever else is due when the run begins goes along."""
 
     clinic: str
     event_ids: list[str]
@@ -63,7 +64,8 @@ def refresh_touched(
         clinic = session.clinic
         target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         labs = read_moved_labs(target, session, store)
-        refreshed = apply(target, session, store)
+        wanted = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
+        refreshed = apply(target, session, store, wanted)
         if refreshed.patients:
             rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
         watch_labs(opened, store, clinic)

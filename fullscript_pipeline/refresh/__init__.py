@@ -6,7 +6,7 @@ What does not belong here: Dagster, how a resource is fetched and loaded (`extra
 from fullscript_pipeline.refresh.apply import Refreshed, apply, handled
 from fullscript_pipeline.refresh.inbox import Drained, drain
 from fullscript_pipeline.refresh.lab_poll import poll_cost, poll_labs, polls_now, read_moved_labs, watch_labs
-from fullscript_pipeline.refresh.look import Round, asked, feeds_to_look_at, look, waiting, was_pulled
+from fullscript_pipeline.refresh.look import Round, asked, due_events, feeds_to_look_at, look, waiting, was_pulled
 from fullscript_pipeline.refresh.notices import Notice, notices
 from fullscript_pipeline.refresh.plan import poll_seconds
 from fullscript_pipeline.refresh.reconcile import Reconciled, is_due, reconcile
@@ -23,6 +23,7 @@ __all__ = [
     "apply",
     "asked",
     "drain",
+    "due_events",
     "feeds_to_look_at",
     "freshness",
     "full_sweep",

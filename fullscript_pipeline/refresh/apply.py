@@ -6,7 +6,7 @@ repetition of events can change the outcome. What does not belong here: the mart
 for the touched patients).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -14,16 +14,25 @@ import orjson
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction import events as feeds
 from fullscript_pipeline.extraction import variants
-from fullscript_pipeline.extraction.event_records import event_of, ledger_line, names_what_cannot_be_asked
+from fullscript_pipeline.extraction.event_outcomes import close_answered, note_outcomes
+from fullscript_pipeline.extraction.event_records import (
+    SeenEvent,
+    event_of,
+    ledger_line,
+    names_what_cannot_be_asked,
+)
+from fullscript_pipeline.extraction.events import MOST_DETAILS
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.ids import CANNOT_BE_ASKED, usable_id
 from fullscript_pipeline.refresh import products
 from fullscript_pipeline.refresh.consequences import follow
 from fullscript_pipeline.refresh.look import MOST_IDS
-from fullscript_pipeline.refresh.plan import Plan, Stored, family_of, is_of_product, plan
+from fullscript_pipeline.refresh.plan import family_of, is_of_product, plan
 from fullscript_pipeline.refresh.reads import Reads
 from fullscript_pipeline.refresh.sizes import stored_of
 from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.event_proof import READABLE_AFTER
 from fullscript_pipeline.warehouse.landing import Line
 
 THIN = "thin_lists"
@@ -34,6 +43,7 @@ class Refreshed:
     """What a refresh did, and the patients whose rows and pages are to be rebuilt."""
 
     event_ids: tuple[str, ...] = ()
+    warehouse: Warehouse | None = None
     reports: tuple[Report, ...] = ()
     patients: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -45,11 +55,12 @@ class Refreshed:
 
 
 def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: Iterable[str] = ()) -> Refreshed:
-    """Handles these of the clinic's events (default: all that wait) unless that has been done.
+    """Reads what these of the clinic's events are about (default: all that wait) unless that has been done.
 
     Afterwards the caller rebuilds the patients' rows and pages, then calls `handled`.
     """
     clinic, wanted = session.clinic, set(event_ids)
+    close_answered(target.warehouse, store, clinic)
     waiting = store.pending_events(clinic.server, clinic.clinic_id)
     waiting = [event for event in waiting if not wanted or event.event_id in wanted]
     waiting = _without_moot(target, store, session, waiting)[:MOST_IDS]
@@ -59,21 +70,22 @@ def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: 
         chosen = plan(waiting, stored_of(con, clinic.clinic_id, _thin(store, clinic.server)), target.day)
     if chosen.catalog_whole:
         waiting = [event for event in waiting if not is_of_product(event)]
-    told, known, patient_of = _tell(target, session, store, waiting, chosen)
+    told, waiting, patient_of, products_of = _tell(target, session, store, waiting, chosen.details)
+    with target.warehouse.read() as con:
+        chosen = plan(waiting, stored_of(con, clinic.clinic_id, _thin(store, clinic.server)), target.day, told=True)
+    known = {**chosen.known, "products": list(dict.fromkeys(products_of.values()))}
     reads, reports = Reads(target, session, store), [told]
     reads.products(known["products"])
     reads.plans(known["plans"], patient_of)
     reads.by_id("labs", known["labs"])
-    if reads.orders(known["orders"], chosen.orders_from) == "thin":
+    if reads.orders(known["orders"], chosen.orders_from, _too_many(waiting, "orders")) == "thin":
         _note_thin(store, clinic.server, "orders")
     if reads.patients(known["patients"], whole=chosen.patients_whole) == "thin":
         _note_thin(store, clinic.server, "patients")
-        learned = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
-        patient_events = [learned[one.event_id] for one in waiting if family_of(learned[one.event_id]) == "patients"]
-        each = plan(patient_events, Stored(thin=frozenset({"patients"})), target.day)
-        again, more, _ = _tell(target, session, store, patient_events, each)
+        unnamed = [event for event in waiting if family_of(event) == "patients" and event.resource_id is None]
+        again, learned, _, _ = _tell(target, session, store, unnamed, [event.event_id for event in unnamed])
         reports.append(again)
-        reads.by_id("patients", more["patients"])
+        reads.by_id("patients", [event.resource_id for event in learned if event.resource_id])
     follow(reads, waiting)
     reports.append(reads.commit())
     if known["plans"] or known["orders"] or chosen.orders_from:
@@ -81,18 +93,22 @@ def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: 
     patients = tuple(dict.fromkeys([*reads.touched_patients(), *store.owed(clinic)]))
     families = [family_of(event) or "unknown" for event in waiting]
     counts = {family: families.count(family) for family in dict.fromkeys(families)}
-    return Refreshed(tuple(event.event_id for event in waiting), tuple(reports), patients, counts)
+    tried = tuple(event.event_id for event in waiting)
+    return Refreshed(tried, target.warehouse, tuple(reports), patients, counts)
 
 
 def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> None:
-    """After everything is committed and written: nobody needs to look at these again."""
+    """After everything is committed and written: nobody needs to look again at what the warehouse has answered; what
+    could not be read is tried again."""
     clinic = session.clinic
-    store.mark_processed(clinic.server, clinic.clinic_id, refreshed.event_ids)
     store.rebuilt(clinic, refreshed.patients)
-    settle_handled(store, clinic.server, set(refreshed.event_ids))
+    if refreshed.warehouse is None:
+        return
+    done = note_outcomes(refreshed.warehouse, store, clinic, refreshed.event_ids)
+    settle_handled(store, clinic.server, done.closed_ids)
 
 
-def settle_handled(store: StateStore, server: str, event_ids: set[str]) -> None:
+def settle_handled(store: StateStore, server: str, event_ids: Collection[str]) -> None:
     """Those of these events that came by webhook need no further look."""
     waiting = store.deliveries(["received"], with_body=False)
     store.settle((one for one in waiting if one.server == server and one.event_id in event_ids), "handled")
@@ -101,44 +117,61 @@ def settle_handled(store: StateStore, server: str, event_ids: set[str]) -> None:
 def _without_moot(
     target: Target, store: StateStore, session: ClinicSession, waiting: Sequence[LedgerEvent]
 ) -> list[LedgerEvent]:
-    """Without the product events that the catalog's own pull has answered since: those need no reading."""
+    """Without the product events that a look at the whole catalog has answered, long enough after them."""
     if not any(is_of_product(event) for event in waiting):
         return list(waiting)
     last = products.read_since(target.warehouse, target.region)
-    moot = [e.event_id for e in waiting if is_of_product(e) and last and e.seen_at and e.seen_at < last]
-    store.mark_processed(session.clinic.server, session.clinic.clinic_id, moot)
-    return [event for event in waiting if event.event_id not in set(moot)]
+    moot = {
+        e.event_id for e in waiting if is_of_product(e) and last and e.seen_at and e.seen_at + READABLE_AFTER < last
+    }
+    store.close_events(session.clinic, moot, "relisted")
+    return [event for event in waiting if event.event_id not in moot]
+
+
+def _too_many(waiting: Sequence[LedgerEvent], family: str) -> list[str]:
+    """Events of a family that name no object, when they are too many for their details to be read."""
+    unnamed = [event.event_id for event in waiting if family_of(event) == family and event.resource_id is None]
+    return unnamed if len(unnamed) > MOST_DETAILS else []
 
 
 def _tell(
-    target: Target, session: ClinicSession, store: StateStore, waiting: Sequence[LedgerEvent], chosen: Plan
-) -> tuple[Report, dict[str, list[str]], dict[str, str]]:
-    """Reads the details, resolves products, commits the events.
+    target: Target,
+    session: ClinicSession,
+    store: StateStore,
+    waiting: Sequence[LedgerEvent],
+    detailed: Sequence[str],
+) -> tuple[Report, list[LedgerEvent], dict[str, str], dict[str, str]]:
+    """Reads the details, resolves products, commits the events: from then on they wait for their objects.
 
-    Returns the report, the touched ids by family, and the patients of plans as far as the details tell.
+    Returns the report, the events with what the details tell, the patients of plans as far as those do, and the
+    products by event.
     """
     pull = Pull(target, "events_refresh")
-    feeds.read_details(pull, session, chosen.details)
+    feeds.read_details(pull, session, detailed)
     details = feeds.details_landed(pull)
     seen = {one: event_of(line) for one, line in details.items()}
     patient_of = dict(pair for line in details.values() if (pair := _plan_and_patient(line)))
     found = products.resolve(pull, session, target.warehouse, waiting, details)
-    learned = [
-        replace(event, event_type=its.type or event.event_type, resource_id=its.resource_id, created_at=its.created_at)
-        for event in waiting
-        if (its := seen.get(event.event_id)) is not None and its.resource_id is not None
-    ]
+    learned = [_learned(event, seen.get(event.event_id)) for event in waiting]
     listed = [ledger_line(event) for event in waiting]
     report = feeds.load_events(pull, session, [], listed, found)
     store.record_events(learned)
     lost = [one for one, line in details.items() if names_what_cannot_be_asked(orjson.loads(line.record))]
     store.close_events(session.clinic, lost, "unreadable", CANNOT_BE_ASKED)
-    known = {family: list(ids) for family, ids in chosen.known.items()}
-    for event in learned:
-        if (family := family_of(event)) and event.resource_id and not chosen.lists(family):
-            known[family].append(event.resource_id)
-    known["products"] = list(found.values())
-    return report, {family: list(dict.fromkeys(ids)) for family, ids in known.items()}, patient_of
+    store.begin_try(session.clinic, [event.event_id for event in waiting], None)
+    return report, [event for event in learned if event.event_id not in lost], patient_of, found
+
+
+def _learned(event: LedgerEvent, detail: SeenEvent | None) -> LedgerEvent:
+    """The event with what its detail says."""
+    if detail is None:
+        return event
+    return replace(
+        event,
+        event_type=detail.type or event.event_type,
+        resource_id=detail.resource_id or event.resource_id,
+        created_at=detail.created_at or event.created_at,
+    )
 
 
 def _plan_and_patient(line: Line) -> tuple[str, str] | None:

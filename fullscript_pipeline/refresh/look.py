@@ -61,12 +61,12 @@ def look(session: ClinicSession, store: StateStore, *, asked_too: bool = False) 
 
 
 def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0, *, asked_too: bool = False) -> Round | None:
-    """The events of a clinic that are due: seen, not handled, and no run asked for in the last minutes.
+    """The events of a clinic that are due: seen, not handled, no run asked for in the last minutes, and no next try set
+    for later.
 
-    `asked_too`: whatever was asked for, as somebody wants who does not trust that run.
+    `asked_too`: all that wait, as somebody wants who does not trust that run, or does not want to wait.
     """
-    pending = store.pending_events(clinic.server, clinic.clinic_id)
-    due = [event for event in pending if _is_acted_on(event) and (asked_too or not _is_asked(event))]
+    due = due_events(store, clinic, asked_too=asked_too)
     if not due:
         return None
     of_products = sum(is_of_product(event) for event in due)
@@ -79,6 +79,12 @@ def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0, *, asked_too: b
         catalog=of_products > MOST_PRODUCT_EVENTS,
         seen=seen,
     )
+
+
+def due_events(store: StateStore, clinic: ClinicRef, *, asked_too: bool = False) -> list[LedgerEvent]:
+    """What a refresh would try now; `asked_too` as in `waiting`."""
+    pending = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_acted_on(event)]
+    return [event for event in pending if asked_too or (_is_due(event) and not _is_asked(event))]
 
 
 def asked(store: StateStore, clinic: ClinicRef, found: Round) -> str:
@@ -205,6 +211,13 @@ def _newest_first(rows: Sequence[dict[str, Any]]) -> bool:
 def _is_acted_on(event: LedgerEvent) -> bool:
     """Whether a refresh can do something about it; anything else waits for the daily pull."""
     return event.event_type is None or family_of(event) is not None
+
+
+def _is_due(event: LedgerEvent) -> bool:
+    """Whether it was not tried yet, or long enough ago; after the last try it is the daily pull's turn."""
+    if not event.attempts:
+        return True
+    return event.next_try_at is not None and event.next_try_at <= clock.real_now()
 
 
 def _is_asked(event: LedgerEvent) -> bool:

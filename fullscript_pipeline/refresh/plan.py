@@ -12,37 +12,39 @@ from math import ceil
 
 from fullscript_pipeline.event_types import FAMILIES, KINDS, Also, kind_of, row_of
 from fullscript_pipeline.extraction.event_records import VARIANT
+from fullscript_pipeline.extraction.events import MOST_DETAILS
 from fullscript_pipeline.state import LedgerEvent
 
 PAGE = 100
 # Orders are completed shortly before their event; the filter's own two days of overlap come on top.
 BEFORE_THE_EVENT = timedelta(days=1)
+# Before any order.
+THE_BEGINNING = date(2000, 1, 1)
 # More product events than this are a new catalog: it is pulled as on every morning.
 MOST_PRODUCT_EVENTS = 300
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What the warehouse has, as far as prices go. `thin`: families whose lists come without what we need."""
+    """What the warehouse has, as far as prices go. `thin`: families whose lists come without what we need;
+    `orders_listed_on`: when all orders since some day were last listed to the end."""
 
     patients: int = 0
     orders_since: Callable[[date], int] = lambda _: 0
     thin: frozenset[str] = frozenset()
+    orders_listed_on: date | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to ask. `details`: event ids; `known`: objects by family whose ids are known already."""
+    """What to ask. `details`: event ids; `known`: objects by family whose ids are known already, those included that a
+    list is going to show: what it lacks is read by id."""
 
     details: tuple[str, ...]
     known: Mapping[str, tuple[str, ...]]
     orders_from: date | None = None
     patients_whole: bool = False
     catalog_whole: bool = False
-
-    def lists(self, family: str) -> bool:
-        """Whether the family's list is read again, so that nothing of it is read by id."""
-        return (family == "orders" and self.orders_from is not None) or (family == "patients" and self.patients_whole)
 
 
 def is_of_product(event: LedgerEvent) -> bool:
@@ -57,8 +59,9 @@ def family_of(event: LedgerEvent) -> str | None:
     return next((kind.family for kind in KINDS if kind.feed == event.feed), None)
 
 
-def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:
-    """The cheaper way for each family."""
+def plan(events: Iterable[LedgerEvent], stored: Stored, today: date, *, told: bool = False) -> Plan:
+    """The cheaper way for each family. `told`: the details have been read, and no event will name its object later: its
+    family is listed."""
     # A feed that lists ids only does not say what happened, or when: the detail does.
     by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILIES}
     nameless = []
@@ -69,16 +72,23 @@ def plan(events: Iterable[LedgerEvent], stored: Stored, today: date) -> Plan:
             nameless.append(event.event_id)
         elif Also.BELONGINGS in row_of(event.event_type).also:
             nameless.append(event.event_id)  # its data names more than one object
-    orders_from = _orders_from(by_family["orders"], stored, today)
-    patients_whole = _price(by_family["patients"]) > _pages(stored.patients) and "patients" not in stored.thin
+    orders_from = _orders_from(by_family["orders"], stored, today, told=told)
+    patients_price = _price(by_family["patients"])
+    unnamed = told and any(_unknown(by_family["patients"]))
+    patients_whole = (unnamed or patients_price > _pages(stored.patients)) and "patients" not in stored.thin
     catalog_whole = len(by_family["products"]) > MOST_PRODUCT_EVENTS
     listed = {"orders"} if orders_from else set()
     listed |= {"patients"} if patients_whole else set()
     listed |= {"products"} if catalog_whole else set()
-    each = {family: its for family, its in by_family.items() if family not in listed}
+    named_later = [
+        event
+        for family, its in by_family.items()
+        if not (family == "products" and catalog_whole)
+        for event in (_to_be_named(its) if family in listed else _unknown(its))
+    ]
     return Plan(
-        tuple(dict.fromkeys((*nameless, *_unknown(event for its in each.values() for event in its)))),
-        {family: _objects(each.get(family, [])) for family in FAMILIES},
+        tuple(dict.fromkeys((*nameless, *named_later))),
+        {family: _objects([] if family == "products" and catalog_whole else by_family[family]) for family in FAMILIES},
         orders_from,
         patients_whole,
         catalog_whole,
@@ -90,16 +100,38 @@ def poll_seconds(clinics: int, feeds: int) -> float:
     return max(15.0, clinics * feeds * 300 / 475)
 
 
-def _orders_from(events: Sequence[LedgerEvent], stored: Stored, today: date) -> date | None:
-    """The day from which the orders are listed again, when that is cheaper."""
+def _orders_from(events: Sequence[LedgerEvent], stored: Stored, today: date, *, told: bool) -> date | None:
+    """The day from which the orders are listed again, when that is cheaper.
+
+    An unknown time is any time since the last complete look.
+    """
     if not events:
         return None
-    days = [date.fromisoformat(event.created_at[:10]) for event in events if event.created_at]
+    days = [_day_of(event) or stored.orders_listed_on or THE_BEGINNING for event in events]
     first = min([*days, today]) - BEFORE_THE_EVENT
+    if told and any(_unknown(events)):
+        return first
     listing = _pages(stored.orders_since(first) + len(events))
     if "orders" in stored.thin:
         listing += len(events)
     return first if listing < _price(events) else None
+
+
+def _day_of(event: LedgerEvent) -> date | None:
+    """The day on which it happened, as written; None when it does not say."""
+    try:
+        return date.fromisoformat((event.created_at or "")[:10])
+    except ValueError:
+        return None
+
+
+def _to_be_named(events: Sequence[LedgerEvent]) -> list[str]:
+    """Events of a listed family whose details are read so that the object of each is known. Of very many none at first,
+    as the list brings them all, then some with every further try."""
+    unnamed = list(_unknown(events))
+    if len(unnamed) <= MOST_DETAILS:
+        return unnamed
+    return unnamed[:MOST_DETAILS] if any(event.attempts for event in events) else []
 
 
 def _price(events: Sequence[LedgerEvent]) -> int:

@@ -5,7 +5,6 @@ which objects (`plan`), events (`apply`).
 """
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
@@ -14,13 +13,16 @@ from typing import Any, Literal
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.absence import proven_gone, read_by_id
 from fullscript_pipeline.extraction.clinic import is_thin
 from fullscript_pipeline.extraction.coverage import found
+from fullscript_pipeline.extraction.details import read_each
 from fullscript_pipeline.extraction.family import Ties
 from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import whole_products
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.ids import first_usable
+from fullscript_pipeline.refresh.touched import patients_behind, patients_with_several, stored_ties, units_of
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.among import rows_of
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
@@ -41,6 +43,9 @@ _DETAILS: dict[str, tuple[str, Table]] = {
     "labs": ("lab_order", LAB_ORDERS),
     "products": ("product", PRODUCTS),
 }
+# The lists that should hold them, and what a row of them must hold to need no detail.
+_LISTS = {"plans": "patient_treatment_plans", "orders": "orders", "patients": "patients", "labs": "lab_orders"}
+_ARRAYS = {"plans": ("recommendations",), "orders": ("line_items",), "labs": ("tests",)}
 
 
 class Reads:
@@ -61,23 +66,39 @@ class Reads:
         self._units: dict[str, Any] = {}
 
     def by_id(self, family: str, ids: Sequence[str]) -> None:
-        """One read for each; what the server denies is gone."""
+        """One read for each. What the server denies (404) is looked for in the list that should hold it; only what that
+        lacks too is gone."""
         wanted = [one for one in dict.fromkeys(ids) if one not in self._ids[family] and not one.startswith(UNKEYED)]
         if not wanted:
             return
         endpoint, table = _DETAILS[family]
-        gone = self._read(endpoint, wanted)
+        denied = read_by_id(self.pull, self.session, table, wanted)
+        gone = proven_gone(self.pull, self.session, table, denied)
         self._ids[family] += wanted
-        self.absent[family] += gone
-        lines = self.pull.lines(endpoint)
-        if family == "patients":
-            lines = self._completed(lines)
-        elif family == "labs":
-            lines = self._with_results
-        self._loads.append(Load(table, lines, gone=gone, listed=()))
+        self.absent[family] += denied
+        shown = frozenset(denied) - frozenset(gone)
 
-    def _with_results(self) -> Iterator[Line]:
-        return map(with_results, self.pull.file.lines("lab_order"))
+        def lines() -> Iterator[Line]:
+            yield from self._listed(family, shown)
+            yield from self.pull.file.lines(endpoint)
+
+        each: Callable[[], Iterator[Line]] = lines
+        if family == "patients":
+            each = self._completed(lines)
+        elif family == "labs":
+            each = self._with_results(lines)
+        self._loads.append(Load(table, each, gone=gone, listed=shown, refused=self.pull.refused(endpoint)))
+
+    def _listed(self, family: str, ids: frozenset[str]) -> Iterator[Line]:
+        """The whole rows of these objects, where a list shows what their ids did not find."""
+        if not ids:
+            return iter(())
+        rows = (line for line in self.pull.file.lines(_LISTS[family]) if line.id in ids)
+        return (line for line in rows if (not is_thin(line) if family == "patients" else _is_whole(family, line)))
+
+    @staticmethod
+    def _with_results(lines: Callable[[], Iterator[Line]]) -> Callable[[], Iterator[Line]]:
+        return lambda: map(with_results, lines())
 
     def products(self, ids: Sequence[str]) -> None:
         """Products of the region; this practitioner's own dosage is left out of what all share."""
@@ -86,13 +107,13 @@ class Reads:
         self._ids["products"] = list(ids)
         self._units = self._units_of(ids)
         # One clinic's 404 is no proof that the region lost it: the catalog's own pull decides that.
-        self._read("product", ids)
+        refused = self._read("product", ids)
         products = whole_products(self.pull, lambda variant: self._read("variant", [variant]))
         clinic, target = self.session.clinic.clinic_id, self.target
         note = found(
             target.region, target.day, "event", lambda: {clinic: [line.id for line in self.pull.file.lines("product")]}
         )
-        self._loads.append(Load(PRODUCTS, products, listed=(), after=note))
+        self._loads.append(Load(PRODUCTS, products, listed=(), refused=refused, after=note))
 
     def plans(self, ids: Sequence[str], patient_of: Mapping[str, str]) -> None:
         """By id; of patients with several touched plans, all their plans at once. `patient_of`: as events tell it."""
@@ -106,37 +127,60 @@ class Reads:
         rows = list(self.pull.file.lines("patient_treatment_plans"))
         whole = {line.id for line in rows if _has(line, "recommendations")}
         came = {line.id for line in rows if not line.id.startswith(UNKEYED)}
-        gone = self._read("treatment_plan", [*(one for one in ids if one not in came), *(came - whole)])
+        wanted = [*(one for one in ids if one not in came), *(came - whole)]
+        denied = read_by_id(self.pull, self.session, TREATMENT_PLANS, wanted)
+        gone = proven_gone(self.pull, self.session, TREATMENT_PLANS, denied)
         self._ids["plans"] += [*ids, *came]
-        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, rows_of("patient_id", walked), gone, came))
+        refused = self.pull.refused("treatment_plan")
+        among = rows_of("patient_id", walked)
+        self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, among, gone, came, refused=refused))
 
-    def orders(self, ids: Sequence[str], first: date | None) -> Listed:
-        """By id, or every order from `first` on; of thin rows the detail where the order is not stored."""
-        self.by_id("orders", ids)
+    def orders(self, ids: Sequence[str], first: date | None, unnamed: Sequence[str] = ()) -> Listed:
+        """By id, or every order from `first` on, and by id what is not among them; of thin rows the detail where the
+        order is not stored, or was asked for.
+
+        `unnamed`: events, too many for their details, that name no order: answered when as many new orders came.
+        """
         if first is None:
+            self.by_id("orders", ids)
             return "not listed"
         window = {"completed_at": f">{first - OVERLAP}", "sort_by": "completed_at", "order_by": "ASC"}
-        self.pull.walk(self.session, "orders", params=window)
+        try:
+            listing = self.pull.walk(self.session, "orders", params=window)
+        except (ScopeError, NotFound) as refusal:
+            self.refused.append(str(refusal))
+            self.by_id("orders", ids)
+            return "not listed"
         rows = {line.id: line for line in self.pull.file.lines("orders")}
         stored = self._hashes(ORDERS, list(rows))
         thin = {one for one, line in rows.items() if not _has(line, "line_items")}
+        self.by_id("orders", [one for one in ids if one not in rows or one in thin])
         self.by_id("orders", [one for one in thin if one not in stored])
         self._changed(
             "orders", [line for one, line in rows.items() if one not in thin and stored.get(one) != line.hash]
         )
-        self._loads.append(
-            Load(ORDERS, lambda: (line for line in self.pull.file.lines("orders") if _has(line, "line_items")))
-        )
+        new = len(rows.keys() - stored.keys()) - len(set(ids) - stored.keys())
+        answers = unnamed if listing.complete and new >= len(unnamed) else ()
+        whole = lambda: (line for line in self.pull.file.lines("orders") if _has(line, "line_items"))  # noqa: E731
+        self._loads.append(Load(ORDERS, whole, answers=answers))
         return "thin" if thin else "whole"
 
     def patients(self, ids: Sequence[str], *, whole: bool) -> Listed:
-        """By id, or all of them; "thin" when the list shows names only, so that each has to be read after all."""
-        self.by_id("patients", ids)
+        """By id, or all of them, and by id who is not among them; "thin" when the list shows names only, so that each
+        has to be read after all."""
         if not whole:
+            self.by_id("patients", ids)
             return "not listed"
-        self.pull.walk(self.session, "patients", params={"patient_type": "all"})
+        try:
+            listing = self.pull.walk(self.session, "patients", params={"patient_type": "all"})
+        except (ScopeError, NotFound) as refusal:
+            self.refused.append(str(refusal))
+            self.by_id("patients", ids)
+            return "not listed"
         if any(is_thin(line) for line in self.pull.file.lines("patients")):
+            self.by_id("patients", ids)
             return "thin"
+        self.by_id("patients", [one for one in ids if one not in listing.ids])
         lines = self._completed(self.pull.lines("patients"))
         stored = self._hashes(PATIENTS, [line.id for line in lines()])
         self._changed("patients", [line for line in lines() if stored.get(line.id) != line.hash])
@@ -185,38 +229,18 @@ class Reads:
 
     def touched_patients(self) -> list[str]:
         """Whose rows and pages hang on what was read, as stored now."""
-        wanted = {family: self._ids[family] for family in ("plans", "orders", "labs", "patients")}
         changed = [
             variant
             for variant, units in self._units_of(self._ids["products"]).items()
             if self._units.get(variant) != units
         ]
         with self.target.warehouse.read() as con:
-            rows = con.execute(
-                """SELECT patient_id FROM core.treatment_plans WHERE clinic_id = $clinic AND treatment_plan_id IN $plans
-                UNION SELECT patient_id FROM core.orders WHERE clinic_id = $clinic AND order_id IN $orders
-                UNION SELECT patient_id FROM core.lab_orders WHERE clinic_id = $clinic AND lab_order_id IN $labs
-                UNION SELECT patient_id FROM core.patients WHERE clinic_id = $clinic AND patient_id IN $patients
-                UNION SELECT p.patient_id FROM core.treatment_plans p JOIN core.recommendations r
-                    USING (clinic_id, treatment_plan_id) WHERE clinic_id = $clinic AND r.variant_id IN $variants
-                ORDER BY 1""",
-                {"clinic": self.session.clinic.clinic_id, "variants": changed, **wanted},
-            ).fetchall()
-        return [patient for (patient,) in rows if patient is not None]
+            return patients_behind(con, self.session.clinic.clinic_id, self._ids, changed)
 
     def _completed(self, lines: Callable[[], Iterator[Line]]) -> Callable[[], Iterator[Line]]:
         """Patients with what their records leave out of dependents and guardians, as the daily pull found it out."""
         with self.target.warehouse.read() as con:
-            rows = con.execute(
-                "SELECT patient_id, is_dependent, guardian_patient_id FROM core.patients WHERE clinic_id = ? "
-                "AND is_dependent IS NOT NULL",
-                [self.session.clinic.clinic_id],
-            ).fetchall()
-        known = {patient for patient, _, _ in rows}
-        ties = Ties(
-            frozenset(patient for patient, dependent, _ in rows if dependent),
-            {patient: guardian for patient, dependent, guardian in rows if dependent and guardian},
-        )
+            known, ties = stored_ties(con, self.session.clinic.clinic_id)
         nobody = Ties(frozenset())
 
         def completed(line: Line) -> Line:
@@ -233,13 +257,13 @@ class Reads:
             self._patients.append(line.id if family == "patients" else _patient_of(line))
         self._patients = [one for one in self._patients if one]
 
-    def _read(self, endpoint: str, ids: Sequence[str]) -> list[str]:
-        """Lands each; returns those that the server denies. What it refuses to tell is left as it is."""
+    def _read(self, endpoint: str, ids: Sequence[str]) -> frozenset[str]:
+        """Lands each that the server has; returns those that it refuses."""
         try:
-            return absent(ids, in_parallel(lambda one: self.pull.one(self.session, endpoint, one), ids))
-        except ScopeError as refusal:
-            self.refused.append(str(refusal))
-            return []
+            read_each(self.pull, self.session, endpoint, ids, any_stored=True)
+        except ScopeError:
+            self.pull.note_refused(endpoint, ids)
+        return self.pull.refused(endpoint)
 
     def _walk_plans(self, patient: str) -> str | None:
         try:
@@ -253,29 +277,16 @@ class Reads:
         return chain((one for one in rows if _has(one, "recommendations")), self.pull.file.lines("treatment_plan"))
 
     def _with_several(self, plans: Sequence[str], told: Mapping[str, str]) -> list[str]:
-        """Patients with more than one of these plans: their list costs one request."""
         with self.target.warehouse.read() as con:
-            rows = con.execute(
-                "SELECT treatment_plan_id, patient_id FROM core.treatment_plans WHERE clinic_id = ? "
-                "AND treatment_plan_id IN ? AND patient_id IS NOT NULL",
-                [self.session.clinic.clinic_id, list(plans)],
-            ).fetchall()
-        owners = Counter({**told, **dict(rows)}[one] for one in plans if one in told or one in dict(rows))
-        return [patient for patient, several in owners.items() if several > 1]
+            return patients_with_several(con, self.session.clinic.clinic_id, plans, told)
 
     def _hashes(self, table: Table, ids: Sequence[str]) -> dict[str, str]:
         with self.target.warehouse.read() as con:
             return stored_hashes(con, table, self.session.clinic.clinic_id, ids)
 
     def _units_of(self, products: Sequence[str]) -> dict[str, Any]:
-        if not products:
-            return {}
         with self.target.warehouse.read() as con:
-            rows = con.execute(
-                "SELECT variant_id, (units, unit_of_measure) FROM core.variants WHERE region = ? AND product_id IN ?",
-                [self.target.region, list(products)],
-            ).fetchall()
-        return dict(rows)
+            return units_of(con, self.target.region, products)
 
 
 def _patient_of(line: Line) -> str:
@@ -283,6 +294,10 @@ def _patient_of(line: Line) -> str:
     record = orjson.loads(line.record)
     nested = record.get("patient")
     return first_usable((record.get("patient_id"), nested.get("id") if isinstance(nested, dict) else None)) or ""
+
+
+def _is_whole(family: str, line: Line) -> bool:
+    return all(_has(line, array) for array in _ARRAYS[family])
 
 
 def _has(line: Line, array: str) -> bool:

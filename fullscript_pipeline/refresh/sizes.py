@@ -6,6 +6,7 @@ import duckdb
 
 from fullscript_pipeline.refresh.plan import Stored
 from fullscript_pipeline.refresh.reads import OVERLAP
+from fullscript_pipeline.warehouse import pulls
 
 
 def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[str]) -> Stored:
@@ -21,4 +22,10 @@ def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[st
         [clinic_id],
     ).fetchall()
     patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
-    return Stored(patients, lambda first: sum(n for day, n in days if day >= first - OVERLAP), thin)
+    listed_at = pulls.last_complete(con, clinic_id, "orders")
+    return Stored(
+        patients,
+        lambda first: sum(n for day, n in days if day >= first - OVERLAP),
+        thin,
+        listed_at.date() if listed_at else None,
+    )

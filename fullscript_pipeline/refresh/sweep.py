@@ -14,12 +14,11 @@ from fullscript_pipeline.extraction import clinic as clinic_pulls
 from fullscript_pipeline.extraction import labs, orders, plans, variants
 from fullscript_pipeline.extraction.events import feeds_of
 from fullscript_pipeline.extraction.pull import Report, Target
+from fullscript_pipeline.refresh.plan import THE_BEGINNING
 from fullscript_pipeline.state import StateStore
 
 WARN_DAYS = 7
 ERROR_DAYS = 21
-# Before any order.
-_THE_BEGINNING = date(2000, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def full_sweep(target: Target, session: ClinicSession) -> list[Report]:
             [session.clinic.clinic_id],
         ).fetchall()
     reports.append(plans.read_plans(target, session, [patient for (patient,) in rows], []))
-    reports.append(orders.pull_order_days(target, session, _THE_BEGINNING, target.day))
+    reports.append(orders.pull_order_days(target, session, THE_BEGINNING, target.day))
     reports.append(labs.pull_labs(target, session))
     reports.append(variants.pull_unknown_variants(target, session))
     return reports

@@ -42,9 +42,10 @@ class EventTries:
 
     db: Database
 
-    def begin_try(self, clinic: ClinicRef, event_ids: Iterable[str], moment: datetime) -> None:
-        """Their objects are read from `moment` (the data's clock) on; what was read before says nothing of them."""
-        self._change(clinic, event_ids, {"last_try_at": moment.isoformat()})
+    def begin_try(self, clinic: ClinicRef, event_ids: Iterable[str], moment: datetime | None) -> None:
+        """Their objects are read from `moment` (the data's clock) on; what was read before says nothing of them. None:
+        by a refresh, which closes them itself when their patients' pages are there."""
+        self._change(clinic, event_ids, {"last_try_at": moment.isoformat() if moment else None})
 
     def close_events(
         self, clinic: ClinicRef, event_ids: Iterable[str], outcome: Outcome, reason: str | None = None
@@ -57,13 +58,14 @@ class EventTries:
 
     def postpone_events(self, clinic: ClinicRef, event_ids: Iterable[str], reason: str) -> None:
         """Their objects could not be read: the next try, by real time, or the daily pull's."""
-        ids = list(event_ids)
+        ids, moment = list(event_ids), clock.now().isoformat()
         with self.db.write() as connection:
             for some in chunks(ids):
                 mine = these(clinic.server, clinic.clinic_id, some)
                 query = select(events.c.event_id, events.c.attempts).where(mine)
                 for event_id, attempts in connection.execute(query).all():
                     changed = {"attempts": attempts + 1, "next_try_at": _next_try(attempts), "reason": reason}
+                    changed["last_try_at"] = moment
                     this = these(clinic.server, clinic.clinic_id, [event_id])
                     connection.execute(update(events).where(this).values({**changed, "asked_run": None}))
 

@@ -1,6 +1,6 @@
 """What happened, as the vendor's feeds tell it: the warehouse's copy of the event ledger."""
 
-from fullscript_pipeline.warehouse.tables import Table, day, ident, instant, text
+from fullscript_pipeline.warehouse.tables import Column, Kind, Table, day, ident, instant, text
 
 EVENTS = Table(
     "events",
@@ -13,7 +13,10 @@ EVENTS = Table(
         ident("resource_id"),
         text("integration_id"),
         text("seen_by"),
-        instant("processed_at"),
+        # What became of it, told by loads (`event_proof`), never by a record.
+        Column("processed_at", Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
+        Column("outcome", sql="NULL::VARCHAR"),
+        Column("last_try_at", Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
     ),
     untyped=("data", "clinic_id"),
 )

@@ -23,6 +23,16 @@ def stored_hashes(
     return dict(rows)
 
 
+def patients_of(con: duckdb.DuckDBPyConnection, table: Table, clinic_id: str, ids: Iterable[str]) -> dict[str, str]:
+    """Whose these stored objects of a clinic are, removed ones included; those of nobody are left out."""
+    rows = con.execute(
+        f"SELECT {table.key[-1]}, patient_id FROM core.{table.name} WHERE clinic_id = ? "
+        f"AND {table.key[-1]} IN (SELECT unnest(?::VARCHAR[])) AND patient_id IS NOT NULL ORDER BY ALL",
+        [clinic_id, list(ids)],
+    ).fetchall()
+    return dict(rows)
+
+
 def row_counts(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, int]:
     """How many rows each of the tables (`schema.name`) holds."""
     counts = {name: con.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}

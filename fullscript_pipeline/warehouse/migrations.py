@@ -52,6 +52,9 @@ _OPS = (
         clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, missing_since TIMESTAMPTZ)""",
     shared_children.DDL,
     *views.DDL,
+    """CREATE TABLE IF NOT EXISTS ops.events (
+        clinic_id VARCHAR, event_id VARCHAR, event_type VARCHAR, seen_at TIMESTAMPTZ, attempts BIGINT,
+        last_try_at TIMESTAMPTZ, next_try_at TIMESTAMPTZ, outcome VARCHAR, reason VARCHAR)""",
     "CREATE TABLE IF NOT EXISTS ops.schema_version (version INTEGER, made_from VARCHAR)",
 )
 

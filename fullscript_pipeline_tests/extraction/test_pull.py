@@ -11,6 +11,7 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, ServerError, open_session
 from fullscript_pipeline.extraction import catalog, clinic, events, labs, orders, plans, variants
+from fullscript_pipeline.extraction.event_outcomes import note_pull
 from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.extraction.pull import Pull, Target
 from fullscript_pipeline.state import Clinic
@@ -51,11 +52,12 @@ class Cell:
             target = self.target(one)
             with self.session(one) as session:
                 reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
-                reports.append(clinic.pull_patients(target, session))
                 reports.append(events.pull_events(target, session, self.connected.store))
+                reports.append(clinic.pull_patients(target, session))
+                reports += [orders.pull_orders(target, session), labs.pull_labs(target, session)]
                 reports += [left for left in [pull_orders_of_who_left(target, session)] if left]
                 reports.append(plans.pull_plans(target, session, events.touched_today(target, one.clinic_id)))
-                reports += [orders.pull_orders(target, session), labs.pull_labs(target, session)]
+                note_pull(self.warehouse, self.connected.store, one)
                 reports += [variants.pull_unknown_variants(target, session), *catalog.pull_products(target, [session])]
             for report in reports:
                 for table, counts in report.counts.items():
@@ -159,6 +161,7 @@ RAW_WORDS = {
     "known_at",
     "valid_from",
     "processed_at",
+    "last_try_at",
     "completed_at_raw",
     "state_raw",
 }

@@ -33,7 +33,7 @@ def test_the_plans_of_who_left_are_asked_for_once(target: Target) -> None:
         match seen.path.split("/")[2:]:
             case ["patients"]:
                 return Reply(body={"patients": [{"id": one, "archived": False} for one in there]})
-            case ["patients", patient, "treatment_plans"]:
+            case ["patients", patient, "treatment_plans"] if patient in there:
                 return Reply(body={"treatment_plans": [plan(one, patient) for one in there[patient]]})
             case ["treatment_plans", one] if one not in denied:
                 return Reply(body={"treatment_plan": plan(one, "2")})

@@ -8,6 +8,7 @@ from fullscript_pipeline.extraction import clinic as clinic_pulls
 from fullscript_pipeline.extraction import events as event_pulls
 from fullscript_pipeline.extraction import plans as plan_pulls
 from fullscript_pipeline.extraction.event_objects import fill_objects
+from fullscript_pipeline.extraction.event_outcomes import note_pull
 from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.orchestration import specs
 from fullscript_pipeline.orchestration.partitions import clinic_days
@@ -91,6 +92,8 @@ def patients(
 @dg.multi_asset(
     name="events",
     partitions_def=clinic_days,
+    # Before the lists: only what is read after an event answers it. No dependency, as lists need no feed.
+    op_tags={"dagster/priority": "10"},
     specs=[
         specs.core(
             "events",
@@ -148,8 +151,10 @@ _PLAN_TABLES = ("treatment_plans", "recommendations", "treatment_plan_resources"
 def treatment_plans(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with clinic_step(context, fullscript, warehouse) as (target, session, _):
+    with clinic_step(context, fullscript, warehouse) as (target, session, store):
         touched = event_pulls.touched_today(target, session.clinic.clinic_id)
         left = pull_orders_of_who_left(target, session)
         report = plan_pulls.pull_plans(target, session, touched, fullscript.settings().sweep_days)
+        # Plans are the last thing that a clinic's pull reads for its events.
+        note_pull(target.warehouse, store, session.clinic)
         yield from results([report, *([left] if left else [])], _PLAN_TABLES)
