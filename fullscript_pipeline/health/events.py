@@ -9,7 +9,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.finding import Finding, failed_by, passed, warned
-from fullscript_pipeline.refresh import freshness, notices, silences
+from fullscript_pipeline.refresh import freshness, notices, silences, unhandled
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -20,6 +20,7 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
     for clinic in store.clinics():
         try:
             yield from _feeds(store, clinic)
+            yield from _unhandled(store, clinic)
             yield from _notices(store, clinic)
         except PipelineError as error:
             yield failed_by(f"clinic.{clinic.clinic_key}.events", error)
@@ -42,6 +43,13 @@ def _feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     elif found.days is not None:
         when = f"{counted(found.days, 'day')} ago" if found.days else "today"
         yield passed(check, f"the feeds were read {when}")
+
+
+def _unhandled(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+    """None where every event that was tried is handled, or its tries are under way."""
+    found = unhandled(store, clinic)
+    if found is not None and found.needs_attention:
+        yield Finding(f"clinic.{clinic.clinic_key}.unhandled_events", "warn", found.sentence)
 
 
 def _notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.resources import FullscriptResource
-from fullscript_pipeline.refresh import Notice, freshness, notices, silences
+from fullscript_pipeline.refresh import Notice, freshness, notices, silences, unhandled
 
 _EVENTS = dg.AssetKey(["core", "events"])
 
@@ -80,6 +80,29 @@ def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult
     return _noticed([one for one in _notices(fullscript) if not one.is_revocation], "Every event type is known.")
 
 
+@dg.asset_check(
+    asset=_EVENTS,
+    name="events_are_handled",
+    description=(
+        "Every event's object was read after it; none waits longer than its tries take (about an hour), none is about "
+        "an object that the server refuses. What to do: the message says since when and why; `refresh` tries at once."
+    ),
+)
+def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    with fullscript.store() as store:
+        found = [one for clinic in store.clinics() if (one := unhandled(store, clinic)) is not None]
+    told = [f"{one.clinic_key}: {one.sentence}" for one in found if one.needs_attention]
+    return dg.AssetCheckResult(
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(told) or "No event waits for its object.",
+        metadata={
+            "waiting": sum(one.backlog.waiting for one in found),
+            "unreadable": sum(one.backlog.unreadable for one in found),
+        },
+    )
+
+
 def _notices(fullscript: FullscriptResource) -> list[Notice]:
     with fullscript.store() as store:
         return [notice for clinic in store.clinics() for notice in notices(store, clinic)]
@@ -94,4 +117,10 @@ def _noticed(found: list[Notice], nothing: str) -> dg.AssetCheckResult:
     )
 
 
-EVENT_CHECKS = (event_feeds_are_fresh, webhooks_are_heard, clinic_keys_are_valid, event_types_are_known)
+EVENT_CHECKS = (
+    event_feeds_are_fresh,
+    webhooks_are_heard,
+    clinic_keys_are_valid,
+    event_types_are_known,
+    events_are_handled,
+)

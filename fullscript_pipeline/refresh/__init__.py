@@ -4,6 +4,7 @@ What does not belong here: Dagster, how a resource is fetched and loaded (`extra
 """
 
 from fullscript_pipeline.refresh.apply import Refreshed, apply, handled
+from fullscript_pipeline.refresh.backlog import Unhandled, unhandled
 from fullscript_pipeline.refresh.inbox import Drained, drain
 from fullscript_pipeline.refresh.lab_poll import poll_cost, poll_labs, polls_now, read_moved_labs, watch_labs
 from fullscript_pipeline.refresh.look import Round, asked, due_events, feeds_to_look_at, look, waiting, was_pulled
@@ -20,6 +21,7 @@ __all__ = [
     "Reconciled",
     "Refreshed",
     "Round",
+    "Unhandled",
     "apply",
     "asked",
     "drain",
@@ -40,6 +42,7 @@ __all__ = [
     "silences",
     "sweep_wanted",
     "swept",
+    "unhandled",
     "waiting",
     "was_pulled",
     "watch_labs",

@@ -80,3 +80,24 @@ def test_an_undocumented_type_is_told_and_a_strange_one_not_repeated(store: Stat
     assert "2 events of a type that Fullscript's documentation does not have (practitioner.moved); nothing" in told
     assert "no plain name" in told
     assert "Jane" not in told
+
+
+def test_events_that_wait_for_their_object_are_told_when_their_tries_are_over(store: StateStore) -> None:
+    clinic = store.clinic("elm")
+    seen = clock.now() - timedelta(minutes=59)
+    store.record_events([LedgerEvent("us-snd", "c1", "e1", "order.placed", "o1", seen_at=seen)])
+    store.postpone_events(clinic, ["e1"], "its object could not be read yet")
+    assert "clinic.elm.unhandled_events" not in _found(store), "it is tried again soon"
+    old = clock.now() - timedelta(minutes=61)
+    store.record_events([LedgerEvent("us-snd", "c1", "e2", "order.placed", "o2", seen_at=old)])
+    store.postpone_events(clinic, ["e2"], "its object could not be read yet")
+    assert _found(store)["clinic.elm.unhandled_events"].what.startswith("2 events since 2026-11-22 10:59 UTC")
+
+
+def test_events_about_what_is_refused_are_told_with_the_reason(store: StateStore) -> None:
+    clinic = store.clinic("elm")
+    store.record_events([LedgerEvent("us-snd", "c1", "e1", "order.placed", "o1")])
+    store.close_events(clinic, ["e1"], "unreadable", "the server refuses its object (403)")
+    told = _found(store)["clinic.elm.unhandled_events"]
+    assert told.state == "warn"
+    assert "1 event cannot be read: the server refuses its object (403)" in told.what

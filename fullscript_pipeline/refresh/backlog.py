@@ -1,0 +1,52 @@
+"""Which clinics' events wait for their object, or are about one that the server refuses: for `doctor` and the check.
+
+What does not belong here: when they are tried again (`state.event_tries`), reading them (`apply`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.counted import counted
+from fullscript_pipeline.state import Clinic, EventBacklog, StateStore
+
+# The tries after 1, 5 and 30 minutes are over by then.
+PATIENCE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Unhandled:
+    """What of a clinic's events is not handled; `needs_attention` when it has waited longer than the tries take."""
+
+    clinic_key: str
+    backlog: EventBacklog
+    needs_attention: bool
+
+    @property
+    def sentence(self) -> str:
+        """How many, since when and why, and what to do."""
+        parts = []
+        if self.backlog.waiting and self.backlog.since is not None:
+            parts.append(
+                f"{counted(self.backlog.waiting, 'event')} since {self.backlog.since:%Y-%m-%d %H:%M} UTC: the object "
+                "could not be read yet. The next daily pull tries again; `fullscript-pipeline refresh` does at once."
+            )
+        for reason, number in (self.backlog.reasons or {}).items():
+            parts.append(
+                f"{counted(number, 'event')} cannot be read: {reason}. Add what the app or its user lacks, then run "
+                "`fullscript-pipeline connect`: they are tried again."
+            )
+        return " ".join(parts)
+
+
+def unhandled(store: StateStore, clinic: Clinic) -> Unhandled | None:
+    """What waits, or is unreadable; None when nothing does."""
+    found = store.event_backlog(clinic)
+    if not found.waiting and not found.unreadable:
+        return None
+    is_late = found.since is not None and _is_past(found.since)
+    return Unhandled(clinic.clinic_key, found, needs_attention=bool(found.unreadable) or is_late)
+
+
+def _is_past(since: datetime) -> bool:
+    return clock.now() - since > PATIENCE

@@ -1,0 +1,178 @@
+"""Handled needs proof, gone needs two: over HTTP, with objects that are late, denied once, refused, or have no time."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import clock, refresh
+from fullscript_pipeline.sandbox.world import Plan
+from fullscript_pipeline.state import EventBacklog
+from fullscript_pipeline_tests.refresh.bending import Bend, bent
+from fullscript_pipeline_tests.refresh.living import Living, living
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("proof"), patients=14, products=10) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def no_fault_stays(its: Living) -> Iterator[None]:
+    yield
+    its.connected.sandbox.control.disarm()
+
+
+def arm(its: Living, kind: str, **rule: Any) -> None:
+    its.connected.sandbox.control.arm(kind, **{"count": None, **rule})
+
+
+def event_of(its: Living, object_id: str) -> tuple[Any, ...]:
+    """What is known of the last event about an object: (handled, outcome)."""
+    told = next(e.id for e in reversed(its.world.events.values()) if object_id in str(e.data))
+    (row,) = its.stored("events", ["processed_at IS NOT NULL", "outcome"], f"event_id = '{told}'")
+    return tuple(row)
+
+
+def is_stored(its: Living, table: str, key: str, object_id: str) -> bool | None:
+    """Whether it is there; None: it was never stored."""
+    rows = its.stored(table, ["removed_at IS NULL"], f"{key} = '{object_id}'")
+    return bool(rows[0][0]) if rows else None
+
+
+def backlog(its: Living) -> EventBacklog:
+    found: EventBacklog = its.store.event_backlog(its.clinic)
+    return found
+
+
+def test_an_order_that_cannot_be_read_yet_keeps_its_event_waiting(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [its.order() for _ in range(3)]
+    arm(its, "late_object", endpoint="/clinic/orders*", objects=orders)
+    its.look()
+    its.handle()
+    assert [event_of(its, one) for one in orders] == [(False, None)] * 3
+    assert (backlog(its).waiting, its.look()[0]) == (3, None), "the next try is in a minute"
+    assert its.rows("SELECT count(*), min(attempts), min(reason) FROM ops.events WHERE outcome IS NULL") == [
+        (3, 1, "its object could not be read yet")
+    ]
+    its.connected.sandbox.control.disarm()
+    later = clock.real_now() + timedelta(seconds=61)
+    monkeypatch.setattr(clock, "real_now", lambda: later)
+    found, _ = its.look()
+    assert found is not None
+    assert len(found.event_ids) == 3
+    its.handle()
+    assert [event_of(its, one) for one in orders] == [(True, "stored")] * 3
+    assert all(is_stored(its, "orders", "order_id", one) for one in orders)
+    assert backlog(its).waiting == 0
+
+
+def test_somebody_who_asks_for_a_refresh_waits_for_no_minute(its: Living) -> None:
+    order = its.order()
+    arm(its, "late_object", endpoint="/clinic/orders*", objects=[order])
+    its.look()
+    its.handle()
+    its.connected.sandbox.control.disarm()
+    found = refresh.waiting(its.store, its.clinic, asked_too=True)
+    assert found is not None
+    assert len(found.event_ids) == 1
+    its.handle()
+    assert event_of(its, order) == (True, "stored")
+
+
+def test_the_daily_pull_takes_up_what_no_refresh_could_read(its: Living) -> None:
+    order = its.order()
+    arm(its, "late_object", endpoint="/clinic/orders*", objects=[order])
+    its.look()
+    its.handle()
+    its.pull_everything()
+    assert event_of(its, order) == (False, None)
+    its.connected.sandbox.control.disarm()
+    its.pull_everything()
+    assert event_of(its, order) == (True, "stored")
+    assert is_stored(its, "orders", "order_id", order)
+
+
+def test_one_404_takes_no_plan_that_its_patient_still_has(its: Living) -> None:
+    plan = its.active_plans()[0]
+    its.change_plan(plan, personal_message="still there")
+    arm(its, "not_found", endpoint="/clinic/treatment_plans/*", count=1)
+    its.look()
+    its.handle()
+    assert is_stored(its, "treatment_plans", "treatment_plan_id", plan.id)
+    said = its.stored("treatment_plans", ["personal_message"], f"treatment_plan_id = '{plan.id}'")
+    assert said == [("still there",)], "its patient's list shows it as it is now"
+    assert event_of(its, plan.id) == (True, "stored")
+
+
+def _without(plan: Plan, *, listed: bool) -> Bend:
+    """The plan is denied by id; its patient's list holds it no more, or cannot be read."""
+
+    def bend(path: str, body: Any) -> Any:
+        if path == "/clinic/treatment_plans/{id}" and plan.id in str(body):
+            return 404
+        if path == "/clinic/patients/{patient_id}/treatment_plans" and plan.id in str(body):
+            return {**body, "treatment_plans": []} | {"meta": {"total_count": 0}} if listed else 403
+        return body
+
+    return bend
+
+
+def test_a_plan_that_neither_its_id_nor_its_patient_has_is_gone(its: Living) -> None:
+    plan = its.active_plans()[1]
+    with bent(_without(plan, listed=False)):
+        its.change_plan(plan, personal_message="denied, and the list is refused")
+        its.look()
+        done, _ = its.handle()
+    assert is_stored(its, "treatment_plans", "treatment_plan_id", plan.id)
+    assert event_of(its, plan.id) == (False, None)
+    assert "answered 404 without a list that lacks it" in " ".join(report.reason or "" for report in done.reports)
+    with bent(_without(plan, listed=True)):
+        its.handle()
+    assert is_stored(its, "treatment_plans", "treatment_plan_id", plan.id) is False
+    assert event_of(its, plan.id) == (True, "gone")
+    its.change_plan(plan, personal_message="there again")
+    its.look()
+    its.handle()
+    assert is_stored(its, "treatment_plans", "treatment_plan_id", plan.id), "what comes back is there again"
+
+
+def test_a_refused_object_is_unreadable_until_somebody_connects(its: Living) -> None:
+    order = its.order()
+    arm(its, "forbidden", endpoint="/clinic/orders*")
+    its.look()
+    its.handle()
+    assert event_of(its, order) == (False, "unreadable")
+    assert backlog(its).reasons == {"the server refuses its object (403)": 1}
+    assert refresh.waiting(its.store, its.clinic, asked_too=True) is None
+    its.connected.sandbox.control.disarm()
+    its.connected.connect(next(iter(its.connected.sandbox.clinics)))
+    assert backlog(its).unreadable == 0
+    its.handle()
+    assert event_of(its, order) == (True, "stored")
+
+
+def _timeless(path: str, body: Any) -> Any:
+    """No event says when it happened, in a list or by itself; lists hold ids and types."""
+    if path.startswith("/events/") and "events" in body:
+        return {**body, "events": [{"id": row["id"], "type": row["type"]} for row in body["events"]]}
+    if path == "/events/{id}":
+        return {"event": {key: value for key, value in body["event"].items() if key != "created_at"}}
+    return body
+
+
+def test_orders_of_events_without_a_time_are_listed_from_the_last_complete_look(tmp_path: Path) -> None:
+    with living(tmp_path, patients=10, products=10) as other:
+        other.connected.sandbox.control.advance(days=15)
+        other.connected.set_clock()
+        with bent(_timeless):
+            other.look()
+            other.handle()
+        stored = {one for (one,) in other.stored("orders", ["order_id"])}
+        told = {e.data["id"] for e in other.world.events.values() if e.type == "order.placed"}
+        assert len(told) > 10
+        assert told <= stored
+        assert set(other.world.orders) == stored
