@@ -10,7 +10,9 @@ import pytest
 
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.warehouse import casts
 from fullscript_pipeline.warehouse.clinical import PATIENTS
+from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline_tests.warehouse.helpers import put
 
 Run = Callable[..., tuple[int, str, str]]
@@ -18,13 +20,13 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """The console script over a warehouse with one patient in quarantine."""
+    """The console script over a warehouse with one order in quarantine."""
     for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-22T13:00:00Z")
     monkeypatch.chdir(tmp_path)
-    put(WarehouseResource().open(), PATIENTS, [{"id": "a1", "first_name": "Canary", "archived": "perhaps"}])
+    put(WarehouseResource().open(), ORDERS, [{"id": "a1", "order_number": "Canary", "completed_at": "perhaps"}])
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", "quarantine", *arguments])
@@ -39,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 def test_a_record_is_named_and_shown_only_when_asked_for(run: Run) -> None:
     code, out, err = run("list")
     assert (code, "Canary" in out + err) == (0, False)
-    assert "patients" in out and "a1" in out and "archived is not true or false" in out
+    assert "orders" in out and "a1" in out and "completed_at is not a time" in out
     assert "Canary" in run("list", "--show-record")[1]
     (line,) = run("list", "--json")[1].splitlines()
     assert json.loads(line).keys() == {"table", "record", "clinic", "since", "reason"}
@@ -56,3 +58,11 @@ def test_an_empty_quarantine_is_said(run: Run) -> None:
         con.execute("DELETE FROM ops.quarantine")
     assert run("replay")[0] == 0
     assert "Nothing is in quarantine." in run("list")[2]
+
+
+def test_single_fields_are_read_again_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(WarehouseResource().open(), PATIENTS, [{"id": "p", "archived": "faux"}], 1)
+    monkeypatch.setattr(casts, "_NO", ("faux",))
+    assert "Fields of 1 row" in run("replay")[2]
+    with WarehouseResource().open().read() as con:
+        assert con.execute("SELECT archived FROM core.patients").fetchall() == [(False,)]
