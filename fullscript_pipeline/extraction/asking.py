@@ -18,7 +18,7 @@ from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, No
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
-from fullscript_pipeline.extraction.listing import Listing, Walk
+from fullscript_pipeline.extraction.listing import Listing, Walk, count_of_others
 from fullscript_pipeline.extraction.parts import Target
 from fullscript_pipeline.extraction.viewing import view_of
 from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
@@ -85,6 +85,9 @@ class Asking:
         elif found.unkeyed:
             rows = counted(found.unkeyed, "row")
             self._short.append(f"listed {rows} without an id ({endpoint}), so nothing that it lacks is marked")
+        elif found.of_others:
+            rows = counted(found.of_others, "row")
+            self._short.append(f"listed {rows} of another patient ({endpoint}), so nothing that it lacks is marked")
         elif found.says_nothing and endpoint not in self._bare:
             # From a server whose lists are bare arrays it may be true: too little to take everything for gone.
             self._short.append(f"listed an empty array and nothing around it ({endpoint}), so nothing is marked")
@@ -202,6 +205,7 @@ class Asking:
             total_pages=page.total_pages,
             walk=walk,
             is_bare=page.wrapper_key == "",
+            of_others=count_of_others(page.records, ask.patient),
             envelope=self._envelope(ask.session, page.fetched_at, page.request_id, ask.parent),
         )
         self.file.append(request, [line for _, line in lines])
@@ -265,6 +269,11 @@ class _Ask:
     endpoint: str
     path: Mapping[str, str]
     params: Mapping[str, str]
+
+    @property
+    def patient(self) -> str | None:
+        """Whose list it is, if it is one patient's."""
+        return self.path.get("patient_id") or self.params.get("patient_id")
 
     @property
     def parent(self) -> str | None:

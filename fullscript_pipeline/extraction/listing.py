@@ -5,10 +5,11 @@ way: a row that vanishes from a page already read pulls another one past the rea
 and landing (`pull`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.warehouse.landing import NAMELESS, Request
 
 
@@ -16,8 +17,8 @@ from fullscript_pipeline.warehouse.landing import NAMELESS, Request
 class Listing:
     """A list that was walked to its end. `ids` are the distinct record ids in order of arrival.
 
-    `complete`: as many distinct rows came as the server says there are (or it does not say), and every one tells which
-    it is. What a complete list lacks is not there.
+    `complete`: as many distinct rows came as the server says there are (or it does not say), every one tells which it
+    is, and none is of another patient than the one asked for. What a complete list lacks is not there.
     """
 
     ids: tuple[str, ...]
@@ -43,12 +44,14 @@ class Walk:
     ended_at: int | None = None
     rows: int = 0
     is_bare: bool = False
+    of_others: int = 0
 
     def add(self, request: Request, ids: Iterable[str]) -> None:
         """Takes in a landed page."""
         self.ids.update(dict.fromkeys(ids))
         self.rows += request.records
         self.is_bare |= request.is_bare
+        self.of_others += request.of_others
         self.pages.add(request.page)
         if request.total_count is not None and self.totals[-1:] != [request.total_count]:
             self.totals.append(request.total_count)
@@ -92,7 +95,22 @@ class Walk:
 
     def joined(self, other: "Walk") -> "Walk":
         """Both walks taken together: each may have found what the other missed."""
-        return Walk({**self.ids, **other.ids}, [*self.totals, *other.totals], is_bare=self.is_bare and other.is_bare)
+        return Walk(
+            {**self.ids, **other.ids},
+            [*self.totals, *other.totals],
+            is_bare=self.is_bare and other.is_bare,
+            of_others=self.of_others + other.of_others,
+        )
 
     def listing(self) -> Listing:
-        return Listing(tuple(self.ids), self.total, self.is_settled and not self.unkeyed)
+        return Listing(tuple(self.ids), self.total, self.is_settled and not self.unkeyed and not self.of_others)
+
+
+def count_of_others(records: Iterable[Mapping[str, Any]], patient: str | None) -> int:
+    """How many records name another patient than the one whose list was asked for (None: nobody's)."""
+    return sum(_patient_in(record) not in {None, patient} for record in records) if patient is not None else 0
+
+
+def _patient_in(record: Mapping[str, Any]) -> str | None:
+    nested = record.get("patient")
+    return first_usable((record.get("patient_id"), nested.get("id") if isinstance(nested, dict) else None))

@@ -74,7 +74,8 @@ class Request:
     """What a frame answers: enough to know that a page need not be asked again.
 
     `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404. A list that
-    moved while it was read is walked again: `walk` counts from 1. `is_bare`: the answer was an array on its own.
+    moved while it was read is walked again: `walk` counts from 1. `is_bare`: the answer was an array on its own;
+    `of_others`: so many rows are of another patient than the one whose list was asked for.
     """
 
     endpoint: str
@@ -87,6 +88,7 @@ class Request:
     total_pages: int | None = None
     walk: int = 1
     is_bare: bool = False
+    of_others: int = 0
     envelope: Envelope | None = None
 
     @property

@@ -12,14 +12,16 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
+from fullscript_pipeline.extraction.claims import give_up
 from fullscript_pipeline.extraction.library import pull_external_ids
+from fullscript_pipeline.extraction.pull import Pull
 from fullscript_pipeline.warehouse.brake import held_rows
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.frame_file import DiskTrouble, FrameFile
 from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.api.helpers import session_at
 from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
-from fullscript_pipeline_tests.extraction.moving import MovingList, pulled
+from fullscript_pipeline_tests.extraction.moving import MovingList, Puller, pulled
 from fullscript_pipeline_tests.soak.drifting import drift_loses_nothing
 
 
@@ -289,3 +291,25 @@ def test_a_full_disk_is_a_sentence_and_the_next_pull_goes_on(
         assert len(FrameFile(unfinished).requests()) == 3, "whole pages stay, halves are cut"
         assert puller.pull().reason is None
         assert len(puller.present()) == 60
+
+
+@pytest.mark.parametrize(
+    ("owners", "complete"), [(["p1", "p1"], True), (["p1", "p2"], False), (["p2"], False), ([None], True), ([], True)]
+)
+def test_a_list_of_one_patient_that_shows_another_is_not_that_patients_list(
+    warehouse: Warehouse, tmp_path: Path, owners: list[str | None], complete: bool
+) -> None:
+    """From a cache, or a server that ignores whose list was asked for: what it lacks may be there all the same."""
+    rows = [{"id": f"t{place}", "patient": {"id": one}} for place, one in enumerate(owners)]
+    meta = {"current_page": 1, "next_page": None, "total_pages": 1, "total_count": len(rows)}
+    with (
+        odd_server(lambda _: Reply(body={"treatment_plans": rows, "meta": meta})) as server,
+        session_at(server.url) as session,
+    ):
+        puller = Puller(warehouse, tmp_path / "landing", session)
+        for _ in range(2):  # the second time what was landed is taken up
+            pull = Pull(puller.target(), "treatment_plans")
+            listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": "p1"})
+            assert listing.complete is complete
+            give_up(pull._claim)
+    assert len(server.seen) == 1
