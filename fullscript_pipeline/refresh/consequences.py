@@ -158,7 +158,8 @@ def _patients_with_labs(reads: Reads) -> Iterator[str]:
 
 
 def _read_labs(reads: Reads, patients: Sequence[str]) -> None:
-    """Lists these patients' lab orders; by id those that come without tests, and the stored ones that no list shows."""
+    """Lists these patients' lab orders; by id those that come without tests, unless a pull has completed the same row,
+    and the stored ones that no list shows."""
     if not patients or reads.target.region != "us":
         return
     clinic_id = reads.session.clinic.clinic_id
@@ -167,6 +168,12 @@ def _read_labs(reads: Reads, patients: Sequence[str]) -> None:
             "SELECT lab_order_id, patient_id FROM core.lab_orders WHERE clinic_id = ? AND removed_at IS NULL",
             [clinic_id],
         ).fetchall()
+        completed: dict[str, str] = dict(
+            con.execute(
+                "SELECT object_id, list_hash FROM ops.detail_reads WHERE clinic_id = ? AND resource = ?",
+                [clinic_id, LAB_ORDERS.name],
+            ).fetchall()
+        )
     stored = {lab for lab, patient in rows if patient in set(patients)}
     if refusal := list_labs_of(reads.pull, reads.session, patients, len(rows)):
         reads.refused.append(refusal)
@@ -174,4 +181,5 @@ def _read_labs(reads: Reads, patients: Sequence[str]) -> None:
     listed = {line.id: line for line in listed_labs(reads.pull) if line.id in stored or patient_of(line) in theirs}
     whole = [line for line in listed.values() if is_whole(line)]
     reads.add("labs", [line.id for line in whole], Load(LAB_ORDERS, lambda: iter(whole), listed=()))
-    reads.by_id("labs", sorted((listed.keys() | stored) - {line.id for line in whole}))
+    known = {line.id for line in listed.values() if line.id in stored and completed.get(line.id) == line.hash}
+    reads.by_id("labs", sorted((listed.keys() | stored) - known - {line.id for line in whole}))

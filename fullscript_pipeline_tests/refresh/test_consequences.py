@@ -239,3 +239,14 @@ def test_an_emancipated_patient_is_nobodys_dependent(tmp_path: Path, quirk: str,
         assert freed.id in done.patients
         for other in kept:
             assert its.stored("patients", columns, f"patient_id = '{other.id}'") == [(True, False)]
+
+
+@pytest.mark.check_all
+def test_labs_whose_row_has_not_changed_need_no_detail(its: Living) -> None:
+    plan, lab = plan_with_lab(its, 5)
+    assert its.stored("lab_order_tests", ["count(*)"], f"lab_order_id = '{lab.row['id']}'") == [(1,)]
+    its.change_plan(plan, personal_message="the lab is as it was")
+    its.look()
+    _, asked = its.handle()
+    assert (asked["lab_orders"], asked["lab_order"]) == (1, 0)
+    assert its.stored("lab_order_tests", ["count(*)"], f"lab_order_id = '{lab.row['id']}'") == [(1,)]
