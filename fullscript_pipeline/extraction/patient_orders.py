@@ -5,7 +5,6 @@ here: whom a refresh has to read (`refresh.consequences`), the daily list (`orde
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
@@ -14,11 +13,11 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.event_types import Also, row_of
+from fullscript_pipeline.extraction.absence import proven_gone
 from fullscript_pipeline.extraction.details import note_reads
 from fullscript_pipeline.extraction.event_records import values_in
-from fullscript_pipeline.extraction.listing import Listing
 from fullscript_pipeline.extraction.patient_labs import patient_in, patient_of
-from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.landing import Line
 
@@ -26,17 +25,6 @@ _LIST = "orders"
 ORDERS_OF_WHO_LEFT = "orders_of_who_left"
 # So many orders are read by id without looking for a list.
 FEW = 2
-
-
-@dataclass(frozen=True)
-class OrdersRead:
-    """What became of the orders: `gone` are neither readable by id nor in the whole list of their patient."""
-
-    gone: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-
-    def __add__(self, other: "OrdersRead") -> "OrdersRead":
-        return OrdersRead(self.gone + other.gone, self.unknown + other.unknown)
 
 
 def stored_orders(con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequence[str]) -> dict[str, list[str]]:
@@ -49,12 +37,13 @@ def stored_orders(con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequ
     return dict(rows)
 
 
-def read_orders_of(pull: Pull, session: ClinicSession, held: Mapping[str, Sequence[str]]) -> OrdersRead:
-    """Lands the orders `held` by each patient. Raises ScopeError when orders may not be read at all."""
-    outcome = OrdersRead()
-    for patient, orders in held.items():
-        outcome += _read_one_patient(pull, session, patient, orders)
-    return outcome
+def read_orders_of(pull: Pull, session: ClinicSession, held: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lands the orders `held` by each patient; returns those that are gone, by their id and their patient's list.
+
+    Raises ScopeError when orders may not be read at all.
+    """
+    denied = [one for patient, orders in held.items() for one in _read_of_patient(pull, session, patient, orders)]
+    return proven_gone(pull, session, ORDERS, denied)
 
 
 def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | None:
@@ -69,14 +58,14 @@ def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | 
         return None
     pull = Pull(target, ORDERS_OF_WHO_LEFT)
     try:
-        outcome = read_orders_of(pull, session, held)
+        gone = read_orders_of(pull, session, held)
     except ScopeError as refusal:
         return pull.not_available(str(refusal))
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         note_reads(con, pull, clinic_id, ORDERS_OF_WHO_LEFT, dict.fromkeys(held, (None, True)))
 
-    return pull.commit(Load(ORDERS, lambda: order_lines(pull), gone=outcome.gone, after=after))
+    return pull.commit(Load(ORDERS, lambda: order_lines(pull), gone=gone, listed=(), after=after))
 
 
 def _who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
@@ -120,34 +109,33 @@ def order_lines(pull: Pull) -> Iterator[Line]:
     return chain(listed, pull.file.lines("order"))
 
 
-def _read_one_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> OrdersRead:
+def _read_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> list[str]:
+    """Lands them; returns those that answered 404, none where no list could prove that they are gone."""
     first, rest = orders[0], list(orders[1:])
-    missing = [] if pull.one(session, "order", first) else [first]
+    denied = [] if pull.one(session, "order", first) else [first]
     listed: set[str] = set()
-    listing, owner = None, patient
-    if len(orders) > FEW or missing:
-        owner = next((patient_of(line) for line in pull.file.lines("order") if line.id == first), "") or owner
-        listing = _walk_owner(pull, session, owner)
+    can_be_proven = True
+    if len(orders) > FEW or denied:
+        owner = next((patient_of(line) for line in pull.file.lines("order") if line.id == first), "") or patient
+        can_be_proven = _walk_owner(pull, session, owner)
         listed = {line.id for line in pull.file.lines(_LIST) if _has_lines(line)}
     rest = [one for one in rest if one not in listed]
-    there = in_parallel(lambda one: pull.one(session, "order", one), rest)
-    missing += [one for one, found in zip(rest, there, strict=True) if not found]
-    # What the list of another patient lacks may be in a list that nobody could read.
-    proven = listing is not None and listing.complete and owner == patient
-    lacking = tuple(one for one in missing if proven and listing and one not in listing.ids)
-    return OrdersRead(lacking, tuple(one for one in missing if one not in lacking))
+    denied += absent(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
+    return denied if can_be_proven else []
 
 
-def _walk_owner(pull: Pull, session: ClinicSession, owner: str) -> Listing | None:
-    """The orders of the patient who has them now; None when that list cannot be read, or is not that patient's."""
+def _walk_owner(pull: Pull, session: ClinicSession, owner: str) -> bool:
+    """Lands the orders of the patient who has them now; False when that list cannot be read, or is not that
+    patient's."""
     params = {"patient_id": owner}
     try:
         page = next(session.pages(_LIST, {}, params))
         if any(patient_in(row) not in {"", owner} for row in page.records):
-            return None  # the filter is ignored: the whole history would come
-        return pull.walk(session, _LIST, params=params)
+            return False  # the filter is ignored: the whole history would come
+        pull.walk(session, _LIST, params=params)
     except (ScopeError, NotFound, RequestRefused):
-        return None
+        return False
+    return True
 
 
 def _has_lines(line: Line) -> bool:

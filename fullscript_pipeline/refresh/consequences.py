@@ -135,12 +135,12 @@ def _read_belongings(reads: Reads, patients: Sequence[str]) -> None:
     reads.owe(patients)
     reads.plans(list(plans), plans)
     try:
-        outcome = read_orders_of(reads.pull, reads.session, held)
+        gone = read_orders_of(reads.pull, reads.session, held)
     except ScopeError as refusal:
         reads.refused.append(str(refusal))
         return
     orders = [order for its in held.values() for order in its]
-    reads.add("orders", orders, Load(ORDERS, lambda: order_lines(reads.pull), gone=outcome.gone, listed=()))
+    reads.add("orders", orders, Load(ORDERS, lambda: order_lines(reads.pull), gone=gone, listed=()))
 
 
 def _patients_with_labs(reads: Reads) -> Iterator[str]:
