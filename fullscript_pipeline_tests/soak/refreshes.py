@@ -120,8 +120,8 @@ def many_plan_events_cost_what_they_must(folder: Path, *, events: int, patients:
     )
     assert (asked["event"], again.total(), heard["event"]) == (events, 0, 0)
     assert max(reads, heard_reads) <= patients
-    # Plans that recommend labs: the list of lab orders once.
-    assert heard.total() - heard_reads <= 1
+    # Plans that recommend labs: the lab orders of two patients, or the whole list once.
+    assert heard.total() - heard_reads <= 2
     assert looked.total() <= events / 100 + 10
     assert (end.lost, end.duplicated, end.phantom) == (0, 0, 0)
 
