@@ -2,7 +2,7 @@
 
     PipelineError                      (fullscript_pipeline.errors)
     +-- FullscriptError                carries status, request_id, clinic, method, url (redacted), endpoint
-    |   +-- AuthError          77      the token is refused everywhere although it is fresh
+    |   +-- AuthError          77      the token is refused everywhere although it is fresh (also a NeedsConnect)
     |   |   +-- InvalidGrant   77      the authorisation itself is refused (token endpoint only)
     |   +-- AppRefused         78      the client id or secret is refused (also a ConfigurationError)
     |   +-- WrongAddress       78      404 of everything: this is not the API (also a ConfigurationError)
@@ -21,7 +21,7 @@ token, so a message is made of the status, our own words and the X-Request-Id, n
 
 from dataclasses import dataclass
 
-from fullscript_pipeline.errors import ConfigurationError, PipelineError, ServiceUnavailable
+from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, PipelineError, ServiceUnavailable
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def _rebuild(kind: type[FullscriptError], asked: Asked, message: str, fields: di
     return error
 
 
-class AuthError(FullscriptError):
-    """401 of every endpoint to a token that has just been renewed."""
+class AuthError(FullscriptError, NeedsConnect):
+    """401 of every endpoint to a token that has just been renewed: for this clinic a person must `connect`."""
 
     exit_code = 77
 

@@ -7,11 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
+from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction import plans, variants
-from fullscript_pipeline.extraction.catalog import all_categories
+from fullscript_pipeline.extraction.catalog import all_categories, pull_reference_list
 from fullscript_pipeline.extraction.labs import with_results
 from fullscript_pipeline.extraction.products import is_whole
 from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.warehouse.catalog import ALLERGENS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
 from fullscript_pipeline.warehouse.migrations import migrate
@@ -109,3 +111,22 @@ def test_a_variant_is_kept_whatever_its_product_says_of_it(tmp_path: Path, said:
         names = con.execute("SELECT product_id, name FROM core.products").fetchall()
     assert rows == [("v1", "p1", "sv1", 60), *([("2", "p1", "s2", 60)] if said else [])]
     assert names == [("p1", "C")]
+
+
+def test_a_token_that_works_nowhere_does_not_keep_the_catalog_from_another_clinic(tmp_path: Path) -> None:
+    """Its renewals may still succeed, so that the clinic looks healthy."""
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    migrate(warehouse, [])
+    today = datetime.now(UTC).date()
+    target = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run")
+    dead, alive = [Reply(status=401)], [Reply(body={"allergens": [{"id": "a1", "name": "Milk"}]})]
+    with (
+        odd_server(dead) as first,
+        odd_server(alive) as second,
+        session_at(first.url) as sick,
+        session_at(second.url) as well,
+    ):
+        report = pull_reference_list(target, [sick, well], ALLERGENS)
+        with pytest.raises(NeedsConnect):
+            pull_reference_list(target, [sick], ALLERGENS)
+    assert (report.outcome, report.counts["allergens"].added) == ("loaded", 1)
