@@ -12,7 +12,7 @@ import duckdb
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.extraction.event_outcomes import close_answered
 from fullscript_pipeline.extraction.event_records import (
@@ -66,9 +66,9 @@ def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str
     return {"created_at": f">{date.fromisoformat(first) - OVERLAP}"}
 
 
-def note_newest(store: StateStore, session: ClinicSession, feed: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def note_newest(store: StateStore, clinic: ClinicRef, feed: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Remembers the day of the newest event that a feed has listed."""
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    server, clinic_id = clinic.server, clinic.clinic_id
     newest = max((_day_of(row.get("created_at")) for row in rows), default="")
     if newest > (store.cursor(server, clinic_id, _newest_of(feed)) or ""):
         store.set_cursor(server, clinic_id, _newest_of(feed), newest)
@@ -114,7 +114,7 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     begun_at = clock.now()
     report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
     for feed in FEEDS:
-        note_newest(store, session, feed, (orjson.loads(line.record) for line in pull.file.lines(feed)))
+        note_newest(store, session.clinic, feed, (orjson.loads(line.record) for line in pull.file.lines(feed)))
     _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
     close_answered(target.warehouse, store, session.clinic)
     return report

@@ -5,7 +5,7 @@ date nothing that this look is going to show. What does not belong here: dating 
 clinic (`events`), reading products by event (`refresh`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -14,7 +14,7 @@ from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.event_outcomes import close_answered, note_outcomes
 from fullscript_pipeline.extraction.event_records import event_of, ledger_line, resource_of
-from fullscript_pipeline.extraction.events import FEED_REFUSALS, HEARD, is_of_product, load_events, since
+from fullscript_pipeline.extraction.events import FEED_REFUSALS, HEARD, is_of_product, load_events, note_newest, since
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import pulls
@@ -34,6 +34,7 @@ class Heard:
     warehouse: Warehouse | None = None
     clinic: ClinicRef | None = None
     events: tuple[LedgerEvent, ...] = ()
+    listed: tuple[Mapping[str, object], ...] = ()
 
     def answered(self, store: StateStore, day: str) -> None:
         """After the commit of the products: nobody needs to look again at what that has answered, and the feed is read
@@ -47,6 +48,7 @@ class Heard:
         for clinic in store.clinics():
             if clinic.region == self.clinic.region:
                 close_answered(self.warehouse, store, clinic)
+        note_newest(store, self.clinic, FEED, self.listed)
         store.set_cursor(server, clinic_id, FEED, day)
         store.set_cursor(server, clinic_id, HEARD, day)
 
@@ -64,7 +66,8 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
         new = _new(pull, session.clinic, store)
         report = load_events(pull, session, _detailed(target, new), new)
         noted = tuple(_noted(session.clinic, line) for line in new)
-        return Heard((*reports, report), target.warehouse, session.clinic, noted)
+        listed = tuple(_of(line) for line in pull.file.lines(FEED))
+        return Heard((*reports, report), target.warehouse, session.clinic, noted, listed)
     return Heard(tuple(reports))
 
 

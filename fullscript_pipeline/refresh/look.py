@@ -145,7 +145,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
             unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
             if unseen:
-                note_newest(store, session, feed, rows)
+                note_newest(store, clinic, feed, rows)
             new += len(unseen)
             if not whole and not unseen and _newest_first(rows):
                 break

@@ -61,3 +61,18 @@ def test_the_feed_is_listed_once_and_no_detail_is_read_again(cell: OneClinic) ->
     assert any(endpoint.endswith("/events/products") for endpoint in cell.asked())
     pull_region(cell)
     assert not any("/events/{" in endpoint for endpoint in cell.asked())
+
+
+def test_a_feed_that_came_back_empty_is_listed_from_the_newest_known_event_on(cell: OneClinic) -> None:
+    """It was read up to that day, so what had happened more than two days before was listed by no pull."""
+    pull_region(cell)
+    cell.next_day(days=4)
+    for kind in ("empty_array_200", "empty_list"):
+        cell.connected.sandbox.control.arm(kind, endpoint="/events/products", count=None)
+        pull_region(cell)
+        cell.connected.sandbox.control.disarm()
+    pull_region(cell)
+    with cell.connected.sandbox.client("maple-street") as client:
+        told = client.get("events/products", params={"page[size]": "100"}).json()["events"]
+    stored = {event for (event,) in cell.rows("SELECT event_id FROM core.events")}
+    assert {event["id"] for event in told} <= stored
