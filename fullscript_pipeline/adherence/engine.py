@@ -24,7 +24,12 @@ def sql_text(name: str) -> str:
 
 
 def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: Policy) -> None:
-    """Write the one-row table `adh_policy`; `as_of` is exclusive, the first day that does not count."""
+    """Write the one-row table `adh_policy`; `as_of` is exclusive, the first day that does not count. And the macro
+    `adh_plausible`: a date that somebody can mean, else NULL."""
+    con.execute(
+        "CREATE OR REPLACE TEMP MACRO adh_plausible(a_date, as_of) AS "
+        "CASE WHEN a_date BETWEEN DATE '2000-01-01' AND as_of + INTERVAL 5 YEARS THEN a_date END"
+    )
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE adh_policy AS
@@ -51,8 +56,8 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     Input tables (temporary, made by the caller):
       adh_rows   row_id, pool_id, start_on, stop_on (exclusive, NULL: open), course_end (exclusive, NULL: open-ended),
                  ended_by ('cancelled', 'removed' before as_of, or NULL), refill, units_to_purchase, measurable (why
-                 the row cannot be measured whatever its doses, else NULL). Of two rows with one start the larger
-                 row_id counts as the later plan.
+                 the row cannot be measured whatever its doses, else NULL), has_implausible_date (a date that
+                 nobody can mean was left out). Of two rows with one start the larger row_id counts as the later plan.
       adh_doses  row_id, dose_from (one per row and date), min_num, min_den, max_num, max_den (units per day as
                  fractions, NULL where unknown), problem (why unknown)
       adh_fills  pool_id, filled_on, num, den (units of the fill as a fraction, NULL: unknown), packs, orders,

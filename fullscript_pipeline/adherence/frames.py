@@ -31,7 +31,9 @@ def measure(
     recommendations: patient_id, treatment_plan_id, product_id, start, end (exclusive, or missing: open), dose_from,
     units_per_day_min, units_per_day_max (numbers or fraction text; missing: unknown); one row per dose change.
     fills: patient_id, product_id, filled_on, units (missing: unknown; zero or less: ignored and flagged).
-    Dates may be dates, timestamps or ISO text; a time of day or an offset is dropped, the date as written counts.
+    Dates may be dates, timestamps or ISO text; a time of day or an offset is dropped, the date as written counts. A
+    start, end or dose_from before 2000 (a start or dose_from also: more than 5 years after `as_of`) is none: the next
+    known date counts, and the row has the flag implausible_date.
 
     One row per recommendation: its key, window_start, window_end (exclusive), window_days, the measures, status. What
     depends on the dose is at the highest dose (the lowest figure) unless its name says max or latest.

@@ -91,6 +91,7 @@ FLAGS = {
     "invalid_quantity": "an order line without a usable quantity is not counted",
     "duration_unparsed": "the duration text could not be read; the plan is treated as open-ended",
     "out_of_bounds": "a quantity or dose is too large to compute with",
+    "implausible_date": "a date of the plan is one that nobody can mean, or cannot be read: the next known one counts",
     "plan_vanished": "the plan is no longer listed by Fullscript; it counts as stopped from the day it was missed",
 }
 

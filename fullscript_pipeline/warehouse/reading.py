@@ -143,7 +143,7 @@ NOTED = "concat_ws(' ', nullif(untyped, ''), nullif(rounded, ''))"
 def untyped(table: Table, values: str = "") -> str:
     """An expression: the keys whose values could not be typed, apart by blanks; '' when all could. Each is NULL in its
     column, alone; the record is loaded, and `left_over` keeps what was written. `values`: as in `untyped_reason`."""
-    return _noted((column, _is_untyped(column, values)) for column in table.columns if is_noted(column))
+    return _noted((column, _is_lost(column, values)) for column in table.columns if is_noted(column))
 
 
 def rounded(table: Table) -> str:
@@ -168,6 +168,15 @@ def is_noted(column: Column) -> bool:
 def _keys(column: Column) -> list[str]:
     """The record's own keys that the column reads; what stands inside another is kept with that."""
     return [path for path in column.source if "." not in path] or [column.source[0].partition(".")[0]]
+
+
+def _is_lost(column: Column, values: str) -> str:
+    """Whether something was sent and is not in the column: also a date that stands for none."""
+    if column.kind not in {Kind.INSTANT, Kind.DATE}:
+        return _is_untyped(column, values)
+    value = f"{values}{column.name}" if values else typed(column)
+    sent = ", ".join(f"nullif({_field(path)}, '')" for path in column.source)
+    return f"({value} IS NULL AND coalesce({sent}) IS NOT NULL)"
 
 
 def _is_untyped(column: Column, values: str) -> str:

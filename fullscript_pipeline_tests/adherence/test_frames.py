@@ -249,3 +249,36 @@ def test_patients_do_not_influence_each_other(bought: list[tuple[int, int, int]]
         "2025-04-11",
     )
     pd.testing.assert_frame_equal(whole, part, check_dtype=False)
+
+
+@pytest.mark.parametrize("sentinel", ["0001-01-01", "1970-01-01", "1999-12-31", "2032-01-02", "9999-12-31"])
+def test_a_date_that_nobody_can_mean_is_none(sentinel: str) -> None:
+    key = {"patient_id": "p", "treatment_plan_id": "t", "product_id": "x", "end": None}
+    dose = {"units_per_day_min": 1, "units_per_day_max": 1}
+    fills = pd.DataFrame([{"patient_id": "p", "product_id": "x", "filled_on": "2026-11-01", "units": 30}])
+
+    def row(**dates: str | None) -> Any:
+        return measure(pd.DataFrame([{**key, **dose, **dates}]), fills, "2026-11-28").iloc[0]
+
+    nothing = row(start=sentinel, dose_from=sentinel)
+    assert (nothing["status"], nothing["flags"]) == ("not_started", ("implausible_date",))
+    known = row(start=sentinel, dose_from="2026-11-01")
+    assert (str(known["window_start"])[:10], known["pdc_min"]) == ("2026-11-01", 1.0)
+    assert "implausible_date" in known["flags"]
+    plain = row(start="2026-11-01", dose_from="2026-11-01")
+    assert row(start="2026-11-01", dose_from=sentinel)["pdc_min"] == plain["pdc_min"]
+    assert "implausible_date" not in plain["flags"]
+
+
+def test_an_end_before_the_vendor_is_none_and_one_far_away_is_open() -> None:
+    sentinel = "0001-01-01"
+    plan: dict[str, Any] = {"patient_id": "p", "treatment_plan_id": "t", "product_id": "x", "start": "2026-11-01"}
+    plan |= {"dose_from": None, "units_per_day_min": 1, "units_per_day_max": 1}
+    fills = pd.DataFrame([{"patient_id": "p", "product_id": "x", "filled_on": "2026-11-01", "units": 30}])
+    found = {
+        end: measure(pd.DataFrame([{**plan, "end": end}]), fills, "2026-11-28").iloc[0]
+        for end in (None, sentinel, "9999-12-31")
+    }
+    assert {one["window_days"] for one in found.values()} == {27}
+    flagged = {end for end, one in found.items() if "implausible_date" in one["flags"]}
+    assert flagged == {sentinel}

@@ -261,3 +261,34 @@ def test_nothing_is_left_behind_in_the_connection(clinic: Clinic) -> None:
 
 def test_an_empty_clinic(clinic: Clinic) -> None:
     assert clinic.rows(AS_OF) == []
+
+
+# A day that nobody can mean: long before the vendor, or so far ahead that no plan is made for it.
+IMPLAUSIBLE = [date(1, 1, 1), date(1970, 1, 1), date(1999, 12, 31), date(2200, 1, 1)]
+
+
+@pytest.mark.parametrize("sentinel", IMPLAUSIBLE)
+def test_a_start_that_nobody_can_mean_is_none(clinic: Clinic, sentinel: date) -> None:
+    clinic.plan([line()], on=date(2025, 10, 1), available_at=sentinel)
+    clinic.order(date(2025, 10, 1))
+    row = clinic.row(date(2026, 1, 20))
+    assert (row["window_start"], row["flags"]) == (date(2025, 10, 1), ["implausible_date"])
+    clinic.plan([line()], plan_id="t2", patient_id="p2", on=sentinel, available_at=date(2025, 11, 1))
+    clinic.plan([line()], plan_id="t3", patient_id="p3", on=sentinel, seen=date(2026, 1, 12))
+    starts = {row["treatment_plan_id"]: row["window_start"] for row in clinic.rows(date(2026, 1, 20))}
+    assert starts == {"t1": date(2025, 10, 1), "t2": date(2025, 11, 1), "t3": date(2026, 1, 12)}
+
+
+@pytest.mark.parametrize("sentinel", IMPLAUSIBLE)
+def test_an_end_that_nobody_can_mean_is_none(clinic: Clinic, sentinel: date) -> None:
+    clinic.plan([line()], state="cancelled", updated_on=sentinel)
+    clinic.order(date(2025, 10, 1))
+    row = clinic.row(date(2026, 1, 20))
+    assert (row["window_end"], row["status"], row["flags"]) == (FIRST_PULL, "plan_cancelled", ["implausible_date"])
+
+
+def test_a_date_that_cannot_be_read_is_none_and_says_so(clinic: Clinic) -> None:
+    clinic.plan([line()], available_at=None, extra='{"available_at": "next week"}')
+    clinic.order(date(2025, 10, 1))
+    row = clinic.row(date(2026, 1, 20))
+    assert (row["window_start"], row["flags"]) == (date(2025, 10, 1), ["implausible_date"])

@@ -78,9 +78,14 @@ def test_more_decimals_than_fit_are_rounded_and_noted_and_kept(warehouse: Wareho
 def test_a_zero_date_is_no_date(warehouse: Warehouse, zero: str) -> None:
     put(warehouse, PATIENTS, [{"id": "p", "date_of_birth": zero}])
     put(warehouse, TREATMENT_PLANS, [{"id": "t", "patient": {"id": "p"}, "available_at": zero, "created_at": zero}])
-    assert rows(warehouse, "SELECT date_of_birth, extra FROM core.patients") == [(None, None)]
+    assert rows(warehouse, "SELECT date_of_birth, extra->>'date_of_birth' FROM core.patients") == [(None, zero)]
     assert rows(warehouse, "SELECT available_at, created_at, created_on FROM core.treatment_plans") == [(None,) * 3]
-    assert rows(warehouse, "SELECT count(*) FROM ops.drift") == rows(warehouse, "SELECT count(*) FROM ops.quarantine")
+    put(warehouse, ORDERS, [{"id": "o", "completed_at": zero, "line_items": []}])
+    assert rows(warehouse, "SELECT completed_at, completed_at_raw FROM core.orders") == [(None, zero)]
+    assert rows(warehouse, "SELECT reason FROM ops.quarantine") == []
+    assert ("patients", "date_of_birth") in rows(
+        warehouse, "SELECT object, detail FROM ops.drift WHERE what = 'untyped'"
+    )
 
 
 def test_times_that_no_calendar_of_ours_holds_are_no_times(warehouse: Warehouse) -> None:

@@ -108,5 +108,5 @@ def _untold(table: Table, name: str, row: dict[str, Any], sent: Any) -> Iterator
     extra = orjson.loads(row["extra"]) if row["extra"] else {}
     for column in table.columns:
         is_plain = column.sql is None and name in column.source[:1]
-        if is_plain and row[column.name] in (None, []) and sent not in ([], "0000-00-00") and name not in extra:
+        if is_plain and row[column.name] in (None, []) and sent != [] and name not in extra:
             yield column.name

@@ -52,6 +52,7 @@ joined AS (
         r.course_end,
         r.refill,
         r.units_to_purchase,
+        r.has_implausible_date,
         w.window_start,
         w.window_end,
         c.measurable,
@@ -150,6 +151,7 @@ SELECT
             CASE WHEN is_overlapping THEN 'overlapping_plans' END,
             CASE WHEN has_invalid_quantity THEN 'invalid_quantity' END,
             CASE WHEN measurable = 'out_of_bounds' THEN 'out_of_bounds' END,
+            CASE WHEN has_implausible_date THEN 'implausible_date' END,
             CASE WHEN smallest_pack < 3 * end_dose OR largest_pack > 730 * lo_end_dose THEN 'implausible_supply' END
         ],
         lambda flag: flag IS NOT NULL

@@ -1,13 +1,26 @@
 -- From the two frames of `measure` to the engine's input tables.
+-- A date that nobody can mean is none. An end far away is as good as none, and says so as it is.
 CREATE OR REPLACE TEMP TABLE adh_recommendations AS
+WITH dated AS (
+    SELECT
+        f.* EXCLUDE ("start", "end", dose_from),
+        adh_plausible("start", y.as_of) AS started_on,
+        adh_plausible(dose_from, y.as_of) AS dose_from,
+        CASE WHEN "end" >= DATE '2000-01-01' THEN "end" END AS ended_on,
+        "start" IS DISTINCT FROM started_on OR f.dose_from IS DISTINCT FROM adh_plausible(f.dose_from, y.as_of)
+            OR "end" IS DISTINCT FROM ended_on AS has_implausible_date
+    FROM adh_recommendation_frame f
+    CROSS JOIN adh_policy y
+)
 SELECT
     patient_id, treatment_plan_id, product_id, line, min_num, min_den, max_num, max_den,
-    min("start") OVER w AS start_on,
+    coalesce(min(started_on) OVER w, min(dose_from) OVER w) AS start_on,
     -- One open end makes the whole recommendation open.
-    CASE WHEN bool_or("end" IS NULL) OVER w THEN NULL ELSE max("end") OVER w END AS stop_on,
-    coalesce(dose_from, min("start") OVER w) AS dose_from,
+    CASE WHEN bool_or(ended_on IS NULL) OVER w THEN NULL ELSE max(ended_on) OVER w END AS stop_on,
+    coalesce(dose_from, min(started_on) OVER w) AS dose_from,
+    bool_or(has_implausible_date) OVER w AS has_implausible_date,
     row_number() OVER (PARTITION BY patient_id, treatment_plan_id, product_id ORDER BY line) = 1 AS is_first
-FROM adh_recommendation_frame
+FROM dated
 WINDOW w AS (PARTITION BY patient_id, treatment_plan_id, product_id);
 
 CREATE OR REPLACE TEMP TABLE adh_pools AS
@@ -17,7 +30,8 @@ FROM (SELECT DISTINCT patient_id, product_id FROM adh_recommendations);
 CREATE OR REPLACE TEMP TABLE adh_keys AS
 SELECT
     row_number() OVER (ORDER BY r.treatment_plan_id, r.patient_id, r.product_id) AS row_id,
-    p.pool_id, r.patient_id, r.treatment_plan_id, r.product_id, r.start_on, r.stop_on, r.line
+    p.pool_id, r.patient_id, r.treatment_plan_id, r.product_id, r.start_on, r.stop_on, r.line,
+    r.has_implausible_date
 FROM adh_recommendations r
 JOIN adh_pools p USING (patient_id, product_id)
 WHERE r.is_first;
@@ -65,7 +79,8 @@ SELECT
     NULL::VARCHAR AS ended_by,
     NULL::BOOLEAN AS refill,
     NULL::BIGINT AS units_to_purchase,
-    NULL::VARCHAR AS measurable
+    NULL::VARCHAR AS measurable,
+    k.has_implausible_date
 FROM adh_keys k;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS

@@ -1,14 +1,27 @@
 -- Each plan as it was known at the end of the day adh_scope.day: when it started, whether and when it ended.
--- Dates the vendor does not give come from events, else from the first version that shows them (method, section 2).
+-- Dates the vendor does not give, or that nobody can mean, come from events, else from the first version that shows them
+-- (method, section 2). A date that could not be typed stands in `extra` as it was written.
 
 CREATE OR REPLACE TEMP TABLE adh_plan_versions AS
 WITH versions AS (
     SELECT
         p.treatment_plan_id, p.patient_id, p.practitioner_id, lower(trim(p.state)) AS state,
-        p.available_at, p.created_on, p.updated_on, p.removed_at, p.valid_from,
-        timezone(s.zone, p.valid_from)::DATE AS seen_on
+        adh_plausible(p.available_at, y.as_of) AS available_at,
+        adh_plausible(p.created_on, y.as_of) AS created_on,
+        adh_plausible(p.updated_on, y.as_of) AS updated_on,
+        p.removed_at, p.valid_from,
+        timezone(s.zone, p.valid_from)::DATE AS seen_on,
+        -- The last change dates an end only.
+        p.available_at IS NOT NULL AND adh_plausible(p.available_at, y.as_of) IS NULL
+            OR p.created_on IS NOT NULL AND adh_plausible(p.created_on, y.as_of) IS NULL
+            OR coalesce(json_exists(p.extra, '$.available_at') OR json_exists(p.extra, '$.created_at'), false)
+            OR lower(trim(p.state)) = 'cancelled' AND (
+                p.updated_on IS NOT NULL AND adh_plausible(p.updated_on, y.as_of) IS NULL
+                OR coalesce(json_exists(p.extra, '$.updated_at'), false)
+            ) AS has_implausible_date
     FROM history.treatment_plans p
     JOIN adh_scope s USING (clinic_id)
+    CROSS JOIN adh_policy y
     SEMI JOIN adh_wanted w ON w.patient_id = p.patient_id
 ),
 compared AS (
@@ -30,7 +43,12 @@ SELECT
     ) AS cancel_event_on,
     min(e.created_on) FILTER (e.event_type = 'treatment_plan.created') AS created_event_on
 FROM compared c
-LEFT JOIN (SELECT e.* FROM core.events e JOIN adh_scope s USING (clinic_id)) e ON e.resource_id = c.treatment_plan_id
+LEFT JOIN (
+    SELECT e.* REPLACE (adh_plausible(e.created_on, y.as_of) AS created_on)
+    FROM core.events e
+    JOIN adh_scope s USING (clinic_id)
+    CROSS JOIN adh_policy y
+) e ON e.resource_id = c.treatment_plan_id
 GROUP BY ALL;
 
 -- Which versions count on the day: the first (the past before the first pull is what it shows) and those dated by then.
@@ -80,7 +98,8 @@ SELECT
             THEN coalesce(t.cancellation_seen_on, t.cancel_event_on, t.updated_on, t.seen_on)
     END AS cancelled_on,
     CASE WHEN t.removed_at IS NOT NULL THEN t.vanished_on END AS vanished_on,
-    t.state IS NULL OR t.state NOT IN ('active', 'cancelled') AS has_unknown_state
+    t.state IS NULL OR t.state NOT IN ('active', 'cancelled') AS has_unknown_state,
+    coalesce(t.has_implausible_date, false) AS has_implausible_date
 FROM started t, adh_scope s
 -- Drafts give no row; nor do plans that did not exist, or were still a draft, on the day.
 WHERE t.state IS DISTINCT FROM 'draft'

@@ -34,6 +34,7 @@ ends AS (
 SELECT
     s.treatment_plan_id, s.product_id, s.last_moment, e.removed_on,
     p.patient_id, p.practitioner_id, p.state, p.started_on, p.cancelled_on, p.vanished_on, p.has_unknown_state,
+    p.has_implausible_date,
     greatest(p.started_on, s.added_on) AS start_on
 FROM spans s
 JOIN adh_plans p USING (treatment_plan_id)

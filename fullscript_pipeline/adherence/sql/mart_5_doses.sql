@@ -157,5 +157,6 @@ FROM (
 CREATE OR REPLACE TEMP TABLE adh_rows AS
 SELECT
     row_id, pool_id, start_on, stop_on, course_end, ended_by, refill, units_to_purchase,
-    CASE WHEN has_unknown_state THEN 'unknown_plan_state' END AS measurable
+    CASE WHEN has_unknown_state THEN 'unknown_plan_state' END AS measurable,
+    has_implausible_date
 FROM adh_keys;
