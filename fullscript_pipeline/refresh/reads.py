@@ -19,9 +19,9 @@ from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.details import read_each
 from fullscript_pipeline.extraction.family import Ties
 from fullscript_pipeline.extraction.labs import with_results
+from fullscript_pipeline.extraction.patient_labs import patient_of
 from fullscript_pipeline.extraction.products import whole_products
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.refresh.touched import patients_behind, patients_with_several, stored_ties, units_of
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.among import rows_of
@@ -191,7 +191,7 @@ class Reads:
         """Patients of what was read who are not stored: their own event may not have been told, or come later."""
         names = [endpoint for family, (endpoint, _) in _DETAILS.items() if family in {"plans", "orders", "labs"}]
         lines = (line for name in (*names, "orders", "patient_treatment_plans") for line in self.pull.file.lines(name))
-        named = {patient for line in lines if (patient := _patient_of(line))}
+        named = {patient for line in lines if (patient := patient_of(line))}
         with self.target.warehouse.read() as con:
             rows = con.execute(
                 "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND patient_id IN ?",
@@ -254,7 +254,7 @@ class Reads:
         """Only a list's changed rows count as touched; a rerun after a kill could not tell them, so they are owed."""
         self._ids[family] += [line.id for line in lines]
         for line in lines:
-            self._patients.append(line.id if family == "patients" else _patient_of(line))
+            self._patients.append(line.id if family == "patients" else patient_of(line))
         self._patients = [one for one in self._patients if one]
 
     def _read(self, endpoint: str, ids: Sequence[str]) -> frozenset[str]:
@@ -287,13 +287,6 @@ class Reads:
     def _units_of(self, products: Sequence[str]) -> dict[str, Any]:
         with self.target.warehouse.read() as con:
             return units_of(con, self.target.region, products)
-
-
-def _patient_of(line: Line) -> str:
-    """Whose a plan, an order or a lab order is; '' when it does not say."""
-    record = orjson.loads(line.record)
-    nested = record.get("patient")
-    return first_usable((record.get("patient_id"), nested.get("id") if isinstance(nested, dict) else None)) or ""
 
 
 def _is_whole(family: str, line: Line) -> bool:
