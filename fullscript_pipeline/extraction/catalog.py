@@ -2,7 +2,7 @@
 
 The full product list is restricted: every connected clinic is asked until one may read it. The side door is each
 clinic's categories, then by id the products known from before that no category showed. What the region lost is only
-what every clinic that could be asked answers 404 for; what was not seen is unknown, never removed.
+what every connected clinic answers 404 for, twice, an hour apart; what was not seen is unknown, never removed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.availability import refused_to_all
 from fullscript_pipeline.extraction.brands import pull_brands
@@ -21,6 +22,7 @@ from fullscript_pipeline.extraction.details import Detail, Rows, with_details
 from fullscript_pipeline.extraction.products import is_whole, shared, whole_products
 from fullscript_pipeline.extraction.pull import Listing, Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.ids import askable
+from fullscript_pipeline.warehouse import denials
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import (
     ALLERGENS,
@@ -74,14 +76,17 @@ def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table
     return refused_to_all(pull, refusals)
 
 
-def pull_products(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
-    """The restricted list where it is granted; else every clinic's categories, then by id what they did not show."""
+def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_everybody: bool = True) -> list[Report]:
+    """The restricted list where it is granted; else every clinic's categories, then by id what they did not show.
+
+    `asks_everybody`: the sessions are those of every connected clinic of the region; else nothing is found gone by id.
+    """
     granted = _pull_full_list(target, sessions)
     if granted.outcome == "loaded":
         return [granted, *(_pull_categories(target, session)[0] for session in sessions)]
     by_clinic = [_pull_categories(target, session) for session in sessions]
     read = {product for _, products in by_clinic for product in products}
-    return [*(report for report, _ in by_clinic), _pull_by_id(target, sessions, read)]
+    return [*(report for report, _ in by_clinic), _pull_by_id(target, sessions, read, asks_everybody=asks_everybody)]
 
 
 def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report:
@@ -167,7 +172,7 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
     return report, whole
 
 
-def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str]) -> Report:
+def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str], *, asks_everybody: bool) -> Report:
     """Every product known of, that today's categories did not bring whole."""
     pull = Pull(target, "products_by_id")
     with target.warehouse.read() as con:
@@ -180,13 +185,23 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
     known = [product for product in askable(product for (product,) in rows) if product not in read]
     outcomes = in_parallel(lambda product: _from_any(pull, sessions, "product", product), known)
     products = whole_products(pull, lambda variant: _from_any(pull, sessions, "variant", variant))
-    gone = [product for product, outcome in zip(known, outcomes, strict=True) if outcome == "gone"]
+    denied = [one for one, outcome in zip(known, outcomes, strict=True) if outcome == "gone" and asks_everybody]
+    with target.warehouse.read() as con:
+        gone = denials.denied_twice(con, target.region, PRODUCTS, denied, pull.observed_at)
+    if left := len(denied) - len(gone):
+        pull.note_short(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
     by_clinic = {
         session.clinic.clinic_id: [
             one for one, by in zip(known, outcomes, strict=True) if by == session.clinic.clinic_id
         ]
         for session in sessions
     }
+    door = found(target.region, target.day, "by_id", lambda: by_clinic)
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        denials.note(con, target.region, PRODUCTS, denied, known)
+        door(con)
+
     return pull.commit(
         Load(
             PRODUCTS,
@@ -195,7 +210,7 @@ def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str
             listed=(),
             # Nothing that this app may see is left out.
             covers_events=True,
-            after=found(target.region, target.day, "by_id", lambda: by_clinic),
+            after=after,
         )
     )
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
+from fullscript_pipeline.extraction.event_outcomes import note_pull
 from fullscript_pipeline.orchestration import adherence as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, commerce
 from fullscript_pipeline.orchestration.event_checks import EVENT_CHECKS
@@ -127,6 +128,7 @@ def sweep_clinic(
         target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         span = sweep_wanted(store, clinic)
         done = full_sweep(target, session)
+        note_pull(opened, store, clinic)
         rebuild.rebuild_mart(opened, clinic, day)
         rebuild.rewrite_pages(opened, reports.open(), clinic, day)
         watch_labs(opened, store, clinic)

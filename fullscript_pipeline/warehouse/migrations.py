@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.warehouse import asof, shared_children, upgrade, views
+from fullscript_pipeline.warehouse import asof, denials, shared_children, upgrade, views
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.tables import Table
@@ -52,6 +52,7 @@ _OPS = (
         clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, missing_since TIMESTAMPTZ)""",
     shared_children.DDL,
     *views.DDL,
+    denials.DDL,
     """CREATE TABLE IF NOT EXISTS ops.events (
         clinic_id VARCHAR, event_id VARCHAR, event_type VARCHAR, seen_at TIMESTAMPTZ, attempts BIGINT,
         last_try_at TIMESTAMPTZ, next_try_at TIMESTAMPTZ, outcome VARCHAR, reason VARCHAR)""",

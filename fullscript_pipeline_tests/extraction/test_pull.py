@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,28 @@ def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(cell: Cell) 
     assert cancelled[0][0] == happened["totals"]["plans_cancelled"]
 
 
-def test_a_product_that_every_clinic_is_denied_is_marked_removed(cell: Cell) -> None:
+def test_a_product_that_every_clinic_is_denied_twice_an_hour_apart_is_marked_removed(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cell.pull_everything()
     happened = cell.connected.sandbox.control.advance(days=2)
     cell.connected.set_clock()
     cell.pull_everything()
-    removed = cell.rows("SELECT count(*) FROM core.products WHERE removed_at IS NOT NULL")
-    assert removed == [(happened["totals"]["products_removed"],)]
+    # A region whose whole list an app may read needs no second look.
+    removed = (
+        "SELECT count(*) FROM core.products WHERE removed_at IS NOT NULL "
+        "AND region IN (SELECT region FROM ops.pulls WHERE resource = 'products_by_id')"
+    )
+    listed = "SELECT count(*) FROM core.products WHERE removed_at IS NOT NULL"
+    assert happened["totals"]["products_removed"] > 0
+    assert cell.rows(removed) == [(0,)], "one look is no proof"
+    reasons = cell.rows("SELECT reason FROM ops.pulls WHERE resource = 'products_by_id' AND reason IS NOT NULL")
+    assert any("answered 404 for the first time" in reason for (reason,) in reasons)
+    monkeypatch.setenv("FULLSCRIPT_NOW", (clock.now() + timedelta(minutes=59)).isoformat())
+    cell.pull_everything()
+    assert cell.rows(removed) == [(0,)]
+    monkeypatch.setenv("FULLSCRIPT_NOW", (clock.now() + timedelta(minutes=1)).isoformat())
+    cell.pull_everything()
+    assert cell.rows(removed) > [(0,)]
+    assert cell.rows(listed) == [(happened["totals"]["products_removed"],)]
+    assert cell.rows("SELECT count(DISTINCT object_id) FROM ops.denials") == cell.rows(removed)

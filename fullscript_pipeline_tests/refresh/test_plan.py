@@ -1,12 +1,14 @@
 """The cheaper way, as arithmetic: never dearer than the other one, and never blind to an object."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, Stored, plan, poll_seconds
+from fullscript_pipeline.extraction.events import MOST_DETAILS
+from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, THE_BEGINNING, Stored, plan, poll_seconds
 from fullscript_pipeline.state import LedgerEvent
 
 TODAY = date(2026, 11, 22)
@@ -74,3 +76,26 @@ def test_idle_looks_take_at_most_a_tenth_of_the_budget(clinics: int, feeds: int,
     wait = poll_seconds(clinics, feeds)
     assert wait == pytest.approx(seconds, abs=0.01)
     assert clinics * feeds * 300 / wait <= 475.001
+
+
+def test_details_are_read_even_of_what_is_listed_so_that_the_object_of_each_event_is_known() -> None:
+    chosen = plan(events("order.placed", 40), Stored(), TODAY)
+    assert (chosen.orders_from is not None, len(chosen.details)) == (True, 40)
+    flood = events("order.placed", MOST_DETAILS + 1)
+    assert plan(flood, Stored(), TODAY).details == (), "the list brings them all"
+    again = [replace(event, attempts=1) for event in flood]
+    assert len(plan(again, Stored(), TODAY).details) == MOST_DETAILS, "what the list did not answer"
+
+
+@pytest.mark.parametrize("created_at", [None, "", "soon", "0000-00-00"])
+def test_an_unknown_time_is_any_time_since_the_last_complete_look(created_at: str | None) -> None:
+    timeless = [replace(event, created_at=created_at) for event in events("order.placed", 30)]
+    listed = Stored(orders_listed_on=date(2026, 11, 1))
+    assert plan(timeless, listed, TODAY).orders_from == date(2026, 10, 31)
+    assert plan(timeless, Stored(), TODAY).orders_from == THE_BEGINNING - timedelta(days=1), "there was none"
+
+
+def test_an_event_that_names_no_order_even_in_its_detail_has_the_orders_listed() -> None:
+    one = events("order.placed", 1)
+    assert plan(one, Stored(0, lambda _: 500), TODAY).orders_from is None
+    assert plan(one, Stored(0, lambda _: 500), TODAY, told=True).orders_from == date(2026, 11, 21)

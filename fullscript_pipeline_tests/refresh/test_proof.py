@@ -11,6 +11,7 @@ from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.sandbox.world import Plan
 from fullscript_pipeline.state import EventBacklog
 from fullscript_pipeline_tests.refresh.bending import Bend, bent
+from fullscript_pipeline_tests.refresh.histories import Tally, play
 from fullscript_pipeline_tests.refresh.living import Living, living
 
 
@@ -176,3 +177,11 @@ def test_orders_of_events_without_a_time_are_listed_from_the_last_complete_look(
         assert len(told) > 10
         assert told <= stored
         assert set(other.world.orders) == stored
+
+
+def test_no_event_of_a_random_history_is_handled_without_its_object(tmp_path: Path) -> None:
+    with living(tmp_path, patients=12, products=10) as other:
+        found = Tally()
+        play(other, range(4), found)
+    assert (found.unproven, found.lost, found.removed) == ([], [], [])
+    assert found.faults.total() > 2

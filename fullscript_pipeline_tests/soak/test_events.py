@@ -1,10 +1,14 @@
 """Events: outages of every length, histories in every order, changes that no feed shows, kills of a refresh."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline_tests.refresh.histories import Tally, play
+from fullscript_pipeline_tests.refresh.living import living
 from fullscript_pipeline_tests.soak import histories, outage, refreshes
+from fullscript_pipeline_tests.soak.result import tell
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -44,6 +48,33 @@ def test_after_thirty_one_days_the_lost_span_is_named_and_swept(tmp_path: Path) 
 @pytest.mark.soak
 def test_all_permutations_of_five_event_histories(tmp_path: Path) -> None:
     histories.all_orders_end_alike(tmp_path, histories=2, length=5)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(40, marks=pytest.mark.check_all),
+        pytest.param(1000, marks=[pytest.mark.soak, pytest.mark.timeout(7200)]),
+    ],
+)
+def test_no_event_is_handled_without_its_object(tmp_path: Path, number: int) -> None:
+    found, begun = Tally(), time.monotonic()
+    with living(tmp_path, patients=12, products=10) as its:
+        for first in range(0, number, 20):
+            play(its, range(first, min(first + 20, number)), found)
+            its.pull_everything()
+            assert its.store.event_backlog(its.clinic).unreadable == 0
+    tell(
+        "promise 34",
+        histories=found.histories,
+        events=found.events,
+        faults=found.faults.total(),
+        unproven=len(found.unproven),
+        lost=len(found.lost),
+        removed=len(found.removed),
+        seconds=time.monotonic() - begun,
+    )
+    assert (found.unproven, found.lost, found.removed) == ([], [], [])
 
 
 @pytest.mark.soak

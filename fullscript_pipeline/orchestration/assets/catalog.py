@@ -68,7 +68,7 @@ def reference_lists(
             phi=False,
         )
         for table, what in (
-            ("products", "Products, every version kept; a product is gone only when every clinic is told 404."),
+            ("products", "Products, every version kept; a product is gone only when every clinic is told 404 twice."),
             ("variants", "The variants of each product: size, price (msrp), availability."),
             ("categories", "Each clinic's categories."),
             ("category_products", "Which products each category shows."),
@@ -106,7 +106,10 @@ def products(
         settings = fullscript.settings()
         # Before the products: an event dates what they are about to show.
         heard = pull_product_events(target, sessions, store)
-        reports = [*heard.reports, *catalog_pulls.pull_products(target, sessions)]
+        connected = {clinic.clinic_id for clinic in store.clinics() if clinic.region == target.region}
+        everybody = connected <= {session.clinic.clinic_id for session in sessions}
+        pulled = catalog_pulls.pull_products(target, sessions, asks_everybody=everybody)
+        reports = [*heard.reports, *pulled]
         heard.answered(store, target.day.isoformat())
         reports += extra_pulls.pull_region_extras(target, sessions, settings.extras, settings.sweep_days)
         yield from results(reports, [*_PRODUCT_TABLES, "catalog_coverage", *_EXTRAS])
