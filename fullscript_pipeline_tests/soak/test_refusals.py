@@ -22,7 +22,7 @@ from fullscript_pipeline_tests.pipeline import connected_pipeline
 from fullscript_pipeline_tests.soak.denying import asked
 from fullscript_pipeline_tests.soak.result import tell
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700)]
 
 _DAY = date(2026, 11, 22)
 
