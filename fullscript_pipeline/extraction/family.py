@@ -17,6 +17,8 @@ from fullscript_pipeline.extraction.pull import Pull, in_parallel
 from fullscript_pipeline.warehouse.clinical import GUARDIAN
 from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
 
+# As the warehouse reads a flag.
+_YES = frozenset({"true", "t", "yes", "y", "on", "1"})
 _NO = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
@@ -35,7 +37,7 @@ class Ties:
         record = orjson.loads(line.record)
         if self.dependents is not None and record.get("is_dependent") in (None, ""):
             record["is_dependent"] = line.id in self.dependents
-        is_independent = str(record.get("is_dependent")).lower() in _NO
+        is_independent = str(record.get("is_dependent")).strip().lower() in _NO
         if guardian is not None and not is_independent and not _names_guardian(record):
             record["guardian_patient_id"] = guardian
         text = canonical(record)
@@ -53,7 +55,7 @@ def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Lin
             silent.add(line.id)
         if _names_guardian(record):
             guarded.add(line.id)
-        elif str(record.get("is_dependent")).lower() == "true":
+        elif str(record.get("is_dependent")).strip().lower() in _YES:
             orphans.add(line.id)
     try:
         dependents = _of_type(pull, session, "dependent", everybody) if silent else None

@@ -151,7 +151,7 @@ def _payload(row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _is_true(value: object) -> bool:
-    return value is True or str(value).lower() == "true"
+    return str(value).strip().lower() in {"true", "t", "yes", "y", "on", "1"}
 
 
 def _fact(clinic: ClinicRef) -> str:

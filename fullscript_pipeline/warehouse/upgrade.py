@@ -85,7 +85,7 @@ def _is_told_by_the_row(column: Column) -> bool:
 
 
 def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column]) -> None:
-    """A row that still cannot be typed is left as it is: nothing is taken from `extra` that no column holds."""
+    """What still cannot be typed stays as it is: nothing is taken from `extra` that no column holds."""
     known = [
         f"'{column.source[0]}', {column.name}"
         for column in table.columns
@@ -99,10 +99,11 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
     untyped = reading.untyped_reason(replace(described, columns=tuple(columns)))
     con.execute(
         f"""UPDATE {table.stored_in} AS s SET extra = n.extra, {taken}
-        FROM (SELECT place, {values}, {reading.left_over(described)} AS extra FROM (
-            SELECT place, '' AS id, record::VARCHAR AS record, record AS whole,
-                json_transform(record, '{reading.structure(table)}') AS r
-            FROM (SELECT rowid AS place, {record} AS record FROM {table.stored_in}))
+        FROM (SELECT place, {values}, {reading.left_over(described, reading.NOTED)} AS extra FROM (
+            SELECT *, {reading.untyped(described)} AS untyped, {reading.rounded(described)} AS rounded FROM (
+                SELECT place, '' AS id, record::VARCHAR AS record, record AS whole,
+                    json_transform(record, '{reading.structure(table)}') AS r
+                FROM (SELECT rowid AS place, {record} AS record FROM {table.stored_in})))
             WHERE ({untyped}) IS NULL) n
         WHERE s.rowid = n.place"""
     )
@@ -115,7 +116,8 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
     since = "p.valid_from, p.known_at" if parent.history else "p.observed_at AS valid_from, p.observed_at AS known_at"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE kept_lines AS
-        SELECT *, ({reading.untyped_reason(table)}) AS reason FROM (
+        SELECT *, ({reading.untyped_reason(table)}) AS reason, {reading.untyped(table)} AS untyped,
+            {reading.rounded(table)} AS rounded FROM (
             SELECT *, record AS whole, json_extract_string(record, '$.id') AS id,
                 json_transform(record, '{reading.structure(table)}') AS r
             FROM (SELECT p.{table.scope_column} AS scope, p.{parent.key[-1]} AS parent_id,
@@ -125,7 +127,7 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
     own_key = "position" if table.by_position else "id"
     values = dict(zip(table.key_columns, ("scope", "parent_id", own_key)[-len(table.key_columns) :], strict=True))
     values |= {one.name: reading.typed(one) for one in table.columns if _is_told_by_the_row(one)}
-    values |= {"extra": reading.left_over(table), "content_hash": "md5(record)"}
+    values |= {"extra": reading.left_over(table, reading.NOTED), "content_hash": "md5(record)"}
     values |= {name: name for name in ("observed_at", "removed_at")}
     values |= {name: name for name in ("valid_from", "known_at") if table.history}
     con.execute(

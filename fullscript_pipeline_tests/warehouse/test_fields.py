@@ -8,6 +8,7 @@ from fullscript_pipeline.warehouse import casts
 from fullscript_pipeline.warehouse.clinical import CLINICS, PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 from fullscript_pipeline.warehouse.retyping import retype
 from fullscript_pipeline.warehouse.tables import Table
@@ -114,6 +115,17 @@ def test_a_later_version_types_what_stands_in_extra(warehouse: Warehouse, monkey
         ("p", False, "1.2346", '{"discount":"1.23456"}'),
         ("q", True, None, None),
     ]
+
+
+def test_an_upgrade_leaves_what_cannot_be_typed_where_it_is(warehouse: Warehouse) -> None:
+    put(warehouse, PATIENTS, [{"id": "p", "archived": "faux", "discount": "1.23456", "gender": "f"}])
+    before = rows(warehouse, "SELECT * EXCLUDE (archived) FROM core.patients")
+    with warehouse.write() as con:
+        con.execute("ALTER TABLE core.patients DROP COLUMN archived")
+        con.execute("UPDATE ops.schema_version SET made_from = 'an older description'")
+    migrate(warehouse, [])
+    assert rows(warehouse, "SELECT * EXCLUDE (archived) FROM core.patients") == before
+    assert rows(warehouse, "SELECT archived, extra->>'archived' FROM core.patients") == [(None, "faux")]
 
 
 def _type_of(warehouse: Warehouse, column: str) -> str:
