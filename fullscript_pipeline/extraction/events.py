@@ -89,10 +89,11 @@ def _newest_of(feed: str) -> str:
 def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
     """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about.
 
-    Events that a sensor noted and no refresh has handled are handled here, whether they are listed again or not; those
-    of products are left to a refresh.
+    Events that a sensor noted and no refresh has handled are handled here, whether they are listed again or not, and so
+    are those whose objects were refused; those of products are left to a refresh.
     """
     pull = Pull(target, "events")
+    store.reopen_refused(session.clinic)
     note_lost_span(store, session, target.day)
     refused: list[str] = []
     server, clinic_id = session.clinic.server, session.clinic.clinic_id

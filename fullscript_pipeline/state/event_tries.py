@@ -50,7 +50,7 @@ class EventTries:
     def close_events(
         self, clinic: ClinicRef, event_ids: Iterable[str], outcome: Outcome, reason: str | None = None
     ) -> None:
-        """Nobody needs to look at these again; for `unreadable`: until access changes."""
+        """Nobody needs to look at these again; for `unreadable`: until the daily pull, or until access changes."""
         done = {"outcome": outcome, "reason": reason, "next_try_at": None}
         if outcome != "unreadable":
             done["processed_at"] = clock.now().isoformat()
@@ -68,6 +68,11 @@ class EventTries:
                     changed["last_try_at"] = moment
                     this = these(clinic.server, clinic.clinic_id, [event_id])
                     connection.execute(update(events).where(this).values({**changed, "asked_run": None}))
+
+    def reopen_refused(self, clinic: ClinicRef) -> None:
+        """A daily pull asks once more for what was refused: one 403 may have been a mistake of the server's."""
+        with self.db.write() as connection:
+            reopen_unreadable(connection, clinic)
 
     def event_backlog(self, clinic: ClinicRef) -> EventBacklog:
         """What of this clinic's events was tried and is not handled."""
@@ -89,7 +94,7 @@ class EventTries:
 
 
 def reopen_unreadable(connection: Connection, clinic: ClinicRef) -> None:
-    """Access has changed: what was refused may be readable now. What no address can name stays closed."""
+    """What was refused may be readable now. What no address can name stays closed."""
     refused = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
     again = dict.fromkeys(("outcome", "reason", "asked_run", "last_try_at", "next_try_at"))
     was_refused = (events.c.outcome == "unreadable") & (func.coalesce(events.c.reason, "") != CANNOT_BE_ASKED)

@@ -156,6 +156,22 @@ def test_a_refused_object_is_unreadable_until_somebody_connects(its: Living) -> 
     assert event_of(its, order) == (True, "stored")
 
 
+def test_what_was_refused_once_is_read_by_the_next_daily_pull(its: Living) -> None:
+    plan = its.active_plans()[-1]
+    its.change_plan(plan, state="cancelled")
+    arm(its, "forbidden", endpoint="/clinic/treatment_plans/*")
+    arm(its, "forbidden", endpoint="/clinic/patients/*")
+    its.look()
+    its.handle()
+    assert event_of(its, plan.id) == (False, "unreadable")
+    its.connected.sandbox.control.disarm()
+    its.pull_everything()
+    assert event_of(its, plan.id) == (True, "stored")
+    assert its.stored("treatment_plans", ["state"], f"treatment_plan_id = '{plan.id}'") == [("cancelled",)]
+    its.handle()
+    assert backlog(its).unreadable == 0
+
+
 def _timeless(path: str, body: Any) -> Any:
     """No event says when it happened, in a list or by itself; lists hold ids and types."""
     if path.startswith("/events/") and "events" in body:
