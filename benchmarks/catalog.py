@@ -128,8 +128,8 @@ def main() -> None:
         timed("daily change detection (the last day)", lambda: build(last))
         middle = FIRST + timedelta(days=days // 2)
         for name, first, to in (
-            ("two neighbouring days", last - timedelta(days=1), last),
-            ("a month", last - timedelta(days=30), last),
+            ("two neighbouring days", max(FIRST, last - timedelta(days=1)), last),
+            ("a month", max(FIRST, last - timedelta(days=30)), last),
             ("half a year, in the past", FIRST, middle),
             ("the whole span", FIRST, last),
         ):

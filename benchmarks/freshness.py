@@ -48,7 +48,7 @@ def seconds_until_changed(page: Path, since: float) -> float:
         if changed > since:
             return changed - since
         time.sleep(0.05)
-    return LONGEST
+    sys.exit(f"The page did not change within {LONGEST:.0f} s.")
 
 
 def report(name: str, seconds: list[float], promise: str) -> None:

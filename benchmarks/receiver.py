@@ -37,6 +37,8 @@ def main(seconds: float, rate: float, size: int) -> None:
             stored = {delivery.event_id for delivery in store.deliveries(with_body=False)}
     for name, figures in results.items():
         tell(name, figures, len(figures.acked - stored))
+    if lost := {event for figures in results.values() for event in figures.acked} - stored:
+        sys.exit(f"{len(lost)} deliveries were acknowledged and are not stored.")
 
 
 def tell(name: str, figures: Figures, lost: int) -> None:

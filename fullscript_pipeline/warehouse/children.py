@@ -10,6 +10,7 @@ import duckdb
 from fullscript_pipeline.warehouse import (
     field_notes,
     id_sql,
+    memory,
     quarantine,
     shared_children,
     staging,
@@ -18,7 +19,6 @@ from fullscript_pipeline.warehouse import (
 )
 from fullscript_pipeline.warehouse.tables import Child, Table
 
-VECTOR = 2_048  # rows that DuckDB handles at a time
 # Arrays are taken apart so much of their text at a time: DuckDB needs many times that.
 _TEXT_AT_ONCE = 2**19
 
@@ -43,6 +43,7 @@ def leave(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
 
 
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
+    memory.allow_more(con, child.table)
     con.execute(f"CREATE OR REPLACE TEMP TABLE listing AS SELECT id AS parent_id FROM incoming WHERE {_lists(child)}")
     staging.stage(con, child.table, *_lines(con, child), into="incoming_child")
     field_notes.note(con, child.table, "incoming_child")
@@ -58,18 +59,25 @@ def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
 
 
 def _replace(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """Puts `incoming_child` in the place of what the parents of `listing` had; with history, only what differs."""
+    """Puts `incoming_child` in the place of what the parents of `listing` had; what is the same stays as it is."""
     table = child.table
     below, same = _below(child), versions.same_key(table, "incoming_child")
-    if not table.history:
-        versions.write(con, table, "incoming_child", close_where=below)
-        return
-    versions.tombstone(con, table, f"{below} AND NOT {same}")
+    if table.history:
+        versions.tombstone(con, table, f"{below} AND NOT {same}")
+    _leave_unchanged(con, child)
+    replaced = same if table.history else f"{below} AND NOT {versions.same_key(table, 'unchanged')}"
+    versions.write(con, table, "incoming_child", close_where=replaced)
+
+
+def _leave_unchanged(con: duckdb.DuckDBPyConnection, child: Child) -> None:
+    """Takes out of `incoming_child` what is stored just so, and notes its keys in `unchanged`."""
+    table = child.table
     con.execute(
-        f"DELETE FROM incoming_child n USING {table.stored_in} s, ctx WHERE {versions.live(table)} "
-        f"AND s.content_hash = n.hash AND {versions.key_match(table)} AND s.{child.parent_column} = n.parent_id"
+        f"CREATE OR REPLACE TEMP TABLE unchanged AS SELECT n.parent_id, n.id FROM incoming_child n, "
+        f"{table.stored_in} s, ctx WHERE {versions.live(table)} AND s.content_hash = n.hash "
+        f"AND {versions.key_match(table)} AND s.{child.parent_column} = n.parent_id"
     )
-    versions.write(con, table, "incoming_child", close_where=same)
+    con.execute("DELETE FROM incoming_child n USING unchanged u WHERE u.parent_id = n.parent_id AND u.id = n.id")
 
 
 def _below(child: Child) -> str:
@@ -95,7 +103,7 @@ def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
     if first is None:
         return [_lines_of(child, 0, 0)]
     parents = max(1, int(_TEXT_AT_ONCE / (average or 1)))
-    step = last - first + 1 if parents >= VECTOR else parents
+    step = last - first + 1 if parents >= memory.VECTOR else parents
     return [_lines_of(child, one, one + step - 1) for one in range(first, last + 1, step)]
 
 

@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.process_identity import ProcessIdentity
-from fullscript_pipeline.warehouse import trouble
+from fullscript_pipeline.warehouse import memory, trouble
 
-MEMORY_LIMIT = "200MB"
+MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
 # A person at a terminal should not wonder for longer than this.
 TELL_AFTER_SECONDS = 2.0
@@ -87,6 +87,7 @@ class Warehouse:
             self._attach(con, read_only=True)
             try:
                 with self._damage_told():
+                    memory.limit_as_usual(con)
                     yield con
             finally:
                 con.execute("USE memory")
@@ -151,6 +152,7 @@ class Warehouse:
             self._attach(con, read_only=read_only)
             try:
                 with self._damage_told():
+                    memory.limit_as_usual(con)
                     yield con
             finally:
                 con.execute("USE memory")

@@ -5,7 +5,6 @@ The caller holds the transaction (`Warehouse.write`). What does not belong here:
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import compress, islice
@@ -19,6 +18,7 @@ from fullscript_pipeline.warehouse import (
     dating,
     double_versions,
     field_notes,
+    memory,
     merge,
     quarantine,
     shared_children,
@@ -26,16 +26,11 @@ from fullscript_pipeline.warehouse import (
     views,
 )
 from fullscript_pipeline.warehouse.among import Among
-from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT
 from fullscript_pipeline.warehouse.landing import Line, Size
 from fullscript_pipeline.warehouse.tables import Table
 
 BATCH = 2_000
 BATCH_BYTES = 2**18
-# What DuckDB may use for any load, in MB, and at the most; what a load needs beyond that is told from its size.
-LOAD_MEMORY = 80
-MOST_MEMORY = 1_500
-LONG_LIST = 300_000
 _UNKNOWN = Size()
 
 Lines = Callable[[], Iterator[Line]]
@@ -104,7 +99,7 @@ def load(
     take.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
-    with _sparingly(con, _memory(table, size)):
+    with memory.sparingly(con, table, size):
         return _load(con, table, lines, context, missing_among, gone, listed)
 
 
@@ -150,28 +145,6 @@ def _load(
         int(not sight.is_full),
         field_notes.record(con),
     )
-
-
-def _memory(table: Table, size: Size) -> int:
-    """MB: a block or a few for every column, keys and hashes of a long list, a few copies of the rows that are handled
-    at a time and of the largest record. Measured with products of 1 to 100 kB and lists of up to 700,000 rows."""
-    columns = sum(len(one.columns) for one in (table, *(child.table for child in table.children)))
-    rows = size.length // max(1, size.lines) * min(size.lines, children.VECTOR)
-    needed = LOAD_MEMORY + columns + max(0, size.lines - LONG_LIST) // 5_000 + (4 * rows + 6 * size.largest) // 10**6
-    return min(needed, MOST_MEMORY)
-
-
-@contextmanager
-def _sparingly(con: duckdb.DuckDBPyConnection, memory: int) -> Iterator[None]:
-    """A load streams and spills, so it needs little; DuckDB would fill whatever it may before it spills."""
-    with suppress(duckdb.OutOfMemoryException):  # more is in use already
-        con.execute(f"SET memory_limit = '{memory}MB'")
-    try:
-        yield
-    finally:
-        # After an error the transaction takes no more statements; what is raised has to be that error, not this.
-        with suppress(duckdb.TransactionException):
-            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
