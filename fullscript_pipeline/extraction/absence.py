@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.details import read_each
-from fullscript_pipeline.extraction.pull import Pull, in_parallel
+from fullscript_pipeline.extraction.pull import Listing, Pull, in_parallel
 from fullscript_pipeline.warehouse.clinical import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.commerce import ORDERS
-from fullscript_pipeline.warehouse.event_proof import awaited_objects
+from fullscript_pipeline.warehouse.event_proof import answered_by_number, awaited_objects
 from fullscript_pipeline.warehouse.labs import LAB_ORDERS
 from fullscript_pipeline.warehouse.lookups import patients_of, stored_hashes
 from fullscript_pipeline.warehouse.tables import Table
@@ -63,6 +63,16 @@ def read_awaited(
     gone = proven_gone(pull, session, table, denied)
     unknown = denied if is_whole else []
     return [*gone, *(one for one in unknown if one not in _holders(pull, session, table, unknown))]
+
+
+def answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: Listing) -> list[str]:
+    """Very many events without an object that this whole list answers, as it brings as many new objects."""
+    if not listing.complete:
+        return []
+    clinic_id = session.clinic.clinic_id
+    with pull.target.warehouse.read() as con:
+        new = len(set(listing.ids) - stored_hashes(con, table, clinic_id).keys())
+        return answered_by_number(con, clinic_id, table, new)
 
 
 def read_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> list[str]:

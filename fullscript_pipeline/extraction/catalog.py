@@ -13,16 +13,14 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.availability import refused_to_all
 from fullscript_pipeline.extraction.brands import pull_brands
 from fullscript_pipeline.extraction.coverage import found
 from fullscript_pipeline.extraction.details import Detail, Rows, with_details
+from fullscript_pipeline.extraction.known_products import pull_known_products
 from fullscript_pipeline.extraction.products import is_whole, shared, whole_products
 from fullscript_pipeline.extraction.pull import Listing, Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.ids import askable
-from fullscript_pipeline.warehouse import denials
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import (
     ALLERGENS,
@@ -86,7 +84,10 @@ def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_eve
         return [granted, *(_pull_categories(target, session)[0] for session in sessions)]
     by_clinic = [_pull_categories(target, session) for session in sessions]
     read = {product for _, products in by_clinic for product in products}
-    return [*(report for report, _ in by_clinic), _pull_by_id(target, sessions, read, asks_everybody=asks_everybody)]
+    return [
+        *(report for report, _ in by_clinic),
+        pull_known_products(target, sessions, read, asks_everybody=asks_everybody),
+    ]
 
 
 def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report:
@@ -170,63 +171,6 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         total_count=listing.total_count,
     )
     return report, whole
-
-
-def _pull_by_id(target: Target, sessions: Sequence[ClinicSession], read: set[str], *, asks_everybody: bool) -> Report:
-    """Every product known of, that today's categories did not bring whole."""
-    pull = Pull(target, "products_by_id")
-    with target.warehouse.read() as con:
-        rows = con.execute(
-            """SELECT product_id FROM core.products WHERE region = $region AND removed_at IS NULL
-            UNION SELECT product_id FROM core.category_products
-            WHERE clinic_id IN $clinics AND removed_at IS NULL ORDER BY 1""",
-            {"region": target.region, "clinics": [session.clinic.clinic_id for session in sessions]},
-        ).fetchall()
-    known = [product for product in askable(product for (product,) in rows) if product not in read]
-    outcomes = in_parallel(lambda product: _from_any(pull, sessions, "product", product), known)
-    products = whole_products(pull, lambda variant: _from_any(pull, sessions, "variant", variant))
-    denied = [one for one, outcome in zip(known, outcomes, strict=True) if outcome == "gone" and asks_everybody]
-    with target.warehouse.read() as con:
-        gone = denials.denied_twice(con, target.region, PRODUCTS, denied, pull.observed_at)
-    if left := len(denied) - len(gone):
-        pull.note_short(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
-    by_clinic = {
-        session.clinic.clinic_id: [
-            one for one, by in zip(known, outcomes, strict=True) if by == session.clinic.clinic_id
-        ]
-        for session in sessions
-    }
-    door = found(target.region, target.day, "by_id", lambda: by_clinic)
-
-    def after(con: duckdb.DuckDBPyConnection) -> None:
-        denials.note(con, target.region, PRODUCTS, denied, known)
-        door(con)
-
-    return pull.commit(
-        Load(
-            PRODUCTS,
-            products,
-            gone=gone,
-            listed=(),
-            # Nothing that this app may see is left out.
-            covers_events=True,
-            after=after,
-        )
-    )
-
-
-def _from_any(pull: Pull, sessions: Sequence[ClinicSession], endpoint: str, object_id: str) -> str:
-    """The clinic that could read the product or variant, gone (every clinic says 404), or unknown: one that may not
-    look might have seen it."""
-    outcomes = set()
-    for session in sessions:
-        try:
-            if pull.one(session, endpoint, object_id):
-                return session.clinic.clinic_id
-            outcomes.add("gone")
-        except (ScopeError, NeedsConnect):
-            outcomes.add("unknown")
-    return "gone" if outcomes == {"gone"} else "unknown"
 
 
 def _whole(lines: Iterator[Line]) -> Iterator[Line]:

@@ -6,7 +6,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction import family
-from fullscript_pipeline.extraction.absence import read_awaited
+from fullscript_pipeline.extraction.absence import answered_by_list, read_awaited
 from fullscript_pipeline.extraction.availability import listed_or_refused
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, read_each
 from fullscript_pipeline.extraction.plans import patients_due
@@ -76,6 +76,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
             unread=thin.keys() - read,
             refused=pull.refused("patient"),
             covers_events=listing.complete,
+            answers=answered_by_list(pull, session, PATIENTS, listing),
         ),
         total_count=listing.total_count,
     )

@@ -42,7 +42,7 @@ REACH = timedelta(days=30)
 # ledger makes a repeated listing cost nothing but its pages.
 OVERLAP = timedelta(days=2)
 # Of events that lists answer in time: so many details a pull, at the most.
-MOST_DETAILS = 100
+MOST_DETAILS = event_proof.MANY
 # Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
 HEARD = "product_events_heard"
 

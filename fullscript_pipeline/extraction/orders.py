@@ -10,7 +10,7 @@ from math import ceil
 import duckdb
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.absence import read_awaited
+from fullscript_pipeline.extraction.absence import answered_by_list, read_awaited
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target
 from fullscript_pipeline.extraction.sweeps import note_sweep_only
@@ -118,6 +118,7 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
         listing = pull.walk(session, "orders", params=window.params())
         covers_events = listing.complete and resource == "orders"
         gone = read_awaited(pull, session, ORDERS, listing.ids, is_whole=covers_events)
+        answers = answered_by_list(pull, session, ORDERS, listing) if covers_events else ()
         rows = with_details(pull, session, _DETAIL, pull.lines("orders"), sweep_days=sweep_days)
     except (ScopeError, NotFound) as refusal:
         return pull.not_available(str(refusal))
@@ -138,6 +139,7 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
             unread=rows.unread,
             refused=pull.refused("order"),
             covers_events=covers_events,
+            answers=answers,
             after=after,
         ),
         total_count=listing.total_count,

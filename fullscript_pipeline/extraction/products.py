@@ -4,7 +4,7 @@ A row of a list may be thin, and even a detail may give ids where another server
 not belong here: how products are found (`catalog`, `variants`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -12,7 +12,10 @@ import orjson
 from fullscript_pipeline.extraction.parts import in_parallel
 from fullscript_pipeline.extraction.pull import Pull
 from fullscript_pipeline.ids import usable_id
+from fullscript_pipeline.warehouse.catalog import PRODUCTS, VARIANTS
+from fullscript_pipeline.warehouse.denials import denied_twice
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.lookups import stored_hashes
 
 # What tells a variant from a mere mention of one: its id, its SKU or its name.
 _OF_A_VARIANT = ("units", "unit_of_measure", "availability", "status", "msrp", "upc", "primary")
@@ -45,14 +48,22 @@ def is_whole(line: Line) -> bool:
 def whole_products(pull: Pull, ask: Callable[[str], object]) -> Callable[[], Iterator[Line]]:
     """The products that `pull` has landed by id, as `load` wants them; `ask` lands a variant of theirs by its id.
 
-    Call it when the products have been read: variants that they only name are asked for at once.
+    Call it when the products have been read: variants that they only name are asked for at once. A stored product of
+    which one could not be read keeps the variants that are stored, until it is gone (`warehouse.denials`).
     """
     named = dict.fromkeys(one for line in pull.file.lines("product") for one in _named(line))
     if not named:
         return lambda: map(shared, pull.file.lines("product"))
     in_parallel(ask, named.keys() - {line.id for line in pull.file.lines("variant")})
     variants = {line.id: orjson.loads(line.record) for line in pull.file.lines("variant")}
-    return lambda: (_put_together(shared(line), variants) for line in pull.file.lines("product"))
+    with pull.target.warehouse.read() as con:
+        known = stored_hashes(con, PRODUCTS, pull.target.region)
+        gone = denied_twice(con, pull.target.region, VARIANTS, named.keys() - variants.keys(), pull.observed_at)
+    answered = variants.keys() | set(gone)
+    return lambda: (
+        _put_together(shared(line), variants, answered if line.id in known else None)
+        for line in pull.file.lines("product")
+    )
 
 
 def variants_within(lines: Iterator[Line]) -> set[str]:
@@ -82,13 +93,15 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _put_together(line: Line, variants: Mapping[str, Mapping[str, Any]]) -> Line:
-    """The product with its variants' own records; without any when none could be read."""
+def _put_together(line: Line, variants: Mapping[str, Mapping[str, Any]], answered: Collection[str] | None) -> Line:
+    """The product with its variants' own records; without any when none could be read, or (of a stored product) not all
+    are `answered`."""
     if not (named := _named(line)):
         return line
     record = orjson.loads(line.record)
     record.pop("variants", None)
-    if found := [variants[one] for one in named if one in variants]:
+    found = [variants[one] for one in named if one in variants]
+    if found and (answered is None or all(one in answered for one in named)):
         record["variants"] = [{key: row[key] for key in row if key != "product"} for row in found]
     return _with(line, record)
 

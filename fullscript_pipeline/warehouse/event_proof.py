@@ -23,6 +23,8 @@ from fullscript_pipeline.warehouse.tables import Table
 READABLE_AFTER = timedelta(days=1)
 # How far the server's clock may differ from ours without our minding it.
 CLOCKS_DIFFER = timedelta(minutes=10)
+# More events than this are not read one by one where a list brings their objects.
+MANY = 100
 _TABLES = frozenset(kind.table for kind in KINDS if kind.family)
 
 
@@ -92,6 +94,19 @@ def awaited_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table
         [clinic_id],
     ).fetchall()
     return list(dict.fromkeys(one for one, kind, is_stored in rows if is_of(table, kind) or is_stored))
+
+
+def answered_by_number(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table, new: int) -> list[str]:
+    """Events that wait and name no object, when they are too many for their details: a whole list answers all of them
+    if it brought as many new objects as they tell of (`new`)."""
+    rows = con.execute(
+        "SELECT event_id, event_type FROM core.events WHERE clinic_id = ? AND processed_at IS NULL "
+        "AND outcome IS NULL AND resource_id IS NULL ORDER BY ALL",
+        [clinic_id],
+    ).fetchall()
+    unnamed = {event_id: kind for event_id, kind in rows if is_of(table, kind)}
+    told = sum(not str(kind).endswith(".updated") for kind in unnamed.values())
+    return list(unnamed) if len(unnamed) > MANY and new >= told else []
 
 
 def settle(con: duckdb.DuckDBPyConnection, table: Table, proof: Proof) -> None:
