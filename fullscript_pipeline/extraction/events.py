@@ -14,6 +14,7 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.extraction.event_objects import note_objects
 from fullscript_pipeline.extraction.event_outcomes import close_answered
 from fullscript_pipeline.extraction.event_records import (
     OBJECTS,
@@ -141,11 +142,14 @@ def load_events(
     """
     begun_at, ids = clock.now(), [line.id for line in listed]
     read_details(pull, session, detailed)
+    # What the ledger keeps of an event is less than its detail, which an earlier pull has stored.
+    kept = _stored_with_detail(pull, ids) - details_landed(pull).keys()
 
     def lines() -> Iterator[Line]:
-        return _newest(pull, listed, resources or {})
+        return (line for line in _newest(pull, listed, resources or {}) if line.id not in kept)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_objects(con, session.clinic.clinic_id, resources or {})
         event_proof.ask_for(con, ids, begun_at)
         if resources is None:
             answer_by_earlier_looks(con, set(ids))
@@ -154,6 +158,16 @@ def load_events(
         Load(EVENTS, lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),
         Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line)), after=after),
     )
+
+
+def _stored_with_detail(pull: Pull, events: Sequence[str]) -> set[str]:
+    if not events or not pull.target.warehouse.exists():
+        return set()
+    with pull.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT event_id FROM core.events WHERE event_id IN ? AND json_exists(extra, '$.data')", [list(events)]
+        ).fetchall()
+    return {event for (event,) in rows}
 
 
 def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> None:

@@ -105,7 +105,7 @@ def _new_word(chance: random.Random, seed: int) -> Mutated:
 
 def _long_id(chance: random.Random, seed: int) -> Mutated:
     endpoint = chance.choice(sorted(BASES))
-    record = _base(endpoint, seed) | {"id": f"{seed}|" + chance.choice(["é", "'", '"', "/", "💊", "A"]) * 500}
+    record = _base(endpoint, seed) | {"id": f"{seed}|" + chance.choice(["é", "'", '"', "/", "💊", "A"]) * 490}
     return Mutated("long id", endpoint, record, None)
 
 
@@ -146,6 +146,15 @@ _MAKERS = {
 KINDS = tuple(_MAKERS)
 
 
+class _RightClock:
+    """No server is asked for its time."""
+
+    warning = None
+
+    def require(self) -> None:
+        pass
+
+
 class _Server:
     """A session that answers one list; the real reading of answers, no network."""
 
@@ -154,6 +163,7 @@ class _Server:
         self.requests: Counter[str] = Counter()
         self.retries = 0
         self.seen_as: frozenset[tuple[str | None, frozenset[str]]] = frozenset([(None, frozenset())])
+        self.server_clock = _RightClock()
         self._records = records
 
     def pages(self, endpoint: str, *_: object, **__: object) -> Iterator[Page]:
