@@ -29,15 +29,13 @@ def cast(text: str, column: Column) -> str:
         case Kind.DECIMAL:
             return _decimal(text, exactly=column.exact)
         case Kind.INSTANT:
-            return _within(
-                f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({_iso_spelling(text)} AS TIMESTAMPTZ))",
-                "TIMESTAMPTZ '{}T00:00:00Z'",
+            plain = f"TRY_CAST({text} AS TIMESTAMPTZ)"
+            return _dated(
+                text, plain, f"coalesce({plain}, TRY_CAST({_iso_spelling(text)} AS TIMESTAMPTZ))", "TIMESTAMPTZ"
             )
         case Kind.DATE:
-            return _within(
-                f"coalesce(TRY_CAST(left({text}, 10) AS DATE), TRY_CAST(left({_trimmed(text)}, 10) AS DATE))",
-                "DATE '{}'",
-            )
+            plain, padded = (f"TRY_CAST(left({one}, 10) AS DATE)" for one in (text, _trimmed(text)))
+            return _dated(text, plain, padded, "DATE")
         case _:
             return text
 
@@ -90,9 +88,11 @@ def _plain_number(text: str) -> str:
     return f"if({grouped}, replace({plain}, ',', ''), {plain})"
 
 
-def _within(value: str, literal: str) -> str:
-    first, last = literal.format(_FIRST), literal.format(_LAST)
-    return f"CASE WHEN {value} BETWEEN {first} AND {last} THEN {value} END"
+def _dated(text: str, plain: str, other: str, kind: str) -> str:
+    """`plain` for a text that begins as a date of four digits does, else `other` where that is within the calendar."""
+    usual = f"{text} BETWEEN '{_FIRST}' AND '{_LAST}~' AND substr({text}, 5, 1) = '-'"
+    within = f"({other}) BETWEEN {kind} '{_FIRST}' AND {kind} '{_LAST}'"
+    return f"coalesce(CASE WHEN {usual} THEN {plain} END, CASE WHEN {text} IS NOT NULL AND {within} THEN {other} END)"
 
 
 def _trimmed(text: str) -> str:

@@ -30,7 +30,7 @@ ORDER_LINE_ITEMS = Table(
 # How a refund shows is not documented: any of these words or marks is taken for one.
 _IS_REFUNDED = (
     "coalesce(lower(r.state) = 'refunded' OR lower(r.status) = 'refunded'"
-    f" OR {flag('r.refunded')} OR nullif(r.refunded_at, '') IS NOT NULL, false)"
+    f" OR (r.refunded IS NOT NULL AND {flag('r.refunded')}) OR nullif(r.refunded_at, '') IS NOT NULL, false)"
 )
 _REFUND_SOURCES = ("state", "status", "refunded", "refunded_at")
 

@@ -29,6 +29,11 @@ def whole(text: str) -> str:
     return f"CASE WHEN ends_with({text}, '.0') THEN regexp_replace({text}, '^(-?[0-9]+)[.]0$', '\\1') ELSE {text} END"
 
 
+def usable_ids(texts: str) -> str:
+    """Those of a list of ids that can be asked for."""
+    return f"list_filter(list_transform({texts}, lambda one: {usable_id('one')}), lambda one: one IS NOT NULL)"
+
+
 def usable_id(text: str) -> str:
     """The id, or NULL when it cannot be asked for."""
     return f"CASE WHEN {can_be_asked(text)} THEN {whole(text)} END"

@@ -11,7 +11,7 @@ from typing import Any
 
 from fullscript_pipeline import ids
 from fullscript_pipeline.warehouse import casts
-from fullscript_pipeline.warehouse.id_sql import can_be_asked, usable_id
+from fullscript_pipeline.warehouse.id_sql import can_be_asked, usable_id, usable_ids
 from fullscript_pipeline.warehouse.landing import AS_RECEIVED, CANNOT_BE_ASKED, NO_ID, UNREADABLE
 from fullscript_pipeline.warehouse.tables import Column, Kind, Table
 
@@ -90,12 +90,9 @@ def _list(column: Column) -> str:
         f"CASE WHEN json_type(record, {path}) IN ('VARCHAR', 'UBIGINT', 'BIGINT') "
         f"THEN [nullif(json_extract_string(record, {path}), '')] END"
     )
-    if column.is_id:
-        usable = usable_id("one")
-        options = [f"list_transform({found}, lambda one: {usable})" for found in options]
-        options = [f"list_filter({found}, lambda one: one IS NOT NULL)" for found in options]
     kept = ", ".join(f"nullif(nullif({one}, []), [NULL])" for one in options)
-    return f"coalesce({kept}, [])"
+    found = f"coalesce({kept}, [])"
+    return usable_ids(found) if column.is_id else found
 
 
 def untyped_reason(table: Table, values: str = "") -> str:
@@ -134,10 +131,6 @@ _WORDS = {
     Kind.INSTANT: "a time",
     Kind.DATE: "a date",
 }
-
-
-# Of a row with both: the keys whose values their columns do not hold as they were written.
-NOTED = "concat_ws(' ', nullif(untyped, ''), nullif(rounded, ''))"
 
 
 def untyped(table: Table, values: str = "") -> str:
@@ -192,18 +185,18 @@ def _is_untyped(column: Column, values: str) -> str:
     return f"({lost} OR len({_field(key)}) > len({value}) OR {single})"
 
 
-def left_over(table: Table, noted: str | None = None) -> str:
+def left_over(table: Table, *, of_noted: bool = False) -> str:
     """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first.
 
-    `noted`: an expression of the keys (apart by blanks) whose values their columns do not hold as they were written.
+    `of_noted`: of a row with `untyped` and `rounded`, whose keys are kept as they were written.
     """
     known = table.typed_keys()
     patch = json.dumps(dict.fromkeys(known))
     keys = ", ".join(f"'{key}'" for key in known)
     left = f"nullif(json_merge_patch(record, '{patch}')::VARCHAR, '{{}}')::JSON"
     plain = f"CASE WHEN NOT list_has_all([{keys}], json_keys(record)) THEN {left} END"
-    if noted is None:
+    if not of_noted:
         return plain
-    gone = f"list_filter([{keys}], lambda key: NOT list_contains(string_split({noted}, ' '), key))"
+    gone = f"list_filter([{keys}], lambda key: NOT list_contains(string_split(untyped || ' ' || rounded, ' '), key))"
     fewer = f"'{{' || array_to_string(list_transform({gone}, lambda key: '\"' || key || '\":null'), ',') || '}}'"
-    return f"CASE WHEN {noted} = '' THEN {plain} ELSE json_merge_patch(record, {fewer}) END"
+    return f"CASE WHEN untyped = '' AND rounded = '' THEN {plain} ELSE json_merge_patch(record, {fewer}) END"

@@ -22,7 +22,7 @@ def _retype(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     keys = dict.fromkeys(f"'{path}'" for column in columns for path in column.source if "." not in path)
     both = [f"{reading.typed(one)} AS typed_{one.name}, {one.name} AS stored_{one.name}" for one in columns]
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE retyped AS SELECT *, {reading.left_over(table, reading.NOTED)} AS left_over
+        f"""CREATE OR REPLACE TEMP TABLE retyped AS SELECT *, {reading.left_over(table, of_noted=True)} AS left_over
         FROM (SELECT *, {reading.untyped(table)} AS untyped, {reading.rounded(table)} AS rounded, {", ".join(both)}
             FROM (SELECT *, rowid AS place, extra::VARCHAR AS record,
                 json_transform(extra, '{reading.structure(table)}') AS r

@@ -60,7 +60,7 @@ def _typed(table: Table, source: str) -> str:
     noted += [f"{reading.untyped_reason(table, 'v_')} AS reason"]
     return (
         "SELECT * EXCLUDE (whole, record, r), "
-        f"{reading.left_over(table, reading.NOTED)} AS v_extra, if(reason IS NULL, NULL, whole) AS record "
+        f"{reading.left_over(table, of_noted=True)} AS v_extra, if(reason IS NULL, NULL, whole) AS record "
         f"FROM (SELECT *, {', '.join(noted)} FROM (SELECT parent_id, id, hash, whole, record, r, {', '.join(typed)} "
         # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
         f"FROM (SELECT *, getvariable('ctx') AS ctx FROM ({reading.records(table, source)}))))"

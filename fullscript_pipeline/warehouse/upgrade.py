@@ -99,7 +99,7 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
     untyped = reading.untyped_reason(replace(described, columns=tuple(columns)))
     con.execute(
         f"""UPDATE {table.stored_in} AS s SET extra = n.extra, {taken}
-        FROM (SELECT place, {values}, {reading.left_over(described, reading.NOTED)} AS extra FROM (
+        FROM (SELECT place, {values}, {reading.left_over(described, of_noted=True)} AS extra FROM (
             SELECT *, {reading.untyped(described)} AS untyped, {reading.rounded(described)} AS rounded FROM (
                 SELECT place, '' AS id, record::VARCHAR AS record, record AS whole,
                     json_transform(record, '{reading.structure(table)}') AS r
@@ -127,7 +127,7 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
     own_key = "position" if table.by_position else "id"
     values = dict(zip(table.key_columns, ("scope", "parent_id", own_key)[-len(table.key_columns) :], strict=True))
     values |= {one.name: reading.typed(one) for one in table.columns if _is_told_by_the_row(one)}
-    values |= {"extra": reading.left_over(table, reading.NOTED), "content_hash": "md5(record)"}
+    values |= {"extra": reading.left_over(table, of_noted=True), "content_hash": "md5(record)"}
     values |= {name: name for name in ("observed_at", "removed_at")}
     values |= {name: name for name in ("valid_from", "known_at") if table.history}
     con.execute(
