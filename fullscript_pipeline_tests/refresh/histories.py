@@ -72,7 +72,8 @@ def _happens(its: Living, chance: Random) -> list[Event]:
                 patient.record["mobile_number"] = f"+1555{chance.randrange(10**7):07d}"
                 its.tell("patient.updated", {"patient": patient.record})
             case "unknown":
-                its.tell("practitioner.moved", {"practitioner": {"id": str(chance.random())}})
+                number = chance.random()
+                its.receive({"id": f"odd-{number}", "type": "practitioner.moved", "data": {"id": f"p-{number}"}})
             case "nothing":
                 its.tell("order.placed", {})
     return [event for key, event in its.world.events.items() if key not in known]
