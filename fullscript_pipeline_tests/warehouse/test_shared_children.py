@@ -199,7 +199,7 @@ def _note_pull(con: duckdb.DuckDBPyConnection, hour: int) -> None:
 
 
 def _double(warehouse: Warehouse) -> None:
-    """As older programs left it: v under A and B in one load, then A without it; w under B, then A, then B no more."""
+    """As older programs left it when A and B listed v in one load."""
     put(warehouse, PRODUCTS, [product("A", ("v",)), product("B", ("w",))])
     with warehouse.write() as con:
         con.execute(
