@@ -1,4 +1,4 @@
-"""The full numbers of the extraction's promises (17, 19, 21, 27)."""
+"""The full numbers of the extraction's promises (17, 19, 21, 27, 33, 34, 35)."""
 
 import signal
 from pathlib import Path
@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak import drifting, dying, faulting, loading
+from fullscript_pipeline_tests.soak import drifting, dying, faulting, loading, mutated_rounds
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
@@ -29,3 +29,7 @@ def test_deaths_in_the_middle_of_a_page(tmp_path: Path) -> None:
     rng = Random(27)
     deaths = [(rng.choice((signal.SIGKILL, signal.SIGTERM)), rng.randrange(1, dying.PAGES)) for _ in range(40)]
     dying.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths)
+
+
+def test_a_thousand_seeds_of_mutated_answers(tmp_path: Path) -> None:
+    mutated_rounds.mutated_answers_prove_nothing(tmp_path, seeds=1000, days=25)
