@@ -121,6 +121,7 @@ def test_any_other_character_works_in_a_data_directory(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / name))
+    monkeypatch.setenv("DAGSTER_HOME", "")  # opening an instance sets it: taken back at the end
     settings = load_settings()
     settings.prepare_data_dir()
     migrate(Warehouse(settings.warehouse_path, "a key that is long enough"), [])
