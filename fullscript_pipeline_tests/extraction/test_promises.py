@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak import denying, dying, faulting, loading
+from fullscript_pipeline_tests.soak import denying, dying, faulting, loading, mutated_rounds
 
 
 def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
@@ -35,3 +35,9 @@ def test_401_from_an_endpoint_costs_no_other_table_and_no_connect(tmp_path: Path
     """Promise 36."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
         denying.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)
+
+
+@pytest.mark.timeout(300)
+def test_twenty_seeds_of_mutated_answers_prove_nothing(tmp_path: Path) -> None:
+    """Promises 33, 34 and 35."""
+    mutated_rounds.mutated_answers_prove_nothing(tmp_path, seeds=20, days=2)

@@ -42,9 +42,9 @@ class Outcome:
 class MutatedClinic:
     """The only clinic of a data directory; `moment` is the pipeline's clock."""
 
-    def __init__(self, settings: Settings, moment: datetime) -> None:
+    def __init__(self, settings: Settings, moment: datetime, *, is_copied: bool = False) -> None:
         self.settings, self.moment = settings, moment
-        self.warehouse = KeptWarehouse(settings.warehouse_path)
+        self.warehouse = KeptWarehouse(settings.warehouse_path, checkpointed=is_copied)
         migrate(self.warehouse, [])
         self.store = StateStore(settings.state_path, settings.encryption_key)
         self.wait(timedelta())

@@ -66,7 +66,7 @@ def drawn(seed: int, days: int) -> Trial:
     rng = Random(seed)
     kinds = rng.choice([[*EVIDENT], [*EVIDENT], [*EVIDENT], [*MUTATIONS], [*MUTATIONS], ["retyped"]])
     whole = kinds != ["retyped"] and rng.random() < 0.2
-    number = 1 if kinds == ["retyped"] else rng.choice([1, 1, 2, 3])
+    number = 1 if kinds == ["retyped"] else rng.choice([1, 1, 1, 2, 3])
     rounds = tuple(_round(rng, kinds, whole=whole) for _ in range(number))
     return Trial(seed, rng.randrange(days), rounds, whole, rng.choice([100, 100, 4]))
 

@@ -42,6 +42,11 @@ class KeptWarehouse(Warehouse):
 
     attached = False
 
+    def __init__(self, path: Path, *, checkpointed: bool) -> None:
+        """`checkpointed`: closing it writes everything into the file, so that it can be copied."""
+        super().__init__(path)
+        self._checkpointed = checkpointed
+
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._guard:
@@ -49,10 +54,12 @@ class KeptWarehouse(Warehouse):
             if not self.attached:
                 self._attach(con, read_only=False)
                 self.attached = True
+                if not self._checkpointed:
+                    con.execute("PRAGMA disable_checkpoint_on_shutdown")
             yield con
 
     def close(self) -> None:
-        """The file holds everything and can be copied."""
+        """Nobody holds the file any more."""
         if self._instance is not None:
             self._instance.close()
 
