@@ -3,7 +3,6 @@
 PYTHONPATH=. python benchmarks/adherence.py [FILLS] [ROWS]
 """
 
-import resource
 import sys
 import time
 from collections.abc import Hashable
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from peak_memory import peak_mb
 
 from fullscript_pipeline.adherence import measure
 from fullscript_pipeline_tests.adherence import oracle
@@ -87,11 +87,11 @@ def main() -> None:
     fills_wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     rows_wanted = int(sys.argv[2]) if len(sys.argv) > 2 else 200_000
     recommendations, fills = world(fills_wanted, rows_wanted)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_mb()
     cpu = time.process_time()
     full = timed(recommendations, fills)
     cpu = time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     some = recommendations["patient_id"].drop_duplicates().head(100)
     few_rows = recommendations[recommendations["patient_id"].isin(some)]
     few_fills = fills[fills["patient_id"].isin(some)]

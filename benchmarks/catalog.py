@@ -3,7 +3,6 @@
 python benchmarks/catalog.py [PRODUCTS] [DAYS]
 """
 
-import resource
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import duckdb
+from peak_memory import peak_mb
 
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, digest_between, format_table
 from fullscript_pipeline.catalog.days import end_of
@@ -84,7 +84,7 @@ def timed(what: str, work: Callable[[], T]) -> T:
     began, used = time.perf_counter(), time.process_time()
     found = work()
     seconds, used = time.perf_counter() - began, time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(f"{what:<52} {seconds:7.2f} s   {used:6.2f} CPU s   peak {peak:6,.0f} MiB", flush=True)
     return found
 

@@ -1,8 +1,9 @@
 """What one contender of `ingest.py` costs, as a line of JSON; imports are measured apart. Needs nothing but Python."""
 
 import json
-import resource
 import time
+
+from peak_memory import peak_mb
 
 
 class Measured:
@@ -14,7 +15,7 @@ class Measured:
 
     def __exit__(self, *_: object) -> None:
         # What earlier contenders in this process need is not theirs: each runs in a process of its own.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_mb()
         figures = {
             "wall": time.monotonic() - self._wall,
             "cpu": time.process_time() - self._imports,

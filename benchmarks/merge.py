@@ -3,7 +3,6 @@
 python benchmarks/merge.py [STORED] [CHANGED] [LINES]       the promise: at most 1 GB, however many are stored
 """
 
-import resource
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest_server import orders
+from peak_memory import peak_mb
 
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -44,16 +44,12 @@ def changed(number: int, stored: int) -> list[Line]:
     return [parse_line(make_line({**one, "id": f"o{place * step}"})) for place, one in enumerate(orders(number))]
 
 
-def peak_mb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 def main(stored: int = 20_000_000, number: int = 10_000, lines: int = 3) -> None:
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder) / "w.duckdb")
         migrate(warehouse, [])
         fill(warehouse, stored, lines)
-        print(f"{stored} orders of {lines} lines stored, peak {peak_mb()} MB", flush=True)
+        print(f"{stored} orders of {lines} lines stored, peak {peak_mb():.0f} MB", flush=True)
         arriving = changed(number, stored)
         size = Size().plus([line.record for line in arriving])
 
@@ -66,7 +62,7 @@ def main(stored: int = 20_000_000, number: int = 10_000, lines: int = 3) -> None
                 context = Context("us-snd", "us", "c1", "k", datetime.now(UTC), "p")
                 counts = load(con, ORDERS, records, context, size=size)
             took = f"{time.monotonic() - begun:.2f} s, {time.process_time() - cpu:.2f} CPU s"
-            print(f"{number} orders {what}: {took}, {counts.changed} written, peak {peak_mb()} MB", flush=True)
+            print(f"{number} orders {what}: {took}, {counts.changed} written, peak {peak_mb():.0f} MB", flush=True)
             if counts.changed != expected or counts.added:
                 sys.exit(f"{expected} orders had to be written.")
         if peak_mb() > MOST_MB:
