@@ -4,15 +4,15 @@ Only plan events need their detail in a daily pull: it names the plan and the da
 dose change. Orders, patients and labs are listed anyway. What does not belong here: deciding on a refresh (`refresh`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.extraction.event_objects import note_objects
 from fullscript_pipeline.extraction.event_outcomes import close_answered
@@ -24,6 +24,7 @@ from fullscript_pipeline.extraction.event_records import (
     ledger_line,
     resource_of,
 )
+from fullscript_pipeline.extraction.feed_positions import REACH, FeedPosition
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import event_proof
@@ -37,11 +38,6 @@ from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, cont
 FEEDS = tuple(kind.feed for kind in KINDS)
 # The answers to a feed that mean "not for this app" and no failure.
 FEED_REFUSALS = (ScopeError, NotFound)
-# How far back the vendor's feeds reach.
-REACH = timedelta(days=30)
-# The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
-# ledger makes a repeated listing cost nothing but its pages.
-OVERLAP = timedelta(days=2)
 # Of events that lists answer in time: so many details a pull, at the most.
 MOST_DETAILS = event_proof.MANY
 # Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
@@ -53,38 +49,12 @@ def feeds_of(region: str) -> Sequence[str]:
     return [feed for feed in FEEDS if feed != "lab_order_events" or region == "us"]
 
 
-def since(store: StateStore, session: ClinicSession, feed: str) -> dict[str, str]:
-    """The filter that lists what is new in a feed, two days of overlap included; everything the first time.
-
-    By the newest event that was listed where that is older than the last look: nothing of the feed lies between, and a
-    server whose clock is behind ours still shows what happened since.
-    """
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    position = store.cursor(server, clinic_id, feed)
-    if position is None:
-        return {}
-    first = min(position, store.cursor(server, clinic_id, _newest_of(feed)) or position)
-    return {"created_at": f">{date.fromisoformat(first) - OVERLAP}"}
-
-
-def note_newest(store: StateStore, clinic: ClinicRef, feed: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Remembers the day of the newest event that a feed has listed."""
-    server, clinic_id = clinic.server, clinic.clinic_id
-    newest = max((_day_of(row.get("created_at")) for row in rows), default="")
-    if newest > (store.cursor(server, clinic_id, _newest_of(feed)) or ""):
-        store.set_cursor(server, clinic_id, _newest_of(feed), newest)
-
-
 def _day_of(moment: object) -> str:
     """The day as written; '' for what is no moment."""
     try:
         return date.fromisoformat(str(moment)[:10]).isoformat()
     except ValueError:
         return ""
-
-
-def _newest_of(feed: str) -> str:
-    return f"{feed}:newest"
 
 
 def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
@@ -97,12 +67,14 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     store.reopen_refused(session.clinic)
     note_lost_span(store, session, target.day)
     refused: list[str] = []
+    complete: set[str] = set()
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     heard = store.cursor(server, clinic_id, HEARD)
     feeds = [feed for feed in feeds_of(target.region) if not (heard and feed == "product_events")]
     for feed in feeds:
         try:
-            pull.walk(session, feed, params=since(store, session, feed))
+            if pull.walk(session, feed, params=FeedPosition(store, session, feed).since()).complete:
+                complete.add(feed)
         except FEED_REFUSALS as refusal:
             refused.append(str(refusal))
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
@@ -111,13 +83,13 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
     if len(refused) == len(feeds) and not new:
-        _remember(store, session, target.day, [], clock.now())
+        _remember(store, session, [], clock.now())
+        _note_positions(pull, session, store, feeds, complete)
         return pull.not_available(refused[0])
     begun_at = clock.now()
     report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
-    for feed in FEEDS:
-        note_newest(store, session.clinic, feed, (orjson.loads(line.record) for line in pull.file.lines(feed)))
-    _remember(store, session, target.day, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
+    _remember(store, session, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
+    _note_positions(pull, session, store, feeds, complete)
     close_answered(target.warehouse, store, session.clinic)
     return report
 
@@ -243,10 +215,8 @@ def _has_clinic(line: Line) -> bool:
     return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
 
 
-def _remember(
-    store: StateStore, session: ClinicSession, day: date, events: Sequence[SeenEvent], begun_at: datetime
-) -> None:
-    """After the commit: this pull reads their objects, and the feeds are read up to this day."""
+def _remember(store: StateStore, session: ClinicSession, events: Sequence[SeenEvent], begun_at: datetime) -> None:
+    """After the commit: this pull reads their objects."""
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     store.record_events(
         LedgerEvent(server, clinic_id, event.event_id, event.type, event.resource_id, event.created_at)
@@ -255,7 +225,14 @@ def _remember(
     ids = [event.event_id for event in events]
     store.begin_try(session.clinic, ids, begun_at)
     store.mark_asked(server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}")
-    for feed in FEEDS:
-        store.set_cursor(server, clinic_id, feed, day.isoformat())
-    store.set_cursor(server, clinic_id, HEARD, "")
     store.forget_old_events()
+
+
+def _note_positions(
+    pull: Pull, session: ClinicSession, store: StateStore, feeds: Sequence[str], complete: Collection[str]
+) -> None:
+    """The feeds are read up to this day; what is not `complete` was refused, or came short."""
+    for feed in feeds:
+        rows = (orjson.loads(line.record) for line in pull.file.lines(feed))
+        FeedPosition(store, session, feed).note_read(pull.target.day, rows, complete=feed in complete)
+    store.set_cursor(session.clinic.server, session.clinic.clinic_id, HEARD, "")

@@ -7,6 +7,7 @@ clinic (`events`), reading products by event (`refresh`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import orjson
 
@@ -14,7 +15,8 @@ from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.event_outcomes import close_answered, note_outcomes
 from fullscript_pipeline.extraction.event_records import event_of, ledger_line, resource_of
-from fullscript_pipeline.extraction.events import FEED_REFUSALS, HEARD, is_of_product, load_events, note_newest, since
+from fullscript_pipeline.extraction.events import FEED_REFUSALS, HEARD, is_of_product, load_events
+from fullscript_pipeline.extraction.feed_positions import FeedPosition
 from fullscript_pipeline.extraction.pull import Pull, Report, Target
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import pulls
@@ -35,11 +37,13 @@ class Heard:
     clinic: ClinicRef | None = None
     events: tuple[LedgerEvent, ...] = ()
     listed: tuple[Mapping[str, object], ...] = ()
+    is_complete: bool = True
+    position: FeedPosition | None = None
 
     def answered(self, store: StateStore, day: str) -> None:
         """After the commit of the products: nobody needs to look again at what that has answered, and the feed is read
         up to `day`."""
-        if self.clinic is None or self.warehouse is None:
+        if self.clinic is None or self.warehouse is None or self.position is None:
             return
         server, clinic_id = self.clinic.server, self.clinic.clinic_id
         store.record_events(self.events)
@@ -48,8 +52,7 @@ class Heard:
         for clinic in store.clinics():
             if clinic.region == self.clinic.region:
                 close_answered(self.warehouse, store, clinic)
-        note_newest(store, self.clinic, FEED, self.listed)
-        store.set_cursor(server, clinic_id, FEED, day)
+        self.position.note_read(date.fromisoformat(day), self.listed, complete=self.is_complete)
         store.set_cursor(server, clinic_id, HEARD, day)
 
 
@@ -57,9 +60,9 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
     """Lists the feed through the first clinic that may read it, with the details that can date a change."""
     reports: list[Report] = []
     for session in sessions:
-        pull = Pull(replace(target, clinic=session.clinic), FEED)
+        pull, position = Pull(replace(target, clinic=session.clinic), FEED), FeedPosition(store, session, FEED)
         try:
-            pull.walk(session, FEED, params=since(store, session, FEED))
+            listing = pull.walk(session, FEED, params=position.since())
         except (*FEED_REFUSALS, NeedsConnect) as refusal:
             reports.append(pull.not_available(str(refusal)))
             continue
@@ -67,7 +70,7 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
         report = load_events(pull, session, _detailed(target, new), new)
         noted = tuple(_noted(session.clinic, line) for line in new)
         listed = tuple(_of(line) for line in pull.file.lines(FEED))
-        return Heard((*reports, report), target.warehouse, session.clinic, noted, listed)
+        return Heard((*reports, report), target.warehouse, session.clinic, noted, listed, listing.complete, position)
     return Heard(tuple(reports))
 
 

@@ -6,15 +6,16 @@ happened. What came late, or out of order, is found by the hourly reconcile, whi
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
 from fullscript_pipeline.api.pages import Page, record_ids
-from fullscript_pipeline.extraction.event_records import names_what_cannot_be_asked, resource_of
-from fullscript_pipeline.extraction.events import FEED_REFUSALS, feeds_of, note_lost_span, note_newest, since
+from fullscript_pipeline.extraction.event_records import moment_of, names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.extraction.events import FEED_REFUSALS, feeds_of, note_lost_span
+from fullscript_pipeline.extraction.feed_positions import FeedPosition
 from fullscript_pipeline.ids import CANNOT_BE_ASKED, id_text
 from fullscript_pipeline.refresh.plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
@@ -134,36 +135,59 @@ def note_all(
 
 
 def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: bool = False) -> int:
-    """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known."""
+    """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known, as is done with a
+    feed that others have read before."""
     clinic, today = session.clinic, clock.now().date()
     if store.unavailable(clinic, feed, today) is not None:
         return 0
-    new = 0
+    position, listed, new = FeedPosition(store, session, feed), _Listed(), 0
+    to_the_end = whole or position.was_read_by_others
     try:
-        for rows in _listed(session, {**since(store, session, feed), **NEWEST_FIRST}, feed, whole=whole):
+        for page in _pages(session, {**position.since(), **NEWEST_FIRST}, feed, whole=to_the_end):
+            rows = listed.take(page)
             events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
             unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
-            if unseen:
-                note_newest(store, clinic, feed, rows)
             new += len(unseen)
-            if not whole and not unseen and _newest_first(rows):
+            if not to_the_end and not unseen and _newest_first(rows):
+                listed.is_cut = True
                 break
     except FEED_REFUSALS as refusal:
         store.note_unavailable(clinic, feed, today, str(refusal))
         return 0
-    if (store.cursor(clinic.server, clinic.clinic_id, feed) or "") < today.isoformat():
-        store.set_cursor(clinic.server, clinic.clinic_id, feed, today.isoformat())
+    complete = listed.is_complete and not (listed.is_cut and position.was_read_in_part)
+    position.note_read(today, listed.rows, complete=complete)
     return new
 
 
-def _listed(
-    session: ClinicSession, params: dict[str, str], feed: str, *, whole: bool
-) -> Iterator[list[dict[str, Any]]]:
-    """The pages' rows: side by side and in any order for a whole list, else one after the other from the newest on."""
-    pages = session.pages(feed, {}, params) if whole else _one_by_one(session, params, feed)
-    for page in pages:
-        yield [row for row in page.records if id_text(row.get("id")) is not None]
+@dataclass
+class _Listed:
+    """What of a feed was listed. `is_cut`: nobody read on; only otherwise its rows can be counted."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    total: int | None = None
+    nameless: int = 0
+    is_cut: bool = False
+
+    def take(self, page: Page) -> list[dict[str, Any]]:
+        """The page's rows that tell which event they are."""
+        rows = [row for row in page.records if id_text(row.get("id")) is not None]
+        self.rows += rows
+        self.nameless += len(page.records) - len(rows)
+        self.total = page.total_count if page.total_count is not None else self.total
+        return rows
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is known to be missing of what was to be listed."""
+        if self.nameless:
+            return False
+        return self.is_cut or self.total is None or len({str(row["id"]) for row in self.rows}) >= self.total
+
+
+def _pages(session: ClinicSession, params: dict[str, str], feed: str, *, whole: bool) -> Iterator[Page]:
+    """Side by side and in any order for a whole list, else one after the other from the newest on."""
+    yield from session.pages(feed, {}, params) if whole else _one_by_one(session, params, feed)
 
 
 def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
@@ -181,7 +205,7 @@ def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> It
 
 
 def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
-    kind, created = row.get("type"), row.get("created_at")
+    kind, created = row.get("type"), moment_of(row)
     event_id = record_key(row["id"], "")
     # A row that says everything needs no detail.
     resource = resource_of(row) if kind and created else None
@@ -192,7 +216,7 @@ def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
         event_id,
         str(kind) if kind else None,
         resource,
-        str(created) if created else None,
+        created,
         feed=feed,
         outcome="unreadable" if is_lost else None,
         reason=CANNOT_BE_ASKED if is_lost else None,
