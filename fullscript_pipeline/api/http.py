@@ -1,14 +1,14 @@
 """The module that sends requests: one request in, one bounded answer out.
 
 It never follows a redirect (a redirect could carry the Authorization header to another host), never reads more than
-`MAX_BODY_BYTES`, and never takes longer than `MAX_SECONDS` for one answer. What does not belong here: tokens, what is
-retried, what an answer means.
+`MAX_BYTES`, however the body is compressed, and never takes longer than `MAX_SECONDS` for one answer. What does not
+belong here: tokens, what is retried, what an answer means.
 """
 
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,13 +19,20 @@ import httpx
 from fullscript_pipeline.api.errors import Asked, BadResponse, ServerError
 from fullscript_pipeline.api.network_environment import RoutedTransport
 from fullscript_pipeline.api.redaction import redact_url
+from fullscript_pipeline.decompression import (
+    ACCEPTED_ENCODINGS,
+    MAX_BYTES,
+    BrokenCompression,
+    TooLarge,
+    UnknownEncoding,
+    unpack,
+)
 from fullscript_pipeline.json_text import parse_json
 
 # They log whole URLs (search words, codes) at INFO and headers at DEBUG.
 for _chatty in ("httpx", "httpcore"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 120.0
 # Seconds until a connection stands, and between two parts of an answer.
 CONNECT_SECONDS = 10.0
@@ -95,7 +102,7 @@ class HttpClient:
     def __init__(
         self,
         *,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        max_body_bytes: int = MAX_BYTES,
         max_seconds: float = MAX_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
@@ -106,7 +113,7 @@ class HttpClient:
             transport=RoutedTransport(_LIMITS),
             trust_env=False,
             follow_redirects=False,
-            headers={"User-Agent": _USER_AGENT},
+            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": ACCEPTED_ENCODINGS},
         )
 
     def __enter__(self) -> Self:
@@ -123,8 +130,8 @@ class HttpClient:
     def send(self, ask: Ask) -> Answer:
         """Ask once. Any status is an answer.
 
-        Raises ServerError when no whole answer arrives (connection, timeout, broken encoding), BadResponse for one
-        that is larger than the bound or a redirect.
+        Raises ServerError when no whole answer arrives (connection, timeout, broken compression), BadResponse for one
+        that is larger than the bound, compressed in another way than we asked for, or a redirect.
         """
         headers = {"Accept": ask.accept} | ({"Authorization": f"Bearer {ask.bearer}"} if ask.bearer else {})
         try:
@@ -152,22 +159,31 @@ class HttpClient:
         return answer
 
     def _read(self, ask: Ask, response: httpx.Response) -> bytes:
+        # httpx would unpack a piece whole, whatever it becomes: 96 kB of zstd are 3 GB.
+        encoding = response.headers.get("content-encoding", "")
+        asked = ask.asked(response.status_code, _clean(response.headers.get("x-request-id")))
+        try:
+            return b"".join(unpack(self._in_time(response), encoding, self._max_body_bytes))
+        except TooLarge:
+            verb = "unpacks to" if encoding else "is"
+            what = f"the answer {verb} more than {self._max_body_bytes} bytes"
+            raise BadResponse(asked, what, "Tell the vendor, quoting the X-Request-Id.") from None
+        except UnknownEncoding:
+            raise BadResponse(
+                asked,
+                f"the answer is compressed in another way than we asked for ({ACCEPTED_ENCODINGS})",
+                "Something between us and the server may have changed it: check the proxy, if there is one, and the "
+                "server's API_URL setting.",
+            ) from None
+        except BrokenCompression:
+            raise httpx.DecodingError("broken") from None
+
+    def _in_time(self, response: httpx.Response) -> Iterator[bytes]:
         deadline = time.monotonic() + self._max_seconds
-        parts: list[bytes] = []
-        size = 0
-        for part in response.iter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > self._max_body_bytes:
-                request_id = _clean(response.headers.get("x-request-id"))
-                raise BadResponse(
-                    ask.asked(response.status_code, request_id),
-                    f"the answer is larger than {self._max_body_bytes} bytes",
-                    "Tell the vendor, quoting the X-Request-Id.",
-                )
+        for part in response.iter_raw():
+            yield part
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the whole answer took too long")
-        return b"".join(parts)
 
 
 def _words(problem: Exception) -> str:

@@ -115,8 +115,10 @@ def _wait_until_it_answers(started: Sequence["subprocess.Popen[str]"], port: int
     began, told = time.monotonic(), False
     while (ended := _ended(started)) is None:
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/server_info", trust_env=False, timeout=2).is_success:
-                return
+            address = f"http://127.0.0.1:{port}/server_info"
+            with httpx.stream("GET", address, trust_env=False, timeout=2) as answer:  # whoever has the port: not read
+                if answer.is_success:
+                    return
         except httpx.TransportError:
             pass
         if not told and time.monotonic() - began > _SLOW_SECONDS:

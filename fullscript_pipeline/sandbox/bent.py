@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
@@ -9,8 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 import orjson
+import zstandard
 
-from fullscript_pipeline.sandbox.faults import Rule
+from fullscript_pipeline.sandbox.faults import Rule, encodings_of
 from fullscript_pipeline.sandbox.wire import Captured
 
 PAGE = b"<!doctype html><html><head><title>One moment</title></head><body><h1>We will be right back</h1></body></html>"
@@ -50,7 +52,8 @@ def canned(rule: Rule, request_id: str, port: int, path: str) -> Captured:
     if rule.kind in BODIES:
         return Captured(200, headers | JSON, BODIES[rule.kind])
     if rule.kind == "decompression_bomb":
-        return Captured(200, headers | JSON | {"content-encoding": "gzip"}, bomb())
+        encodings = encodings_of(rule)
+        return Captured(200, headers | JSON | {"content-encoding": ", ".join(encodings)}, bomb(encodings))
     if rule.kind == "redirect_elsewhere":
         # The same sandbox by another name is another host to a client.
         return Captured(302, headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"})
@@ -136,16 +139,39 @@ def _retry_after(rule: Rule) -> dict[str, str]:
 
 
 @cache
-def bomb(megabytes: int = 1024) -> bytes:
-    """A gzip of about a thousandth of what it unpacks to: one megabyte of blanks, again and again."""
-    blanks = b" " * 2**20
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    block = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
+def bomb(encodings: tuple[str, ...] = ("gzip",), megabytes: int = 1024) -> bytes:
+    """So many megabytes of blanks, compressed to a thousandth or less, once for each of the encodings."""
+    first, *others = encodings
+    body = _BOMBS[first](b" " * 2**20, megabytes)
+    for encoding in others:
+        body = _PACKED[encoding](body)
+    return body
+
+
+def _gzip_bomb(blanks: bytes, times: int) -> bytes:
     checksum = 0
-    for _ in range(megabytes):
+    for _ in range(times):
         checksum = zlib.crc32(blanks, checksum)
-    tail = checksum.to_bytes(4, "little") + (megabytes * 2**20 % 2**32).to_bytes(4, "little")
-    return gzip.compress(b"")[:10] + block * megabytes + b"\x03\x00" + tail
+    tail = checksum.to_bytes(4, "little") + (times * len(blanks) % 2**32).to_bytes(4, "little")
+    return gzip.compress(b"")[:10] + _deflated(blanks, times) + tail
+
+
+def _deflated(blanks: bytes, times: int) -> bytes:
+    # Flushed, a block stands for itself: again and again it is the same.
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return (packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)) * times + b"\x03\x00"
+
+
+def _zstd_bomb(blanks: bytes, times: int) -> bytes:
+    return zstandard.compress(blanks) * times
+
+
+_BOMBS = {"gzip": _gzip_bomb, "deflate": _deflated, "zstd": _zstd_bomb}
+_PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstandard.compress,
+}
 
 
 def _retype(record: dict[str, Any], rule: Rule) -> bool:

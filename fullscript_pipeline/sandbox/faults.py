@@ -27,7 +27,7 @@ CANNED = {
     "empty_object_200": "200 with {}",
     "empty_array_200": "200 with []",
     "error_200": "200 with the body of an error",
-    "decompression_bomb": "200 with a gzip of 1 MB that unpacks to 1 GB",
+    "decompression_bomb": "200 with a body that unpacks to 1 GB: gzip, or encodings as in `value` (zstd; gzip, gzip)",
     "no_content_204": "204 where 200 belongs",
     "http_500": "500",
     "http_502": "502 with an HTML page",
@@ -75,6 +75,7 @@ HIDDEN = {
     "late_object": "what came in the last 24 hours (or `objects`) is a 404 and in no list, although its event is told",
 }
 KINDS = WIRE | CANNED | BENT | PAGED | HIDDEN
+BOMBS = {"gzip", "deflate", "zstd"}
 LISTS = frozenset(its.path for its in ENDPOINTS if not its.path.endswith("}")) - {
     "/clinic",
     "/clinic/dynamic_links/treatment_plans",
@@ -218,3 +219,11 @@ def _check(rule: Rule) -> None:
     if not isinstance(rule.objects, list | tuple) or not all(isinstance(word, str) for word in rule.objects):
         raise SandboxError(f"A fault's objects are {rule.objects!r}; give a list of ids.")
     rule.objects = tuple(rule.objects)
+    if rule.kind == "decompression_bomb" and not encodings_of(rule):
+        raise SandboxError(f"A bomb's value is {rule.value!r}; give some of {', '.join(sorted(BOMBS))}, with commas.")
+
+
+def encodings_of(rule: Rule) -> tuple[str, ...]:
+    """How a bomb is compressed, the innermost encoding first; nothing when its `value` is of other words."""
+    words = tuple(word.strip() for word in str("gzip" if rule.value is None else rule.value).split(","))
+    return words if set(words) <= BOMBS else ()

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.decompression import MAX_BYTES, unpack_frame
+from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 
 _MAGIC, _OLD_MAGIC = b"FSL2", b"FSL1"
 _HEADER = struct.Struct(">4sBIIQ")  # magic, flags, payload length, number, key
@@ -29,6 +30,8 @@ _CHECKSUM = struct.Struct(">I")
 _OLD_HEADER = struct.Struct(">4sBI")
 _ENCRYPTED, _CLOSING = 1, 2
 _NONCE, _TAG = 12, 16
+# A page of the largest answer with a hash and an id for each record; a frame that unpacks to more is not ours.
+MAX_TEXT_BYTES = 2 * MAX_BYTES
 _LEVEL = 1  # smaller and twice as fast as 3 on pages of records
 
 
@@ -52,7 +55,12 @@ class Gap:
 
 
 def packed(text: bytes) -> bytes:
-    """The text compressed, with a checksum."""
+    """The text compressed, with a checksum. Raises ServiceUnavailable for one that could not be read back."""
+    if len(text) > MAX_TEXT_BYTES:
+        raise ServiceUnavailable(
+            f"A page of the answer is {len(text)} bytes with its records' ids, more than the {MAX_TEXT_BYTES} that can "
+            "be stored: tell the vendor."
+        )
     # A compressor of its own: several threads land at the same time.
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(text)
 
@@ -149,12 +157,10 @@ class FrameFormat:
                 if self._cipher is None:
                     return None
                 payload = self._cipher.decrypt(payload[:_NONCE], payload[_NONCE:], associated)
-            unpacking = zstandard.ZstdDecompressor().decompressobj()
-            text = unpacking.decompress(payload)
-            # Bytes after its end would be frames that a wrong length has swallowed.
-            return text if unpacking.eof and not unpacking.unused_data else None
-        except (InvalidTag, ValueError, zstandard.ZstdError):
+        except (InvalidTag, ValueError):
             return None
+        # None also for bytes after its end: they would be frames that a wrong length has swallowed.
+        return unpack_frame(payload, MAX_TEXT_BYTES)
 
 
 def _another_key(path: str, *, is_set: bool = True, or_damaged: bool = False) -> ConfigurationError:

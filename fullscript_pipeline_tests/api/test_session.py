@@ -20,6 +20,7 @@ from fullscript_pipeline.api import (
     WrongAddress,
 )
 from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline.sandbox.bent import bomb
 from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps, SomeTokens, session_at
 from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
 
@@ -288,7 +289,29 @@ def test_the_size_of_an_answer_is_bounded() -> None:
     with (
         odd_server([Reply(body=b" " * 5000)]) as server,
         session_at(server.url, client=client) as session,
-        pytest.raises(BadResponse, match="larger than 1000 bytes"),
+        pytest.raises(BadResponse, match="more than 1000 bytes"),
+    ):
+        session.one("clinic")
+
+
+@pytest.mark.parametrize("encodings", [("gzip",), ("zstd",), ("gzip", "gzip")])
+def test_a_bomb_is_an_answer_that_cannot_be_used(encodings: tuple[str, ...]) -> None:
+    named = {"Content-Encoding": ", ".join(encodings)}
+    with odd_server([Reply(body=bomb(encodings, 70), headers=named)]) as server, session_at(server.url) as session:
+        with pytest.raises(BadResponse) as caught:
+            session.one("clinic")
+        said = str(caught.value)
+    assert server.seen[0].headers["accept-encoding"] == "gzip, deflate, zstd"
+    assert said.startswith("clinic (clinic maple, us-snd): the answer unpacks to more than 67108864 bytes (GET http://")
+    assert said.endswith("status 200, X-Request-Id req-1). Tell the vendor, quoting the X-Request-Id.")
+
+
+def test_a_compression_that_was_not_asked_for_is_told() -> None:
+    replies = [Reply(body=b"\x0b\x02\x80{}\x03", headers={"Content-Encoding": "br"})]
+    with (
+        odd_server(replies) as server,
+        session_at(server.url) as session,
+        pytest.raises(BadResponse, match=r"compressed in another way than we asked for .*X-Request-Id req-1"),
     ):
         session.one("clinic")
 

@@ -225,11 +225,14 @@ def test_two_hundreds_that_hold_nothing(sandbox: RunningSandbox, maple: httpx.Cl
 
 
 def test_a_bomb_is_small_and_unpacks_to_a_thousand_times_its_size(sandbox: RunningSandbox, maple: httpx.Client) -> None:
-    assert gzip.decompress(bomb(8)) == b" " * (8 << 20)
-    sandbox.control.arm("decompression_bomb")
-    with maple.stream("GET", ORDERS) as answer:
-        assert (answer.status_code, answer.headers["Content-Encoding"]) == (200, "gzip")
-        assert sum(len(part) for part in answer.iter_raw()) < 2_000_000
+    assert gzip.decompress(bomb(megabytes=8)) == b" " * (8 << 20)
+    for value, most in ((None, 2_000_000), ("zstd", 100_000), ("gzip, zstd", 20_000)):
+        sandbox.control.arm("decompression_bomb", value=value)
+        with maple.stream("GET", ORDERS) as answer:
+            assert (answer.status_code, answer.headers["Content-Encoding"]) == (200, value or "gzip")
+            assert sum(len(part) for part in answer.iter_raw()) < most
+    with pytest.raises(SandboxError, match="deflate, gzip, zstd"):
+        sandbox.control.arm("decompression_bomb", value="br")
 
 
 def test_records_that_are_bent(sandbox: RunningSandbox, maple: httpx.Client) -> None:

@@ -104,6 +104,16 @@ def test_a_bit_of_an_earlier_version_s_header_hides_its_own_frame_only(tmp_path:
     assert [page for page, _ in seen] == [2, 3, 4]
 
 
+def test_a_frame_that_unpacks_to_gigabytes_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "orders.1.frames"
+    new_frames(path, 1, None)
+    bombs = FrameFile(path)
+    bombs._append(zstandard.compress(bytes(frame_format.MAX_TEXT_BYTES + 1)))
+    seen, damage = read(path, None)
+    assert [page for page, _ in seen] == [1]
+    assert damage is not None
+
+
 @pytest.mark.parametrize("key", [None, "a key"])
 @pytest.mark.parametrize("write", [old_frames, new_frames])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
