@@ -5,6 +5,7 @@ here: names, defaults and meanings of the variables (settings.py, the one typed 
 """
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
 from io import StringIO
@@ -19,6 +20,8 @@ from fullscript_pipeline.errors import ConfigurationError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _PREFIX = "FULLSCRIPT_"
+# What the names of our secrets hold; an address may carry a token.
+_SECRET_WORDS = ("SECRET", "KEY", "TOKEN", "PEPPER", "PASSWORD", "ON_FAILURE_URL")
 # Every name that a reader asked for: the list of settings, without a second place that has to keep up.
 _asked: set[str] = set()
 
@@ -152,17 +155,11 @@ def web_url(variable: str, default: str, *, encrypted: bool = False) -> str:
     return given
 
 
-def key_or_key_file(variable: str) -> str | None:
-    """A key, or the content of the file that `<variable>_FILE` names, which only its owner may read."""
-    path = text(f"{variable}_FILE")
-    if (key := text(variable)) or not path:
-        return key
-    try:
-        if Path(path).stat().st_mode & 0o077:
-            raise ConfigurationError(f"The key file {path} ({variable}_FILE) can be read by other users: chmod 600 it.")
-        key = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        key = None
-    if not key:
-        raise ConfigurationError(f"The key file {path} ({variable}_FILE) is missing, empty or unreadable.")
-    return key
+def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a program that is not ours: all but our secrets, which it does not need."""
+    return {name: value for name, value in variables.items() if not _is_secret(name)}
+
+
+def _is_secret(name: str) -> bool:
+    held = name.removesuffix("_FILE").removesuffix("_COMMAND")
+    return held == name and name.startswith(_PREFIX) and any(word in name for word in _SECRET_WORDS)

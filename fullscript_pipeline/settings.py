@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline import clock, environment
+from fullscript_pipeline import clock, encryption_key, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.server_settings import (
@@ -142,8 +142,8 @@ class Settings:
             )
         if found.is_production and not self.encryption_key:
             raise ConfigurationError(
-                f"Server {found.name} holds real patients: set FULLSCRIPT_ENCRYPTION_KEY (any long random text, kept "
-                "outside the data directory) before using it."
+                f"Server {found.name} holds real patients: set FULLSCRIPT_ENCRYPTION_KEY before using it "
+                "(`fullscript-pipeline keys new` prints a good key; keep it outside the data directory)."
             )
         return found
 
@@ -191,7 +191,7 @@ def load_settings() -> Settings:
     zone = environment.time_zone("FULLSCRIPT_TIME_ZONE")
     return Settings(
         data_dir=environment.folder("FULLSCRIPT_DATA_DIR", "data"),
-        encryption_key=environment.key_or_key_file("FULLSCRIPT_ENCRYPTION_KEY"),
+        encryption_key=encryption_key.read_key("FULLSCRIPT_ENCRYPTION_KEY"),
         time_zone=zone,
         start_date=_day_that_has_come("FULLSCRIPT_START_DATE", date(2024, 1, 1), clock.today(zone)),
         requests_per_5_min=environment.integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "purge": ("purge --clinic maple-street-wellness --disconnect", "purge --patient maple-street-wellness PATIENT_ID"),
     "tidy": ("tidy --dry-run",),
     "clock repair": ("clock repair --dry-run", "clock repair"),
+    "keys new": ("keys new > ~/.fullscript.key && chmod 600 ~/.fullscript.key",),
     "keys rotate": ("keys rotate",),
     "quarantine list": ("quarantine list", "quarantine list --json | jq -r .reason | sort | uniq -c"),
     "quarantine replay": ("quarantine replay",),

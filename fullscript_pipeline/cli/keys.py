@@ -1,13 +1,14 @@
-"""`keys rotate`: put the tokens under a new encryption key.
+"""`keys new`, `keys rotate`: make an encryption key, and put what is sealed under it.
 
 What does not belong here: encrypting (`state.keyring`).
 """
 
 import click
 
-from fullscript_pipeline.cli.say import talk
+from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.key_strength import new_key
 from fullscript_pipeline.settings import encryption_keys, load_settings
 from fullscript_pipeline.state import StateStore
 
@@ -15,6 +16,11 @@ from fullscript_pipeline.state import StateStore
 @click.group(help="The encryption key.")
 def keys() -> None:
     pass
+
+
+@keys.command(help="Print a new key: random, 256 bits. It is stored nowhere; the settings say where to put it.")
+def new() -> None:
+    data(new_key())
 
 
 @keys.command(help="Seal every stored token with the first key of FULLSCRIPT_ENCRYPTION_KEY (new,old).")

@@ -56,7 +56,7 @@ _SUMMARIES = {
     "restore": "Put a backup into the data directory.",
     "purge": "Remove a clinic or a patient everywhere.",
     "tidy": "Remove landed pages older than the setting.",
-    "keys": "Put the stored tokens under a new encryption key.",
+    "keys": "Make an encryption key; put what is stored under a new one.",
     "clock": "Move what was stored under a wrong clock back to now.",
     "quarantine": "Records that could not be loaded: list them, read them again.",
     "doctor": "Read-only health: settings, key, files, servers, tokens, warehouse.",

@@ -93,9 +93,10 @@ def _paths(settings: Settings) -> dict[str, str]:
     paths = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
     if key_file := os.environ.get("FULLSCRIPT_ENCRYPTION_KEY_FILE"):
         paths["FULLSCRIPT_ENCRYPTION_KEY_FILE"] = str(Path(key_file).absolute())
-    if settings.on_failure_command and "/" in (program := settings.on_failure_command[0]):
-        told = [str(Path(program).absolute()), *settings.on_failure_command[1:]]
-        paths["FULLSCRIPT_ON_FAILURE_COMMAND"] = shlex.join(told)
+    for variable in ("FULLSCRIPT_ON_FAILURE_COMMAND", "FULLSCRIPT_ENCRYPTION_KEY_COMMAND"):
+        program, *arguments = shlex.split(os.environ.get(variable, "")) or [""]
+        if "/" in program:
+            paths[variable] = shlex.join([str(Path(program).absolute()), *arguments])
     return paths
 
 

@@ -6,22 +6,17 @@ What does not belong here: anything that asks a server or opens a store.
 import os
 import shutil
 import stat
-import string
 from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline import environment
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
 from fullscript_pipeline.health.volume import is_encrypted, use
+from fullscript_pipeline.key_strength import guessable
 from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
 
 _GIB = 1024**3
-# Nobody guesses this many bits; a derived key is only as strong as the text it comes from.
-_ENOUGH_BITS = 100
-_KEY_FIX = (
-    "Set FULLSCRIPT_ENCRYPTION_KEY (or FULLSCRIPT_ENCRYPTION_KEY_FILE) to a long random text, for example what "
-    "`openssl rand -base64 32` prints"
-)
+_KEY_FIX = "Set FULLSCRIPT_ENCRYPTION_KEY (or _FILE, _COMMAND) to a key that `fullscript-pipeline keys new` prints"
 _CONFIGURATION = 78
 
 
@@ -64,21 +59,10 @@ def _key(settings: Settings) -> Finding:
     keys = encryption_keys(settings.encryption_key)
     if not keys:
         return skipped("settings.key", "no encryption key is set (sandbox servers may do without)")
-    if weak := [number for number, key in enumerate(keys, 1) if bits(key) < _ENOUGH_BITS]:
-        which = f"key {', '.join(map(str, weak))} of {len(keys)}" if len(keys) > 1 else "the encryption key"
-        fix = f"{_KEY_FIX}; where tokens are stored already, put it before the former key (new,old) and `keys rotate`."
-        return failed("settings.key", f"{which} is short or repeats itself: it can be guessed", fix, _CONFIGURATION)
+    if weak := guessable(keys):
+        fix = f"{_KEY_FIX}; where data is stored already, put it before the former key (new,old) and run `keys rotate`."
+        return failed("settings.key", f"{weak} is short, words or a pattern: it can be guessed", fix, _CONFIGURATION)
     return passed("settings.key", f"strong; {len(keys)} in use" if len(keys) > 1 else "strong")
-
-
-def bits(key: str) -> float:
-    """A generous guess at how hard a text is to guess: its kinds of characters, not counting repetition."""
-    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
-    width = sum(len(kind) for kind in kinds if set(kind) & set(key))
-    width += 33 if set(key) - set("".join(kinds)) else 0
-    distinct = len(set(key))
-    # No more distinct characters than these: a random text of its length would have most of them.
-    return min(len(key), distinct * 2.5) * (width.bit_length() - 0.5)
 
 
 def _clock(kind: str | None) -> Finding:

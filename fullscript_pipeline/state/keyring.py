@@ -24,8 +24,8 @@ class Keyring:
     """Seals and opens secrets, text or bytes. Without a key they are kept as they are, marked so."""
 
     def __init__(self, setting: str | None) -> None:
-        keys = encryption_keys(setting)
-        self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in keys]) if keys else None
+        self.keys = encryption_keys(setting)
+        self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in self.keys]) if self.keys else None
 
     def seal(self, secret: str) -> str:
         """`secret` as it may be stored."""

@@ -1,4 +1,4 @@
-"""What was seen and handled: events, feed positions, what is not available to a clinic, facts about the directory.
+"""What was seen and handled: events, feed positions, what is not available to a clinic.
 
 The ledger may be behind the data, never ahead: an event is marked processed after the warehouse has committed what it
 asked for. What does not belong here: reading feeds, deciding what to fetch (`refresh`), data (`core.events` is a copy).
@@ -14,12 +14,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.schema import availability, cursors, events, facts, owed_patients
+from fullscript_pipeline.state.schema import availability, cursors, events, owed_patients
 
 SeenBy = Literal["feed", "webhook", "delivery"]
-Kind = Literal["sandbox", "production"]
 _AT_ONCE = 500  # SQLite bounds the number of values in one statement
 # What an event that was only listed learns from its detail, or from a webhook.
 _LEARNED = ("event_type", "resource_id", "created_at")
@@ -204,27 +202,6 @@ class EventLedger:
         )
         with self.db.read() as connection:
             return connection.execute(query).scalar()
-
-    def claim_data_dir(self, kind: Kind) -> None:
-        """This directory is for sandboxes, or for production, from now on. Raises ConfigurationError for the other."""
-        with self.db.write() as connection:
-            connection.execute(insert(facts).values(name="kind", value=kind).on_conflict_do_nothing())
-            found = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
-        if found != kind:
-            raise ConfigurationError(
-                f"The data directory {self.db.path.parent} holds {found} servers and cannot take a {kind} one (a "
-                "region has one catalog): set FULLSCRIPT_DATA_DIR to another directory."
-            )
-
-    def fact(self, name: str) -> str | None:
-        """A fact about this data directory: `kind`, `made_by_demo`, ..."""
-        with self.db.read() as connection:
-            return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
-
-    def set_fact(self, name: str, value: str) -> None:
-        statement = insert(facts).values(name=name, value=value)
-        with self.db.write() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     def _update(self, server: str, clinic_id: str, event_ids: Iterable[str], changed: dict[str, str]) -> None:
         with self.db.write() as connection:

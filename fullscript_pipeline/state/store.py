@@ -14,6 +14,7 @@ from typing import Self
 
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.directory_facts import DirectoryFacts
 from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.inbox import WebhookInbox
 from fullscript_pipeline.state.keyring import Keyring
@@ -23,7 +24,7 @@ from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
 
 
-class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox):
+class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
     `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of

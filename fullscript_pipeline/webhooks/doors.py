@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.settings import ServerSettings, Settings
+from fullscript_pipeline.key_strength import guessable
+from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
 from fullscript_pipeline.state import StateStore
 
 
@@ -50,6 +51,10 @@ def _problem(server: ServerSettings, settings: Settings, kind: str | None) -> st
         return f"set {server.variable('WEBHOOK_SIGNATURE_KEYS')}"
     if server.is_production and not settings.encryption_key:
         return "they hold data of real patients; set FULLSCRIPT_ENCRYPTION_KEY"
+    if server.is_production and kind is None and (weak := guessable(encryption_keys(settings.encryption_key))):
+        return (
+            f"they hold data of real patients, and {weak} can be guessed; `fullscript-pipeline keys new` prints another"
+        )
     if kind is not None and kind != ("production" if server.is_production else "sandbox"):
         return f"the data directory is for {kind} servers; set FULLSCRIPT_DATA_DIR to another one"
     return None

@@ -98,11 +98,14 @@ def test_serving_needs_a_token_and_keys(monkeypatch: pytest.MonkeyPatch) -> None
     assert "t0ken" not in str(told)
 
 
-def test_production_needs_an_encryption_key_and_its_own_directory(
+def test_production_needs_a_good_encryption_key_and_its_own_directory(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_US_WEBHOOK_CHALLENGE_TOKEN", "t")
     monkeypatch.setenv("FULLSCRIPT_US_WEBHOOK_SIGNATURE_KEYS", "k")
+    told = str(run("serve", "--port", "0").exception)
+    assert "can be guessed" in told
+    assert "fullscript-pipeline keys new" in told
     with StateStore(data_dir / "state.sqlite", "a key") as store:
         store.claim_data_dir("sandbox")
     assert "for sandbox servers" in str(run("serve", "--port", "0").exception)

@@ -1,4 +1,4 @@
-"""Settings and files as `doctor` sees them: whose folder it is, what the disk is made of, how strong a key is."""
+"""Settings and files as `doctor` sees them: whose folder it is, what the disk is made of."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,8 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.health import Finding, check_all
-from fullscript_pipeline.health.setup import bits
 from fullscript_pipeline.health.volume import is_encrypted
 from fullscript_pipeline.settings import Settings, load_settings
-
-KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 
 
 def _modes(settings: Settings) -> Finding:
@@ -46,10 +43,3 @@ def test_an_encrypted_volume_is_seen_through_what_it_is_made_of(tmp_path: Path) 
     assert is_encrypted(tmp_path, sys_block) is False
     (crypt / "dm" / "uuid").write_text("CRYPT-LUKS2-0123\n")
     assert is_encrypted(tmp_path, sys_block) is True
-
-
-@pytest.mark.parametrize(
-    ("key", "strong"), [("password", False), ("a" * 200, False), ("abcd" * 20, False), (KEY, True)]
-)
-def test_how_strong_a_key_is(key: str, strong: bool) -> None:
-    assert (bits(key) >= 100) == strong

@@ -9,6 +9,7 @@ from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
+KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 _MAPLE = ClinicRef("us-snd", "c-1", "maple", "us")
 
 
@@ -80,3 +81,16 @@ def test_a_directory_is_of_one_kind_for_ever(tmp_path: Path) -> None:
         assert store.fact("made_by_demo") is None
         store.set_fact("made_by_demo", "yes")
         assert store.fact("made_by_demo") == "yes"
+
+
+def test_a_new_production_directory_refuses_a_key_that_can_be_guessed(tmp_path: Path) -> None:
+    with StateStore(tmp_path / "state.sqlite", f"{KEY},letmein") as store:
+        with pytest.raises(ConfigurationError, match=r"key 2 of 2 can be guessed.*fullscript-pipeline keys new"):
+            store.claim_data_dir("production")
+        assert store.fact("kind") is None
+    with StateStore(tmp_path / "state.sqlite", KEY) as store:
+        store.claim_data_dir("production")
+    with StateStore(tmp_path / "state.sqlite", "letmein") as store:
+        store.claim_data_dir("production")  # made before: it still opens, and doctor fails
+    with StateStore(tmp_path / "sandbox.sqlite", "letmein") as store:
+        store.claim_data_dir("sandbox")

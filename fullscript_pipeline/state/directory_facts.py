@@ -1,0 +1,54 @@
+"""Facts about this data directory: which kind of servers it is for, who made it, and what other rooms note of it.
+
+What does not belong here: what a fact means to the room that notes it.
+"""
+
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.key_strength import guessable
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import facts
+
+Kind = Literal["sandbox", "production"]
+
+
+class DirectoryFacts:
+    """Part of StateStore."""
+
+    db: Database
+    keyring: Keyring
+
+    def claim_data_dir(self, kind: Kind) -> None:
+        """This directory is for sandboxes, or for production, from now on.
+
+        Raises ConfigurationError for the other kind, and a new production directory under a key that can be guessed.
+        """
+        with self.db.write() as connection:
+            is_new = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).first() is None
+            if is_new and kind == "production" and (weak := guessable(self.keyring.keys)):
+                raise ConfigurationError(
+                    f"FULLSCRIPT_ENCRYPTION_KEY is to seal data of real patients, and {weak} can be guessed: set "
+                    "it to one that `fullscript-pipeline keys new` prints, kept outside the data directory."
+                )
+            connection.execute(insert(facts).values(name="kind", value=kind).on_conflict_do_nothing())
+            found = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
+        if found != kind:
+            raise ConfigurationError(
+                f"The data directory {self.db.path.parent} holds {found} servers and cannot take a {kind} one (a "
+                "region has one catalog): set FULLSCRIPT_DATA_DIR to another directory."
+            )
+
+    def fact(self, name: str) -> str | None:
+        """A fact about this data directory: `kind`, `made_by_demo`, ..."""
+        with self.db.read() as connection:
+            return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+
+    def set_fact(self, name: str, value: str) -> None:
+        statement = insert(facts).values(name=name, value=value)
+        with self.db.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
