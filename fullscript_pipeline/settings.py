@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from fullscript_pipeline import clock, encryption_key, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.server_settings import (
     SERVER_NAMES,
     ServerSettings,
@@ -155,7 +156,7 @@ class Settings:
         folders = (self.landing_dir, self.published_dir, self.reports_dir, self.dagster_home, self.sandbox_dir)
         try:
             for folder in (self.data_dir, *folders):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private_folder(folder)
                 _keep_private(folder)
             probe = self.data_dir / f".writable-{os.getpid()}"
             probe.touch(mode=0o600)

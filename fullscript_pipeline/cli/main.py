@@ -14,6 +14,7 @@ from fullscript_pipeline.cli import importing
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.machine_limits import shortage
+from fullscript_pipeline.private_files import keep_files_private
 
 _COMMANDS = {
     "demo": "fullscript_pipeline.cli.demo:demo",
@@ -119,6 +120,7 @@ def cli() -> None:
 
 def main() -> None:
     """Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 unavailable, 75 busy, 77 connect, 78 settings."""
+    keep_files_private()
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for a shell's background job
         signal.signal(signal.SIGINT, _interrupt)

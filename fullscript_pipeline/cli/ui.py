@@ -160,7 +160,7 @@ def _require_sandbox(settings: Settings) -> None:
 @contextmanager
 def _the_only_one(settings: Settings) -> Iterator[None]:
     """Raises Busy: two daemons over one data directory would both ask for every run."""
-    lock = FileLock(settings.dagster_home / "ui.lock", timeout=0)
+    lock = FileLock(settings.dagster_home / "ui.lock", timeout=0, mode=0o600)
     try:
         with lock:
             yield

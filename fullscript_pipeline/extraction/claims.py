@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.private_files import make_private_folder
 
 # Beyond this, what an interrupted pull had landed says too little about the present.
 RESUME_WITHIN = timedelta(hours=6)
@@ -19,7 +20,7 @@ def claimed_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileL
 
     A file that another process is still filling is left alone: two runs of one cell each land their own.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     for unfinished in sorted(folder.glob(f"{resource}.*.open")):
         claim = _claim_on(unfinished)
         if claim is None or not unfinished.exists():

@@ -78,7 +78,7 @@ def _lock(settings: Settings) -> Finding:
     if not lock.exists():
         return _opened_by(settings.warehouse_path)
     try:
-        with FileLock(lock, timeout=0):
+        with FileLock(lock, timeout=0, mode=0o600):
             return _opened_by(settings.warehouse_path)
     except Timeout:
         pass

@@ -23,9 +23,10 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.copies import copy_file, copy_private, private_folder, replace_by
+from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
 from fullscript_pipeline.warehouse.lookups import row_counts
 
 MANIFEST = "manifest.json"
@@ -58,7 +59,7 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     try:
         if folder.exists():
             raise UsageError(f"There is a backup {folder} already; wait a second.")
-        private_folder(temporary)
+        make_private_folder(temporary)
         _copy_state(settings.state_path, temporary / _STATE)
         copy_file(warehouse, temporary / settings.warehouse_path.name)
         if with_landing:
@@ -184,7 +185,7 @@ def _refuse_while_a_run_lands(landing_dir: Path) -> None:
     """What it has read so far would be loaded over what is restored (`extraction.claims` holds the same locks)."""
     for path in landing_dir.rglob("*.lock"):
         try:
-            with FileLock(path, timeout=0):
+            with FileLock(path, timeout=0, mode=0o600):
                 pass
         except Timeout:
             raise Busy(
@@ -198,7 +199,7 @@ def _copy_tree(source: Path, target: Path) -> None:
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix != ".lock":
             to = target / path.relative_to(source)
-            private_folder(to.parent)
+            make_private_folder(to.parent)
             copy_private(path, to)
 
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 import dagster as dg
 
 from fullscript_pipeline.machine_limits import allow_open_files
+from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
@@ -18,6 +19,7 @@ def prepare_home(settings: Settings) -> None:
     settings.prepare_data_dir()
     target = settings.dagster_home / "dagster.yaml"
     if not target.exists():
+        target.touch(mode=0o600)
         target.write_text(files(__package__).joinpath("dagster.yaml").read_text())
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
 
@@ -26,7 +28,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Raises ConfigurationError when this process may not open as many files as a run needs."""
     allow_open_files()
     prepare_home(settings)
-    return dg.DagsterInstance.get()
+    with private_files():
+        return dg.DagsterInstance.get()
 
 
 def add_clinic_partitions(instance: dg.DagsterInstance, store: StateStore) -> None:

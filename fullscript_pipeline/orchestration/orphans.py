@@ -16,6 +16,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
 from fullscript_pipeline.counted import counted
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.process_identity import ProcessIdentity, started_after
 
 # The number of the process that executes a headless run, for people.
@@ -42,7 +43,7 @@ def process_tags(run_id: str) -> dict[str, str]:
 def held_by_this_process(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Holds the run's lock, which the system takes off when this process dies however it dies."""
     path = _lock_path(instance, run_id)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with suppress(OSError):  # a file system without locks: the tag alone decides

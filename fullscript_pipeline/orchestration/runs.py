@@ -19,6 +19,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from fullscript_pipeline.orchestration.interrupts import stop_requests
 from fullscript_pipeline.orchestration.orphans import PID_TAG, fail_orphans, held_by_this_process, process_tags
+from fullscript_pipeline.private_files import private_files
 
 __all__ = ["PID_TAG", "Failure", "Listener", "Outcome", "fail_orphans", "run_job"]
 
@@ -67,7 +68,7 @@ def run_job(
     """
     job = ReconstructableRepository.for_module(MODULE, "defs").get_reconstructable_job(job_name)
     run_id = str(uuid.uuid4())
-    with held_by_this_process(instance, run_id):
+    with private_files(), held_by_this_process(instance, run_id):
         selection = frozenset(assets) if assets else None
         run = instance.create_run_for_job(
             (job.get_subset(asset_selection=selection) if selection else job).get_definition(),

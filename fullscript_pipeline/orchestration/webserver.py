@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.instance import prepare_home
+from fullscript_pipeline.private_files import keep_files_private
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.ui_access import Guard, SignIns, new_key
 
@@ -24,6 +25,7 @@ def guarded(app: ASGIApp, settings: Settings) -> Guard:
 
 def main() -> None:
     """Serves until stopped; a setting that cannot be used ends it with a sentence and its exit code."""
+    keep_files_private()
     try:
         settings = load_settings()
         prepare_home(settings)

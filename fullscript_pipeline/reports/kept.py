@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.reports.store import ReportStore, file_id
 
 
@@ -28,7 +29,7 @@ def keep_pages(store: ReportStore, clinic_key: str, day: date, *, keep_days: int
     source = store.path_for_clinic(clinic_key).parent
     temporary, kept = folder / f".writing-{secrets.token_hex(6)}", folder / f"{day.isoformat()}.zip"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         # Level 1: three times faster than the usual level, and a page shrinks to a third all the same.
         with (

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.private_files import make_private_folder
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -89,7 +90,7 @@ class ReportStore:
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         temporary = path.parent / f".writing-{secrets.token_hex(6)}"
         try:
-            self._folder(path.parent)
+            make_private_folder(path.parent)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -125,13 +126,3 @@ class ReportStore:
 
     def _clinic(self, clinic_key: str) -> Path:
         return self.root / "clinics" / file_id(clinic_key)
-
-    def _folder(self, folder: Path) -> None:
-        """Make `folder` and what is missing between it and the root, each for this user only."""
-        if folder.is_dir():
-            return
-        if folder != self.root:
-            self._folder(folder.parent)
-            folder.mkdir(mode=0o700, exist_ok=True)
-        else:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """`python -m fullscript_pipeline.sandbox`: serves one sandbox. The command line proper spawns this."""
 
 import argparse
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scopes", help="with spaces")
     parser.add_argument("--quirks", help="all, or names with commas; none: an empty text")
     parser.add_argument("--assigned-patients-only", action=argparse.BooleanOptionalAction, default=None)
+    os.umask(0o077)  # what it keeps is its owner's only
     options = vars(parser.parse_args(arguments))
     try:
         serve(**options, on_ready=lambda url: print(f"sandbox ready {url}", flush=True))  # noqa: T201

@@ -115,6 +115,7 @@ def _opened(
         address = directory / ADDRESS_FILE
 
         def ready() -> None:
+            address.touch(mode=0o600)
             address.write_text(base_url + "\n", encoding="utf-8")
             on_ready(base_url)
 
@@ -212,9 +213,9 @@ def advance_offline(directory: Path, *, days: int | None = None, to: date | None
 
 @contextmanager
 def _owned(directory: Path) -> Iterator[None]:
-    lock = FileLock(directory / "lock")
+    lock = FileLock(directory / "lock", mode=0o600)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         raise SandboxBusy(f"Another sandbox uses {directory}; stop it or choose another directory.") from None

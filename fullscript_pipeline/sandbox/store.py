@@ -125,7 +125,7 @@ def write_state(directory: Path, state: State) -> None:
 def write_private(directory: Path, name: str, body: Mapping[str, Any]) -> None:
     """Replaces a JSON file at once and durably; it is readable by its owner only. Raises SandboxError."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=directory, prefix=f".{name}-")  # made with mode 0600
         try:
             with os.fdopen(handle, "wb") as file:

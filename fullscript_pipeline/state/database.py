@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.state.schema import MIGRATIONS
 
 _BUSY_SECONDS = 30.0
@@ -68,7 +69,7 @@ class Database:
 
     def _make_private_file(self) -> None:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             if not self.path.exists():
                 _create(self.path)
             if self.path.stat().st_mode & 0o077:

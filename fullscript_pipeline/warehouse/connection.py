@@ -7,7 +7,6 @@ fetches. Fetching happens with no file attached.
 
 import importlib.util
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.warehouse import memory, trouble
 
@@ -82,7 +82,7 @@ class Warehouse:
     @contextmanager
     def look(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """As `read()`, for a file that nobody writes (a backup): no lock, and nothing is left beside it."""
-        with self._guard:
+        with self._guard, private_files():
             con = self._connection()
             self._attach(con, read_only=True)
             try:
@@ -127,12 +127,10 @@ class Warehouse:
             if key and not self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
             clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""
-            umask = os.umask(0o077)
             try:
                 con.execute(f"ATTACH {_quoted(path)} AS beside{clause}")
                 yield con
             finally:
-                os.umask(umask)
                 con.execute(f"USE {_ALIAS}")
                 con.execute("DETACH DATABASE IF EXISTS beside")
 
@@ -147,7 +145,8 @@ class Warehouse:
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._guard, self._exclusively():
+        # Also while it is read: what does not fit into memory is spilled to files.
+        with self._guard, self._exclusively(), private_files():
             con = self._connection()
             self._attach(con, read_only=read_only)
             try:
@@ -218,11 +217,7 @@ class Warehouse:
         if read_only:
             options.append("READ_ONLY")
         clause = f" ({', '.join(options)})" if options else ""
-        umask = os.umask(0o077)
-        try:
-            self._until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {_ALIAS}{clause}"))
-        finally:
-            os.umask(umask)
+        self._until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {_ALIAS}{clause}"))
         con.execute(f"USE {_ALIAS}")
 
     def _until_free(self, attach: Callable[[], object]) -> None:

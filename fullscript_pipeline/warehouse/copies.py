@@ -43,9 +43,3 @@ def copy_private(source: Path, target: Path) -> None:
         shutil.copyfileobj(of, to, 1 << 20)
         to.flush()
         os.fsync(to.fileno())
-
-
-def private_folder(folder: Path) -> None:
-    """Makes a folder, and those above it that are missing, for their owner only (`mkdir` opens the latter)."""
-    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
-        missing.mkdir(mode=0o700)

@@ -4,7 +4,6 @@ No cell of a CSV file can start a formula: what could gets an apostrophe. What d
 whole warehouse (`publish.py`), the sheets that go with the pages (`reports`).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Literal
 import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.copies import private_folder
 
 Format = Literal["parquet", "csv"]
 # As reports.export has it: signs that start a formula in a spreadsheet, the wide ones of East Asian input too.
@@ -36,9 +35,8 @@ def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequ
     `tables`: `schema.table`, or a name of `core`; none: all of core and marts. Raises UsageError for an unknown one,
     ConfigurationError when the folder cannot be written.
     """
-    umask = os.umask(0o077)
     try:
-        private_folder(folder)
+        make_private_folder(folder)
         with warehouse.read() as con:
             known = _known(con)
             return [_written(con, folder, file_format, table, known[table]) for table in _chosen(tables, known)]
@@ -47,8 +45,6 @@ def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequ
         raise ConfigurationError(
             f"The folder {folder} cannot be written ({told}): free space or choose another with --to."
         ) from None
-    finally:
-        os.umask(umask)
 
 
 def _known(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:

@@ -15,6 +15,7 @@ import orjson
 
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.warehouse.frame_format import Frame, FrameFormat, Gap, packed
 from fullscript_pipeline.warehouse.landing import Line, Request, Size, parse_lines, parse_request
 
@@ -135,7 +136,7 @@ class FrameFile:
 
     def _write(self, frame: bytes) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "ab", buffering=0) as file:
                 before = os.fstat(descriptor).st_size

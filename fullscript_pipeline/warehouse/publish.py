@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse import asof
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -86,7 +87,7 @@ def publish(settings: Settings, warehouse: Warehouse, *, deidentified: bool = Fa
     Raises Busy when the warehouse is held too long, ConfigurationError when there is none.
     """
     target = settings.published_dir / (DEIDENTIFIED if deidentified else WHOLE)
-    settings.published_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(settings.published_dir)
     temporary = target.with_name(f".{target.name}.writing")
     temporary.unlink(missing_ok=True)
     key = settings.publish_key or settings.warehouse_key

@@ -1,5 +1,7 @@
 """One writer at a time, a sentence for whoever cannot have the file, and nothing half-written."""
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -150,9 +152,32 @@ def test_no_warehouse_yet_is_a_sentence(tmp_path: Path) -> None:
         pass
 
 
-def test_the_file_is_for_its_owner_only(warehouse: Warehouse, tmp_path: Path) -> None:
-    migrate(Warehouse(tmp_path / "new.duckdb"), [])
-    assert (tmp_path / "new.duckdb").stat().st_mode & 0o077 == 0
+def test_every_file_is_for_its_owner_only_while_it_is_written_too(tmp_path: Path) -> None:
+    """DuckDB makes its write-ahead log, and what it spills, as the umask says: 0644 under the usual one."""
+    umask = os.umask(0o022)
+    try:
+        warehouse = Warehouse(tmp_path / "data" / "new.duckdb")
+        warehouse.path.parent.mkdir()
+        migrate(warehouse, [])
+        made: dict[Path, int] = {}
+        with warehouse.maintain() as con:
+            con.execute("CREATE TABLE large AS SELECT range AS i FROM range(100000)")
+            made |= _modes(warehouse.path.parent)
+        with warehouse.read() as con:
+            con.execute("SET memory_limit = '20MB'")
+            con.execute("CREATE TEMP TABLE spilled AS SELECT repeat(i::VARCHAR, 50) AS text FROM large")
+            made |= _modes(warehouse.path.parent)
+        names = {path.name for path in made}
+        assert "new.duckdb.wal" in names
+        assert any(name.startswith("duckdb_temp_storage") for name in names), names
+        assert {oct(mode) for mode in made.values()} == {"0o600"}
+        assert os.umask(0o022) == 0o022, "given back"
+    finally:
+        os.umask(umask)
+
+
+def _modes(folder: Path) -> dict[Path, int]:
+    return {path: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_nothing_is_downloaded(warehouse: Warehouse) -> None:
