@@ -13,6 +13,7 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.details import SWEEP_DAYS, Detail, with_details
 from fullscript_pipeline.extraction.event_objects import note_objects
 from fullscript_pipeline.extraction.event_records import resource_of
@@ -20,6 +21,7 @@ from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, in_p
 from fullscript_pipeline.ids import askable, id_text
 from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.among import EVERYTHING, Among
+from fullscript_pipeline.warehouse.clinical import PRACTITIONERS
 from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash, record_key
 from fullscript_pipeline.warehouse.library import (
     EXTERNAL_IDS,
@@ -29,6 +31,7 @@ from fullscript_pipeline.warehouse.library import (
     RESOURCES,
     WEBHOOK_DELIVERIES,
 )
+from fullscript_pipeline.warehouse.quarantine import open_by_table
 
 METADATA_TYPES = ("patient", "practitioner", "staff", "treatment_plan")
 REFUSALS = (ScopeError, NotFound, RequestRefused)
@@ -169,7 +172,10 @@ class _Walked:
 def _walk_both(
     pull: Pull, session: ClinicSession, of_fullscript: str, of_practitioner: str, params: dict[str, str]
 ) -> _Walked:
-    """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read."""
+    """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read.
+
+    The list of a practitioner in quarantine is missing: what only that one holds would seem to be gone.
+    """
     refusals: list[str] = []
 
     def walk(endpoint: str, practitioner: str | None = None) -> bool:
@@ -188,7 +194,17 @@ def _walk_both(
         yield from pull.file.lines(of_fullscript)
 
     all_refused = len(refusals) == len(practitioners) + 1
-    return _Walked(lines, EVERYTHING if all(complete) else None, refusals[0] if all_refused else None)
+    is_whole = all(complete) and not _has_unreadable_practitioners(pull)
+    return _Walked(lines, EVERYTHING if is_whole else None, refusals[0] if all_refused else None)
+
+
+def _has_unreadable_practitioners(pull: Pull) -> bool:
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else ""
+    with pull.target.warehouse.read() as con:
+        number = open_by_table(con, clinic_id).get(PRACTITIONERS.name, 0)
+    if number:
+        pull.note_short(f"{counted(number, 'practitioner')} in quarantine, so nothing that the lists lack is marked")
+    return number > 0
 
 
 def practitioners_of(pull: Pull) -> list[str]:

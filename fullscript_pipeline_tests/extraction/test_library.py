@@ -6,6 +6,7 @@ second pull writes, what a refusal becomes, and what only the sweep finds.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from fullscript_pipeline.extraction.brands import pull_brands
 from fullscript_pipeline.extraction.catalog import pull_products
 from fullscript_pipeline_tests.extraction.cell import OneClinic
 from fullscript_pipeline_tests.pipeline import connected_pipeline
+from fullscript_pipeline_tests.refresh.bending import bent
 
 
 @pytest.fixture
@@ -46,6 +48,22 @@ def test_the_library_costs_a_list_per_practitioner_and_writes_nothing_twice(cell
     again = library.pull_library(cell.target, cell.session)
     written = [(c.added, c.changed, c.removed) for report in again for c in report.counts.values()]
     assert set(written) == {(0, 0, 0)}
+
+
+def test_what_only_a_practitioner_in_quarantine_holds_stays(cell: OneClinic) -> None:
+    library.pull_library(cell.target, cell.session)
+    ((practitioner,),) = cell.rows("SELECT practitioner_id FROM core.practitioner_protocols ORDER BY 1 LIMIT 1")
+
+    def unaskable(path: str, body: Any) -> Any:
+        if path == "/clinic/practitioners":
+            next(row for row in body["practitioners"] if row["id"] == practitioner)["id"] = "."
+        return body
+
+    with bent(unaskable):
+        clinic.pull_people(cell.target, cell.session)
+        protocols, resources = library.pull_library(cell.target, cell.session)[:2]
+    assert [protocols.counts["protocols"].removed, resources.counts["resources"].removed] == [0, 0]
+    assert "1 practitioner in quarantine" in str(protocols.reason)
 
 
 def test_lab_details_are_read_again_only_where_something_may_have_moved(cell: OneClinic) -> None:
