@@ -37,7 +37,7 @@ def proven_gone(pull: Pull, session: ClinicSession, table: Table, denied: Sequen
         return []
     holders = _holders(pull, session, table, denied)
     lists = list(dict.fromkeys(holders.values()))
-    ids = dict(zip(lists, in_parallel(lambda one: _ids_listed(pull, session, table, one), lists), strict=True))
+    ids = dict(zip(lists, in_parallel(lambda one: ids_listed(pull, session, table, one), lists), strict=True))
     gone = [one for one, holder in holders.items() if (listed := ids[holder]) is not None and one not in listed]
     if left := len(holders) - len(gone):
         pull.note_short(
@@ -93,8 +93,11 @@ def _holders(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str
         return patients_of(con, table, session.clinic.clinic_id, ids)
 
 
-def _ids_listed(pull: Pull, session: ClinicSession, table: Table, patient: str) -> frozenset[str] | None:
-    """What the list of this patient's objects (or of all patients) holds; None when it proves nothing."""
+def ids_listed(pull: Pull, session: ClinicSession, table: Table, patient: str) -> frozenset[str] | None:
+    """Lands the list of this patient's objects (or of all patients): the ids that it holds.
+
+    None when it proves nothing: it cannot be read, is not complete, or is not this patient's.
+    """
     try:
         if table.name == PATIENTS.name:
             listing = pull.walk(session, "patients", params={"patient_type": "all"})
@@ -103,7 +106,9 @@ def _ids_listed(pull: Pull, session: ClinicSession, table: Table, patient: str) 
         else:
             listing = pull.walk(session, _LISTS[table.name], params={"patient_id": patient})
     except NotFound:
-        return frozenset() if _has_left(pull, session, patient) else None
+        # A list of their own is gone with the patient; one of everybody's objects is refused, whoever is asked for.
+        is_their_own = table.name == TREATMENT_PLANS.name
+        return frozenset() if is_their_own and _has_left(pull, session, patient) else None
     except (ScopeError, RequestRefused):
         return None
     return frozenset(listing.ids) if listing.complete else None

@@ -75,12 +75,12 @@ class Asking:
         ask = _Ask(session, endpoint, path or {}, params or {})
         self._note_use(session)
         found = self._walk_once(ask, 1)
-        if not found.is_settled:
+        if not found.is_settled and not (ask.is_filtered and found.of_others):
             second = self._walk_once(ask, 2)
             if second.is_settled:
                 self.file.only_from(endpoint, ask.key, 2)
             found = second if second.is_settled else found.joined(second)
-        if not found.is_settled:
+        if not found.is_settled and not found.of_others:
             self._short.append(f"listed {len(found.ids)} of {found.total} ({endpoint})")
         elif found.unkeyed:
             rows = counted(found.unkeyed, "row")
@@ -186,6 +186,8 @@ class Asking:
             )
             for page in pages:
                 walk.add(*self._land_page(ask, page, number))
+                if ask.is_filtered and walk.of_others:
+                    break  # the filter is ignored: everybody's whole history would come
         return walk
 
     def _land_page(self, ask: "_Ask", page: Page, walk: int) -> tuple[Request, list[str]]:
@@ -274,6 +276,11 @@ class _Ask:
     def patient(self) -> str | None:
         """Whose list it is, if it is one patient's."""
         return self.path.get("patient_id") or self.params.get("patient_id")
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it is everybody's list, filtered by a patient."""
+        return "patient_id" in self.params
 
     @property
     def parent(self) -> str | None:

@@ -43,7 +43,9 @@ def list_labs_of(pull: Pull, session: ClinicSession, patients: Sequence[str], st
             pull.walk(session, _LIST)
         elif patients:
             pull.walk(session, _LIST, params={"patient_id": patients[0]})
-            if not _others(pull, patients[:1]):  # a server that ignores the filter has listed everything
+            if _others(pull, patients[:1]):  # the filter is ignored: one list for all
+                pull.walk(session, _LIST)
+            else:
                 in_parallel(lambda one: pull.walk(session, _LIST, params={"patient_id": one}), patients[1:])
     except (ScopeError, NotFound, RequestRefused) as refusal:
         return str(refusal)

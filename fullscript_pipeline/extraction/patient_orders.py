@@ -11,12 +11,12 @@ from itertools import chain
 import duckdb
 import orjson
 
-from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.event_types import Also, row_of
-from fullscript_pipeline.extraction.absence import proven_gone
+from fullscript_pipeline.extraction.absence import ids_listed, proven_gone
 from fullscript_pipeline.extraction.details import note_reads
 from fullscript_pipeline.extraction.event_records import values_in
-from fullscript_pipeline.extraction.patient_labs import patient_in, patient_of
+from fullscript_pipeline.extraction.patient_labs import patient_of
 from fullscript_pipeline.extraction.pull import Load, Pull, Report, Target, absent, in_parallel
 from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.landing import Line
@@ -110,32 +110,16 @@ def order_lines(pull: Pull) -> Iterator[Line]:
 
 
 def _read_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> list[str]:
-    """Lands them; returns those that answered 404, none where no list could prove that they are gone."""
+    """Lands them, with the list of who has the first of them now; returns those that answered 404."""
     first, rest = orders[0], list(orders[1:])
     denied = [] if pull.one(session, "order", first) else [first]
     listed: set[str] = set()
-    can_be_proven = True
     if len(orders) > FEW or denied:
         owner = next((patient_of(line) for line in pull.file.lines("order") if line.id == first), "") or patient
-        can_be_proven = _walk_owner(pull, session, owner)
+        ids_listed(pull, session, ORDERS, owner)
         listed = {line.id for line in pull.file.lines(_LIST) if _has_lines(line)}
     rest = [one for one in rest if one not in listed]
-    denied += absent(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
-    return denied if can_be_proven else []
-
-
-def _walk_owner(pull: Pull, session: ClinicSession, owner: str) -> bool:
-    """Lands the orders of the patient who has them now; False when that list cannot be read, or is not that
-    patient's."""
-    params = {"patient_id": owner}
-    try:
-        page = next(session.pages(_LIST, {}, params))
-        if any(patient_in(row) not in {"", owner} for row in page.records):
-            return False  # the filter is ignored: the whole history would come
-        pull.walk(session, _LIST, params=params)
-    except (ScopeError, NotFound, RequestRefused):
-        return False
-    return True
+    return denied + absent(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
 
 
 def _has_lines(line: Line) -> bool:
