@@ -39,7 +39,7 @@ class Pull(Asking):
         with self.target.warehouse.write() as con:
             context = self._context(con)
             for one in proving:
-                counts[one.table.name] = counts.get(one.table.name, Counts()) + load(
+                loaded = load(
                     con,
                     one.table,
                     one.lines,
@@ -49,10 +49,9 @@ class Pull(Asking):
                     listed=one.listed,
                     size=self.file.size,
                 )
-                proof = event_proof.Proof(
-                    self.read_since, one.gone, one.unread, one.covers_events, one.refused, one.answers
-                )
-                event_proof.settle(con, one.table, proof)
+                counts[one.table.name] = counts.get(one.table.name, Counts()) + loaded
+                is_narrowed = narrowing.is_narrowed(con, context, one.table, loaded)
+                event_proof.settle(con, one.table, self._proof(one, is_narrowed=is_narrowed))
                 # What is held is to be looked at again: it must not count as read.
                 if one.after and not counts[one.table.name].held:
                     one.after(con)
@@ -70,6 +69,14 @@ class Pull(Asking):
             drift.record(con, context, [*self._drift, *self._differences.found()])
         self._done()
         return self._report("loaded", row.reason, counts, total_count)
+
+    def _proof(self, load: Load, *, is_narrowed: bool) -> event_proof.Proof:
+        """What a view that sees less than another one does not show may be there: only what it shows is an answer."""
+        if is_narrowed:
+            return event_proof.Proof(self.read_since, unread=load.unread, refused=load.refused)
+        return event_proof.Proof(
+            self.read_since, load.gone, load.unread, load.covers_events, load.refused, load.answers
+        )
 
     def _caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
         """What a reader should know of a pull that was loaded all the same."""

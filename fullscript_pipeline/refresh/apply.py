@@ -54,15 +54,17 @@ class Refreshed:
         return sum(report.requests for report in self.reports)
 
 
-def apply(target: Target, session: ClinicSession, store: StateStore, event_ids: Iterable[str] = ()) -> Refreshed:
-    """Reads what these of the clinic's events are about (default: all that wait) unless that has been done.
+def apply(
+    target: Target, session: ClinicSession, store: StateStore, event_ids: Iterable[str] | None = None
+) -> Refreshed:
+    """Reads what these of the clinic's events are about (None: all that wait) unless that has been done.
 
     Afterwards the caller rebuilds the patients' rows and pages, then calls `handled`.
     """
-    clinic, wanted = session.clinic, set(event_ids)
+    clinic, wanted = session.clinic, None if event_ids is None else set(event_ids)
     close_answered(target.warehouse, store, clinic)
     waiting = store.pending_events(clinic.server, clinic.clinic_id)
-    waiting = [event for event in waiting if not wanted or event.event_id in wanted]
+    waiting = [event for event in waiting if wanted is None or event.event_id in wanted]
     waiting = _without_moot(target, store, session, waiting)[:MOST_IDS]
     if not waiting:
         return Refreshed(patients=tuple(store.owed(clinic)))
@@ -117,10 +119,10 @@ def settle_handled(store: StateStore, server: str, event_ids: Collection[str]) -
 def _without_moot(
     target: Target, store: StateStore, session: ClinicSession, waiting: Sequence[LedgerEvent]
 ) -> list[LedgerEvent]:
-    """Without the product events that a look at the whole catalog has answered, long enough after them."""
+    """Without the product events that a list of the whole catalog has answered, long enough after them."""
     if not any(is_of_product(event) for event in waiting):
         return list(waiting)
-    last = products.read_since(target.warehouse, target.region)
+    last = products.listed_at(target.warehouse, target.region)
     moot = {
         e.event_id for e in waiting if is_of_product(e) and last and e.seen_at and e.seen_at + READABLE_AFTER < last
     }

@@ -17,8 +17,10 @@ from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.refresh.plan import is_of_product
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse import pulls
+from fullscript_pipeline.warehouse.catalog import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.narrowing import narrowings
 
 
 def variants_in(record: Mapping[str, Any]) -> list[str]:
@@ -61,10 +63,14 @@ def resolve(
     return found | {one: product for one, variant in strangers.items() if (product := asked.get(variant)) is not None}
 
 
-def read_since(warehouse: Warehouse, region: str) -> datetime | None:
-    """When the region's catalog was last pulled: what was told before needs no reading of its own."""
+def listed_at(warehouse: Warehouse, region: str) -> datetime | None:
+    """When the region's whole catalog was last listed: what was told before needs no reading of its own.
+
+    None: never, or last by a view that sees less than another one did.
+    """
     with warehouse.read() as con:
-        return pulls.last_look(con, region)
+        is_narrowed = any(one.table == PRODUCTS.name for one in narrowings(con, region))
+        return None if is_narrowed else pulls.last_catalog_list(con, region)
 
 
 def _variants_of(event: LedgerEvent, detail: Line | None) -> list[str]:

@@ -1,7 +1,8 @@
 """Which events earlier looks have answered: a feed lists a month of them when it is first read.
 
 An object that is stored and was looked at after its event happened was read after it, whoever told of the event later.
-An event that names no object is answered by a whole list of a day or more after it. What does not belong here: what a
+An event that names no object is answered by a whole list of a day or more after it, made by a view that sees no less
+than any other. What does not belong here: what a
 load answers (`event_proof`).
 """
 
@@ -12,6 +13,7 @@ import duckdb
 
 from fullscript_pipeline.event_types import KINDS, ObjectKind, kind_of
 from fullscript_pipeline.warehouse.event_proof import CLOCKS_DIFFER, VARIANTS, Waiting, note_answered, with_products
+from fullscript_pipeline.warehouse.narrowing import narrowings
 
 _KINDS = tuple(kind for kind in KINDS if kind.family)
 # Per clinic object that is there: when it was last looked at.
@@ -33,6 +35,12 @@ _LISTED_AT = {
 }
 _CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.clinic_id = ctx.clinic_id
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete"""
+
+
+def _is_narrowed(con: duckdb.DuckDBPyConnection, kind: ObjectKind) -> bool:
+    """Whether a clinic's objects were last listed by a view that sees less than another one did."""
+    (clinic_id,) = con.execute("SELECT clinic_id FROM ctx").fetchone() or (None,)
+    return clinic_id is not None and any(one.table == kind.table for one in narrowings(con, clinic_id))
 
 
 def answer_by_earlier_looks(con: duckdb.DuckDBPyConnection, event_ids: Collection[str]) -> None:
@@ -84,7 +92,7 @@ def _waiting(con: duckdb.DuckDBPyConnection) -> list[Waiting]:
 
 def _answer_unnamed(con: duckdb.DuckDBPyConnection, kind: ObjectKind, events: Sequence[Waiting]) -> None:
     unnamed = [event for event in events if event.object_id is None]
-    if not unnamed:
+    if not unnamed or _is_narrowed(con, kind):
         return
     listed = con.execute(_LISTED_AT.get(kind.table) or _CLINIC_LISTED_AT.format(table=kind.table)).fetchone()
     if listed and listed[0] is not None:

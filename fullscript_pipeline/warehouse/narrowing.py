@@ -67,14 +67,14 @@ def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
 
 def told(con: duckdb.DuckDBPyConnection, context: "Context", counts: Mapping[str, "Counts"]) -> list[str]:
     """A sentence for each table that this pull's view saw less of than another one did."""
-    sentences = []
-    for name in [name for name, count in counts.items() if count.narrower]:
-        owner = (context.clinic_id if _TABLES[name].scope == "clinic" else None) or context.region
-        rows = con.execute(_VIEWS, [owner]).fetchall()
-        others = [(stored_view(*view), at) for table, at, *view in rows if table == name]
-        if context.view and (narrowing := _narrowing(con, name, owner, context.view, others)):
-            sentences.append(narrowing.sentence)
-    return sentences
+    found = (_narrowing_of(con, context, name) for name, count in counts.items() if count.narrower)
+    return [narrowing.sentence for narrowing in found if narrowing]
+
+
+def is_narrowed(con: duckdb.DuckDBPyConnection, context: "Context", table: Table, counts: "Counts") -> bool:
+    """Whether this load's view of a clinic's table lacks scopes or rows that another one had."""
+    is_narrower = table.scope == "clinic" and counts.narrower
+    return bool(is_narrower) and _narrowing_of(con, context, table.name) is not None
 
 
 def missing_rows(con: duckdb.DuckDBPyConnection, table: Table, owner: str, view: View) -> int:
@@ -87,6 +87,13 @@ def missing_rows(con: duckdb.DuckDBPyConnection, table: Table, owner: str, view:
         {"owner": owner, "name": table.name, "view": view.key},
     ).fetchone() or (0,)
     return int(number)
+
+
+def _narrowing_of(con: duckdb.DuckDBPyConnection, context: "Context", name: str) -> Narrowing | None:
+    owner = (context.clinic_id if _TABLES[name].scope == "clinic" else None) or context.region
+    rows = con.execute(_VIEWS, [owner]).fetchall()
+    others = [(stored_view(*view), at) for table, at, *view in rows if table == name]
+    return _narrowing(con, name, owner, context.view, others) if context.view else None
 
 
 def _narrowing(

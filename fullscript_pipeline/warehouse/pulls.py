@@ -81,6 +81,16 @@ def last_look(con: duckdb.DuckDBPyConnection, region: str, *, refusals: bool = F
     return row[0] if row else None
 
 
+def last_catalog_list(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
+    """When a region's catalog was last listed to its end; None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND resource = 'products' AND outcome = 'loaded' "
+        "AND complete",
+        [region],
+    ).fetchone()
+    return row[0] if row else None
+
+
 def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
     """When this resource of this clinic was last loaded; None: never."""
     row = con.execute(

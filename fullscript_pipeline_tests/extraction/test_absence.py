@@ -1,4 +1,4 @@
-"""What an order's 404 is worth beside the list that should hold it: a list that is not that patient's proves nothing."""
+"""What an order's 404 is worth beside a list: one that is not the patient's own proves nothing."""
 
 from datetime import UTC, datetime
 from pathlib import Path

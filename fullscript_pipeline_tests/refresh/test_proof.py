@@ -71,6 +71,17 @@ def test_an_order_that_cannot_be_read_yet_keeps_its_event_waiting(its: Living, m
     assert backlog(its).waiting == 0
 
 
+def test_a_refresh_of_no_events_reads_none_that_wait(its: Living) -> None:
+    """Lab orders that moved are read by a run that names no event."""
+    order = its.order()
+    its.look()
+    with its.session(its.clinic) as session:
+        assert refresh.apply(its.target(its.clinic), session, its.store, []).event_ids == ()
+        assert session.requests["order"] + session.requests["orders"] == 0
+    its.handle()
+    assert event_of(its, order) == (True, "stored")
+
+
 def test_somebody_who_asks_for_a_refresh_waits_for_no_minute(its: Living) -> None:
     order = its.order()
     arm(its, "late_object", endpoint="/clinic/orders*", objects=[order])
