@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fullscript_pipeline import environment
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.trusted_files import read_trusted
 
 COMMAND_SECONDS = 30.0
 _LONGEST_OUTPUT = 16_384
@@ -38,9 +39,10 @@ def read_key(variable: str) -> str | None:
 def _in_file(variable: str) -> str:
     path = Path(environment.text(variable) or "")
     try:
-        if path.stat().st_mode & 0o077:
+        content, is_open = read_trusted(path)
+        if is_open:
             raise ConfigurationError(f"The key file {path} ({variable}) can be read by other users: chmod 600 it.")
-        key = path.read_text(encoding="utf-8").strip()
+        key = content.decode().strip()
     except (OSError, UnicodeDecodeError):
         key = ""
     if not key:

@@ -17,6 +17,7 @@ from dotenv import load_dotenv
 from dotenv.parser import parse_stream
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.trusted_files import read_trusted
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _PREFIX = "FULLSCRIPT_"
@@ -30,26 +31,52 @@ def complete_from(dotenv: Path) -> None:
     """What the file sets and the environment does not. A file that is not there sets nothing.
 
     It goes into os.environ, because the clock, Dagster and child processes read their variables from there.
-    Raises ConfigurationError for a line that is no setting: skipped, it would let a default take its place.
+    Raises ConfigurationError as `read_dotenv` does.
+    """
+    # No interpolation: a secret may hold a dollar sign.
+    load_dotenv(stream=StringIO(read_dotenv(dotenv)), override=False, interpolate=False)
+
+
+def read_dotenv(dotenv: Path) -> str:
+    """What the file says; nothing when there is none.
+
+    Raises ConfigurationError for a line that is no setting (skipped, it would let a default take its place), and for a
+    file that others could have written, or can read although it holds a secret.
     """
     try:
-        content = dotenv.read_text(encoding="utf-8-sig")
+        written, is_open = read_trusted(dotenv.absolute())
+        content = written.decode("utf-8-sig")
     except FileNotFoundError:
-        return
+        return ""
     except OSError as problem:
         raise ConfigurationError(
             f"The file {dotenv.absolute()} cannot be read ({problem.strerror}): run as its owner, or in another folder."
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"The file {dotenv.absolute()} cannot be read as text; fix or remove it.") from None
-    if wrong := next((one.original for one in parse_stream(StringIO(content)) if one.error), None):
+    lines = list(parse_stream(StringIO(content)))
+    if wrong := next((one.original for one in lines if one.error), None):
         # The line itself is not repeated: it may hold a secret.
         raise ConfigurationError(
             f"Line {wrong.line} of {dotenv.absolute()} is not a setting: write NAME=value with its quotes closed, or "
             "remove it."
         )
-    # No interpolation: a secret may hold a dollar sign.
-    load_dotenv(stream=StringIO(content), override=False, interpolate=False)
+    if is_open and (held := _secrets({line.key: line.value or "" for line in lines if line.key})):
+        raise ConfigurationError(
+            f"The file {dotenv.absolute()} holds {held[0]}, and other users can read it: `chmod 600 "
+            f"{dotenv.absolute()}`."
+        )
+    return content
+
+
+def _secrets(values: Mapping[str, str]) -> list[str]:
+    """Those of the names that hold a secret. What a sandbox on this machine gave out is none."""
+    local = tuple(
+        name.removesuffix("API_URL")
+        for name in values
+        if name.endswith("_API_URL") and is_loopback(os.environ.get(name) or values[name])
+    )
+    return [name for name, value in values.items() if value and _is_secret(name) and not name.startswith(local)]
 
 
 def text(variable: str) -> str | None:
@@ -150,9 +177,17 @@ def web_url(variable: str, default: str, *, encrypted: bool = False) -> str:
     if not sound or any(character.isspace() for character in given):
         # The value is not repeated: a pasted URL may carry credentials.
         raise ConfigurationError(f"{variable} is not an http(s) URL; write it like {default or 'https://host/path'}.")
-    if encrypted and parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+    if encrypted and parts.scheme == "http" and not is_loopback(given):
         raise ConfigurationError(f"{variable} must start with https: a production server's tokens travel on it.")
     return given
+
+
+def is_loopback(url: str) -> bool:
+    """Whether it is on this machine."""
+    try:
+        return urlsplit(url).hostname in LOOPBACK_HOSTS
+    except ValueError:
+        return False
 
 
 def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:

@@ -5,12 +5,14 @@ What does not belong here: the vendor's addresses (vendor_urls.py), and talking 
 
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 from fullscript_pipeline import environment
-from fullscript_pipeline.vendor_urls import VENDOR_URLS, vendor_urls
+from fullscript_pipeline.vendor_urls import VENDOR_URLS, is_vendor_host, vendor_urls
 
 Region = Literal["us", "ca"]
 SERVER_NAMES = tuple(VENDOR_URLS)
+ALLOWED_HOSTS = "FULLSCRIPT_ALLOWED_API_HOSTS"
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,21 @@ class ServerSettings:
     authorize_url: str
     webhook_challenge_token: str | None = field(default=None, repr=False)
     webhook_signature_keys: tuple[str, ...] = field(default=(), repr=False)
+    allowed_hosts: tuple[str, ...] = ()
 
     def variable(self, suffix: str) -> str:
         """The environment variable of this server that ends in `suffix`: `CLIENT_ID` -> FULLSCRIPT_US_SND_CLIENT_ID."""
         return variable_of(self.name, suffix)
+
+    def foreign_address(self) -> tuple[str, str] | None:
+        """The variable and the host of a production server's address that is neither the vendor's nor this machine's,
+        unless a second setting allows it: one line that somebody slipped in must not send a clinic's secrets away."""
+        for suffix, url in (("API_URL", self.api_url), ("AUTHORIZE_URL", self.authorize_url)):
+            host = (urlsplit(url).hostname or "").rstrip(".")
+            known = is_vendor_host(host) or environment.is_loopback(url) or host in self.allowed_hosts
+            if self.is_production and not known:
+                return self.variable(suffix), host
+        return None
 
 
 def variable_of(server: str, suffix: str) -> str:
@@ -42,6 +55,11 @@ def api_url_advice(server: str) -> str:
     documented, _ = VENDOR_URLS[server][0]
     variable = variable_of(server, "API_URL")
     return f"Set {variable} to the address that the endpoints' paths follow: it ends in /api, like {documented}."
+
+
+def foreign_address_advice(variable: str, host: str) -> str:
+    """What to do about `foreign_address`."""
+    return f"If it is a proxy of yours, set {ALLOWED_HOSTS}={host} as well; if not, remove {variable}."
 
 
 def read_server(name: str) -> ServerSettings:
@@ -64,4 +82,5 @@ def read_server(name: str) -> ServerSettings:
         authorize_url=environment.web_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
         webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN") or shared_token,
         webhook_signature_keys=environment.several(environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS") or shared_keys),
+        allowed_hosts=tuple(name.lower() for name in environment.several(environment.text(ALLOWED_HOSTS))),
     )

@@ -23,6 +23,7 @@ from fullscript_pipeline.server_settings import (
     SERVER_NAMES,
     ServerSettings,
     api_url_advice,
+    foreign_address_advice,
     read_server,
     variable_of,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Settings",
     "api_url_advice",
     "encryption_keys",
+    "foreign_address_advice",
     "load_settings",
     "server_at",
     "variable_of",
@@ -128,7 +130,7 @@ class Settings:
         """The server, ready to be talked to.
 
         Raises ConfigurationError when its client id or secret is missing, or when it is a production server and no
-        encryption key is set (tokens and health data would lie in plain files).
+        encryption key is set (tokens and health data would lie in plain files) or its address is of an unknown host.
         """
         found = self.server(server) if isinstance(server, str) else server
         missing = [
@@ -145,6 +147,12 @@ class Settings:
             raise ConfigurationError(
                 f"Server {found.name} holds real patients: set FULLSCRIPT_ENCRYPTION_KEY before using it "
                 "(`fullscript-pipeline keys new` prints a good key; keep it outside the data directory)."
+            )
+        if foreign := found.foreign_address():
+            variable, host = foreign
+            raise ConfigurationError(
+                f"{variable} leads to {host}, which is not the vendor's: the app's secret and the clinics' tokens "
+                f"would go there. {foreign_address_advice(variable, host)}"
             )
         return found
 

@@ -29,6 +29,16 @@ VENDOR_URLS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+# Everything below them is the vendor's.
+_VENDOR_DOMAINS = ("fullscript.io", "fullscript.com")
+
+
+def is_vendor_host(host: str) -> bool:
+    """Whether the host is below one of the vendor's domains."""
+    name = host.lower().rstrip(".")
+    return any(name == domain or name.endswith(f".{domain}") for domain in _VENDOR_DOMAINS)
+
+
 def server_at(url: str) -> str | None:
     """Which of the vendor's servers has this host; None: it is none of the vendor's."""
     host = urlsplit(url).hostname

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.health.setup import check_setup
 from fullscript_pipeline.orchestration.instance import open_instance
 from fullscript_pipeline.settings import SERVER_NAMES, load_settings
 from fullscript_pipeline.state import StateStore
@@ -84,7 +85,9 @@ def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dotenv_completes_the_environment_and_never_overrides_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text(
+    dotenv = tmp_path / ".env"
+    dotenv.touch(mode=0o600)
+    dotenv.write_text(
         "FULLSCRIPT_TIME_ZONE=America/Toronto\nFULLSCRIPT_REQUESTS_PER_5_MIN=10\nFULLSCRIPT_NOW=2026-11-22T12:00:00Z\n"
         "FULLSCRIPT_ENCRYPTION_KEY='a$b${HOME}'\n"
     )
@@ -141,6 +144,67 @@ def test_a_line_of_dotenv_that_is_no_setting_is_told_by_its_number(tmp_path: Pat
     assert line not in str(told.value), "it may hold a secret"
 
 
+def test_a_dotenv_that_others_may_write_or_that_shows_a_secret_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dotenv = tmp_path / ".env"
+    for name in ("FULLSCRIPT_SWEEP_DAYS", "FULLSCRIPT_PUBLISH_KEY", "FULLSCRIPT_US_SND_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "")  # so that what the file sets is taken back at the end
+        monkeypatch.delenv(name)
+
+    def loaded(text: str, mode: int) -> str:
+        dotenv.write_text(text)
+        dotenv.chmod(mode)
+        try:
+            load_settings()
+        except ConfigurationError as problem:
+            assert (problem.exit_code, "a-secret" in str(problem)) == (78, False)
+            return str(problem)
+        return ""
+
+    for mode in (0o620, 0o602, 0o666, 0o777):
+        assert f"Other users can write the file {dotenv}" in loaded("FULLSCRIPT_SWEEP_DAYS=9\n", mode)
+    assert loaded("FULLSCRIPT_SWEEP_DAYS=9\nFULLSCRIPT_PUBLISH_KEY=\n", 0o644) == ""
+    for name in ("PUBLISH_KEY", "US_SND_CLIENT_SECRET", "CA_WEBHOOK_SIGNATURE_KEYS", "ON_FAILURE_URL"):
+        for mode in (0o640, 0o604):
+            told = loaded(f"export FULLSCRIPT_{name}='a-secret'\n", mode)
+            assert (
+                told == f"The file {dotenv} holds FULLSCRIPT_{name}, and other users can read it: `chmod 600 {dotenv}`."
+            )
+    assert loaded("FULLSCRIPT_PUBLISH_KEY=a-secret\n", 0o400) == ""
+
+
+def test_what_a_sandbox_on_this_machine_gave_out_is_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dotenv, secret = tmp_path / ".env", "FULLSCRIPT_US_SND_CLIENT_SECRET"
+    for name in (secret, "FULLSCRIPT_US_SND_API_URL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    dotenv.touch(mode=0o644)
+    dotenv.chmod(0o644)
+    for host, refused in (("127.0.0.1:8766", False), ("api.example", True)):
+        dotenv.write_text(f"{secret}=x\nFULLSCRIPT_US_SND_API_URL=http://{host}/us-snd/api\n")
+        for name in (secret, "FULLSCRIPT_US_SND_API_URL"):
+            monkeypatch.delenv(name, raising=False)
+        if refused:
+            with pytest.raises(ConfigurationError, match=secret):
+                load_settings()
+        else:
+            assert load_settings().server("us-snd").client_secret == "x"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("which", [".env", "key"])
+def test_a_file_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, which: str) -> None:
+    path = tmp_path / which
+    path.write_text("FULLSCRIPT_SWEEP_DAYS=9\n")
+    path.chmod(0o600)
+    os.chown(path, 12345, -1)
+    if which == "key":
+        monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY_FILE", str(path))
+    with pytest.raises(ConfigurationError, match=rf"{path} belongs to 12345, .* `chown root {path}`"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -178,6 +242,46 @@ def test_production_needs_an_encryption_key(monkeypatch: pytest.MonkeyPatch) -> 
         load_settings().require_app("us")
     monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "something long")
     assert load_settings().require_app("us").is_production
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("API_URL", "https://api.example/api"),
+        ("API_URL", "https://api-us.fullscript.io.example/api"),
+        ("API_URL", "https://notfullscript.io/api"),
+        ("API_URL", "https://api-us.fullscript.io@api.example/api"),
+        ("AUTHORIZE_URL", "https://api.example/oauth/authorize"),
+    ],
+)
+def test_a_production_server_elsewhere_needs_a_second_setting(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    for name in ("US", "US_SND"):
+        monkeypatch.setenv(f"FULLSCRIPT_{name}_CLIENT_ID", "id")
+        monkeypatch.setenv(f"FULLSCRIPT_{name}_CLIENT_SECRET", "secret")
+        monkeypatch.setenv(f"FULLSCRIPT_{name}_{variable}", url)
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "something long")
+    assert load_settings().require_app("us-snd").name == "us-snd", "a sandbox may be anywhere"
+    host = url.split("//")[1].split("/", maxsplit=1)[0].rpartition("@")[2]
+    with pytest.raises(
+        ConfigurationError, match=f"FULLSCRIPT_US_{variable} leads to {host}.*_ALLOWED_API_HOSTS={host}"
+    ):
+        load_settings().require_app("us")
+    told = {finding.id: finding for finding in check_setup(load_settings(), None)}["settings.us.app"]
+    assert (told.state, told.exit_code) == ("fail", 78)
+    monkeypatch.setenv("FULLSCRIPT_ALLOWED_API_HOSTS", f"other.example, {host.upper()}")
+    assert load_settings().require_app("us").name == "us"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api-us.fullscript.com/api", "https://API-US.fullscript.IO./api", "http://127.0.0.1:8766/us/api"]
+)
+def test_the_vendor_s_hosts_and_this_machine_need_none(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name, value in (("CLIENT_ID", "id"), ("CLIENT_SECRET", "secret"), ("API_URL", url)):
+        monkeypatch.setenv(f"FULLSCRIPT_US_{name}", value)
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "something long")
+    assert load_settings().require_app("us").name == "us"
 
 
 def test_a_key_file_must_be_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline import environment
+from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
 from fullscript_pipeline.health.volume import is_encrypted, use
 from fullscript_pipeline.key_strength import guessable
-from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
+from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys, foreign_address_advice
 
 _GIB = 1024**3
 _KEY_FIX = "Set FULLSCRIPT_ENCRYPTION_KEY (or _FILE, _COMMAND) to a key that `fullscript-pipeline keys new` prints"
@@ -48,6 +49,9 @@ def _apps(settings: Settings) -> Iterator[Finding]:
         elif server.client_id and server.is_production and not settings.encryption_key:
             what = f"server {server.name} holds real patients and no encryption key is set"
             yield failed(f"settings.{server.name}.app", what, f"{_KEY_FIX}.", _CONFIGURATION)
+        elif server.client_id and (foreign := server.foreign_address()):
+            what = f"{foreign[0]} leads to {foreign[1]}, which is not the vendor's"
+            yield failed(f"settings.{server.name}.app", what, foreign_address_advice(*foreign), _CONFIGURATION)
         elif server.client_id:
             yield passed(f"settings.{server.name}.app", f"set up, at {server.api_url}")
     if not any(server.client_id or server.client_secret for server in settings.servers.values()):
@@ -92,9 +96,11 @@ def _ui(settings: Settings) -> Finding:
 
 
 def _modes(settings: Settings) -> Iterator[Finding]:
-    dotenv = Path(".env")
-    if dotenv.exists() and dotenv.stat().st_mode & 0o077 and _holds_a_secret(dotenv):
-        yield failed("files.dotenv", ".env holds secrets and other users can read it", "chmod 600 .env", _CONFIGURATION)
+    try:
+        environment.read_dotenv(Path(".env"))
+    except ConfigurationError as problem:
+        what, _, fix = str(problem).partition(": ")
+        yield failed("files.dotenv", what, fix, _CONFIGURATION)
     folder = settings.data_dir
     if not folder.exists():
         yield skipped("files.modes", f"there is no data directory {folder} yet")
@@ -143,14 +149,6 @@ def _of_its_own(folder: Path) -> bool:
     used = folder == Path.home() or folder in {here, *here.parents} or bool(folder.stat().st_mode & stat.S_ISVTX)
     names = {"state.sqlite", "fullscript.duckdb", "dagster_home", "landing", "reports"}
     return not used and (any((folder / name).exists() for name in names) or not any(folder.iterdir()))
-
-
-def _holds_a_secret(dotenv: Path) -> bool:
-    try:
-        text = dotenv.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return any(word in text for word in ("_CLIENT_SECRET", "_ENCRYPTION_KEY=", "_SIGNATURE_KEYS"))
 
 
 def _disk(settings: Settings) -> Finding:
