@@ -190,6 +190,17 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def socket_address(variable: str) -> str | tuple[str, int] | None:
+    """The absolute path of a local socket, or host and port."""
+    given = text(variable)
+    if not given or given.startswith("/"):
+        return given
+    host, _, port = given.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ConfigurationError(f"{variable} is {given!r}; set a socket's path, like /dev/log, or host:port.")
+    return host.strip("[]"), int(port)
+
+
 def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables for a program that is not ours: all but our secrets, which it does not need."""
     return {name: value for name, value in variables.items() if not _is_secret(name)}

@@ -74,6 +74,9 @@ class Settings:
     # Where a failed run is told: a program and its arguments, an address.
     on_failure_command: tuple[str, ...] = ()
     on_failure_url: str | None = field(default=None, repr=False)
+    # Where every entry of the audit log is handed on: a socket's path or (host, port); a program and its arguments.
+    audit_syslog: str | tuple[str, int] | None = None
+    audit_command: tuple[str, ...] = ()
     # The Dagster UI: the address that a proxy serves it under; whether it asks for a sign-in of its own.
     ui_url: str | None = None
     ui_sign_in: bool = True
@@ -102,6 +105,10 @@ class Settings:
     @property
     def published_dir(self) -> Path:
         return self.data_dir / "published"
+
+    @property
+    def backups_dir(self) -> Path:
+        return self.data_dir / "backups"
 
     @property
     def reports_dir(self) -> Path:
@@ -218,6 +225,8 @@ def load_settings() -> Settings:
         extras=_extras("FULLSCRIPT_EXTRAS"),
         on_failure_command=_command("FULLSCRIPT_ON_FAILURE_COMMAND"),
         on_failure_url=environment.web_url("FULLSCRIPT_ON_FAILURE_URL", "") or None,
+        audit_syslog=environment.socket_address("FULLSCRIPT_AUDIT_SYSLOG"),
+        audit_command=_command("FULLSCRIPT_AUDIT_COMMAND"),
         ui_url=environment.web_url("FULLSCRIPT_UI_URL", "").rstrip("/") or None,
         ui_sign_in=environment.switch("FULLSCRIPT_UI_SIGN_IN", default=True),
     )

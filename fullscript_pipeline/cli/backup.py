@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.counted import counted
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.volume import in_words
-from fullscript_pipeline.orchestration.backups import back_up
+from fullscript_pipeline.orchestration.backups import back_up, require_contents
 from fullscript_pipeline.orchestration.backups import restore as put_back
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.retention import tidy_landing
 
@@ -29,7 +32,10 @@ def backup(to: Path | None, with_landing: bool) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
-    made = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
+    require_contents(settings)
+    with recorded(settings, "backup", destination=to.absolute() if to else settings.backups_dir) as record:
+        made = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
+        record.rows, record.destination = made.rows, str(made.folder)
     talk(
         f"Backed up and verified: {counted(made.files, 'file')}, {in_words(made.bytes)}, {counted(made.rows, 'row')}.",
         bold=True,
@@ -50,7 +56,10 @@ def restore(folder: Path, force: bool) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
-    made = put_back(settings, warehouse, folder.absolute(), force=force)
+    has_log = _has_log(settings)
+    with recorded(settings, "restore", destination=settings.data_dir, at_end_only=not has_log) as record:
+        made = put_back(settings, warehouse, folder.absolute(), force=force)
+        record.rows = made.rows
     talk(
         f"Restored the backup of {made.made_at}: {counted(made.files, 'file')}, {counted(made.rows, 'row')}.",
         bold=True,
@@ -58,6 +67,20 @@ def restore(folder: Path, force: bool) -> None:
     talk("Tokens that were renewed since are of no use: `fullscript-pipeline clinics` shows who must connect again.")
     talk("Then `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
     data(str(settings.data_dir))
+
+
+def _has_log(settings: Settings) -> bool:
+    """Whether there is a log that the restore can be recorded in before it begins: a store that is damaged, or of
+    another key, is what a restore may be for."""
+    if not settings.state_path.exists():
+        return False
+    try:
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            store.audit_heads()
+    except PipelineError as error:
+        talk(f"The audit log that is there cannot be continued, and will not be kept. {error}")
+        return False
+    return True
 
 
 @click.command(help="Remove landed pages older than FULLSCRIPT_KEEP_LANDING_DAYS; daily runs do it by themselves.")
@@ -69,6 +92,10 @@ def tidy(dry_run: bool) -> None:
         talk("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")
     kept = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "for ever"
     today = clock.today(settings.time_zone)
-    tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)
+    if dry_run or not settings.keep_landing_days:
+        tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)
+    else:
+        with recorded(settings, "tidy", destination=settings.landing_dir):
+            tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
     word = "would be removed" if dry_run else "removed"
     data(f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} (kept: {kept})")

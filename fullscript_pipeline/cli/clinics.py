@@ -10,6 +10,7 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.connect import ConnectFlow, ConnectResult
 from fullscript_pipeline.cli.accept_view import accept_view
+from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.chosen import nobody_in
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.cli.say import data, table, talk
@@ -29,18 +30,25 @@ def connect(env: str, no_browser: bool, paste: bool) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         flow = ConnectFlow(settings, store, server)
         flow.check_addresses()
-        if paste:
-            data(flow.authorize_url)
-            result = flow.paste(click.prompt("Paste the address that the browser was sent to", err=True))
-        else:
-            with flow:
-                data(flow.authorize_url)
-                sys.stdout.flush()
-                talk("Open this address, sign in and approve; waiting up to ten minutes ...")
-                if not no_browser:
-                    webbrowser.open(flow.authorize_url)
-                result = flow.wait()
+        with recorded(settings, "connect", whose=None) as record:
+            result = _pasted(flow) if paste else _approved(flow, no_browser=no_browser)
+            record.whose = Whose([result.clinic])
     _tell(result)
+
+
+def _pasted(flow: ConnectFlow) -> ConnectResult:
+    data(flow.authorize_url)
+    return flow.paste(click.prompt("Paste the address that the browser was sent to", err=True))
+
+
+def _approved(flow: ConnectFlow, *, no_browser: bool) -> ConnectResult:
+    with flow:
+        data(flow.authorize_url)
+        sys.stdout.flush()
+        talk("Open this address, sign in and approve; waiting up to ten minutes ...")
+        if not no_browser:
+            webbrowser.open(flow.authorize_url)
+        return flow.wait()
 
 
 def _tell(result: ConnectResult) -> None:

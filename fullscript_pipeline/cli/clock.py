@@ -7,6 +7,7 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import WARN_AFTER, FullscriptError, apart, clock_offset
+from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.health.setup import configured
@@ -47,7 +48,9 @@ def repair(dry_run: bool, yes: bool, unverified: bool) -> None:
         _require_right_clock(settings, unverified=unverified)
         if not yes:
             click.confirm(f"Move them back to {now:%Y-%m-%d %H:%M} UTC?", abort=True, err=True)
-        backup = work.repair()
+        with recorded(settings, "clock repair", destination=settings.backups_dir) as record:
+            backup = work.repair()
+            record.rows = sum(found.values())
         if backup:
             talk(f"Backed up and verified before: {backup.folder}")
         talk("Moved back. Now `fullscript-pipeline pull`, which makes pages and digests anew.", bold=True)

@@ -3,10 +3,11 @@
 import click
 
 from fullscript_pipeline.api.connect import disconnect as disconnect_clinic
+from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.options import CLINIC
 from fullscript_pipeline.cli.say import talk
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
 
@@ -24,17 +25,24 @@ def disconnect(clinic: str | None, everything: bool, user: str | None) -> int:
     settings.prepare_data_dir()
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        for one in store.clinics_to_disconnect() if everything else [_clinic(store, clinic or "")]:
-            try:
-                result = disconnect_clinic(settings, store, one, user)
-            except PipelineError as error:
-                talk(f"{one.clinic_key}: {error}")
-                code = max(code, error.exit_code)
-                continue
-            whom = one.clinic_key if user is None else f"{one.clinic_key}, user {user}"
-            talk(f"{whom}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
-            code = max(code, result.exit_code)
+        chosen = store.clinics_to_disconnect() if everything else [_clinic(store, clinic or "")]
+        with recorded(settings, "disconnect", whose=Whose(chosen)) as record:
+            for one in chosen:
+                code = max(code, _disconnect(settings, store, one, user))
+            record.exit_code = code
     return code
+
+
+def _disconnect(settings: Settings, store: StateStore, clinic: Clinic, user: str | None) -> int:
+    """Says what became of it; the exit code."""
+    try:
+        result = disconnect_clinic(settings, store, clinic, user)
+    except PipelineError as error:
+        talk(f"{clinic.clinic_key}: {error}")
+        return error.exit_code
+    whom = clinic.clinic_key if user is None else f"{clinic.clinic_key}, user {user}"
+    talk(f"{whom}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
+    return result.exit_code
 
 
 def _clinic(store: StateStore, id_or_key: str) -> Clinic:

@@ -6,6 +6,7 @@ What does not belong here: the options (`cli.report`), and reading dosages (`adh
 from collections.abc import Sequence
 
 from fullscript_pipeline.adherence.unread import UnreadDosage, unread_dosages
+from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, Whose, recorded
 from fullscript_pipeline.cli.chosen import chosen_clinics
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.counted import counted
@@ -20,8 +21,15 @@ def list_dosages(clinics: Sequence[str], limit: int) -> int:
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = chosen_clinics(store, clinics)
-    with open_warehouse().read() as con:
-        found = unread_dosages(con, [clinic.clinic_id for clinic in chosen])
+    warehouse = open_warehouse()
+    with recorded(settings, "report dosages", whose=Whose(chosen), destination=STANDARD_OUTPUT) as record:
+        with warehouse.read() as con:
+            found = unread_dosages(con, [clinic.clinic_id for clinic in chosen])
+        record.rows = sum(one.lines for one in found)
+        return _print(found, limit)
+
+
+def _print(found: Sequence[UnreadDosage], limit: int) -> int:
     if not found:
         talk("Every dosage text of the active plans that the warehouse holds could be read.")
         return 0

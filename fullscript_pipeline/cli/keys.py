@@ -5,6 +5,7 @@ What does not belong here: encrypting (`state.keyring`).
 
 import click
 
+from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError
@@ -33,8 +34,10 @@ def rotate() -> None:
         )
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with recorded(settings, "keys rotate") as record, StateStore(settings.state_path, settings.encryption_key) as store:
         number, kept = store.reencrypt_grants(), store.reencrypt_inbox()
+        store.reencrypt_audit_log()
+        record.rows = number + kept
     talk(f"{counted(number, 'token')} sealed with the first of {counted(len(listed), 'key')}.")
     if kept:
         talk(f"{counted(kept, 'webhook delivery', 'webhook deliveries')} too.")

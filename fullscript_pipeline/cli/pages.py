@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.chosen import chosen_clinics
 from fullscript_pipeline.cli.running import Cell, run_cells
 from fullscript_pipeline.cli.say import data
@@ -35,10 +36,14 @@ def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
         chosen = chosen_clinics(store, clinics)
         if not settings.warehouse_path.exists():
             raise no_warehouse(settings.warehouse_path)
+    with recorded(settings, "report adherence", whose=Whose(chosen), destination=settings.reports_dir) as record:
         instance = open_instance(settings)
-        add_clinic_partitions(instance, store)
-    open_warehouse()
-    code, outcomes = run_cells(instance, [pages_cell(clinic.clinic_key, day) for clinic in chosen])
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            add_clinic_partitions(instance, store)
+        open_warehouse()
+        code, outcomes = run_cells(instance, [pages_cell(clinic.clinic_key, day) for clinic in chosen])
+        pages = [outcome.materialized.get("reports/adherence", {}).get("patient_pages", 0) for _, outcome in outcomes]
+        record.rows, record.exit_code = sum(map(int, pages)), code
     for _, outcome in outcomes:
         if page := outcome.materialized.get("reports/adherence", {}).get("page"):
             data(str(page))

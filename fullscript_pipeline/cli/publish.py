@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.orchestration.opened import open_warehouse
@@ -16,6 +17,7 @@ from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.export import Format
 from fullscript_pipeline.warehouse.export import export as write_files
+from fullscript_pipeline.warehouse.lookups import rows_in
 from fullscript_pipeline.warehouse.publish import publish as write_copy
 
 
@@ -26,7 +28,12 @@ from fullscript_pipeline.warehouse.publish import publish as write_copy
 def publish(deidentified: bool) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
-    path = write_copy(settings, _warehouse(settings), deidentified=deidentified)
+    warehouse = _warehouse(settings)
+    name = "publish --deidentified" if deidentified else "publish"
+    with recorded(settings, name, destination=settings.published_dir) as record:
+        path = write_copy(settings, warehouse, deidentified=deidentified)
+        record.destination = str(path)
+        record.rows = rows_in(Warehouse(path, settings.publish_key or settings.warehouse_key))
     if settings.publish_key:
         talk("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
     elif settings.warehouse_key:
@@ -46,7 +53,10 @@ def export(file_format: Format, tables: Sequence[str], to: Path | None) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     folder = (to or settings.data_dir / "exports" / f"{clock.real_now():%Y%m%dT%H%M%SZ}").absolute()
-    written = write_files(_warehouse(settings), folder, file_format, tables)
+    warehouse = _warehouse(settings)
+    with recorded(settings, "export", destination=folder) as record:
+        written = write_files(warehouse, folder, file_format, tables)
+        record.rows = sum(one.rows for one in written)
     data(table(["table", "rows", "file"], [[one.table, one.rows, str(one.path)] for one in written]))
     talk("These files are not encrypted and hold health data; delete them when they are used.")
 

@@ -6,6 +6,7 @@ What does not belong here: what "everything" is (`orchestration.purging`).
 import click
 
 from fullscript_pipeline.api.connect import disconnect
+from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.orchestration.opened import open_warehouse
@@ -37,12 +38,13 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
         if not yes:
             click.confirm(f"Remove {what} from {settings.data_dir}? It cannot be undone.", abort=True, err=True)
         code = 0
-        if patient_id is None and disconnects and _has_grants(store, clinic):
-            result = disconnect(settings, store, clinic)
-            code = result.exit_code
-            if result.not_revoked:
-                talk(result.not_revoked)
-        _purge(settings, store, clinic, patient_id, what)
+        with recorded(settings, "purge", whose=Whose([clinic], patient_id)) as record:
+            if patient_id is None and disconnects and _has_grants(store, clinic):
+                result = disconnect(settings, store, clinic)
+                code = record.exit_code = result.exit_code
+                if result.not_revoked:
+                    talk(result.not_revoked)
+            record.rows = _purge(settings, store, clinic, patient_id, what)
         if patient_id is None and _has_grants(store, clinic):
             talk(
                 f"A grant of {clinic.clinic_key} is still to be revoked at the server and stays, out of use, with the "
@@ -55,7 +57,8 @@ def _has_grants(store: StateStore, clinic: Clinic) -> bool:
     return any(one.clinic_key == clinic.clinic_key for one in store.clinics_to_disconnect())
 
 
-def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> None:
+def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> int:
+    """Says what went; how many rows and files."""
     # Dagster and the pages' templates, which help need not wait for.
     from fullscript_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
     from fullscript_pipeline.orchestration.purging import purge_everywhere  # noqa: PLC0415
@@ -73,6 +76,7 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
     for folder in purged.backups:
         talk(f"The backup {folder} was made before and may still hold them: delete it when you may.")
     talk("Files that were exported or copied out of the data directory are not reached from here.")
+    return sum(purged.counts.values())
 
 
 def _clinic(store: StateStore, id_or_key: str) -> Clinic:

@@ -4,10 +4,12 @@ What does not belong here: loading (`warehouse.replay`).
 """
 
 import json
+from collections.abc import Sequence
 
 import click
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, recorded
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.settings import Settings, load_settings
@@ -25,8 +27,19 @@ def quarantine() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--show-record", is_flag=True, help="The record as received: it may be about a patient.")
 def show(as_json: bool, show_record: bool) -> None:
-    with _warehouse(load_settings()).read() as con:
+    settings = load_settings()
+    with _warehouse(settings).read() as con:
         rows = held(con)
+    if show_record:
+        with recorded(settings, "quarantine list --show-record", destination=STANDARD_OUTPUT) as record:
+            _print(rows, as_json=as_json, show_record=True)
+            record.rows = len(rows)
+    else:
+        _print(rows, as_json=as_json, show_record=False)
+    talk(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
+
+
+def _print(rows: Sequence[Held], *, as_json: bool, show_record: bool) -> None:
     if as_json:
         for one in rows:
             data(json.dumps(_told(one, show_record), default=str))
@@ -36,7 +49,6 @@ def show(as_json: bool, show_record: bool) -> None:
         if show_record:
             for one in rows:
                 data(f"\n{one.table} {one.record_key}:\n{one.record}")
-    talk(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
 
 
 @quarantine.command("replay", help="Read them (and single fields) again with this version. 1: some records stay.")

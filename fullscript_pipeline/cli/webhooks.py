@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import click
 
+from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, recorded
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.environment import LOOPBACK_HOSTS
 from fullscript_pipeline.errors import UsageError
@@ -68,6 +69,17 @@ def inbox() -> None:
 def list_command(as_json: bool, with_body: bool) -> None:
     if with_body and not as_json:
         raise click.UsageError("--body goes with --json.")
+    if not with_body:
+        _print_deliveries(as_json=as_json)
+        return
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with recorded(settings, "webhooks inbox list --body", destination=STANDARD_OUTPUT) as record:
+        record.rows = _print_deliveries(as_json=True, with_body=True)
+
+
+def _print_deliveries(*, as_json: bool, with_body: bool = False) -> int:
+    """How many there are."""
     with _store() as store:
         found = store.deliveries(with_body=with_body)
     if as_json:
@@ -78,6 +90,7 @@ def list_command(as_json: bool, with_body: bool) -> None:
         data(table(headers, [_cells(delivery) for delivery in found]))
     else:
         talk("The inbox is empty.")
+    return len(found)
 
 
 @inbox.command("replay", help="Hand deliveries over once more: these EVENT_IDs, or every failed one.")

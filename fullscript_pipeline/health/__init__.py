@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.health.audit import check_audit_log
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed_by, skipped
@@ -32,6 +33,8 @@ def check_all(settings: Settings) -> Iterator[Finding]:
     try:
         yield from check_setup(settings, store.fact("kind") if store else None)
         yield opened
+        if store:
+            yield check_audit_log(settings, store)
         yield from check_servers(settings, store)
         yield from check_connected(store, has_data=settings.warehouse_path.exists())
         if store:

@@ -25,9 +25,10 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore, remove_store
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
-from fullscript_pipeline.warehouse.lookups import row_counts
+from fullscript_pipeline.warehouse.lookups import rows_in
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -51,20 +52,20 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     The state store is copied before the warehouse: it may be behind the data, never ahead. Raises ConfigurationError
     when there is nothing to back up or the folder cannot be written, Busy when the warehouse is held too long.
     """
-    if not warehouse.exists() or not settings.state_path.exists():
-        raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: pull something first.")
+    require_contents(settings)
     moment = clock.real_now()
-    folder = (to or settings.data_dir / "backups") / f"{moment:%Y%m%dT%H%M%SZ}"
+    folder = (to or settings.backups_dir) / f"{moment:%Y%m%dT%H%M%SZ}"
     temporary = folder.with_name(f".{folder.name}.writing")
     try:
         if folder.exists():
             raise UsageError(f"There is a backup {folder} already; wait a second.")
         make_private_folder(temporary)
+        heads = _audit_heads(settings)
         _copy_state(settings.state_path, temporary / _STATE)
         copy_file(warehouse, temporary / settings.warehouse_path.name)
         if with_landing:
             _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
-        _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+        _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}", heads)
         verify(temporary, settings)
         temporary.rename(folder)
     except OSError as problem:
@@ -75,6 +76,12 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return verify(folder, settings)
+
+
+def require_contents(settings: Settings) -> None:
+    """Raises ConfigurationError when there is nothing to back up."""
+    if not settings.warehouse_path.exists() or not settings.state_path.exists():
+        raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: pull something first.")
 
 
 def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bool = False) -> Backup:
@@ -93,7 +100,7 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
     settings.prepare_data_dir()
     _refuse_while_a_run_lands(settings.landing_dir)
     replace_by(warehouse, folder / settings.warehouse_path.name)
-    _copy_state(folder / _STATE, settings.state_path)
+    _restore_state(settings, folder / _STATE)
     landed = folder / settings.landing_dir.name
     if landed.is_dir():
         shutil.rmtree(settings.landing_dir)
@@ -128,11 +135,7 @@ def verify(folder: Path, settings: Settings) -> Backup:
 def _rows(copy: Warehouse) -> int:
     """How many rows all tables hold together: reading them finds what a hash of the file alone would not."""
     try:
-        with copy.look() as con:
-            tables = con.execute(
-                "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
-            ).fetchall()
-            return sum(row_counts(con, (table for (table,) in tables)).values())
+        return rows_in(copy)
     except duckdb.Error as problem:
         told = str(problem).splitlines()[0]
         raise PipelineError(f"The warehouse in the backup cannot be read ({told}); use another backup.") from None
@@ -150,13 +153,20 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _write_manifest(folder: Path, settings: Settings, made_at: str) -> None:
+def _audit_heads(settings: Settings) -> list[str]:
+    """Proves later what the audit log held now."""
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        return [str(head) for head in store.audit_heads()]
+
+
+def _write_manifest(folder: Path, settings: Settings, made_at: str, audit_heads: list[str]) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
         "format": _FORMAT,
         "made_at": made_at,
         "made_by": version("fullscript-pipeline"),
         "key": _key_check(settings),
+        "audit_heads": audit_heads,
         "files": {
             str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files
         },
@@ -179,6 +189,19 @@ def _copy_state(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source)) as of, closing(sqlite3.connect(target, timeout=30)) as to:
         of.backup(to)
         to.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _restore_state(settings: Settings, source: Path) -> None:
+    """The backup's store takes the place of the one that is there, but for the audit log, which goes on."""
+    prepared = settings.state_path.with_name(f".{settings.state_path.name}.restoring")
+    remove_store(prepared)
+    try:
+        _copy_state(source, prepared)
+        with StateStore(prepared, settings.encryption_key) as store:
+            store.keep_audit_log_of(settings.state_path)
+        _copy_state(prepared, settings.state_path)
+    finally:
+        remove_store(prepared)
 
 
 def _refuse_while_a_run_lands(landing_dir: Path) -> None:

@@ -127,4 +127,4 @@ def _pages_again(
 
 
 def _backups(settings: Settings) -> tuple[Path, ...]:
-    return tuple(sorted(path.parent for path in (settings.data_dir / "backups").glob("*/manifest.json")))
+    return tuple(sorted(path.parent for path in settings.backups_dir.glob("*/manifest.json")))

@@ -3,7 +3,10 @@
 It uses `api`'s public types and knows nothing of Dagster or the warehouse.
 """
 
+from fullscript_pipeline.state.audit_chain import AuditHead
+from fullscript_pipeline.state.audit_log import AuditEntry
 from fullscript_pipeline.state.clinics import Clinic
+from fullscript_pipeline.state.database import remove_store
 from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
 from fullscript_pipeline.state.inbox import Delivery, DeliveryState
 from fullscript_pipeline.state.ledger import LedgerEvent
@@ -13,6 +16,8 @@ from fullscript_pipeline.state.store import StateStore
 
 __all__ = [
     "TO_BE_REVOKED",
+    "AuditEntry",
+    "AuditHead",
     "Clinic",
     "ClinicUser",
     "Delivery",
@@ -22,4 +27,5 @@ __all__ = [
     "Outcome",
     "RequestBudget",
     "StateStore",
+    "remove_store",
 ]

@@ -8,7 +8,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,20 @@ class Database:
     """Opens `path`, creating folder (0700) and file (0600), and brings it to the newest schema.
 
     `read_only` makes, changes and migrates nothing: the file must be there, of our schema, and takes no write.
+    `after_upgrade` is called in the transaction that brings the schema to the newest version, with the version before.
     Raises ConfigurationError when it cannot be used as it is, Busy when others hold it for longer than we may wait.
     """
 
-    def __init__(self, path: Path, busy_seconds: float = _BUSY_SECONDS, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        busy_seconds: float = _BUSY_SECONDS,
+        *,
+        read_only: bool = False,
+        after_upgrade: Callable[[Connection, int], None] = lambda _connection, _version: None,
+    ) -> None:
         self.path = path
+        self._after_upgrade = after_upgrade
         self._busy_seconds, self._read_only = busy_seconds, read_only
         if not read_only:
             self._make_private_file()
@@ -124,6 +133,8 @@ class Database:
             for migration in MIGRATIONS[version:]:
                 for statement in migration:
                     connection.exec_driver_sql(statement)
+            if version < len(MIGRATIONS):
+                self._after_upgrade(connection, version)
             connection.exec_driver_sql(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     @contextmanager
@@ -169,6 +180,12 @@ def _create(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def remove_store(path: Path) -> None:
+    """Removes a store that nobody has open, with its log and index."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _take_write_lock(connection: Any, seconds: float) -> None:

@@ -1,4 +1,5 @@
-"""Encrypts what must not lie in the state store as plain text: the tokens, the webhooks' bodies and their path.
+"""Encrypts what must not lie in the state store as plain text: the tokens, the webhooks' bodies and their path, the
+audit log's keys and heads.
 
 The setting is one key or several, comma separated: the first encrypts, all decrypt, so that keys can be rotated. A
 key is a Fernet key (44 characters of URL-safe base64) or any other text, from which one is derived. What does not
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.key_fingerprint import fingerprint
 from fullscript_pipeline.settings import encryption_keys
 
 _PLAIN = b"plain:"
@@ -26,6 +28,7 @@ class Keyring:
     def __init__(self, setting: str | None) -> None:
         self.keys = encryption_keys(setting)
         self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in self.keys]) if self.keys else None
+        self.fingerprint = fingerprint(self.keys[0]) if self.keys else None
 
     def seal(self, secret: str) -> str:
         """`secret` as it may be stored."""
@@ -38,6 +41,10 @@ class Keyring:
     def seal_bytes(self, secret: bytes) -> bytes:
         """The same for bytes."""
         return _SEALED + self._fernet.encrypt(secret) if self._fernet else _PLAIN + secret
+
+    def is_sealed(self, stored: str) -> bool:
+        """Whether it was stored under a key."""
+        return stored.startswith(_SEALED.decode())
 
     def open_bytes(self, stored: bytes) -> bytes:
         """The same for bytes."""

@@ -117,6 +117,21 @@ webhook_inbox = Table(
 # Facts about this data directory: kind (sandbox or production), made_by_demo, ...
 facts = Table("facts", metadata, Column("name", Text, primary_key=True), Column("value", Text))
 
+# A chain of the audit log: the key that its entries are authenticated with, and its head (how many entries there are,
+# and the last one's code); both sealed. The newest chain is the one that is continued.
+audit_chains = Table(
+    "audit_chains", metadata,
+    Column("position", Integer, primary_key=True), Column("chain", Text), Column("sealed_key", Text),
+    Column("sealed_head", Text),
+)  # fmt: skip
+
+# Who took or removed what. entry: JSON text; code: its HMAC. Rows are only ever added.
+audit_log = Table(
+    "audit_log", metadata,
+    Column("chain", Text, primary_key=True), Column("number", Integer, primary_key=True),
+    Column("entry", Text), Column("code", Text),
+)  # fmt: skip
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE clinics (server TEXT NOT NULL, clinic_id TEXT NOT NULL, clinic_key TEXT NOT NULL UNIQUE,"
@@ -186,4 +201,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " state TEXT NOT NULL, has_moved INTEGER NOT NULL, PRIMARY KEY (server, clinic_id, lab_order_id))",
     ),
     ("ALTER TABLE grants ADD COLUMN status_reason TEXT",),
+    (
+        "CREATE TABLE audit_chains (position INTEGER PRIMARY KEY AUTOINCREMENT, chain TEXT NOT NULL UNIQUE,"
+        " sealed_key TEXT NOT NULL, sealed_head TEXT NOT NULL)",
+        "CREATE TABLE audit_log (chain TEXT NOT NULL, number INTEGER NOT NULL, entry TEXT NOT NULL, code TEXT NOT NULL,"
+        " PRIMARY KEY (chain, number))",
+    ),
 )

@@ -7,12 +7,16 @@ module per subject), HTTP, Dagster.
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.state.audit_chain import AuditHead
+from fullscript_pipeline.state.audit_check import audit_damage
+from fullscript_pipeline.state.audit_log import AuditLog
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
 from fullscript_pipeline.state.event_tries import EventTries
@@ -24,7 +28,7 @@ from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
 
 
-class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts):
+class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
     `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of
@@ -32,8 +36,8 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
     """
 
     def __init__(self, path: Path, encryption_key: str | None = None, *, read_only: bool = False) -> None:
-        self.db = Database(path, read_only=read_only)
         self.keyring = Keyring(encryption_key)
+        self.db = Database(path, read_only=read_only, after_upgrade=self.begin_log_of_upgraded_store)
         self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
         self._lock = threading.Lock()
 
@@ -54,6 +58,10 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
             with suppress(PipelineError):
                 budget.close()
         self.db.close()
+
+    def audit_damage(self, noted: Sequence[AuditHead] = ()) -> list[str]:
+        """What of the audit log is not as it was written; `noted`: heads that were kept elsewhere."""
+        return audit_damage(self.db, self.keyring, noted)
 
     def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:
         """The budget of an app on a server, `limit` per 300 s; sessions of one process share its leases."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import duckdb
 
+from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.tables import Table
 
 
@@ -37,3 +38,12 @@ def row_counts(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[st
     """How many rows each of the tables (`schema.name`) holds."""
     counts = {name: con.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
     return {name: int(row[0]) for name, row in counts.items() if row}
+
+
+def rows_in(file: Warehouse) -> int:
+    """How many rows all tables of a copy hold together."""
+    with file.look() as con:
+        tables = con.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        ).fetchall()
+        return sum(row_counts(con, (table for (table,) in tables)).values())

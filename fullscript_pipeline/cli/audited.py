@@ -1,0 +1,104 @@
+"""Records in the audit log what a command takes out, lets in or removes: before it begins, and how it ended.
+
+`with recorded(...)` stands once in each such command, around what it does; a command that cannot be recorded does not
+begin. Which commands need it is a list in a test, so that a new one is not forgotten. What does not belong here: the
+log (`state.audit_log`), how entries leave the machine (`cli.audit_delivery`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.cli.audit_delivery import deliver
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+
+STARTED, FINISHED, FAILED = "started", "finished", "failed"
+STANDARD_OUTPUT = "standard output"
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose data a command is about: these clinics, or one patient of the first; neither: everybody's."""
+
+    clinics: Sequence[ClinicRef] = ()
+    patient_id: str | None = None
+
+    def digests(self, store: StateStore) -> dict[str, Any]:
+        """As an entry names them: no id, no name."""
+        if not self.clinics:
+            return {"of": "everybody"}
+        ids = [(one.server, one.clinic_id) for one in self.clinics]
+        if self.patient_id is None:
+            return {"of": "clinics", "digests": [store.audit_digest(*one) for one in ids]}
+        return {"of": "a patient", "digests": [store.audit_digest(*ids[0], self.patient_id)]}
+
+
+EVERYBODY = Whose()
+
+
+@dataclass
+class Record:
+    """What the command adds to its last entry, as far as it knows."""
+
+    rows: int | None = None
+    whose: Whose | None = None
+    destination: str | None = None
+    exit_code: int = 0
+
+    def fields(self, store: StateStore) -> dict[str, Any]:
+        told: dict[str, Any] = {"rows": self.rows} if self.rows is not None else {}
+        if self.whose is not None:
+            told["whose"] = self.whose.digests(store)
+        if self.destination is not None:
+            told["destination"] = self.destination
+        return told | ({"exit_code": self.exit_code} if self.exit_code else {})
+
+
+@contextmanager
+def recorded(
+    settings: Settings,
+    command: str,
+    *,
+    whose: Whose | None = EVERYBODY,
+    destination: Path | str | None = None,
+    at_end_only: bool = False,
+) -> Iterator[Record]:
+    """Raises PipelineError when the beginning cannot be recorded, or handed on: then the block is not entered.
+
+    `whose` None: the command tells it later. `at_end_only`: there is no log yet that the beginning could stand in.
+    """
+    told: dict[str, Any] = {"command": command}
+    if destination is not None:
+        told["destination"] = str(destination)
+    action = {"command": command} if at_end_only else _begin(settings, told, whose)
+    record = Record(whose=whose if at_end_only else None, destination=told.get("destination") if at_end_only else None)
+    try:
+        yield record
+    except BaseException as error:
+        with suppress(PipelineError):  # the error itself says more
+            _end(settings, FAILED, action | {"error": type(error).__name__}, record)
+        raise
+    _end(settings, FAILED if record.exit_code else FINISHED, action, record)
+
+
+def _begin(settings: Settings, told: dict[str, Any], whose: Whose | None) -> dict[str, Any]:
+    """What the entry of the end says of this one."""
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        entry = store.append_audit_entry(STARTED, told | ({"whose": whose.digests(store)} if whose else {}))
+        action = {"command": told["command"], "action": entry.number, "of_chain": entry.chain}
+        try:
+            deliver(settings, entry)
+        except PipelineError as error:
+            store.append_audit_entry(FAILED, action | {"error": type(error).__name__})
+            raise type(error)(f"{error} Until then `{told['command']}` does not begin.") from None
+    return action
+
+
+def _end(settings: Settings, event: str, action: dict[str, Any], record: Record) -> None:
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        deliver(settings, store.append_audit_entry(event, action | record.fields(store)))

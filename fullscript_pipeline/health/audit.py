@@ -1,0 +1,33 @@
+"""Is the audit log as it was written? What does not belong here: the log and its check (`state`)."""
+
+import json
+from pathlib import Path
+
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.health.finding import Finding, failed, passed
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import AuditHead, StateStore
+
+_FIX = (
+    "`fullscript-pipeline audit verify` lists all: compare the log with that of a backup or with what syslog has, and "
+    "find out who could write to the state store."
+)
+
+
+def check_audit_log(settings: Settings, store: StateStore) -> Finding:
+    damage = store.audit_damage(heads_of_backups(settings.backups_dir))
+    if not damage:
+        return passed("state.audit_log", "every entry is as it was written")
+    more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
+    return failed("state.audit_log", f"{damage[0]}{more}", _FIX)
+
+
+def heads_of_backups(folder: Path) -> list[AuditHead]:
+    """The heads in the manifests of the backups there; a manifest that cannot be read is for `restore` to tell."""
+    heads: list[AuditHead] = []
+    for path in sorted(folder.glob("*/manifest.json")):
+        try:
+            heads += [AuditHead.parse(one) for one in json.loads(path.read_text(encoding="utf-8"))["audit_heads"]]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError):
+            continue
+    return heads

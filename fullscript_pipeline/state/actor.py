@@ -1,0 +1,33 @@
+"""Who runs this process: the operating system's user and the host. Environment variables that anybody can set are not
+asked. What does not belong here: what the process does.
+"""
+
+import getpass
+import os
+import socket
+from pathlib import Path
+
+# The user who signed in, which `sudo` and `su` leave as it is (Linux).
+_LOGIN = Path("/proc/self/loginuid")
+_NOBODY = 2**32 - 1
+
+
+def acting_user() -> dict[str, str]:
+    """`user` and `host`; `login` where somebody else signed in than acts now (sudo)."""
+    actor = {"user": _name(os.getuid()) if hasattr(os, "getuid") else getpass.getuser(), "host": socket.gethostname()}
+    try:
+        login = int(_LOGIN.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        login = _NOBODY
+    if login not in {_NOBODY, os.getuid() if hasattr(os, "getuid") else _NOBODY}:
+        actor["login"] = _name(login)
+    return actor
+
+
+def _name(number: int) -> str:
+    try:
+        import pwd  # noqa: PLC0415 - not on every system
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):  # a container knows no names
+        return f"uid {number}"
