@@ -66,7 +66,10 @@ class Settings:
     # A limit for the step that computes a clinic's adherence rows; only a large clinic comes near it.
     mart_memory_mb: int = 1000
     keep_landing_days: int = 0
+    # Copies for analysts: the key to hand out, what pseudonyms are keyed by, and how many must share what is told.
     publish_key: str | None = field(default=None, repr=False)
+    publish_pepper: str | None = field(default=None, repr=False)
+    publish_k: int = 5
     # Everything that no feed tells of is read again within `sweep_days`; orders of the trailing days every day.
     sweep_days: int = 14
     orders_trailing_days: int = 60
@@ -220,6 +223,8 @@ def load_settings() -> Settings:
         mart_memory_mb=environment.integer("FULLSCRIPT_MART_MEMORY_MB", 1000, 200, 1_000_000),
         keep_landing_days=environment.integer("FULLSCRIPT_KEEP_LANDING_DAYS", 0, 0, 36500),
         publish_key=environment.text("FULLSCRIPT_PUBLISH_KEY"),
+        publish_pepper=environment.text("FULLSCRIPT_PUBLISH_PEPPER"),
+        publish_k=environment.integer("FULLSCRIPT_PUBLISH_K", 5, 2, 1000),
         sweep_days=environment.integer("FULLSCRIPT_SWEEP_DAYS", 14, 1, 365),
         orders_trailing_days=environment.integer("FULLSCRIPT_ORDERS_TRAILING_DAYS", 60, 1, 3650),
         extras=_extras("FULLSCRIPT_EXTRAS"),

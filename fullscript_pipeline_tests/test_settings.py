@@ -75,6 +75,7 @@ def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
         "US_CLIENT_SECRET",
         "ENCRYPTION_KEY",
         "PUBLISH_KEY",
+        "PUBLISH_PEPPER",
         "WEBHOOK_CHALLENGE_TOKEN",
         "WEBHOOK_SIGNATURE_KEYS",
     ):

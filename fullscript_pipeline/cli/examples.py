@@ -39,7 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "catalog show": ('catalog show "Magnesium Glycinate"', "catalog show VARIANT_ID --region ca"),
     "catalog coverage": ("catalog coverage --region us --days 30",),
     "catalog release": ("catalog release 2026-11-22 --region us",),
-    "publish": ("publish", "publish --deidentified"),
+    "publish": ("publish", "publish --pseudonymised", "publish --deidentified --k 10"),
     "export": ("export --format csv --table patients --table marts.adherence --to /secure/share",),
     "backup": ("backup --to /mnt/backups", "backup --to /mnt/backups --with-landing"),
     "restore": ("restore /mnt/backups/20261122T230000Z",),

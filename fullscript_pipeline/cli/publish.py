@@ -3,7 +3,7 @@
 What does not belong here: what is in them (`warehouse.publish`, `warehouse.export`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -15,32 +15,84 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.deidentify import Deidentified
 from fullscript_pipeline.warehouse.export import Format
 from fullscript_pipeline.warehouse.export import export as write_files
 from fullscript_pipeline.warehouse.lookups import rows_in
+from fullscript_pipeline.warehouse.publish import CopyOptions, Level, Published
 from fullscript_pipeline.warehouse.publish import publish as write_copy
 
 
 @click.command(
-    help="Write a read copy of the warehouse to published/; what a de-identified one keeps: docs/operations.md.",
+    help="Write a read copy of the warehouse to published/; what each level keeps: docs/analysts.md.",
 )
-@click.option("--deidentified", is_flag=True, help="Without names, texts and contacts; persons' ids hashed.")
-def publish(deidentified: bool) -> None:
+@click.option("--pseudonymised", is_flag=True, help="Without names, texts and contacts; ids of the copy, dates kept.")
+@click.option("--shift-dates", is_flag=True, help="With --pseudonymised: each patient's dates moved by 1 to 365 days.")
+@click.option("--deidentified", is_flag=True, help="Years instead of dates, random ids, groups of at least k patients.")
+@click.option("--k", type=click.IntRange(2, 1000), help="With --deidentified. Default: FULLSCRIPT_PUBLISH_K, or 5.")
+@click.option("--with-current-year", is_flag=True, help="With --deidentified: the year that is not over, too.")
+def publish(pseudonymised: bool, shift_dates: bool, deidentified: bool, k: int | None, with_current_year: bool) -> None:
+    if pseudonymised and deidentified:
+        raise click.UsageError("A copy has one level: --pseudonymised or --deidentified.")
+    if shift_dates and not pseudonymised:
+        raise click.UsageError("--shift-dates goes with --pseudonymised.")
+    if (k is not None or with_current_year) and not deidentified:
+        raise click.UsageError("--k and --with-current-year go with --deidentified.")
+    level = Level.PSEUDONYMISED if pseudonymised else Level.DEIDENTIFIED if deidentified else Level.WHOLE
     settings = load_settings()
     settings.prepare_data_dir()
+    options = CopyOptions(level, shift_dates=shift_dates, k=k, with_current_year=with_current_year)
     warehouse = _warehouse(settings)
-    name = "publish --deidentified" if deidentified else "publish"
+    name = "publish" if level is Level.WHOLE else f"publish --{level.value}"
     with recorded(settings, name, destination=settings.published_dir) as record:
-        path = write_copy(settings, warehouse, deidentified=deidentified)
-        record.destination = str(path)
-        record.rows = rows_in(Warehouse(path, settings.publish_key or settings.warehouse_key))
+        copy = write_copy(settings, warehouse, options)
+        record.destination = str(copy.path)
+        record.rows = rows_in(Warehouse(copy.path, copy.key, temp_dir=settings.data_dir / "tmp"))
+    for sentence in _describe(copy):
+        talk(sentence)
     if settings.publish_key:
         talk("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
     elif settings.warehouse_key:
         talk("It is encrypted with the pipeline's own key; set FULLSCRIPT_PUBLISH_KEY before handing a key out.")
     else:
         talk("It is not encrypted.")
-    data(str(path))
+    data(str(copy.path))
+
+
+def _describe(copy: Published) -> Iterator[str]:
+    if copy.options.level is Level.PSEUDONYMISED:
+        dates = (
+            "are moved back by 1 to 365 days, the same for all dates of a patient"
+            if copy.options.shift_dates
+            else "are the true ones: who knows when somebody ordered can find them"
+        )
+        yield f"Pseudonymised: names, contacts and texts are left out, ids are the copy's own; dates {dates}."
+    if found := copy.deidentified:
+        yield "De-identified: dates are years, ids are random and of this copy alone, clinics are codes."
+        bands = f"{found.birth_band_years} years wide" if found.birth_band_years else "not told"
+        yield (
+            f"k reached: {found.k_reached} (asked: {found.k}). Birth years: {bands}. Suppressed: "
+            f"{found.patients_suppressed:,} of {found.patients + found.patients_suppressed:,} patients, "
+            f"{found.facts_suppressed:,} of {found.facts + found.facts_suppressed:,} rows of purchases and "
+            "recommendations."
+        )
+        yield _through(found)
+        yield (
+            f"Who knows clinic, birth years, gender and a product of a year of somebody at once would still single out "
+            f"{found.patients_standing_alone:,} of {found.patients:,} patients."
+        )
+
+
+def _through(found: Deidentified) -> str:
+    if found.through_year < clock.today(load_settings().time_zone).year:
+        return (
+            f"It ends with {found.through_year}, the last year that is over; {found.patients_without_years:,} patients "
+            "without anything until then are left out."
+        )
+    return (
+        f"It holds {found.through_year}, which is not over: a second copy of that year would show by the difference "
+        "what came between them, so hand one out a year."
+    )
 
 
 @click.command(

@@ -75,6 +75,8 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
         talk("As long as Fullscript has this patient, the next pull brings them back: have them removed there first.")
     for folder in purged.backups:
         talk(f"The backup {folder} was made before and may still hold them: delete it when you may.")
+    for reason in purged.copies_not_made:
+        talk(f"A copy for analysts was removed and not written again. {reason}")
     talk("Files that were exported or copied out of the data directory are not reached from here.")
     return sum(purged.counts.values())
 

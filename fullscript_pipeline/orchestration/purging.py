@@ -5,12 +5,14 @@ interrupted finds them again when it is repeated. What does not belong here: ask
 """
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.orchestration.adherence import rewrite_pages
 from fullscript_pipeline.reports import ReportStore, write_index
 from fullscript_pipeline.reports.forget import (
@@ -25,15 +27,18 @@ from fullscript_pipeline.state.purge import purge_clinic, purge_patient
 from fullscript_pipeline.warehouse import purge
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import rewrite
-from fullscript_pipeline.warehouse.publish import publish, published
+from fullscript_pipeline.warehouse.deidentify import EmptyCopy
+from fullscript_pipeline.warehouse.publish import CopyOptions, Level, options_of_copies, publish
 
 
 @dataclass(frozen=True)
 class Purged:
-    """What went, by place (a table, or a kind of file), and the backups that still hold it."""
+    """What went, by place (a table, or a kind of file), the backups that still hold it, and the copies for analysts
+    that were not made again, each with the reason."""
 
     counts: dict[str, int] = field(default_factory=dict)
     backups: tuple[Path, ...] = ()
+    copies_not_made: tuple[str, ...] = ()
 
 
 def purge_everywhere(
@@ -48,7 +53,7 @@ def purge_everywhere(
     with warehouse.read() as con:
         ids = purge.ids_of(con, subject)
     reports = ReportStore(settings.reports_dir)
-    copies = published(settings)
+    copies = options_of_copies(settings)
     counts = _files(settings, reports, clinic, patient_id, ids)
     with warehouse.write() as con:
         rows = purge.delete_rows(con, subject, ids)
@@ -68,9 +73,7 @@ def purge_everywhere(
         counts["pages_of_earlier_days"] = pages
     rewrite(warehouse)
     _pages_again(settings, warehouse, reports, clinic, patient_id)
-    for is_deidentified in copies:
-        publish(settings, warehouse, deidentified=is_deidentified)
-    return Purged(counts, _backups(settings))
+    return Purged(counts, _backups(settings), tuple(_copies_again(settings, warehouse, copies)))
 
 
 def _files(
@@ -106,6 +109,18 @@ def _copies(settings: Settings) -> dict[str, int]:
             counts[place] = len(files)
     shutil.rmtree(settings.data_dir / "exports", ignore_errors=True)
     return counts
+
+
+def _copies_again(settings: Settings, warehouse: Warehouse, copies: list[CopyOptions | Level]) -> Iterator[str]:
+    """Writes the published copies as they were, without the person; a sentence for each that cannot be written."""
+    for copy in copies:
+        if isinstance(copy, Level):
+            yield f"The {copy.value} copy did not say how it was made (another key, or an earlier version)."
+            continue
+        try:
+            publish(settings, warehouse, copy)
+        except (ConfigurationError, EmptyCopy) as problem:
+            yield str(problem)
 
 
 def _pages_again(

@@ -54,8 +54,16 @@ class Warehouse:
     process keeps the file longer than `lock_wait` seconds.
     """
 
-    def __init__(self, path: Path, encryption_key: str | None = None, *, lock_wait: float = LOCK_WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        encryption_key: str | None = None,
+        *,
+        lock_wait: float = LOCK_WAIT_SECONDS,
+        temp_dir: Path | None = None,
+    ) -> None:
         self.path = path
+        self._temp_dir = temp_dir or path.parent / "tmp"
         self._key = encryption_key
         self._lock_wait = lock_wait
         self._lock = FileLock(str(path) + ".lock", mode=0o600)
@@ -193,8 +201,7 @@ class Warehouse:
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
-            temp = self.path.parent / "tmp"
-            temp.mkdir(mode=0o700, exist_ok=True)
+            self._temp_dir.mkdir(mode=0o700, exist_ok=True)
             con = duckdb.connect(
                 ":memory:",
                 config={
@@ -202,7 +209,7 @@ class Warehouse:
                     "autoload_known_extensions": "false",
                     "threads": "1",
                     "memory_limit": MEMORY_LIMIT,
-                    "temp_directory": str(temp),
+                    "temp_directory": str(self._temp_dir),
                     "temp_file_encryption": "true" if self._key else "false",
                 },
             )

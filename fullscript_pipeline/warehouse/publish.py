@@ -1,146 +1,130 @@
 """Read copies for analysts, under `published/`: written aside, then renamed, so that a reader never sees half of one.
 
-Whole, or de-identified: then only the columns listed here are in it (a column that is new is not), persons' ids are
-replaced by keyed hashes, a date of birth by its year. What does not belong here: single files for spreadsheets
+Three levels, a file each; a file says in its table `copy_info` which it is and how it was made. What does not belong
+here: what is in a level (`pseudonymise`, `deidentify`), its secrets (`publish_secrets`), single files for spreadsheets
 (`export.py`), backups (`backup.py`).
 """
 
-import hashlib
-import hmac
+from dataclasses import asdict, dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import duckdb
 
+from fullscript_pipeline import clock
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.warehouse import asof
+from fullscript_pipeline.warehouse import publish_secrets
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.objects import ALL_TABLES
+from fullscript_pipeline.warehouse.deidentify import Deidentified, write_deidentified
+from fullscript_pipeline.warehouse.pseudonymise import write_pseudonymised
 
-WHOLE, DEIDENTIFIED = "fullscript.duckdb", "fullscript-deidentified.duckdb"
-
-# Ids of persons and of what is theirs: hashed wherever they stand.
-HASHED = frozenset(
-    {"patient_id", "guardian_patient_id", "practitioner_id", "treatment_plan_id", "order_id", "lab_order_id"}
-)
-_SEEN = ("observed_at", "removed_at")
-_VERSION = (*_SEEN, "valid_from", "valid_to")
-# What stays of the tables that know persons. No name, no address of any kind, no free text, no number of an order.
-KEPT: dict[str, tuple[str, ...]] = {
-    "core.clinics": ("clinic_id", "region", "patient_count", "practitioner_count", *_SEEN),
-    "core.practitioners": ("clinic_id", "practitioner_id", "practitioner_type_id", *_SEEN),
-    "core.patients": (
-        "clinic_id", "patient_id", "date_of_birth", "gender", "archived", "is_dependent", "guardian_patient_id", *_SEEN,
-    ),
-    "history.treatment_plans": (
-        "clinic_id", "treatment_plan_id", "patient_id", "practitioner_id", "state", "available_at", "created_at",
-        "updated_at", *_VERSION,
-    ),
-    "history.recommendations": (
-        "clinic_id", "treatment_plan_id", "position", "variant_id", "units_to_purchase", "refill", *_VERSION,
-    ),
-    "core.orders": (
-        "clinic_id", "order_id", "patient_id", "completed_at", "completed_on", "treatment_plan_ids", "is_refunded",
-        *_SEEN,
-    ),
-    "core.order_line_items": ("clinic_id", "order_id", "position", "variant_id", "quantity", "line_type", *_SEEN),
-    "history.lab_orders": (
-        "clinic_id", "lab_order_id", "patient_id", "practitioner_id", "treatment_plan_id", "state", *_VERSION,
-    ),
-    "history.lab_order_tests": ("clinic_id", "lab_order_id", "position", "lab_test_id", *_VERSION),
-    "history.lab_order_results": ("clinic_id", "lab_order_id", "position", "state", *_VERSION),
-    "core.categories": ("clinic_id", "category_id", "name", *_SEEN),
-    "core.category_products": ("clinic_id", "category_id", "product_id", "product_name", *_SEEN),
-    "marts.adherence": (
-        "clinic_id", "patient_id", "treatment_plan_id", "product_id", "practitioner_id", "as_of", "window_start",
-        "window_end", "window_days", "measurable", "status", "adherent", "pdc_min", "pdc_max", "on_hand_days",
-        "run_out_on", "orders", "flags", "product_name", "brand_name", "variant_ids", "plan_state", "plan_started_on",
-        "units_per_day_min_value", "units_per_day_max_value", "duration_kind", "duration_days", "refill",
-        "units_to_purchase", "pdc_since_first_order", "cma1", "cma2", "cma5", "supply_ratio", "initiation_delay_days",
-        "longest_gap_days", "gap_days", "first_order_on", "last_order_on", "units_supplied", "days_late", "due_in_days",
-        "episodes", "is_persistent",
-    ),
-    "marts.adherence_gaps": (
-        "clinic_id", "patient_id", "treatment_plan_id", "product_id", "as_of", "gap_start", "gap_end", "gap_days",
-        "is_open",
-    ),
-    "marts.adherence_timeline": (
-        "clinic_id", "patient_id", "treatment_plan_id", "product_id", "as_of", "kind", "start_on", "end_on", "quantity",
-        "units",
-    ),
-}  # fmt: skip
-# The vendor's catalog knows no person: everything but the records as received.
-_CATALOG_ONLY = ("marts.catalog_changes", "history.category_memberships")
-# Ages above are pooled: there are few of them.
-_OLDEST = 89
+_INFO = """CREATE TABLE beside.copy_info (level VARCHAR, made_at TIMESTAMPTZ, dates VARCHAR, through_year INTEGER,
+    with_current_year BOOLEAN, k INTEGER, k_reached INTEGER, birth_band_years INTEGER, patients INTEGER,
+    patients_suppressed INTEGER, patients_without_years INTEGER, facts INTEGER, facts_suppressed INTEGER,
+    patients_standing_alone INTEGER)"""
 
 
-def published(settings: Settings) -> list[bool]:
-    """Which copies there are: False for the whole one, True for the de-identified one."""
-    names = {False: WHOLE, True: DEIDENTIFIED}
-    return [which for which, name in names.items() if (settings.published_dir / name).exists()]
+class Level(Enum):
+    """How much a copy tells; the value is its name, in options, files and sentences."""
+
+    WHOLE = "whole"
+    PSEUDONYMISED = "pseudonymised"
+    DEIDENTIFIED = "deidentified"
+
+    def path(self, settings: Settings) -> Path:
+        suffix = "" if self is Level.WHOLE else f"-{self.value}"
+        return settings.published_dir / f"fullscript{suffix}.duckdb"
 
 
-def publish(settings: Settings, warehouse: Warehouse, *, deidentified: bool = False) -> Path:
-    """Replaces a copy by the present warehouse; its path. Encrypted when the warehouse is, or a publish key is set.
+@dataclass(frozen=True)
+class CopyOptions:
+    """What a copy is to be. `shift_dates` is for the pseudonymised level, the last two for the de-identified one."""
 
-    Raises Busy when the warehouse is held too long, ConfigurationError when there is none.
+    level: Level = Level.WHOLE
+    shift_dates: bool = False
+    k: int | None = None
+    with_current_year: bool = False
+
+
+@dataclass(frozen=True)
+class Published:
+    """A copy that was written, the key of its file, and what a de-identified one holds."""
+
+    path: Path
+    options: CopyOptions
+    key: str | None = field(repr=False)
+    deidentified: Deidentified | None = None
+
+
+def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | None = None) -> Published:
+    """Replaces a copy by the present warehouse. A whole one is encrypted if the warehouse is or a publish key is set.
+
+    Raises Busy when the warehouse is held too long, ConfigurationError when there is none or a secret of the copy
+    cannot be used, EmptyCopy when a de-identified copy would hold nobody.
     """
-    target = settings.published_dir / (DEIDENTIFIED if deidentified else WHOLE)
+    options = options or CopyOptions()
+    target = options.level.path(settings)
     make_private_folder(settings.published_dir)
     temporary = target.with_name(f".{target.name}.writing")
     temporary.unlink(missing_ok=True)
-    key = settings.publish_key or settings.warehouse_key
-    with warehouse.beside(temporary, key) as con:
-        if deidentified:
-            _fill(con, settings.warehouse_key)
-        else:
-            con.execute("COPY FROM DATABASE warehouse TO beside")
-    temporary.replace(target)
-    return target
+    if options.level is Level.WHOLE:
+        key = settings.publish_key or settings.warehouse_key
+    else:
+        key = publish_secrets.own_key(settings, options.level.value)
+    pepper = ""
+    if options.level is Level.PSEUDONYMISED:
+        pepper = publish_secrets.pepper(settings, lasting=options.shift_dates)
+    try:
+        with warehouse.beside(temporary, key) as con:
+            counts = _fill(con, settings, options, pepper)
+            _write_info(con, options, counts)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Published(target, options, key, counts)
 
 
-def kept_columns(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """What a de-identified copy of this warehouse holds: table and columns."""
-    catalog = {one.stored_in for one in ALL_TABLES if one.scope == "region"} | set(_CATALOG_ONLY)
-    rows = con.execute(
-        """SELECT c.schema_name || '.' || c.table_name, list(c.column_name ORDER BY c.column_index)
-        FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
-        WHERE c.database_name = 'warehouse' GROUP BY ALL ORDER BY 1"""
-    ).fetchall()
-    return {
-        table: [one for one in columns if one in KEPT.get(table, ()) or (table in catalog and one != "extra")]
-        for table, columns in rows
-        if table in KEPT or table in catalog
-    }
+def options_of_copies(settings: Settings) -> list[CopyOptions | Level]:
+    """How each copy that there is was made; only its level where that cannot be read from it."""
+    return [_options_of(settings, level) for level in Level if level.path(settings).exists()]
 
 
-def _fill(con: duckdb.DuckDBPyConnection, key: str | None) -> None:
+def _options_of(settings: Settings, level: Level) -> CopyOptions | Level:
+    if level is Level.WHOLE:
+        return CopyOptions()
+    try:
+        copy = Warehouse(level.path(settings), settings.publish_key, temp_dir=settings.data_dir / "tmp")
+        with copy.look() as con:
+            shifted, k, current = con.execute(
+                "SELECT dates = 'shifted', k, with_current_year FROM copy_info"
+            ).fetchall()[0]
+    except (duckdb.Error, PipelineError, IndexError):
+        return level
+    return CopyOptions(level, bool(shifted), k, bool(current))
+
+
+def _fill(con: duckdb.DuckDBPyConnection, settings: Settings, options: CopyOptions, pepper: str) -> Deidentified | None:
+    this_year = clock.today(settings.time_zone).year
+    if options.level is Level.DEIDENTIFIED:
+        k = options.k or settings.publish_k
+        return write_deidentified(con, k, this_year, with_current_year=options.with_current_year)
+    if options.level is Level.PSEUDONYMISED:
+        write_pseudonymised(con, pepper, this_year, shift_dates=options.shift_dates)
+    else:
+        con.execute("COPY FROM DATABASE warehouse TO beside")
+    return None
+
+
+def _write_info(con: duckdb.DuckDBPyConnection, options: CopyOptions, counts: Deidentified | None) -> None:
+    """A row that says what the file is: no secret, and nothing that is not printed when it is made."""
+    con.execute(_INFO)
+    dates = "years" if counts else "shifted" if options.shift_dates else "kept"
     con.execute(
-        "SET VARIABLE pepper = ?", [hmac.new((key or "").encode(), b"published ids", hashlib.sha256).hexdigest()]
+        "INSERT INTO beside.copy_info (level, made_at, dates) VALUES (?, ?, ?)",
+        [options.level.value, clock.real_now(), dates],
     )
-    for schema in ("core", "history", "marts"):
-        con.execute(f"CREATE SCHEMA beside.{schema}")
-    for table, columns in kept_columns(con).items():
-        con.execute(f"CREATE TABLE beside.{table} AS SELECT {', '.join(map(_masked, columns))} FROM warehouse.{table}")
-    con.execute("RESET VARIABLE pepper")
-    con.execute("USE beside")
-    for one in ALL_TABLES:
-        if one.history and (one.stored_in in KEPT or one.scope == "region"):
-            con.execute(asof.present(one))
-            con.execute(asof.macro(one))
-    con.execute("USE warehouse")
-
-
-def _masked(column: str) -> str:
-    if column in HASHED:
-        return f"{_hash(column)} AS {column}"
-    if column == "treatment_plan_ids":
-        return f"list_transform({column}, lambda one: {_hash('one')}) AS {column}"
-    if column == "date_of_birth":
-        return f"greatest(year({column}), year(current_date) - {_OLDEST}) AS birth_year"
-    return column
-
-
-def _hash(value: str) -> str:
-    return f"left(sha256(getvariable('pepper') || '|' || {value}), 20)"
+    if counts:
+        numbers = {"with_current_year": options.with_current_year, **asdict(counts)}
+        con.execute(f"UPDATE beside.copy_info SET {', '.join(f'{name} = ${name}' for name in numbers)}", numbers)

@@ -40,6 +40,12 @@ def filled(tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
         (("restore", "/nowhere"), 2, "no backup"),
         (("export", "--table", "nonsense"), 2, "nonsense"),
         (("pull", "--json"), 2, "--dry-run"),
+        (("publish", "--deidentified"), 78, "FULLSCRIPT_PUBLISH_KEY"),
+        (("publish", "--pseudonymised"), 78, "FULLSCRIPT_PUBLISH_KEY"),
+        (("publish", "--pseudonymised", "--deidentified"), 2, "one level"),
+        (("publish", "--shift-dates"), 2, "--pseudonymised"),
+        (("publish", "--k", "7"), 2, "--deidentified"),
+        (("publish", "--deidentified", "--k", "1"), 2, "2<=x<=1000"),
     ],
 )
 def test_what_is_refused_is_told_in_a_sentence(
@@ -63,6 +69,24 @@ def test_no_copy_is_made_of_nothing(run: Run, tmp_path: Path) -> None:
         assert done.returncode == 78
         assert "pull" in done.stderr
     assert not (tmp_path / "new" / "fullscript.duckdb").exists()
+
+
+def test_a_copy_for_analysts_says_what_it_is_and_what_it_cost(run: Run, filled: Path) -> None:
+    people = [{"id": f"q{n}", "gender": "female", "date_of_birth": f"{1970 + n}-05-05"} for n in range(8)]
+    put(Warehouse(filled / "fullscript.duckdb"), PATIENTS, people, hour=1)
+    key = {"FULLSCRIPT_PUBLISH_KEY": "for the analysts, a long text 12345"}
+    done = run("publish", "--deidentified", data=filled, **key)
+    assert (done.returncode, Path(done.stdout.strip()).name) == (0, "fullscript-deidentified.duckdb")
+    assert (
+        "k reached: 8 (asked: 5). Birth years: 10 years wide. Suppressed: 1 of 9 patients, 0 of 0 rows" in done.stderr
+    )
+    assert "hand one out a year" in done.stderr and "the key to hand out" in done.stderr
+    done = run("publish", "--deidentified", "--k", "9", data=filled, **key)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "none of the 9 patients" in done.stderr
+    done = run("publish", "--pseudonymised", data=filled, **key)
+    assert (done.returncode, Path(done.stdout.strip()).name) == (0, "fullscript-pseudonymised.duckdb")
+    assert "dates are the true ones" in done.stderr
 
 
 def test_copies_say_where_they_are_and_the_bill_adds_up(run: Run, filled: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.export import export
 from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
-from fullscript_pipeline.warehouse.publish import publish
+from fullscript_pipeline.warehouse.publish import CopyOptions, Level, publish
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
 
@@ -45,8 +46,9 @@ class Filled:
         )
         body = f'{{"event": {{"data": {{"patient": {{"id": "{self.patient}"}}}}}}}}'.encode()
         self.store.keep_delivery(Delivery(self.clinic.server, "d-1", clinic_id=self.clinic.clinic_id, body=body))
-        for deidentified in (False, True):
-            publish(self.settings, self.warehouse, deidentified=deidentified)
+        self.settings = replace(self.settings, publish_key="for the analysts, a long text 12345")
+        for level in Level:
+            publish(self.settings, self.warehouse, CopyOptions(level, k=2 if level is Level.DEIDENTIFIED else None))
         export(self.warehouse, self.settings.data_dir / "exports" / "one", "csv", ["patients"])
 
     def _pull(self, one: Clinic) -> None:
@@ -109,8 +111,10 @@ class Filled:
                 with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
                     for name in archive.namelist():
                         yield path, name.encode() + archive.read(name)
-        for path in (self.settings.warehouse_path, *self.settings.published_dir.glob("*.duckdb")):
-            yield from ((path, row) for row in _rows(Warehouse(path)))
+        yield from ((self.settings.warehouse_path, row) for row in _rows(Warehouse(self.settings.warehouse_path)))
+        for path in self.settings.published_dir.glob("*.duckdb"):
+            copy = Warehouse(path, self.settings.publish_key, temp_dir=self.settings.data_dir / "tmp")
+            yield from ((path, row) for row in _rows(copy))
 
     def found(self, *texts: str) -> dict[str, set[str]]:
         """In which files each text stands; texts that stand in none are left out."""
@@ -193,8 +197,10 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
     assert (filled.settings.reports_dir / "clinics" / filled.clinic.clinic_key / "index.html").exists()
     assert {path.name for path in filled.settings.published_dir.glob("*.duckdb")} == {
         "fullscript.duckdb",
+        "fullscript-pseudonymised.duckdb",
         "fullscript-deidentified.duckdb",
     }
+    assert purged.copies_not_made == ()
     with filled.warehouse.read() as con:
         audit = con.execute("SELECT kind, subject, removed FROM ops.purges").fetchall()
     assert [(kind, len(subject)) for kind, subject, _ in audit] == [("patient", 32)]
@@ -204,7 +210,11 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
 
 def test_a_purged_clinic_is_nowhere_and_the_other_stays(filled: Filled) -> None:
     others = filled.counts(filled.other.clinic_id)
-    purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic)
+    keyless = replace(filled.settings, publish_key=None)
+    purged = purge_everywhere(keyless, filled.warehouse, filled.store, filled.clinic)
+    assert [reason.split()[1] for reason in purged.copies_not_made] == ["pseudonymised", "deidentified"]
+    assert [path.name for path in filled.settings.published_dir.glob("*.duckdb")] == ["fullscript.duckdb"]
+    filled.settings = keyless
     assert filled.found(filled.clinic.clinic_key, filled.clinic.clinic_id) == {}
     assert filled.counts(filled.other.clinic_id) == others
     assert filled.counts(filled.clinic.clinic_id)["patients"] == 0

@@ -1,0 +1,130 @@
+"""Takes out of a set of people, and of what they bought, what fewer than k of them share.
+
+It works on two temp tables of a connection: `people` (pid, person, clinic_id, birth_year, gender) and `facts` (source,
+pid, product, year, times). A person may be a patient of several clinics, and counts once. What must be shared by k:
+
+* `people`: clinic, birth years and gender. Birth years are widened first; who still stands with too few is taken out,
+  with all facts;
+* `facts`, each source by itself: product and year; clinic, birth years and gender, because a reader who knows that
+  somebody bought anything looks among the buyers only; and a number of facts: nobody has more than k people have.
+
+A rule takes out only what breaks it, and they are repeated until nothing does: what holds already loses nothing, and
+the same tables always lose the same rows. What does not belong here: what a fact is (`deidentify`).
+"""
+
+import duckdb
+
+# Each is made of whole ones of the one before. Never with another start: two copies would tell more than each.
+BAND_WIDTHS: tuple[int | None, ...] = (1, 5, 10, 20, 40, None)
+OLDEST_AGE_TOLD = 89
+# Wider bands cost everybody, suppression those who are few: so much of the patients may go before bands are widened.
+_MAY_GO_PERCENT = 10
+
+_COUNT_PEOPLE = "SELECT count(DISTINCT person) FROM people"
+_RARE_PRODUCT_YEAR = """
+    DELETE FROM facts USING (
+        SELECT source, product, year FROM facts JOIN people USING (pid)
+        GROUP BY ALL HAVING count(DISTINCT person) < $k
+    ) AS rare
+    WHERE facts.source = rare.source AND facts.product = rare.product AND facts.year = rare.year"""
+_RARE_CLASS = """
+    DELETE FROM facts USING (
+        SELECT source, pid FROM people JOIN (
+            SELECT source, clinic_id, birth_years, gender FROM facts JOIN people USING (pid)
+            GROUP BY ALL HAVING count(DISTINCT person) < $k
+        ) AS class USING (clinic_id, birth_years, gender)
+    ) AS rare
+    WHERE facts.source = rare.source AND facts.pid = rare.pid"""
+_RARE_NUMBER = """
+    WITH placed AS (
+        SELECT facts.rowid AS fact, source, person,
+            row_number() OVER (PARTITION BY source, pid ORDER BY product, year) AS place
+        FROM facts JOIN people USING (pid)
+    ), rare AS (SELECT source, place FROM placed GROUP BY ALL HAVING count(DISTINCT person) < $k)
+    DELETE FROM facts WHERE rowid IN (SELECT fact FROM placed JOIN rare USING (source, place))"""
+
+
+def widen_birth_years(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> int | None:
+    """Gives `people` a column `birth_years`; how many years a band has, None for all in one.
+
+    The narrowest bands at which no more than 10 % of the people have to go; where there are none, those at which fewest
+    do. Ages over 89 are one class in any case.
+    """
+    everybody = _number(con, _COUNT_PEOPLE)
+    going = {width: _going(con, k, _band(width, this_year)) for width in BAND_WIDTHS}
+    enough = (width for width in BAND_WIDTHS if going[width] * 100 <= everybody * _MAY_GO_PERCENT)
+    chosen = next(enough, min(BAND_WIDTHS, key=lambda width: going[width]))
+    con.execute("ALTER TABLE people ADD COLUMN birth_years VARCHAR")
+    con.execute(f"UPDATE people SET birth_years = {_band(chosen, this_year)}")
+    return chosen
+
+
+def suppress_people(con: duckdb.DuckDBPyConnection, k: int) -> None:
+    """Takes out who shares clinic, birth years and gender with fewer than k people, themselves included."""
+    con.execute(
+        """DELETE FROM people USING (
+            SELECT clinic_id, birth_years, gender FROM people GROUP BY ALL HAVING count(DISTINCT person) < $k
+        ) AS rare
+        WHERE people.clinic_id = rare.clinic_id AND people.birth_years = rare.birth_years
+            AND people.gender = rare.gender""",
+        {"k": k},
+    )
+    con.execute("DELETE FROM facts WHERE pid NOT IN (SELECT pid FROM people)")
+
+
+def suppress_facts(con: duckdb.DuckDBPyConnection, k: int) -> None:
+    """Takes out facts until every rule of the module's docstring holds in every source."""
+    # A rule that took something out begins anew with the first: numbers are cut only where the others hold.
+    while any(_number(con, rule, k) for rule in (_RARE_PRODUCT_YEAR, _RARE_CLASS, _RARE_NUMBER)):
+        pass
+
+
+def tell_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
+    """Gives `facts` a column `repeated`: more than once in the year; NULL where a yes or no would single out."""
+    con.execute("ALTER TABLE facts ADD COLUMN repeated BOOLEAN")
+    con.execute(
+        """UPDATE facts SET repeated = facts.times > 1 FROM (
+            SELECT source, product, year FROM facts JOIN people USING (pid) GROUP BY ALL
+            HAVING count(DISTINCT person) FILTER (times > 1) NOT BETWEEN 1 AND $k - 1
+                AND count(DISTINCT person) FILTER (times = 1) NOT BETWEEN 1 AND $k - 1
+        ) AS shared
+        WHERE facts.source = shared.source AND facts.product = shared.product AND facts.year = shared.year""",
+        {"k": k},
+    )
+
+
+def count_standing_alone(con: duckdb.DuckDBPyConnection) -> int:
+    """How many people somebody would find who knows clinic, birth years, gender and one product of a year at once."""
+    return _number(
+        con,
+        """SELECT count(DISTINCT person) FROM (
+            SELECT any_value(person) AS person FROM facts JOIN people USING (pid)
+            GROUP BY source, product, year, clinic_id, birth_years, gender HAVING count(DISTINCT person) = 1)""",
+    )
+
+
+def _going(con: duckdb.DuckDBPyConnection, k: int, band: str) -> int:
+    return _number(
+        con,
+        f"""SELECT coalesce(sum(people), 0) FROM (
+            SELECT count(DISTINCT person) AS people FROM people GROUP BY clinic_id, {band}, gender)
+        WHERE people < $k""",
+        k,
+    )
+
+
+def _band(width: int | None, this_year: int) -> str:
+    """SQL: the band of `birth_year`, as `1980-1984`."""
+    if width is None:
+        return "'any'"
+    over_89 = this_year - OLDEST_AGE_TOLD - 1
+    first = f"(birth_year - birth_year % {width})"
+    band = f"greatest({first}, {over_89 + 1}) || '-' || ({first} + {width - 1})"
+    return (
+        f"CASE WHEN birth_year IS NULL THEN 'unknown' WHEN birth_year <= {over_89} THEN '{over_89} or before' "
+        f"ELSE {'birth_year::VARCHAR' if width == 1 else band} END"
+    )
+
+
+def _number(con: duckdb.DuckDBPyConnection, sql: str, k: int | None = None) -> int:
+    return int(con.execute(sql, {} if k is None else {"k": k}).fetchall()[0][0])
