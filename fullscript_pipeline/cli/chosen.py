@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.errors import NeedsConnect, UsageError
 from fullscript_pipeline.settings import WAREHOUSE_FILE
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -17,6 +17,16 @@ def chosen_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
     if not chosen:
         raise NeedsConnect(nobody_in(store.db.path.parent, store))
     return chosen
+
+
+def known_clinic(store: StateStore, id_or_key: str) -> Clinic:
+    """The clinic, a disconnected one too: its data are still here. Raises UsageError naming the known ones."""
+    known = store.clinics(with_removed=True)
+    found = [one for one in known if id_or_key.strip() in {one.clinic_key, one.clinic_id}]
+    if len(found) != 1:
+        keys = ", ".join(one.clinic_key for one in known) or "none"
+        raise UsageError(f"There is no clinic {id_or_key!r}, or several have that id; the known ones are {keys}.")
+    return found[0]
 
 
 def nobody_in(data_dir: Path, store: StateStore | None) -> str:

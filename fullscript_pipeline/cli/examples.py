@@ -40,7 +40,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "catalog coverage": ("catalog coverage --region us --days 30",),
     "catalog release": ("catalog release 2026-11-22 --region us",),
     "publish": ("publish", "publish --pseudonymised", "publish --deidentified --k 10"),
-    "export": ("export --format csv --table patients --table marts.adherence --to /secure/share",),
+    "export": (
+        "export --format csv --table patients --table marts.adherence --to /secure/share",
+        "export --patient maple-street-wellness PATIENT_ID --to /secure/share",
+    ),
     "backup": ("backup --to /mnt/backups", "backup --to /mnt/backups --with-landing"),
     "restore": ("restore /mnt/backups/20261122T230000Z",),
     "purge": ("purge --clinic maple-street-wellness --disconnect", "purge --patient maple-street-wellness PATIENT_ID"),

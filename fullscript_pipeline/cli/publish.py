@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.audited import recorded
+from fullscript_pipeline.cli.audited import Whose, recorded
+from fullscript_pipeline.cli.chosen import known_clinic
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.deidentify import Deidentified
 from fullscript_pipeline.warehouse.export import Format
@@ -96,21 +99,51 @@ def _through(found: Deidentified) -> str:
 
 
 @click.command(
-    help="Write tables as Parquet or CSV files, in the clear and for this user only.",
+    help="Write tables as Parquet or CSV files, or all that is held about one person as JSON; in the clear, for this "
+    "user only.",
 )
+@click.option("--patient", nargs=2, metavar="CLINIC ID", help="One patient of a clinic, by Fullscript's id.")
 @click.option("--format", "file_format", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Again for more. Default: core and marts.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Default: exports/<time> in the data dir.")
-def export(file_format: Format, tables: Sequence[str], to: Path | None) -> None:
+@click.pass_context
+def export(
+    context: click.Context,
+    patient: tuple[str, str] | None,
+    file_format: Format,
+    tables: Sequence[str],
+    to: Path | None,
+) -> None:
+    is_format_given = context.get_parameter_source("file_format") is not ParameterSource.DEFAULT
+    if patient and (tables or is_format_given):
+        raise click.UsageError("--patient writes everything as JSON: leave --table and --format out.")
     settings = load_settings()
     settings.prepare_data_dir()
     folder = (to or settings.data_dir / "exports" / f"{clock.real_now():%Y%m%dT%H%M%SZ}").absolute()
     warehouse = _warehouse(settings)
+    if patient:
+        _export_person(settings, warehouse, *patient, folder)
+        return
     with recorded(settings, "export", destination=folder) as record:
         written = write_files(warehouse, folder, file_format, tables)
         record.rows = sum(one.rows for one in written)
     data(table(["table", "rows", "file"], [[one.table, one.rows, str(one.path)] for one in written]))
     talk("These files are not encrypted and hold health data; delete them when they are used.")
+
+
+def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, patient_id: str, folder: Path) -> None:
+    # The pages' templates, which help need not wait for.
+    from fullscript_pipeline.orchestration.person_file import write_person_file  # noqa: PLC0415
+
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        clinic = known_clinic(store, clinic_name)
+        whose = Whose([clinic], patient_id)
+        with recorded(settings, "export --patient", whose=whose, destination=folder) as record:
+            written = write_person_file(settings, warehouse, store, clinic, patient_id, folder)
+            record.rows = sum(written.counts.values())
+    talk(table(["where", "held"], [[place, number] for place, number in sorted(written.counts.items())]))
+    talk("The file is not encrypted; the last part of it names the files that hold copies.")
+    data(str(written.path))
 
 
 def _warehouse(settings: Settings) -> Warehouse:

@@ -7,6 +7,7 @@ import click
 
 from fullscript_pipeline.api.connect import disconnect
 from fullscript_pipeline.cli.audited import Whose, recorded
+from fullscript_pipeline.cli.chosen import known_clinic
 from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.orchestration.opened import open_warehouse
@@ -27,7 +28,7 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
     settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = _clinic(store, clinic_key or (patient or ("", ""))[0])
+        clinic = known_clinic(store, clinic_key or (patient or ("", ""))[0])
         patient_id = patient[1] if patient else None
         if patient_id is None and clinic.status != "removed" and not disconnects:
             raise UsageError(
@@ -79,13 +80,3 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
         talk(f"A copy for analysts was removed and not written again. {reason}")
     talk("Files that were exported or copied out of the data directory are not reached from here.")
     return sum(purged.counts.values())
-
-
-def _clinic(store: StateStore, id_or_key: str) -> Clinic:
-    """The clinic, a disconnected one too: its data are still here. Raises UsageError naming the known ones."""
-    known = store.clinics(with_removed=True)
-    found = [one for one in known if id_or_key.strip() in {one.clinic_key, one.clinic_id}]
-    if len(found) != 1:
-        keys = ", ".join(one.clinic_key for one in known) or "none"
-        raise UsageError(f"There is no clinic {id_or_key!r}, or several have that id; the known ones are {keys}.")
-    return found[0]

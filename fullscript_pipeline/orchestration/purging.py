@@ -29,6 +29,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import rewrite
 from fullscript_pipeline.warehouse.deidentify import EmptyCopy
 from fullscript_pipeline.warehouse.publish import CopyOptions, Level, options_of_copies, publish
+from fullscript_pipeline.warehouse.subject import Subject, ids_of
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ def purge_everywhere(
     Raises Busy when a run is filling a landing file, or holds the warehouse for too long, and LandingDamage when one
     cannot be read as a whole; repeat it then.
     """
-    subject = purge.Subject(clinic.clinic_id, patient_id)
+    subject = Subject(clinic.clinic_id, patient_id)
     with warehouse.read() as con:
-        ids = purge.ids_of(con, subject)
+        ids = ids_of(con, subject)
     reports = ReportStore(settings.reports_dir)
     copies = options_of_copies(settings)
     counts = _files(settings, reports, clinic, patient_id, ids)

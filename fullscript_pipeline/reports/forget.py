@@ -33,7 +33,24 @@ def forget_in_kept_pages(store: ReportStore, clinic_key: str, patient_id: str) -
 
     A list links to each person's page, and a spreadsheet has a column for it, so whoever is there is found by id.
     """
-    return sum(_rewritten(path, file_id(patient_id), patient_id) for path in _kept(store, clinic_key).glob("*.zip"))
+    return sum(_rewritten(path, patient_id) for path in _kept(store, clinic_key).glob("*.zip"))
+
+
+def kept_pages_of(store: ReportStore, clinic_key: str, patient_id: str) -> list[Path]:
+    """The kept days that hold the person's page, or a list that names them."""
+    return [path for path in sorted(_kept(store, clinic_key).glob("*.zip")) if _naming(path, patient_id)[1]]
+
+
+def _naming(path: Path, patient_id: str) -> tuple[dict[str, bytes], set[str]]:
+    """The pages of a kept day, and the names of those that are the person's or name them."""
+    needles = [one.encode() for one in (file_id(patient_id), patient_id)]
+    with zipfile.ZipFile(path) as archive:
+        pages = {name: archive.read(name) for name in archive.namelist()}
+    return pages, {
+        name
+        for name, page in pages.items()
+        if any(one in content for one in needles for content in (name.encode(), *_unpacked(page)))
+    }
 
 
 def _kept(store: ReportStore, clinic_key: str) -> Path:
@@ -46,17 +63,11 @@ def _removed(folder: Path) -> int:
     return files
 
 
-def _rewritten(path: Path, *ids: str) -> int:
-    needles = [one.encode() for one in ids]
-    with zipfile.ZipFile(path) as archive:
-        pages = {name: archive.read(name) for name in archive.namelist()}
-    kept = {
-        name: page
-        for name, page in pages.items()
-        if not any(one in content for one in needles for content in (name.encode(), *_unpacked(page)))
-    }
-    if len(kept) == len(pages):
+def _rewritten(path: Path, patient_id: str) -> int:
+    pages, naming = _naming(path, patient_id)
+    if not naming:
         return 0
+    kept = {name: page for name, page in pages.items() if name not in naming}
     temporary = path.with_name(f".writing-{path.name}")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,11 +1,12 @@
-"""Takes a clinic, or what is known of one person, out of the state store.
+"""Takes a clinic, or what is known of one person, out of the state store; or shows the latter.
 
 What does not belong here: revoking a grant at the server (`api.connect.disconnect`).
 """
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select, true
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, true
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state.database import Database
@@ -45,29 +46,52 @@ def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
 
 def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
     """Events about these objects, what is owed to the person, and webhook bodies that name them; the number of rows."""
-    owned = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
-    owed = (owed_patients.c.server == clinic.server) & (owed_patients.c.clinic_id == clinic.clinic_id)
     with db.write() as connection:
-        removed = connection.execute(delete(events).where(owned & events.c.resource_id.in_(ids))).rowcount
-        removed += connection.execute(delete(owed_patients).where(owed & owed_patients.c.patient_id.in_(ids))).rowcount
-        labs = (watched_labs.c.server == clinic.server) & (watched_labs.c.clinic_id == clinic.clinic_id)
-        these = labs & watched_labs.c.lab_order_id.in_(ids)
-        removed += connection.execute(delete(watched_labs).where(these)).rowcount
+        removed = sum(
+            connection.execute(delete(table).where(condition)).rowcount for table, condition in _rows_of(clinic, ids)
+        )
         removed += _drop_deliveries(connection, keyring, clinic, ids)
     _wipe(db)
     return removed
 
 
+def rows_of_patient(
+    db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """What `purge_patient` would remove, by table, bodies opened."""
+    with db.read() as connection:
+        found = {
+            table.name: [dict(row._mapping) for row in connection.execute(select(table).where(condition))]
+            for table, condition in _rows_of(clinic, ids)
+        }
+        numbers = _naming_deliveries(connection, keyring, clinic, ids)
+        query = select(webhook_inbox).where(webhook_inbox.c.number.in_(numbers)).order_by(webhook_inbox.c.number)
+        deliveries = [dict(row._mapping) for row in connection.execute(query)]
+    bodies = [keyring.open_bytes(one["body"]).decode(errors="replace") for one in deliveries]
+    return found | {webhook_inbox.name: [one | {"body": body} for one, body in zip(deliveries, bodies, strict=True)]}
+
+
+def _rows_of(clinic: ClinicRef, ids: Collection[str]) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Every table but the inbox that may name one of a person's objects, and which of its rows do."""
+    named = {events: events.c.resource_id, owed_patients: owed_patients.c.patient_id}
+    named[watched_labs] = watched_labs.c.lab_order_id
+    return [(table, of_clinic(table, clinic) & column.in_(ids)) for table, column in named.items()]
+
+
 def _drop_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
     """Webhook bodies that hold one of the ids: the clinic's, and those that were tied to no clinic."""
+    named = _naming_deliveries(connection, keyring, clinic, ids)
+    for number in named:
+        connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == number))
+    return len(named)
+
+
+def _naming_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> list[int]:
     rows = connection.execute(
         select(webhook_inbox.c.number, webhook_inbox.c.body).where(_of_clinic_or_nobody(clinic))
     ).all()
     needles = [one.encode() for one in ids]
-    named = [number for number, body in rows if any(one in keyring.open_bytes(body) for one in needles)]
-    for number in named:
-        connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == number))
-    return len(named)
+    return [number for number, body in rows if any(one in keyring.open_bytes(body) for one in needles)]
 
 
 def _of_clinic_or_nobody(clinic: ClinicRef) -> ColumnElement[bool]:

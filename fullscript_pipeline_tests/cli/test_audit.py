@@ -139,6 +139,9 @@ def test_what_cannot_be_recorded_does_not_begin(
 def test_what_was_done_is_told_with_how_much_and_where_to(run: Run, filled: Path, tmp_path: Path) -> None:
     lines = len(_listed(run))
     assert run("export", "--table", "patients", "--to", str(tmp_path / "out"))[0] == 0
+    code, out, err = run("export", "--patient", "acme", "p1", "--to", str(tmp_path / "out"))
+    assert (code, SECRET in Path(out.strip()).read_text(), "core.patients" in err) == (0, True, True)
+    assert run("export", "--patient", "acme", "p1", "--table", "orders")[0] == 2
     assert run("report", "dosages")[0] == 0
     assert SECRET in run("webhooks", "inbox", "list", "--json", "--body")[1]
     assert SECRET in run("quarantine", "list", "--show-record")[1]
@@ -146,6 +149,7 @@ def test_what_was_done_is_told_with_how_much_and_where_to(run: Run, filled: Path
     ends = [one for one in _listed(run)[lines:] if one["event"] != "started"]
     assert [(one["command"], one["event"], one.get("rows")) for one in ends] == [
         ("export", "finished", 1),
+        ("export --patient", "finished", 1),
         ("report dosages", "finished", 0),
         ("webhooks inbox list --body", "finished", 1),
         ("quarantine list --show-record", "finished", 1),

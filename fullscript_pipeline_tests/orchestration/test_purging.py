@@ -1,6 +1,7 @@
 """A person who is purged is in no file of the data directory any more, and nobody else is touched."""
 
 import io
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
-from fullscript_pipeline.errors import Busy
+from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.extraction import clinic, events, labs, orders, plans
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.pull import Target
 from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages, write_past_pages
+from fullscript_pipeline.orchestration.person_file import write_person_file
 from fullscript_pipeline.orchestration.purging import purge_everywhere
 from fullscript_pipeline.orchestration.resources import WarehouseResource
 from fullscript_pipeline.reports import ReportStore
@@ -143,6 +145,31 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     with connected_pipeline(tmp_path_factory.mktemp("world"), clinics=2, patients=10, products=12) as connected:
         yield Filled(connected)
     del os.environ["FULLSCRIPT_KEEP_PAGES_DAYS"]
+
+
+def test_all_that_is_held_about_a_person_is_in_one_file(filled: Filled, tmp_path: Path) -> None:
+    """Whatever names them anywhere, and nobody else."""
+    written = write_person_file(
+        filled.settings, filled.warehouse, filled.store, filled.clinic, filled.patient, tmp_path / "out"
+    )
+    assert written.path.stat().st_mode & 0o777 == 0o600
+    text = written.path.read_text()
+    held = json.loads(text)
+    assert set(held["ids"]) >= filled.ids
+    assert {"core.patients", "history.treatment_plans", "core.orders", "marts.adherence"} <= {
+        table for table, rows in held["warehouse"].items() if rows
+    }
+    assert held["warehouse"]["core.patients"][0]["last_name"] == filled.last_name
+    assert {one["endpoint"] for one in held["landing"]} >= {"patients", "patient_treatment_plans", "orders"}
+    assert filled.patient in held["state"]["webhook_inbox"][0]["body"]
+    assert filled.patient in {one["resource_id"] for one in held["state"]["events"]}
+    assert len(held["copies"]["pages"]) == 2, "today's and yesterday's"
+    assert all(held["copies"][kind] for kind in ("kept_pages", "published", "exports"))
+    with filled.warehouse.read() as con:
+        others = con.execute("SELECT email FROM core.patients WHERE patient_id != ?", [filled.patient]).fetchall()
+    assert not [email for (email,) in others if email and email in text]
+    with pytest.raises(UsageError, match="check id"):
+        write_person_file(filled.settings, filled.warehouse, filled.store, filled.clinic, "nobody", tmp_path / "out")
 
 
 def test_a_file_that_a_run_is_filling_is_not_touched(filled: Filled) -> None:

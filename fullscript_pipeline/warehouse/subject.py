@@ -1,0 +1,124 @@
+"""What is a person's in the warehouse, or a clinic's: the one list that `purge` and an export of a person's data share.
+
+A person is their own record, their plans, orders and lab orders with every version, the lines of those, and rows that
+name one of these ids. What does not belong here: removing rows (`purge`), writing them out (`person_export`), landed
+pages (`mentions`).
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import duckdb
+
+# What a person owns, and the column that names it in the tables below it (lines, tests, resources).
+_OWNED = {
+    "treatment_plan_id": "history.treatment_plans",
+    "order_id": "core.orders",
+    "lab_order_id": "history.lab_orders",
+}
+# Tables without a patient's id whose rows may be about one: by a column of ids, or in the record as received.
+_REFERRING = {
+    "core.events": "resource_id",
+    "core.external_ids": "entity_id",
+    "core.webhook_deliveries": "delivery_id",
+    "ops.detail_reads": "object_id",
+    "ops.held_removals": "record_key",
+    "ops.view_sightings": "record_key",
+    "ops.view_missing": "record_key",
+    "ops.quarantine": "record_key",
+}
+_RECORDS = ("extra", "record")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is to go: a clinic, or (with `patient_id`) one person of it."""
+
+    clinic_id: str
+    patient_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return "clinic" if self.patient_id is None else "patient"
+
+    def digest(self, key: str | None) -> str:
+        """What the audit line names it by: keyed, so that nobody finds the id by trying; the owner can check one."""
+        text = f"{self.clinic_id}/{self.patient_id or ''}".encode()
+        return hmac.new((key or "").encode(), text, hashlib.sha256).hexdigest()[:32]
+
+
+def ids_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> frozenset[str]:
+    """The person's id and the ids of their plans, orders and lab orders; empty for a clinic."""
+    if subject.patient_id is None:
+        return frozenset()
+    ids = {subject.patient_id}
+    for column, table in _OWNED.items():
+        ids |= {
+            found
+            for (found,) in con.execute(
+                f"SELECT DISTINCT {column} FROM {table} WHERE clinic_id = ? AND patient_id = ?",
+                [subject.clinic_id, subject.patient_id],
+            ).fetchall()
+        }
+    return frozenset(ids)
+
+
+class Rows(NamedTuple):
+    """Rows of a stored table: a condition with its values."""
+
+    table: str
+    condition: str
+    values: list[Any]
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> list[Rows]:
+    """Every stored table that may hold rows of the subject, with the condition that finds them."""
+    found = []
+    for table, columns in _tables(con).items():
+        condition, values = _condition(table, columns, subject, ids)
+        if condition:
+            # A webhook delivery may be tied to no clinic and tell of a person all the same.
+            nobodys = "OR clinic_id IS NULL" if subject.patient_id and table in _REFERRING else ""
+            found.append(Rows(table, f"(clinic_id = ? {nobodys}) AND ({condition})", [subject.clinic_id, *values]))
+    return found
+
+
+def as_written(one: str) -> list[str]:
+    """How an id stands in a JSON text: quoted, or a bare number."""
+    bare = [f":{one},", f":{one}}}", f"[{one},", f",{one},", f"[{one}]", f",{one}]"] if one.isdigit() else []
+    return [json.dumps(one), *bare]
+
+
+def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[str]) -> tuple[str, list[Any]]:
+    """Which of the clinic's rows of a table go; none for a table that knows no person."""
+    if subject.patient_id is None:
+        return "true", []
+    conditions: list[str] = []
+    values: list[Any] = []
+    if table not in _REFERRING:
+        if "patient_id" in columns:
+            conditions, values = ["patient_id = ?"], [subject.patient_id]
+        for owner in columns & _OWNED.keys():
+            conditions.append(f"{owner} IN ?")
+            values.append(list(ids))
+        return " OR ".join(conditions), values
+    key = _REFERRING[table]
+    conditions, values = [f"list_has_any([{key}] || str_split({key}, '/'), ?)"], [list(ids)]
+    for column in _RECORDS:
+        if column in columns:
+            conditions.append(f"len(list_filter(?, lambda one: contains({column}::VARCHAR, one))) > 0")
+            values.append([written for one in ids for written in as_written(one)])
+    return " OR ".join(conditions), values
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """Columns of every stored table that has rows of clinics."""
+    rows = con.execute(
+        """SELECT schema_name || '.' || table_name, list(column_name) FROM duckdb_columns() WHERE database_name =
+        current_database() AND (schema_name, table_name) IN (SELECT (schema_name, table_name) FROM duckdb_tables()
+        WHERE database_name = current_database()) GROUP BY ALL ORDER BY 1"""
+    ).fetchall()
+    return {table: set(columns) for table, columns in rows if "clinic_id" in columns}
