@@ -16,6 +16,8 @@ import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
+from fullscript_pipeline.errors import ConfigurationError
+
 ENOUGH_BITS = 128
 # Of a word, a year and a letter that is in no word; an average word has five and a half letters.
 _WORD, _YEAR_BITS, _LETTER, _LETTERS_OF_A_WORD = math.log2(7776), math.log2(200), math.log2(26), 5.5
@@ -70,6 +72,15 @@ def new_key() -> str:
 
 def is_guessable(key: str) -> bool:
     return estimated_bits(key) < ENOUGH_BITS
+
+
+def require_good_keys(keys: Sequence[str]) -> None:
+    """Raises ConfigurationError for a key that can be guessed: nothing of real patients is to be put under it."""
+    if weak := guessable(keys):
+        raise ConfigurationError(
+            f"FULLSCRIPT_ENCRYPTION_KEY is to seal data of real patients, and {weak} can be guessed: set it to one "
+            "that `fullscript-pipeline keys new` prints, kept outside the data directory."
+        )
 
 
 def guessable(keys: Sequence[str]) -> str | None:

@@ -14,7 +14,8 @@ from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.chosen import nobody_in
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.key_strength import require_good_keys
+from fullscript_pipeline.settings import encryption_keys, load_settings
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
 
 
@@ -25,7 +26,8 @@ from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateSt
 def connect(env: str, no_browser: bool, paste: bool) -> None:
     settings = load_settings()
     server = settings.server(env)
-    settings.require_app(server)
+    if settings.require_app(server).is_production and not settings.state_path.exists():
+        require_good_keys(encryption_keys(settings.encryption_key))  # before anything is made under it
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         flow = ConnectFlow(settings, store, server)

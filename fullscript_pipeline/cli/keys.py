@@ -35,12 +35,8 @@ def rotate() -> None:
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
     with recorded(settings, "keys rotate") as record, StateStore(settings.state_path, settings.encryption_key) as store:
-        number, kept = store.reencrypt_grants(), store.reencrypt_inbox()
-        store.reencrypt_audit_log()
-        record.rows = number + kept
-    talk(f"{counted(number, 'token')} sealed with the first of {counted(len(listed), 'key')}.")
-    if kept:
-        talk(f"{counted(kept, 'webhook delivery', 'webhook deliveries')} too.")
+        record.rows = number = store.reseal(listed[0])
+    talk(f"{counted(number, 'value')} sealed with the first of {counted(len(listed), 'key')}.")
     talk("What runs meanwhile (`ui`, the services) has the key it was started with: start it again.")
     if settings.warehouse_path.exists() and len(listed) > 1:
         talk("Keep the list as it is: the warehouse and the landing files stay under its last key.")

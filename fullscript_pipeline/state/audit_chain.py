@@ -12,6 +12,7 @@ from typing import Self
 
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.sealed_columns import AUDIT_HEAD, AUDIT_KEY
 
 _CODE_LENGTH = 64
 
@@ -53,7 +54,7 @@ class Chain:
     @classmethod
     def opened(cls, keyring: Keyring, name: str, sealed_key: str, sealed_head: str) -> Self:
         """A stored chain. Raises ConfigurationError when its key cannot be opened."""
-        key = _content(keyring.open(sealed_key), "audit key", name)
+        key = _content(keyring.open(sealed_key, AUDIT_KEY.at(name)), "audit key", name)
         if key is None:
             raise ConfigurationError(
                 "The audit log's key is not what was written: somebody changed the state store. `fullscript-pipeline "
@@ -64,10 +65,10 @@ class Chain:
         return cls(name, bytes.fromhex(key), _opened_head(keyring, name, sealed_head) if is_ours else None)
 
     def sealed_key(self, keyring: Keyring) -> str:
-        return keyring.seal(f"audit key|{self.name}|{self.key.hex()}")
+        return keyring.seal(f"audit key|{self.name}|{self.key.hex()}", AUDIT_KEY.at(self.name))
 
     def sealed_head(self, keyring: Keyring, head: AuditHead) -> str:
-        return keyring.seal(f"audit head|{self.name}|{head.number}:{head.code}")
+        return keyring.seal(f"audit head|{self.name}|{head.number}:{head.code}", AUDIT_HEAD.at(self.name))
 
     def code(self, entry: str) -> str:
         """What proves that whoever wrote the entry had the chain's key."""
@@ -80,7 +81,7 @@ class Chain:
 
 def _opened_head(keyring: Keyring, name: str, sealed: str) -> AuditHead | None:
     try:
-        content = _content(keyring.open(sealed), "audit head", name)
+        content = _content(keyring.open(sealed, AUDIT_HEAD.at(name)), "audit head", name)
     except ConfigurationError:
         return None
     number, _, code = (content or "").partition(":")

@@ -28,7 +28,6 @@ _FIRST_VERSION = 1 + next(
     number for number, statements in enumerate(MIGRATIONS) if any("TABLE audit_log" in one for one in statements)
 )
 BEGUN = "begun"
-SEALED = ("sealed_key", "sealed_head")
 # Why a chain begins where the one before should have gone on: a sign of damage.
 LOST = "the log before could not be continued"
 NOT_KEPT = "the log of the store it replaced could not be read"
@@ -92,13 +91,6 @@ class AuditLog:
         with self.db.read() as connection:
             rows = [row for chain in chain_rows(connection) for row in entry_rows(connection, chain.chain)]
         return [entry for row in rows if (entry := entry_of(row))]
-
-    def reencrypt_audit_log(self) -> None:
-        """Seal the keys and heads with the first key of the setting."""
-        with self.db.write() as connection:
-            for row in chain_rows(connection):
-                values = {name: self.keyring.seal(self.keyring.open(row._mapping[name])) for name in SEALED}
-                connection.execute(update(audit_chains).where(audit_chains.c.chain == row.chain).values(values))
 
     def _newest(self, connection: Connection) -> Chain | None:
         rows = chain_rows(connection)

@@ -30,6 +30,7 @@ class Database:
 
     `read_only` makes, changes and migrates nothing: the file must be there, of our schema, and takes no write.
     `after_upgrade` is called in the transaction that brings the schema to the newest version, with the version before.
+    `before_write` is called at the begin of every transaction that writes, with the write lock held; it may raise.
     Raises ConfigurationError when it cannot be used as it is, Busy when others hold it for longer than we may wait.
     """
 
@@ -40,9 +41,10 @@ class Database:
         *,
         read_only: bool = False,
         after_upgrade: Callable[[Connection, int], None] = lambda _connection, _version: None,
+        before_write: Callable[[Connection], None] = lambda _connection: None,
     ) -> None:
         self.path = path
-        self._after_upgrade = after_upgrade
+        self._after_upgrade, self._before_write = after_upgrade, before_write
         self._busy_seconds, self._read_only = busy_seconds, read_only
         if not read_only:
             self._make_private_file()
@@ -64,6 +66,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that holds the write lock from its start; committed at the end, rolled back on an error."""
+        with self._transaction() as connection:
+            self._before_write(connection)
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with self._told(), self._engine.connect() as connection:
             connection = connection.execution_options(begin="IMMEDIATE")  # noqa: PLW2901
             with connection.begin():
@@ -127,7 +135,7 @@ class Database:
             raise ConfigurationError(
                 f"The state store {self.path} was made by a newer version of fullscript-pipeline: install that one."
             )
-        with self.write() as connection:
+        with self._transaction() as connection:
             # Again under the lock: another process may have migrated meanwhile.
             version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             for migration in MIGRATIONS[version:]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.key_strength import guessable
+from fullscript_pipeline.key_strength import require_good_keys
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import facts
@@ -30,11 +30,8 @@ class DirectoryFacts:
         """
         with self.db.write() as connection:
             is_new = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).first() is None
-            if is_new and kind == "production" and (weak := guessable(self.keyring.keys)):
-                raise ConfigurationError(
-                    f"FULLSCRIPT_ENCRYPTION_KEY is to seal data of real patients, and {weak} can be guessed: set "
-                    "it to one that `fullscript-pipeline keys new` prints, kept outside the data directory."
-                )
+            if is_new and kind == "production":
+                require_good_keys(self.keyring.keys)
             connection.execute(insert(facts).values(name="kind", value=kind).on_conflict_do_nothing())
             found = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
         if found != kind:

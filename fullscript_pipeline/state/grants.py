@@ -23,6 +23,7 @@ from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.event_tries import reopen_unreadable
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import clinics, grants, oauth_states, token_failures
+from fullscript_pipeline.state.sealed_columns import ACCESS_TOKEN, PREVIOUS_REFRESH_TOKEN, REFRESH_TOKEN
 
 OAUTH_STATE_LIFE = timedelta(minutes=10)
 # Longer than the slowest renewal (two calls of two minutes) of the process that holds it.
@@ -122,16 +123,6 @@ class GrantRecords:
                 .values(previous_refresh_token=None)
             )
 
-    def reencrypt_grants(self) -> int:
-        """Seal every token with the first key of the setting; the number of grants."""
-        with self.db.write() as connection:
-            rows = connection.execute(select(grants)).all()
-            for row in rows:
-                columns = ("access_token", "refresh_token", "previous_refresh_token")
-                sealed = {name: self._resealed(getattr(row, name)) for name in columns}
-                connection.execute(update(grants).where(of_user(row, row.user_id)).values(sealed))
-        return len(rows)
-
     @contextmanager
     def grant_lock(self, clinic: ClinicRef) -> Iterator[None]:
         """One renewal at a time for this clinic, across threads and processes. Raises Busy after five minutes.
@@ -192,15 +183,17 @@ class GrantRecords:
             scopes=tuple(row.scopes.split()),
             obtained_at=datetime.fromisoformat(row.obtained_at),
             expires_at=datetime.fromisoformat(row.expires_at),
-            access_token=self.keyring.open(row.access_token),
-            refresh_token=self.keyring.open(row.refresh_token),
-            previous_refresh_token=self.keyring.open(previous) if previous else None,
+            access_token=self.keyring.open(row.access_token, ACCESS_TOKEN.of_row(row)),
+            refresh_token=self.keyring.open(row.refresh_token, REFRESH_TOKEN.of_row(row)),
+            previous_refresh_token=(
+                self.keyring.open(previous, PREVIOUS_REFRESH_TOKEN.of_row(row)) if previous else None
+            ),
             generation=row.generation,
             patients_visible=row.patients_visible,
         )
 
     def _row(self, clinic: ClinicRef, grant: Grant, generation: int) -> dict[str, Any]:
-        previous = grant.previous_refresh_token
+        previous, user = grant.previous_refresh_token, (clinic.server, clinic.clinic_id, grant.user_id)
         return {
             "server": clinic.server,
             "clinic_id": clinic.clinic_id,
@@ -208,9 +201,11 @@ class GrantRecords:
             "user_type": grant.user_type,
             "scopes": " ".join(grant.scopes),
             "patients_visible": grant.patients_visible,
-            "access_token": self.keyring.seal(grant.access_token),
-            "refresh_token": self.keyring.seal(grant.refresh_token),
-            "previous_refresh_token": self.keyring.seal(previous) if previous else None,
+            "access_token": self.keyring.seal(grant.access_token, ACCESS_TOKEN.at(*user)),
+            "refresh_token": self.keyring.seal(grant.refresh_token, REFRESH_TOKEN.at(*user)),
+            "previous_refresh_token": (
+                self.keyring.seal(previous, PREVIOUS_REFRESH_TOKEN.at(*user)) if previous else None
+            ),
             "obtained_at": grant.obtained_at.isoformat(),
             "expires_at": grant.expires_at.isoformat(),
             "generation": generation,
@@ -218,9 +213,6 @@ class GrantRecords:
             "status_reason": None,
             "updated_at": clock.real_now().isoformat(),
         }
-
-    def _resealed(self, stored: str | None) -> str | None:
-        return self.keyring.seal(self.keyring.open(stored)) if stored else None
 
 
 def preference(scopes: Collection[str], patients_visible: int | None, user_id: str) -> tuple[int, int, str]:

@@ -19,6 +19,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import facts, webhook_inbox
+from fullscript_pipeline.state.sealed_columns import SECRET_FACT, WEBHOOK_BODY
 
 DeliveryState = Literal["received", "handled", "ignored", "failed"]
 _PATH_FACT = "webhook_path"
@@ -61,8 +62,8 @@ class WebhookInbox:
     def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
         """Store them durably in one transaction; for each, whether it was new. A known one only counts its receipt."""
         moment = clock.real_now().isoformat()
-        rows = [_row(self.keyring, delivery, moment) for delivery in new]
         with self.db.write() as connection:
+            rows = [_row(self.keyring, delivery, moment) for delivery in new]
             kept = []
             for row, delivery in zip(rows, new, strict=True):
                 added = connection.execute(insert(webhook_inbox).values(row).on_conflict_do_nothing()).rowcount > 0
@@ -114,25 +115,11 @@ class WebhookInbox:
         with self.db.read() as connection:
             found = connection.execute(mine).scalar()
         if found is None:
-            sealed = self.keyring.seal(secrets.token_urlsafe(24))
             with self.db.write() as connection:
+                sealed = self.keyring.seal(secrets.token_urlsafe(24), SECRET_FACT.at(_PATH_FACT))
                 connection.execute(insert(facts).values(name=_PATH_FACT, value=sealed).on_conflict_do_nothing())
                 found = connection.execute(mine).scalar_one()
-        return self.keyring.open(str(found))
-
-    def reencrypt_inbox(self) -> int:
-        """Seal every body, and the URLs' secret part, with the first key of the setting; the number of deliveries."""
-        ring = self.keyring
-        with self.db.write() as connection:
-            rows = connection.execute(select(webhook_inbox.c.number, webhook_inbox.c.body)).all()
-            for number, body in rows:
-                sealed = {"body": ring.seal_bytes(ring.open_bytes(body))}
-                connection.execute(update(webhook_inbox).where(webhook_inbox.c.number == number).values(sealed))
-            path = connection.execute(select(facts.c.value).where(facts.c.name == _PATH_FACT)).scalar()
-            if path is not None:
-                renewed = {"value": ring.seal(ring.open(path))}
-                connection.execute(update(facts).where(facts.c.name == _PATH_FACT).values(renewed))
-        return len(rows)
+        return self.keyring.open(str(found), SECRET_FACT.at(_PATH_FACT))
 
 
 def _row(keyring: Keyring, delivery: Delivery, moment: str) -> dict[str, Any]:
@@ -143,7 +130,9 @@ def _row(keyring: Keyring, delivery: Delivery, moment: str) -> dict[str, Any]:
         "clinic_id": delivery.clinic_id,
         "event_type": delivery.event_type,
         "created_at": delivery.created_at,
-        "body": keyring.seal_bytes(delivery.body),
+        "body": keyring.seal_bytes(
+            delivery.body, WEBHOOK_BODY.at(delivery.server, delivery.event_id, delivery.integration_id)
+        ),
         "headers": json.dumps(dict(delivery.headers)),
         "received_at": delivery.received_at.isoformat() if delivery.received_at else moment,
         "receipts": delivery.receipts,
@@ -162,7 +151,7 @@ def _delivery(keyring: Keyring, row: Row[Any]) -> Delivery:
         clinic_id=row.clinic_id,
         event_type=row.event_type,
         created_at=row.created_at,
-        body=keyring.open_bytes(row.body) if hasattr(row, "body") else b"",
+        body=keyring.open_bytes(row.body, WEBHOOK_BODY.of_row(row)) if hasattr(row, "body") else b"",
         headers=json.loads(row.headers),
         received_at=datetime.fromisoformat(row.received_at),
         receipts=row.receipts,

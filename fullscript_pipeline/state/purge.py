@@ -6,7 +6,7 @@ What does not belong here: revoking a grant at the server (`api.connect.disconne
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, select, true
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state.database import Database
@@ -22,6 +22,7 @@ from fullscript_pipeline.state.schema import (
     watched_labs,
     webhook_inbox,
 )
+from fullscript_pipeline.state.sealed_columns import WEBHOOK_BODY
 
 
 def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
@@ -40,7 +41,7 @@ def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
         named = facts.c.name.endswith(f":{clinic.server}:{clinic.clinic_id}", autoescape=True)
         removed += connection.execute(delete(facts).where(named)).rowcount
         removed += _drop_deliveries(connection, keyring, clinic, [clinic.clinic_id])
-    _wipe(db)
+    wipe_deleted(db)
     return removed
 
 
@@ -51,7 +52,7 @@ def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collec
             connection.execute(delete(table).where(condition)).rowcount for table, condition in _rows_of(clinic, ids)
         )
         removed += _drop_deliveries(connection, keyring, clinic, ids)
-    _wipe(db)
+    wipe_deleted(db)
     return removed
 
 
@@ -64,11 +65,10 @@ def rows_of_patient(
             table.name: [dict(row._mapping) for row in connection.execute(select(table).where(condition))]
             for table, condition in _rows_of(clinic, ids)
         }
-        numbers = _naming_deliveries(connection, keyring, clinic, ids)
-        query = select(webhook_inbox).where(webhook_inbox.c.number.in_(numbers)).order_by(webhook_inbox.c.number)
-        deliveries = [dict(row._mapping) for row in connection.execute(query)]
-    bodies = [keyring.open_bytes(one["body"]).decode(errors="replace") for one in deliveries]
-    return found | {webhook_inbox.name: [one | {"body": body} for one, body in zip(deliveries, bodies, strict=True)]}
+        deliveries = _naming_deliveries(connection, keyring, clinic, ids)
+    bodies = [keyring.open_bytes(row.body, WEBHOOK_BODY.of_row(row)).decode(errors="replace") for row in deliveries]
+    opened = [dict(row._mapping) | {"body": body} for row, body in zip(deliveries, bodies, strict=True)]
+    return found | {webhook_inbox.name: opened}
 
 
 def _rows_of(clinic: ClinicRef, ids: Collection[str]) -> list[tuple[Table, ColumnElement[bool]]]:
@@ -81,24 +81,28 @@ def _rows_of(clinic: ClinicRef, ids: Collection[str]) -> list[tuple[Table, Colum
 def _drop_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
     """Webhook bodies that hold one of the ids: the clinic's, and those that were tied to no clinic."""
     named = _naming_deliveries(connection, keyring, clinic, ids)
-    for number in named:
-        connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == number))
+    for row in named:
+        connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == row.number))
     return len(named)
 
 
-def _naming_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> list[int]:
-    rows = connection.execute(
-        select(webhook_inbox.c.number, webhook_inbox.c.body).where(_of_clinic_or_nobody(clinic))
-    ).all()
+def _naming_deliveries(
+    connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]
+) -> list[Row[Any]]:
+    query = select(webhook_inbox).where(_of_clinic_or_nobody(clinic)).order_by(webhook_inbox.c.number)
     needles = [one.encode() for one in ids]
-    return [number for number, body in rows if any(one in keyring.open_bytes(body) for one in needles)]
+    return [
+        row
+        for row in connection.execute(query)
+        if any(one in keyring.open_bytes(row.body, WEBHOOK_BODY.of_row(row)) for one in needles)
+    ]
 
 
 def _of_clinic_or_nobody(clinic: ClinicRef) -> ColumnElement[bool]:
     return (webhook_inbox.c.server == clinic.server) & webhook_inbox.c.clinic_id.in_([clinic.clinic_id, ""])
 
 
-def _wipe(db: Database) -> None:
+def wipe_deleted(db: Database) -> None:
     """SQLite keeps deleted rows in free pages and in its log: write the file anew and empty the log."""
     with db.outside_transactions() as connection:
         connection.execute("VACUUM")

@@ -9,9 +9,12 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from sqlalchemy import Connection
 
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.audit_chain import AuditHead
@@ -21,11 +24,13 @@ from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
 from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.inbox import WebhookInbox
+from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.lab_watch import LabWatch
 from fullscript_pipeline.state.ledger import EventLedger
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
+from fullscript_pipeline.state.store_key import follow_key, noted_key
 
 
 class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog):
@@ -37,7 +42,10 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
 
     def __init__(self, path: Path, encryption_key: str | None = None, *, read_only: bool = False) -> None:
         self.keyring = Keyring(encryption_key)
-        self.db = Database(path, read_only=read_only, after_upgrade=self.begin_log_of_upgraded_store)
+        follow = partial(follow_key, keyring=self.keyring)
+        self.db = Database(path, read_only=read_only, after_upgrade=self._begin_log, before_write=follow)
+        with self.db.read() as connection:
+            self.keyring.use(noted_key(connection))
         self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
         self._lock = threading.Lock()
 
@@ -49,6 +57,15 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
     ) -> None:
         self.close()
 
+    def reseal(self, key: str) -> int:
+        """Put all that is sealed under `key`, one of the setting's; the number of values that were not."""
+        return reseal_store(self.db, self.keyring, key)
+
+    def count_to_reseal(self, key: str) -> int:
+        """How many values are not under `key`. Raises ConfigurationError for one that no key of the setting opens."""
+        with self.db.read() as connection:
+            return count_to_reseal(connection, self.keyring, key)
+
     def close(self) -> None:
         """Close this process's connections, unused permits given back; using the store again opens new ones."""
         with self._lock:
@@ -58,6 +75,11 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
             with suppress(PipelineError):
                 budget.close()
         self.db.close()
+
+    def _begin_log(self, connection: Connection, version: int) -> None:
+        """In a store that was just made or upgraded: under which key it is, then the audit log, which is sealed."""
+        follow_key(connection, self.keyring)
+        self.begin_log_of_upgraded_store(connection, version)
 
     def audit_damage(self, noted: Sequence[AuditHead] = ()) -> list[str]:
         """What of the audit log is not as it was written; `noted`: heads that were kept elsewhere."""

@@ -2,9 +2,9 @@
 
 A frame is a header (`FSL2`, flags, payload length, its number in the file, which key sealed it, a checksum of all that)
 and a payload: zstd, sealed with AES-256-GCM when there is a key (nonce first). Header and place of the file are the
-associated data, so a frame opens nowhere else. Files of before 2026-11-28 hold `FSL1` frames: no number, key, checksum
-or place. What does not belong here: writing files and what is missing of one (`frame_file`), what a frame says
-(`landing`).
+associated data, so a frame opens nowhere else; with a key, one that is not sealed is refused. Files of before
+2026-11-28 hold `FSL1` frames: no number, key, checksum or place. What does not belong here: writing files and what is
+missing of one (`frame_file`), what a frame says (`landing`).
 """
 
 import os
@@ -131,6 +131,8 @@ class FrameFormat:
         text = self._opened(payload, bool(flags & _ENCRYPTED), header + self._place)
         if text is None:
             return None
+        if self._cipher and not flags & _ENCRYPTED:
+            raise _not_sealed(file.name, at)
         return Frame(at, at + len(header) + length, text, number, bool(flags & _CLOSING))
 
     def _old_frame_at(self, file: BinaryIO, at: int, header: bytes) -> Frame | None:
@@ -142,6 +144,8 @@ class FrameFormat:
         if flags and self._cipher is None and self._opened(payload, False, b"") is None:
             raise _another_key(file.name, is_set=False)
         text = self._opened(payload, bool(flags), header)
+        if text is not None and self._cipher and not flags:
+            raise _not_sealed(file.name, at)
         return None if text is None else Frame(at, at + len(header) + length, text)
 
     def _may_be_another_key(self, file: BinaryIO) -> bool:
@@ -169,6 +173,13 @@ def _another_key(path: str, *, is_set: bool = True, or_damaged: bool = False) ->
     damaged = " If that is the one which is set, the file is damaged: move it away." if or_damaged else ""
     return ConfigurationError(
         f"{path} cannot be read with FULLSCRIPT_ENCRYPTION_KEY as it is set; set the key it was made with.{damaged}"
+    )
+
+
+def _not_sealed(path: str, offset: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} holds a page at byte {offset} that is not encrypted, although FULLSCRIPT_ENCRYPTION_KEY is set: a run "
+        "without the key wrote it, or somebody else. Move the file away and pull again; what it held is asked again."
     )
 
 

@@ -393,7 +393,7 @@ def test_keys_rotate_puts_the_tokens_under_the_new_key_alone(ready: Ready) -> No
     new = "v5Zk8-another_long_random_text-7Yq2Xc9Wm"
     answered = _command(sandbox, settings, "keys", "rotate", FULLSCRIPT_ENCRYPTION_KEY=f"{new},{KEY}")
     assert answered.returncode == 0, answered.stderr
-    assert "1 token sealed with the first of 2 keys" in answered.stderr
+    assert "2 values sealed with the first of 2 keys" in answered.stderr
     with StateStore(settings.state_path, new) as store:
         assert store.load_grant(clinic) is not None
     listed = replace(settings, encryption_key=f"{new},{KEY}")

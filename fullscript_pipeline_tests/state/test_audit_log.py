@@ -123,14 +123,14 @@ def test_a_log_in_the_clear_does_not_pass_for_a_sealed_one(tmp_path: Path) -> No
         assert store.audit_damage() == []
     assert "is not sealed" in _damage(path)[0]
     with StateStore(path, KEY) as store:
-        store.reencrypt_audit_log()
+        store.reseal(KEY)
         assert store.audit_damage() == []
 
 
 def test_the_log_survives_a_rotation_of_keys(path: Path) -> None:
-    newer = "a newer long random text, 0123456789"
+    newer = "a newer long random text of 0123456789"
     with StateStore(path, f"{newer},{KEY}") as store:
-        store.reencrypt_audit_log()
+        store.reseal(newer)
     with StateStore(path, newer) as store:
         store.append_audit_entry("started", {"command": "keys rotate"})
         assert store.audit_damage() == []

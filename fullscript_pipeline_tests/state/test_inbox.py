@@ -87,7 +87,7 @@ def test_bodies_and_the_path_are_sealed_and_follow_the_key(tmp_path: Path) -> No
     assert b"Canary" not in files
     assert path.encode() not in files
     with _store(tmp_path, "new,old") as store:
-        assert store.reencrypt_inbox() == 1
+        assert store.reseal("new") == 4
     with _store(tmp_path, "new") as store:
         assert store.deliveries()[0].body == _ONE.body
         assert store.webhook_path() == path

@@ -84,13 +84,18 @@ def test_a_directory_is_of_one_kind_for_ever(tmp_path: Path) -> None:
 
 
 def test_a_new_production_directory_refuses_a_key_that_can_be_guessed(tmp_path: Path) -> None:
-    with StateStore(tmp_path / "state.sqlite", f"{KEY},letmein") as store:
-        with pytest.raises(ConfigurationError, match=r"key 2 of 2 can be guessed.*fullscript-pipeline keys new"):
-            store.claim_data_dir("production")
-        assert store.fact("kind") is None
-    with StateStore(tmp_path / "state.sqlite", KEY) as store:
+    for name, keys in (("one", "letmein"), ("list", f"{KEY},letmein")):
+        with StateStore(tmp_path / f"{name}.sqlite", keys) as store:
+            with pytest.raises(ConfigurationError, match=r"key.* can be guessed.*fullscript-pipeline keys new"):
+                store.claim_data_dir("production")
+            assert store.fact("kind") is None
+    with StateStore(tmp_path / "good.sqlite", KEY) as store:
         store.claim_data_dir("production")
-    with StateStore(tmp_path / "state.sqlite", "letmein") as store:
-        store.claim_data_dir("production")  # made before: it still opens, and doctor fails
     with StateStore(tmp_path / "sandbox.sqlite", "letmein") as store:
         store.claim_data_dir("sandbox")
+
+
+def test_a_production_directory_of_before_still_opens_under_a_key_that_can_be_guessed(tmp_path: Path) -> None:
+    with StateStore(tmp_path / "state.sqlite", "letmein") as store:
+        store.set_fact("kind", "production")
+        store.claim_data_dir("production")

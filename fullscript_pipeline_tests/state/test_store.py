@@ -1,5 +1,6 @@
 """The store file: private, migrated, shared; clinics and grants in it."""
 
+import base64
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +24,7 @@ from fullscript_pipeline.state.clinics import unique_key
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import MIGRATIONS, metadata
+from fullscript_pipeline.state.sealed_columns import SECRET_FACT
 
 _MOMENT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _WIDE = ("patients:read", "clinic:read")
@@ -303,7 +307,7 @@ def test_tokens_are_sealed_with_a_key_and_readable_only_with_it(tmp_path: Path) 
             assert caught.value.exit_code == 78
     with StateStore(_path(tmp_path), "new,old") as store:
         assert store.load_grant(maple) == replace(_GRANT, generation=1)
-        assert store.reencrypt_grants() == 1
+        assert store.reseal("new") == 5
     with StateStore(_path(tmp_path), "new") as store:
         assert store.load_grant(maple) == replace(_GRANT, generation=1)
 
@@ -312,15 +316,19 @@ def test_tokens_are_sealed_with_a_key_and_readable_only_with_it(tmp_path: Path) 
 def test_a_key_of_any_text_seals(secret: str, key: str) -> None:
     if any("\ud800" <= character <= "\udfff" for character in secret + key):
         return
-    sealed = Keyring(key).seal(secret)
-    assert Keyring(key).open(sealed) == secret
-    assert Keyring(f"another,{key}").open(sealed) == secret
+    place = SECRET_FACT.at("a fact")
+    sealed = Keyring(key).seal(secret, place)
+    assert Keyring(key).open(sealed, place) == secret
+    assert Keyring(f"another,{key}").open(sealed, place) == secret
 
 
-def test_a_fernet_key_is_used_as_it_is() -> None:
-    key = Fernet.generate_key()
-    sealed = Keyring(key.decode()).seal("secret")
-    assert Fernet(key).decrypt(sealed.removeprefix("fernet:").encode()) == b"secret"
+@pytest.mark.parametrize("is_fernet_key", [True, False])
+def test_what_an_earlier_version_sealed_is_opened(is_fernet_key: bool) -> None:
+    key = Fernet.generate_key().decode() if is_fernet_key else "any text"
+    derived = HKDF(SHA256(), 32, salt=None, info=b"fullscript-pipeline tokens").derive(key.encode())
+    fernet = Fernet(key if is_fernet_key else base64.urlsafe_b64encode(derived))
+    stored = f"fernet:{fernet.encrypt(b'secret').decode()}"
+    assert Keyring(f"another,{key}").open(stored, SECRET_FACT.at("a fact")) == "secret"
 
 
 def test_an_oauth_state_works_once_and_for_its_server_only(tmp_path: Path) -> None:

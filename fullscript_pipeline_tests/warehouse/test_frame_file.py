@@ -203,6 +203,20 @@ def test_damage_never_blames_the_key(tmp_path: Path) -> None:
         FrameFile(path, "another key").requests()
 
 
+@pytest.mark.parametrize("make", [new_frames, old_frames])
+def test_a_plain_page_is_refused_where_a_key_is_set(tmp_path: Path, make: Callable[..., None]) -> None:
+    """Whole files, and one page put between those that are sealed."""
+    path, plain = tmp_path / "orders.1.frames", tmp_path / "plain" / "orders.1.frames"
+    plain.parent.mkdir()
+    make(plain, 1, None)
+    make(path, 1, "a key")
+    sealed = path.read_bytes()
+    for content in (plain.read_bytes(), sealed + plain.read_bytes(), plain.read_bytes() + sealed):
+        path.write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"not encrypted, although FULLSCRIPT_ENCRYPTION_KEY is set"):
+            FrameFile(path, "a key").requests()
+
+
 @pytest.mark.parametrize("key", [None, "a key"])
 def test_a_file_that_an_earlier_version_left_open_is_gone_on_with(tmp_path: Path, key: str | None) -> None:
     path = tmp_path / "orders.1.open"

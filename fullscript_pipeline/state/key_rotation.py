@@ -1,0 +1,85 @@
+"""Puts everything that is sealed in the state store under another key, in one transaction.
+
+What does not belong here: files (`warehouse.rekey`), the order of steps (`orchestration.key_rotation`).
+"""
+
+from sqlalchemy import Connection, Row, inspect, select, text, update
+
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.key_fingerprint import fingerprint
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.purge import wipe_deleted
+from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
+from fullscript_pipeline.state.store_key import looks_sealed, note_key, noted_key
+
+
+def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
+    """Seals every value with `key`, one of the keyring's, bound to its place; the number of those that were not so.
+
+    Raises ConfigurationError for a value that none of the keyring's keys opens, and PipelineError for a sealed value
+    in a column that is not in the list; nothing is changed then. What the file held before is wiped.
+    """
+    before = Keyring(",".join(keyring.keys))
+    with db.write() as connection:
+        before.use(noted_key(connection))
+        note_key(connection, keyring, fingerprint(key))
+        changed = sum(_reseal(connection, sealed, before, keyring) for sealed in SEALED_COLUMNS)
+        _refuse_unlisted(connection)
+    wipe_deleted(db)
+    return changed
+
+
+def count_to_reseal(connection: Connection, keyring: Keyring, key: str) -> int:
+    """How many values are not under `key`. Raises ConfigurationError for one that no key of the keyring opens."""
+    after = Keyring(key)
+    after.use(fingerprint(key))
+    number = 0
+    for sealed in SEALED_COLUMNS:
+        for row in connection.execute(select(sealed.table).where(looks_sealed(sealed))).yield_per(100):
+            stored = _stored(row, sealed)
+            if not after.is_current(stored):
+                keyring.open_bytes(stored, sealed.of_row(row))
+                number += 1
+    return number
+
+
+def _reseal(connection: Connection, sealed: SealedColumn, before: Keyring, after: Keyring) -> int:
+    identity = list(sealed.table.primary_key.columns)
+    rows = connection.execute(select(*identity).where(looks_sealed(sealed))).all()
+    changed = 0
+    for found in rows:
+        this = [column == value for column, value in zip(identity, found, strict=True)]
+        row = connection.execute(select(sealed.table).where(*this)).one()
+        stored = _stored(row, sealed)
+        if after.is_current(stored):
+            continue
+        place = sealed.of_row(row)
+        renewed = after.seal_bytes(before.open_bytes(stored, place), place)
+        is_text = isinstance(getattr(row, sealed.of), str)
+        connection.execute(
+            update(sealed.table).where(*this).values({sealed.of: renewed.decode() if is_text else renewed})
+        )
+        changed += 1
+    return changed
+
+
+def _stored(row: Row[tuple[object, ...]], sealed: SealedColumn) -> bytes:
+    value = getattr(row, sealed.of)
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _refuse_unlisted(connection: Connection) -> None:
+    """A sealed value that nobody has listed would stay under the former key."""
+    listed = {one.name for one in SEALED_COLUMNS}
+    schema = inspect(connection)
+    for table in schema.get_table_names():
+        for column in schema.get_columns(table):
+            name = f"{table}.{column['name']}"
+            begins = f'CAST(substr("{column["name"]}", 1, 7) AS TEXT)'  # names out of the file's own schema
+            query = text(f"SELECT 1 FROM \"{table}\" WHERE {begins} IN ('fernet:', 'sealed:') LIMIT 1")  # noqa: S608
+            if name not in listed and connection.execute(query).first():
+                raise PipelineError(
+                    f"The state store holds a sealed value in {name}, which this version does not know as sealed: "
+                    "install the version that wrote it. Nothing was changed."
+                )

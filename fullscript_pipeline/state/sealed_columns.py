@@ -1,0 +1,69 @@
+"""The one list of what is sealed in the state store: which columns, and what each value is bound to.
+
+`Keyring` seals for a place of this list only, and `key_rotation` walks it, so that no sealed column can be forgotten: a
+new one is a line here. A value opens in its own column, beside its own key columns, and nowhere else. What does not
+belong here: encrypting (`keyring`).
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Row, Table
+
+from fullscript_pipeline.state.schema import audit_chains, facts, grants, webhook_inbox
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sealed value stands: the column, and the values of the columns that it is bound to."""
+
+    column: "SealedColumn"
+    bound_to: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return json.dumps([*self.column.name.split("."), *self.bound_to])
+
+
+@dataclass(frozen=True)
+class SealedColumn:
+    """A column, text or bytes, of sealed values; `key` names the columns of its row that a value is bound to.
+
+    Not every value of it need be sealed (a fact may be plain).
+    """
+
+    table: Table
+    of: str
+    key: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.table.name}.{self.of}"
+
+    @property
+    def column(self) -> Column[Any]:
+        return self.table.c[self.of]
+
+    def at(self, *bound_to: str) -> Place:
+        """The place beside these values of the key columns."""
+        if len(bound_to) != len(self.key):
+            raise ValueError(f"{self.name} is bound to {', '.join(self.key)}")
+        return Place(self, bound_to)
+
+    def of_row(self, row: Row[Any]) -> Place:
+        """The place in a row, which must hold the key columns."""
+        return self.at(*(str(getattr(row, name)) for name in self.key))
+
+
+_USER = ("server", "clinic_id", "user_id")
+ACCESS_TOKEN = SealedColumn(grants, "access_token", _USER)
+REFRESH_TOKEN = SealedColumn(grants, "refresh_token", _USER)
+PREVIOUS_REFRESH_TOKEN = SealedColumn(grants, "previous_refresh_token", _USER)
+WEBHOOK_BODY = SealedColumn(webhook_inbox, "body", ("server", "event_id", "integration_id"))
+AUDIT_KEY = SealedColumn(audit_chains, "sealed_key", ("chain",))
+AUDIT_HEAD = SealedColumn(audit_chains, "sealed_head", ("chain",))
+SECRET_FACT = SealedColumn(facts, "value", ("name",))
+
+SEALED_COLUMNS = (
+    ACCESS_TOKEN, REFRESH_TOKEN, PREVIOUS_REFRESH_TOKEN, WEBHOOK_BODY, AUDIT_KEY, AUDIT_HEAD, SECRET_FACT,
+)  # fmt: skip

@@ -1,0 +1,47 @@
+"""Which key the state store is under: noted in it by its first write, changed by `keys rotate`, asked by every write.
+
+So a process that was started with another key, or before a change of keys, cannot write anything. A store of before
+2026-11-29 notes none until it is rotated. What does not belong here: encrypting (`keyring`), rotating (`key_rotation`).
+"""
+
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline.key_fingerprint import fingerprint
+from fullscript_pipeline.state.keyring import MARKS, Keyring
+from fullscript_pipeline.state.schema import facts
+from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
+
+_FACT = "encryption_key"
+
+
+def noted_key(connection: Connection) -> str | None:
+    """The fingerprint of the key that the store is under, if it notes one."""
+    return connection.execute(select(facts.c.value).where(facts.c.name == _FACT)).scalar()
+
+
+def note_key(connection: Connection, keyring: Keyring, noted: str) -> None:
+    """From now on the store is under the key of this fingerprint."""
+    statement = insert(facts).values(name=_FACT, value=noted)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": noted}))
+    keyring.use(noted)
+
+
+def follow_key(connection: Connection, keyring: Keyring) -> None:
+    """At the begin of a write: seal with the store's key. Raises ConfigurationError when we do not have it."""
+    noted = noted_key(connection)
+    if noted is None and keyring.keys and not _holds_secrets(connection):
+        note_key(connection, keyring, fingerprint(keyring.keys[0]))
+        return
+    keyring.use(noted)
+    _ = keyring.fingerprint  # raises
+
+
+def _holds_secrets(connection: Connection) -> bool:
+    return any(connection.execute(select(1).where(looks_sealed(one)).limit(1)).first() for one in SEALED_COLUMNS)
+
+
+def looks_sealed(sealed: SealedColumn) -> ColumnElement[bool]:
+    """Which values of the column a keyring has made."""
+    begin = cast(func.substr(sealed.column, 1, len(MARKS[0])), Text)
+    return begin.in_([mark.decode() for mark in MARKS])

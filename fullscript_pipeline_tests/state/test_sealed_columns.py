@@ -1,0 +1,167 @@
+"""What is sealed in the store opens in its own place only, under the store's key, and nothing sealed is forgotten."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+from cryptography.fernet import Fernet
+
+from fullscript_pipeline import state
+from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.state import Delivery, StateStore
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import clinics, metadata
+from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+MAPLE, OAK = ClinicRef("us-snd", "c-1", "maple", "us"), ClinicRef("us-snd", "c-2", "oak", "us")
+_OF_BEFORE = Fernet(OLD).encrypt(b"x").decode()
+_FACTS_KEY = "DELETE FROM facts WHERE name = 'encryption_key'"
+
+
+def _grant(token: str) -> Grant:
+    now = datetime.fromisoformat("2026-11-22T00:00:00+00:00")
+    return Grant(
+        "u-1", "Practitioner", ("clinic:read",), now, now + timedelta(hours=2), token, f"r-{token}", f"p-{token}"
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store under OLD that holds a value of every kind that is sealed, twice."""
+    with StateStore(tmp_path / "state.sqlite", OLD) as store:
+        for clinic in (MAPLE, OAK):
+            store.register_clinic("us-snd", clinic.clinic_id, "us", clinic.clinic_key)
+            store.save_grant(clinic, _grant(clinic.clinic_key))
+            store.keep_delivery(Delivery("us-snd", clinic.clinic_key, body=clinic.clinic_key.encode()))
+        store.webhook_path()
+    return tmp_path / "state.sqlite"
+
+
+@contextmanager
+def _sql(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        yield connection
+
+
+def _read_all(store: StateStore) -> list[object]:
+    return [store.load_grant(MAPLE), store.load_grant(OAK), store.deliveries(), store.webhook_path()]
+
+
+_MOVES = {
+    "a token of another clinic": "UPDATE grants SET access_token = (SELECT max(access_token) FROM grants)",
+    "another token of the same user": "UPDATE grants SET access_token = refresh_token",
+    "a token as the one before": "UPDATE grants SET previous_refresh_token = refresh_token",
+    "a row of another user": "UPDATE grants SET user_id = 'u-2'",
+    "a delivery of another event": "UPDATE webhook_inbox SET body = (SELECT max(body) FROM webhook_inbox)",
+    "a token as a body": "UPDATE webhook_inbox SET body = (SELECT CAST(access_token AS BLOB) FROM grants)",
+    "a token as the path": "UPDATE facts SET value = (SELECT access_token FROM grants) WHERE name = 'webhook_path'",
+    "a plain token": "UPDATE grants SET access_token = 'plain:mine'",
+    "a plain body": "UPDATE webhook_inbox SET body = CAST('plain:{}' AS BLOB)",
+    "a token without a mark": "UPDATE grants SET access_token = 'mine'",
+    "a piece of a token": "UPDATE grants SET access_token = substr(access_token, 1, 30)",
+    "a token of before, bound to nothing": f"UPDATE grants SET access_token = 'fernet:{_OF_BEFORE}'",
+}
+
+
+@pytest.mark.parametrize("move", _MOVES)
+def test_a_value_in_anothers_place_is_refused(path: Path, move: str) -> None:
+    with _sql(path) as connection:
+        connection.execute(_MOVES[move])
+    with StateStore(path, OLD) as store, pytest.raises(ConfigurationError, match="not what was sealed") as caught:
+        _read_all(store)
+    assert caught.value.exit_code == 78
+    assert "maple" not in str(caught.value)
+
+
+def test_every_sealed_value_follows_the_key_and_the_old_one_opens_nothing(path: Path) -> None:
+    with StateStore(path, f"{NEW},{OLD}") as store:
+        before = _read_all(store)
+        assert store.count_to_reseal(NEW) == 11
+        assert store.reseal(NEW) == 11
+        assert (store.reseal(NEW), store.count_to_reseal(NEW)) == (0, 0)
+    with StateStore(path, NEW) as store:
+        assert _read_all(store) == before
+        store.save_grant(MAPLE, _grant("renewed"))
+    with StateStore(path, OLD) as store:
+        for read in (lambda: store.load_grant(MAPLE), store.deliveries, store.webhook_path):
+            with pytest.raises(ConfigurationError, match="another key"):
+                read()
+
+
+def test_what_was_under_the_old_key_is_nowhere_in_the_file(path: Path) -> None:
+    with _sql(path) as connection:
+        old = [row[0] for row in connection.execute("SELECT access_token FROM grants")]
+    with StateStore(path, f"{NEW},{OLD}") as store:
+        store.reseal(NEW)
+    files = b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+    assert not any(value[20:].encode() in files for value in old)
+
+
+def test_a_store_of_before_opens_and_is_bound_by_its_rotation(path: Path) -> None:
+    fernet = Fernet(OLD)
+    with _sql(path) as connection:
+        connection.execute(_FACTS_KEY)
+        for token in ("access_token", "refresh_token"):
+            connection.execute(f"UPDATE grants SET {token} = ?", (f"fernet:{fernet.encrypt(b'old').decode()}",))
+        connection.execute("UPDATE webhook_inbox SET body = ?", (b"plain:{}",))
+    with StateStore(path, OLD) as store:
+        grant = store.load_grant(MAPLE)
+        assert grant is not None
+        assert grant.access_token == "old"
+        assert store.deliveries()[0].body == b"{}"
+        assert store.reseal(OLD) == 6  # the same key, bound
+        assert store.load_grant(MAPLE) == grant
+    with _sql(path) as connection:
+        connection.execute(_MOVES["a plain token"])
+    with StateStore(path, OLD) as store, pytest.raises(ConfigurationError, match="not what was sealed"):
+        store.load_grant(MAPLE)
+
+
+def test_a_process_of_before_the_rotation_writes_nothing_more(path: Path) -> None:
+    delivery = Delivery("us-snd", "later", body=b"{}")
+    with StateStore(path, OLD) as stale, StateStore(path, f"{NEW},{OLD}") as both, StateStore(path, None) as keyless:
+        with StateStore(path, f"{NEW},{OLD}") as store:
+            store.reseal(NEW)
+        for one in (stale, keyless):
+            with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"):
+                one.keep_delivery(delivery)
+        assert both.keep_delivery(delivery)
+    with StateStore(path, NEW) as store:
+        assert store.deliveries()[-1].event_id == "later"
+
+
+def test_every_sealed_column_is_in_the_list() -> None:
+    modules = [import_module(f"{state.__name__}.{one.name}") for one in iter_modules(state.__path__)]
+    declared = {one for module in modules for one in vars(module).values() if isinstance(one, SealedColumn)}
+    assert declared == set(SEALED_COLUMNS)
+    assert all(metadata.tables[one.table.name] is one.table for one in SEALED_COLUMNS)
+    with pytest.raises(ValueError, match=r"clinics\.name"):
+        Keyring(OLD).seal("x", SealedColumn(clinics, "name", ("server",)).at("us"))
+
+
+def test_a_sealed_value_in_a_column_that_is_not_listed_stops_the_rotation(path: Path) -> None:
+    """A column of a later version, or one that somebody forgot to list: it would stay under the former key."""
+    with _sql(path) as connection:
+        connection.execute("UPDATE clinics SET name = (SELECT access_token FROM grants)")
+    with StateStore(path, f"{NEW},{OLD}") as store:
+        with pytest.raises(PipelineError, match=r"clinics\.name"):
+            store.reseal(NEW)
+        assert store.count_to_reseal(NEW) == 11
+        assert store.load_grant(MAPLE) == replace(_grant("maple"), generation=1)
+
+
+def test_a_value_that_no_key_opens_stops_the_rotation_before_it_begins(path: Path) -> None:
+    with StateStore(path, f"{NEW},another") as store:
+        for begin in (store.reseal, store.count_to_reseal):
+            with pytest.raises(ConfigurationError, match="another key"):
+                begin(NEW)
+    with StateStore(path, OLD) as store:
+        assert store.load_grant(MAPLE) == replace(_grant("maple"), generation=1)
