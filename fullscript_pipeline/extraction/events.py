@@ -12,7 +12,8 @@ import duckdb
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import BadResponse, ClinicSession, NotFound, ScopeError, ServerError
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.extraction.event_objects import note_objects
 from fullscript_pipeline.extraction.event_outcomes import close_answered
@@ -40,6 +41,8 @@ FEEDS = tuple(kind.feed for kind in KINDS)
 FEED_REFUSALS = (ScopeError, NotFound)
 # Of events that lists answer in time: so many details a pull, at the most.
 MOST_DETAILS = event_proof.MANY
+# With more failures it is the endpoint, not the event.
+MOST_FAILURES = 3
 # Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
 HEARD = "product_events_heard"
 
@@ -107,13 +110,15 @@ def load_events(
     listed: Sequence[Line],
     resources: Mapping[str, str] | None = None,
 ) -> Report:
-    """Reads these events' details and commits them with the merely listed ones.
+    """Reads these events' details and commits them with the merely listed ones, but for those whose details failed.
 
     `resources`: objects found out elsewhere, by event id; whoever gives them reads the objects next, whatever was read
     before. From now on the events wait for their objects (`warehouse.event_proof`).
     """
-    begun_at, ids = clock.now(), [line.id for line in listed]
-    read_details(pull, session, detailed)
+    begun_at = clock.now()
+    failed = read_details(pull, session, detailed)
+    listed = [line for line in listed if line.id not in failed]
+    ids = [line.id for line in listed]
     # What the ledger keeps of an event is less than its detail, which an earlier pull has stored.
     kept = _stored_with_detail(pull, ids) - details_landed(pull).keys()
 
@@ -142,16 +147,28 @@ def _stored_with_detail(pull: Pull, events: Sequence[str]) -> set[str]:
     return {event for (event,) in rows}
 
 
-def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> None:
-    """Lands the details; one that the server no longer has, or refuses, is left out."""
+def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> set[str]:
+    """Lands the details; one that the server no longer has, or refuses, is left out.
+
+    Returns those that the server failed to give (5xx, or no readable answer), and the report says so: one such event
+    must not end a clinic's day for as long as feeds list it. Raises the error when they are more than `MOST_FAILURES`.
+    """
+    failed: set[str] = set()
 
     def read(event: str) -> None:
         try:
             pull.one(session, "event", event)
         except ScopeError:
             return
+        except (ServerError, BadResponse):
+            if len(failed) >= MOST_FAILURES:
+                raise
+            failed.add(event)
 
     in_parallel(read, (event for event in detailed if not event.startswith(UNKEYED)))
+    if failed:
+        pull.note_short(f"{counted(len(failed), 'detail')} of events could not be read: they wait for the next pull")
+    return failed
 
 
 def details_landed(pull: Pull) -> dict[str, Line]:
