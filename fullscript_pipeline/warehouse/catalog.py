@@ -58,7 +58,7 @@ PRODUCTS = Table(
         text("dosage_format", "dosage.format"),
         text("dosage_additional_info", "dosage.additional_info"),
     ),
-    children=(Child(VARIANTS, "variants", "product_id", absent_says_nothing=True),),
+    children=(Child(VARIANTS, "variants", "product_id"),),
     untyped=("brand", "dosage", "primary_variant"),
 )
 

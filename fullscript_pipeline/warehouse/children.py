@@ -1,8 +1,9 @@
 """Merges the arrays of records into the tables of children: only lines that changed are written.
 
-Works on the temp table `incoming` (records as they are typed) and makes `incoming_child`. An array that is no list says
-nothing of the stored lines, a line that cannot be read nothing of the line that it was (`unread_lines`). What does not
-belong here: records themselves (`merge`), children that more than one parent lists (`shared_children`).
+Works on the temp table `incoming` (records as they are typed) and makes `incoming_child`. An array that is not there,
+or is no list, says nothing of the stored lines, a line that cannot be read nothing of the line that it was
+(`unread_lines`). What does not belong here: records themselves (`merge`), children that more than one parent lists
+(`shared_children`).
 """
 
 import duckdb
@@ -91,8 +92,7 @@ def _lists(child: Child) -> str:
     """Whether a record's array says what its lines are. Languages that write a list as an object of numbered members
     write an empty one as `[]`."""
     array = f"rows_{child.array}"
-    absent = "false" if child.absent_says_nothing else "true"
-    return f"CASE WHEN {array} IS NULL THEN {absent} ELSE {array}::VARCHAR NOT IN ('null', '{{}}') END"
+    return f"({array} IS NOT NULL AND {array}::VARCHAR NOT IN ('null', '{{}}'))"
 
 
 def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:

@@ -95,14 +95,13 @@ def texts(name: str, *source: str) -> Column:
 class Child:
     """A table filled from an array inside its parent's record, replaced whenever the parent's content changes.
 
-    `absent_says_nothing`: a record without the array leaves the rows as they are; else it has none. An array that is no
-    list (null, a text, another object) leaves them in any case, and so does a line that cannot be read with its own.
+    Only an array that is there says what the rows are. A record without it, or with something that is no list (null, a
+    text, another object), leaves them as they are, and so does a line that cannot be read with its own.
     """
 
     table: "Table"
     array: str
     parent_column: str
-    absent_says_nothing: bool = False
 
 
 @dataclass(frozen=True)

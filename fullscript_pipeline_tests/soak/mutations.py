@@ -212,10 +212,8 @@ def _withheld(among: frozenset[str]) -> Mutate:
         if place is None:
             return None
         record, key = place
-        was = record.pop(key)
-        # Without the key an array may be empty as well as unknown.
-        shorter = frozenset({str(record.get("id"))}) if isinstance(was, list) and was else frozenset()
-        return Answer(200, body, bent=frozenset({key}), shorter=shorter, note=key)
+        record.pop(key)
+        return Answer(200, body, bent=frozenset({key}), note=key)
 
     return mutate
 

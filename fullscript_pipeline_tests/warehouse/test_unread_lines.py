@@ -1,4 +1,4 @@
-"""A line that cannot be read, and an array that is no list, leave the stored lines as they are."""
+"""A line that cannot be read, and an array that is missing or no list, leave the stored lines as they are."""
 
 from typing import Any
 
@@ -85,6 +85,12 @@ def test_an_array_that_is_no_list_says_nothing(lines: Lines, array: Any) -> None
     assert lines.there() == ["a", "b"]
     lines.put()
     assert lines.there() == []
+
+
+def test_a_record_without_the_array_says_nothing(lines: Lines) -> None:
+    lines.put("a", "b")
+    put(lines.warehouse, lines.table, [{"id": "one", "name": "another"}], 5)
+    assert lines.there() == ["a", "b"]
 
 
 def test_what_is_no_list_is_told(warehouse: Warehouse) -> None:
