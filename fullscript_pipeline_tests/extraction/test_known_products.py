@@ -37,7 +37,9 @@ def _there(target: Target, table: str, key: str) -> list[str]:
     return [one for (one,) in rows]
 
 
-def _pull(target: Target, denied: set[str], *, after: timedelta, everybody: bool = True) -> None:
+def _pull(
+    target: Target, denied: set[str], *, after: timedelta, everybody: bool = True, read: frozenset[str] = frozenset()
+) -> None:
     def answer(seen: Seen) -> Reply:
         kind, one = seen.path.split("/")[-2:]
         if one in denied:
@@ -50,7 +52,7 @@ def _pull(target: Target, denied: set[str], *, after: timedelta, everybody: bool
     with moved.context() as patch, odd_server(answer) as server, session_at(server.url) as session:
         patch.setenv("FULLSCRIPT_NOW", (MORNING + after).isoformat())
         assert clock.now() == MORNING + after
-        pull_known_products(target, [session], set(), asks_everybody=everybody)
+        pull_known_products(target, [session], set(read), asks_everybody=everybody)
 
 
 def test_a_product_is_gone_after_two_404s_an_hour_apart(target: Target) -> None:
@@ -76,3 +78,14 @@ def test_a_variant_that_its_product_names_and_one_404_denies_is_kept(target: Tar
     assert _there(target, "variants", "variant_id") == ["v", "w"]
     _pull(target, {"w"}, after=timedelta(hours=3))
     assert _there(target, "variants", "variant_id") == ["v"]
+
+
+def test_a_variant_that_is_denied_stays_with_another_product_that_is_stored_with_it(target: Target) -> None:
+    other = parse_line(make_line({**PRODUCT, "id": "q", "variants": [{"id": "w", "units": 60}]}))
+    Pull(target, "seed q").commit(Load(PRODUCTS, lambda: iter([other])))
+    for hours in (1, 3):
+        _pull(target, {"w"}, after=timedelta(hours=hours), read=frozenset({"q"}))
+    assert _there(target, "variants", "variant_id") == ["v", "w"]
+    with target.warehouse.read() as con:
+        rows = con.execute("SELECT product_id FROM core.variants WHERE variant_id = 'w'").fetchall()
+    assert rows == [("q",)]

@@ -19,6 +19,7 @@ from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction import catalog, clinic, events, labs, library, orders, plans, variants
 from fullscript_pipeline.extraction.event_outcomes import note_pull
+from fullscript_pipeline.extraction.events import is_of_product
 from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.extraction.product_events import pull_product_events
 from fullscript_pipeline.extraction.pull import Target
@@ -85,6 +86,11 @@ class MutatedClinic:
             self._succeeds(outcome, "look", lambda: refresh.look(session, self.store, asked_too=True))
             self._succeeds(outcome, "apply", lambda: self._apply(session))
         return outcome
+
+    def waiting_product_events(self) -> frozenset[str]:
+        """The ids of the product events that the ledger holds and nobody has read yet."""
+        pending = self.store.pending_events(self.clinic.server, self.clinic.clinic_id)
+        return frozenset(event.event_id for event in pending if is_of_product(event))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.warehouse.read() as con:
