@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from fullscript_pipeline.adherence import engine
-from fullscript_pipeline.adherence.dosage import parse_dosage
+from fullscript_pipeline.adherence.dosage import fold_unit, parse_dosage
 from fullscript_pipeline.adherence.policy import Policy
-from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, fold_unit
+from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit
 
 # Patients at a time: what a clinic of any size needs of memory (with 30 orders each, under 400 MB).
 BATCH = 10_000
@@ -111,6 +111,7 @@ def _read_dosages(con: duckdb.DuckDBPyConnection) -> list[str]:
         "duration_kind": pa.array([dose.duration_kind for dose in doses], pa.string()),
         "reason": pa.array([dose.reason for dose in doses], pa.string()),
         "assumptions": pa.array([list(dose.assumptions) for dose in doses], pa.list_(pa.string())),
+        "flags": pa.array([list(dose.flags) for dose in doses], pa.list_(pa.string())),
     }
     for bound in ("min", "max"):
         rates = [getattr(dose, f"units_per_day_{bound}") for dose in doses]

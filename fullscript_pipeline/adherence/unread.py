@@ -47,11 +47,35 @@ def unread_dosages(con: duckdb.DuckDBPyConnection, clinic_ids: Sequence[str]) ->
 def _unread(dosage: Dosage) -> tuple[str, str] | None:
     """Which part could not be read, and why."""
     if dosage.status == "unparsable":
-        return "dosage", dosage.reason or "it gives no clear daily amount"
+        return "dosage", _cause(dosage) or "it gives no clear daily amount"
     if dosage.status == "open_range":
-        return "dosage", "it gives only an upper limit"
+        return "dosage", f"it gives only {'an upper' if dosage.units_per_day_min is None else 'a lower'} limit"
     if dosage.status == "ok" and dosage.unit is None:
         return "dosage", "it does not say in which unit (capsule, mL, ...)"
     if dosage.duration_kind == "unparsable":
-        return "duration", "it is no length of time; the plan counts as open-ended"
+        return "duration", _cause(dosage) or "it is no length of time"
     return None
+
+
+def _cause(dosage: Dosage) -> str | None:
+    if dosage.not_understood:
+        return f"not understood: {', '.join(dosage.not_understood)}"
+    return dosage.problem
+
+
+@dataclass(frozen=True)
+class UnreadGroup:
+    """Texts that could not be read for one reason: how many, on how many recommendations, and the most frequent."""
+
+    lines: int
+    texts: int
+    example: UnreadDosage
+
+
+def group_by_reason(unread: Sequence[UnreadDosage]) -> list[UnreadGroup]:
+    """The reason with most recommendations first: what is worth writing more clearly, or teaching this program."""
+    groups: dict[tuple[str, str], list[UnreadDosage]] = {}
+    for text in unread:
+        groups.setdefault((text.what, text.reason.casefold()), []).append(text)
+    found = [UnreadGroup(sum(text.lines for text in texts), len(texts), texts[0]) for texts in groups.values()]
+    return sorted(found, key=lambda group: -group.lines)

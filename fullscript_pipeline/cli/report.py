@@ -29,7 +29,7 @@ def adherence(clinics: Sequence[str], as_of: date | None) -> int:
     return write_pages(clinics, as_of)
 
 
-@report.command("dosages", help="Dosage texts of active plans that could not be read, most frequent first.")
+@report.command("dosages", help="Why dosage texts of active plans could not be read, most frequent reason first.")
 @click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many texts to list.")
 def dosages(clinics: Sequence[str], limit: int) -> int:

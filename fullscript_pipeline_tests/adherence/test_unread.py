@@ -1,6 +1,6 @@
 """The list of dosage texts to write more clearly: what counts, in which order, and what is left out."""
 
-from fullscript_pipeline.adherence.unread import unread_dosages
+from fullscript_pipeline.adherence.unread import group_by_reason, unread_dosages
 from fullscript_pipeline_tests.adherence.clinic import FIRST_PULL, Clinic, line, noon
 
 
@@ -10,7 +10,7 @@ def test_texts_of_active_plans_most_frequent_first() -> None:
     for number in range(2):
         clinic.plan([vague], plan_id=f"vague-{number}")
     clinic.plan([line(dosage={"amount": "up to 3"})], plan_id="open")
-    clinic.plan([line(dosage={"duration": "until the moon is full"})], plan_id="moon")
+    clinic.plan([line(dosage={"duration": "until next appointment"})], plan_id="moon")
     clinic.plan([line(dosage={"format": None})], plan_id="of-what")
     clinic.plan([line(), line(dosage={"additional_info": "as needed"})], plan_id="read")
     clinic.plan([line(dosage={"amount": "draft"})], plan_id="draft", state="draft")
@@ -24,3 +24,14 @@ def test_texts_of_active_plans_most_frequent_first() -> None:
     ]
     assert all(one.reason for one in found)
     assert unread_dosages(clinic.con, ["other"]) == []
+
+
+def test_texts_are_grouped_by_what_was_not_understood() -> None:
+    clinic = Clinic()
+    for number, frequency in enumerate(["daily with moonlight", "twice daily with Moonlight", "daily sparkling"]):
+        clinic.plan([line(dosage={"frequency": frequency})], plan_id=f"plan-{number}")
+    groups = group_by_reason(unread_dosages(clinic.con, ["c1"]))
+    assert [(group.lines, group.texts, group.example.reason.casefold()) for group in groups] == [
+        (2, 2, "not understood: moonlight"),
+        (1, 1, "not understood: sparkling"),
+    ]

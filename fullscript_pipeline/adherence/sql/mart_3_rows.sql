@@ -55,7 +55,8 @@ SELECT
     list(DISTINCT l.variant_id ORDER BY l.variant_id) AS variant_ids,
     string_agg(d.dosage_text, ' + ' ORDER BY l.position) AS dosage_text,
     arg_min(d.reason, l.position) FILTER (d.reason IS NOT NULL) AS dosage_reason,
-    list_distinct(flatten(list(d.assumptions))) AS assumptions
+    list_distinct(flatten(list(d.assumptions))) AS assumptions,
+    list_distinct(flatten(list(d.flags))) AS dosage_flags
 FROM adh_row_spans r
 JOIN adh_read_lines l
     ON l.treatment_plan_id = r.treatment_plan_id AND l.product_id = r.product_id AND l.moment = r.last_moment

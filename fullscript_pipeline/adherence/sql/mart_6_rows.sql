@@ -57,7 +57,7 @@ SELECT
     o.last_order_on,
     o.last_order_quantity,
     o.last_order_units / h.base_per_unit AS last_order_units,
-    list_concat(r.flags, list_filter(
+    list_concat(list_concat(r.flags, k.dosage_flags), list_filter(
         [
             CASE WHEN h.lines > 1 THEN 'several_lines' END,
             CASE WHEN k.has_unparsed_duration THEN 'duration_unparsed' END,
@@ -72,6 +72,8 @@ SELECT
         WHEN r.measurable = 'missing_units' THEN 'the number of units in the pack is not known'
         WHEN r.measurable = 'unit_mismatch' AND h.unit IS NULL THEN 'the dosage does not say in which unit'
         WHEN r.measurable = 'unit_mismatch' THEN 'the pack and the dosage use units that cannot be converted'
+        WHEN r.measurable = 'open_range' AND k.dosage_reason = 'only the smallest dose is given'
+            THEN 'the dosage gives only a lower limit'
         WHEN r.measurable = 'open_range' THEN 'the dosage gives only an upper limit'
         WHEN r.measurable = 'out_of_bounds' THEN 'a quantity or dose is too large to compute with'
         WHEN r.measurable = 'unknown_plan_state' THEN 'the state of the plan is not one this program knows'

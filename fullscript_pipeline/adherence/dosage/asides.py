@@ -1,0 +1,69 @@
+"""Words that carry no rate: route, food, water, distance from food, purposes. A closed list; the rest is refused.
+
+What does not belong here: anything that changes how much, how often or how long.
+"""
+
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.facts import Neutral
+from fullscript_pipeline.adherence.dosage.moments import read_lead_time
+from fullscript_pipeline.adherence.dosage.quantities import read_unit
+
+
+def read_neutral(cursor: Cursor) -> Neutral | None:
+    """A phrase of the closed list, or a verb ("take", "apply")."""
+    return Neutral() if cursor.word("neutral", "verb") else None
+
+
+def read_liquid(cursor: Cursor) -> Neutral | None:
+    """`in 8 oz of water`, `mixed with a glass of juice`: the numbers are the water's."""
+    if cursor.word("liquid_preposition") is None:
+        return None
+    if cursor.word("liquid"):
+        return Neutral()
+    cursor.word("approximately")
+    if cursor.word("glass") is None and read_span(cursor) is not None:
+        unit = read_unit(cursor)
+        if unit is None or unit.kind not in ("volume", "ounce"):
+            return None
+        cursor.word("of")
+    return Neutral() if cursor.word("liquid") else None
+
+
+def read_distance(cursor: Cursor) -> Neutral | None:
+    """`2 hours away from other supplements`, `30 minutes before food`, `1 hour before or 2 hours after eating`."""
+    if not read_lead_time(cursor):
+        return Neutral() if cursor.attempt(_between_doses) else None
+    if cursor.word("or"):
+        cursor.attempt(lambda at: True if read_lead_time(at) or at.word("time_before") else None)
+    cursor.sign(",")
+    return Neutral() if cursor.word("apart") else None
+
+
+def _between_doses(cursor: Cursor) -> str | None:
+    """`4 hours apart`."""
+    cursor.word("approximately")
+    if read_span(cursor) is None or cursor.word("period") not in ("minute", "hour"):
+        return None
+    return cursor.word("apart_from_each_other")
+
+
+def read_hold(cursor: Cursor) -> Neutral | None:
+    """`for 30 seconds`, `for 2 minutes`: how long to keep it in the mouth."""
+    if cursor.word("for") is None or read_span(cursor) is None:
+        return None
+    return Neutral() if cursor.word("period") in ("second", "minute") else None
+
+
+def read_purpose(cursor: Cursor) -> Neutral | None:
+    """`for sleep`, `for immune support`: one of the listed purposes; "for" with anything else is a condition."""
+    if cursor.word("for_purpose") is None or cursor.word("purpose") is None:
+        return None
+    while True:
+        place = cursor.place
+        cursor.word("purpose_tail")
+        cursor.sign(",&/")
+        cursor.word("and")
+        if cursor.word("purpose") is None:
+            cursor.place = place
+            cursor.word("purpose_tail")
+            return Neutral()

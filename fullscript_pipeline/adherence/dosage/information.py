@@ -1,0 +1,95 @@
+"""What the additional information of a dosage says about the dose. It is prose: what is not understood is let be.
+
+A phrase of need or a condition makes the dosage as needed; a rate, an amount with a unit, a schedule or a change of
+dose is handed on, for the fields may say otherwise. What does not belong here: the fields themselves (grammar.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fullscript_pipeline.adherence.dosage.cursor import Cursor
+from fullscript_pipeline.adherence.dosage.facts import (
+    Fact,
+    Length,
+    Limit,
+    Pattern,
+    Quantity,
+    Repeats,
+    Times,
+    UnreadableError,
+)
+from fullscript_pipeline.adherence.dosage.grammar import longest_clause
+from fullscript_pipeline.adherence.dosage.lexicon import lexicon
+from fullscript_pipeline.adherence.dosage.need import names_condition, names_need
+from fullscript_pipeline.adherence.dosage.tokens import Token
+
+
+@dataclass(frozen=True)
+class Information:
+    """`facts`: what is said about the dose; `has_change`: that it changes."""
+
+    is_as_needed: bool
+    facts: tuple[Fact, ...]
+    has_change: bool
+
+    def conflicts_with(self, facts: Sequence[Fact]) -> bool:
+        """Whether it says more about the dose than these facts."""
+        return self.has_change or not all(any(_says_same(told, fact) for fact in facts) for told in self.facts)
+
+
+def read_information(tokens: Sequence[Token]) -> Information:
+    """Sentence by sentence: advice ("stop if a rash occurs") makes nothing as needed."""
+    facts: list[Fact] = []
+    is_needed = has_change = False
+    for sentence in _sentences(tokens):
+        places = range(len(sentence))
+        is_advice = any(lexicon().match("advice", sentence, place) for place in places)
+        is_conditional = any(names_condition(sentence, place) for place in places)
+        is_needed |= any(names_need(sentence, place) for place in places) or (is_conditional and not is_advice)
+        has_change |= is_conditional and is_advice
+        found, changes = _facts(sentence)
+        facts += found
+        has_change |= changes
+    return Information(is_needed, tuple(facts), has_change)
+
+
+def _sentences(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    start = 0
+    for place, token in enumerate(tokens):
+        if token.kind == "sign" and token.text in ".;!?":
+            yield tokens[start:place]
+            start = place + 1
+    yield tokens[start:]
+
+
+def _facts(tokens: Sequence[Token]) -> tuple[list[Fact], bool]:
+    cursor = Cursor(tokens)
+    facts: list[Fact] = []
+    changes = False
+    while cursor.token is not None:
+        start = cursor.place
+        try:
+            found = longest_clause(cursor) or ()
+        except UnreadableError:
+            found, changes = (), True
+        if cursor.place == start:
+            changes |= any(lexicon().match(kind, tokens, start) is not None for kind in ("change", "ambiguous"))
+            cursor.place += 1
+        facts += [fact for fact in found if _is_about_dose(fact)]
+    return facts, changes
+
+
+def _is_about_dose(fact: Fact) -> bool:
+    if isinstance(fact, Quantity):
+        return fact.unit is not None and fact.unit.kind in ("form", "volume", "weight")
+    if isinstance(fact, Times):
+        return fact.is_counted or fact.period > 1
+    return isinstance(fact, (Limit, Pattern, Repeats)) or (isinstance(fact, Length) and fact.kind == "finite")
+
+
+def _says_same(told: Fact, fact: Fact) -> bool:
+    if isinstance(told, Quantity) and isinstance(fact, Quantity):
+        return told.span == fact.span and (fact.unit is None or fact.unit == told.unit)
+    if isinstance(told, Times) and isinstance(fact, Times):
+        return told.rate == fact.rate
+    return told == fact

@@ -1,0 +1,124 @@
+"""Limits, totals and divided doses: "up to 3 per day", "(total 4 per day)", "in two divided doses".
+
+What does not belong here: plain amounts (quantities.py), what a limit means beside a dose (meaning.py, bounds.py).
+"""
+
+from fractions import Fraction
+
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.facts import (
+    ONE,
+    Bound,
+    Divided,
+    Length,
+    Limit,
+    Neutral,
+    Quantity,
+    Span,
+    Total,
+    UnreadableError,
+)
+from fullscript_pipeline.adherence.dosage.periods import read_count, read_interval, read_period
+from fullscript_pipeline.adherence.dosage.quantities import is_strength, read_counted, read_quantity
+
+
+def read_limit(cursor: Cursor) -> Limit | Length | None:
+    """`up to 3 capsules per day`, `max 2`, `no more than twice daily`, `at least 3 months`."""
+    kinds: tuple[tuple[str, Bound], ...] = (("upto", "up to"), ("ceiling", "ceiling"), ("at_least", "at least"))
+    bounds = [(end, bound) for kind, bound in kinds if (end := _end_after(cursor, kind)) is not None]
+    if not bounds:
+        return None
+    end, bound = max(bounds)
+    cursor.place = end
+    cursor.sign(":-")
+    best: tuple[int, Limit | Length] | None = None
+    for rule in (_bounded_length, _bounded_times, _bounded_quantity):
+        cursor.place = end
+        found = rule(cursor, bound)
+        if found is not None and (best is None or cursor.place > best[0]):
+            best = cursor.place, found
+    if best is None:
+        return None
+    cursor.place = best[0]
+    return best[1]
+
+
+def _end_after(cursor: Cursor, kind: str) -> int | None:
+    place = cursor.place
+    found = cursor.word("for") and cursor.word(kind)
+    if not found:
+        cursor.place = place
+        found = cursor.word(kind)
+    end, cursor.place = cursor.place, place
+    return end if found else None
+
+
+def _bounded_length(cursor: Cursor, bound: Bound) -> Length | None:
+    if read_span(cursor) is None or cursor.word("period") not in ("day", "night", "week", "month", "year"):
+        return None
+    return Length(
+        "unparsable", reason=f"the length is given only as {'a minimum' if bound == 'at least' else 'a limit'}"
+    )
+
+
+def _bounded_times(cursor: Cursor, bound: Bound) -> Limit | None:
+    count = read_count(cursor)
+    every = read_period(cursor) or read_interval(cursor) if count else None
+    if count is None or every is None:
+        return None
+    return Limit(bound, count, counts_times=True, per=_single(every.rate, count))
+
+
+def _bounded_quantity(cursor: Cursor, bound: Bound) -> Limit | None:
+    quantity = read_quantity(cursor)
+    if not isinstance(quantity, Quantity):
+        return None
+    if not quantity.span.is_single:
+        raise UnreadableError("a limit on a range is doubtful")
+    cursor.word("total_tail")
+    every = cursor.attempt(read_period)
+    return Limit(bound, quantity.span, False, quantity.unit, _single(every.rate, quantity.span) if every else None)
+
+
+def _single(rate: Span, count: Span) -> Fraction:
+    if not rate.is_single or not count.is_single:
+        raise UnreadableError("a limit on a range is doubtful")
+    return rate.high
+
+
+def read_total(cursor: Cursor) -> Total | Neutral | None:
+    """`total 4 per day`, `= 4/day`, `4 capsules total daily`; a total in milligrams is a strength."""
+    leads = bool(cursor.sign("=") or cursor.word("total"))
+    quantity = read_counted(cursor)
+    if quantity is None or not (leads or cursor.word("total_tail")):
+        return None
+    every = cursor.attempt(read_period)
+    if every is None:
+        return None
+    if is_strength(quantity.unit):
+        return Neutral()
+    return Total(quantity.span, quantity.unit, _single(every.rate, ONE))
+
+
+def read_divided(cursor: Cursor) -> Divided | None:
+    """`in two divided doses`, `divided into 3 doses`, `en 2 prises`."""
+    if cursor.word("divided"):
+        place = cursor.place
+        cursor.word("in")
+        doses = read_span(cursor)
+        if doses is not None and cursor.word("divided_doses", "times_word") is not None:
+            return _divided(doses)
+        cursor.place = place
+        return Divided(None)
+    if cursor.word("in") is None:
+        return None
+    doses = read_span(cursor)
+    if doses is None:
+        return None
+    if cursor.word("divided_doses") is None and not (cursor.word("divided") and cursor.word("divided_doses")):
+        return None
+    return _divided(doses)
+
+
+def _divided(doses: Span) -> Divided:
+    return Divided(doses.low if doses.is_single else None)

@@ -1,0 +1,234 @@
+"""When in the day: morning, bedtime, meals, clock times.
+
+Times joined by "and" must differ; times that follow without a joint must be able to be the same moment. What does not
+belong here: counted frequencies (periods.py), distances from food (asides.py).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Parts, UnreadableError
+from fullscript_pipeline.adherence.dosage.quantities import read_quantity
+
+_MEALS_A_DAY = 3
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """`groups`: the moments it can be; meals have different names for different moments."""
+
+    name: str
+    groups: frozenset[str]
+    is_meals: bool = False
+    is_clock: bool = False
+    has_distance: bool = False
+
+
+def read_parts(cursor: Cursor) -> Parts | None:
+    """`in the morning and at bedtime`, `with breakfast, lunch and dinner`, `with each meal`, `at 8 am and 8 pm`."""
+    moments: list[_Moment] = []
+    least = most = 0
+    joint: str | None = "and"
+    while joint is not None:
+        place = cursor.place
+        _skip_asides(cursor)
+        moment = _next_moment(cursor, moments)
+        if moment is None:
+            cursor.place = place if moments else cursor.place
+            break
+        least, most = _add(moments, moment, joint, least, most)
+        moments.append(moment)
+        after = cursor.place
+        joint = _joint(cursor)
+        if cursor.token is None:
+            cursor.place = after
+            break
+        before_next = cursor.place
+        _skip_asides(cursor)
+        if _next_moment(cursor, moments) is None:
+            cursor.place = after
+            break
+        cursor.place = before_next
+    if not moments:
+        return None
+    return Parts(least, most, tuple(moment.name for moment in moments), any(one.is_meals for one in moments))
+
+
+def _next_moment(cursor: Cursor, moments: list[_Moment]) -> _Moment | None:
+    """One more moment; after a clock time the next needs no "at"."""
+    found = cursor.attempt(_moment)
+    if found is None and moments and moments[-1].is_clock:
+        found = cursor.attempt(_bare_clock)
+    return found
+
+
+def _skip_asides(cursor: Cursor) -> None:
+    """How to take it may stand between two times: "in the morning with food and at bedtime"."""
+    cursor.word("verb")
+
+
+def _joint(cursor: Cursor) -> str:
+    """What stands between two times: and, or, a slash, a comma, or nothing (empty)."""
+    cursor.attempt(_aside)
+    comma = cursor.sign(",;")
+    if cursor.sign("&+") or cursor.word("and"):
+        return "and"
+    if cursor.word("or"):
+        return "or"
+    if cursor.sign("/"):
+        return "/"
+    return "," if comma else ""
+
+
+def _aside(cursor: Cursor) -> str | None:
+    return cursor.word("neutral")
+
+
+def _add(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
+    """How many moments there are with one more, at least and at most."""
+    if not moments:
+        number = _MEALS_A_DAY if new.is_meals else 1
+        return number, number
+    if any(one.is_meals for one in (*moments, new)) and not (
+        new.groups == {"night"} or moments[-1].groups == {"night"}
+    ):
+        raise UnreadableError("how many meals are meant is not said")
+    same = [one for one in moments if _may_be_same(one, new)]
+    if joint == "or" or (joint == "," and same and new.has_distance):
+        return least, most
+    if joint == "":
+        if not _may_be_same(moments[-1], new) and not _is_late(moments[-1], new):
+            raise UnreadableError("two times of day with nothing between them can be one or two")
+        return least, most if _may_be_same(moments[-1], new) else most + 1
+    if same and (joint == "and" or any(one.name == new.name for one in same)):
+        raise UnreadableError("two names of one time of day can be one or two")
+    number = _MEALS_A_DAY if new.is_meals else 1
+    unsure = bool(same) or (joint == "/" and _is_late(moments[-1], new))
+    return least + (0 if unsure else number), most + number
+
+
+def _may_be_same(first: _Moment, second: _Moment) -> bool:
+    if first.name == second.name:
+        return True
+    meals = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "diner", "souper", "repas-du-midi"}
+    if first.name in meals and second.name in meals:
+        return first.groups == second.groups
+    return bool(first.groups & second.groups)
+
+
+def _is_late(first: _Moment, second: _Moment) -> bool:
+    """Evening and night are close enough to be one time."""
+    return first.groups | second.groups == {"evening", "night"}
+
+
+def _moment(cursor: Cursor) -> _Moment | None:
+    for rule in (_latin_part, _each_meal, _clock, _named):
+        moment = cursor.attempt(rule)
+        if moment is not None:
+            return moment
+    return None
+
+
+def _latin_part(cursor: Cursor) -> _Moment | None:
+    name = cursor.word("q_part")
+    return None if name is None else _Moment(name, cursor.groups(name))
+
+
+def _each_meal(cursor: Cursor) -> _Moment | None:
+    read_lead_time(cursor)
+    cursor.word("meal_preposition")
+    if cursor.word("each_meal") is None or cursor.word("meals") is None:
+        return None
+    cursor.attempt(_of_the_day)
+    return _Moment("meals", frozenset({"meals"}), is_meals=True)
+
+
+def _of_the_day(cursor: Cursor) -> str | None:
+    return cursor.word("per") and cursor.word("period")
+
+
+def _clock(cursor: Cursor) -> _Moment | None:
+    """`at 8 am`, `at 8:00`, `à 8h`: with "at", because "8 am" may be eight of them in the morning."""
+    if not (cursor.word("clock") or cursor.sign("@")):
+        return None
+    return _bare_clock(cursor)
+
+
+def _bare_clock(cursor: Cursor) -> _Moment | None:
+    hour = cursor.token
+    if hour is None or hour.kind != "number" or not hour.text.isdecimal() or int(hour.text) > 24:
+        return None
+    cursor.place += 1
+    has_minutes = cursor.sign(":") is not None
+    if has_minutes:
+        minutes = cursor.token
+        if minutes is None or not minutes.text.isdecimal() or len(minutes.text) != 2:
+            return None
+        cursor.place += 1
+    half = cursor.word("am_pm") or cursor.word("oclock")
+    if not (half or has_minutes):
+        return None
+    name = f"{hour.text} {cursor.tokens[cursor.place - 1].text}"
+    return _Moment(name, frozenset({name}), is_clock=True)
+
+
+def _named(cursor: Cursor) -> _Moment | None:
+    has_distance = read_lead_time(cursor)
+    while cursor.word("part_lead") is not None:
+        pass
+    name = cursor.word("part")
+    if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
+        return None
+    return _Moment(name, cursor.groups(name), has_distance=has_distance)
+
+
+def read_lead_time(cursor: Cursor) -> bool:
+    """`30 minutes before`, `1-2 hours after`: how long before a time of day or a meal changes nothing."""
+    return cursor.attempt(_lead_time) is not None
+
+
+def _lead_time(cursor: Cursor) -> bool | None:
+    cursor.word("approximately")
+    number = read_span(cursor) or (cursor.word("article") and Fraction(1))
+    if number is None or cursor.word("period") not in ("minute", "hour"):
+        return None
+    return True if cursor.word("time_before") else None
+
+
+def read_meals(cursor: Cursor) -> Meals | Parts | None:
+    """`with meals`, `before meals`, `ac`; `with 2 meals` is twice."""
+    if cursor.word("meal_latin"):
+        return cursor.attempt(_and_bedtime) or Meals()
+    has_lead = read_lead_time(cursor)
+    if cursor.word("meal_preposition") is None and not has_lead:
+        return None
+    number = cursor.attempt(read_span)
+    cursor.word("meal_size")
+    if cursor.word("meals") is None or cursor.tokens[cursor.place - 1].text == "meal":
+        return None
+    if number is None:
+        return cursor.attempt(_and_bedtime) or Meals()
+    cursor.attempt(_of_the_day)
+    if number.high.denominator != 1 or not number.is_single:
+        raise UnreadableError("how many meals are meant is not said")
+    return Parts(int(number.high), int(number.high), ("meals",), has_meals=True)
+
+
+def _and_bedtime(cursor: Cursor) -> Parts | None:
+    """`with meals and at bedtime`: three meals and one more time."""
+    if _joint(cursor) not in ("and", ","):
+        return None
+    moment = cursor.attempt(_moment)
+    if moment is None or moment.groups != {"night"}:
+        return None
+    return Parts(_MEALS_A_DAY + 1, _MEALS_A_DAY + 1, ("meals", moment.name), has_meals=True)
+
+
+def read_labelled_quantity(cursor: Cursor) -> Facts | None:
+    """`AM: 2`: the amount after its time of day, in the order that a sum of parts has."""
+    parts = cursor.attempt(read_parts)
+    if parts is None or cursor.sign(":") is None:
+        return None
+    quantity = read_quantity(cursor)
+    return None if quantity is None else (quantity, parts)

@@ -1,0 +1,207 @@
+"""`parse_dosage`: the texts of a dosage as exact units per day, or the reason why they cannot be read.
+
+Part of the project's contract (docs/architecture.md). It never guesses: every word of amount, frequency and duration is
+consumed by a rule of the grammar, or the dosage is `unparsable` with the text as written. What does not belong here:
+packs and conversion into what was bought (adherence/units.py, sql/).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fullscript_pipeline.adherence.dosage.bounds import Rate
+from fullscript_pipeline.adherence.dosage.facts import Facts, Length, Neutral, Quantity, UnreadableError
+from fullscript_pipeline.adherence.dosage.folding import fold_unit
+from fullscript_pipeline.adherence.dosage.grammar import read_facts
+from fullscript_pipeline.adherence.dosage.information import Information, read_information
+from fullscript_pipeline.adherence.dosage.meaning import combine
+from fullscript_pipeline.adherence.dosage.need import is_as_needed
+from fullscript_pipeline.adherence.dosage.result import Dosage, DurationKind
+from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
+from fullscript_pipeline.adherence.dosage.whole_fields import read_whole_field
+from fullscript_pipeline.adherence.units import Unit, is_pill_for
+
+# Longer than any honest dosage field; it also keeps hostile input away from the grammar.
+MAX_LENGTH = 200
+MAX_INFORMATION = 2000
+FIELDS = ("amount", "frequency", "duration")
+# Units of which a thousand and more is a dose: 1,000 of them is no 1.
+_COUNTED_IN_THOUSANDS = {"drop"}
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A text, and what it states or why it states nothing."""
+
+    name: str
+    text: str
+    tokens: Sequence[Token]
+    facts: Facts
+    problem: UnreadableError | None = None
+
+
+def parse_dosage(
+    amount: object,
+    frequency: object,
+    duration: object = None,
+    format: object = None,
+    additional_info: object = None,
+) -> Dosage:
+    """Read a dosage as the vendor writes it: five texts, any of them None. Never raises.
+
+    A phrase that leaves taking it to the patient's need makes the whole dosage `prn`, in any field. Additional
+    information changes nothing else; what else it says about the dose raises the flag `conflicting_text`.
+    """
+    return _read(*(_text(value) for value in (amount, frequency, duration, format, additional_info)))
+
+
+def _text(value: object) -> str:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+
+
+@lru_cache(maxsize=8192)
+def _read(amount: str, frequency: str, duration: str, format_text: str, info: str) -> Dosage:
+    fields = [_field(*named) for named in zip(FIELDS, (amount, frequency, duration), strict=True)]
+    length = _own_length(fields[-1])
+    if any(is_as_needed(field.tokens) for field in fields):
+        return _as_needed(length, in_duration=is_as_needed(fields[-1].tokens))
+    told = read_information(tokenize(info[:MAX_INFORMATION]))
+    if told.is_as_needed:
+        return _as_needed(length)
+    problem = next((field for field in fields if field.problem), None)
+    if problem is not None and problem.problem is not None:
+        return _refused(problem.problem, [problem], length)
+    facts = _in_one_sequence(fields)
+    try:
+        length = _one_length(facts)
+        rate = combine(facts)
+        _refuse_short_course(rate, length)
+        unit = _agreed_unit(rate, facts, fold_unit(format_text[:MAX_LENGTH]))
+    except UnreadableError as error:
+        return _refused(error, [field for field in fields if field.text.strip()], length)
+    return _dosage(rate, unit, length, facts, told)
+
+
+def _in_one_sequence(fields: Sequence[_Field]) -> Facts:
+    """The facts of all fields, with something neutral between two fields: their ends do not touch."""
+    return tuple(fact for field in fields for fact in (*field.facts, Neutral()))
+
+
+@lru_cache(maxsize=4096)
+def _field(name: str, text: str) -> _Field:
+    if len(text) > MAX_LENGTH:
+        return _Field(name, text, (), (), UnreadableError(f"the text is longer than {MAX_LENGTH} characters"))
+    tokens = tokenize(text)
+    try:
+        pieces = [_piece(part, place, piece) for place, (part, piece) in enumerate(_cut(name, tokens))]
+        return _Field(name, text, tokens, tuple(fact for piece in pieces for fact in piece))
+    except UnreadableError as problem:
+        return _Field(name, text, tokens, (), problem)
+
+
+def _cut(name: str, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
+    """The parts of a field between semicolons: a whole sig in one field is an amount, a frequency and a duration."""
+    ends = [place for place, token in enumerate(tokens) if token.text == ";"]
+    if not ends:
+        yield name, tokens
+        return
+    start = 0
+    for number, end in enumerate((*ends, len(tokens))):
+        yield FIELDS[min(number, 2)], tokens[start:end]
+        start = end + 1
+
+
+def _piece(name: str, place: int, tokens: Sequence[Token]) -> Facts:
+    facts = read_whole_field(name, tokens)
+    return (*([Neutral()] if place else []), *(read_facts(tokens) if facts is None else facts))
+
+
+def _own_length(field: _Field) -> Length | None:
+    """What the duration field says for itself, when the dosage as a whole says nothing."""
+    if field.problem is not None:
+        return Length("unparsable")
+    try:
+        return _one_length(field.facts)
+    except UnreadableError:
+        return Length("unparsable")
+
+
+def _one_length(facts: Facts) -> Length | None:
+    """The one length that is stated; an end of unknown day beside "ongoing" is that end."""
+    lengths = list(dict.fromkeys(fact for fact in facts if isinstance(fact, Length)))
+    unread = [length for length in lengths if length.kind == "unparsable"]
+    if unread and all(length.kind != "finite" or length.note is None for length in lengths):
+        lengths = lengths if any(length.kind == "finite" for length in lengths) else unread[:1]
+    finite = {length.days for length in lengths if length.kind == "finite"}
+    if unread and finite:
+        return unread[0]
+    if len({(length.kind, length.days) for length in lengths}) > 1:
+        raise UnreadableError("different lengths of time are given")
+    return lengths[0] if lengths else None
+
+
+def _refuse_short_course(rate: Rate, length: Length | None) -> None:
+    if length is not None and length.days is not None and rate.period > max(length.days, 1):
+        raise UnreadableError("the course is shorter than the interval between doses")
+
+
+def _agreed_unit(rate: Rate, facts: Facts, given: Unit | None) -> Unit | None:
+    """The unit of the amount: its own word, else the format; both must agree when both name one."""
+    named = rate.unit
+    if named is not None and given is not None and is_pill_for(named, given):
+        named = given
+    unit = named or given
+    if unit is not None and unit.kind == "strength":
+        raise UnreadableError(f"{unit.name} is a strength, not a number of units")
+    for fact in facts:
+        if isinstance(fact, Quantity) and fact.grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS):
+            raise UnreadableError(f"{fact.grouped} can be a thousand and more, or one and a part")
+    if named is None or named == given:
+        return unit
+    if named.name in ("milligram", "microgram"):
+        # Milligrams of what is inside, unless the format itself is milligrams.
+        raise UnreadableError("a strength is given instead of a number of units")
+    if given is not None and given.kind != "unknown":
+        raise UnreadableError(f"the amount is in {named.name}, the format is {given.name}")
+    return named
+
+
+def _as_needed(length: Length | None, *, in_duration: bool = False) -> Dosage:
+    kind, days = ("as_needed", None) if in_duration else _kind_and_days(length)
+    return Dosage("prn", None, None, days, kind, reason="it is to be taken as needed")
+
+
+def _kind_and_days(length: Length | None) -> tuple[DurationKind, int | None]:
+    return ("unspecified", None) if length is None else (length.kind, length.days)
+
+
+def _refused(problem: UnreadableError, fields: Sequence[_Field], length: Length | None) -> Dosage:
+    """An unparsable dosage: the text as it was written, and the words that were not understood."""
+    kind, days = _kind_and_days(length)
+    words = tuple(fields[0].text[token.start : token.end] for token in problem.tokens) if fields else ()
+    quoted = ", ".join(f'the {field.name} "{field.text.strip()[:MAX_LENGTH]}"' for field in fields)
+    why = f"{problem}: {', '.join(words)}" if words else str(problem)
+    reason = f"{quoted}: {why}" if quoted else str(problem)
+    return Dosage("unparsable", None, None, days, kind, reason=reason, problem=str(problem), not_understood=words)
+
+
+def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, told: Information) -> Dosage:
+    kind, days = _kind_and_days(length)
+    is_open = rate.low is None or rate.high is None
+    problem = length.reason if length is not None else None
+    if is_open:
+        problem = f"only the {'largest' if rate.low is None else 'smallest'} dose is given"
+    notes = (*rate.notes, *((length.note,) if length is not None and length.note else ()))
+    return Dosage(
+        "open_range" if is_open else "ok",
+        rate.low,
+        rate.high,
+        days,
+        kind,
+        unit.name if unit else None,
+        problem,
+        tuple(dict.fromkeys(notes)),
+        problem,
+        flags=("conflicting_text",) if told.conflicts_with(facts) else (),
+    )
