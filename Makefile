@@ -22,7 +22,7 @@ check: $(READY)
 	$(BIN)/python -m pytest fullscript_pipeline_tests/test_dependency_direction.py
 
 check-all: $(READY)
-	$(BIN)/python -m pytest -m "check_all"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "check_all"
 
 soak: $(READY)
 	$(BIN)/python -m pytest --timeout=3600 -m "soak" -s

@@ -161,13 +161,7 @@ class Follower:
             return con.execute(sql, [region, list(DEFAULT_ENTITIES)]).fetchall()
 
 
-@pytest.fixture(
-    params=[
-        "plain",
-        pytest.param("faults", marks=pytest.mark.check_all),
-        pytest.param("quirks", marks=pytest.mark.check_all),
-    ]
-)
+@pytest.fixture(params=["plain", "faults", "quirks"])
 def connected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connected]:
     """A connected sandbox: as it is, with 5 % of its answers spoilt, or with every quirk that leaves ids alone."""
     with connected_pipeline(tmp_path, **SIZES) as made:
@@ -179,6 +173,8 @@ def connected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connec
         yield made
 
 
+@pytest.mark.check_all
+@pytest.mark.timeout(600)
 def test_every_scripted_change_appears_once_and_nothing_else(connected: Connected) -> None:
     script, follower = Script(), Follower(connected)
     follower.pull(clinics=False)

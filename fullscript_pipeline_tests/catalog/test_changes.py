@@ -274,6 +274,7 @@ def test_the_mart_is_rebuilt_from_a_day_on_and_equal_to_a_whole_build(con: Conne
 Step = st.dictionaries(st.sampled_from(["p1", "p2", "p3"]), st.sampled_from(["A", "B", "C"]))
 
 
+@pytest.mark.check_all
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(Step, min_size=2, max_size=6), st.data())
 def test_any_two_days_agree_with_comparing_the_days_themselves(

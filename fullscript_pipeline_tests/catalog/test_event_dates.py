@@ -170,6 +170,7 @@ Step = st.tuples(
 )
 
 
+@pytest.mark.check_all
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(Step, min_size=1, max_size=6))
 def test_whatever_events_say_versions_are_gapless_and_days_show_what_was_seen(

@@ -168,6 +168,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     assert len(written) <= 1 < len(before)
 
 
+@pytest.mark.check_all
 def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pipeline: Pipeline) -> None:
     """A refusal fails no run; pages made without the orders must not look as if nobody had ordered."""
     connected, day = pipeline.connected, date(2026, 11, 23)
@@ -189,6 +190,7 @@ def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pi
     assert "does not let this app read" not in page.read_text()
 
 
+@pytest.mark.check_all
 def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pipeline, tmp_path: Path) -> None:
     connected = pipeline.connected
     slug = "maple-street"

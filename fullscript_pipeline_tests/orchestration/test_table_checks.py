@@ -36,6 +36,7 @@ def day(connected: Connected) -> tuple[Outcome, dict[str, bool]]:
     return outcome, {f"{one.asset_key.path[-1]}: {one.check_name}": one.passed for one in found if one}
 
 
+@pytest.mark.check_all
 def test_a_key_that_is_there_twice_stops_the_pages(connected: Connected) -> None:
     outcome, checks = day(connected)
     assert outcome.failures == ()

@@ -206,6 +206,7 @@ def test_orders_of_events_without_a_time_are_listed_from_the_last_complete_look(
         assert set(other.world.orders) == stored
 
 
+@pytest.mark.check_all
 def test_no_event_of_a_random_history_is_handled_without_its_object(tmp_path: Path) -> None:
     with living(tmp_path, patients=12, products=10) as other:
         found = Tally()

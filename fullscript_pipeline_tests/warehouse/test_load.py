@@ -258,6 +258,7 @@ def products_of(snapshot: dict[str, dict[str, int]]) -> list[Record]:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(snapshots)
+@pytest.mark.check_all
 def test_history_gives_every_snapshot_back(warehouse: Warehouse, taken: list[dict[str, dict[str, int]]]) -> None:
     with warehouse.write() as con:
         con.execute("DELETE FROM history.products")
