@@ -19,7 +19,7 @@ NESTED = ("patient", "treatment_plan", "lab_order", "product")
 
 @pytest.fixture(scope="module")
 def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
-    with living(tmp_path_factory.mktemp("others"), patients=20, products=20) as found:
+    with living(tmp_path_factory.mktemp("others"), patients=9, products=10) as found:
         yield found
 
 
@@ -93,6 +93,7 @@ WAYS: dict[str, Bend] = {
 }
 
 
+@pytest.mark.check_all
 @pytest.mark.check_all
 @pytest.mark.parametrize("way", WAYS)
 def test_feeds_and_details_in_another_shape(its: Living, way: str) -> None:
@@ -184,6 +185,7 @@ def told_otherwise(its: Living, event_id: str, way: str) -> dict[str, Any]:
     return {"event_payload": event}
 
 
+@pytest.mark.check_all
 @pytest.mark.parametrize("way", ["event only", "payload only", "clinic beside the event", "no clinic"])
 def test_webhooks_in_any_wrapper_reach_their_clinic(its: Living, way: str) -> None:
     told = happens(its)
@@ -210,6 +212,7 @@ DELIVERIES: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.check_all
 @pytest.mark.parametrize("way", DELIVERIES)
 def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) -> None:
     its.reconcile()
@@ -243,7 +246,7 @@ def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) ->
     ],
 )
 def test_a_day_under_several_quirks(tmp_path: Path, quirks: str) -> None:
-    with living(tmp_path, patients=20, products=20, quirks=quirks) as its:
+    with living(tmp_path, patients=9, products=10, quirks=quirks) as its:
         happens(its)
         its.look()
         its.handle()
