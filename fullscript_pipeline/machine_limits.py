@@ -53,12 +53,12 @@ def shortage(error: BaseException | None) -> ConfigurationError | None:
     return None
 
 
-def allow_open_files() -> None:
+def allow_open_files(enough: int = _ENOUGH_FILES) -> None:
     """Takes as many open files as a run may need, where the system lets us. Raises ConfigurationError where not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft in (resource.RLIM_INFINITY, -1) or soft >= _ENOUGH_FILES:
+    if soft in (resource.RLIM_INFINITY, -1) or soft >= enough:
         return
-    wanted = _ENOUGH_FILES if hard in (resource.RLIM_INFINITY, -1) else min(hard, _ENOUGH_FILES)
+    wanted = enough if hard in (resource.RLIM_INFINITY, -1) else min(hard, enough)
     if wanted < _FEWEST_FILES:
         raise ConfigurationError(f"{_FILES} The limit is {wanted} now.")
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,6 +1,6 @@
 """uvicorn's HTTP/1.1 with what it lacks: a deadline for a request's head, the time it waited, answers to nonsense.
 
-What does not belong here: bodies and answers to requests (`receiver`).
+What does not belong here: bodies and answers to requests (`receiver`), who is closed to make room (`idle_connections`).
 """
 
 import asyncio
@@ -11,9 +11,12 @@ import time
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from fullscript_pipeline.webhooks.idle_connections import IdleConnections
+
 # In a request's `state`: when its last byte reached this machine, by the monotonic clock.
 ARRIVED = "arrived"
-_HEAD_SECONDS = 10.0
+# The vendor itself gives up after two.
+_HEAD_SECONDS = 5.0
 # struct tcp_info of Linux: eight bytes, then numbers of four; tcpi_last_data_recv, milliseconds, is the twelfth.
 _LAST_DATA_AT = 8 + 11 * 4
 _LINGER_SECONDS = 1.0
@@ -23,14 +26,17 @@ _NONSENSE = b"HTTP/1.1 400 Bad Request" + _END
 
 
 class ImpatientProtocol(H11Protocol):
-    """Closes a connection whose request line and headers are not there within ten seconds of their first byte."""
+    """Closes a connection whose first request's head is not there within five seconds, or a later one's within five of
+    its first byte. `idle` is of the server."""
 
+    idle: IdleConnections
     _head_timer: asyncio.TimerHandle | None = None
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+        self._head_timer = self.loop.call_later(_HEAD_SECONDS, self.close_idle)
+        self._fall_idle()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -42,10 +48,18 @@ class ImpatientProtocol(H11Protocol):
         if not waiting:
             self._stop_timer()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+            self._head_timer = self.loop.call_later(_HEAD_SECONDS, self.close_idle)
+        if self.conn.their_state is not h11.IDLE:
+            self.idle.remove(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._fall_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self.idle.remove(self)
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -70,10 +84,14 @@ class ImpatientProtocol(H11Protocol):
         except (AttributeError, OSError, struct.error):
             return 0.0  # not Linux: then only what happens after the read is known
 
-    def _give_up(self) -> None:
+    def close_idle(self) -> None:
+        """Ends a connection that owes us a request."""
         if not self.transport.is_closing():
             self.transport.write(_TOO_SLOW)
             self.transport.close()
+
+    def _fall_idle(self) -> None:
+        self.idle.add(self, self.client[0] if self.client else "")
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import Delivery
+from fullscript_pipeline.webhooks.admission import Admission, Full
 from fullscript_pipeline.webhooks.doors import Door
 from fullscript_pipeline.webhooks.envelope import NotJson, is_probe, read_delivery
 from fullscript_pipeline.webhooks.journal import Journal
@@ -28,11 +29,13 @@ from fullscript_pipeline.webhooks.signature import is_genuine
 # The vendor gives up after two seconds; the way there and back is in them.
 ANSWER_SECONDS = 1.4
 LARGEST_BODY = 1 << 20
-# All bodies being received together, so that many large ones cannot fill the memory.
-_ALL_BODIES = 4 << 20
+# Whole, and being stored: more could not be in time.
 _MOST_INSIDE = 400
+# With a body that is still coming: they cost memory only.
+_MOST_READING = 1000
 _KEPT_HEADERS = ("content-type", "fullscript-signature", "user-agent")
 _LINGER_SECONDS, _LINGER_BYTES, _LINGER_BYTES_BUSY = 0.5, 8 << 20, 64 << 10
+_MOST_LINGERING = 100
 
 
 class Refused(Exception):
@@ -51,36 +54,38 @@ class Receiver:
     """An ASGI application; `keep` stores a delivery durably and says whether it was new."""
 
     def __init__(
-        self, doors: Sequence[Door], keep: Callable[[Delivery], Awaitable[bool]], journal: Journal | None = None
+        self,
+        doors: Sequence[Door],
+        keep: Callable[[Delivery], Awaitable[bool]],
+        journal: Journal | None = None,
+        most_reading: int = _MOST_READING,
     ) -> None:
         self._doors, self._keep, self._journal = doors, keep, journal
-        self._inside = 0
-        self._held = 0
+        self._admission = Admission(_MOST_INSIDE + most_reading)
+        self._lingering = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = _Visit(scope, receive, send)
-        self._inside += 1
         try:
-            async with asyncio.timeout(visit.seconds_left()):
+            async with asyncio.timeout(visit.seconds_left()) as visit.deadline:
                 answer = await self._answer(visit)
             visit.seconds_left()
         except Gone:
             visit.note = "hung up"
             return
         except TimeoutError:
-            late = HTTPStatus.SERVICE_UNAVAILABLE if visit.complete else HTTPStatus.REQUEST_TIMEOUT
-            await visit.refuse(late, "not stored in time" if visit.complete else "the body did not come in time")
+            await self._refuse(visit, *visit.lateness())
+        except (Full, Overloaded):
+            await self._refuse(visit, HTTPStatus.SERVICE_UNAVAILABLE, "too many at once")
         except Refused as refused:
-            await visit.refuse(refused.status, refused.why)
+            await self._refuse(visit, refused.status, refused.why)
         except Exception as problem:
             # 503 and not 500: it was not stored, so it should be sent again. A store's sentence says what to do.
             why = str(problem) if isinstance(problem, PipelineError) else type(problem).__name__
-            await visit.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "not stored", log=why)
+            await self._refuse(visit, HTTPStatus.SERVICE_UNAVAILABLE, "not stored", log=why)
         else:
             await visit.accept(answer)
         finally:
-            self._inside -= 1
-            self._held -= visit.held
             if self._journal is not None:
                 self._journal.tell(visit.line())
 
@@ -90,12 +95,17 @@ class Receiver:
         visit.server = door.server
         if visit.scope["method"] != "POST":
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here")
-        if self._inside > _MOST_INSIDE:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once")
-        body = await self._body(visit)
-        if is_probe(body):
-            visit.note = "probe"
-            return door.challenge
+        with self._admission.admitted(visit):
+            body = await self._body(visit)
+            if is_probe(body):
+                visit.note = "probe"
+                return door.challenge
+            if self._admission.whole() > _MOST_INSIDE:
+                raise Full
+            await self._store(visit, door, body)
+        return door.challenge
+
+    async def _store(self, visit: "_Visit", door: Door, body: bytes) -> None:
         signatures = visit.headers.getlist("fullscript-signature")
         signed = signatures[0].encode("latin-1") if len(signatures) == 1 else b""
         if not is_genuine(signed, body, door.keys, clock.real_now().timestamp()):
@@ -105,12 +115,8 @@ class Receiver:
             delivery = read_delivery(door.server, body, kept_headers)
         except NotJson:
             raise Refused(HTTPStatus.BAD_REQUEST, "the body is not a JSON object") from None
-        try:
-            new = await self._keep(delivery)
-        except Overloaded:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once") from None
+        new = await self._keep(delivery)
         visit.note = f"{delivery.event_type or 'event'} {delivery.event_id} {'kept' if new else 'again'}"
-        return door.challenge
 
     def _door(self, path: str) -> Door:
         asked, found = path.encode(errors="replace"), None
@@ -127,22 +133,21 @@ class Receiver:
         announced = visit.headers.get("content-length", "0")
         if len(announced) > 15 or int(announced) > LARGEST_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
-        # What is announced is reserved, so that of many large bodies some are read whole and not all of them in part.
-        self._reserve(visit, int(announced))
         body = bytearray()
         while not visit.complete:
             body += await visit.chunk()
             if len(body) > LARGEST_BODY:
                 raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
-            self._reserve(visit, len(body))
+            self._admission.hold(visit, len(body))
         return bytes(body)
 
-    def _reserve(self, visit: "_Visit", size: int) -> None:
-        more = max(0, size - visit.held)
-        if self._held + more > _ALL_BODIES:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too much at once")
-        visit.held += more
-        self._held += more
+    async def _refuse(self, visit: "_Visit", status: HTTPStatus, why: str, *, log: str = "") -> None:
+        """With a little patience for what is still being sent, for as many as cost little."""
+        self._lingering += 1
+        try:
+            await visit.refuse(status, why, log=log, lingers=self._lingering <= _MOST_LINGERING)
+        finally:
+            self._lingering -= 1
 
 
 class _Visit:
@@ -152,7 +157,8 @@ class _Visit:
         self.scope, self._receive, self._send = scope, receive, send
         self.headers = Headers(scope=scope)
         self.complete = False
-        self.held = 0
+        self.deadline: asyncio.Timeout | None = None
+        self._given_up = False
         self.server, self.note, self.status = "-", "", 0
         self._begun: float = scope.get("state", {}).get(ARRIVED, time.monotonic())
 
@@ -162,6 +168,25 @@ class _Visit:
         if left <= 0:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once")
         return left
+
+    @property
+    def age(self) -> float:
+        """Seconds since it reached this machine."""
+        return time.monotonic() - self._begun
+
+    def give_up(self) -> None:
+        """Its time is over at once: others need the room."""
+        self._given_up = True
+        if self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+    def lateness(self) -> tuple[HTTPStatus, str]:
+        """How a request that ran out of time is answered."""
+        if self._given_up:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "too many at once, and its body came slowly"
+        if self.complete:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "not stored in time"
+        return HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time"
 
     async def chunk(self) -> bytes:
         """The next piece of the body; `complete` after the last one. Raises Gone."""
@@ -175,7 +200,7 @@ class _Visit:
         """The one answer that counts as delivered."""
         await self._respond(HTTPStatus.OK, {"challenge": challenge}, [])
 
-    async def refuse(self, status: HTTPStatus, why: str, *, log: str = "") -> None:
+    async def refuse(self, status: HTTPStatus, why: str, *, log: str = "", lingers: bool = True) -> None:
         """Answer, and end the connection when more of the body may come: a little of it is read, or the answer would
         be lost to a reset."""
         self.note = f"refused: {log or why}"
@@ -189,7 +214,7 @@ class _Visit:
         most = _LINGER_BYTES if status != HTTPStatus.SERVICE_UNAVAILABLE else _LINGER_BYTES_BUSY
         read = 0
         try:
-            async with asyncio.timeout(_LINGER_SECONDS):
+            async with asyncio.timeout(_LINGER_SECONDS if lingers else 0):
                 while not self.complete and read < most:
                     read += len(await self.chunk())
         except (TimeoutError, Gone):

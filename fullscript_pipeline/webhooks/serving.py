@@ -4,6 +4,7 @@ What does not belong here: answers (`receiver`).
 """
 
 import errno
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,30 +13,45 @@ from contextlib import contextmanager
 import uvicorn
 
 from fullscript_pipeline.errors import Busy, ServiceUnavailable, UsageError
+from fullscript_pipeline.machine_limits import allow_open_files
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.webhooks.doors import Door
+from fullscript_pipeline.webhooks.idle_connections import IdleConnections
 from fullscript_pipeline.webhooks.journal import Journal
 from fullscript_pipeline.webhooks.keeper import Keeper
 from fullscript_pipeline.webhooks.protocol import ImpatientProtocol
 from fullscript_pipeline.webhooks.receiver import Receiver
 
 _BACKLOG = 1024
-_MOST_CONNECTIONS = 600
+# Open files that are not connections, and connections that are answered or being stored.
+_OTHER_FILES = 600
+_MOST_IDLE, _FEWEST_IDLE = 1500, 100
 # Longer than a proxy keeps its own side open (nginx: 60 s): whoever closes first must not be us, in mid-request.
 _IDLE_SECONDS = 75
+_ENOUGH_FILES = 2 * _MOST_IDLE + _OTHER_FILES
 _STOP_SECONDS = 3
 _LARGEST_HEAD = 32 << 10
 _RECEIVE_BUFFER = 32 << 10
+
+
+def _most_idle() -> int:
+    """Half of the files that this process may open: the other half is for connections whose body is coming."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_endless = soft in (resource.RLIM_INFINITY, -1)
+    return _MOST_IDLE if is_endless else max(_FEWEST_IDLE, min(_MOST_IDLE, (soft - _OTHER_FILES) // 2))
 
 
 class _Server(uvicorn.Server):
     """Tells when it listens, and leaves the signals it stopped on alone afterwards."""
 
     def __init__(self, receiver: Receiver, ready: Callable[[], None]) -> None:
+        class Impatient(ImpatientProtocol):
+            idle = IdleConnections(_most_idle())
+
         super().__init__(
             uvicorn.Config(
                 receiver,
-                http=ImpatientProtocol,
+                http=Impatient,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -44,7 +60,6 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 h11_max_incomplete_event_size=_LARGEST_HEAD,
-                limit_concurrency=_MOST_CONNECTIONS,
                 backlog=_BACKLOG,
                 timeout_keep_alive=_IDLE_SECONDS,
                 timeout_graceful_shutdown=_STOP_SECONDS,
@@ -68,10 +83,13 @@ def serve(
 ) -> None:
     """Receive until SIGTERM or SIGINT; what is in flight is answered. `on_ready` gets the base URL once it listens.
 
-    Raises Busy when another program has the port, UsageError when it is none that we may use.
+    Raises Busy when another program has the port, UsageError when it is none that we may use, ConfigurationError when
+    this process may open too few files.
     """
+    allow_open_files(_ENOUGH_FILES)
     with _bound(host, port) as listening, Journal(log) as journal, Keeper(store) as keeper:
-        _Server(Receiver(doors, keeper.keep, journal), lambda: on_ready(_url(listening))).run(sockets=[listening])
+        receiver = Receiver(doors, keeper.keep, journal, most_reading=_most_idle())
+        _Server(receiver, lambda: on_ready(_url(listening))).run(sockets=[listening])
 
 
 @contextmanager

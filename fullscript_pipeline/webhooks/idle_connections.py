@@ -1,0 +1,57 @@
+"""Connections that owe us a request: so many in all and from one address, then those that wait longest are closed.
+
+A connection costs an open file. Thousands that say nothing, or half of a request's head, must not keep the vendor out;
+behind a proxy they come from the same address as the vendor's do, so nobody is refused, the oldest make room. What does
+not belong here: requests whose head is there (`admission`), sockets (`serving`).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+# A burst of genuine connections is read within this time; before, only the limit on all counts.
+GRACE_SECONDS = 1.0
+MOST_OF_ONE_ADDRESS = 200
+
+
+class Idle(Protocol):
+    """A connection that can be closed because it has sent no request."""
+
+    def close_idle(self) -> None: ...
+
+
+class IdleConnections:
+    """Of one server, in the order in which they fell idle. Used by its event loop only."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = most, clock
+        self._since: dict[Idle, tuple[str, float]] = {}
+        self._by_address: dict[str, dict[Idle, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def add(self, connection: Idle, address: str) -> None:
+        """It waits from now on; others may be closed for it."""
+        self.remove(connection)
+        now = self._clock()
+        self._since[connection] = address, now
+        here = self._by_address.setdefault(address, {})
+        here[connection] = now
+        oldest, since = next(iter(here.items()))
+        if len(here) > MOST_OF_ONE_ADDRESS and now - since > GRACE_SECONDS:
+            self._close(oldest)
+        if len(self._since) > self._most:
+            self._close(next(iter(self._since)))
+
+    def remove(self, connection: Idle) -> None:
+        """Its request has come, or it has ended."""
+        address, _ = self._since.pop(connection, ("", 0.0))
+        here = self._by_address.get(address, {})
+        here.pop(connection, None)
+        if not here:
+            self._by_address.pop(address, None)
+
+    def _close(self, connection: Idle) -> None:
+        self.remove(connection)
+        connection.close_idle()
