@@ -67,23 +67,35 @@ def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | Non
     options = options or CopyOptions()
     target = options.level.path(settings)
     make_private_folder(settings.published_dir)
+    key, pepper = _secrets(settings, options)
     temporary = target.with_name(f".{target.name}.writing")
-    temporary.unlink(missing_ok=True)
-    if options.level is Level.WHOLE:
-        key = settings.publish_key or settings.warehouse_key
-    else:
-        key = publish_secrets.own_key(settings, options.level.value)
-    pepper = ""
-    if options.level is Level.PSEUDONYMISED:
-        pepper = publish_secrets.pepper(settings, lasting=options.shift_dates)
-    try:
-        with warehouse.beside(temporary, key) as con:
-            counts = _fill(con, settings, options, pepper)
-            _write_info(con, options, counts)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # The lock is held until the copy has its name: another `publish` must not take the half for a left-over.
+    with warehouse.alone(checkpointed=False):
+        _remove(temporary)
+        try:
+            with warehouse.beside(temporary, key) as con:
+                counts = _fill(con, settings, options, pepper)
+                _write_info(con, options, counts)
+            temporary.replace(target)
+        finally:
+            _remove(temporary)
     return Published(target, options, key, counts)
+
+
+def _secrets(settings: Settings, options: CopyOptions) -> tuple[str | None, str]:
+    """The key of the file, and the pepper of its ids."""
+    if options.level is Level.WHOLE:
+        return settings.publish_key or settings.warehouse_key, ""
+    key = publish_secrets.own_key(settings, options.level.value)
+    if options.level is Level.DEIDENTIFIED:
+        return key, ""
+    return key, publish_secrets.pepper(settings, lasting=options.shift_dates)
+
+
+def _remove(temporary: Path) -> None:
+    """With DuckDB's log beside it, which it would read into the next file of that name."""
+    for name in (temporary.name, f"{temporary.name}.wal"):
+        temporary.with_name(name).unlink(missing_ok=True)
 
 
 def options_of_copies(settings: Settings) -> list[CopyOptions | Level]:

@@ -276,3 +276,12 @@ def test_how_a_copy_was_made_is_read_back(settings: Settings, few: Warehouse) ->
     assert names == {"fullscript-pseudonymised.duckdb", "fullscript-deidentified.duckdb"}
     for name in names:
         (settings.published_dir / name).unlink()
+
+
+def test_what_a_killed_publish_left_is_not_in_the_next_copy(settings: Settings, few: Warehouse) -> None:
+    left = Level.WHOLE.path(settings).with_name(".fullscript.duckdb.writing")
+    for path in (left, left.with_name(f"{left.name}.wal")):
+        path.write_bytes(b"half")
+    path = publish(replace(settings, encryption_key=None), few).path
+    assert [one.name for one in settings.published_dir.iterdir()] == [path.name]
+    path.unlink()
