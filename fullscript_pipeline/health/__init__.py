@@ -10,6 +10,7 @@ from pathlib import Path
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.audit import check_audit_log
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
+from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed_by, skipped
 from fullscript_pipeline.health.runs import check_runs
@@ -41,6 +42,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
             yield from check_clinics(store)
             yield from check_events(settings, store)
         yield from check_warehouse(settings, store)
+        yield from check_copies(settings)
         yield from check_runs(settings, store)
     finally:
         if store:

@@ -16,18 +16,18 @@ from fullscript_pipeline.settings import Settings, encryption_keys
 _log = logging.getLogger(__name__)
 
 
-def own_key(settings: Settings, copy: str) -> str:
+def own_key(settings: Settings, level: str) -> str:
     """The key to hand out. Raises ConfigurationError when there is none, or it is one of the pipeline's."""
     make = "`fullscript-pipeline keys new` prints a good one"
     if not settings.publish_key:
         raise ConfigurationError(
-            f"A {copy} copy is encrypted with a key of its own, the one to hand out: set FULLSCRIPT_PUBLISH_KEY "
-            f"({make})."
+            f"A copy made with --{level} is encrypted with a key of its own, the one to hand out: set "
+            f"FULLSCRIPT_PUBLISH_KEY ({make})."
         )
     if settings.publish_key in encryption_keys(settings.encryption_key):
         raise ConfigurationError(
-            f"FULLSCRIPT_PUBLISH_KEY is the pipeline's own key, and who is given a {copy} copy could open everything "
-            f"with it: set another ({make})."
+            f"FULLSCRIPT_PUBLISH_KEY is the pipeline's own key, and who is given a copy made with --{level} could open "
+            f"everything with it: set another ({make})."
         )
     return settings.publish_key
 

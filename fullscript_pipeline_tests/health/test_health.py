@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,10 +199,12 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
         )
     with StateStore(settings.state_path, settings.encryption_key) as store:
         store.keep_delivery(Delivery("us-snd", "event-1", event_type="order.placed", body=b"{}", state="failed"))
+    # As an earlier version made it, under the pipeline's key.
+    shutil.copy(settings.warehouse_path, settings.published_dir / "fullscript-deidentified.duckdb")
     found = _found(settings)
     waiting = {one.id for one in found.values() if one.state == "warn"}
     told = ("quarantine", "drift", "held", "digests")
-    assert waiting == {*(f"warehouse.{one}" for one in told), "webhooks.inbox"}
+    assert waiting == {*(f"warehouse.{one}" for one in told), "webhooks.inbox", "copies.deidentified"}
     assert "orders 1" in found["warehouse.quarantine"].what
     assert "quarantine list" in str(found["warehouse.quarantine"].fix)
     assert "patients 1 since 2026-11-21" in found["warehouse.held"].what

@@ -1,6 +1,8 @@
 """Promise 15: after pulls with a key, at DEBUG, with failures, no secret and no patient is in any byte at rest.
 
-`reports/` aside: pages hold health data on purpose. What does not belong here: how many pulls (the tests say).
+`reports/` aside: pages hold health data on purpose. With `outlets` also what leaves the machine or is shown without the
+key: copies for analysts, read with their key, the audit log as it is listed and handed on, the UI; and what is left
+after the keys were changed. What does not belong here: how many pulls (the tests say), what the UI shows (`ui_pages`).
 """
 
 import json
@@ -15,10 +17,14 @@ from urllib.parse import quote
 
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.api.connected import connect, environment, free_redirect_uri, settings_for
 from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
 from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline_tests.soak.ui_pages import shown_by_ui
+from fullscript_pipeline_tests.warehouse.analysts import Copy
 
+_PUBLISH_KEY, _NEW_KEY = "rT5wQm8vX2kLp4Zs9dNh3fJc7Bg1YaUeRiOxKtVwMz0=", "bN6eHs2Kd9Wq4Ty7Gv1Xc8Zm3Lp5Rj0FuAoIiEgQkS4="
 _KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 CANARIES = 20
 # Everything that any library would log, into a file of the data directory and to stderr; then the command as it is.
@@ -40,16 +46,25 @@ _FAULTS = (
 )
 
 
-def _run(sandbox: RunningSandbox, settings: Settings, *arguments: str) -> tuple[int, bytes]:
+def _run(sandbox: RunningSandbox, settings: Settings, *arguments: str, key: str = _KEY) -> tuple[int, bytes]:
     log = settings.data_dir / "logs" / f"{time.time_ns()}.log"
     log.parent.mkdir(exist_ok=True)
-    now = str(sandbox.control.state()["clock"])
-    variables = {**environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": _KEY, "FULLSCRIPT_NOW": now}
+    variables = _variables(sandbox, settings, key)
     done = subprocess.run(
         [sys.executable, "-c", _AT_DEBUG, str(log), *arguments],
         env={**os.environ, **variables}, capture_output=True, check=False, timeout=300, cwd=settings.data_dir,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
+
+
+def _variables(sandbox: RunningSandbox, settings: Settings, key: str) -> dict[str, str]:
+    return {
+        **environment(sandbox, settings.data_dir),
+        "FULLSCRIPT_ENCRYPTION_KEY": key,
+        "FULLSCRIPT_PUBLISH_KEY": _PUBLISH_KEY,
+        "FULLSCRIPT_AUDIT_COMMAND": f"tee -a {settings.data_dir / 'logs' / 'audit'}",
+        "FULLSCRIPT_NOW": str(sandbox.control.state()["clock"]),
+    }
 
 
 def _planted(sandbox: RunningSandbox, slugs: list[str]) -> list[str]:
@@ -86,7 +101,40 @@ def _hits(files: dict[str, bytes], words: set[str]) -> dict[str, int]:
     return {name: number for name, number in hits.items() if number}
 
 
-def nothing_readable_at_rest(folder: Path, *, clinics: int, steps: tuple[str, ...], patients: int) -> None:
+def _ids(settings: Settings) -> set[str]:
+    """Whom the warehouse knows."""
+    with Warehouse(settings.warehouse_path, _KEY).read() as con:
+        return {one for (one,) in con.execute("SELECT patient_id FROM core.patients").fetchall()}
+
+
+def _let_out(sandbox: RunningSandbox, settings: Settings, folder: Path, words: set[str]) -> dict[str, bytes]:
+    """Makes every copy for analysts, lists the audit log, starts the UI, changes the keys: what each of them told."""
+    told = {}
+    words = words | _ids(settings)
+    for level, option in (
+        ("", ()),
+        ("-pseudonymised", ("--pseudonymised",)),
+        ("-deidentified", ("--deidentified", "--k", "2")),
+    ):
+        code, told[f"(publish {level})"] = _run(sandbox, settings, "publish", *option)
+        assert code == 0, told[f"(publish {level})"][-2000:]
+        copy = Copy(settings.published_dir / f"fullscript{level}.duckdb", _PUBLISH_KEY)
+        cells = {level: "\n".join(copy.every_value()).encode()}
+        assert bool(_hits(cells, words)) == (not level), "the whole copy knows everybody, the others nobody"
+    told |= shown_by_ui(settings, _variables(sandbox, settings, _KEY), folder)
+    for command in (("audit", "list", "--json"), ("audit", "verify")):
+        code, told[" ".join(command)] = _run(sandbox, settings, *command)
+        assert code == 0
+    assert b"publish --deidentified" in told["audit list --json"]
+    assert (settings.data_dir / "logs" / "audit").exists()
+    code, told["(keys rotate)"] = _run(sandbox, settings, "keys", "rotate", key=f"{_NEW_KEY},{_KEY}")
+    assert code == 0, told["(keys rotate)"][-2000:]
+    return told
+
+
+def nothing_readable_at_rest(
+    folder: Path, *, clinics: int, steps: tuple[str, ...], patients: int, outlets: bool = False
+) -> None:
     """Connects, runs `steps` a day apart with faults, then withdraws a grant and pulls again; searches every byte."""
     started = time.monotonic()
     codes, output = [], b""
@@ -99,7 +147,7 @@ def nothing_readable_at_rest(folder: Path, *, clinics: int, steps: tuple[str, ..
             for slug in slugs:
                 connect(settings, store, sandbox, slug)
         canaries = set(_planted(sandbox, slugs)[: 3 * CANARIES])
-        secrets = {_KEY, *_tokens(folder / "sandbox")}
+        secrets = {_KEY, _PUBLISH_KEY, _NEW_KEY, *_tokens(folder / "sandbox")}
         secrets |= {str(app["client_secret"]) for app in sandbox.apps.values()}
         for kind, rule in _FAULTS:
             sandbox.control.arm(kind, **rule)
@@ -112,13 +160,16 @@ def nothing_readable_at_rest(folder: Path, *, clinics: int, steps: tuple[str, ..
             sandbox.control.advance(days=1)
         struck = sum(int(rule["fired"]) for rule in sandbox.control.faults()["armed"])
         sandbox.control.disarm()
+        told = _let_out(sandbox, settings, folder, canaries | secrets) if outlets else {}
+        key = f"{_NEW_KEY},{_KEY}" if outlets else _KEY
         sandbox.control.revoke(slugs[0])
         for last in (("clinics", "--json"), ("doctor",), ("pull",)):
-            code, said = _run(sandbox, settings, *last)
+            code, said = _run(sandbox, settings, *last, key=key)
             output += said
+        secrets |= _tokens(folder / "sandbox")
     files = {str(path): path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file()}
     reports = {name: text for name, text in files.items() if name.startswith(str(settings.reports_dir))}
-    at_rest = {name: text for name, text in files.items() if name not in reports} | {"(output)": output}
+    at_rest = {name: text for name, text in files.items() if name not in reports} | {"(output)": output, **told}
     hits = _hits(at_rest, secrets | canaries)
     tell(
         "promise 15", canaries=len(canaries), secrets=len(secrets), files=len(at_rest),

@@ -71,8 +71,8 @@ def fill_with_people(warehouse: Warehouse, people: int = 1000) -> None:
 class Copy:
     """A copy as its reader has it."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = Warehouse(path, PUBLISH_KEY, temp_dir=path.parent)
+    def __init__(self, path: Path, key: str = PUBLISH_KEY) -> None:
+        self._file = Warehouse(path, key, temp_dir=path.parent)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self._file.look() as con:
