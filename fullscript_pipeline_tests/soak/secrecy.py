@@ -122,6 +122,7 @@ def _let_out(sandbox: RunningSandbox, settings: Settings, folder: Path, words: s
         cells = {level: "\n".join(copy.every_value()).encode()}
         assert bool(_hits(cells, words)) == (not level), "the whole copy knows everybody, the others nobody"
     told |= shown_by_ui(settings, _variables(sandbox, settings, _KEY), folder)
+    assert b"clinic_daily" in told["runs"], "the UI has something to show"
     for command in (("audit", "list", "--json"), ("audit", "verify")):
         code, told[" ".join(command)] = _run(sandbox, settings, *command)
         assert code == 0

@@ -6,7 +6,7 @@ import pytest
 
 from fullscript_pipeline_tests.soak.secrecy import nothing_readable_at_rest
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 def test_no_secret_and_no_canary_in_any_byte_at_rest(tmp_path: Path) -> None:
