@@ -56,9 +56,14 @@ def test_every_setting_that_a_text_names_exists() -> None:
 
 def test_every_check_of_doctor_has_its_line_and_the_reverse() -> None:
     code = "".join(path.read_text() for path in [*(ROOT / "fullscript_pipeline/health").glob("*.py"), DOCTOR])
-    rooms = "settings|files|server|clinics?|catalog|warehouse|webhooks|runs"
+    rooms = "settings|files|server|clinics?|catalog|warehouse|copies|webhooks|runs"
     ids = set(re.findall(rf'"((?:{rooms})\.[a-z{{}}_.]+|state\.(?:store|audit_log))"', code))
-    parts = {"{server.name}": "<env>", "{clinic.clinic_key}": "<clinic>", "{region}": "<region>"}
+    parts = {
+        "{server.name}": "<env>",
+        "{clinic.clinic_key}": "<clinic>",
+        "{region}": "<region>",
+        "{level.value}": "<level>",
+    }
     told = {re.sub(r"\{[a-z_.]+\}", lambda part: parts[part[0]], one) for one in ids}
     section = README.split("## Troubleshooting")[1].split("## ")[0]
     named = {
