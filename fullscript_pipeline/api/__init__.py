@@ -21,6 +21,7 @@ from fullscript_pipeline.api.errors import (
     ServerError,
     WrongAddress,
 )
+from fullscript_pipeline.api.left_out import KeptOut, LeftOut, names_people
 from fullscript_pipeline.api.pages import One, Page, Record
 from fullscript_pipeline.api.reach import Reached, clock_offset, reach
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
@@ -47,7 +48,9 @@ __all__ = [
     "Endpoint",
     "FullscriptError",
     "Grant",
+    "KeptOut",
     "Lane",
+    "LeftOut",
     "NotFound",
     "One",
     "Page",
@@ -65,6 +68,7 @@ __all__ = [
     "check_sign_in_page",
     "clock_offset",
     "missing_read_scopes",
+    "names_people",
     "open_session",
     "reach",
     "read_width",

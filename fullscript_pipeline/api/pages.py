@@ -7,7 +7,7 @@ sending requests, or what a record means.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,10 @@ PAGE_SIZE = 100  # the vendor's maximum; a server may ignore it
 
 @dataclass(frozen=True)
 class Page:
-    """One page as received. `fetched_at` is UTC by the data's clock; `unexpected_wrapper` is a drift to report."""
+    """One page as received. `fetched_at` is UTC by the data's clock; `unexpected_wrapper` is a drift to report.
+
+    `left_out`: ids of records that are not to be stored and are not in `records`, by what may stand for them.
+    """
 
     number: int
     records: list[Record]
@@ -31,6 +34,7 @@ class Page:
     wrapper_key: str
     unexpected_wrapper: bool
     is_last: bool
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from fullscript_pipeline.api.access import Access, TokenSource
 from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
-from fullscript_pipeline.api.errors import FullscriptError, RateLimited
+from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.left_out import KeptOutNow, refuse_their_requests, without_people, without_person
 from fullscript_pipeline.api.pages import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.api.server_clock import ServerClock
@@ -49,8 +50,11 @@ class ClinicSession:
         retry: RetryPolicy | None = None,
         user_id: str | None = None,
         scopes: Collection[str] = (),
+        kept_out: KeptOutNow = lambda: None,
     ) -> None:
         self.clinic = clinic
+        # Whose records are left out of every answer; asked anew each time, as somebody may be purged meanwhile.
+        self._kept_out = kept_out
         self.user_id = user_id
         self._scopes = scopes
         self._seen_as: frozenset[Viewer] = frozenset()
@@ -110,6 +114,7 @@ class ClinicSession:
         that the endpoint does not have.
         """
         endpoint = endpoint_named(endpoint_name)
+        refuse_their_requests({**path, **params}, self._kept_out(), self._asked(endpoint))
 
         def fetch(number: int) -> Fetched:
             return self._page(endpoint, path, params, number, page_size)
@@ -119,16 +124,18 @@ class ClinicSession:
                 self._unpaged.add(endpoint.name)
             return endpoint.name in self._unpaged
 
-        if total_pages is not None:
-            return side_by_side(fetch, total_pages, landed)
-        return walk(fetch, first_page, ignores_numbers)
+        resumed = total_pages is not None
+        pages = side_by_side(fetch, total_pages or 0, landed) if resumed else walk(fetch, first_page, ignores_numbers)
+        return (without_people(page, endpoint, self._kept_out()) for page in pages)
 
     def one(self, endpoint_name: str, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING) -> One:
         """The object of a detail endpoint. Raises as `pages` does; NotFound when this clinic does not have it."""
         endpoint = endpoint_named(endpoint_name)
+        refuse_their_requests({**path, **params}, self._kept_out(), self._asked(endpoint))
 
         def read(answer: Answer) -> One:
             record, unexpected = read_one(endpoint, answer.json(), answer.asked(), path.get("id"))
+            record = without_person(record, endpoint, self._kept_out(), self._asked(endpoint))
             return One(record, answer.request_id, clock.now(), unexpected)
 
         return self._get(endpoint, path, params, read)
@@ -167,6 +174,10 @@ class ClinicSession:
     def _ask(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> Ask:
         url = self._api_url + endpoint.url_path(path)
         return Ask(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params)
+
+    def _asked(self, endpoint: Endpoint) -> Asked:
+        """For a sentence that must not hold the ids of the request."""
+        return Asked(endpoint.name, self.clinic.server, "GET", endpoint.path, self.clinic.clinic_key)
 
     def _smallest(self, endpoint: Endpoint) -> Ask:
         return self._ask(endpoint, {}, _page_params(1, 1) if endpoint.kind == "list" else {})

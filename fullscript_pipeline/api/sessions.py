@@ -8,6 +8,7 @@ from typing import Protocol
 from fullscript_pipeline.api.budget import Budget, Lane
 from fullscript_pipeline.api.clinic import ClinicRef
 from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline.api.left_out import KeptOut
 from fullscript_pipeline.api.oauth import TokenEndpoint
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.tokens import GrantStore, TokenKeeper
@@ -16,6 +17,8 @@ from fullscript_pipeline.settings import Settings
 
 class SessionStore(GrantStore, Protocol):
     """What a session needs of the state store."""
+
+    def kept_out_of(self, clinic: ClinicRef) -> KeptOut | None: ...
 
     def request_budget(self, server: str, client_id: str, limit: int) -> Budget: ...
 
@@ -39,6 +42,7 @@ def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lan
         lane=lane,
         user_id=grant.user_id if grant else None,
         scopes=grant.scopes if grant else (),
+        kept_out=lambda: store.kept_out_of(clinic),
     )
     tokens.on_grant = session.note_grant
     return session

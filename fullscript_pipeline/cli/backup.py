@@ -12,6 +12,7 @@ from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.health.purged import purged_but_held
 from fullscript_pipeline.health.volume import in_words
 from fullscript_pipeline.orchestration.backups import back_up, require_contents
 from fullscript_pipeline.orchestration.backups import restore as put_back
@@ -64,9 +65,23 @@ def restore(folder: Path, force: bool) -> None:
         f"Restored the backup of {made.made_at}: {counted(made.files, 'file')}, {counted(made.rows, 'row')}.",
         bold=True,
     )
+    _tell_who_is_held_again(settings, warehouse)
     talk("Tokens that were renewed since are of no use: `fullscript-pipeline clinics` shows who must connect again.")
     talk("Then `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
     data(str(settings.data_dir))
+
+
+def _tell_who_is_held_again(settings: Settings, warehouse: Warehouse) -> None:
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        if not store.purged_count():
+            return
+        with warehouse.read() as con:
+            held = purged_but_held(con, store)
+    for clinic, patient in held:
+        talk(
+            f"The backup holds a person who was purged: `fullscript-pipeline purge --patient {clinic.clinic_key} "
+            f"{patient}` removes them again."
+        )
 
 
 def _has_log(settings: Settings) -> bool:

@@ -46,7 +46,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "backup": ("backup --to /mnt/backups", "backup --to /mnt/backups --with-landing"),
     "restore": ("restore /mnt/backups/20261122T230000Z",),
-    "purge": ("purge --clinic maple-street-wellness --disconnect", "purge --patient maple-street-wellness PATIENT_ID"),
+    "purge": (
+        "purge --clinic maple-street-wellness --disconnect",
+        "purge --patient maple-street-wellness PATIENT_ID",
+        "purge --patient maple-street-wellness PATIENT_ID --undo",
+    ),
     "audit list": ("audit list", "audit list --json | jq -r 'select(.command == \"export\") | .user'"),
     "audit verify": ("audit verify", "audit verify --head CHAIN:NUMBER:CODE"),
     "tidy": ("tidy --dry-run",),

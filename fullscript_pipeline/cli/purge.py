@@ -21,12 +21,18 @@ from fullscript_pipeline.state import Clinic, StateStore
 @click.option("--clinic", "clinic_key", metavar="CLINIC", help="The whole clinic: key or id.")
 @click.option("--patient", nargs=2, metavar="CLINIC ID", help="One patient of a clinic, by Fullscript's id.")
 @click.option("--disconnect", "disconnects", is_flag=True, help="With --clinic: revoke its grant first.")
+@click.option("--undo", is_flag=True, help="With --patient: let the next pull bring a purged patient back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: bool, yes: bool) -> int:
+def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: bool, undo: bool, yes: bool) -> int:
     if bool(clinic_key) == bool(patient):
         raise click.UsageError("Name one clinic with --clinic, or one patient with --patient CLINIC ID.")
+    if undo and not patient:
+        raise click.UsageError("--undo goes with --patient CLINIC ID: a clinic comes back with `connect`.")
     settings = load_settings()
     settings.prepare_data_dir()
+    if undo and patient:
+        _undo(settings, *patient)
+        return 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
         clinic = known_clinic(store, clinic_key or (patient or ("", ""))[0])
         patient_id = patient[1] if patient else None
@@ -54,6 +60,19 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
     return code
 
 
+def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        clinic = known_clinic(store, clinic_name)
+        with recorded(settings, "purge --undo", whose=Whose([clinic], patient_id)):
+            if not store.forget_purged(clinic, patient_id):
+                raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not kept out: nothing was changed.")
+    talk(f"Patient {patient_id} of {clinic.clinic_key} is not kept out any more.", bold=True)
+    talk(
+        f"The next pull stores what Fullscript still has of them; orders of more than {settings.orders_trailing_days} "
+        f"days ago come within {settings.sweep_days} days."
+    )
+
+
 def _has_grants(store: StateStore, clinic: Clinic) -> bool:
     return any(one.clinic_key == clinic.clinic_key for one in store.clinics_to_disconnect())
 
@@ -67,13 +86,18 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
     warehouse = open_warehouse()
     purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
     if not purged.counts:
+        if patient_id and store.is_purged(clinic, patient_id):
+            raise UsageError(f"Nothing of {what} is in {settings.data_dir}: they were purged before, and are kept out.")
         raise UsageError(f"Nothing of {what} is in {settings.data_dir}: check the id.")
     if patient_id is None:
         open_instance(settings).delete_dynamic_partition("clinics", clinic.clinic_key)
     data(table(["where", "removed"], [[place, number] for place, number in sorted(purged.counts.items())]))
     talk(f"Removed {what}; an audit line without names is in ops.purges.", bold=True)
     if patient_id:
-        talk("As long as Fullscript has this patient, the next pull brings them back: have them removed there first.")
+        talk(
+            "They are kept out: no pull stores anything of them, although Fullscript still has it. To undo that: "
+            f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id} --undo`."
+        )
     for folder in purged.backups:
         talk(f"The backup {folder} was made before and may still hold them: delete it when you may.")
     for reason in purged.copies_not_made:

@@ -76,7 +76,8 @@ def answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: 
 
 
 def read_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> list[str]:
-    """Lands these objects; returns those that answered 404. Refusals (403) are reported and stop nothing."""
+    """Lands these objects; returns those that answered 404. Refusals (403) are reported and stop nothing, and what is
+    left out is there."""
     endpoint = DETAILS[table.name]
     try:
         read_each(pull, session, endpoint, ids, any_stored=True)

@@ -14,7 +14,7 @@ import orjson
 from filelock import FileLock
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, NotFound, WrongClock
+from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, LeftOut, NotFound, WrongClock
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
@@ -52,6 +52,9 @@ class Asking:
         self._bare: set[str] = set()
         self._drift: set[tuple[str, str, str]] = set()
         self._differences = Differences()
+        # Ids of records that were left out, by endpoint; and what stands for those of an interrupted pull.
+        self._left_out: dict[str, set[str]] = {}
+        self._left_out_before: set[str] = set()
         self._take_up()
         self._short: list[str] = []
         # Objects that the server refused (403) one by one, by endpoint.
@@ -102,6 +105,9 @@ class Asking:
             return found
         try:
             one = session.one(endpoint, {"id": object_id} if object_id is not None else {})
+        except LeftOut:
+            self._left_out.setdefault(endpoint, set()).add(object_id or "")
+            return False
         except NotFound:
             envelope = self._envelope(session, clock.now(), None)
             self.file.append(Request(endpoint, key, found=False, envelope=envelope), [])
@@ -141,6 +147,20 @@ class Asking:
         """The objects that were refused one by one."""
         return frozenset(self._refused.get(endpoint, ()))
 
+    def left_out(self, endpoint: str) -> frozenset[str]:
+        """The objects that were left out, because they are of people who are not to be stored."""
+        return frozenset(self._left_out.get(endpoint, ()))
+
+    @property
+    def left_out_ids(self) -> frozenset[str]:
+        """The same of every endpoint."""
+        return frozenset(one for ids in self._left_out.values() for one in ids)
+
+    @property
+    def left_out_count(self) -> int:
+        """How many records were left out, each once."""
+        return len(self.left_out_ids) + len(self._left_out_before)
+
     def is_denied(self, session: ClinicSession, endpoint: str, object_id: str) -> bool:
         """Whether the object was asked for by its id, and the server said that there is none."""
         return self._found.get((endpoint, _request_key(session, object_id, None))) is False
@@ -168,6 +188,7 @@ class Asking:
                 self.read_since = min(self.read_since, datetime.fromisoformat(request.envelope.fetched_at))
             walk = self._walks.setdefault((request.endpoint, request.key, request.walk), Walk())
             landed = list(lines)
+            self._left_out_before.update(request.left_out)
             self._note_shape(request)
             self.file.size = self.file.size.plus([line.record for line in landed])
             walk.add(request, [_row_id(request.endpoint, line) for line in landed])
@@ -208,9 +229,11 @@ class Asking:
             walk=walk,
             is_bare=page.wrapper_key == "",
             of_others=count_of_others(page.records, ask.patient),
+            left_out=tuple(page.left_out),
             envelope=self._envelope(ask.session, page.fetched_at, page.request_id, ask.parent),
         )
         self.file.append(request, [line for _, line in lines])
+        self._left_out.setdefault(ask.endpoint, set()).update(page.left_out.values())
         self._note_shape(request)
         return request, [record_id for record_id, _ in lines]
 

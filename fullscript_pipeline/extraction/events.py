@@ -92,6 +92,7 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     begun_at = clock.now()
     report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
     _remember(store, session, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
+    close_left_out(pull, session, store)
     _note_positions(pull, session, store, feeds, complete)
     close_answered(target.warehouse, store, session.clinic)
     return report
@@ -117,7 +118,7 @@ def load_events(
     """
     begun_at = clock.now()
     failed = read_details(pull, session, detailed)
-    listed = [line for line in listed if line.id not in failed]
+    listed = [line for line in listed if line.id not in failed | pull.left_out("event")]
     ids = [line.id for line in listed]
     # What the ledger keeps of an event is less than its detail, which an earlier pull has stored.
     kept = _stored_with_detail(pull, ids) - details_landed(pull).keys()
@@ -169,6 +170,13 @@ def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) ->
     if failed:
         pull.note_short(f"{counted(len(failed), 'detail')} of events could not be read: they wait for the next pull")
     return failed
+
+
+def close_left_out(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
+    """Events about people who were purged need no further look. Returns them."""
+    left_out = pull.left_out("event")
+    store.close_events(session.clinic, left_out, "ignored", "it is about somebody who was purged")
+    return left_out
 
 
 def details_landed(pull: Pull) -> dict[str, Line]:

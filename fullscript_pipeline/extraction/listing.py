@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.warehouse.landing import NAMELESS, Request
 
+LEFT_OUT = "left-out:"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -47,15 +49,16 @@ class Walk:
     of_others: int = 0
 
     def add(self, request: Request, ids: Iterable[str]) -> None:
-        """Takes in a landed page."""
+        """Takes in a landed page. What was left out of it counts, and is no row of the list."""
         self.ids.update(dict.fromkeys(ids))
-        self.rows += request.records
+        self.ids.update(dict.fromkeys(LEFT_OUT + mark for mark in request.left_out))
+        self.rows += request.records + len(request.left_out)
         self.is_bare |= request.is_bare
         self.of_others += request.of_others
         self.pages.add(request.page)
         if request.total_count is not None and self.totals[-1:] != [request.total_count]:
             self.totals.append(request.total_count)
-        if request.total_pages is not None and request.records:
+        if request.total_pages is not None and (request.records or request.left_out):
             self.last_page = max(self.last_page or 0, request.total_pages)
         if request.is_last:
             self.ended_at = min(self.ended_at or request.page, request.page)
@@ -103,7 +106,8 @@ class Walk:
         )
 
     def listing(self) -> Listing:
-        return Listing(tuple(self.ids), self.total, self.is_settled and not self.unkeyed and not self.of_others)
+        ids = tuple(one for one in self.ids if not one.startswith(LEFT_OUT))
+        return Listing(ids, self.total, self.is_settled and not self.unkeyed and not self.of_others)
 
 
 def count_of_others(records: Iterable[Mapping[str, Any]], patient: str | None) -> int:

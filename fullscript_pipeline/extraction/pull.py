@@ -64,6 +64,7 @@ class Pull(Asking):
                 scopes=written(view.scopes) if view else None,
                 held=sum(one.held for one in counts.values()),
                 unproven=sum(one.unproven for one in counts.values()),
+                left_out=self.left_out_count,
             )
             pulls.record(con, context, row, main)
             drift.record(con, context, [*self._drift, *self._differences.found()])
@@ -73,9 +74,17 @@ class Pull(Asking):
     def _proof(self, load: Load, *, is_narrowed: bool) -> event_proof.Proof:
         """What a view that sees less than another one does not show may be there: only what it shows is an answer."""
         if is_narrowed:
-            return event_proof.Proof(self.read_since, unread=load.unread, refused=load.refused)
+            return event_proof.Proof(
+                self.read_since, unread=load.unread, refused=load.refused, left_out=self.left_out_ids
+            )
         return event_proof.Proof(
-            self.read_since, load.gone, load.unread, load.covers_events, load.refused, load.answers
+            self.read_since,
+            load.gone,
+            load.unread,
+            load.covers_events,
+            load.refused,
+            load.answers,
+            self.left_out_ids,
         )
 
     def _caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
@@ -84,6 +93,8 @@ class Pull(Asking):
         cautions = self._short[:1]
         if len(self._short) > 1:
             cautions.append(f"and {len(self._short) - 1} more lists")
+        if left := self.left_out_count:
+            cautions.append(f"{counted(left, 'record')} of people who were purged left out")
         if held:
             cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
         if is_mixed:

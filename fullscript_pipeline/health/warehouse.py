@@ -17,6 +17,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
+from fullscript_pipeline.health.purged import check_purged
 from fullscript_pipeline.health.stored_times import check_stored_times
 from fullscript_pipeline.health.views import check_views
 from fullscript_pipeline.health.waiting import check_waiting
@@ -53,7 +54,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
                 for region in sorted({one.region for one in clinics})
             }
             waiting = [check_stored_times(con, settings.time_zone), *check_waiting(con)]
-            views = list(check_views(con, clinics))
+            views = [*check_views(con, clinics), *(check_purged(con, store) if store else ())]
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
         return

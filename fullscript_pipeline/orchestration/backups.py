@@ -9,6 +9,7 @@ for readers (`warehouse.publish`).
 import hashlib
 import hmac
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -30,6 +31,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
 from fullscript_pipeline.warehouse.lookups import rows_in
 
+_log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 _FORMAT = 1
 _STATE = "state.sqlite"
@@ -199,6 +201,11 @@ def _restore_state(settings: Settings, source: Path) -> None:
         _copy_state(source, prepared)
         with StateStore(prepared, settings.encryption_key) as store:
             store.keep_audit_log_of(settings.state_path)
+            if not store.keep_purged_of(settings.state_path):
+                _log.warning(
+                    "Who was purged was remembered under another key, and is not kept out of pulls any more: purge "
+                    "them again after the next one."
+                )
         _copy_state(prepared, settings.state_path)
     finally:
         remove_store(prepared)

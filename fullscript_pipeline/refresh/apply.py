@@ -160,6 +160,7 @@ def _tell(
     store.record_events(learned)
     lost = [one for one, line in details.items() if names_what_cannot_be_asked(orjson.loads(line.record))]
     store.close_events(session.clinic, lost, "unreadable", CANNOT_BE_ASKED)
+    lost += feeds.close_left_out(pull, session, store)
     store.begin_try(session.clinic, [event.event_id for event in waiting], None)
     return report, [event for event in learned if event.event_id not in lost], patient_of, found
 

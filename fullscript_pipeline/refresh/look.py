@@ -167,12 +167,14 @@ class _Listed:
     rows: list[dict[str, Any]] = field(default_factory=list)
     total: int | None = None
     nameless: int = 0
+    left_out: int = 0
     is_cut: bool = False
 
     def take(self, page: Page) -> list[dict[str, Any]]:
         """The page's rows that tell which event they are."""
         rows = [row for row in page.records if id_text(row.get("id")) is not None]
         self.rows += rows
+        self.left_out += len(page.left_out)
         self.nameless += len(page.records) - len(rows)
         self.total = page.total_count if page.total_count is not None else self.total
         return rows
@@ -182,7 +184,8 @@ class _Listed:
         """Whether nothing is known to be missing of what was to be listed."""
         if self.nameless:
             return False
-        return self.is_cut or self.total is None or len({str(row["id"]) for row in self.rows}) >= self.total
+        came = len({str(row["id"]) for row in self.rows}) + self.left_out
+        return self.is_cut or self.total is None or came >= self.total
 
 
 def _pages(session: ClinicSession, params: dict[str, str], feed: str, *, whole: bool) -> Iterator[Page]:
@@ -194,12 +197,12 @@ def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> It
     before: tuple[str, ...] = ()
     for number in itertools.count(1):
         page = next(session.pages(feed, {}, params, first_page=number))
-        came = record_ids(page.records)
+        came = (*record_ids(page.records), *page.left_out)
         # The same page again: the server ignores page numbers and says for ever that one follows.
         if came == before:
             return
         yield page
-        if page.is_last or not page.records or number >= (page.total_pages or number + 1):
+        if page.is_last or not came or number >= (page.total_pages or number + 1):
             return
         before = came
 

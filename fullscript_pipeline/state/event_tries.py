@@ -20,7 +20,8 @@ from fullscript_pipeline.state.ledger import chunks, is_open, these
 from fullscript_pipeline.state.schema import events
 
 # stored, gone: the object was read after the event. relisted: it names no object, and everything that it can be about
-# was. ignored: its type tells of nothing that is kept. unreadable: the server refuses the object (403).
+# was. ignored: nothing of it is kept, because of its type, or because it is about somebody who was purged. unreadable:
+# the server refuses the object (403).
 Outcome = Literal["stored", "gone", "relisted", "ignored", "unreadable"]
 # After so many tries without the object, the time to the next; then it is the daily pull's turn.
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))

@@ -132,6 +132,13 @@ audit_log = Table(
     Column("entry", Text), Column("code", Text),
 )  # fmt: skip
 
+# Who was purged, by keyed digests of their ids and of those of what was theirs; person: the digest of their own id.
+purged_ids = Table(
+    "purged_ids", metadata,
+    Column("digest", Text, primary_key=True), Column("key_id", Text), Column("person", Text),
+    Column("purged_at", Text),
+)  # fmt: skip
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE clinics (server TEXT NOT NULL, clinic_id TEXT NOT NULL, clinic_key TEXT NOT NULL UNIQUE,"
@@ -206,5 +213,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " sealed_key TEXT NOT NULL, sealed_head TEXT NOT NULL)",
         "CREATE TABLE audit_log (chain TEXT NOT NULL, number INTEGER NOT NULL, entry TEXT NOT NULL, code TEXT NOT NULL,"
         " PRIMARY KEY (chain, number))",
+    ),
+    (
+        "CREATE TABLE purged_ids (digest TEXT PRIMARY KEY, key_id TEXT NOT NULL, person TEXT NOT NULL,"
+        " purged_at TEXT NOT NULL)",
+        "CREATE INDEX purged_ids_by_person ON purged_ids (person)",
     ),
 )

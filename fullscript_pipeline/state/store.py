@@ -23,17 +23,20 @@ from fullscript_pipeline.state.audit_log import AuditLog
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
 from fullscript_pipeline.state.event_tries import EventTries
-from fullscript_pipeline.state.inbox import WebhookInbox
+from fullscript_pipeline.state.inbox import Delivery, WebhookInbox
 from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.lab_watch import LabWatch
 from fullscript_pipeline.state.ledger import EventLedger
+from fullscript_pipeline.state.purged_people import PurgeMemory, without_body_about
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
 from fullscript_pipeline.state.store_key import follow_key, noted_key
 
 
-class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog):
+class StateStore(
+    RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog, PurgeMemory
+):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
     `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of
@@ -48,6 +51,7 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
             self.keyring.use(noted_key(connection))
         self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
         self._lock = threading.Lock()
+        self._kept_out = {}
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +84,13 @@ class StateStore(RevocationRecords, EventLedger, EventTries, LabWatch, WebhookIn
         """In a store that was just made or upgraded: under which key it is, then the audit log, which is sealed."""
         follow_key(connection, self.keyring)
         self.begin_log_of_upgraded_store(connection, version)
+
+    def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
+        """As `WebhookInbox` does; the body of one about somebody who was purged is not stored."""
+        if self.purged_count():
+            people = [self.kept_out_of(clinic) for clinic in self.clinics(with_removed=True)]
+            new = [without_body_about(delivery, people) for delivery in new]
+        return super().keep_deliveries(new)
 
     def audit_damage(self, noted: Sequence[AuditHead] = ()) -> list[str]:
         """What of the audit log is not as it was written; `noted`: heads that were kept elsewhere."""

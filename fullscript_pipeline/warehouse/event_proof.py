@@ -35,6 +35,7 @@ class Proof:
     `gone`: ids that neither their detail nor a list that should hold them shows; `unread`: ids that were listed and
     kept as stored; `refused`: ids that the server does not show (403). `covers_events`: the lines are all that an event
     since the last complete look can be about; `answers`: events without an object for each of which something new came.
+    `left_out`: ids of objects that are there and not to be stored.
     """
 
     read_since: datetime
@@ -43,6 +44,7 @@ class Proof:
     covers_events: bool = False
     refused: Collection[str] = ()
     answers: Collection[str] = ()
+    left_out: Collection[str] = ()
 
 
 class Waiting(NamedTuple):
@@ -195,6 +197,8 @@ def _outcome(table: Table, event: Waiting, states: dict[str, _State], proof: Pro
     if event.object_id is None:
         is_listed = event.event_id in proof.answers or (is_old and proof.covers_events)
         return "relisted" if is_listed and is_of(table, event.event_type) else None
+    if event.object_id in proof.left_out:
+        return "ignored"
     if event.object_id in proof.refused:
         return "unreadable"
     state = states.get(event.object_id)

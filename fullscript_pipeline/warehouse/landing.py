@@ -75,7 +75,8 @@ class Request:
 
     `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404. A list that
     moved while it was read is walked again: `walk` counts from 1. `is_bare`: the answer was an array on its own;
-    `of_others`: so many rows are of another patient than the one whose list was asked for.
+    `of_others`: so many rows are of another patient than the one whose list was asked for; `left_out`: what stands for
+    rows of people who are not to be stored.
     """
 
     endpoint: str
@@ -89,6 +90,7 @@ class Request:
     walk: int = 1
     is_bare: bool = False
     of_others: int = 0
+    left_out: Sequence[str] = ()
     envelope: Envelope | None = None
 
     @property

@@ -28,7 +28,7 @@ _OPS = (
         rows_read BIGINT, rows_added BIGINT, rows_changed BIGINT, rows_removed BIGINT, quarantined BIGINT,
         retries BIGINT, total_count BIGINT, complete BOOLEAN, outcome VARCHAR, reason VARCHAR, listed_by VARCHAR,
         bill_requests BIGINT, patch_version VARCHAR, sweep_only_changes BIGINT, held BIGINT, scopes VARCHAR,
-        unproven BIGINT, read_at TIMESTAMPTZ)""",
+        unproven BIGINT, read_at TIMESTAMPTZ, left_out BIGINT)""",
     """CREATE TABLE IF NOT EXISTS ops.quarantine (
         pull_id VARCHAR, clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, reason VARCHAR,
         record VARCHAR, seen_at TIMESTAMPTZ, resolved_at TIMESTAMPTZ, resolution VARCHAR,

@@ -20,8 +20,8 @@ class PullRow:
     made). `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were
     missing at once that none was marked. `listed_by`, `scopes`: whose token, and what it was granted ('': the server
     does not say); None: of several. `unproven`: rows that a list lacked under a view that never saw them (`views`).
-    `read_at`: when the reading began, by the data's clock. `patch_version`: of the vendor's API; None while no answer
-    tells it.
+    `left_out`: records of people who were purged. `read_at`: when the reading began, by the data's clock.
+    `patch_version`: of the vendor's API; None while no answer tells it.
     """
 
     resource: str
@@ -44,6 +44,7 @@ class PullRow:
     unproven: int = 0
     read_at: datetime | None = None
     patch_version: str | None = None
+    left_out: int = 0
 
 
 def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, counts: Counts) -> None:

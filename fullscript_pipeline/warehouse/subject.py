@@ -78,6 +78,12 @@ def rows_of(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str
     """Every stored table that may hold rows of the subject, with the condition that finds them."""
     found = []
     for table, columns in _tables(con).items():
+        if subject.patient_id is None:
+            # A region's row may name the clinic too (`viewer_clinic_id`).
+            naming = sorted(column for column in columns if column.endswith("clinic_id"))
+            condition = " OR ".join(f"{column} = ?" for column in naming)
+            found.append(Rows(table, condition, [subject.clinic_id] * len(naming)))
+            continue
         condition, values = _condition(table, columns, subject, ids)
         if condition:
             # A webhook delivery may be tied to no clinic and tell of a person all the same.
@@ -93,9 +99,7 @@ def as_written(one: str) -> list[str]:
 
 
 def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[str]) -> tuple[str, list[Any]]:
-    """Which of the clinic's rows of a table go; none for a table that knows no person."""
-    if subject.patient_id is None:
-        return "true", []
+    """Which of the clinic's rows of a table are the person's; none for a table that knows no person."""
     conditions: list[str] = []
     values: list[Any] = []
     if table not in _REFERRING:
@@ -121,4 +125,4 @@ def _tables(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
         current_database() AND (schema_name, table_name) IN (SELECT (schema_name, table_name) FROM duckdb_tables()
         WHERE database_name = current_database()) GROUP BY ALL ORDER BY 1"""
     ).fetchall()
-    return {table: set(columns) for table, columns in rows if "clinic_id" in columns}
+    return {table: set(columns) for table, columns in rows if any(one.endswith("clinic_id") for one in columns)}

@@ -99,4 +99,9 @@ def test_copies_say_where_they_are_and_the_bill_adds_up(run: Run, filled: Path) 
     done = run("purge", "--patient", "acme", "p1", "--yes", data=filled)
     assert done.returncode == 0
     assert "core.patients" in done.stdout
-    assert "backups" in done.stderr and "next pull brings them back" in done.stderr
+    assert "backups" in done.stderr
+    assert "kept out" in done.stderr
+    assert "they were purged before" in run("purge", "--patient", "acme", "p1", "--yes", data=filled).stderr
+    undone = run("purge", "--patient", "acme", "p1", "--undo", data=filled)
+    assert (undone.returncode, "not kept out any more" in undone.stderr) == (0, True)
+    assert run("purge", "--patient", "acme", "p1", "--undo", data=filled).returncode == 2

@@ -17,10 +17,12 @@ from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.extraction import clinic, events, labs, orders, plans
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.health.purged import check_purged, purged_but_held
 from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages, write_past_pages
 from fullscript_pipeline.orchestration.person_file import write_person_file
 from fullscript_pipeline.orchestration.purging import purge_everywhere
 from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.refresh import apply, handled, look
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -38,7 +40,7 @@ class Filled:
         self.warehouse: Warehouse = WarehouseResource().open()
         self.clinic, self.other = self.store.clinics()[:2]
         for one in (self.clinic, self.other):
-            self._pull(one)
+            self.pull(one)
         yesterday = clock.today(self.settings.time_zone) - timedelta(days=1)
         write_past_pages(self.warehouse, ReportStore(self.settings.reports_dir), self.clinic, yesterday)
         self.patient = self._somebody()
@@ -53,21 +55,36 @@ class Filled:
             publish(self.settings, self.warehouse, CopyOptions(level, k=2 if level is Level.DEIDENTIFIED else None))
         export(self.warehouse, self.settings.data_dir / "exports" / "one", "csv", ["patients"])
 
-    def _pull(self, one: Clinic) -> None:
+    def pull(self, one: Clinic, *, pages: bool = True, only_patients: bool = False) -> None:
         day = clock.today(self.settings.time_zone)
         target = Target(self.warehouse, self.settings.landing_dir, None, one.server, one.region, day, "run", one)
         with open_session(self.settings, self.store, one) as session:
             clinic.pull_clinic(target, session)
             clinic.pull_patients(target, session)
-            if one == self.other:
+            if one == self.other or only_patients:
                 return
             clinic.pull_people(target, session)
             events.pull_events(target, session, self.store)
             plans.pull_plans(target, session, [])
             orders.pull_orders(target, session)
             labs.pull_labs(target, session)
+        if not pages:
+            return
         rebuild_mart(self.warehouse, one, day)
         rewrite_pages(self.warehouse, ReportStore(self.settings.reports_dir), one, day)
+
+    def refresh(self) -> None:
+        """One round of the feeds, by hand."""
+        target = Target(
+            self.warehouse, self.settings.landing_dir, None, self.clinic.server, self.clinic.region,
+            clock.today(self.settings.time_zone), "run", self.clinic,
+        )  # fmt: skip
+        with open_session(self.settings, self.store, self.clinic) as session:
+            look(session, self.store)
+            # All but those of products, each of which would be read.
+            waiting = self.store.pending_events(self.clinic.server, self.clinic.clinic_id)
+            ids = [one.event_id for one in waiting if not str(one.event_type).startswith("product.")]
+            handled(self.store, session, apply(target, session, self.store, ids))
 
     def _somebody(self) -> str:
         """A patient with plans and orders whose last name nobody else has."""
@@ -233,6 +250,42 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
     assert [(kind, len(subject)) for kind, subject, _ in audit] == [("patient", 32)]
     again = purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, filled.patient)
     assert again.counts == {}, "a second purge finds nothing and leaves no second line"
+
+
+def test_no_pull_and_no_webhook_brings_a_purged_person_back_until_that_is_undone(filled: Filled) -> None:
+    needles = [filled.last_name, filled.email, *filled.ids]
+    before = filled.counts(filled.clinic.clinic_id)
+    body = f'{{"event": {{"type": "patient.updated", "data": {{"patient": {{"id": "{filled.patient}"}}}}}}}}'.encode()
+    filled.store.keep_delivery(Delivery(filled.clinic.server, "d-2", body=body))
+    filled.pull(filled.clinic, pages=False)
+    filled.refresh()
+
+    assert filled.found(*needles) == {}
+    after = filled.counts(filled.clinic.clinic_id)
+    assert {name: after[name] for name in ("patients", "treatment_plans", "orders")} == {
+        name: before[name] for name in ("patients", "treatment_plans", "orders")
+    }
+    with filled.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT resource, left_out, complete, reason FROM ops.pulls WHERE left_out > 0 ORDER BY ALL"
+        ).fetchall()
+        assert purged_but_held(con, filled.store) == []
+        (finding,) = check_purged(con, filled.store)
+    told = {resource: (left, complete, reason) for resource, left, complete, reason in rows}
+    assert told["patients"] == (1, True, "1 record of people who were purged left out"), (
+        "the list is whole all the same"
+    )
+    assert "orders" in told
+    assert finding.what == "1 purged person kept out of every pull"
+    pending = filled.store.pending_events(filled.clinic.server, filled.clinic.clinic_id)
+    assert {event.event_type for event in pending if not str(event.event_type).startswith("product.")} == set(), (
+        "an event about them waits for nothing"
+    )
+
+    assert filled.store.forget_purged(filled.clinic, filled.patient)
+    filled.pull(filled.clinic, only_patients=True)
+    assert filled.patient in filled.found(filled.patient)
+    assert filled.counts(filled.clinic.clinic_id)["patients"] == before["patients"] + 1
 
 
 def test_a_purged_clinic_is_nowhere_and_the_other_stays(filled: Filled) -> None:

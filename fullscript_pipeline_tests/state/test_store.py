@@ -93,6 +93,7 @@ def test_every_row_names_its_server() -> None:
         "facts",
         "audit_chains",
         "audit_log",
+        "purged_ids",
     }
 
 

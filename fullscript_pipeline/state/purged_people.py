@@ -1,0 +1,154 @@
+"""Remembers who was purged, so that the next pull does not bring them back: by keyed digests, never by an id.
+
+The key is random and sealed like a token, so it survives a change of the installation's key. Remembered are the
+person's id and those of their plans, orders and lab orders; no row says which clinic they were of. What does not belong
+here: removing (`purge`), leaving out what comes (`api.left_out`).
+"""
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from collections.abc import Collection, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef, names_people
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.json_text import parse_json
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.inbox import Delivery
+from fullscript_pipeline.state.keyring import Keyring
+from fullscript_pipeline.state.schema import facts, purged_ids
+from fullscript_pipeline.state.sealed_columns import SECRET_FACT
+
+KEY_FACT = "purged_people_key:"
+_KEYS = select(facts.c.name, facts.c.value).where(facts.c.name.startswith(KEY_FACT, autoescape=True))
+_STAMP = select(func.count(), func.max(purged_ids.c.purged_at)).select_from(purged_ids)
+
+
+@dataclass(frozen=True)
+class PurgedPeople:
+    """The digests of a clinic's people who are kept out, as `api.KeptOut` wants them."""
+
+    clinic: ClinicRef
+    keys: tuple[bytes, ...]
+    digests: frozenset[str]
+
+    def __contains__(self, one: object, /) -> bool:
+        return any(_digest(key, self.clinic, str(one)) in self.digests for key in self.keys)
+
+    def mark(self, one: str) -> str:
+        """What stands for an id where the id itself must not."""
+        return _digest(self.keys[0], self.clinic, one)[:16]
+
+
+class PurgeMemory:
+    """Part of StateStore."""
+
+    db: Database
+    keyring: Keyring
+    _kept_out: dict[ClinicRef, tuple[tuple[int, str | None], PurgedPeople]]
+
+    def remember_purged(self, clinic: ClinicRef, patient_id: str, ids: Collection[str]) -> None:
+        """From now on nothing that is this person's, or one of these objects, is stored."""
+        moment = clock.real_now().isoformat()
+        with self.db.write() as connection:
+            key_id, key = next(iter(self._keys(connection).items()), None) or self._new_key(connection)
+            person = _digest(key, clinic, patient_id)
+            for one in {patient_id, *ids}:
+                row = {"key_id": key_id, "digest": _digest(key, clinic, one), "person": person, "purged_at": moment}
+                connection.execute(insert(purged_ids).values(row).on_conflict_do_nothing())
+
+    def forget_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
+        """The next pull may bring the person back. False: they were not remembered."""
+        with self.db.write() as connection:
+            people = [_digest(key, clinic, patient_id) for key in self._keys(connection).values()]
+            return connection.execute(delete(purged_ids).where(purged_ids.c.person.in_(people))).rowcount > 0
+
+    def is_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
+        kept_out = self.kept_out_of(clinic)
+        return kept_out is not None and patient_id in kept_out
+
+    def purged_count(self) -> int:
+        """How many people are kept out."""
+        with self.db.read() as connection:
+            return connection.execute(select(func.count(purged_ids.c.person.distinct()))).scalar_one()
+
+    def kept_out_of(self, clinic: ClinicRef) -> PurgedPeople | None:
+        """Whose records are not to be stored; None: nobody's. Cheap: a session asks before every page."""
+        own = ClinicRef(clinic.server, clinic.clinic_id, clinic.clinic_key, clinic.region)
+        with self.db.read() as connection:
+            number, newest = connection.execute(_STAMP).one()
+            if not number:
+                return None
+            stamp, known = self._kept_out.get(own, ((0, None), None))
+            if known is None or stamp != (number, newest):
+                digests = frozenset(connection.execute(select(purged_ids.c.digest)).scalars())
+                known = PurgedPeople(own, tuple(self._keys(connection).values()), digests)
+                self._kept_out[own] = (number, newest), known
+        return known
+
+    def keep_purged_of(self, former: Path) -> bool:
+        """This store, from a backup, takes the place of `former`: who was purged since stays purged. False: somebody
+        was, under a key that this one's do not open."""
+        if not former.exists():
+            return True
+        with closing(sqlite3.connect(f"file:{former}?mode=ro", uri=True)) as source:
+            try:
+                rows = source.execute("SELECT key_id, digest, person, purged_at FROM purged_ids").fetchall()
+                keys = source.execute(
+                    "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?", [len(KEY_FACT), KEY_FACT]
+                ).fetchall()
+            except sqlite3.Error:  # of a version that remembered nobody, or a damaged one, which is what is replaced
+                return True
+        opened = {name.removeprefix(KEY_FACT): (name, value) for name, value in keys if self._opens(name, value)}
+        with self.db.write() as connection:
+            for name, value in opened.values():
+                connection.execute(insert(facts).values(name=name, value=value).on_conflict_do_nothing())
+            for row in (row for row in rows if row[0] in opened):
+                values = dict(zip(("key_id", "digest", "person", "purged_at"), row, strict=True))
+                connection.execute(insert(purged_ids).values(values).on_conflict_do_nothing())
+
+        return all(row[0] in opened for row in rows)
+
+    def _opens(self, name: str, value: str) -> bool:
+        try:
+            self.keyring.open(value, SECRET_FACT.at(name))
+        except ConfigurationError:
+            return False
+        return True
+
+    def _keys(self, connection: Connection) -> dict[str, bytes]:
+        """By their id. Raises ConfigurationError when they were sealed with another key than we have."""
+        return {
+            name.removeprefix(KEY_FACT): bytes.fromhex(self.keyring.open(value, SECRET_FACT.at(name)))
+            for name, value in connection.execute(_KEYS).all()
+        }
+
+    def _new_key(self, connection: Connection) -> tuple[str, bytes]:
+        key_id, key = secrets.token_hex(4), secrets.token_bytes(32)
+        name = KEY_FACT + key_id
+        sealed = self.keyring.seal(key.hex(), SECRET_FACT.at(name))
+        connection.execute(insert(facts).values(name=name, value=sealed))
+        return key_id, key
+
+
+def without_body_about(delivery: Delivery, people: Iterable[PurgedPeople | None]) -> Delivery:
+    """The delivery; of one that names somebody who was purged only that it came."""
+    try:
+        body = parse_json(delivery.body)
+    except ValueError:
+        return delivery
+    if not any(names_people(body, one) for one in people if one is not None):
+        return delivery
+    return replace(delivery, body=b"{}", state="ignored", reason="it is about somebody who was purged")
+
+
+def _digest(key: bytes, clinic: ClinicRef, one: str) -> str:
+    return hmac.digest(key, "\0".join((clinic.server, clinic.clinic_id, one)).encode(), hashlib.sha256).hex()
