@@ -93,7 +93,7 @@ def purchases(row: PlanRow, marks: list[TimelineRow]) -> str:
     """The latest orders, each with its date and amount."""
     orders = sorted((mark for mark in marks if mark.kind == "order"), key=lambda mark: mark.start_on, reverse=True)
     if not orders:
-        return "No orders of this product seen."
+        return "" if "undated_order" in row.flags else "No orders of this product seen."
     told = [f"{text.day(mark.start_on)} ({_amount(mark, row.unit)})" for mark in orders[:SHOWN_ORDERS]]
     rest = f" and {len(orders) - SHOWN_ORDERS} before" if len(orders) > SHOWN_ORDERS else ""
     return f"Orders seen: {', '.join(told)}{rest}."

@@ -92,6 +92,8 @@ FLAGS = {
     "duration_unparsed": "the duration text could not be read; the plan is treated as open-ended",
     "out_of_bounds": "a quantity or dose is too large to compute with",
     "implausible_date": "a date of the plan is one that nobody can mean, or cannot be read: the next known one counts",
+    "refill_unread": "whether it is to be refilled, or how many packs are to be bought, could not be read",
+    "undated_order": "an order of this product has no date: it is not counted, so the real supply may be larger",
     "plan_vanished": "the plan is no longer listed by Fullscript; it counts as stopped from the day it was missed",
 }
 

@@ -281,3 +281,55 @@ def test_a_long_history_is_counted(clinic: Clinic) -> None:
     clinic.order(start)
     (row,) = clinic.rows(AS_OF)
     assert (row["pdc_min"], row["flags"]) == (30 / (date(2026, 1, 9) - start).days, [])
+
+
+def test_an_order_without_a_time_makes_nothing_late_nor_never_ordered(clinic: Clinic) -> None:
+    """It is no fill, and where it could be what is missing nobody can tell."""
+    clinic.plan([line()])
+    clinic.order(None)
+    row = clinic.row(AS_OF)
+    assert (row["status"], row["orders"], row["flags"]) == ("not_measurable", 0, ["undated_order"])
+    assert (row["pdc_min"], row["adherent"], row["days_late"]) == (0, "indeterminate", None)
+    assert row["reason"] == "an order of it has no date"
+    clinic.order(START)
+    assert (clinic.row(AS_OF)["status"], clinic.row(AS_OF)["days_late"]) == ("not_measurable", None)
+    clinic.order(AS_OF)
+    assert (clinic.row(AS_OF)["status"], clinic.row(AS_OF)["flags"]) == ("covered", ["undated_order"])
+
+
+def test_an_undated_order_that_was_refunded_or_is_of_another_product_changes_nothing(clinic: Clinic) -> None:
+    clinic.product("iron", {"iron-60": (60, "capsules")})
+    clinic.plan([line()])
+    clinic.order(None, is_refunded=True)
+    clinic.order(None, "iron-60")
+    clinic.order(None, quantity=0)
+    assert (clinic.row(AS_OF)["status"], clinic.row(AS_OF)["flags"]) == ("never_ordered", [])
+
+
+@pytest.mark.parametrize(
+    ("odd", "status"),
+    [
+        ({"refill": None, "extra": '{"refill": "perhaps"}'}, "not_measurable"),
+        ({"refill": False, "units_to_purchase": None, "extra": '{"units_to_purchase": "some"}'}, "not_measurable"),
+        # More is wanted, whatever the refill says.
+        ({"refill": None, "extra": '{"refill": "perhaps"}', "units_to_purchase": 3}, "out_of_supply"),
+        ({"refill": True, "units_to_purchase": None, "extra": '{"units_to_purchase": "some"}'}, "out_of_supply"),
+        # Said, or not written at all.
+        ({"refill": False}, "supplied_as_recommended"),
+        ({"refill": None}, "out_of_supply"),
+    ],
+)
+def test_a_refill_that_cannot_be_read_makes_nothing_late(clinic: Clinic, odd: dict[str, Any], status: str) -> None:
+    clinic.plan([line(**odd)])
+    clinic.order(START)
+    row = clinic.row(AS_OF)
+    assert (row["status"], row["pdc_min"]) == (status, 0.3)
+    assert row["flags"] == (["refill_unread"] if "extra" in odd else [])
+    assert (row["days_late"] is None) is (status != "out_of_supply")
+
+
+def test_one_line_without_a_readable_refill_decides_for_no_other(clinic: Clinic) -> None:
+    clinic.plan([line(refill=None, extra='{"refill": "perhaps"}'), line(refill=False)])
+    clinic.order(START, quantity=2)
+    row = clinic.row(AS_OF)
+    assert (row["status"], row["refill"], row["flags"]) == ("not_measurable", None, ["refill_unread", "several_lines"])

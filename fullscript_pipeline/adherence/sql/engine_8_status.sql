@@ -53,6 +53,8 @@ joined AS (
         r.refill,
         r.units_to_purchase,
         r.has_implausible_date,
+        r.has_unread_refill,
+        r.has_undated_order,
         w.window_start,
         w.window_end,
         c.measurable,
@@ -85,7 +87,7 @@ judged AS (
     SELECT
         *,
         -- Before the window only a measured stock tells whether anything was left.
-        orders = 0 AND NOT CASE
+        orders = 0 AND NOT has_undated_order AND NOT CASE
             WHEN pdc IS NULL THEN has_earlier_fill ELSE carry_in_units > 0 OR coalesce(lo_carry_in_units, 0) > 0
         END AS is_without_order
     FROM joined
@@ -106,17 +108,23 @@ SELECT
         WHEN ended_by = 'cancelled' THEN 'plan_cancelled'
         WHEN ended_by = 'removed' THEN 'recommendation_removed'
         WHEN course_end <= as_of AND course_supply_ratio = 1 THEN 'course_completed'
+        WHEN course_end <= as_of AND has_undated_order THEN 'not_measurable'
         WHEN course_end <= as_of AND lo_course_supply_ratio < 1 THEN 'course_incomplete'
         WHEN course_end <= as_of THEN 'indeterminate'
         WHEN NOT refill AND packs >= units_to_purchase AND NOT is_covered AND NOT lo_is_covered
             THEN 'supplied_as_recommended'
         WHEN is_covered AND lo_is_covered THEN 'covered'
+        -- What the order without a time brought may be on hand.
+        WHEN has_undated_order THEN 'not_measurable'
+        -- It may be over as recommended: nobody can tell whether more is wanted.
+        WHEN has_unread_refill AND NOT is_covered AND NOT lo_is_covered AND coalesce(NOT refill, true)
+            AND coalesce(packs >= units_to_purchase, true) THEN 'not_measurable'
         WHEN NOT is_covered AND NOT lo_is_covered THEN 'out_of_supply'
         ELSE 'indeterminate'
     END AS status,
     CASE
         WHEN reaches_threshold AND lo_reaches_threshold THEN 'yes'
-        WHEN NOT reaches_threshold AND NOT lo_reaches_threshold THEN 'no'
+        WHEN NOT reaches_threshold AND NOT lo_reaches_threshold AND NOT has_undated_order THEN 'no'
         WHEN reaches_threshold IS NOT NULL AND lo_reaches_threshold IS NOT NULL THEN 'indeterminate'
     END AS adherent,
     pdc AS pdc_min,
@@ -152,6 +160,8 @@ SELECT
             CASE WHEN has_invalid_quantity THEN 'invalid_quantity' END,
             CASE WHEN measurable = 'out_of_bounds' THEN 'out_of_bounds' END,
             CASE WHEN has_implausible_date THEN 'implausible_date' END,
+            CASE WHEN has_unread_refill THEN 'refill_unread' END,
+            CASE WHEN has_undated_order THEN 'undated_order' END,
             CASE WHEN smallest_pack < 3 * end_dose OR largest_pack > 730 * lo_end_dose THEN 'implausible_supply' END
         ],
         lambda flag: flag IS NOT NULL

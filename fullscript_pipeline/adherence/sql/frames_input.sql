@@ -80,7 +80,9 @@ SELECT
     NULL::BOOLEAN AS refill,
     NULL::BIGINT AS units_to_purchase,
     NULL::VARCHAR AS measurable,
-    k.has_implausible_date
+    k.has_implausible_date,
+    false AS has_unread_refill,
+    false AS has_undated_order
 FROM adh_keys k;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS

@@ -6,6 +6,9 @@ SELECT
     r.treatment_plan_id, r.position, r.variant_id, r.units_to_purchase, r.refill,
     r.dosage_amount, r.dosage_frequency, r.dosage_duration, r.dosage_format, r.dosage_additional_info,
     r.removed_at, r.valid_from, r.valid_to,
+    -- Written, and not to be read: it stands in `extra`.
+    r.refill IS NULL AND coalesce(json_exists(r.extra, '$.refill'), false) AS has_unread_refill,
+    r.units_to_purchase IS NULL AND coalesce(json_exists(r.extra, '$.units_to_purchase'), false) AS has_unread_quantity,
     coalesce(v.product_id, 'variant:' || r.variant_id) AS product_id
 FROM history.recommendations r
 JOIN adh_scope s USING (clinic_id)
@@ -52,6 +55,7 @@ QUALIFY row_number() OVER (PARTITION BY treatment_plan_id, effective_on ORDER BY
 CREATE OR REPLACE TEMP TABLE adh_lines AS
 SELECT
     m.treatment_plan_id, m.moment, m.effective_on, l.product_id, l.position, l.variant_id, l.units_to_purchase, l.refill,
+    l.has_unread_refill, l.has_unread_quantity,
     l.dosage_amount, l.dosage_frequency, l.dosage_duration, l.dosage_format, l.dosage_additional_info
 FROM adh_moments m
 JOIN adh_line_versions l

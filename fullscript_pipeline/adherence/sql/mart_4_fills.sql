@@ -28,7 +28,11 @@ lines AS (
 SELECT p.pool_id, l.*
 FROM lines l
 JOIN adh_pools p USING (patient_id, product_id)
-JOIN adh_scope s ON l.filled_on <= s.day;
+JOIN adh_scope s ON coalesce(l.filled_on <= s.day, true);
+
+-- An order without any time is no fill: nobody knows on which day its supply began.
+CREATE OR REPLACE TEMP TABLE adh_undated AS
+SELECT DISTINCT pool_id FROM adh_packs WHERE filled_on IS NULL AND quantity >= 1;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS
 -- What was bought is one of few kinds; the arithmetic of 128-bit fractions is done once for each.
@@ -77,4 +81,5 @@ FROM adh_packs p
 JOIN reduced r
     ON r.pack_unit = p.pack_unit
     AND r.quantity IS NOT DISTINCT FROM p.quantity
-    AND r.units IS NOT DISTINCT FROM p.units;
+    AND r.units IS NOT DISTINCT FROM p.units
+WHERE p.filled_on IS NOT NULL;

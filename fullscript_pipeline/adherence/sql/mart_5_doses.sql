@@ -160,5 +160,7 @@ CREATE OR REPLACE TEMP TABLE adh_rows AS
 SELECT
     row_id, pool_id, start_on, stop_on, course_end, ended_by, refill, units_to_purchase,
     CASE WHEN has_unknown_state THEN 'unknown_plan_state' END AS measurable,
-    has_implausible_date
+    has_implausible_date,
+    has_unread_refill,
+    pool_id IN (SELECT pool_id FROM adh_undated) AS has_undated_order
 FROM adh_keys;

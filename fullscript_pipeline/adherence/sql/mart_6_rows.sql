@@ -77,6 +77,9 @@ SELECT
         WHEN r.measurable = 'open_range' THEN 'the dosage gives only an upper limit'
         WHEN r.measurable = 'out_of_bounds' THEN 'a quantity or dose is too large to compute with'
         WHEN r.measurable = 'unknown_plan_state' THEN 'the state of the plan is not one this program knows'
+        WHEN r.status = 'not_measurable' AND list_contains(r.flags, 'undated_order') THEN 'an order of it has no date'
+        WHEN r.status = 'not_measurable' AND list_contains(r.flags, 'refill_unread')
+            THEN 'it could not be read whether more than what was bought is wanted'
     END AS reason,
     k.practitioner_id,
     p.name AS product_name,
