@@ -5,6 +5,7 @@ belong here: deciding what a failure is (Dagster does), retrying.
 """
 
 import json
+import os
 import subprocess
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from fullscript_pipeline.environment import without_secrets
 from fullscript_pipeline.settings import Settings, load_settings
 
 TIMEOUT_SECONDS = 20
@@ -53,7 +55,15 @@ def tell(settings: Settings, message: Mapping[str, object]) -> list[str]:
 
 def _run(command: Sequence[str], body: bytes) -> str:
     try:
-        done = subprocess.run(command, input=body, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)
+        done = subprocess.run(
+            command,
+            input=body,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            env=without_secrets(os.environ),
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"The command of FULLSCRIPT_ON_FAILURE_COMMAND could not be run ({type(error).__name__})."
     if done.returncode:

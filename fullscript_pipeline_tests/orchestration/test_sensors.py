@@ -152,7 +152,12 @@ class _Listener(BaseHTTPRequestHandler):
 
 def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = tmp_path / "told.json"
-    script = f"import sys; open({str(kept)!r}, 'w').write(sys.stdin.read())"
+    script = (
+        f"import json, os, sys; open({str(kept)!r}, 'w').write(sys.stdin.read()); "
+        f"open({str(kept) + '.env'!r}, 'w').write(repr(dict(os.environ)))"
+    )
+    for name in ("ENCRYPTION_KEY", "US_CLIENT_SECRET", "CA_SND_WEBHOOK_SIGNATURE_KEYS", "PUBLISH_KEY"):
+        monkeypatch.setenv(f"FULLSCRIPT_{name}", "a-long-and-secret-canary")
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", f'{sys.executable} -c "{script}"')
     with HTTPServer(("127.0.0.1", 0), _Listener) as server:
         Thread(target=server.handle_request, daemon=True).start()
@@ -160,6 +165,9 @@ def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, mon
         said = alerts.tell(load_settings(), {"job": "clinic_daily"})
     assert said == ["The command was told.", "The address was told (status 202)."]
     assert json.loads(kept.read_text()) == {"job": "clinic_daily"} == _Listener.told[0]
+    seen = Path(f"{kept}.env").read_text()
+    assert "FULLSCRIPT_ON_FAILURE_COMMAND" in seen and "PATH" in seen
+    assert "canary" not in seen and str(server.server_port) not in seen, "it needs none of our secrets"
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", str(tmp_path / "missing"))
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
     assert [("could not be" in one) for one in alerts.tell(load_settings(), {})] == [True, True]
