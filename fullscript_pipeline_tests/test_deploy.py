@@ -1,6 +1,7 @@
 """What deploy/ starts exists and takes the options it is given; nothing listens beyond loopback without a proxy."""
 
 import importlib.util
+import re
 import shlex
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ def commands() -> dict[str, list[str]]:
     for name, service in compose()["services"].items():
         words = shlex.split(service["command"])
         parts = words[2].split(" && ") if words[:2] == ["sh", "-c"] else [service["command"]]
-        for number, part in enumerate(parts):
+        for number, part in enumerate(part for part in parts if not part.startswith("umask ")):
             found[f"compose.{name}:{number}"] = shlex.split(part.removeprefix("exec "))
     return found
 
@@ -78,8 +79,15 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
 def test_units_keep_their_data_private() -> None:
     for unit in UNITS:
         text = unit.read_text()
-        for line in ("User=fullscript", "UMask=0077", "StateDirectoryMode=0700", "NoNewPrivileges=yes"):
+        for line in (
+            *("User=fullscript", "UMask=0077", "LimitCORE=0", "StateDirectory=fullscript-pipeline"),
+            *("StateDirectoryMode=0700", "NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateTmp=yes"),
+        ):
             assert f"\n{line}\n" in text, f"{unit.name} lacks {line}"
+        # With the file system read-only but for the data directory, whatever a command writes elsewhere is named.
+        elsewhere = re.findall(r" --to (\S+)", text)
+        assert re.findall(r"^ReadWritePaths=(.+)$", text, re.MULTILINE) == elsewhere, unit.name
+        assert "Environment=FULLSCRIPT_DATA_DIR=/var/lib/fullscript-pipeline\n" in text
         assert "0.0.0.0" not in text  # noqa: S104 - looked for, not bound
 
 
@@ -89,6 +97,9 @@ def test_containers_are_reached_on_loopback_only_and_hold_no_secret() -> None:
     assert set(services) == {"daemon", "webserver", "receiver"}
     for name, service in services.items():
         assert service["read_only"] is True
+        assert service["ulimits"]["core"] == 0
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert not service["command"].startswith("sh -c") or "umask 077 && " in service["command"], name
         assert service["volumes"] == ["data:/data"] and "data" in described["volumes"]
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert "environment" not in service, "secrets belong into the env_file"
