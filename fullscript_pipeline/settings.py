@@ -80,6 +80,8 @@ class Settings:
     # Where every entry of the audit log is handed on: a socket's path or (host, port); a program and its arguments.
     audit_syslog: str | tuple[str, int] | None = None
     audit_command: tuple[str, ...] = ()
+    # Deliveries that wait in the webhook inbox; more than these bytes are answered 503.
+    webhook_inbox_bytes: int = 500_000_000
     # The Dagster UI: the address that a proxy serves it under; whether it asks for a sign-in of its own.
     ui_url: str | None = None
     ui_sign_in: bool = True
@@ -232,6 +234,7 @@ def load_settings() -> Settings:
         on_failure_url=environment.web_url("FULLSCRIPT_ON_FAILURE_URL", "") or None,
         audit_syslog=environment.socket_address("FULLSCRIPT_AUDIT_SYSLOG"),
         audit_command=_command("FULLSCRIPT_AUDIT_COMMAND"),
+        webhook_inbox_bytes=environment.integer("FULLSCRIPT_WEBHOOK_INBOX_MB", 500, 1, 1_000_000) * 1_000_000,
         ui_url=environment.web_url("FULLSCRIPT_UI_URL", "").rstrip("/") or None,
         ui_sign_in=environment.switch("FULLSCRIPT_UI_SIGN_IN", default=True),
     )

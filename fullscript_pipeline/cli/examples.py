@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "quarantine list": ("quarantine list", "quarantine list --json | jq -r .reason | sort | uniq -c"),
     "quarantine replay": ("quarantine replay",),
     "webhooks serve": ("webhooks serve", "webhooks serve --port 8767"),
+    "webhooks status": ("webhooks status", "webhooks status --json | jq .waiting"),
     "webhooks inbox list": ("webhooks inbox list", "webhooks inbox list --json | jq -r 'select(.state == \"failed\")'"),
     "webhooks inbox replay": ("webhooks inbox replay", "webhooks inbox replay EVENT_ID"),
     "webhooks inbox ignore": ("webhooks inbox ignore EVENT_ID",),

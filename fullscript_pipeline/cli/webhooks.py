@@ -44,7 +44,8 @@ def serve_command(port: int, host: str) -> None:
                 data(f"{door.server} {base_url}{door.path}")
             sys.stdout.flush()
 
-        serve(doors, store, host=host, port=port, on_ready=ready, log=talk)
+        most = settings.webhook_inbox_bytes
+        serve(doors, store, host=host, port=port, inbox_bytes=most, on_ready=ready, log=talk)
 
 
 @contextmanager
@@ -56,6 +57,28 @@ def _quiet_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@webhooks.command("status", help="How much waits in the inbox, since when, and of how much that may.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status_command(as_json: bool) -> None:
+    from fullscript_pipeline.refresh import inbox_room  # noqa: PLC0415 - the other commands need no DuckDB
+
+    with _store() as store:
+        room = inbox_room(load_settings(), store)
+    if as_json:
+        told = {
+            "waiting": room.size.waiting,
+            "waiting_bytes": room.size.waiting_bytes,
+            "waiting_since": room.size.since.isoformat() if room.size.since else None,
+            "most_bytes": room.most_bytes,
+            "is_full": room.is_full,
+        }
+        data(json.dumps(told))
+    else:
+        data(f"The inbox: {room.sentence}.")
+        if room.needs_attention:
+            talk(room.advice)
 
 
 @webhooks.group(help="What was received and acknowledged.")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from fullscript_pipeline import clock
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.health.finding import Finding, failed_by, passed, warned
-from fullscript_pipeline.refresh import freshness, notices, silences, unhandled
+from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, warned
+from fullscript_pipeline.refresh import InboxRoom, freshness, inbox_room, notices, silences, unhandled
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -29,7 +29,7 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
     except PipelineError as error:
         yield failed_by("webhooks.heard", error)
     try:
-        yield _inbox(len(store.deliveries(["failed"], with_body=False)))
+        yield _inbox(len(store.deliveries(["failed"], with_body=False)), inbox_room(settings, store))
     except PipelineError as error:
         yield failed_by("webhooks.inbox", error)
 
@@ -71,11 +71,15 @@ def _webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
     yield Finding("webhooks.heard", "warn", told) if causes else passed("webhooks.heard", "nothing is missed")
 
 
-def _inbox(failures: int) -> Finding:
+def _inbox(failures: int, room: InboxRoom) -> Finding:
+    if room.is_full:
+        return failed("webhooks.inbox", room.sentence, room.advice, 1)
+    if not failures and room.needs_attention:
+        return warned("webhooks.inbox", room.sentence, room.advice)
     if not failures:
-        return passed("webhooks.inbox", "nothing failed")
+        return passed("webhooks.inbox", f"nothing failed; {room.sentence}")
     return warned(
         "webhooks.inbox",
-        f"{counted(failures, 'delivery', 'deliveries')} could not be handled",
+        f"{counted(failures, 'delivery', 'deliveries')} could not be handled; {room.sentence}",
         "`fullscript-pipeline webhooks inbox list` says why; `replay` hands them over again, `ignore` leaves them.",
     )

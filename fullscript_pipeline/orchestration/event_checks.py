@@ -4,7 +4,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.resources import FullscriptResource
-from fullscript_pipeline.refresh import Notice, freshness, notices, silences, unhandled
+from fullscript_pipeline.refresh import Notice, freshness, inbox_room, notices, silences, unhandled
 
 _EVENTS = dg.AssetKey(["core", "events"])
 
@@ -103,6 +103,25 @@ def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset=_EVENTS,
+    name="webhook_inbox_has_room",
+    description=(
+        "The webhook inbox is not nearly full (FULLSCRIPT_WEBHOOK_INBOX_MB), and nothing in it waits for more than an "
+        "hour; when it is full, the vendor is told 503. What to do: the message says it."
+    ),
+)
+def webhook_inbox_has_room(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    with fullscript.store() as store:
+        room = inbox_room(fullscript.settings(), store)
+    return dg.AssetCheckResult(
+        passed=not room.needs_attention,
+        severity=dg.AssetCheckSeverity.ERROR if room.is_full else dg.AssetCheckSeverity.WARN,
+        description=f"{room.sentence[0].upper()}{room.sentence[1:]}. {room.advice if room.needs_attention else ''}",
+        metadata={"waiting": room.size.waiting, "waiting_bytes": room.size.waiting_bytes},
+    )
+
+
 def _notices(fullscript: FullscriptResource) -> list[Notice]:
     with fullscript.store() as store:
         return [notice for clinic in store.clinics() for notice in notices(store, clinic)]
@@ -123,4 +142,5 @@ EVENT_CHECKS = (
     clinic_keys_are_valid,
     event_types_are_known,
     events_are_handled,
+    webhook_inbox_has_room,
 )

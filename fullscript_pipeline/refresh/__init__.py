@@ -6,6 +6,7 @@ What does not belong here: Dagster, how a resource is fetched and loaded (`extra
 from fullscript_pipeline.refresh.apply import Refreshed, apply, handled
 from fullscript_pipeline.refresh.backlog import Unhandled, unhandled
 from fullscript_pipeline.refresh.inbox import Drained, drain
+from fullscript_pipeline.refresh.inbox_room import InboxRoom, inbox_room
 from fullscript_pipeline.refresh.lab_poll import poll_cost, poll_labs, polls_now, read_moved_labs, watch_labs
 from fullscript_pipeline.refresh.look import Round, asked, due_events, feeds_to_look_at, look, waiting, was_pulled
 from fullscript_pipeline.refresh.notices import Notice, notices
@@ -17,6 +18,7 @@ from fullscript_pipeline.refresh.sweep import Freshness, freshness, full_sweep, 
 __all__ = [
     "Drained",
     "Freshness",
+    "InboxRoom",
     "Notice",
     "Reconciled",
     "Refreshed",
@@ -30,6 +32,7 @@ __all__ = [
     "freshness",
     "full_sweep",
     "handled",
+    "inbox_room",
     "is_due",
     "look",
     "notices",

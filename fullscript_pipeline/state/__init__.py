@@ -8,7 +8,7 @@ from fullscript_pipeline.state.audit_log import AuditEntry
 from fullscript_pipeline.state.clinics import Clinic
 from fullscript_pipeline.state.database import remove_store
 from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
-from fullscript_pipeline.state.inbox import Delivery, DeliveryState
+from fullscript_pipeline.state.inbox import Delivery, DeliveryState, InboxSize
 from fullscript_pipeline.state.ledger import LedgerEvent
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.revocations import TO_BE_REVOKED, ClinicUser
@@ -23,6 +23,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "EventBacklog",
+    "InboxSize",
     "LedgerEvent",
     "Outcome",
     "RequestBudget",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
@@ -49,6 +49,15 @@ class Delivery:
     tries: int = 0
 
 
+@dataclass(frozen=True)
+class InboxSize:
+    """What is not handled yet: how many deliveries, the bytes of their bodies, when the oldest came."""
+
+    waiting: int
+    waiting_bytes: int
+    since: datetime | None
+
+
 class WebhookInbox:
     """Part of StateStore."""
 
@@ -83,6 +92,14 @@ class WebhookInbox:
         with self.db.read() as connection:
             rows = connection.execute(query).all()
         return [_delivery(self.keyring, row) for row in rows]
+
+    def inbox_size(self) -> InboxSize:
+        """What waits to be handled, or failed and waits for somebody."""
+        bodies = webhook_inbox.c.body
+        query = select(func.count(), func.sum(func.length(bodies)), func.min(webhook_inbox.c.received_at))
+        with self.db.read() as connection:
+            row = connection.execute(query.where(webhook_inbox.c.state.in_(["received", "failed"]))).one()
+        return InboxSize(row[0], row[1] or 0, datetime.fromisoformat(row[2]) if row[2] else None)
 
     def settle(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
         """Note what became of these deliveries, in one transaction.

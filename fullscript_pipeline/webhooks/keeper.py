@@ -8,9 +8,11 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import Delivery, StateStore
 
 # Feeds and the vendor's log of deliveries reach back 30 days: nobody asks for more.
@@ -18,6 +20,8 @@ KEPT = timedelta(days=35)
 _MOST_WAITING = 500
 _AT_ONCE = 100
 _PURGE_SECONDS = 3600.0
+# How long a look at the inbox's size is good for, with what was added since.
+_SIZE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 
 _Waiting = tuple[Delivery, "asyncio.Future[bool]", asyncio.AbstractEventLoop]
@@ -27,11 +31,18 @@ class Overloaded(Exception):
     """More waits than can be stored in time."""
 
 
+class InboxFull(PipelineError):
+    """So much waits to be handled that no more is taken; the vendor keeps it and sends it again."""
+
+    exit_code = 75
+
+
 class Keeper:
     """A thread with the only connection that writes; a context manager, which stores what waits before it ends."""
 
-    def __init__(self, store: StateStore) -> None:
-        self._store = store
+    def __init__(self, store: StateStore, most_bytes: int | None = None) -> None:
+        self._store, self._most_bytes = store, most_bytes
+        self._size, self._size_until = 0, 0.0
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="webhook inbox", daemon=True)
         self._purge_at = 0.0
@@ -87,13 +98,29 @@ class Keeper:
 
     def _store_batch(self, batch: list[_Waiting]) -> None:
         try:
-            kept = self._store.keep_deliveries([delivery for delivery, _, _ in batch])
+            deliveries = [delivery for delivery, _, _ in batch]
+            self._require_room(deliveries)
+            kept = self._store.keep_deliveries(deliveries)
         except Exception as problem:  # whatever it was, those who wait must be told, and the next batch may do better
             for _, done, loop in batch:
                 _tell(loop, done, problem)
             return
         for (_, done, loop), new in zip(batch, kept, strict=True):
             _tell(loop, done, new)
+
+    def _require_room(self, new: Sequence[Delivery]) -> None:
+        """Raises InboxFull. The size is looked up again every few seconds, so that room that was made is seen."""
+        if self._most_bytes is None:
+            return
+        if time.monotonic() >= self._size_until:
+            self._size = self._store.inbox_size().waiting_bytes
+            self._size_until = time.monotonic() + _SIZE_SECONDS
+        if self._size >= self._most_bytes:
+            raise InboxFull(
+                f"The webhook inbox is full ({self._size / 1_000_000:,.1f} MB wait to be handled): start the daemon or "
+                "run `fullscript-pipeline refresh`, or raise FULLSCRIPT_WEBHOOK_INBOX_MB; the vendor sends it again."
+            )
+        self._size += sum(len(delivery.body) for delivery in new)
 
     def _purge(self) -> None:
         try:

@@ -78,25 +78,36 @@ def serve(
     *,
     host: str,
     port: int,
+    inbox_bytes: int,
     on_ready: Callable[[str], None],
     log: Callable[[str], None],
 ) -> None:
     """Receive until SIGTERM or SIGINT; what is in flight is answered. `on_ready` gets the base URL once it listens.
+    Nothing more is taken while `inbox_bytes` wait to be handled.
 
     Raises Busy when another program has the port, UsageError when it is none that we may use, ConfigurationError when
     this process may open too few files.
     """
     allow_open_files(_ENOUGH_FILES)
-    with _bound(host, port) as listening, Journal(log) as journal, Keeper(store) as keeper:
+    with _bound(host, port) as listening, Journal(log) as journal, Keeper(store, inbox_bytes) as keeper:
         receiver = Receiver(doors, keeper.keep, journal, most_reading=_most_idle())
         _Server(receiver, lambda: on_ready(_url(listening))).run(sockets=[listening])
 
 
 @contextmanager
-def serving(doors: Sequence[Door], store: StateStore, log: Callable[[str], None] | None = None) -> Iterator[str]:
+def serving(
+    doors: Sequence[Door],
+    store: StateStore,
+    log: Callable[[str], None] | None = None,
+    inbox_bytes: int | None = None,
+) -> Iterator[str]:
     """Receive in a thread of this process, on a port of loopback that the system picks; yields the base URL."""
     started = threading.Event()
-    with _bound("127.0.0.1", 0) as listening, Journal(log or (lambda _: None)) as journal, Keeper(store) as keeper:
+    with (
+        _bound("127.0.0.1", 0) as listening,
+        Journal(log or (lambda _: None)) as journal,
+        Keeper(store, inbox_bytes) as keeper,
+    ):
         server = _Server(Receiver(doors, keeper.keep, journal), started.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

@@ -11,7 +11,7 @@ from fullscript_pipeline.extraction.events import feeds_of
 from fullscript_pipeline.health import Finding
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.state import Delivery, LedgerEvent, StateStore
 
 NOW = "2026-11-22T12:00:00+00:00"
 
@@ -101,3 +101,20 @@ def test_events_about_what_is_refused_are_told_with_the_reason(store: StateStore
     told = _found(store)["clinic.elm.unhandled_events"]
     assert told.state == "warn"
     assert "1 event cannot be read: the server refuses its object (403)" in told.what
+
+
+def test_an_inbox_that_nobody_empties_or_that_is_full_is_told(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _found(store)["webhooks.inbox"].state == "pass"
+    late = clock.real_now() - timedelta(hours=2)
+    store.keep_deliveries([Delivery("us-snd", "e1", body=b"x" * 900_000, received_at=late)])
+    told = _found(store)["webhooks.inbox"]
+    assert (told.state, told.exit_code) == ("warn", 0)
+    assert "1 delivery waits since " in told.what
+    assert "`fullscript-pipeline refresh`" in str(told.fix)
+    monkeypatch.setenv("FULLSCRIPT_WEBHOOK_INBOX_MB", "1")
+    store.keep_deliveries([Delivery("us-snd", "e2", body=b"x" * 200_000, received_at=late)])
+    told = _found(store)["webhooks.inbox"]
+    assert (told.state, told.exit_code) == ("fail", 1)
+    assert "1.0 MB: it is full, and the vendor is told 503" in told.what

@@ -49,7 +49,10 @@ class Receiver:
 
 @contextmanager
 def receiving(
-    folder: Path, keys: Sequence[str] = (KEY,), log: Callable[[str], None] | None = None
+    folder: Path,
+    keys: Sequence[str] = (KEY,),
+    log: Callable[[str], None] | None = None,
+    inbox_bytes: int | None = None,
 ) -> Iterator[Receiver]:
     doors = [
         Door(server, f"/hooks/{SECRET}/{server}", CHALLENGE, tuple(key.encode() for key in keys))
@@ -58,7 +61,7 @@ def receiving(
     with ExitStack() as running:
         lines: list[str] = []
         store = running.enter_context(StateStore(folder / "state.sqlite", "a key"))
-        yield Receiver(running.enter_context(serving(doors, store, log or lines.append)), store, lines)
+        yield Receiver(running.enter_context(serving(doors, store, log or lines.append, inbox_bytes)), store, lines)
 
 
 def head(receiver: Receiver, *lines: str, method: str = "POST") -> bytes:

@@ -218,3 +218,20 @@ def test_what_was_handled_long_ago_is_deleted_while_it_runs(
     receiver.deliver(payload("e-1"), payload("e-2"))
     receiver.store.settle([one for one in receiver.kept() if one.event_id == "e-1"], "handled")
     assert wait(lambda: [kept.event_id for kept in receiver.kept()] == ["e-2"])
+
+
+def test_a_full_inbox_is_a_503_that_drops_nothing_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "_SIZE_SECONDS", 0.0)
+    with receiving(tmp_path, inbox_bytes=4000) as receiver:
+        told = [receiver.deliver(payload(f"e-{number}"))[0] for number in range(5)]
+        assert [one.status for one in told] == [200, 200, 200, 503, 503]
+        assert receiver.post(b"").accepted, "the address stays enabled"
+        assert [kept.event_id for kept in receiver.kept()] == ["e-0", "e-1", "e-2"]
+        assert wait(lambda: any("The webhook inbox is full (0.0 MB wait" in line for line in receiver.lines))
+        size = receiver.store.inbox_size()
+        assert (size.waiting, size.since is not None) == (3, True)
+        receiver.store.settle(receiver.kept()[:2], "handled")
+        assert receiver.deliver(payload("e-3"))[0].accepted
+    assert size.waiting_bytes > 4000
