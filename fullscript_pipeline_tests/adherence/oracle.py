@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 ONE_DAY = timedelta(days=1)
@@ -70,22 +71,25 @@ def consume(fills: Sequence[Fill], dose: Doses, start: date, end: date) -> Cours
 
 
 def pool_dose(plans: Sequence[Plan], as_of: date, highest: bool) -> Doses:
-    """The dose of the latest-started active plan; on a day without one, of the next plan to start.
+    """The dose of the latest-started active plan; on a day without one, the dose of the last day that had one.
 
-    None where that dose is unknown, and after the last plan.
+    Before the first plan of all, that plan's dose of the day (a dose dated before the plan counts from its date).
+    None where that dose is unknown.
     """
     begun = [plan for plan in plans if window(plan, as_of)[1] > plan.start]
 
+    @cache
     def stated(day: date) -> Fraction | None:
+        first = min(plan.start for plan in begun)
+        if day < first:
+            plan = max((plan for plan in begun if plan.start == first), key=lambda one: one.plan_id)
+            return bound(plan.dose_on(day))
         active = [plan for plan in begun if plan.start <= day < window(plan, as_of)[1]]
-        coming = [plan for plan in begun if plan.start > day]
-        if active:
-            plan = max(active, key=lambda one: (one.start, one.plan_id))
-        elif coming:
-            plan = max(coming, key=lambda one: (-one.start.toordinal(), one.plan_id))
-        else:
-            return None
-        dose = plan.dose_on(max(day, plan.start))
+        if not active:
+            return stated(day - ONE_DAY)
+        return bound(max(active, key=lambda one: (one.start, one.plan_id)).dose_on(day))
+
+    def bound(dose: Dose) -> Fraction | None:
         return dose.high if highest else dose.low
 
     return stated

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,8 @@ def same(engine: Any, expected: Any) -> bool:
     return bool(engine == expected)
 
 
-# Several pools in one call: a call costs more than a pool.
+# Several pools in one call: a call costs more than a pool. The fast tier has test_engine_pools.py.
+@pytest.mark.check_all
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(pools(), min_size=1, max_size=12), st.integers(20, 130).map(day))
 def test_the_engine_is_the_definition(histories: list[Pool], as_of: date) -> None:

@@ -8,6 +8,7 @@ SELECT
     row_id,
     CASE WHEN lag(dose_from) OVER w IS NULL THEN DATE '0001-01-01' ELSE dose_from END AS period_from,
     coalesce(lead(dose_from) OVER w, DATE '9999-12-31') AS period_to,
+    dose_from,
     max_num, max_den, min_num, min_den, problem
 FROM adh_doses
 WINDOW w AS (PARTITION BY row_id ORDER BY dose_from);
@@ -32,6 +33,8 @@ LEFT JOIN adh_periods p
     AND p.period_to > r.start_on
 GROUP BY r.row_id;
 
+-- The days on which the dose in force can change, and the dose from then on. A day without an active plan changes
+-- nothing: the last dose goes on, not that of the next plan, which nobody could follow yet.
 CREATE OR REPLACE TEMP TABLE adh_in_force AS
 WITH breaks AS (
     SELECT pool_id, window_start AS day FROM adh_windows
@@ -43,29 +46,29 @@ WITH breaks AS (
     JOIN adh_periods p USING (row_id)
     WHERE p.period_from > w.window_start AND p.period_from < w.window_end
 ),
--- The latest-started plan that is active; on a day without one, the next plan to start.
+-- The latest-started plan that is active.
 chosen AS (
-    SELECT
-        b.pool_id,
-        b.day,
-        arg_max(
-            w.row_id,
-            CASE
-                WHEN w.window_start <= b.day THEN 10000000 + (w.window_start - DATE '0001-01-01')
-                ELSE DATE '0001-01-01' - w.window_start
-            END::HUGEINT * 1000000000000 + w.row_id
-        ) AS row_id
+    SELECT b.pool_id, b.day, arg_max(w.row_id, (w.window_start, w.row_id)) AS row_id
     FROM breaks b
-    JOIN adh_windows w ON w.pool_id = b.pool_id AND w.window_end > b.day
+    JOIN adh_windows w ON w.pool_id = b.pool_id AND w.window_start <= b.day AND w.window_end > b.day
     GROUP BY b.pool_id, b.day
+),
+-- Before the first plan of all, that plan's doses count from their own dates.
+first_plans AS (
+    SELECT
+        pool_id,
+        min(window_start) AS window_start,
+        arg_max(row_id, (-(window_start - DATE '0001-01-01'), row_id)) AS row_id
+    FROM adh_windows
+    GROUP BY pool_id
 )
 SELECT c.pool_id, c.day, c.row_id, p.max_num, p.max_den, p.min_num, p.min_den
 FROM chosen c
-JOIN adh_windows w ON w.row_id = c.row_id
-JOIN adh_periods p
-    ON p.row_id = c.row_id
-    AND greatest(c.day, w.window_start) >= p.period_from
-    AND greatest(c.day, w.window_start) < p.period_to;
+JOIN adh_periods p ON p.row_id = c.row_id AND c.day >= p.period_from AND c.day < p.period_to
+UNION ALL
+SELECT f.pool_id, p.dose_from, f.row_id, p.max_num, p.max_den, p.min_num, p.min_den
+FROM first_plans f
+JOIN adh_periods p ON p.row_id = f.row_id AND p.dose_from < f.window_start;
 
 CREATE OR REPLACE TEMP TABLE adh_ranged AS
 SELECT DISTINCT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den);
