@@ -16,12 +16,18 @@ from pathlib import Path
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import make_private_folder
 
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SAFE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+# What another name of ours could be: a digest, a further page of a list; and Windows' devices, with any suffix.
+_TAKEN = re.compile(r"x-[0-9a-f]{24}|.*-page-[0-9]+|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
 def file_id(opaque: str) -> str:
-    """The id itself where it is a plain file name, else a digest of it: `x-` and 24 hex digits of its SHA-256."""
-    if _SAFE.fullmatch(opaque) and not opaque.endswith("."):
+    """The id itself where it is a plain file name, else a digest of it: `x-` and 24 hex digits of its SHA-256.
+
+    Pages are copied to other file systems: two ids have two names where case is ignored too (so one with a capital
+    letter is a digest), and none ends in a dot or is a device.
+    """
+    if _SAFE.fullmatch(opaque) and not opaque.endswith(".") and not _TAKEN.fullmatch(opaque):
         return opaque
     return "x-" + hashlib.sha256(opaque.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 

@@ -63,3 +63,23 @@ def test_digest_days_are_newest_first(store: ReportStore) -> None:
     store.write(store.path_for_digest("us"), "x")
     assert [day.day for day in store.digest_days("us")] == [22, 21, 20]
     assert store.regions() == ["us"]
+
+
+@pytest.mark.parametrize(
+    "opaque", ["con", "NUL", "aux.txt", "com1", "lpt9.a.b", "prn.", "Com3", "a.", "7-page-2", "Ab"]
+)
+def test_no_name_is_a_device_or_another_page_of_ours(opaque: str) -> None:
+    assert file_id(opaque).startswith("x-")
+
+
+@pytest.mark.parametrize("opaque", ["confetti", "com", "com10", "nullable", "a.con", "lab-page", "x-1", "0"])
+def test_what_only_looks_like_one_keeps_its_name(opaque: str) -> None:
+    assert file_id(opaque) == opaque
+
+
+@given(st.lists(st.text("abAB12.-_xcon ", max_size=6), unique=True, max_size=40))
+def test_two_ids_have_two_names_where_case_is_ignored_too(ids: list[str]) -> None:
+    more = {*ids, *(one.upper() for one in ids), *(one.lower() for one in ids), *(file_id(one) for one in ids)}
+    store = ReportStore(Path("/r"))
+    pages = [store.path_for_practitioner("c", one, page) for one in more for page in (1, 2)]
+    assert len({str(path).casefold().rstrip(". ") for path in pages}) == len(pages)
