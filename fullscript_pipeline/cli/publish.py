@@ -79,6 +79,8 @@ def _describe(copy: Published) -> Iterator[str]:
             f"{found.facts_suppressed:,} of {found.facts + found.facts_suppressed:,} rows of purchases and "
             "recommendations."
         )
+        if not found.facts:
+            yield "No row is left: hardly any product of a year is shared by so many. Ask for a lower k if you may."
         yield _through(found)
         yield (
             f"Who knows clinic, birth years, gender and a product of a year of somebody at once would still single out "

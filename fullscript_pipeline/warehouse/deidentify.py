@@ -109,15 +109,12 @@ def write_deidentified(
     try:
         listed, through = _stage(con, this_year, with_current_year=with_current_year)
         people, facts = _count(con, "people"), _count(con, "facts")
-        band_years = k_anonymity.widen_birth_years(con, k, this_year)
-        k_anonymity.suppress_people(con, k)
+        band_years = k_anonymity.suppress(con, k, this_year)
         if not (people_left := _count(con, "people")):
             raise EmptyCopy(
                 f"No copy was written: none of the {people} patients shares clinic, birth years and gender with "
                 f"{k - 1} others; pull more of them, or ask for a lower k."
             )
-        k_anonymity.suppress_facts(con, k)
-        k_anonymity.tell_repeats(con, k)
         facts_left = _count(con, "facts")
         _write(con)
         return Deidentified(

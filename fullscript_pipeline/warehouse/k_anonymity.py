@@ -3,8 +3,8 @@
 It works on two temp tables of a connection: `people` (pid, person, clinic_id, birth_year, gender) and `facts` (source,
 pid, product, year, times). A person may be a patient of several clinics, and counts once. What must be shared by k:
 
-* `people`: clinic, birth years and gender. Birth years are widened first; who still stands with too few is taken out,
-  with all facts;
+* `people`: clinic, birth years and gender. Birth years are widened to bands first; who still stands with too few is
+  taken out, with all facts;
 * `facts`, each source by itself: product and year; clinic, birth years and gender, because a reader who knows that
   somebody bought anything looks among the buyers only; and a number of facts: nobody has more than k people have.
 
@@ -17,10 +17,15 @@ import duckdb
 # Each is made of whole ones of the one before. Never with another start: two copies would tell more than each.
 BAND_WIDTHS: tuple[int | None, ...] = (1, 5, 10, 20, 40, None)
 OLDEST_AGE_TOLD = 89
-# Wider bands cost everybody, suppression those who are few: so much of the patients may go before bands are widened.
-_MAY_GO_PERCENT = 10
+# Wider bands cost everybody their age, suppression costs those who are few, and rows. Narrower bands than none at all
+# may cost so much of the people, and must leave so much of the facts that none at all would leave.
+_MAY_GO_PERCENT, _MUST_STAY_PERCENT = 10, 75
 
-_COUNT_PEOPLE = "SELECT count(DISTINCT person) FROM people"
+_RARE_PEOPLE = """
+    DELETE FROM people USING (
+        SELECT clinic_id, birth_years, gender FROM people GROUP BY ALL HAVING count(DISTINCT person) < $k
+    ) AS rare
+    WHERE people.clinic_id = rare.clinic_id AND people.birth_years = rare.birth_years AND people.gender = rare.gender"""
 _RARE_PRODUCT_YEAR = """
     DELETE FROM facts USING (
         SELECT source, product, year FROM facts JOIN people USING (pid)
@@ -44,43 +49,55 @@ _RARE_NUMBER = """
     DELETE FROM facts WHERE rowid IN (SELECT fact FROM placed JOIN rare USING (source, place))"""
 
 
-def widen_birth_years(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> int | None:
-    """Gives `people` a column `birth_years`; how many years a band has, None for all in one.
+def suppress(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> int | None:
+    """Takes out what the module's docstring says; how many years a band has, None for all in one.
 
-    The narrowest bands at which no more than 10 % of the people have to go; where there are none, those at which fewest
-    do. Ages over 89 are one class in any case.
+    Gives `people` a column `birth_years`, `facts` a column `repeated`. Ages over 89 are one class in any case.
     """
-    everybody = _number(con, _COUNT_PEOPLE)
-    going = {width: _going(con, k, _band(width, this_year)) for width in BAND_WIDTHS}
-    enough = (width for width in BAND_WIDTHS if going[width] * 100 <= everybody * _MAY_GO_PERCENT)
-    chosen = next(enough, min(BAND_WIDTHS, key=lambda width: going[width]))
-    con.execute("ALTER TABLE people ADD COLUMN birth_years VARCHAR")
-    con.execute(f"UPDATE people SET birth_years = {_band(chosen, this_year)}")
+    chosen = _narrowest_bands(con, k, this_year)
+    _suppress_in_bands(con, k, _band(chosen, this_year))
+    _tell_repeats(con, k)
     return chosen
 
 
-def suppress_people(con: duckdb.DuckDBPyConnection, k: int) -> None:
-    """Takes out who shares clinic, birth years and gender with fewer than k people, themselves included."""
-    con.execute(
-        """DELETE FROM people USING (
-            SELECT clinic_id, birth_years, gender FROM people GROUP BY ALL HAVING count(DISTINCT person) < $k
-        ) AS rare
-        WHERE people.clinic_id = rare.clinic_id AND people.birth_years = rare.birth_years
-            AND people.gender = rare.gender""",
-        {"k": k},
-    )
+def _narrowest_bands(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> int | None:
+    people, most = (_number(con, f"SELECT count(*) FROM {table}") for table in ("people", "facts"))
+    none = _band(None, this_year)
+    may_go, is_most_known = max(people * _MAY_GO_PERCENT // 100, _going(con, k, none)), False
+    for width in BAND_WIDTHS:
+        band = _band(width, this_year)
+        if width is None or _going(con, k, band) > may_go:
+            continue
+        left = _facts_left(con, k, band)
+        if left * 100 < most * _MUST_STAY_PERCENT and not is_most_known:
+            most, is_most_known = _facts_left(con, k, none), True
+        if left * 100 >= most * _MUST_STAY_PERCENT:
+            return width
+    return None
+
+
+def _facts_left(con: duckdb.DuckDBPyConnection, k: int, band: str) -> int:
+    """How many would be left; nothing is taken out."""
+    con.execute("BEGIN")
+    try:
+        _suppress_in_bands(con, k, band)
+        return _number(con, "SELECT count(*) FROM facts")
+    finally:
+        con.execute("ROLLBACK")
+
+
+def _suppress_in_bands(con: duckdb.DuckDBPyConnection, k: int, band: str) -> None:
+    con.execute("ALTER TABLE people ADD COLUMN birth_years VARCHAR")
+    con.execute(f"UPDATE people SET birth_years = {band}")
+    con.execute(_RARE_PEOPLE, {"k": k})
     con.execute("DELETE FROM facts WHERE pid NOT IN (SELECT pid FROM people)")
-
-
-def suppress_facts(con: duckdb.DuckDBPyConnection, k: int) -> None:
-    """Takes out facts until every rule of the module's docstring holds in every source."""
     # A rule that took something out begins anew with the first: numbers are cut only where the others hold.
     while any(_number(con, rule, k) for rule in (_RARE_PRODUCT_YEAR, _RARE_CLASS, _RARE_NUMBER)):
         pass
 
 
-def tell_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
-    """Gives `facts` a column `repeated`: more than once in the year; NULL where a yes or no would single out."""
+def _tell_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
+    """Whether more than once in the year; NULL where a yes or no would single out."""
     con.execute("ALTER TABLE facts ADD COLUMN repeated BOOLEAN")
     con.execute(
         """UPDATE facts SET repeated = facts.times > 1 FROM (
