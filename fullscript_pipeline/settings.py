@@ -2,7 +2,8 @@
 
 `load_settings()` reads the environment and a `.env` file of the current directory; a bad value is a
 ConfigurationError that names the variable. What does not belong here: defaults of one room's behaviour (page sizes,
-retry counts, ...), anything that talks to a server or opens a file of the data directory, and the clock
+retry counts, ...), anything that talks to a server or opens a file of the data directory (but the note of its key:
+`key_record`), and the clock
 (`clock.py` reads FULLSCRIPT_NOW itself, from the environment that this module completes).
 """
 
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 from fullscript_pipeline import clock, encryption_key, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.key_record import key_of_files
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.server_settings import (
     SERVER_NAMES,
@@ -88,12 +90,11 @@ class Settings:
 
     @property
     def warehouse_key(self) -> str | None:
-        """The key that warehouse and landing files are made with: the last of a comma separated list.
+        """The key that warehouse and landing files are under: the one noted by `keys rotate`, else the list's last.
 
-        `keys rotate` puts the tokens under the first key of the list; the files stay under the one they have.
+        Raises ConfigurationError when it is not set, or `keys rotate` was interrupted, Busy while it is under way.
         """
-        keys = encryption_keys(self.encryption_key)
-        return keys[-1] if keys else None
+        return key_of_files(self.data_dir, encryption_keys(self.encryption_key))
 
     @property
     def warehouse_path(self) -> Path:

@@ -1,7 +1,9 @@
 """`keys new`, `keys rotate`: make an encryption key, and put what is sealed under it.
 
-What does not belong here: encrypting (`state.keyring`).
+What does not belong here: how (`orchestration.key_rotation`).
 """
+
+import time
 
 import click
 
@@ -9,9 +11,12 @@ from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.say import data, talk
 from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.health.volume import in_words
+from fullscript_pipeline.key_record import changing_keys
 from fullscript_pipeline.key_strength import new_key
-from fullscript_pipeline.settings import encryption_keys, load_settings
-from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.orchestration.backups import backups_under_other_keys
+from fullscript_pipeline.orchestration.key_rotation import Rotation, plan_rotation, rotate_keys
+from fullscript_pipeline.settings import Settings, encryption_keys, load_settings
 
 
 @click.group(help="The encryption key.")
@@ -24,7 +29,10 @@ def new() -> None:
     data(new_key())
 
 
-@keys.command(help="Seal every stored token with the first key of FULLSCRIPT_ENCRYPTION_KEY (new,old).")
+@keys.command(
+    help="Put everything that is sealed (state store, landing files, published copies, warehouse) under the first key "
+    "of FULLSCRIPT_ENCRYPTION_KEY (new,old). After an interruption run it again.",
+)
 def rotate() -> None:
     settings = load_settings()
     listed = encryption_keys(settings.encryption_key)
@@ -34,9 +42,40 @@ def rotate() -> None:
         )
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
-    with recorded(settings, "keys rotate") as record, StateStore(settings.state_path, settings.encryption_key) as store:
-        record.rows = number = store.reseal(listed[0])
-    talk(f"{counted(number, 'value')} sealed with the first of {counted(len(listed), 'key')}.")
-    talk("What runs meanwhile (`ui`, the services) has the key it was started with: start it again.")
-    if settings.warehouse_path.exists() and len(listed) > 1:
-        talk("Keep the list as it is: the warehouse and the landing files stay under its last key.")
+    plan = plan_rotation(settings)
+    _tell_plan(plan, len(listed))
+    began = time.monotonic()
+    with recorded(settings, "keys rotate") as record, changing_keys(settings.data_dir):
+        record.rows = rotate_keys(settings, talk)
+    talk(f"Done in {time.monotonic() - began:.0f} s: all that is sealed is under the new key.", bold=True)
+    _tell_what_is_left(settings, plan)
+
+
+def _tell_plan(plan: Rotation, listed: int) -> None:
+    """Raises ConfigurationError when the disk has too little space."""
+    databases, landing = len(plan.databases), len(plan.landing)
+    talk(
+        f"To be put under the first of {counted(listed, 'key')}: {counted(plan.values, 'value')} of the state store, "
+        f"{counted(landing, 'landing file')} ({in_words(plan.bytes_of_landing)}), {counted(databases, 'database')} "
+        f"({in_words(plan.bytes_of_databases)}); all in all {plan.bytes / 1e6:,.1f} MB."
+    )
+    talk(
+        f"About {counted(round(plan.seconds), 'second')}; {in_words(plan.needed)} of free space needed, "
+        f"{in_words(plan.free)} there."
+    )
+    if plan.free < plan.needed:
+        raise ConfigurationError(
+            f"The disk has {in_words(plan.free)} free, and {in_words(plan.needed)} are needed to write the largest "
+            "file anew: free some space, then run `keys rotate` again. Nothing was changed."
+        )
+
+
+def _tell_what_is_left(settings: Settings, plan: Rotation) -> None:
+    talk("Set FULLSCRIPT_ENCRYPTION_KEY to the new key alone, and start what runs (`ui`, the services) again.")
+    if settings.publish_key:
+        talk("Copies under FULLSCRIPT_PUBLISH_KEY keep that key: set another and `publish` again to change it.")
+    if former := backups_under_other_keys(settings, plan.new):
+        talk(f"{counted(len(former), 'backup')} can be read with the key of its time only: keep that key, or make new")
+        talk("backups and remove these:")
+        for folder in former:
+            data(str(folder))

@@ -17,10 +17,12 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, LeftOut, NotFound, WrongClock
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.counted import counted
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.listing import Listing, Walk, count_of_others
 from fullscript_pipeline.extraction.parts import Target
 from fullscript_pipeline.extraction.viewing import view_of
+from fullscript_pipeline.key_record import require_key_of_files
 from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Envelope, Line, Request, keyed_line, make_line, parse_line
 from fullscript_pipeline.warehouse.views import View, common_view
@@ -267,12 +269,17 @@ def _file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFil
         path, claim = claimed_file(target.folder, resource, pull_id)
         file = FrameFile(path, target.encryption_key)
         try:
+            # With the claim held: a change of keys notes itself first, and then looks for claims.
+            require_key_of_files(target.landing_dir.parent, target.encryption_key)
             file.cut_torn_end()
             file.requests()
         except LandingDamage as damage:
             _log.warning("%s Its pages are fetched again.", damage)
             file.rename(".abandoned")
             give_up(claim)
+        except PipelineError:
+            give_up(claim)
+            raise
         else:
             return file, claim
 

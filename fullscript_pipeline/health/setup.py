@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline import environment
-from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
 from fullscript_pipeline.health.volume import is_encrypted, use
+from fullscript_pipeline.key_record import has_record
 from fullscript_pipeline.key_strength import guessable
 from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys, foreign_address_advice
 
@@ -63,7 +64,12 @@ def _key(settings: Settings) -> Finding:
     keys = encryption_keys(settings.encryption_key)
     if not keys:
         return skipped("settings.key", "no encryption key is set (sandbox servers may do without)")
-    if weak := guessable(keys):
+    try:
+        in_force = settings.warehouse_key
+    except PipelineError as problem:  # interrupted, under way, or another key
+        return failed("settings.key", str(problem), "Do as the sentence says.", problem.exit_code)
+    # After `keys rotate` a former key that is still listed seals nothing.
+    if weak := guessable([in_force] if in_force and has_record(settings.data_dir) else keys):
         fix = f"{_KEY_FIX}; where data is stored already, put it before the former key (new,old) and run `keys rotate`."
         return failed("settings.key", f"{weak} is short, words or a pattern: it can be guessed", fix, _CONFIGURATION)
     return passed("settings.key", f"strong; {len(keys)} in use" if len(keys) > 1 else "strong")

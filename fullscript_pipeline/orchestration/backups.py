@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,10 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.key_fingerprint import fingerprint
+from fullscript_pipeline.key_record import KeyRecord, write_record
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore, remove_store
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
@@ -100,7 +102,9 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
             "replace what is there with --force."
         )
     settings.prepare_data_dir()
-    _refuse_while_a_run_lands(settings.landing_dir)
+    refuse_while_a_run_lands(settings.landing_dir)
+    if key := _key_of(_manifest(folder), settings):
+        write_record(settings.data_dir, KeyRecord(fingerprint(key)))
     replace_by(warehouse, folder / settings.warehouse_path.name)
     _restore_state(settings, folder / _STATE)
     landed = folder / settings.landing_dir.name
@@ -121,7 +125,8 @@ def verify(folder: Path, settings: Settings) -> Backup:
         path = folder / name
         if not path.is_file() or path.stat().st_size != told["bytes"] or _sha256(path) != told["sha256"]:
             raise PipelineError(f"The backup {folder} is damaged: {name} is not what was written; use another backup.")
-    if manifest["key"] != _key_check(settings):
+    key = _key_of(manifest, settings)
+    if manifest["key"] != _key_check(key) or bool(key) != bool(settings.encryption_key):
         raise ConfigurationError(
             f"The backup {folder} was made with another FULLSCRIPT_ENCRYPTION_KEY than the one that is set; set the "
             "key it was made with (it is not in the backup)."
@@ -129,7 +134,7 @@ def verify(folder: Path, settings: Settings) -> Backup:
     with closing(sqlite3.connect(f"file:{folder / _STATE}?mode=ro&immutable=1", uri=True)) as state:
         if state.execute("PRAGMA integrity_check").fetchone() != ("ok",):
             raise PipelineError(f"The state store in the backup {folder} is damaged; use another backup.")
-    rows = _rows(Warehouse(folder / settings.warehouse_path.name, settings.warehouse_key))
+    rows = _rows(Warehouse(folder / settings.warehouse_path.name, key))
     sizes = [told["bytes"] for told in manifest["files"].values()]
     return Backup(folder, manifest["made_at"], len(sizes), sum(sizes), rows)
 
@@ -167,7 +172,7 @@ def _write_manifest(folder: Path, settings: Settings, made_at: str, audit_heads:
         "format": _FORMAT,
         "made_at": made_at,
         "made_by": version("fullscript-pipeline"),
-        "key": _key_check(settings),
+        "key": _key_check(settings.warehouse_key),
         "audit_heads": audit_heads,
         "files": {
             str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files
@@ -178,9 +183,24 @@ def _write_manifest(folder: Path, settings: Settings, made_at: str, audit_heads:
         json.dump(manifest, file, indent=1)
 
 
-def _key_check(settings: Settings) -> str | None:
+def backups_under_other_keys(settings: Settings, key: str) -> list[Path]:
+    """The backups in the data directory that this key does not open."""
+    found = []
+    for path in sorted((settings.data_dir / "backups").glob(f"*/{MANIFEST}")):
+        with suppress(UsageError):
+            if _manifest(path.parent)["key"] != _key_check(key):
+                found.append(path.parent)
+    return found
+
+
+def _key_of(manifest: dict[str, Any], settings: Settings) -> str | None:
+    """The one of the setting's keys that a backup was made with."""
+    keys = encryption_keys(settings.encryption_key)
+    return next((key for key in keys if _key_check(key) == manifest["key"]), None)
+
+
+def _key_check(key: str | None) -> str | None:
     """Tells one key from another, and nothing about it."""
-    key = settings.warehouse_key
     return hmac.new(key.encode(), b"fullscript-pipeline backup", hashlib.sha256).hexdigest()[:16] if key else None
 
 
@@ -211,7 +231,7 @@ def _restore_state(settings: Settings, source: Path) -> None:
         remove_store(prepared)
 
 
-def _refuse_while_a_run_lands(landing_dir: Path) -> None:
+def refuse_while_a_run_lands(landing_dir: Path) -> None:
     """What it has read so far would be loaded over what is restored (`extraction.claims` holds the same locks)."""
     for path in landing_dir.rglob("*.lock"):
         try:

@@ -9,7 +9,6 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.key_fingerprint import fingerprint
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.keyring import Keyring
-from fullscript_pipeline.state.purge import wipe_deleted
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
 from fullscript_pipeline.state.store_key import looks_sealed, note_key, noted_key
 
@@ -18,7 +17,7 @@ def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
     """Seals every value with `key`, one of the keyring's, bound to its place; the number of those that were not so.
 
     Raises ConfigurationError for a value that none of the keyring's keys opens, and PipelineError for a sealed value
-    in a column that is not in the list; nothing is changed then. What the file held before is wiped.
+    in a column that is not in the list; nothing is changed then.
     """
     before = Keyring(",".join(keyring.keys))
     with db.write() as connection:
@@ -26,7 +25,6 @@ def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
         note_key(connection, keyring, fingerprint(key))
         changed = sum(_reseal(connection, sealed, before, keyring) for sealed in SEALED_COLUMNS)
         _refuse_unlisted(connection)
-    wipe_deleted(db)
     return changed
 
 

@@ -28,6 +28,7 @@ from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
 from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.lab_watch import LabWatch
 from fullscript_pipeline.state.ledger import EventLedger
+from fullscript_pipeline.state.purge import wipe_deleted
 from fullscript_pipeline.state.purged_people import PurgeMemory, without_body_about
 from fullscript_pipeline.state.requests import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
@@ -64,6 +65,10 @@ class StateStore(
     def reseal(self, key: str) -> int:
         """Put all that is sealed under `key`, one of the setting's; the number of values that were not."""
         return reseal_store(self.db, self.keyring, key)
+
+    def wipe_deleted(self) -> None:
+        """Write the file anew without what was deleted or replaced in it, values under a former key for example."""
+        wipe_deleted(self.db)
 
     def count_to_reseal(self, key: str) -> int:
         """How many values are not under `key`. Raises ConfigurationError for one that no key of the setting opens."""

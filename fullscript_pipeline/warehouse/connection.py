@@ -129,9 +129,12 @@ class Warehouse:
             yield self.path
 
     @contextmanager
-    def beside(self, path: Path, key: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse to read, and a new file attached as `beside` to write a copy to, under a key of its own."""
-        with self.read() as con:
+    def beside(self, path: Path, key: str | None, *, is_shared: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse to read, and a new file attached as `beside` to write a copy to, under a key of its own.
+
+        `is_shared` False: nobody writes the file, as in `look()`.
+        """
+        with self.read() if is_shared else self.look() as con:
             if key and not self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
             clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""

@@ -37,13 +37,14 @@ _LEVEL = 1  # smaller and twice as fast as 3 on pages of records
 
 @dataclass(frozen=True)
 class Frame:
-    """A whole frame; `number` is None for those of earlier versions."""
+    """A whole frame; `number` is None for those of earlier versions; `payload` is the text as it was `packed`."""
 
     start: int
     end: int
     text: bytes
     number: int | None = None
     is_closing: bool = False
+    payload: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,12 @@ class FrameFormat:
             return None
         if flags & _ENCRYPTED and key != self._key:
             raise _another_key(file.name, is_set=self._cipher is not None)
-        text = self._opened(payload, bool(flags & _ENCRYPTED), header + self._place)
-        if text is None:
+        opened = self._opened(payload, bool(flags & _ENCRYPTED), header + self._place)
+        if opened is None:
             return None
         if self._cipher and not flags & _ENCRYPTED:
             raise _not_sealed(file.name, at)
-        return Frame(at, at + len(header) + length, text, number, bool(flags & _CLOSING))
+        return Frame(at, at + len(header) + length, opened[1], number, bool(flags & _CLOSING), opened[0])
 
     def _old_frame_at(self, file: BinaryIO, at: int, header: bytes) -> Frame | None:
         _, flags, length = _OLD_HEADER.unpack(header)
@@ -143,10 +144,10 @@ class FrameFormat:
             return None
         if flags and self._cipher is None and self._opened(payload, False, b"") is None:
             raise _another_key(file.name, is_set=False)
-        text = self._opened(payload, bool(flags), header)
-        if text is not None and self._cipher and not flags:
+        opened = self._opened(payload, bool(flags), header)
+        if opened is not None and self._cipher and not flags:
             raise _not_sealed(file.name, at)
-        return None if text is None else Frame(at, at + len(header) + length, text)
+        return None if opened is None else Frame(at, at + len(header) + length, opened[1], payload=opened[0])
 
     def _may_be_another_key(self, file: BinaryIO) -> bool:
         """Whether the file begins as a sealed one of an earlier version, which does not tell by which key."""
@@ -154,8 +155,8 @@ class FrameFormat:
         begin = file.read(len(_OLD_MAGIC) + 1)
         return self._cipher is not None and begin == _OLD_MAGIC + bytes([_ENCRYPTED])
 
-    def _opened(self, payload: bytes, is_sealed: bool, associated: bytes) -> bytes | None:
-        """The text of a payload; None when it is not what was written."""
+    def _opened(self, payload: bytes, is_sealed: bool, associated: bytes) -> tuple[bytes, bytes] | None:
+        """A payload without its seal, and its text; None when it is not what was written."""
         try:
             if is_sealed:
                 if self._cipher is None:
@@ -164,7 +165,8 @@ class FrameFormat:
         except (InvalidTag, ValueError):
             return None
         # None also for bytes after its end: they would be frames that a wrong length has swallowed.
-        return unpack_frame(payload, MAX_TEXT_BYTES)
+        text = unpack_frame(payload, MAX_TEXT_BYTES)
+        return None if text is None else (payload, text)
 
 
 def _another_key(path: str, *, is_set: bool = True, or_damaged: bool = False) -> ConfigurationError:

@@ -391,16 +391,24 @@ def test_the_command_prints_a_line_a_check(ready: Ready) -> None:
     assert grant.access_token not in answered.stdout + answered.stderr
 
 
-def test_keys_rotate_puts_the_tokens_under_the_new_key_alone(ready: Ready) -> None:
+def test_keys_rotate_puts_everything_under_the_new_key_alone(ready: Ready) -> None:
     sandbox, settings, clinic = ready
     new = "v5Zk8-another_long_random_text-7Yq2Xc9Wm"
     answered = _command(sandbox, settings, "keys", "rotate", FULLSCRIPT_ENCRYPTION_KEY=f"{new},{KEY}")
     assert answered.returncode == 0, answered.stderr
-    assert "2 values sealed with the first of 2 keys" in answered.stderr
+    assert "To be put under the first of 2 keys: 4 values of the state store, 0 landing files" in answered.stderr
+    told = r"1 database .* all in all [\d.]+ MB\.\nAbout \d+ seconds?; .* of free space needed, .* there\."
+    assert re.search(told, answered.stderr)
+    assert "Set FULLSCRIPT_ENCRYPTION_KEY to the new key alone" in answered.stderr
+    assert not {new, KEY} & set(re.findall(r"[\w=-]{20,}", answered.stderr))
     with StateStore(settings.state_path, new) as store:
         assert store.load_grant(clinic) is not None
     listed = replace(settings, encryption_key=f"{new},{KEY}")
-    assert {one.id for one in check_all(listed) if one.state != "pass"} == set()  # the warehouse is under the last key
+    assert {one.id for one in check_all(listed) if one.state != "pass"} == set()
+    assert {one.id for one in check_all(replace(settings, encryption_key=new)) if one.state != "pass"} == set()
+    former = {one.id: one for one in check_all(settings)}
+    assert "start it again" in former["settings.key"].what
+    assert former["warehouse.pulls"].exit_code == 78
     answered = _command(sandbox, settings, "keys", "rotate", FULLSCRIPT_ENCRYPTION_KEY="neither-of-the-two-keys-41")
     assert answered.returncode == 78
     assert "another key" in answered.stderr
