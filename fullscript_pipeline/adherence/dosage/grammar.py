@@ -50,24 +50,23 @@ def read_facts(tokens: Sequence[Token]) -> Facts:
     cursor = Cursor(tokens)
     facts: list[Fact] = []
     while cursor.token is not None:
-        start = cursor.place
         found = longest_clause(cursor)
         if found is None:
             found = _parting(cursor)
         if found is None:
             raise UnreadableError("not understood", _not_understood(tokens, cursor.place))
-        _refuse_two_numbers(facts, found, cursor.tokens[start - 1] if start else None)
+        _refuse_two_numbers(facts, found)
         facts += found
     if facts and isinstance(facts[-1], Joint):
         raise UnreadableError("the text ends in the middle")
     return tuple(facts)
 
 
-def _refuse_two_numbers(facts: Sequence[Fact], found: Facts, before: Token | None) -> None:
-    """ "1 2 daily" may be a lost dash: a bare number needs something between itself and the next."""
+def _refuse_two_numbers(facts: Sequence[Fact], found: Facts) -> None:
+    """ "1 2 daily" and "1, 2 or 3" are no clear count: a bare number is not followed by another."""
     last = facts[-1] if facts else None
     is_bare = isinstance(last, Quantity) and last.unit is None
-    if is_bare and found and isinstance(found[0], Quantity) and before is not None and before.kind != "sign":
+    if is_bare and found and isinstance(found[0], Quantity):
         raise UnreadableError("two numbers stand next to each other")
 
 

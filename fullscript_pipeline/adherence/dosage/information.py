@@ -6,12 +6,15 @@ dose is handed on, for the fields may say otherwise. What does not belong here: 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor
 from fullscript_pipeline.adherence.dosage.facts import (
     Fact,
     Length,
     Limit,
+    Neutral,
+    Parts,
     Pattern,
     Quantity,
     Repeats,
@@ -75,16 +78,20 @@ def _facts(tokens: Sequence[Token]) -> tuple[list[Fact], bool]:
         if cursor.place == start:
             changes |= any(lexicon().match(kind, tokens, start) is not None for kind in ("change", "ambiguous"))
             cursor.place += 1
-        facts += [fact for fact in found if _is_about_dose(fact)]
-    return facts, changes
+        facts += found
+    return [fact for fact, after in pairwise([*facts, Neutral()]) if _is_about_dose(fact, after)], changes
 
 
-def _is_about_dose(fact: Fact) -> bool:
+def _is_about_dose(fact: Fact, after: Fact) -> bool:
     if isinstance(fact, Quantity):
-        return fact.unit is not None and fact.unit.kind in ("form", "volume", "weight")
+        return isinstance(after, (Parts, Times)) or _is_counted(fact)
     if isinstance(fact, Times):
         return fact.is_counted or fact.period > 1
     return isinstance(fact, (Limit, Pattern, Repeats)) or (isinstance(fact, Length) and fact.kind == "finite")
+
+
+def _is_counted(fact: Quantity) -> bool:
+    return fact.unit is not None and fact.unit.kind in ("form", "volume", "weight")
 
 
 def _says_same(told: Fact, fact: Fact) -> bool:

@@ -23,6 +23,7 @@ class _Moment:
     is_meals: bool = False
     is_clock: bool = False
     has_distance: bool = False
+    has_lead: bool = False
 
 
 def read_parts(cursor: Cursor) -> Parts | None:
@@ -97,6 +98,9 @@ def _add(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int
     same = [one for one in moments if _may_be_same(one, new)]
     if joint == "or" or (joint == "," and same and new.has_distance):
         return least, most
+    if joint == "" and not new.has_lead and not same and not _is_late(moments[-1], new):
+        # "morning noon night": a list without its commas.
+        return least + 1, most + 1
     if joint == "":
         if not _may_be_same(moments[-1], new) and not _is_late(moments[-1], new):
             raise UnreadableError("two times of day with nothing between them can be one or two")
@@ -175,12 +179,13 @@ def _bare_clock(cursor: Cursor) -> _Moment | None:
 
 def _named(cursor: Cursor) -> _Moment | None:
     has_distance = read_lead_time(cursor)
+    has_lead = has_distance
     while cursor.word("part_lead") is not None:
-        pass
+        has_lead = True
     name = cursor.word("part")
     if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
         return None
-    return _Moment(name, cursor.groups(name), has_distance=has_distance)
+    return _Moment(name, cursor.groups(name), has_distance=has_distance, has_lead=has_lead)
 
 
 def read_lead_time(cursor: Cursor) -> bool:
@@ -212,7 +217,7 @@ def read_meals(cursor: Cursor) -> Meals | Parts | None:
     cursor.attempt(_of_the_day)
     if number.high.denominator != 1 or not number.is_single:
         raise UnreadableError("how many meals are meant is not said")
-    return Parts(int(number.high), int(number.high), ("meals",), has_meals=True)
+    return Parts(int(number.high), int(number.high), ("meals",))
 
 
 def _and_bedtime(cursor: Cursor) -> Parts | None:

@@ -108,11 +108,11 @@ def _per(cursor: Cursor) -> tuple[str, Span] | None:
 def _alone(cursor: Cursor) -> tuple[str, Span] | None:
     """`twice nightly`, `2x day`: the period right after the count."""
     token, before = cursor.token, cursor.tokens[cursor.place - 1]
-    is_nightly = token is not None and token.text == "nightly"
-    if not is_nightly and not (before.text == "x" and token is not None and token.text in ("day", "week", "jour")):
-        return None
-    cursor.place += 1
-    return "week" if token is not None and token.text == "week" else "day", ONE
+    if token is not None and token.text == "nightly":
+        cursor.place += 1
+        return "day", ONE
+    period = cursor.word("period") if before.text == "x" else None
+    return (period, ONE) if period in ("day", "week", "month") else None
 
 
 def read_each_period(cursor: Cursor) -> tuple[str, Span] | None:
@@ -134,7 +134,11 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
         return "day", Span(Fraction(days), Fraction(days))
     if cursor.word("every") is None:
         return None
-    number = cursor.attempt(read_ordinal) or read_span(cursor)
+    ordinal = cursor.attempt(read_ordinal)
+    # "every other morning"
+    if ordinal is not None and cursor.word("part"):
+        return "day", ordinal
+    number = ordinal or read_span(cursor)
     period = cursor.word("period") if number else None
     return None if period is None or number is None or period in TOO_SHORT else (period, number)
 
