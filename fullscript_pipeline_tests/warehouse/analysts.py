@@ -3,6 +3,9 @@
 What does not belong here: assertions.
 """
 
+import hashlib
+import hmac
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,3 +115,16 @@ def copy_of(settings: Settings, warehouse: Warehouse, place: Path, level: Level,
 
 def with_secrets(settings: Settings, pepper: str | None = None) -> Settings:
     return replace(settings, publish_key=PUBLISH_KEY, encryption_key=PIPELINE_KEY, publish_pepper=pepper)
+
+
+def ids_by_dictionary(people: int, secrets: tuple[str, ...]) -> Iterator[str]:
+    """What a reader who has these secrets makes of every true id, in every way that is known or obvious."""
+    ids = [f"pat-{n:06d}" for n in range(people)]
+    where = [f"clinic-{4 if n < 3 else n % 4}" for n in range(people)]
+    derived = {hmac.new(one.encode(), b"published ids", hashlib.sha256).hexdigest() for one in secrets}
+    for secret in (*secrets, *derived):
+        for clinic, one in zip(where, ids, strict=True):
+            yield hashlib.sha256(f"{secret}|{one}".encode()).hexdigest()
+            yield hashlib.sha256(f"{secret}|patient|{clinic}|{one}".encode()).hexdigest()
+            yield hmac.new(secret.encode(), one.encode(), hashlib.sha256).hexdigest()
+            yield hashlib.sha256(one.encode()).hexdigest()

@@ -1,7 +1,5 @@
 """Copies for analysts cannot be undone: each test tries to find people in a copy of 1,000, as a reader of it would."""
 
-import hashlib
-import hmac
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from fullscript_pipeline_tests.warehouse.analysts import (
     Copy,
     copy_of,
     fill_with_people,
+    ids_by_dictionary,
     with_secrets,
 )
 from fullscript_pipeline_tests.warehouse.helpers import rows
@@ -60,24 +59,11 @@ def copies(settings: Settings, world: Warehouse) -> dict[str, Copy]:
     }
 
 
-def _ids_by_dictionary(secrets: tuple[str, ...]) -> Iterator[str]:
-    """What a reader who has these secrets makes of every true id, in every way that is known or obvious."""
-    ids = [f"pat-{n:06d}" for n in range(PEOPLE)]
-    where = [f"clinic-{4 if n < 3 else n % 4}" for n in range(PEOPLE)]
-    derived = {hmac.new(one.encode(), b"published ids", hashlib.sha256).hexdigest() for one in secrets}
-    for secret in (*secrets, *derived):
-        for clinic, one in zip(where, ids, strict=True):
-            yield hashlib.sha256(f"{secret}|{one}".encode()).hexdigest()
-            yield hashlib.sha256(f"{secret}|patient|{clinic}|{one}".encode()).hexdigest()
-            yield hmac.new(secret.encode(), one.encode(), hashlib.sha256).hexdigest()
-            yield hashlib.sha256(one.encode()).hexdigest()
-
-
 @pytest.mark.parametrize("name", ["pseudonymised", "peppered", "deidentified"])
 def test_no_id_is_found_by_trying_all_with_the_keys_a_reader_may_have(copies: dict[str, Copy], name: str) -> None:
     ids = {one for (one,) in copies[name].rows("SELECT patient_id FROM core.patients")}
     assert len(ids) > PEOPLE / 2
-    tried = {one[:20] for one in _ids_by_dictionary((PUBLISH_KEY, PIPELINE_KEY, ""))}
+    tried = {one[:20] for one in ids_by_dictionary(PEOPLE, (PUBLISH_KEY, PIPELINE_KEY, ""))}
     assert ids & tried == set()
     assert len({f"pat-{n:06d}" for n in range(PEOPLE)} & copies[name].every_value()) == 0
 
@@ -85,7 +71,7 @@ def test_no_id_is_found_by_trying_all_with_the_keys_a_reader_may_have(copies: di
 def test_the_dictionary_would_find_everybody_with_the_pepper(copies: dict[str, Copy]) -> None:
     """Else the test above would try what nobody makes."""
     ids = {one for (one,) in copies["peppered"].rows("SELECT patient_id FROM core.patients")}
-    assert len(ids & {one[:20] for one in _ids_by_dictionary((PEPPER,))}) == PEOPLE
+    assert len(ids & {one[:20] for one in ids_by_dictionary(PEOPLE, (PEPPER,))}) == PEOPLE
 
 
 def test_the_place_of_a_row_tells_nothing(copies: dict[str, Copy]) -> None:
