@@ -5,7 +5,8 @@ here: names, defaults and meanings of the variables (settings.py, the one typed 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from difflib import get_close_matches
 from io import StringIO
@@ -204,6 +205,18 @@ def socket_address(variable: str) -> str | tuple[str, int] | None:
 def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables for a program that is not ours: all but our secrets, which it does not need."""
     return {name: value for name, value in variables.items() if not _is_secret(name)}
+
+
+@contextmanager
+def hidden_secrets() -> Iterator[None]:
+    """Within the block our secrets are not in os.environ: for what starts a program and takes no environment."""
+    held = {name: value for name, value in os.environ.items() if _is_secret(name)}
+    for name in held:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(held)
 
 
 def _is_secret(name: str) -> bool:

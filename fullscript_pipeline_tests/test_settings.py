@@ -2,11 +2,13 @@
 
 import os
 import stat
+import subprocess
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.environment import hidden_secrets
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.health.setup import check_setup
 from fullscript_pipeline.orchestration.instance import open_instance
@@ -375,3 +377,13 @@ def test_a_failure_is_told_by_a_program_and_its_arguments(monkeypatch: pytest.Mo
     assert (load_settings().on_failure_command, load_settings().on_failure_url) == ((), None)
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "notify --to 'the team'")
     assert load_settings().on_failure_command == ("notify", "--to", "the team")
+
+
+def test_what_is_started_without_an_environment_of_its_own_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_US_CLIENT_SECRET", "a-secret")
+    monkeypatch.setenv("FULLSCRIPT_SWEEP_DAYS", "9")
+    with hidden_secrets():
+        seen = subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
+    assert "a-secret" not in seen
+    assert "FULLSCRIPT_SWEEP_DAYS=9" in seen
+    assert os.environ["FULLSCRIPT_US_CLIENT_SECRET"] == "a-secret"

@@ -7,8 +7,10 @@ belong here: tokens, what is retried, what an answer means.
 
 import logging
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -34,6 +36,7 @@ for _chatty in ("httpx", "httpcore"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 MAX_SECONDS = 120.0
+_LARGE = 8 << 20
 # Seconds until a connection stands, and between two parts of an answer.
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -108,6 +111,7 @@ class HttpClient:
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._max_body_bytes, self._max_seconds = max_body_bytes, max_seconds
+        self._large = threading.Lock()
         self._client = httpx.Client(
             timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=_POOL_SECONDS),
             transport=RoutedTransport(_LIMITS),
@@ -163,7 +167,7 @@ class HttpClient:
         encoding = response.headers.get("content-encoding", "")
         asked = ask.asked(response.status_code, _clean(response.headers.get("x-request-id")))
         try:
-            return b"".join(unpack(self._in_time(response), encoding, self._max_body_bytes))
+            return self._joined(unpack(self._in_time(response), encoding, self._max_body_bytes))
         except TooLarge:
             verb = "unpacks to" if encoding else "is"
             what = f"the answer {verb} more than {self._max_body_bytes} bytes"
@@ -177,6 +181,16 @@ class HttpClient:
             ) from None
         except BrokenCompression:
             raise httpx.DecodingError("broken") from None
+
+    def _joined(self, parts: Iterator[bytes]) -> bytes:
+        """The body; of large ones only one is held at a time, so that eight bombs at once cost no more than one."""
+        body = bytearray()
+        with ExitStack() as alone:
+            for part in parts:
+                if len(body) <= _LARGE < len(body) + len(part):
+                    alone.enter_context(self._large)
+                body += part
+            return bytes(body)
 
     def _in_time(self, response: httpx.Response) -> Iterator[bytes]:
         deadline = time.monotonic() + self._max_seconds

@@ -14,6 +14,7 @@ from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.chosen import nobody_in
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.environment import hidden_secrets
 from fullscript_pipeline.key_strength import require_good_keys
 from fullscript_pipeline.settings import encryption_keys, load_settings
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
@@ -38,6 +39,11 @@ def connect(env: str, no_browser: bool, paste: bool) -> None:
     _tell(result)
 
 
+def _open_in_browser(address: str) -> bool:
+    with hidden_secrets():  # the browser inherits the environment
+        return webbrowser.open(address)
+
+
 def _pasted(flow: ConnectFlow) -> ConnectResult:
     data(flow.authorize_url)
     return flow.paste(click.prompt("Paste the address that the browser was sent to", err=True))
@@ -49,7 +55,7 @@ def _approved(flow: ConnectFlow, *, no_browser: bool) -> ConnectResult:
         sys.stdout.flush()
         talk("Open this address, sign in and approve; waiting up to ten minutes ...")
         if not no_browser:
-            webbrowser.open(flow.authorize_url)
+            _open_in_browser(flow.authorize_url)
         return flow.wait()
 
 

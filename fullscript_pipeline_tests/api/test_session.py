@@ -3,6 +3,7 @@
 import logging
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +19,7 @@ from fullscript_pipeline.api import (
     ScopeError,
     ServerError,
     WrongAddress,
+    http,
 )
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.sandbox.bent import bomb
@@ -304,6 +306,22 @@ def test_a_bomb_is_an_answer_that_cannot_be_used(encodings: tuple[str, ...]) -> 
     assert server.seen[0].headers["accept-encoding"] == "gzip, deflate, zstd"
     assert said.startswith("clinic (clinic maple, us-snd): the answer unpacks to more than 67108864 bytes (GET http://")
     assert said.endswith("status 200, X-Request-Id req-1). Tell the vendor, quoting the X-Request-Id.")
+
+
+def test_of_several_large_answers_one_is_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LARGE", 100)
+    meanwhile: list[bool] = []
+
+    def parts(client: HttpClient) -> Iterator[bytes]:
+        yield b"x" * 100
+        yield b"x"
+        meanwhile.append(client._large.locked())
+
+    with HttpClient() as client:
+        assert client._joined(iter([b"x" * 100])) == b"x" * 100
+        assert len(client._joined(parts(client))) == 101
+        assert not client._large.locked()
+    assert meanwhile == [True]
 
 
 def test_a_compression_that_was_not_asked_for_is_told() -> None:
