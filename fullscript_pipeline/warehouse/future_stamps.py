@@ -12,6 +12,7 @@ from datetime import date, datetime
 import duckdb
 import pyarrow as pa
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.warehouse.objects import ALL_TABLES
 
 _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type = 'DATE' FROM duckdb_columns() c
@@ -19,6 +20,8 @@ _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data
     WHERE c.database_name = current_database() AND c.data_type IN ('DATE', 'TIMESTAMP WITH TIME ZONE') ORDER BY ALL"""
 # Columns that are filled like a vendor's, with a time of ours.
 _OURS = frozenset({("core.events", "processed_at")})
+# When a pull really ran, whatever time FULLSCRIPT_NOW says it is.
+_REAL = frozenset({("ops.pulls", "started_at"), ("ops.pulls", "finished_at")})
 # Supply runs out on days to come; the next pages compute these tables anew.
 _COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline"})
 # What the next pulls make or read again, by the column that says when it was: nobody knows when it really was read.
@@ -38,6 +41,10 @@ class StampColumn:
     name: str
     is_day: bool
 
+    def limit(self, now: datetime) -> datetime:
+        """What lies after it is to come. FULLSCRIPT_NOW may lie before the real time."""
+        return max(now, clock.real_now()) if (self.table, self.name) in _REAL else now
+
 
 def stamp_columns(con: duckdb.DuckDBPyConnection) -> list[StampColumn]:
     """All that this file has. What is due at some time (`next_...`) may lie ahead."""
@@ -53,10 +60,9 @@ def count_future(con: duckdb.DuckDBPyConnection, now: datetime, today: date) -> 
     """By table, how many rows hold a time of ours after `now` or a day after `today`; those with none are left out."""
     counts = {}
     for table, columns in _by_table(stamp_columns(con)):
-        ahead = " OR ".join(f"{one.name} > {'$today' if one.is_day else '$now'}" for one in columns)
-        values = {"today": today} if any(one.is_day for one in columns) else {}
-        values |= {} if all(one.is_day for one in columns) else {"now": now}
-        (number,) = con.execute(f"SELECT count(*) FROM {table} WHERE {ahead}", values).fetchone() or (0,)
+        ahead = " OR ".join(f"{one.name} > ?" for one in columns)
+        limits = [today if one.is_day else one.limit(now) for one in columns]
+        (number,) = con.execute(f"SELECT count(*) FROM {table} WHERE {ahead}", limits).fetchone() or (0,)
         counts[table] = int(number)
     return {table: number for table, number in counts.items() if number}
 
@@ -68,9 +74,9 @@ def future_instants(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[set[
     for one in stamp_columns(con):
         if one.is_day:
             continue
-        rows = con.execute(f"SELECT DISTINCT {one.name} FROM {one.table} WHERE {one.name} > ?", [now]).fetchall()
-        ahead |= {moment for (moment,) in rows}
-        before = con.execute(f"SELECT max({one.name}) FROM {one.table} WHERE {one.name} <= ?", [now]).fetchone()
+        sql, limit = f"FROM {one.table} WHERE {one.name}", one.limit(now)
+        ahead |= {moment for (moment,) in con.execute(f"SELECT DISTINCT {one.name} {sql} > ?", [limit]).fetchall()}
+        before = con.execute(f"SELECT max({one.name}) {sql} <= ?", [now]).fetchone()
         last = max(filter(None, (last, *(before or ()))), default=None)
     return ahead, last
 

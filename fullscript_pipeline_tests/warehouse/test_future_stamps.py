@@ -107,6 +107,27 @@ def test_times_of_the_vendor_and_days_that_are_computed_are_not_ours(warehouse: 
     assert not ours & {*vendors, "core.events.created_at", "marts.adherence.run_out_on"}
 
 
+def test_when_a_pull_really_ran_is_not_to_come_where_the_data_is_of_an_earlier_day(warehouse: Warehouse) -> None:
+    really = clock.real_now()
+
+    def pulls_to_come(now: datetime) -> int:
+        with warehouse.read() as con:
+            assert really not in future_instants(con, now)[0]
+            return count_future(con, now, now.date()).get("ops.pulls", 0)
+
+    with warehouse.write() as con:
+        con.execute(
+            "INSERT INTO ops.pulls (pull_id, day, observed_at, started_at, finished_at) VALUES ('p', ?, ?, ?, ?)",
+            [START.date(), START, really, really],
+        )
+    assert [pulls_to_come(START), pulls_to_come(START - timedelta(hours=1))] == [0, 1]
+    with warehouse.write() as con:
+        con.execute("UPDATE ops.pulls SET finished_at = ?", [really + timedelta(days=9)])
+    assert pulls_to_come(START) == 1
+    with warehouse.write() as con:
+        con.execute("DELETE FROM ops.pulls")
+
+
 def test_days_to_come_are_today_and_what_is_made_or_read_again_is_forgotten(warehouse: Warehouse) -> None:
     today, ahead = NOW.date(), NOW.date() + timedelta(days=3652)
     with warehouse.write() as con:
