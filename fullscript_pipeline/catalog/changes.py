@@ -6,7 +6,6 @@ belong here: pulling, lanes and layout of a digest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from importlib import resources
@@ -20,6 +19,7 @@ from fullscript_pipeline.catalog import days
 from fullscript_pipeline.catalog.cosmetic import is_cosmetic
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Entity
 from fullscript_pipeline.catalog.filters import chosen_brand, chosen_entities, chosen_field
+from fullscript_pipeline.duckdb_memory import memory_limit
 
 
 class CatalogChange(NamedTuple):
@@ -147,26 +147,14 @@ def _compare(
         f"SELECT '{kind.name}' AS entity, {place} AS place, * FROM ({_filled(comparison, kind)})"
         for place, kind in enumerate(kinds)
     )
-    with _room(con):
+    # Versions are compared with all their texts: 30,000 products of 8 kB do not fit into what a step usually gets.
+    with memory_limit(con, MEMORY):
         found = con.execute(_sql("context.sql").replace("{found}", union), dict(values)).to_arrow_table()
     told = list(zip(*(found.column(name).to_pylist() for name in ("change", "old_value", "new_value")), strict=True))
     # Prices and states move between few values: each pair is judged once.
     judged = {pair: pair[0] == "changed" and is_cosmetic(*pair[1:]) for pair in set(told)}
     cosmetic = [judged[pair] for pair in told]
     return found.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
-
-
-@contextmanager
-def _room(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Versions are compared with all their texts: 30,000 products of 8 kB do not fit into what a step usually gets."""
-    (before,) = con.execute("SELECT current_setting('memory_limit')").fetchone() or (MEMORY,)
-    con.execute(f"SET memory_limit = '{MEMORY}'")
-    try:
-        yield
-    finally:
-        # What cannot be given back at once may stay: it is a limit, not what is taken.
-        with suppress(duckdb.Error):
-            con.execute(f"SET memory_limit = '{before}'")
 
 
 def _rows(found: pa.Table) -> Iterator[CatalogChange]:

@@ -12,6 +12,7 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import build_adherence, mart_day
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.duckdb_memory import memory_limit
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import (
     PagesWritten,
@@ -23,7 +24,7 @@ from fullscript_pipeline.reports import (
 )
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse import brake, pulls, quarantine
-from fullscript_pipeline.warehouse.connection import MEMORY_LIMIT, Warehouse
+from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.narrowing import narrowings
 from fullscript_pipeline.warehouse.retention import tidy_landing
 
@@ -101,18 +102,14 @@ def write_past_pages(warehouse: Warehouse, store: ReportStore, clinic: ClinicRef
 @contextmanager
 def _mart_transaction(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
     """A transaction with room for a large clinic: more memory and threads than a step usually gets."""
-    con = None
-    try:
-        with warehouse.write() as con:
-            con.execute(f"SET memory_limit = '{load_settings().mart_memory_mb}MB'")
-            con.execute(f"SET threads = {MART_THREADS}")
+    with warehouse.write() as con, memory_limit(con, f"{load_settings().mart_memory_mb}MB"):
+        con.execute(f"SET threads = {MART_THREADS}")
+        try:
             yield con
-    finally:
-        if con is not None:
-            # What cannot be given back at once may stay: it is a limit, not what is taken.
-            with suppress(duckdb.Error):
-                con.execute("SET threads = 1")
-                con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        finally:
+            # After an error the transaction takes no more statements.
+            with con.cursor() as other:
+                other.execute("SET threads = 1")
 
 
 def _build(

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 import duckdb
 
+from fullscript_pipeline.duckdb_memory import set_memory_limit
 from fullscript_pipeline.warehouse.landing import Size
 from fullscript_pipeline.warehouse.tables import Table
 
@@ -68,9 +69,7 @@ def _allowed(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _limit(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
-    """Through another connection: where more is in use already this fails, and would fail the transaction."""
-    with suppress(duckdb.OutOfMemoryException), con.cursor() as other:
-        other.execute(f"SET memory_limit = '{megabytes}MB'")
+    set_memory_limit(con, f"{megabytes}MB")
 
 
 def _give_back(con: duckdb.DuckDBPyConnection) -> None:
