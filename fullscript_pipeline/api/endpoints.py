@@ -50,13 +50,17 @@ class Endpoint:
     paginated: bool = True
     filters: tuple[str, ...] = ()
 
+    def shown_path(self, values: Mapping[str, str]) -> str:
+        """The path as errors and runs may show it: an id of a clinic's object is a person's, or leads to one."""
+        return self.url_path(values) if self.path.startswith("/catalog/") else self.path
+
     def url_path(self, values: Mapping[str, str]) -> str:
         """The path with its placeholders filled and percent-encoded. Raises ValueError for a missing one, and for an id
         that cannot be asked for: it would be another endpoint's address."""
         path = self.path
         for name, value in values.items():
             if f"{{{name}}}" not in path or not can_be_asked(value):
-                raise ValueError(f"endpoint {self.name} cannot take {name}={value!r} in its path {self.path}")
+                raise ValueError(f"endpoint {self.name} cannot take this {name} in its path {self.path}")
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         if "{" in path:
             raise ValueError(f"endpoint {self.name} needs a value for each placeholder of {self.path}")

@@ -57,6 +57,8 @@ class Ask:
     json: Mapping[str, str] | None = field(default=None, repr=False)
     bearer: str | None = field(default=None, repr=False)
     accept: str = "application/json"
+    # The address as errors show it, where the real one holds ids of a person's objects.
+    shown_url: str | None = None
 
     @property
     def method(self) -> Literal["GET", "POST"]:
@@ -67,7 +69,8 @@ class Ask:
 
     def asked(self, status: int | None = None, request_id: str | None = None) -> Asked:
         """What an error may say about this request."""
-        whole = f"{self.url}?{urlencode(self.params)}" if self.params else self.url
+        address = self.shown_url or self.url
+        whole = f"{address}?{urlencode(self.params)}" if self.params else address
         return Asked(self.endpoint, self.server, self.method, redact_url(whole), self.clinic, status, request_id)
 
 

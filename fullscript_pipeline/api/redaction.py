@@ -12,7 +12,7 @@ _OPEN = frozenset(
     {
         "page[number]", "page[size]", "sort_by", "order_by", "patient_type", "type", "current_state", "ownership_type",
         "completed_at", "created_at", "attempted_at", "event_type", "available", "clinic_permitted",
-        "successfully_delivered", "response_type", "grant_type", "order_number",
+        "successfully_delivered", "response_type", "grant_type",
     }
 )  # fmt: skip
 
@@ -20,7 +20,8 @@ _OPEN = frozenset(
 def redact_url(url: str) -> str:
     """`url` without user info and fragment, with every query value masked that is not known to be harmless.
 
-    Ids may stay (they are opaque); a path segment that looks like an e-mail address or a name may not.
+    A path stays (`Endpoint.shown_path` leaves ids of people out), but for a segment that looks like an e-mail address
+    or a name.
     """
     try:
         parts = urlsplit(url)
@@ -42,8 +43,7 @@ def _shown_name(name: str) -> str:
 
 
 def _shown_value(name: str, value: str) -> str:
-    harmless = name in _OPEN or (name.endswith("_id") and name != "client_id")
-    return value if harmless and not _is_personal(value) and len(value) <= 80 else MASK
+    return value if name in _OPEN and not _is_personal(value) and len(value) <= 80 else MASK
 
 
 def _is_personal(text: str) -> bool:

@@ -172,8 +172,8 @@ class ClinicSession:
         return self._retry.run(attempt, self._before_retry)
 
     def _ask(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> Ask:
-        url = self._api_url + endpoint.url_path(path)
-        return Ask(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params)
+        url, shown = (self._api_url + one for one in (endpoint.url_path(path), endpoint.shown_path(path)))
+        return Ask(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params, shown_url=shown)
 
     def _asked(self, endpoint: Endpoint) -> Asked:
         """For a sentence that must not hold the ids of the request."""

@@ -227,7 +227,7 @@ def test_each_status_has_its_error_and_its_number_of_attempts(
     assert len(server.seen) == requests
     # What a reader needs is there, and nothing of the body.
     assert (error.status, error.request_id, error.clinic, error.endpoint) == (status, "req-1", "maple", "order")
-    for needed in ("maple", "us-snd", "req-1", f"GET {server.url}/clinic/orders/o-1"):
+    for needed in ("maple", "us-snd", "req-1", f"GET {server.url}/clinic/orders/{{id}}"):
         assert needed in str(error)
     assert "Example" not in str(error)
     assert "token-" not in str(error)
