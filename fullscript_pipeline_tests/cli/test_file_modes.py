@@ -21,12 +21,16 @@ COMMANDS: Sequence[Sequence[str]] = (
     ("refresh",),
     ("report", "adherence", "--as-of", "2026-11-20"),
     ("publish",),
+    ("publish", "--pseudonymised"),
     ("export", "--format", "csv"),
     ("backup", "--with-landing"),
     ("tidy",),
     ("quarantine", "list"),
+    ("audit", "verify"),
+    ("webhooks", "status"),
     ("doctor",),
 )
+MORE = {"FULLSCRIPT_KEEP_PAGES_DAYS": "3", "FULLSCRIPT_PUBLISH_KEY": "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="}
 
 
 class Watch:
@@ -76,7 +80,7 @@ def running(*command: str) -> Iterator["subprocess.Popen[str]"]:
     """A command of ours as a shell with the usual umask starts it."""
     with subprocess.Popen(
         [sys.executable, "-m", "fullscript_pipeline", *command],
-        env={**os.environ, "FULLSCRIPT_KEEP_PAGES_DAYS": "3"},
+        env={**os.environ, **MORE},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
