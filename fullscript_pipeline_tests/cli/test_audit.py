@@ -47,7 +47,7 @@ NOT_RECORDED = {
     "demo", "ui", "ui link", "sandbox serve", "sandbox advance", "sandbox fault", "sandbox quirks", "sandbox webhook",
     "clinics", "clinics accept-view", "pull", "refresh", "catalog diff", "catalog show", "catalog coverage",
     "catalog release", "quarantine replay", "webhooks serve", "webhooks inbox replay", "webhooks inbox ignore",
-    "doctor", "keys new", "audit list", "audit verify",
+    "webhooks status", "doctor", "keys new", "audit list", "audit verify",
 }  # fmt: skip
 
 
