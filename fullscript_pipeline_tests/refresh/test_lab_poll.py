@@ -1,13 +1,16 @@
 """Lab orders that move without an event: polled within the idle share, read, and on the patient's page."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline import refresh
+from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.refresh import lab_poll
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline_tests.refresh.bending import bent
@@ -99,10 +102,15 @@ def test_polls_stay_within_a_tenth_of_the_look(
     assert len(chosen) <= 1 or sum(chosen.values()) <= feeds / 10
 
 
-def test_nobody_is_polled_twice_within_a_quarter_of_an_hour(its: Living) -> None:
-    plan_with_lab(its, 4)
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
-    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "labs_polled_real", "2020-01-01T00:00:00+00:00")
-    assert refresh.polls_now(its.store, [its.clinic], 5) == {its.clinic.clinic_key: 1}
-    poll(its)
-    assert refresh.polls_now(its.store, [its.clinic], 5) == {}
+def test_nobody_is_polled_twice_within_a_quarter_of_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clinic, start = Clinic("us-snd", "c1", "maple", "us"), datetime(2026, 11, 28, 9, tzinfo=UTC)
+    session: Any = SimpleNamespace(clinic=clinic, pages=lambda _: iter(()))
+    polled = []
+    with StateStore(tmp_path / "state.sqlite") as store:
+        store.watch_labs(clinic, {"lab": "processing"})
+        for minutes in (0, 1, 14, 15, 29, 30):
+            monkeypatch.setattr(clock, "real_now", lambda at=start + timedelta(minutes=minutes): at)
+            if refresh.polls_now(store, [clinic], 5) == {"maple": 1}:
+                refresh.poll_labs(session, store)
+                polled.append(minutes)
+    assert polled == [0, 15, 30]
