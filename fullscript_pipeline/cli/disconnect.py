@@ -6,28 +6,33 @@ from fullscript_pipeline.api.connect import disconnect as disconnect_clinic
 from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.options import CLINIC
 from fullscript_pipeline.cli.say import talk
-from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, StateStore
 
 
 @click.command(
     help="Revoke the grants of CLINIC (key or id) at the server, then forget them. Its data stay. What the server does "
-    "not confirm is not used any more, and kept to be revoked: run it again."
+    "not confirm is not used any more, and kept to be revoked: run it again. --give-up is for one that can never be "
+    "confirmed, as the app is gone at the vendor: it is tried once more, then forgotten here all the same."
 )
 @click.argument("clinic", type=CLINIC, required=False)
 @click.option("--all", "everything", is_flag=True, help="Every clinic.")
 @click.option("--user", metavar="U", help="Only this user of the clinic, by id: `clinics --users` lists them.")
-def disconnect(clinic: str | None, everything: bool, user: str | None) -> int:
-    if bool(clinic) == everything or (everything and user is not None):
+@click.option("--give-up", is_flag=True, help="Forget what the server has not confirmed. Nobody can revoke it later.")
+def disconnect(clinic: str | None, everything: bool, user: str | None, give_up: bool) -> int:
+    if bool(clinic) == everything or (everything and (user is not None or give_up)):
         raise click.UsageError("Name one clinic (and with --user one of its users), or --all.")
     settings = load_settings()
     settings.prepare_data_dir()
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = store.clinics_to_disconnect() if everything else [_clinic(store, clinic or "")]
-        with recorded(settings, "disconnect", whose=Whose(chosen)) as record:
-            for one in chosen:
+        owed = _not_revoked(store, chosen[0], user) if give_up else []
+        with recorded(settings, "disconnect --give-up" if give_up else "disconnect", whose=Whose(chosen)) as record:
+            for each in owed:
+                _give_up(settings, store, chosen[0], each)
+            for one in () if give_up else chosen:
                 code = max(code, _disconnect(settings, store, one, user))
             record.exit_code = code
     return code
@@ -40,9 +45,41 @@ def _disconnect(settings: Settings, store: StateStore, clinic: Clinic, user: str
     except PipelineError as error:
         talk(f"{clinic.clinic_key}: {error}")
         return error.exit_code
-    whom = clinic.clinic_key if user is None else f"{clinic.clinic_key}, user {user}"
-    talk(f"{whom}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
+    talk(f"{_named(clinic, user)}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
     return result.exit_code
+
+
+def _not_revoked(store: StateStore, clinic: Clinic, user: str | None) -> list[str]:
+    """The users whose access is still to be revoked. Raises UsageError when there are none."""
+    owed = [one.user_id for one in store.users(clinic) if one.status == TO_BE_REVOKED and user in (None, one.user_id)]
+    if not owed:
+        raise UsageError(
+            f"No access of {_named(clinic, user)} is still to be revoked, so there is nothing to give up: run "
+            f"`fullscript-pipeline disconnect {clinic.clinic_key}` first."
+        )
+    return owed
+
+
+def _give_up(settings: Settings, store: StateStore, clinic: Clinic, user: str) -> None:
+    """Asks the server once more; then the grant is forgotten here, and it is said what that means."""
+    try:
+        reason = disconnect_clinic(settings, store, clinic, user).not_revoked
+    except PipelineError as error:
+        reason = str(error)
+    if reason is None:
+        talk(f"{_named(clinic, user)}: disconnected; the server has confirmed it now.")
+        return
+    store.forget_grant(clinic, user)
+    talk(
+        f"{_named(clinic, user)}: given up. Its tokens are forgotten here and the server has not confirmed that the "
+        "access is revoked: with a copy of them (a backup of this data directory has one) it may still work, and this "
+        "program cannot revoke it any more. Remove the app in the Fullscript web app, or ask the vendor whether it is "
+        f"gone. The last answer was: {reason}"
+    )
+
+
+def _named(clinic: Clinic, user: str | None) -> str:
+    return clinic.clinic_key if user is None else f"{clinic.clinic_key}, user {user or '(not told)'}"
 
 
 def _clinic(store: StateStore, id_or_key: str) -> Clinic:

@@ -20,6 +20,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "disconnect": (
         "disconnect maple-street-wellness",
         "disconnect maple-street-wellness --user USER_ID",
+        "disconnect maple-street-wellness --give-up",
         "disconnect --all",
     ),
     "pull": (

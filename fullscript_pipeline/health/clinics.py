@@ -56,7 +56,8 @@ def _not_revoked(clinic: Clinic, owed: Sequence[ClinicUser]) -> Finding:
         f"clinic.{clinic.clinic_key}.revoked",
         f"a disconnected access is still to be revoked at the server ({users}): {reason}",
         f"Run `fullscript-pipeline disconnect {clinic.clinic_key}` again, or remove the app in the Fullscript web app "
-        "and then run it.",
+        "and then run it. Where it can never be confirmed, as the app is gone at the vendor: `disconnect "
+        f"{clinic.clinic_key} --give-up`, which says what that means.",
     )
 
 

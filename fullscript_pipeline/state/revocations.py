@@ -1,7 +1,8 @@
 """The users whose grants a clinic has, and the grants that are taken out of use but not yet revoked at the server.
 
-A grant leaves this store only when the server has confirmed that it is revoked: one that is lost here while the server
-still honours it could be taken back by nobody. What does not belong here: asking the server (`api.connect`).
+A grant leaves this store only when the server has confirmed that it is revoked, or when somebody gives that up on
+purpose: one that is lost here while the server still honours it could be taken back by nobody. What does not belong
+here: asking the server (`api.connect`).
 """
 
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ class RevocationRecords(ClinicRecords, GrantRecords):
             connection.execute(update(grants).where(of_user(clinic, user_id)).values(status_reason=reason))
 
     def forget_grant(self, clinic: ClinicRef, user_id: str) -> None:
-        """The server has confirmed that this grant is revoked. One that was made anew meanwhile stays."""
+        """The server has confirmed that this grant is revoked, or somebody gives that up. One that was made anew
+        meanwhile stays."""
         mine = of_user(clinic, user_id) & (grants.c.status == TO_BE_REVOKED)
         with self.db.write() as connection:
             connection.execute(delete(grants).where(mine))

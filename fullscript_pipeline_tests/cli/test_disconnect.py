@@ -62,6 +62,25 @@ def test_one_user_is_listed_and_disconnected(run: Run, two: Connected) -> None:
     assert [clinic.clinic_key for clinic in two.store.clinics()] != [key]
 
 
+def test_what_can_never_be_confirmed_is_given_up_on_purpose(run: Run, two: Connected) -> None:
+    data, variables = two.settings.data_dir, _variables(two)
+    clinic = two.store.clinics()[0]
+    early = run("disconnect", clinic.clinic_key, "--give-up", data=data, **variables)
+    assert early.returncode == 2
+    assert "nothing to give up" in early.stderr
+    assert [user.status for user in two.store.users(clinic)] == ["ok"]
+    two.sandbox.control.arm("invalid_client", endpoint="/oauth/revoke", count=None)
+    assert run("disconnect", clinic.clinic_key, data=data, **variables).returncode == 78
+    # The app is gone at the vendor, and so is its secret here.
+    gone = {name: value for name, value in variables.items() if not name.endswith("CLIENT_SECRET")}
+    done = run("disconnect", clinic.clinic_key, "--give-up", data=data, **gone)
+    assert done.returncode == 0, done.stderr
+    assert "given up" in done.stderr and "has not confirmed" in done.stderr
+    assert two.store.users(clinic) == []
+    assert f"clinic.{clinic.clinic_key}.revoked" not in run("doctor", data=data, **variables).stdout
+    assert '"disconnect --give-up"' in run("audit", "list", "--json", data=data, **variables).stdout
+
+
 def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(run: Run, two: Connected) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     clinic = two.store.clinics()[0]
