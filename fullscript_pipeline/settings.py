@@ -30,6 +30,7 @@ from fullscript_pipeline.server_settings import (
     variable_of,
 )
 from fullscript_pipeline.vendor_urls import server_at
+from fullscript_pipeline.written_aside import sweep, sweep_spill
 
 __all__ = [
     "SERVER_NAMES",
@@ -170,7 +171,7 @@ class Settings:
         return found
 
     def prepare_data_dir(self) -> None:
-        """Create the data directory and its folders, readable by their owner only.
+        """Create the data directory and its folders, readable by their owner only; sweep what a killed process left.
 
         Raises ConfigurationError when that is not possible or the directory cannot be written to.
         """
@@ -182,6 +183,8 @@ class Settings:
             probe = self.data_dir / f".writable-{os.getpid()}"
             probe.touch(mode=0o600)
             probe.unlink()
+            sweep(self.backups_dir)
+            sweep_spill(self.data_dir / "tmp")
         except OSError as problem:
             raise ConfigurationError(
                 f"The data directory {self.data_dir} cannot be written to ({problem.strerror}): set "

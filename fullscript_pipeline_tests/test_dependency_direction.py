@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fullscript_pipeline"
 SHARED = {"errors", "clock", "settings", "environment", "counted", "event_types", "machine_limits", "process_identity"}
-SHARED |= {"duckdb_memory", "ids", "json_text", "decompression", "private_files", "trusted_files"}
+SHARED |= {"duckdb_memory", "ids", "json_text", "decompression", "private_files", "written_aside", "trusted_files"}
 SHARED |= {"encryption_key", "key_strength", "key_fingerprint", "key_record"}
 MAY_IMPORT = {
     "sandbox": set(),

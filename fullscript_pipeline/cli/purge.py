@@ -3,16 +3,24 @@
 What does not belong here: what "everything" is (`orchestration.purging`).
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from fullscript_pipeline.api.connect import disconnect
 from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.chosen import known_clinic
 from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.orchestration.opened import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.orchestration.purging import Purged
 
 
 @click.command(
@@ -60,6 +68,25 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
     return code
 
 
+def _copies_left(purged: "Purged") -> Iterator[str]:
+    """Where the person, or the clinic, may still be."""
+    for folder in purged.backups:
+        if folder.exists():
+            yield f"The backup {folder} was made before and may still hold them: delete it when you may."
+    away: dict[Path, int] = {}
+    for folder in purged.backups:
+        if not folder.exists():
+            away[folder.parent] = away.get(folder.parent, 0) + 1
+    for parent, number in away.items():
+        yield (
+            f"{counted(number, 'backup')} that {'was' if number == 1 else 'were'} written to {parent} cannot be seen "
+            "there now: where they are kept elsewhere, they may still hold them."
+        )
+    for folder in purged.exports:
+        yield f"Files were exported to {folder} before: delete what is left of them there."
+    yield "What was copied out of the data directory by other means is not reached from here."
+
+
 def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         clinic = known_clinic(store, clinic_name)
@@ -98,9 +125,8 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
             "They are kept out: no pull stores anything of them, although Fullscript still has it. To undo that: "
             f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id} --undo`."
         )
-    for folder in purged.backups:
-        talk(f"The backup {folder} was made before and may still hold them: delete it when you may.")
     for reason in purged.copies_not_made:
         talk(f"A copy for analysts was removed and not written again. {reason}")
-    talk("Files that were exported or copied out of the data directory are not reached from here.")
+    for sentence in _copies_left(purged):
+        talk(sentence)
     return sum(purged.counts.values())

@@ -32,6 +32,7 @@ from fullscript_pipeline.state import StateStore, remove_store
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.copies import copy_file, copy_private, replace_by
 from fullscript_pipeline.warehouse.lookups import rows_in
+from fullscript_pipeline.written_aside import folder_aside, sweep
 
 _log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -59,26 +60,24 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     require_contents(settings)
     moment = clock.real_now()
     folder = (to or settings.backups_dir) / f"{moment:%Y%m%dT%H%M%SZ}"
-    temporary = folder.with_name(f".{folder.name}.writing")
     try:
         if folder.exists():
             raise UsageError(f"There is a backup {folder} already; wait a second.")
-        make_private_folder(temporary)
-        heads = _audit_heads(settings)
-        _copy_state(settings.state_path, temporary / _STATE)
-        copy_file(warehouse, temporary / settings.warehouse_path.name)
-        if with_landing:
-            _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
-        _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}", heads)
-        verify(temporary, settings)
-        temporary.rename(folder)
+        sweep(folder.parent)
+        with folder_aside(folder) as temporary:
+            heads = _audit_heads(settings)
+            _copy_state(settings.state_path, temporary / _STATE)
+            copy_file(warehouse, temporary / settings.warehouse_path.name)
+            if with_landing:
+                _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
+            _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}", heads)
+            verify(temporary, settings)
+            temporary.rename(folder)
     except OSError as problem:
         raise ConfigurationError(
             f"The backup {folder} cannot be written ({problem.strerror}): free space, or choose another folder with "
             "--to."
         ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return verify(folder, settings)
 
 

@@ -20,12 +20,11 @@ from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import rekey
 from fullscript_pipeline.warehouse.frame_file import FINISHED
+from fullscript_pipeline.written_aside import sweep_files
 
 # Bytes a second of what is copied, on two processors (`benchmarks/key_rotation.py`).
 DATABASE_SPEED, LANDING_SPEED = 12_000_000, 40_000_000
 _LANDED = {FINISHED, ".open", ".abandoned"}
-# What a killed command leaves beside the files it writes, under whichever key.
-_LEFT_BEHIND = (f".*{rekey.REKEYING}", f".*{rekey.REKEYING}.wal", ".*.rewriting", ".*.writing", ".*.restoring")
 _SPARE = 64_000_000
 Told = Callable[[str], None]
 
@@ -158,13 +157,7 @@ def _databases(settings: Settings, keys: Sequence[str | None]) -> Iterator[tuple
 
 def _sweep(settings: Settings) -> None:
     """What killed commands left beside the files, and what DuckDB spilled."""
-    for folder in (settings.data_dir, settings.published_dir):
-        for pattern in _LEFT_BEHIND:
-            for path in folder.glob(pattern):
-                path.unlink() if path.is_file() else None
-    for pattern in _LEFT_BEHIND:
-        for path in settings.landing_dir.rglob(pattern):
-            path.unlink()
+    sweep_files(settings.data_dir)
     for path in (settings.data_dir / "tmp").glob("*"):
         path.unlink() if path.is_file() else None
 

@@ -12,8 +12,13 @@ from pathlib import Path
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.orchestration.adherence import rewrite_pages
+from fullscript_pipeline.orchestration.copies_elsewhere import (
+    backups_that_were_made,
+    exports_elsewhere,
+    folders_of_backups,
+)
 from fullscript_pipeline.reports import ReportStore, write_index
 from fullscript_pipeline.reports.forget import (
     forget_in_kept_pages,
@@ -30,6 +35,7 @@ from fullscript_pipeline.warehouse.copies import rewrite
 from fullscript_pipeline.warehouse.deidentify import EmptyCopy
 from fullscript_pipeline.warehouse.publish import CopyOptions, Level, options_of_copies, publish
 from fullscript_pipeline.warehouse.subject import Subject, ids_of
+from fullscript_pipeline.written_aside import sweep, sweep_files
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Purged:
 
     counts: dict[str, int] = field(default_factory=dict)
     backups: tuple[Path, ...] = ()
+    exports: tuple[Path, ...] = ()
     copies_not_made: tuple[str, ...] = ()
 
 
@@ -47,9 +54,10 @@ def purge_everywhere(
 ) -> Purged:
     """Removes the clinic, or one of its patients, and leaves an audit line if there was anything.
 
-    Raises Busy when a run is filling a landing file, or holds the warehouse for too long, and LandingDamage when one
-    cannot be read as a whole; repeat it then.
+    Raises Busy when a run is filling a landing file, a backup is being written, or somebody holds the warehouse for too
+    long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
     """
+    _sweep(settings, store)
     subject = Subject(clinic.clinic_id, patient_id)
     with warehouse.read() as con:
         ids = ids_of(con, subject)
@@ -76,7 +84,12 @@ def purge_everywhere(
         counts["pages_of_earlier_days"] = pages
     rewrite(warehouse)
     _pages_again(settings, warehouse, reports, clinic, patient_id)
-    return Purged(counts, _backups(settings), tuple(_copies_again(settings, warehouse, copies)))
+    return Purged(
+        counts,
+        tuple(backups_that_were_made(settings, store)),
+        tuple(exports_elsewhere(settings, store)),
+        tuple(_copies_again(settings, warehouse, copies)),
+    )
 
 
 def _files(
@@ -144,5 +157,10 @@ def _pages_again(
         write_index(reports, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names)
 
 
-def _backups(settings: Settings) -> tuple[Path, ...]:
-    return tuple(sorted(path.parent for path in settings.backups_dir.glob("*/manifest.json")))
+def _sweep(settings: Settings, store: StateStore) -> None:
+    """Removes what killed commands have left half made. Raises Busy for a backup that is being written: it would hold
+    the person."""
+    being_written = [one for folder in folders_of_backups(settings, store) for one in sweep(folder)]
+    if being_written:
+        raise Busy(f"A backup is being written to {being_written[0]}: let it finish, then run the purge again.")
+    sweep_files(settings.data_dir)

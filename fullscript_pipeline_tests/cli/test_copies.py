@@ -104,6 +104,7 @@ def test_copies_say_where_they_are_and_the_bill_adds_up(run: Run, filled: Path) 
     assert done.returncode == 0
     assert "core.patients" in done.stdout
     assert "backups" in done.stderr
+    assert "Files were exported" not in done.stderr
     assert "kept out" in done.stderr
     assert "they were purged before" in run("purge", "--patient", "acme", "p1", "--yes", data=filled).stderr
     undone = run("purge", "--patient", "acme", "p1", "--undo", data=filled)

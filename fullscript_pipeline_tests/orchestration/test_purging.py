@@ -19,6 +19,7 @@ from fullscript_pipeline.extraction.claims import claimed_file, give_up
 from fullscript_pipeline.extraction.pull import Target
 from fullscript_pipeline.health.purged import check_purged, purged_but_held
 from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages, write_past_pages
+from fullscript_pipeline.orchestration.copies_elsewhere import backups_that_were_made, exports_elsewhere
 from fullscript_pipeline.orchestration.person_file import write_person_file
 from fullscript_pipeline.orchestration.purging import purge_everywhere
 from fullscript_pipeline.orchestration.resources import WarehouseResource
@@ -29,6 +30,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.export import export
 from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.publish import CopyOptions, Level, publish
+from fullscript_pipeline.written_aside import folder_aside
 from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
 
 
@@ -211,6 +213,23 @@ def test_a_purge_never_succeeds_over_a_file_that_it_cannot_read(filled: Filled) 
         )
     finally:
         damaged.write_bytes(whole)
+
+
+def test_a_purge_reaches_half_a_backup_and_waits_for_a_whole_one(filled: Filled, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for event in ("started", "finished"):
+        destination = elsewhere / "20261101T000000Z" if event == "finished" else elsewhere
+        filled.store.append_audit_entry(event, {"command": "backup", "destination": str(destination)})
+    filled.store.append_audit_entry("started", {"command": "export", "destination": str(tmp_path / "share")})
+    left = [folder / ".20261101T000000Z.writing" for folder in (filled.settings.backups_dir, elsewhere)]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "fullscript.duckdb").write_text(filled.last_name)
+    with folder_aside(elsewhere / "20261102T000000Z"), pytest.raises(Busy, match="A backup is being written"):
+        purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, "nobody")
+    assert not any(folder.exists() for folder in left)
+    assert backups_that_were_made(filled.settings, filled.store) == [elsewhere / "20261101T000000Z"]
+    assert exports_elsewhere(filled.settings, filled.store) == [tmp_path / "share"]
 
 
 def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> None:

@@ -1,0 +1,39 @@
+"""Copies that left the data directory, as far as the audit log knows: backups and exports, and where they were written.
+
+What does not belong here: copies inside the data directory, which a purge reaches by itself.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+
+_BACKUP, _EXPORTS = "backup", frozenset({"export", "export --patient"})
+
+
+def backups_that_were_made(settings: Settings, store: StateStore) -> list[Path]:
+    """Every backup in the data directory, and every other that was ever written: whether it is still there or not."""
+    there = [path.parent for path in settings.backups_dir.glob("*/manifest.json")]
+    written = (
+        path for path in _destinations(store, "finished", {_BACKUP}) if not path.is_relative_to(settings.data_dir)
+    )
+    return sorted({*there, *written})
+
+
+def folders_of_backups(settings: Settings, store: StateStore) -> list[Path]:
+    """Where backups were ever begun: a killed one may have left half of one."""
+    return sorted({settings.backups_dir, *_destinations(store, "started", {_BACKUP})})
+
+
+def exports_elsewhere(settings: Settings, store: StateStore) -> list[Path]:
+    """Folders outside the data directory that tables, or what is held about a person, were written to."""
+    written = _destinations(store, "started", _EXPORTS)
+    return sorted({path for path in written if not path.is_relative_to(settings.data_dir)})
+
+
+def _destinations(store: StateStore, event: str, commands: set[str] | frozenset[str]) -> Iterator[Path]:
+    for entry in store.audit_entries():
+        told = entry.fields
+        if told.get("event") == event and told.get("command") in commands and told.get("destination"):
+            yield Path(str(told["destination"]))
