@@ -17,7 +17,11 @@ _log = logging.getLogger(__name__)
 
 
 def own_key(settings: Settings, level: str) -> str:
-    """The key to hand out. Raises ConfigurationError when there is none, or it is one of the pipeline's."""
+    """The key to hand out.
+
+    Raises ConfigurationError when there is none, it is one of the pipeline's, or it can be guessed and real patients
+    are at stake.
+    """
     make = "`fullscript-pipeline keys new` prints a good one"
     if not settings.publish_key:
         raise ConfigurationError(
@@ -29,6 +33,7 @@ def own_key(settings: Settings, level: str) -> str:
             f"FULLSCRIPT_PUBLISH_KEY is the pipeline's own key, and who is given a copy made with --{level} could open "
             f"everything with it: set another ({make})."
         )
+    _must_be_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_KEY", settings.publish_key, "the copy be read")
     return settings.publish_key
 
 
@@ -46,14 +51,7 @@ def pepper(settings: Settings, *, lasting: bool) -> str:
                 "is shifted anew, and several copies together tell the true dates."
             )
         return secrets.token_hex(32)
-    if is_guessable(given):
-        weak = (
-            "FULLSCRIPT_PUBLISH_PEPPER can be guessed, and the pseudonyms be undone by trying: "
-            "`fullscript-pipeline keys new` prints a good one."
-        )
-        if any(server.is_production and server.client_id for server in settings.servers.values()):
-            raise ConfigurationError(weak)
-        _log.warning(weak)
+    _must_be_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_PEPPER", given, "the pseudonyms be undone")
     keys = [key for key in (settings.publish_key, *encryption_keys(settings.encryption_key)) if key]
     if any(key in given or given in key for key in keys):
         raise ConfigurationError(
@@ -61,3 +59,13 @@ def pepper(settings: Settings, *, lasting: bool) -> str:
             "another random text."
         )
     return hmac.new(given.encode(), b"published ids", hashlib.sha256).hexdigest()
+
+
+def _must_be_hard_to_guess(settings: Settings, variable: str, given: str, consequence: str) -> None:
+    """Raises ConfigurationError where real patients are at stake; elsewhere says so."""
+    if not is_guessable(given):
+        return
+    weak = f"{variable} can be guessed, and {consequence} by trying: `fullscript-pipeline keys new` prints a good one."
+    if any(server.is_production and server.client_id for server in settings.servers.values()):
+        raise ConfigurationError(weak)
+    _log.warning(weak)

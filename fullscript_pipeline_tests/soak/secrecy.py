@@ -162,7 +162,7 @@ def nothing_readable_at_rest(
         struck = sum(int(rule["fired"]) for rule in sandbox.control.faults()["armed"])
         sandbox.control.disarm()
         told = _let_out(sandbox, settings, folder, canaries | secrets) if outlets else {}
-        key = f"{_NEW_KEY},{_KEY}" if outlets else _KEY
+        key = _NEW_KEY if outlets else _KEY
         sandbox.control.revoke(slugs[0])
         for last in (("clinics", "--json"), ("doctor",), ("pull",)):
             code, said = _run(sandbox, settings, *last, key=key)

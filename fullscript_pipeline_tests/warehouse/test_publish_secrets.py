@@ -6,7 +6,10 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.publish_secrets import own_key, pepper
 
-KEYS = {"FULLSCRIPT_PUBLISH_KEY": "of the analysts 0123456789", "FULLSCRIPT_ENCRYPTION_KEY": "new key,older key"}
+KEYS = {
+    "FULLSCRIPT_PUBLISH_KEY": "x8Kp3Tn6Vq1Zr9Ws4Yd7Gf2Hj5Lc0BmUeAiOoRtMv",
+    "FULLSCRIPT_ENCRYPTION_KEY": "new key,older key",
+}
 PEPPER = "Qm7vX2rT9wLk4Zp8sNd3Hf6Jc1Bg5Ya0UeRiOxKtVw"
 
 
@@ -22,12 +25,23 @@ def test_a_key_that_is_missing_or_the_pipelines_is_refused(monkeypatch: pytest.M
         own_key(_settings(monkeypatch, FULLSCRIPT_PUBLISH_KEY=key), "pseudonymised")
 
 
-def test_another_key_is_the_one_to_hand_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_key_is_the_one_to_hand_out(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     assert own_key(_settings(monkeypatch), "pseudonymised") == KEYS["FULLSCRIPT_PUBLISH_KEY"]
+    assert caplog.text == ""
+
+
+def test_a_key_that_can_be_guessed_is_told_and_refused_over_real_patients(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    weak = {"FULLSCRIPT_PUBLISH_KEY": "analysts 2026"}
+    assert own_key(_settings(monkeypatch, **weak), "deidentified") == "analysts 2026"
+    assert "can be guessed" in caplog.text and "analysts" not in caplog.text
+    with pytest.raises(ConfigurationError, match="can be guessed"):
+        own_key(_settings(monkeypatch, FULLSCRIPT_CA_CLIENT_ID="app", **weak), "deidentified")
 
 
 @pytest.mark.parametrize(
-    "given", ["of the analysts 0123456789", "older key, and more characters than that", "w key,older key"]
+    "given", [KEYS["FULLSCRIPT_PUBLISH_KEY"], "older key, and more characters than that", "w key,older key"]
 )
 def test_a_pepper_that_holds_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     with pytest.raises(ConfigurationError, match="is, or holds, a key") as refused:

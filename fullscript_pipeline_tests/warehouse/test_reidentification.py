@@ -134,6 +134,18 @@ def test_who_buys_most_does_not_stand_out(copies: dict[str, Copy]) -> None:
     assert numbers[max(numbers)] >= 5
 
 
+def test_who_knows_several_things_at_once_finds_as_many_as_is_told(copies: dict[str, Copy]) -> None:
+    """Not promised, and said: how many stand alone by clinic, birth years, gender and one row."""
+    alone = copies["deidentified"].rows(
+        """SELECT DISTINCT any_value(patient_id) FROM (
+            SELECT 1 AS source, * FROM core.purchases UNION ALL SELECT 2, * FROM core.recommendations
+        ) JOIN core.patients USING (clinic_id, patient_id)
+        GROUP BY source, product_id, year, clinic_id, birth_years, gender HAVING count(DISTINCT patient_id) = 1"""
+    )
+    assert [(len(alone),)] == copies["deidentified"].rows("SELECT patients_standing_alone FROM copy_info")
+    assert len(alone) > 100
+
+
 def test_the_difference_of_two_copies_of_a_year_tells_of_no_newcomer(
     settings: Settings, world: Warehouse, copies: dict[str, Copy], tmp_path: Path
 ) -> None:
