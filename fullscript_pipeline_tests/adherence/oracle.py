@@ -136,7 +136,7 @@ def _row(plan: Plan, plans: Sequence[Plan], fills: Sequence[Fill], as_of: date) 
     own = [dose for day in days(start, end) for dose in [plan.dose_on(day)]]
     inside = [fill for fill in fills if start <= fill.day < end]
     low = _bound(plan, plans, fills, as_of, highest=True) if all(dose.high for dose in own) else None
-    high = _bound(plan, plans, fills, as_of, highest=False) if all(dose.low for dose in own) and low else None
+    high = _bound(plan, plans, fills, as_of, highest=False) if all(dose.low for dose in own) else None
     row: dict[str, Any] = {
         "window_start": start,
         "window_end": end,

@@ -23,8 +23,9 @@ UNITS = [Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), F
 
 def a_dose(chance: random.Random, since: date, *, allow_unknown: bool) -> oracle.Dose:
     low, high = sorted(chance.choices(RATES, k=2))
-    kind = chance.choice(["exact", "exact", "exact", "range", *(["open", "unknown"] if allow_unknown else [])])
-    return oracle.Dose(since, {"exact": high, "range": low}.get(kind), None if kind == "unknown" else high)
+    kind = chance.choice(["exact", "exact", "exact", "range", *(["most", "least", "unknown"] if allow_unknown else [])])
+    least = {"exact": high, "range": low, "least": low}.get(kind)
+    return oracle.Dose(since, least, None if kind in ("least", "unknown") else high)
 
 
 def a_pool(chance: random.Random) -> Pool:

@@ -128,6 +128,12 @@ def test_only_a_largest_dose_gives_only_the_lower_bound() -> None:
     assert pd.isna(row["pdc_max"])
 
 
+def test_only_a_smallest_dose_gives_only_the_upper_bound() -> None:
+    row = one(plan(units_per_day_max=None), ("2025-01-01", 60))
+    assert (row["measurable"], row["status"], row["pdc_max"]) == ("open_range", "not_measurable", 0.3)
+    assert pd.isna(row["pdc_min"]) and pd.isna(row["adherent"])
+
+
 def test_two_doses_from_one_day_are_no_dose_but_one_dose_twice_is() -> None:
     again = pd.DataFrame([plan(), plan()])
     assert measure(again, fills(("2025-01-01", 60)), "2025-04-11")["pdc_min"].to_list() == [0.3]

@@ -148,6 +148,24 @@ DOSES: list[tuple[str, dict[str, str | None], tuple[object, str | None], dict[st
         {"measurable": "open_range", "status": "not_measurable", "pdc_min": 0.3, "pdc_max": None, "adherent": None},
     ),
     (
+        "at least 2: only the upper bound, 45 of 100 days",
+        {"amount": "at least 2"},
+        (90, "capsules"),
+        {"measurable": "open_range", "status": "not_measurable", "pdc_min": None, "pdc_max": 0.45, "adherent": None},
+    ),
+    (
+        "in French: 3 a day",
+        {"amount": "1 gélule le matin et 2 le soir", "frequency": None},
+        (90, "capsules"),
+        {"measurable": "ok", "pdc_min": 0.3, "flags": []},
+    ),
+    (
+        "another dose in the additional information is said beside the figures",
+        {"amount": "3", "additional_info": "2 at breakfast on weekends"},
+        (90, "capsules"),
+        {"measurable": "ok", "pdc_min": 0.3, "flags": ["conflicting_text"]},
+    ),
+    (
         "as needed",
         {"additional_info": "as needed"},
         (60, "capsules"),

@@ -20,7 +20,10 @@ SELECT
     bool_or(p.max_num IS NULL) AS has_no_highest,
     bool_or(p.min_num IS NULL) AS has_no_lowest,
     CASE
-        WHEN bool_or(p.max_num IS NULL) THEN coalesce(arg_max(p.problem, p.period_from), 'unparsable_dosage')
+        WHEN bool_or(p.max_num IS NULL AND (p.min_num IS NULL OR p.problem IS NOT NULL))
+            THEN coalesce(arg_max(p.problem, p.period_from), 'unparsable_dosage')
+        -- "At least 2": no largest dose.
+        WHEN bool_or(p.max_num IS NULL) THEN 'open_range'
         WHEN bool_or(p.min_num IS NULL) THEN 'open_range'
         WHEN bool_or((p.min_num, p.min_den) <> (p.max_num, p.max_den)) THEN 'range'
         ELSE 'ok'

@@ -16,12 +16,15 @@ WITH classes AS (
     SELECT
         r.row_id,
         g.pool_id IS NOT NULL OR own.measurable = 'open_range' AS has_lowest,
+        -- No largest dose on some day, in this plan or in one that shares its supply: only the upper bound of coverage.
+        k.row_id IS NOT NULL OR own.has_no_highest AS has_no_highest,
         CASE
             WHEN r.measurable IS NOT NULL THEN r.measurable
             WHEN w.row_id IS NULL OR own.has_no_highest THEN own.measurable
             WHEN hi.stream_id IS NULL THEN 'out_of_bounds'
             WHEN p.has_unknown_units THEN 'missing_units'
-            -- Another plan's dose is in force on some day, and that one cannot be read.
+            -- Another plan's dose is in force on some day, and that one has no upper end, or cannot be read.
+            WHEN k.row_id IS NOT NULL AND lo.row_id IS NOT NULL THEN 'open_range'
             WHEN k.row_id IS NOT NULL THEN other.measurable
             -- "Up to 3", in this plan or in one that shares its supply: no lowest dose, no upper bound of coverage.
             WHEN g.pool_id IS NOT NULL AND lo.row_id IS NULL THEN 'open_range'
@@ -42,7 +45,8 @@ keys AS (
     SELECT
         *,
         CASE WHEN measurable IN ('ok', 'range', 'open_range') THEN row_id END AS highest_row_id,
-        CASE WHEN measurable IN ('ok', 'range') THEN row_id END AS lowest_row_id
+        CASE WHEN measurable IN ('ok', 'range') OR (measurable = 'open_range' AND has_no_highest) THEN row_id END
+            AS lowest_row_id
     FROM classes
 ),
 joined AS (
@@ -88,7 +92,8 @@ judged AS (
         *,
         -- Before the window only a measured stock tells whether anything was left.
         orders = 0 AND NOT has_undated_order AND NOT CASE
-            WHEN pdc IS NULL THEN has_earlier_fill ELSE carry_in_units > 0 OR coalesce(lo_carry_in_units, 0) > 0
+            WHEN pdc IS NULL AND lo_pdc IS NULL THEN has_earlier_fill
+            ELSE coalesce(carry_in_units, 0) > 0 OR coalesce(lo_carry_in_units, 0) > 0
         END AS is_without_order
     FROM joined
 )

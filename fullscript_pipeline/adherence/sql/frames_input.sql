@@ -45,7 +45,7 @@ WITH usable AS (
         CASE WHEN r.max_num > 0 AND is_rising THEN struct_pack(num := r.max_num, den := r.max_den) END AS highest,
         CASE WHEN r.min_num > 0 AND is_rising THEN struct_pack(num := r.min_num, den := r.min_den) END AS lowest
     FROM (
-        SELECT *, coalesce(min_num::HUGEINT * max_den <= max_num::HUGEINT * min_den, min_num IS NULL) AS is_rising
+        SELECT *, coalesce(min_num::HUGEINT * max_den <= max_num::HUGEINT * min_den, true) AS is_rising
         FROM adh_recommendations
     ) r
     JOIN adh_keys k USING (patient_id, treatment_plan_id, product_id)

@@ -97,8 +97,6 @@ lines AS (
         CASE
             WHEN d.status = 'prn' THEN 'prn'
             WHEN d.status = 'unparsable' THEN 'unparsable_dosage'
-            -- "At least 2": no largest dose, so no lower bound of coverage either.
-            WHEN d.status = 'open_range' AND d.max_num IS NULL THEN coalesce(u.problem, 'open_range')
             ELSE u.problem
         END AS problem,
         d.max_den::HUGEINT * coalesce(u.factor_den, 1) AS max_base_den,
