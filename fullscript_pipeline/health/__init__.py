@@ -12,7 +12,7 @@ from fullscript_pipeline.health.audit import check_audit_log
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
-from fullscript_pipeline.health.finding import Finding, failed_by, skipped
+from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.setup import check_setup
@@ -70,4 +70,14 @@ def _open(settings: Settings) -> tuple[StateStore | None, Finding]:
         store = StateStore(settings.state_path, settings.encryption_key, read_only=True)
     except PipelineError as error:
         return None, failed_by("state.store", error)
-    return store, Finding("state.store", "pass", "can be read")
+    try:
+        damage = store.db.damage()
+    except PipelineError as error:
+        return store, failed_by("state.store", error)
+    if damage is not None:
+        return store, failed(
+            "state.store",
+            f"the state store {settings.state_path} is damaged ({damage})",
+            "`fullscript-pipeline restore` brings a backup back; without one, move it away and connect again.",
+        )
+    return store, passed("state.store", "can be read, and its tables and indexes agree")

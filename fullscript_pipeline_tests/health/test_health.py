@@ -221,6 +221,24 @@ def test_a_warehouse_whose_state_store_is_lost_is_not_healthy(ready: Ready) -> N
     assert "restore" in str(found["clinics.connected"].fix)
 
 
+def test_a_state_store_whose_index_and_table_differ_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    settings = load_settings()
+    settings.prepare_data_dir()
+    with StateStore(settings.state_path) as store:
+        store.register_clinic("us-snd", "clinic-needle", "us", "Maple")
+        store.wipe_deleted()
+    content = settings.state_path.read_bytes()
+    assert content.count(b"clinic-needle") == 2, "once in the table, once in its index"
+
+    def told() -> Finding:
+        return next(one for one in check_all(settings) if one.id == "state.store")
+
+    assert told().state == "pass"
+    settings.state_path.write_bytes(content.replace(b"clinic-needle", b"clinic-noodle", 1))
+    assert (told().state, "damaged" in told().what, "restore" in str(told().fix)) == ("fail", True, True)
+
+
 def test_after_a_disconnect_of_all_nothing_is_lost_and_no_run_waits(ready: Ready) -> None:
     settings = ready[1]
     with StateStore(settings.state_path, settings.encryption_key) as store:
