@@ -29,9 +29,9 @@ _LINES = """INSERT INTO core.order_line_items BY NAME SELECT 'c1' AS clinic_id, 
     TIMESTAMPTZ '2026-01-02' AS observed_at FROM range($first, $last) AS t(i), range($lines) AS l(position)"""
 
 
-def fill(warehouse: Warehouse, stored: int, lines: int) -> None:
-    """Orders o0 ... as loads would have left them."""
-    for first in range(0, stored, AT_ONCE):
+def fill(warehouse: Warehouse, stored: int, lines: int, begin: int = 0) -> None:
+    """Orders o0 (or `begin`) ... as loads would have left them."""
+    for first in range(begin, stored, AT_ONCE):
         bounds = {"first": first, "last": min(first + AT_ONCE, stored)}
         with warehouse.write() as con:
             con.execute(_ORDERS, bounds)

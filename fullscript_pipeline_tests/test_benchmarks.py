@@ -23,6 +23,7 @@ BENCHMARKS = {
         r"order.placed to page, daemon running: n=1 median=[\d.]+s",
     ),
     "ingest": (("--orders", "300", "--patients", "150", "--without", "dlt"), r"\| floor, again \| [\d.]+ \| [\d.]+ "),
+    "key_rotation": (("20", "5"), r"warehouse, \d+ MB: [\d.]+ s, [\d.]+ CPU s, [\d.]+ MB/s"),
     "merge": (("3000000", "10000"), r"10000 orders the same again: .* 0 written, peak \d+ MB"),
     "pages": (("25",), r"workbook [\d,]+ kB, ZIP [\d,]+ kB"),
     "receiver": (("--seconds", "2", "--rate", "20", "--burst", "20"), r"burst of 20 in 1 s, DuckDB held: .* lost=0"),
