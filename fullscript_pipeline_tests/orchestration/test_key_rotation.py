@@ -6,14 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from fullscript_pipeline import key_record
+from fullscript_pipeline.cli.keys import keys
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.extraction.claims import claimed_file, give_up
+from fullscript_pipeline.health import check_all
 from fullscript_pipeline.key_fingerprint import fingerprint
 from fullscript_pipeline.key_record import changing_keys, read_record
 from fullscript_pipeline.orchestration import key_rotation
+from fullscript_pipeline.orchestration.backups import backups_under_other_keys, restore, verify
 from fullscript_pipeline.orchestration.key_rotation import plan_rotation, rotate_keys
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import rekey
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
@@ -117,8 +122,8 @@ def test_a_change_that_was_killed_is_told_and_goes_on(
         patch.setattr(module, name, dying)
         with pytest.raises(Killed):
             rotate_keys(settings, lambda _: None)
-    for keys in (f"{NEW},{OLD}", OLD):
-        found = contents(settings_under(folder, keys))
+    for listed in (f"{NEW},{OLD}", OLD):
+        found = contents(settings_under(folder, listed))
         told = [error for kind, error in found.found.items() if kind in {"landing", "warehouse", "published"}]
         assert all("`fullscript-pipeline keys rotate` was interrupted: run it again" in str(one) for one in told)
     assert {"tokens", "webhooks", "audit log"} <= contents(settings).opened
@@ -203,3 +208,51 @@ def test_a_copy_that_differs_is_not_put_in_place(folder: Path, monkeypatch: pyte
     with pytest.raises(PipelineError, match="could not be copied whole"):
         _rotate(folder)
     assert rekey.key_of_database(folder / "fullscript.duckdb", [NEW, OLD], folder / "tmp") == OLD
+
+
+@pytest.mark.check_all
+def test_a_backup_of_before_is_restored_with_both_keys_and_follows_the_next_rotation(
+    folder: Path, sealed: tuple[Path, Contents]
+) -> None:
+    _rotate(folder)
+    both, (backup,) = settings_under(folder, f"{NEW},{OLD}"), (folder / "backups").iterdir()
+    assert backups_under_other_keys(both, NEW) == [backup]
+    with pytest.raises(ConfigurationError, match="another FULLSCRIPT_ENCRYPTION_KEY"):
+        verify(backup, settings_under(folder, NEW))
+    restore(both, Warehouse(both.warehouse_path, both.warehouse_key), backup, force=True)
+    assert both.warehouse_key == OLD
+    assert {"tokens", "webhooks", "warehouse"} <= contents(both).opened
+    _rotate(folder)
+    restored = contents(settings_under(folder, NEW))
+    assert restored.opened == KINDS
+    assert restored.found["warehouse"] == sealed[1].found["warehouse"]
+    assert contents(settings_under(folder, OLD)).opened == set()
+
+
+def test_too_little_space_stops_it_before_it_begins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(folder))
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", f"{NEW},{OLD}")
+    told = CliRunner().invoke(keys, ["rotate"]).exception
+    assert isinstance(told, ConfigurationError)
+    assert "976.6 KiB free" in str(told)
+    assert "Nothing was changed" in str(told)
+    assert contents(settings_under(folder, OLD)).opened == KINDS
+
+
+def test_a_guessable_key_is_no_new_key_for_real_patients(folder: Path) -> None:
+    with StateStore(folder / "state.sqlite", OLD) as store:
+        store.set_fact("kind", "production")
+    with pytest.raises(ConfigurationError, match="can be guessed"):
+        plan_rotation(settings_under(folder, f"letmein,{OLD}"))
+
+
+def test_doctor_tells_of_an_interrupted_change(folder: Path) -> None:
+    key_record.write_record(folder, key_record.KeyRecord(None, fingerprint(NEW)))
+    found = {one.id: one for one in check_all(settings_under(folder, f"{NEW},{OLD}"))}
+    assert "was interrupted: run it again" in found["settings.key"].what
+    assert found["settings.key"].exit_code == 78
+    assert "was interrupted" in found["warehouse.pulls"].what

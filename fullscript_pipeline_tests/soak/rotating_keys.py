@@ -40,6 +40,8 @@ def kills_lose_nothing(folder: Path, *, kills: int, patients: int = 20_000, seed
             if _rotation_dies(directory, f"{new},{old}", event, after):
                 killed += 1
                 resumed += _is_told(directory, new, old)
+                if killed % 25 == 0:
+                    tell("promise 39, so far", kills=killed, rotations=rotations, seconds=time.monotonic() - began)
             else:
                 seconds = min(10.0, max(0.3, time.monotonic() - started))
                 break
