@@ -95,7 +95,7 @@ class Receiver:
         visit.server = door.server
         if visit.scope["method"] != "POST":
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here")
-        with self._admission.admitted(visit):
+        with self._admission.admitted(visit, visit.announced()):
             body = await self._body(visit)
             if is_probe(body):
                 visit.note = "probe"
@@ -128,11 +128,6 @@ class Receiver:
         return found
 
     async def _body(self, visit: "_Visit") -> bytes:
-        if visit.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
-        announced = visit.headers.get("content-length", "0")
-        if len(announced) > 15 or int(announced) > LARGEST_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
         body = bytearray()
         while not visit.complete:
             body += await visit.chunk()
@@ -168,6 +163,15 @@ class _Visit:
         if left <= 0:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once")
         return left
+
+    def announced(self) -> int:
+        """How long its body will be; 0 when it does not say. Raises Refused for one that is not read at all."""
+        if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
+        length = self.headers.get("content-length", "0")
+        if len(length) > 15 or int(length) > LARGEST_BODY:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        return int(length)
 
     @property
     def age(self) -> float:

@@ -85,6 +85,22 @@ def test_the_largest_body_makes_room_for_a_small_one() -> None:
     assert admission._bytes == 0
 
 
+def test_large_bodies_that_are_announced_take_no_room_from_small_ones() -> None:
+    admission = Admission(10)
+    first, second, third, small = (Someone() for _ in range(4))
+    half = ALL_BODIES // 2
+    with admission.admitted(first, half), admission.admitted(second, half):
+        with pytest.raises(Full), admission.admitted(third, half):
+            raise AssertionError("those before it are not slow")
+        with admission.admitted(small, 2000):
+            admission.hold(first, half)
+            admission.hold(small, 2000)
+        first.age = 0.5
+        with admission.admitted(third, half):
+            assert (first.is_ended, second.is_ended) == (True, False)
+    assert (admission._bytes, admission._reserved) == (0, {})
+
+
 @pytest.mark.check_all
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * HALF_OPEN, reason="too few open files")
