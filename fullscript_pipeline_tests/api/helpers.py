@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane
+from fullscript_pipeline.api import ClinicRef, ClinicSession, KeptOut, Lane
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
 
@@ -66,6 +66,7 @@ def session_at(
     sleeps: Sleeps | None = None,
     client: HttpClient | None = None,
     scopes: Collection[str] = (),
+    kept_out: KeptOut | None = None,
 ) -> Iterator[ClinicSession]:
     """A session of CLINIC against `url`, which does not really sleep."""
     session = ClinicSession(
@@ -76,6 +77,7 @@ def session_at(
         budget=budget or FreeBudget(),
         retry=(sleeps or Sleeps()).policy(),
         scopes=scopes,
+        kept_out=lambda: kept_out,
     )
     with session:
         yield session

@@ -20,6 +20,10 @@ from fullscript_pipeline.api.left_out import (
     without_person,
 )
 from fullscript_pipeline.api.pages import Page
+from fullscript_pipeline.extraction.listing import Walk
+from fullscript_pipeline.warehouse.landing import Request
+from fullscript_pipeline_tests.api.helpers import session_at
+from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
 
 ASKED = Asked("orders", "us-snd", "GET", "/clinic/orders", "acme")
 
@@ -96,6 +100,32 @@ def test_nothing_is_asked_about_them() -> None:
     assert "p1" not in str(refused.value)
     refuse_their_requests({"patient_id": "p2"}, KEPT, ASKED)
     refuse_their_requests({"patient_id": "p1"}, None, ASKED)
+
+
+def test_a_session_lets_nobody_see_them_and_its_lists_stay_whole() -> None:
+    def answer(seen: Seen) -> Reply:
+        if seen.path.endswith("/clinic/orders"):
+            meta = {"current_page": 1, "next_page": None, "total_pages": 1, "total_count": 3}
+            return Reply(body={"orders": [{"id": "o1"}, {"id": "o2"}, {"id": "o3", "patient_id": "p1"}], "meta": meta})
+        return Reply(body={"order": {"id": "o4", "patient": {"id": "p1"}}})
+
+    with odd_server(answer) as server, session_at(server.url, kept_out=KEPT) as session:
+        (page,) = session.pages("orders")
+        with pytest.raises(LeftOut):
+            session.one("order", {"id": "o4"})
+        asked = len(server.seen)
+        for refused in (
+            lambda: session.one("patient", {"id": "p1"}),
+            lambda: session.pages("patient_treatment_plans", {"patient_id": "p1"}),
+            lambda: session.pages("orders", params={"patient_id": "p1"}),
+        ):
+            with pytest.raises(LeftOut):
+                refused()
+    walk = Walk()
+    walk.add(Request("orders", "k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
+    assert ([one["id"] for one in page.records], len(page.left_out)) == (["o2"], 2)
+    assert (walk.is_settled, walk.listing().ids, walk.listing().complete) == (True, ("o2",), True)
+    assert len(server.seen) == asked, "nothing is asked about them"
 
 
 _VALUES = st.recursive(
