@@ -12,6 +12,8 @@ from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Parts, Unre
 from fullscript_pipeline.adherence.dosage.quantities import read_quantity
 
 _MEALS_A_DAY = 3
+# In Quebec "diner" is at noon, in France in the evening: two different meals of one text are two moments.
+_MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "repas-du-midi", "diner", "souper"}
 
 
 @dataclass(frozen=True)
@@ -28,50 +30,32 @@ class _Moment:
 
 def read_parts(cursor: Cursor) -> Parts | None:
     """`in the morning and at bedtime`, `with breakfast, lunch and dinner`, `with each meal`, `at 8 am and 8 pm`."""
-    moments: list[_Moment] = []
-    least = most = 0
-    joint: str | None = "and"
-    while joint is not None:
-        place = cursor.place
-        _skip_asides(cursor)
-        moment = _next_moment(cursor, moments)
-        if moment is None:
-            cursor.place = place if moments else cursor.place
-            break
-        least, most = _add(moments, moment, joint, least, most)
-        moments.append(moment)
-        after = cursor.place
-        joint = _joint(cursor)
-        if cursor.token is None:
-            cursor.place = after
-            break
-        before_next = cursor.place
-        _skip_asides(cursor)
-        if _next_moment(cursor, moments) is None:
-            cursor.place = after
-            break
-        cursor.place = before_next
-    if not moments:
+    first = cursor.attempt(_moment)
+    if first is None:
         return None
-    return Parts(least, most, tuple(moment.name for moment in moments), any(one.is_meals for one in moments))
+    moments = [first]
+    least = most = _number(first)
+    while True:
+        following = cursor.attempt(lambda at: _joined_moment(at, moments[-1]))
+        if following is None:
+            return Parts(least, most, tuple(moment.name for moment in moments), any(one.is_meals for one in moments))
+        joint, moment = following
+        least, most = _with_one_more(moments, moment, joint, least, most)
+        moments.append(moment)
 
 
-def _next_moment(cursor: Cursor, moments: list[_Moment]) -> _Moment | None:
-    """One more moment; after a clock time the next needs no "at"."""
-    found = cursor.attempt(_moment)
-    if found is None and moments and moments[-1].is_clock:
-        found = cursor.attempt(_bare_clock)
-    return found
-
-
-def _skip_asides(cursor: Cursor) -> None:
-    """How to take it may stand between two times: "in the morning with food and at bedtime"."""
+def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
+    """One more moment and what stands before it; after a clock time the next needs no "at"."""
+    joint = _joint(cursor)
     cursor.word("verb")
+    found = cursor.attempt(_moment) or (cursor.attempt(_bare_clock) if last.is_clock else None)
+    return None if found is None else (joint, found)
 
 
 def _joint(cursor: Cursor) -> str:
     """What stands between two times: and, or, a slash, a comma, or nothing (empty)."""
-    cursor.attempt(_aside)
+    # How to take it may stand between two times: "in the morning with food and at bedtime".
+    cursor.word("neutral")
     comma = cursor.sign(",;")
     if cursor.sign("&+") or cursor.word("and"):
         return "and"
@@ -82,15 +66,12 @@ def _joint(cursor: Cursor) -> str:
     return "," if comma else ""
 
 
-def _aside(cursor: Cursor) -> str | None:
-    return cursor.word("neutral")
+def _number(moment: _Moment) -> int:
+    return _MEALS_A_DAY if moment.is_meals else 1
 
 
-def _add(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
+def _with_one_more(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
     """How many moments there are with one more, at least and at most."""
-    if not moments:
-        number = _MEALS_A_DAY if new.is_meals else 1
-        return number, number
     if any(one.is_meals for one in (*moments, new)) and not (
         new.groups == {"night"} or moments[-1].groups == {"night"}
     ):
@@ -107,7 +88,7 @@ def _add(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int
         return least, most if _may_be_same(moments[-1], new) else most + 1
     if same and (joint == "and" or any(one.name == new.name for one in same)):
         raise UnreadableError("two names of one time of day can be one or two")
-    number = _MEALS_A_DAY if new.is_meals else 1
+    number = _number(new)
     unsure = bool(same) or (joint == "/" and _is_late(moments[-1], new))
     return least + (0 if unsure else number), most + number
 
@@ -115,8 +96,7 @@ def _add(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int
 def _may_be_same(first: _Moment, second: _Moment) -> bool:
     if first.name == second.name:
         return True
-    meals = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "diner", "souper", "repas-du-midi"}
-    if first.name in meals and second.name in meals:
+    if first.name in _MEALS and second.name in _MEALS:
         return first.groups == second.groups
     return bool(first.groups & second.groups)
 

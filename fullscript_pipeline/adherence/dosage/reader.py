@@ -128,17 +128,13 @@ def _own_length(field: _Field) -> Length | None:
 
 
 def _one_length(facts: Facts) -> Length | None:
-    """The one length that is stated; an end of unknown day beside "ongoing" is that end."""
-    lengths = list(dict.fromkeys(fact for fact in facts if isinstance(fact, Length)))
-    unread = [length for length in lengths if length.kind == "unparsable"]
-    if unread and all(length.kind != "finite" or length.note is None for length in lengths):
-        lengths = lengths if any(length.kind == "finite" for length in lengths) else unread[:1]
-    finite = {length.days for length in lengths if length.kind == "finite"}
-    if unread and finite:
-        return unread[0]
-    if len({(length.kind, length.days) for length in lengths}) > 1:
+    """The one length that is stated; with an end of unknown day beside it, that end."""
+    lengths = [fact for fact in facts if isinstance(fact, Length)]
+    read = [length for length in lengths if length.kind != "unparsable"]
+    if len({(length.kind, length.days) for length in read}) > 1:
         raise UnreadableError("different lengths of time are given")
-    return lengths[0] if lengths else None
+    unread = [length for length in lengths if length.kind == "unparsable"]
+    return next(iter(unread + read), None)
 
 
 def _refuse_short_course(rate: Rate, length: Length | None) -> None:

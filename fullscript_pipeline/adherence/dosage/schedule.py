@@ -69,6 +69,8 @@ def _daily(
             notes.append(_THREE_MEALS)
         return _agreed(parts, stated, bool(bare), amount)
     if stated is None and any(isinstance(fact, Meals) for fact in facts) and not any(t.period > 1 for t in times):
+        if any(isinstance(fact, Pattern) for fact in facts):
+            raise UnreadableError("whether it is taken once or with every meal on those days is not said")
         notes.append(_THREE_MEALS)
         return Span(Fraction(3), Fraction(3))
     return stated

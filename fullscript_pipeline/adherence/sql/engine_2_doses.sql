@@ -74,7 +74,10 @@ FROM first_plans f
 JOIN adh_periods p ON p.row_id = f.row_id AND p.dose_from < f.window_start;
 
 CREATE OR REPLACE TEMP TABLE adh_ranged AS
-SELECT DISTINCT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den);
+SELECT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den)
+UNION
+-- A row without a largest dose has figures at the lowest only, also where another plan's dose is in force throughout.
+SELECT w.pool_id FROM adh_windows w JOIN adh_own o USING (row_id) WHERE o.has_no_highest AND NOT o.has_no_lowest;
 
 CREATE OR REPLACE TEMP TABLE adh_dose_steps AS
 WITH steps AS (
