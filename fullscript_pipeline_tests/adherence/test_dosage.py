@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.adherence import parse_dosage
@@ -157,6 +157,7 @@ NUMBERS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.sampled_from(["-", " - ", "–", " — ", " to ", " or ", " à "]))
 def test_every_range_is_read_exactly_or_refused(first: str, second: str, between: str) -> None:
     dosage = parse_dosage(f"{first}{between}{second}", "once per day")
@@ -168,6 +169,7 @@ def test_every_range_is_read_exactly_or_refused(first: str, second: str, between
         assert dosage.status == "unparsable"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 24), st.sampled_from([("day", 1), ("week", 7), ("month", 30), ("semaine", 7)]), NUMBERS)
 def test_times_per_period_is_exact(times: int, period: tuple[str, int], amount: str) -> None:
     dosage = parse_dosage(amount, f"{times} times per {period[0]}")

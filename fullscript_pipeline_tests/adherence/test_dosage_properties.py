@@ -4,7 +4,7 @@ vocabulary holds never becomes a number."""
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.adherence import Dosage, parse_dosage
@@ -41,6 +41,7 @@ def meaning(dosage: Dosage) -> tuple[Any, ...]:
     )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ROWS), st.sampled_from(sorted(TYPINGS)))
 def test_how_it_is_typed_does_not_matter(row: Row, typing: str) -> None:
     typed = parse_dosage(*(TYPINGS[typing](text) for text in row.texts))
@@ -54,6 +55,7 @@ def same_dose(moved: Dosage, dosage: Dosage) -> bool:
     return meaning(moved)[:4] == meaning(dosage)[:4] or (is_less and most in (None, dosage.units_per_day_max))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(READ), st.sampled_from([" ; ", "; ", ", ", " "]), st.integers(0, 2))
 def test_the_field_does_not_matter(row: Row, between: str, place: int) -> None:
     """The same words in one field mean the same, or are refused; never another number."""
@@ -65,6 +67,7 @@ def test_the_field_does_not_matter(row: Row, between: str, place: int) -> None:
     assert moved.status == "unparsable" or same_dose(moved, read(row))
 
 
+@settings(deadline=None)
 @given(st.sampled_from([row for row in READ if "prn" not in row.right and row.texts[1]]))
 def test_a_whole_sig_cut_at_semicolons_is_read(row: Row) -> None:
     """The vendor's own templates look like that: the parts mean what they mean in fields of their own."""
@@ -76,6 +79,7 @@ def test_a_whole_sig_cut_at_semicolons_is_read(row: Row) -> None:
 UNKNOWN = st.text("bcdfghjklmnpqrstvwxz", min_size=4, max_size=9).filter(lambda word: not lexicon().knows(word))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ROWS), UNKNOWN, st.integers(0, 2), st.integers(0, 12))
 def test_a_word_of_no_vocabulary_never_makes_a_number(row: Row, word: str, field: int, place: int) -> None:
     texts = list(row.texts)
@@ -89,6 +93,7 @@ def test_a_word_of_no_vocabulary_never_makes_a_number(row: Row, word: str, field
         assert (with_word.reason and word in with_word.reason) or read(row).status == "unparsable"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["capsule", "tablet", "softgel", "gummy", "drop", "teaspoon", "patch", "gélule", "goutte"]))
 def test_plural_forms_do_not_matter(unit: str) -> None:
     plural = {"gummy": "gummies", "patch": "patches"}.get(unit, f"{unit}s")
@@ -100,6 +105,7 @@ def test_plural_forms_do_not_matter(unit: str) -> None:
 ANY_TEXT = st.one_of(st.none(), st.text(max_size=40), st.from_regex(r"[0-9/ .,x-]{0,12}(day|week|to|half|every|up)?"))
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
 def test_whatever_is_written_the_answer_is_whole(
     amount: str | None, frequency: str | None, duration: str | None, format: str | None, info: str | None
@@ -115,6 +121,7 @@ def test_whatever_is_written_the_answer_is_whole(
     assert (dosage.duration_days is not None) == (dosage.duration_kind == "finite")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_tokens_know_where_they_stand(text: str) -> None:
     """What is quoted is what was written."""
