@@ -13,6 +13,7 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.backups import back_up
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Delivery, StateStore
+from fullscript_pipeline.warehouse import rekey
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.frame_file import FrameFile
 from fullscript_pipeline.warehouse.landing import Request, make_line
@@ -108,7 +109,8 @@ def _landing(settings: Settings) -> object:
 
 
 def _database(path: Path, settings: Settings) -> object:
-    with Warehouse(path, settings.warehouse_key, temp_dir=settings.data_dir / "tmp").look() as con:
+    opener = rekey._opener(settings.data_dir / "tmp")
+    with opener.sibling(path, settings.warehouse_key).look() as con:
         queries = (
             "SELECT count(*), sum(hash(t)) FROM core.patients t",
             "SELECT count(*) FROM core.names",

@@ -71,6 +71,12 @@ class Warehouse:
         self._instance: duckdb.DuckDBPyConnection | None = None
         self._guard = threading.RLock()
 
+    def sibling(self, path: Path, encryption_key: str | None) -> "Warehouse":
+        """Another file, opened through the same DuckDB instance: starting one costs a tenth of a second."""
+        other = Warehouse(path, encryption_key, lock_wait=self._lock_wait, temp_dir=self._temp_dir)
+        other._instance, other._guard = self._connection(), self._guard
+        return other
+
     @property
     def key(self) -> str | None:
         """What the file is encrypted with."""
@@ -217,6 +223,8 @@ class Warehouse:
                 },
             )
             con.execute("SET TimeZone = 'UTC'")
+            # On for whoever seems to sit at a prompt, as a forked process does: it would print among our data.
+            con.execute("SET enable_progress_bar = false")
             if self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
             self._instance = con

@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -101,7 +102,7 @@ def key_of_database(path: Path, keys: Keys, temp_dir: Path) -> str | None:
     """The same for a DuckDB file. Raises ConfigurationError, also for a damaged one."""
     for key in keys:
         try:
-            with Warehouse(path, key, temp_dir=temp_dir).look():
+            with _opener(temp_dir).sibling(path, key).look():
                 return key
         except ConfigurationError as problem:
             if "damaged" in str(problem):
@@ -114,7 +115,7 @@ def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_
 
     `is_shared`: others open it under its lock (the warehouse). Raises Busy when it is held too long.
     """
-    database = Warehouse(path, old, temp_dir=temp_dir)
+    database = _opener(temp_dir).sibling(path, old)
     fresh = path.with_name(f".{path.name}{REKEYING}")
     alone: AbstractContextManager[object] = database.alone() if is_shared else nullcontext()
     with alone:
@@ -131,6 +132,12 @@ def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_
             raise PipelineError(f"{path} has changes that are not in the file itself: close what else has it open.")
         fresh.replace(path)
         sync_folder(path.parent)
+
+
+@lru_cache(maxsize=1)
+def _opener(temp_dir: Path) -> Warehouse:
+    """Opens files of any key; what it spills is encrypted."""
+    return Warehouse(temp_dir / "none", "a key", temp_dir=temp_dir)
 
 
 def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int, int | None]]:
