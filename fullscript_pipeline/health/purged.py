@@ -24,7 +24,7 @@ def check_purged(con: duckdb.DuckDBPyConnection, store: StateStore) -> Iterator[
         )
         return
     commands = "; ".join(f"`fullscript-pipeline purge --patient {clinic.clinic_key} {one}`" for clinic, one in held[:5])
-    what = f"{counted(len(held), 'person', 'people')} who were purged are held again, from a backup that was restored"
+    what = f"purged, and held again from a backup that was restored: {counted(len(held), 'person', 'people')}"
     yield failed("warehouse.purged", what, f"Run {commands}{' ...' if len(held) > 5 else '.'}")
 
 
