@@ -94,7 +94,6 @@ WAYS: dict[str, Bend] = {
 
 
 @pytest.mark.check_all
-@pytest.mark.check_all
 @pytest.mark.parametrize("way", WAYS)
 def test_feeds_and_details_in_another_shape(its: Living, way: str) -> None:
     with bent(WAYS[way]):
