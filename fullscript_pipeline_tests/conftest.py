@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-# pytest's own.
-_CURRENT_TEST = "PYTEST_CURRENT_TEST"
+# pytest's own, and what opening an instance sets for Dagster.
+_MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -17,7 +17,7 @@ def _environment_is_left_as_it_was() -> Iterator[None]:
     """A clock or a data directory that one module leaves behind makes another one fail, or pass."""
     before = dict(os.environ)
     yield
-    changed = {name for name, _ in before.items() ^ os.environ.items()} - {_CURRENT_TEST}
+    changed = {name for name, _ in before.items() ^ os.environ.items()} - _MAY_CHANGE
     os.environ.clear()
     os.environ.update(before)
     assert not changed, f"These variables were left behind: {', '.join(sorted(changed))}."

@@ -23,7 +23,7 @@ def _variables(two: Connected) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name != "FULLSCRIPT_DATA_DIR"}
 
 
-def test_what_is_kept_is_told_by_every_command_and_gone_when_the_server_confirms(run: Run, two: Connected) -> None:
+def test_what_is_kept_is_told_by_every_command_and_gone_when_the_server_confirms(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     first, second = [clinic.clinic_key for clinic in two.store.clinics()]
     two.sandbox.control.arm("invalid_client", endpoint="/oauth/revoke", count=None)
@@ -47,7 +47,7 @@ def test_what_is_kept_is_told_by_every_command_and_gone_when_the_server_confirms
     assert run("disconnect", first, data=data, **variables).returncode == 2
 
 
-def test_one_user_is_listed_and_disconnected(run: Run, two: Connected) -> None:
+def test_one_user_is_listed_and_disconnected(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     key = two.store.clinics()[0].clinic_key
     (user,) = two.store.users(two.store.clinic(key))
@@ -62,7 +62,7 @@ def test_one_user_is_listed_and_disconnected(run: Run, two: Connected) -> None:
     assert [clinic.clinic_key for clinic in two.store.clinics()] != [key]
 
 
-def test_what_can_never_be_confirmed_is_given_up_on_purpose(run: Run, two: Connected) -> None:
+def test_what_can_never_be_confirmed_is_given_up_on_purpose(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     clinic = two.store.clinics()[0]
     early = run("disconnect", clinic.clinic_key, "--give-up", data=data, **variables)
@@ -81,7 +81,7 @@ def test_what_can_never_be_confirmed_is_given_up_on_purpose(run: Run, two: Conne
     assert '"disconnect --give-up"' in run("audit", "list", "--json", data=data, **variables).stdout
 
 
-def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(run: Run, two: Connected) -> None:
+def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     clinic = two.store.clinics()[0]
     two.store.note_unavailable(clinic, "orders", two.settings.start_date, "a reason")

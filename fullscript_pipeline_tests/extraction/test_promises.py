@@ -14,6 +14,7 @@ def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: P
     loading.kills_leave_it_whole(tmp_path, every=40, random_kills=0)
 
 
+@pytest.mark.check_all
 def test_three_seeds_of_faults_change_nothing(tmp_path: Path) -> None:
     """Promise 19."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:

@@ -78,11 +78,11 @@ class Cell:
 
 @pytest.fixture
 def cell(tmp_path: Path) -> Iterator[Cell]:
-    with connected_pipeline(tmp_path, patients=12, products=20) as connected:
+    with connected_pipeline(tmp_path, patients=8, products=12) as connected:
         yield Cell(connected)
 
 
-def test_after_a_pull_the_warehouse_holds_what_the_api_holds(cell: Cell) -> None:
+def test_after_a_pull_the_warehouse_holds_what_the_api_holds_and_the_next_writes_nothing(cell: Cell) -> None:
     cell.pull_everything()
     for slug, facts in cell.connected.sandbox.clinics.items():
         counted = cell.rows(
@@ -97,10 +97,10 @@ def test_after_a_pull_the_warehouse_holds_what_the_api_holds(cell: Cell) -> None
         SELECT 1 FROM core.variants v WHERE v.variant_id = l.variant_id)
         AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.variant_id = l.variant_id)"""
     assert cell.rows(unknown) == [(0,)]
+    _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell)
 
 
-def test_pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: Cell) -> None:
-    cell.pull_everything()
+def _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: Cell) -> None:
     control = cell.connected.sandbox.control
     control.reset_requests()
     again = cell.pull_everything()

@@ -13,6 +13,7 @@ from fullscript_pipeline.state import Delivery
 from fullscript_pipeline_tests.refresh.bending import Bend, bent, ids_are_numbers
 from fullscript_pipeline_tests.refresh.living import Living, living
 
+pytestmark = pytest.mark.check_all
 CLINICAL = {"orders", "order_line_items", "patients", "treatment_plans", "recommendations", "lab_orders"}
 NESTED = ("patient", "treatment_plan", "lab_order", "product")
 
@@ -93,7 +94,6 @@ WAYS: dict[str, Bend] = {
 }
 
 
-@pytest.mark.check_all
 @pytest.mark.parametrize("way", WAYS)
 def test_feeds_and_details_in_another_shape(its: Living, way: str) -> None:
     with bent(WAYS[way]):
@@ -184,7 +184,6 @@ def told_otherwise(its: Living, event_id: str, way: str) -> dict[str, Any]:
     return {"event_payload": event}
 
 
-@pytest.mark.check_all
 @pytest.mark.parametrize("way", ["event only", "payload only", "clinic beside the event", "no clinic"])
 def test_webhooks_in_any_wrapper_reach_their_clinic(its: Living, way: str) -> None:
     told = happens(its)
@@ -211,7 +210,6 @@ DELIVERIES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.check_all
 @pytest.mark.parametrize("way", DELIVERIES)
 def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) -> None:
     its.reconcile()
@@ -235,7 +233,6 @@ def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) ->
     ends_like_a_pull(its)
 
 
-@pytest.mark.check_all
 @pytest.mark.parametrize(
     "quirks",
     [
@@ -270,7 +267,6 @@ def test_webhooks_are_enough_where_no_feed_can_be_read(tmp_path: Path) -> None:
         ends_like_a_pull(its)
 
 
-@pytest.mark.check_all
 def test_ids_that_are_numbers(tmp_path: Path) -> None:
     with ids_are_numbers(), living(tmp_path, patients=12, products=10, quirks="owner_clinic_id") as its:
         assert its.clinic.clinic_id.isdigit()
