@@ -88,6 +88,7 @@ FLAGS = {
     "short_window": "the window is short: read the share with care",
     "overlapping_plans": "another active plan recommends the same product; supply is counted once",
     "several_lines": "the plan has several lines for this product; their doses are added",
+    "conflicting_text": "the additional information names another dose than the figures use: read it beside them",
     "invalid_quantity": "an order line without a usable quantity is not counted",
     "duration_unparsed": "the duration text could not be read; the plan is treated as open-ended",
     "out_of_bounds": "a quantity or dose is too large to compute with",
