@@ -7,23 +7,20 @@ belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and Duck
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
-from filelock import FileLock
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, LeftOut, NotFound, WrongClock
 from fullscript_pipeline.api.pages import Page
 from fullscript_pipeline.counted import counted
-from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.claims import claimed_file, give_up
+from fullscript_pipeline.extraction.claims import file_to_fill
+from fullscript_pipeline.extraction.list_request import ListRequest, request_key
 from fullscript_pipeline.extraction.listing import Listing, Walk, count_of_others
 from fullscript_pipeline.extraction.parts import Target
 from fullscript_pipeline.extraction.viewing import view_of
-from fullscript_pipeline.key_record import require_key_of_files
-from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Envelope, Line, Request, keyed_line, make_line, parse_line
 from fullscript_pipeline.warehouse.views import View, common_view
 
@@ -44,7 +41,7 @@ class Asking:
         # Nothing that is landed was read before; what an interrupted pull had landed may be older than this pull.
         self.read_since = self.observed_at
         self.pull_id = uuid.uuid4().hex
-        self.file, self._claim = _file_to_fill(target, resource, self.pull_id)
+        self.file, self._claim = file_to_fill(target, resource, self.pull_id)
         self._found: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
         self._views: set[View | None] = set()
@@ -77,7 +74,7 @@ class Asking:
         Pages move while they are read: a list that does not come to what the server counts is walked once more. When
         the second walk comes out even it stands alone; else all that came is kept, and absence means nothing.
         """
-        ask = _Ask(session, endpoint, path or {}, params or {})
+        ask = ListRequest(session, endpoint, path or {}, params or {})
         self._note_use(session)
         found = self._walk_once(ask, 1)
         if not found.is_settled and not (ask.is_filtered and found.of_others):
@@ -101,7 +98,7 @@ class Asking:
 
     def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
         """Lands one object by id. False: the server says that there is none (404)."""
-        key = _request_key(session, object_id, None)
+        key = request_key(session, object_id, None)
         self._note_use(session)
         if (found := self._found.get((endpoint, key))) is not None:
             return found
@@ -165,7 +162,7 @@ class Asking:
 
     def is_denied(self, session: ClinicSession, endpoint: str, object_id: str) -> bool:
         """Whether the object was asked for by its id, and the server said that there is none."""
-        return self._found.get((endpoint, _request_key(session, object_id, None))) is False
+        return self._found.get((endpoint, request_key(session, object_id, None))) is False
 
     def has_read(self, endpoint: str) -> bool:
         """Whether an object was read by its id from this endpoint."""
@@ -196,7 +193,7 @@ class Asking:
             walk.add(request, [_row_id(request.endpoint, line) for line in landed])
             self._differences.see(request.endpoint, [orjson.loads(line.record) for line in landed])
 
-    def _walk_once(self, ask: "_Ask", number: int) -> Walk:
+    def _walk_once(self, ask: ListRequest, number: int) -> Walk:
         walk = self._walks.get((ask.endpoint, ask.key, number)) or Walk()
         if rest := walk.rest():
             pages = ask.session.pages(
@@ -213,7 +210,7 @@ class Asking:
                     break  # the filter is ignored: everybody's whole history would come
         return walk
 
-    def _land_page(self, ask: "_Ask", page: Page, walk: int) -> tuple[Request, list[str]]:
+    def _land_page(self, ask: ListRequest, page: Page, walk: int) -> tuple[Request, list[str]]:
         if page.unexpected_wrapper:
             self._drift.add((ask.endpoint, "wrapper", page.wrapper_key))
         self._differences.see(ask.endpoint, page.records)
@@ -263,59 +260,5 @@ class Asking:
         return envelope
 
 
-def _file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
-    """The file of an interrupted pull, where it can be read as a whole, else a new one; and the claim on it."""
-    while True:
-        path, claim = claimed_file(target.folder, resource, pull_id)
-        file = FrameFile(path, target.encryption_key)
-        try:
-            # With the claim held: a change of keys notes itself first, and then looks for claims.
-            require_key_of_files(target.landing_dir.parent, target.encryption_key)
-            file.cut_torn_end()
-            file.requests()
-        except LandingDamage as damage:
-            _log.warning("%s Its pages are fetched again.", damage)
-            file.rename(".abandoned")
-            give_up(claim)
-        except PipelineError:
-            give_up(claim)
-            raise
-        else:
-            return file, claim
-
-
 def _row_id(endpoint: str, line: Line) -> str:
     return line.hash if endpoint in _ROWS_WITHOUT_ID else line.id
-
-
-def _request_key(session: ClinicSession, parent: str | None, params: Mapping[str, str] | None) -> str:
-    filters = "&".join(f"{name}={value}" for name, value in sorted((params or {}).items()))
-    return f"{session.clinic.clinic_key}/{parent or ''}?{filters}"
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """A list, as it is asked for."""
-
-    session: ClinicSession
-    endpoint: str
-    path: Mapping[str, str]
-    params: Mapping[str, str]
-
-    @property
-    def patient(self) -> str | None:
-        """Whose list it is, if it is one patient's."""
-        return self.path.get("patient_id") or self.params.get("patient_id")
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether it is everybody's list, filtered by a patient."""
-        return "patient_id" in self.params
-
-    @property
-    def parent(self) -> str | None:
-        return next(iter(self.path.values()), None)
-
-    @property
-    def key(self) -> str:
-        return _request_key(self.session, self.parent, self.params)

@@ -3,13 +3,20 @@
 What does not belong here: what is written (`warehouse.landing`).
 """
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.extraction.parts import Target
+from fullscript_pipeline.key_record import require_key_of_files
 from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
+
+_log = logging.getLogger(__name__)
 
 # Beyond this, what an interrupted pull had landed says too little about the present.
 RESUME_WITHIN = timedelta(hours=6)
@@ -33,6 +40,27 @@ def claimed_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileL
     claim = _claim_on(new)
     assert claim is not None  # noqa: S101 - nobody else knows the name
     return new, claim
+
+
+def file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
+    """The file of an interrupted pull, where it can be read as a whole, else a new one; and the claim on it."""
+    while True:
+        path, claim = claimed_file(target.folder, resource, pull_id)
+        file = FrameFile(path, target.encryption_key)
+        try:
+            # With the claim held: a change of keys notes itself first, and then looks for claims.
+            require_key_of_files(target.landing_dir.parent, target.encryption_key)
+            file.cut_torn_end()
+            file.requests()
+        except LandingDamage as damage:
+            _log.warning("%s Its pages are fetched again.", damage)
+            file.rename(".abandoned")
+            give_up(claim)
+        except PipelineError:
+            give_up(claim)
+            raise
+        else:
+            return file, claim
 
 
 def _claim_on(path: Path) -> FileLock | None:
