@@ -238,6 +238,7 @@ def test_floats_count_as_the_simplest_fraction_that_reads_the_same(value: Fracti
     assert exact(float(value)) == value
 
 
+@pytest.mark.check_all
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 150), st.integers(1, 90)), max_size=30))
 def test_patients_do_not_influence_each_other(bought: list[tuple[int, int, int]]) -> None:

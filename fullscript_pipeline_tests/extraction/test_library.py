@@ -87,6 +87,7 @@ def test_lab_details_are_read_again_only_where_something_may_have_moved(cell: On
     assert all(result == test for result, test in names), "the only test names the result"
 
 
+@pytest.mark.check_all
 def test_what_changed_through_the_api_is_found_by_the_sweep_and_counted(cell: OneClinic) -> None:
     def pull(sweep_days: int) -> None:
         clinic.pull_patients(cell.target, cell.session)

@@ -63,6 +63,7 @@ def test_the_feed_is_listed_once_and_no_detail_is_read_again(cell: OneClinic) ->
     assert not any("/events/{" in endpoint for endpoint in cell.asked())
 
 
+@pytest.mark.check_all
 def test_a_feed_that_came_back_empty_is_listed_from_the_newest_known_event_on(cell: OneClinic) -> None:
     """It was read up to that day, so what had happened more than two days before was listed by no pull."""
     pull_region(cell)

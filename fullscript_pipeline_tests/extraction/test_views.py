@@ -119,6 +119,7 @@ def test_a_reconnect_without_the_history_scope_removes_no_plan_and_is_told_until
         assert not any("read in full" in page for page in its.pages())
 
 
+@pytest.mark.check_all
 def test_a_narrower_view_accepted_removes_what_it_does_not_list(tmp_path: Path) -> None:
     with clinic(tmp_path) as its:
         run = CliRunner()
@@ -159,6 +160,7 @@ def test_another_user_alternating_with_the_first_removes_only_what_each_has_seen
         assert "by another user" in its.doctor()[1]
 
 
+@pytest.mark.check_all
 def test_a_pull_that_another_user_takes_up_removes_nothing(tmp_path: Path) -> None:
     """A token is renewed into another grant, or an interrupted pull goes on with another: nobody listed everything."""
     with clinic(tmp_path, assigned_patients_only=True) as its:
@@ -252,6 +254,7 @@ def test_pages_that_an_interrupted_pull_of_another_user_landed_prove_nothing(tmp
     assert rows == [(one, None) for one in "1234"]
 
 
+@pytest.mark.check_all
 def test_a_refresh_with_a_narrower_token_removes_no_plan(tmp_path: Path) -> None:
     """The detail of such a plan is a 404 for this token, and its patient's list lacks it."""
     with clinic(tmp_path) as its:

@@ -133,6 +133,7 @@ def test_everything_is_named_then_moved_after_a_backup_and_once(data: Settings, 
     assert len(list((data.data_dir / "backups").iterdir())) == 1
 
 
+@pytest.mark.check_all
 def test_a_kill_in_the_middle_costs_another_call(
     data: Settings, server: list[Reply], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def cell(key: str, day: date) -> Cell:
     return Cell(f"{key} {day}", "clinic_daily", clinic_cell(key, day))
 
 
+@pytest.mark.check_all
 def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) -> None:
     (clinic,) = connected.store.clinics()
     reports, past = connected.settings.reports_dir, date(2026, 11, 1)

@@ -89,6 +89,7 @@ def test_a_lab_line_is_known_however_it_is_written(its: Living, way: str) -> Non
     assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("purchased",)]
 
 
+@pytest.mark.check_all
 def test_an_order_of_supplements_asks_no_lab(its: Living) -> None:
     its.pull_everything()
     its.order()
@@ -110,6 +111,7 @@ def test_many_lab_purchases_cost_the_list_once(its: Living) -> None:
     assert its.stored("lab_orders", ["DISTINCT state"], f"lab_order_id IN {ids}") == [("purchased",)]
 
 
+@pytest.mark.check_all
 def test_an_activated_plan_brings_its_labs(its: Living) -> None:
     its.pull_everything()
     plan, lab = plan_with_lab(its, 2, is_known=False)

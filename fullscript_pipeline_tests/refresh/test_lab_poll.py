@@ -59,6 +59,7 @@ def test_a_lab_that_no_event_told_of_is_found(its: Living) -> None:
     assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
 
 
+@pytest.mark.check_all
 def test_few_that_may_move_among_many_are_asked_for_by_id(its: Living) -> None:
     _, lab = plan_with_lab(its, 2)
     for other in its.world.labs.values():
@@ -74,6 +75,7 @@ def test_few_that_may_move_among_many_are_asked_for_by_id(its: Living) -> None:
     assert poll(its) == (0, 0), "nothing may move any more"
 
 
+@pytest.mark.check_all
 def test_words_of_webhooks_are_no_move_and_a_refusal_says_nothing(its: Living) -> None:
     _, lab = plan_with_lab(its, 3)
     lab.row["state"] = "results_ready"

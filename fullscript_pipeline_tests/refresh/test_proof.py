@@ -95,6 +95,7 @@ def test_somebody_who_asks_for_a_refresh_waits_for_no_minute(its: Living) -> Non
     assert event_of(its, order) == (True, "stored")
 
 
+@pytest.mark.check_all
 def test_the_daily_pull_takes_up_what_no_refresh_could_read(its: Living) -> None:
     order = its.order()
     arm(its, "late_object", endpoint="/clinic/orders*", objects=[order])
@@ -192,6 +193,7 @@ def _timeless(path: str, body: Any) -> Any:
     return body
 
 
+@pytest.mark.check_all
 def test_orders_of_events_without_a_time_are_listed_from_the_last_complete_look(tmp_path: Path) -> None:
     with living(tmp_path, patients=10, products=10) as other:
         other.connected.sandbox.control.advance(days=15)

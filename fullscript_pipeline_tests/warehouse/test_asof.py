@@ -68,6 +68,7 @@ def test_a_first_version_and_a_removal_count_from_when_they_were_noticed(warehou
     assert spans(warehouse, "treatment_plans", "removed_at IS NULL") == [(False, 24, None, 24), (True, 0, 24, 0)]
 
 
+@pytest.mark.check_all
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(

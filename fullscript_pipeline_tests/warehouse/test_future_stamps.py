@@ -65,6 +65,7 @@ def observe(warehouse: Warehouse, world: dict[str, str], hour: int) -> Counts:
         return load(con, PRODUCTS, lines_of([product(*one) for one in world.items()]), context(hour), gone=gone)
 
 
+@pytest.mark.check_all
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories)
 def test_any_history_moves_back_in_order(warehouse: Warehouse, steps: list[tuple[int, dict[str, str]]]) -> None:

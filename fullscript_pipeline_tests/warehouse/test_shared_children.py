@@ -142,6 +142,7 @@ Taken = list[tuple[dict[str, list[tuple[str, str] | None]], bool, list[tuple[str
 _one_warehouse = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.check_all
 @settings(_one_warehouse, max_examples=8)
 @given(taken=LOOKS, seed=st.integers(0, 99))
 @example(taken=TWICE, seed=0)
