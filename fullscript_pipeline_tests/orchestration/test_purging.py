@@ -271,7 +271,6 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
     assert again.counts == {}, "a second purge finds nothing and leaves no second line"
 
 
-@pytest.mark.check_all
 def test_no_pull_and_no_webhook_brings_a_purged_person_back_until_that_is_undone(filled: Filled) -> None:
     needles = [filled.last_name, filled.email, *filled.ids]
     before = filled.counts(filled.clinic.clinic_id)
