@@ -201,9 +201,18 @@ def plain_facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     [
         "other_wrapper_keys,thin_plan_rows,thin_product_rows,thin_order_rows,thin_patient_rows,bare_events",
         "nested_without_meta,string_booleans,string_numbers,empty_strings,event_ids_only,lab_words_of_webhooks",
-        "nested_pages_without_meta,fields_left_out,extra_keys,other_timestamps,unnested_event_data,page_size_25",
-        "filter_local_days,filter_last_day_left_out,event_payload_wrapper,empty_list_has_a_page,error_arrays",
-        "objects_for_ids,variant_ids_only,results_within_tests,product_id_left_out,spaced_timestamps",
+        pytest.param(
+            "nested_pages_without_meta,fields_left_out,extra_keys,other_timestamps,unnested_event_data,page_size_25",
+            marks=pytest.mark.check_all,
+        ),
+        pytest.param(
+            "filter_local_days,filter_last_day_left_out,event_payload_wrapper,empty_list_has_a_page,error_arrays",
+            marks=pytest.mark.check_all,
+        ),
+        pytest.param(
+            "objects_for_ids,variant_ids_only,results_within_tests,product_id_left_out,spaced_timestamps",
+            marks=pytest.mark.check_all,
+        ),
     ],
 )
 def test_the_same_facts_arrive_whatever_shape_the_server_chooses(
@@ -249,6 +258,7 @@ def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(cell: Cell) 
     assert cancelled[0][0] == happened["totals"]["plans_cancelled"]
 
 
+@pytest.mark.check_all
 def test_a_product_that_every_clinic_is_denied_twice_an_hour_apart_is_marked_removed(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
