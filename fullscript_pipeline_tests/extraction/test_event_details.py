@@ -13,19 +13,10 @@ from fullscript_pipeline.extraction.events import MOST_FAILURES, pull_events
 from fullscript_pipeline.extraction.plans import pull_plans
 from fullscript_pipeline.extraction.pull import Target
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.api.helpers import CLINIC, session_at
 from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Target:
-    warehouse = Warehouse(tmp_path / "w.duckdb")
-    migrate(warehouse, [])
-    return Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, NOW.date(), "run", CLINIC)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +14,11 @@ from fullscript_pipeline.extraction.pull import Load, Pull, Target
 from fullscript_pipeline.refresh import products
 from fullscript_pipeline.warehouse.among import EVERYTHING
 from fullscript_pipeline.warehouse.catalog import PRODUCTS
-from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.event_history import answer_unnamed
-from fullscript_pipeline.warehouse.migrations import migrate
 from fullscript_pipeline_tests.api.helpers import CLINIC, FreeBudget, Sleeps, SomeTokens
 from fullscript_pipeline_tests.api.odd_server import OddServer, Reply, odd_server
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Target:
-    warehouse = Warehouse(tmp_path / "w.duckdb")
-    migrate(warehouse, [])
-    return Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, NOW.date(), "run", CLINIC)
 
 
 @contextmanager

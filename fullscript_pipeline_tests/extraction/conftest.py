@@ -1,0 +1,20 @@
+"""A clinic's cell of today in a fresh warehouse, for tests that bring their own server."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline_tests.api.helpers import CLINIC
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    migrate(warehouse, [])
+    day = clock.now().astimezone(UTC).date()
+    return Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, day, "run", CLINIC)
