@@ -12,8 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
 
+# Files in their order: by number of tests, as xdist has it, the long ones come last and one worker waits.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not check_all and not soak"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not check_all and not soak"
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -22,7 +23,7 @@ check: $(READY)
 	$(BIN)/python -m pytest fullscript_pipeline_tests/test_dependency_direction.py
 
 check-all: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "check_all"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "check_all"
 
 soak: $(READY)
 	$(BIN)/python -m pytest --timeout=3600 -m "soak" -s

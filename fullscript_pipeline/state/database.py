@@ -232,7 +232,8 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as problem:
+            # Others end; a disk that takes no more does not while we wait.
+            if "lock" not in str(problem) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

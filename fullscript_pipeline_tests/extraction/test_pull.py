@@ -245,7 +245,14 @@ def test_a_refused_resource_is_recorded_and_no_failure(tmp_path: Path) -> None:
         assert outcomes == [("orders", "not_available", True), ("patients", "not_available", True)]
 
 
-def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(cell: Cell) -> None:
+@pytest.fixture
+def only_clinic(tmp_path: Path) -> Iterator[Cell]:
+    with connected_pipeline(tmp_path, world_clinics=1, patients=24, products=12) as connected:
+        yield Cell(connected)
+
+
+def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(only_clinic: Cell) -> None:
+    cell = only_clinic
     cell.pull_everything()
     before = cell.rows("SELECT count(*) FROM core.orders")[0][0]
     happened = cell.connected.sandbox.control.advance(days=2)
@@ -256,6 +263,7 @@ def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(cell: Cell) 
         "SELECT count(*) FROM history.treatment_plans WHERE state = 'cancelled' AND day(known_at) = 24"
     )
     assert cancelled[0][0] == happened["totals"]["plans_cancelled"]
+    assert happened["totals"]["orders"] > 0 < happened["totals"]["plans_cancelled"]
 
 
 @pytest.mark.check_all

@@ -64,6 +64,7 @@ def test_a_pull_goes_on_past_it(tmp_path: Path, value: str) -> None:
         assert not [row for row in asked if row["status"] >= 400 and row["status"] != 403]
 
 
+@pytest.mark.check_all
 def test_what_refers_to_it_stays_without_it(tmp_path: Path) -> None:
     with living(tmp_path, patients=6, products=12) as one:
         order, plan = next(iter(one.world.orders.values())), one.active_plans()[0]
