@@ -34,15 +34,15 @@ compare: $(READY)
 
 # What users are told when the other side fails, into docs/operations.md.
 fault-table: $(READY)
-	$(BIN)/python -m fullscript_pipeline_tests.faults
+	$(BIN)/python -m fullscript_pipeline_tests.helpers.fault_table
 
 # What every table and column means, into docs/data-dictionary.md.
 dictionary: $(READY)
-	$(BIN)/python -m fullscript_pipeline_tests.data_dictionary
+	$(BIN)/python -m fullscript_pipeline_tests.helpers.data_dictionary
 
 # The pictures of README.md and docs/, from a demo of their own; needs Chromium with chromedriver.
 screenshots: $(READY)
-	$(BIN)/python -m fullscript_pipeline_tests.screenshots
+	$(BIN)/python -m fullscript_pipeline_tests.helpers.screenshots
 
 ui: $(READY)
 	@$(BIN)/fullscript-pipeline ui

@@ -15,7 +15,7 @@ import pandas as pd
 from peak_memory import peak_mb
 
 from fullscript_pipeline.adherence import measure
-from fullscript_pipeline_tests.adherence import oracle
+from fullscript_pipeline_tests.helpers import adherence_oracle
 
 AS_OF = date(2026, 1, 1)
 DAY = "datetime64[D]"
@@ -57,24 +57,26 @@ def world(fills: int, rows: int, seed: int = 7) -> tuple[pd.DataFrame, pd.DataFr
 def by_day(recommendations: pd.DataFrame, fills: pd.DataFrame) -> float:
     """Seconds the day-by-day definition needs for the same rows."""
     begun = time.perf_counter()
-    bought: dict[object, list[oracle.Fill]] = {}
+    bought: dict[object, list[adherence_oracle.Fill]] = {}
     for fill in fills.to_dict("records"):
-        one = oracle.Fill(fill["filled_on"].date(), Fraction(fill["units"]))
+        one = adherence_oracle.Fill(fill["filled_on"].date(), Fraction(fill["units"]))
         bought.setdefault((fill["patient_id"], fill["product_id"]), []).append(one)
     for key, pool in recommendations.groupby(["patient_id", "product_id"]):
         plans = [_plan(versions.to_dict("records")) for _, versions in pool.groupby("treatment_plan_id")]
-        oracle.pool_figures(plans, bought.get(key, []), AS_OF)
+        adherence_oracle.pool_figures(plans, bought.get(key, []), AS_OF)
     return time.perf_counter() - begun
 
 
-def _plan(versions: list[dict[Hashable, Any]]) -> oracle.Plan:
+def _plan(versions: list[dict[Hashable, Any]]) -> adherence_oracle.Plan:
     first = versions[0]
     doses = [
-        oracle.Dose(one["dose_from"].date(), Fraction(one["units_per_day_min"]), Fraction(one["units_per_day_max"]))
+        adherence_oracle.Dose(
+            one["dose_from"].date(), Fraction(one["units_per_day_min"]), Fraction(one["units_per_day_max"])
+        )
         for one in versions
     ]
     end = None if pd.isna(first["end"]) else first["end"].date()
-    return oracle.Plan(first["treatment_plan_id"], first["start"].date(), end, tuple(doses))
+    return adherence_oracle.Plan(first["treatment_plan_id"], first["start"].date(), end, tuple(doses))
 
 
 def timed(recommendations: pd.DataFrame, fills: pd.DataFrame) -> float:

@@ -17,9 +17,9 @@ import duckdb
 from peak_memory import peak_mb
 
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, digest_between, format_table
-from fullscript_pipeline.catalog.days import end_of
+from fullscript_pipeline.catalog.observed_days import end_of
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 FIRST = date(2025, 11, 22)
 UTC = ZoneInfo("UTC")

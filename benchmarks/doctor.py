@@ -19,11 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fullscript_pipeline.health.runs import check_runs
-from fullscript_pipeline.orchestration.instance import open_instance
-from fullscript_pipeline.orchestration.orphans import fail_orphans
-from fullscript_pipeline.orchestration.refreshing import already_waits
+from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
+from fullscript_pipeline.orchestration.runtime.orphans import fail_orphans
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.many_runs import add_runs
+from fullscript_pipeline_tests.helpers.many_runs import add_runs
 
 
 def show(what: str, act: Callable[[], object]) -> None:

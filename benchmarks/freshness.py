@@ -21,13 +21,13 @@ import dagster as dg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' sandbox helpers are not installed
 
-from fullscript_pipeline.cli.children import child
-from fullscript_pipeline.extraction.events import feeds_of
-from fullscript_pipeline.orchestration import sensors
-from fullscript_pipeline.orchestration.resources import FullscriptResource
+from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
+from fullscript_pipeline.orchestration.automation import sensors
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
 from fullscript_pipeline.sandbox.orders import order_plans
-from fullscript_pipeline_tests.pipeline import free_port
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.pipeline import free_port
 
 OURS = [sys.executable, "-m", "fullscript_pipeline"]
 LONGEST = 300.0

@@ -10,17 +10,17 @@ from typing import cast
 
 from ingest_measure import Measured
 
-from fullscript_pipeline.cli import importing
+from fullscript_pipeline.cli import lazy_imports
 
-with importing.for_good():
+with lazy_imports.for_good():
     from fullscript_pipeline import clock
     from fullscript_pipeline.api import Grant, Lane, open_session
-    from fullscript_pipeline.extraction import clinic, orders
-    from fullscript_pipeline.extraction.pull import Target
+    from fullscript_pipeline.extraction.engine.pull import Target
+    from fullscript_pipeline.extraction.pulls import clinic, orders
     from fullscript_pipeline.settings import Settings, load_settings
     from fullscript_pipeline.state import Clinic, StateStore
     from fullscript_pipeline.warehouse.connection import Warehouse
-    from fullscript_pipeline.warehouse.migrations import migrate
+    from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 
 def settings_for(url: str, data_dir: str) -> Settings:
@@ -63,5 +63,5 @@ def main(url: str, data_dir: str, lane: str = "present") -> None:
 
 
 if __name__ == "__main__":
-    with importing.without("pandas"):  # as every command does
+    with lazy_imports.without("pandas"):  # as every command does
         main(*sys.argv[1:])

@@ -15,14 +15,14 @@ from ingest_server import orders
 from merge import AT_ONCE, fill
 from peak_memory import peak_mb
 
-from fullscript_pipeline.key_strength import new_key
-from fullscript_pipeline.orchestration.key_rotation import plan_rotation, rotate_keys
+from fullscript_pipeline.encryption.key_strength import new_key
+from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Delivery, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.frame_file import FrameFile
+from fullscript_pipeline.warehouse.files.frame_file import FrameFile
 from fullscript_pipeline.warehouse.landing import Request, make_line
-from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 MB = 1_000_000
 MOST_MB = 1_000

@@ -13,9 +13,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.adherence import build_adherence
-from fullscript_pipeline.orchestration.adherence import MART_THREADS
+from fullscript_pipeline.maintenance.page_rebuild import MART_THREADS
 from fullscript_pipeline.reports import ReportStore, keep_pages, write_adherence_pages
-from fullscript_pipeline_tests.adherence.clinic import Clinic, noon
+from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, noon
 
 AS_OF = date(2026, 11, 22)
 PULLED = "TIMESTAMPTZ '2026-04-10 12:00:00Z'"

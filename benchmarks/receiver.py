@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' load generator is not installed
 
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.webhooks.load import Figures, burst, long_run, steady
-from fullscript_pipeline_tests.webhooks.vendor import receiver_process
+from fullscript_pipeline_tests.helpers.vendor_client import receiver_process
+from fullscript_pipeline_tests.helpers.webhook_load import Figures, burst, long_run, steady
 
 
 def main(seconds: float, rate: float, size: int) -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 import httpx
 
 from fullscript_pipeline.api import open_session
-from fullscript_pipeline.api.connect import ConnectFlow
-from fullscript_pipeline.cli.children import sandbox_server
+from fullscript_pipeline.api.authorization_flow import ConnectFlow
+from fullscript_pipeline.cli.subprocesses import sandbox_server
 from fullscript_pipeline.sandbox.client import SandboxControl
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.api.connected import free_redirect_uri
+from fullscript_pipeline_tests.helpers.connected_clinic import free_redirect_uri
 
 ROUNDS = 9
 

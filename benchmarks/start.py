@@ -19,8 +19,8 @@ import httpx
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fullscript_pipeline.cli.children import child  # noqa: E402
-from fullscript_pipeline_tests.pipeline import connected_pipeline, free_port  # noqa: E402
+from fullscript_pipeline.cli.subprocesses import child  # noqa: E402
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline, free_port  # noqa: E402
 
 RUN = [sys.executable, "-m", "fullscript_pipeline"]
 

@@ -16,10 +16,12 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline import clock, encryption_key, environment
+from fullscript_pipeline import clock, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
+from fullscript_pipeline.atomic_files import sweep, sweep_spill
+from fullscript_pipeline.encryption import key_source
+from fullscript_pipeline.encryption.key_record import key_of_files
 from fullscript_pipeline.errors import ConfigurationError, UsageError
-from fullscript_pipeline.key_record import key_of_files
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.server_settings import (
     SERVER_NAMES,
@@ -30,7 +32,6 @@ from fullscript_pipeline.server_settings import (
     variable_of,
 )
 from fullscript_pipeline.vendor_urls import server_at
-from fullscript_pipeline.written_aside import sweep, sweep_spill
 
 __all__ = [
     "SERVER_NAMES",
@@ -216,7 +217,7 @@ def load_settings() -> Settings:
     zone = environment.time_zone("FULLSCRIPT_TIME_ZONE")
     return Settings(
         data_dir=environment.folder("FULLSCRIPT_DATA_DIR", "data"),
-        encryption_key=encryption_key.read_key("FULLSCRIPT_ENCRYPTION_KEY"),
+        encryption_key=key_source.read_key("FULLSCRIPT_ENCRYPTION_KEY"),
         time_zone=zone,
         start_date=_day_that_has_come("FULLSCRIPT_START_DATE", date(2024, 1, 1), clock.today(zone)),
         requests_per_5_min=environment.integer("FULLSCRIPT_REQUESTS_PER_5_MIN", 4750, 1, VENDOR_LIMIT_PER_5_MIN),

@@ -8,11 +8,12 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline.build import build_defs
-from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline.orchestration.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.warehouse import migrations, objects, upgrade
-from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.sandbox_server import START
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.warehouse.schema import table_registry
+from fullscript_pipeline.warehouse.upgrades import migrations, new_columns
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.helpers.sandbox_server import START
 
 PAGE = Path(__file__).parents[1] / "docs" / "adding-a-resource.md"
 
@@ -22,8 +23,8 @@ def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     made: dict[str, Any] = {"__name__": "example"}
     for number, block in enumerate(blocks):
         exec(compile(block, f"{PAGE.name}, block {number + 1}", "exec"), made)  # noqa: S102 - our own page
-    for module in (objects, migrations, upgrade):
-        monkeypatch.setattr(module, "ALL_TABLES", (*objects.ALL_TABLES, made["TEAM"]))
+    for module in (table_registry, migrations, new_columns):
+        monkeypatch.setattr(module, "ALL_TABLES", (*table_registry.ALL_TABLES, made["TEAM"]))
     with (
         connected_pipeline(tmp_path, clinics=1, patients=5, products=20) as connected,
         dg.instance_for_test() as dagster,

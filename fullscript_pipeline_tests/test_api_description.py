@@ -11,7 +11,7 @@ from fullscript_pipeline.api import ENDPOINTS
 from fullscript_pipeline.api import description as package
 from fullscript_pipeline.api.description import known_keys, object_at
 from fullscript_pipeline.api.endpoints import Endpoint
-from fullscript_pipeline_tests.api_description import (
+from fullscript_pipeline_tests.helpers.api_description import (
     LINKS,
     OUTSIDE_THE_REFERENCE,
     SPEC,

@@ -1,6 +1,6 @@
 """The data dictionary tells of every column there is, and of none that there is not."""
 
-from fullscript_pipeline_tests.data_dictionary import FILE, MEANINGS, OBJECTS, tables, text
+from fullscript_pipeline_tests.helpers.data_dictionary import FILE, MEANINGS, OBJECTS, tables, text
 
 
 def test_the_dictionary_is_made_from_the_tables() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline import decompression
 from fullscript_pipeline.decompression import BrokenCompression, TooLarge, UnknownEncoding, unpack, unpack_frame
-from fullscript_pipeline.sandbox.bent import bomb
+from fullscript_pipeline.sandbox.malformed_responses import bomb
 
 MEGABYTE = 1 << 20
 

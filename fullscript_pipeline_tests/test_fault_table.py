@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fullscript_pipeline_tests.faults import LISTING, ORDERS, Row, rows, table, written
+from fullscript_pipeline_tests.helpers.fault_table import LISTING, ORDERS, Row, rows, table, written
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(600)]
 

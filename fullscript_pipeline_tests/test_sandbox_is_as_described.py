@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[impor
 from fullscript_pipeline.api.description import known_keys, object_at
 from fullscript_pipeline.sandbox.endpoints import ENDPOINTS as SANDBOX_ENDPOINTS
 from fullscript_pipeline.sandbox.endpoints import Endpoint
-from fullscript_pipeline_tests.api_description import (
+from fullscript_pipeline_tests.helpers.api_description import (
     LINKS,
     SPEC,
     anonymous,
@@ -19,7 +19,7 @@ from fullscript_pipeline_tests.api_description import (
     reference_gets,
     wrapper_of,
 )
-from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
 
 def test_the_sandbox_knows_exactly_the_reads_of_the_reference() -> None:

@@ -3,10 +3,9 @@
 It knows nothing of Dagster, DuckDB or where tokens are stored (`state` implements its Protocols).
 """
 
-from fullscript_pipeline.api.addresses import check_api_address, check_sign_in_page
-from fullscript_pipeline.api.budget import Budget, Lane
-from fullscript_pipeline.api.clinic import ClinicRef, Grant
-from fullscript_pipeline.api.description.differences import Difference, Differences
+from fullscript_pipeline.api.address_check import check_api_address, check_sign_in_page
+from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
+from fullscript_pipeline.api.description.schema_diff import Difference, Differences
 from fullscript_pipeline.api.endpoints import ENDPOINTS, Endpoint
 from fullscript_pipeline.api.errors import (
     Asked,
@@ -21,15 +20,16 @@ from fullscript_pipeline.api.errors import (
     ServerError,
     WrongAddress,
 )
-from fullscript_pipeline.api.left_out import KeptOut, LeftOut, names_people
-from fullscript_pipeline.api.pages import One, Page, Record
-from fullscript_pipeline.api.reach import Reached, clock_offset, reach
+from fullscript_pipeline.api.purged_record_filter import KeptOut, LeftOut, names_people
+from fullscript_pipeline.api.rate_limit import Budget, Lane
+from fullscript_pipeline.api.response_parsing import One, Page, Record
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WARN_AFTER, WrongClock, apart
+from fullscript_pipeline.api.server_probe import Reached, clock_offset, probe_server
 from fullscript_pipeline.api.session import ClinicSession
-from fullscript_pipeline.api.sessions import open_session
+from fullscript_pipeline.api.session_factory import open_session
+from fullscript_pipeline.api.thread_pool import as_they_come
 from fullscript_pipeline.api.tokens import APP_REFUSED
-from fullscript_pipeline.api.workers import as_they_come
 
 __all__ = [
     "APP_REFUSED",
@@ -70,7 +70,7 @@ __all__ = [
     "missing_read_scopes",
     "names_people",
     "open_session",
-    "reach",
+    "probe_server",
     "read_width",
     "write_scopes",
 ]

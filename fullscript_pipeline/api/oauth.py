@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api.budget import Budget
 from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, InvalidGrant, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.rate_limit import Budget
 from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
-from fullscript_pipeline.api.statuses import error_for, wrong_address
+from fullscript_pipeline.api.status_errors import error_for, wrong_address
 from fullscript_pipeline.settings import ServerSettings
 
 _DEFAULT_LIFE_SECONDS = 7200
@@ -53,7 +53,7 @@ def authorize_url(server: ServerSettings, redirect_uri: str, state: str) -> str:
 
 
 class TokenEndpoint:
-    """The token calls of one app. `budget` counts them too: the vendor's limit is over all endpoints."""
+    """The token calls of one app. `rate_limit` counts them too: the vendor's limit is over all endpoints."""
 
     def __init__(
         self,

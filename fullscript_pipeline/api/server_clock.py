@@ -16,8 +16,8 @@ from email.utils import parsedate_to_datetime
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.errors import FullscriptError
 from fullscript_pipeline.api.http import Answer
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.plural import counted
 
 WARN_AFTER = timedelta(minutes=10)
 REFUSE_AFTER = timedelta(hours=12)

@@ -12,18 +12,23 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api.access import Access, TokenSource
-from fullscript_pipeline.api.budget import Budget, Lane
-from fullscript_pipeline.api.clinic import ClinicRef, Grant
+from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
 from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
-from fullscript_pipeline.api.left_out import KeptOutNow, refuse_their_requests, without_people, without_person
-from fullscript_pipeline.api.pages import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
+from fullscript_pipeline.api.pagination import Fetched, side_by_side, walk
+from fullscript_pipeline.api.purged_record_filter import (
+    KeptOutNow,
+    refuse_their_requests,
+    without_people,
+    without_person,
+)
+from fullscript_pipeline.api.rate_limit import Budget, Lane
+from fullscript_pipeline.api.response_parsing import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.api.server_clock import ServerClock
-from fullscript_pipeline.api.walking import Fetched, side_by_side, walk
-from fullscript_pipeline.api.workers import IN_FLIGHT
+from fullscript_pipeline.api.thread_pool import IN_FLIGHT
+from fullscript_pipeline.api.token_access import Access, TokenSource
 
 T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}

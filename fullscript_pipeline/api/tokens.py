@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api.clinic import ClinicRef, Grant
+from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.errors import AppRefused, Asked, BadResponse, InvalidGrant, RateLimited, ServerError
 from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint
 from fullscript_pipeline.errors import NeedsConnect

@@ -3,6 +3,7 @@
 What does not belong here: pulling the catalog, HTML, anything about patients beyond counts of active plans.
 """
 
+from fullscript_pipeline.catalog.catalog_gaps import found_by, unknown_text, unknown_variants
 from fullscript_pipeline.catalog.changes import (
     CatalogChange,
     build_catalog_changes,
@@ -10,13 +11,12 @@ from fullscript_pipeline.catalog.changes import (
     not_built_since,
 )
 from fullscript_pipeline.catalog.coverage import Coverage, coverage_between, coverage_by_day
-from fullscript_pipeline.catalog.days import last_observed, observed_days, standing_in
-from fullscript_pipeline.catalog.digests import day_to_compare, is_released, note_digest, release
-from fullscript_pipeline.catalog.lanes import LANES, Digest, Lane, digest_between, lane_of, make_digest
-from fullscript_pipeline.catalog.life import find_products, life_of
-from fullscript_pipeline.catalog.output import delta, format_table, named, plans, title, to_csv, to_jsonl
+from fullscript_pipeline.catalog.digest import LANES, Digest, Lane, digest_between, lane_of, make_digest
+from fullscript_pipeline.catalog.digest_log import day_to_compare, is_released, note_digest, release
+from fullscript_pipeline.catalog.formats import delta, format_table, named, plans, title, to_csv, to_jsonl
+from fullscript_pipeline.catalog.observed_days import last_observed, observed_days, standing_in
+from fullscript_pipeline.catalog.product_history import find_products, life_of
 from fullscript_pipeline.catalog.schema import JSONL_SCHEMA, JSONL_VERSION
-from fullscript_pipeline.catalog.unknown import found_by, unknown_text, unknown_variants
 
 __all__ = [
     "JSONL_SCHEMA",

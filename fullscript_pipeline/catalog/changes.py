@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.catalog import days
+from fullscript_pipeline.catalog import observed_days
 from fullscript_pipeline.catalog.cosmetic import is_cosmetic
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Entity
 from fullscript_pipeline.catalog.filters import chosen_brand, chosen_entities, chosen_field
@@ -74,14 +74,14 @@ def changes_between(
 
     Raises UsageError: FROM after TO, a region or a FROM without observation, an unknown brand, field or entity.
     """
-    days.require_observed(con, region, from_day, to_day, time_zone)
+    observed_days.require_observed(con, region, from_day, to_day, time_zone)
     kinds = chosen_entities(entities)
     wanted_brand = chosen_brand(con, region, brand)
     values = {
         "region": region,
-        "from_at": days.end_of(from_day, time_zone),
-        "to_at": days.end_of(to_day, time_zone),
-        "named_at": days.end_of(to_day, time_zone),
+        "from_at": observed_days.end_of(from_day, time_zone),
+        "to_at": observed_days.end_of(to_day, time_zone),
+        "named_at": observed_days.end_of(to_day, time_zone),
         "zone": time_zone.key,
     }
     rows = list(_rows(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
@@ -108,13 +108,14 @@ def build_catalog_changes(
     first = since.astimezone(time_zone).date() if since else date.min
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
     return sum(
-        _build(con, region, span, time_zone) for span in _spans(days.version_days(con, region, time_zone), first)
+        _build(con, region, span, time_zone)
+        for span in _spans(observed_days.version_days(con, region, time_zone), first)
     )
 
 
 def _build(con: duckdb.DuckDBPyConnection, region: str, span: tuple[date, date], zone: ZoneInfo) -> int:
     """The rows of some days."""
-    from_at, to_at = days.end_of(span[0] - timedelta(days=1), zone), days.end_of(span[1], zone)
+    from_at, to_at = observed_days.end_of(span[0] - timedelta(days=1), zone), observed_days.end_of(span[1], zone)
     values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": _END, "zone": zone.key}
     found = _compare(con, "daily.sql", list(ENTITIES.values()), values)
     con.register("catalog_changes_found", found)
@@ -136,7 +137,7 @@ def not_built_since(con: duckdb.DuckDBPyConnection, region: str, day: date, time
     """
     sql = "SELECT max(seen_on) FROM marts.catalog_changes WHERE region = ? AND entity <> 'category_product'"
     (last,) = con.execute(sql, [region]).fetchone() or (None,)
-    return days.end_of(min(last, day) - timedelta(days=1), time_zone) if last else None
+    return observed_days.end_of(min(last, day) - timedelta(days=1), time_zone) if last else None
 
 
 def _compare(

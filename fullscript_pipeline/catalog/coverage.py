@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from fullscript_pipeline.catalog.changes import CatalogChange
-from fullscript_pipeline.catalog.days import end_of
-from fullscript_pipeline.counted import counted
+from fullscript_pipeline.catalog.observed_days import end_of
+from fullscript_pipeline.plural import counted
 
 # Judged by what was known at the instant: an event may date a version to before anybody had seen it.
 _THERE = """(SELECT count(*) FROM (SELECT arg_max(removed_at IS NULL, valid_from) AS there FROM history.{table}s

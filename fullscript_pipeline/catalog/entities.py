@@ -1,6 +1,6 @@
 """The kinds of catalog object whose past is compared, and their fields under the vendor's paths.
 
-What does not belong here: comparing (changes.py) and how a change is shown (output.py, the reports room).
+What does not belong here: comparing (changes.py) and how a change is shown (formats.py, the reports room).
 """
 
 import re

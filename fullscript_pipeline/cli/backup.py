@@ -9,17 +9,17 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import recorded
-from fullscript_pipeline.cli.say import data, talk
-from fullscript_pipeline.counted import counted
+from fullscript_pipeline.cli.console import data, talk
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.purged import purged_but_held
 from fullscript_pipeline.health.volume import in_words
-from fullscript_pipeline.orchestration.backups import back_up, require_contents
-from fullscript_pipeline.orchestration.backups import restore as put_back
+from fullscript_pipeline.maintenance.backup import back_up, require_contents
+from fullscript_pipeline.maintenance.backup import restore as put_back
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.retention import tidy_landing
+from fullscript_pipeline.warehouse.files.landing_retention import tidy_landing
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 

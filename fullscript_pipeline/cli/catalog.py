@@ -31,9 +31,9 @@ from fullscript_pipeline.catalog import (
     unknown_variants,
 )
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
-from fullscript_pipeline.catalog.output import coverage_table, life_text, price_step
+from fullscript_pipeline.catalog.formats import coverage_table, life_text, price_step
+from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.reports.digest import render_catalog_digest
 from fullscript_pipeline.settings import Settings, load_settings
@@ -159,11 +159,11 @@ def coverage(region: str | None, days: int) -> None:
 @click.option("--region", type=REGION, required=True)
 def release(day: date, region: str) -> int:
     # Dagster takes a second to import; the other commands here do without it.
-    from fullscript_pipeline.cli.running import Cell, run_cells  # noqa: PLC0415
+    from fullscript_pipeline.cli.run_partitions import Cell, run_cells  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets import catalog as assets  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.digest import release_digest  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.partitions import region_cell  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.assets.digest_rebuild import release_digest  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime.instance import open_instance  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime.partitions import region_cell  # noqa: PLC0415
 
     settings = load_settings()
     warehouse = _warehouse(settings)

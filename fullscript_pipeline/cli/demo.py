@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 import click
 import httpx
 
-from fullscript_pipeline.cli.children import sandbox_server
-from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.counted import counted
+from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.subprocesses import sandbox_server
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.settings import Settings, load_settings
 

@@ -2,10 +2,10 @@
 
 import click
 
-from fullscript_pipeline.api.connect import disconnect as disconnect_clinic
+from fullscript_pipeline.api.authorization_flow import disconnect as disconnect_clinic
 from fullscript_pipeline.cli.audited import Whose, recorded
+from fullscript_pipeline.cli.console import talk
 from fullscript_pipeline.cli.options import CLINIC
-from fullscript_pipeline.cli.say import talk
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, StateStore

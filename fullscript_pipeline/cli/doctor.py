@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from fullscript_pipeline.cli.say import data, talk
+from fullscript_pipeline.cli.console import data, talk
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import Finding, check_all, exit_code
 from fullscript_pipeline.health.finding import failed

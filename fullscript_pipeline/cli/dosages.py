@@ -5,12 +5,12 @@ What does not belong here: the options (`cli.report`), and reading dosages (`adh
 
 from collections.abc import Sequence
 
-from fullscript_pipeline.adherence.unread import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
+from fullscript_pipeline.adherence.unread_dosages import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, Whose, recorded
-from fullscript_pipeline.cli.chosen import chosen_clinics
-from fullscript_pipeline.cli.say import data, table, talk
-from fullscript_pipeline.counted import counted
-from fullscript_pipeline.orchestration.opened import open_warehouse
+from fullscript_pipeline.cli.clinic_selection import chosen_clinics
+from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 

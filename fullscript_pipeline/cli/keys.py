@@ -8,14 +8,14 @@ import time
 import click
 
 from fullscript_pipeline.cli.audited import recorded
-from fullscript_pipeline.cli.say import data, talk
-from fullscript_pipeline.counted import counted
+from fullscript_pipeline.cli.console import data, talk
+from fullscript_pipeline.encryption.key_record import changing_keys
+from fullscript_pipeline.encryption.key_strength import new_key
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health.volume import in_words
-from fullscript_pipeline.key_record import changing_keys
-from fullscript_pipeline.key_strength import new_key
-from fullscript_pipeline.orchestration.backups import backups_under_other_keys
-from fullscript_pipeline.orchestration.key_rotation import Rotation, plan_rotation, rotate_keys
+from fullscript_pipeline.maintenance.backup import backups_under_other_keys
+from fullscript_pipeline.maintenance.key_rotation import Rotation, plan_rotation, rotate_keys
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, encryption_keys, load_settings
 
 

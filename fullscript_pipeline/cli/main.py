@@ -10,10 +10,10 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
-from fullscript_pipeline.cli import importing
+from fullscript_pipeline.cli import lazy_imports
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.machine_limits import shortage
+from fullscript_pipeline.machine_errors import shortage
 from fullscript_pipeline.private_files import keep_files_private
 
 _COMMANDS = {
@@ -80,7 +80,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
-        with importing.for_good():
+        with lazy_imports.for_good():
             command: click.Command = getattr(importlib.import_module(module), name)
         return _with_clinics(with_examples(command, cmd_name))
 
@@ -127,7 +127,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for a shell's background job
         signal.signal(signal.SIGINT, _interrupt)
     try:
-        with importing.without("pandas"):
+        with lazy_imports.without("pandas"):
             code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except PipelineError as error:

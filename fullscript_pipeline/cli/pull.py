@@ -8,7 +8,7 @@ from datetime import date
 
 import click
 
-from fullscript_pipeline.cli import importing
+from fullscript_pipeline.cli import lazy_imports
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import UsageError
 
@@ -34,8 +34,8 @@ def pull(
 ) -> int:
     if (asks or as_json) and not dry_run:
         raise UsageError("--ask and --json belong to --dry-run.")
-    with importing.for_good():  # Dagster, which help and usage need not wait for
-        from fullscript_pipeline.cli import pulling  # noqa: PLC0415
+    with lazy_imports.for_good():  # Dagster, which help and usage need not wait for
+        from fullscript_pipeline.cli import pull_runner  # noqa: PLC0415
 
-    asked = pulling.Asked(clinics, day, first, last, only)
-    return pulling.show_bill(asked, by_asking=asks, as_json=as_json) if dry_run else pulling.pull(asked)
+    asked = pull_runner.Asked(clinics, day, first, last, only)
+    return pull_runner.show_bill(asked, by_asking=asks, as_json=as_json) if dry_run else pull_runner.pull(asked)

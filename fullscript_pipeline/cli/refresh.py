@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import click
 
-from fullscript_pipeline.cli import importing
+from fullscript_pipeline.cli import lazy_imports
 
 
 @click.command(help="One round of the webhook inbox and the event feeds, with the runs it asks for.")
 @click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
 def refresh(clinics: Sequence[str]) -> int:
-    with importing.for_good():  # Dagster, which help need not wait for
-        from fullscript_pipeline.cli import rounds  # noqa: PLC0415
+    with lazy_imports.for_good():  # Dagster, which help need not wait for
+        from fullscript_pipeline.cli import refresh_runner  # noqa: PLC0415
 
-    return rounds.refresh(clinics)
+    return refresh_runner.refresh(clinics)

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.cli.say import data, table, talk
 from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
@@ -136,7 +136,7 @@ def _json_or_text(text: str) -> Any:
 @sandbox.command("quirks", help="Turn on these QUIRKS and no others, or `all`, or `none`; without any: list them.")
 @click.argument("quirks", nargs=-1)
 def quirks_command(quirks: Sequence[str]) -> None:
-    from fullscript_pipeline.sandbox.quirks import QUIRKS  # noqa: PLC0415 - only this command needs the table
+    from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS  # noqa: PLC0415 - only this command needs the table
 
     if not quirks:
         data(table(["quirk", "how it answers"], list(QUIRKS.items())))

@@ -19,9 +19,9 @@ import click
 import httpx
 from filelock import FileLock, Timeout
 
-from fullscript_pipeline.cli.children import child, sandbox_server
+from fullscript_pipeline.cli.console import data, talk
 from fullscript_pipeline.cli.demo import read_env
-from fullscript_pipeline.cli.say import data, talk
+from fullscript_pipeline.cli.subprocesses import child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
 from fullscript_pipeline.settings import Settings, load_settings
@@ -58,7 +58,7 @@ def _link(settings: Settings, port: int) -> str:
 
 def _serve(port: int) -> int:
     # Not at the top: help and completion should not wait for Dagster.
-    from fullscript_pipeline.orchestration.instance import prepare_home  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime.instance import prepare_home  # noqa: PLC0415
 
     os.environ.update({name: value for name, value in read_env(load_settings()).items() if name not in os.environ})
     settings = load_settings()

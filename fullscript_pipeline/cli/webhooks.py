@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import click
 
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, recorded
-from fullscript_pipeline.cli.say import data, table, talk
+from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.environment import LOOPBACK_HOSTS
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.settings import load_settings

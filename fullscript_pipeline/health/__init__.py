@@ -15,7 +15,7 @@ from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
-from fullscript_pipeline.health.setup import check_setup
+from fullscript_pipeline.health.settings_and_files import check_setup
 from fullscript_pipeline.health.warehouse import check_warehouse
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore

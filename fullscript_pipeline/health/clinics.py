@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import APP_REFUSED, Grant, missing_read_scopes, write_scopes
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
 
 _FAILED_WITHIN = timedelta(hours=1)

@@ -6,10 +6,10 @@ What does not belong here: how that is judged (`refresh`), which the checks of t
 from collections.abc import Iterator
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, warned
-from fullscript_pipeline.refresh import InboxRoom, freshness, inbox_room, notices, silences, unhandled
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.refresh import InboxRoom, freshness, inbox_room, notices, undelivered_webhooks, unhandled
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -66,7 +66,7 @@ def _webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
     servers = settings.servers.values()
     if not any(server.webhook_challenge_token and server.webhook_signature_keys for server in servers):
         return
-    causes = silences(settings, store)
+    causes = undelivered_webhooks(settings, store)
     told = " ".join(f"{clinic_key}: {cause}" for clinic_key, cause in causes.items())
     yield Finding("webhooks.heard", "warn", told) if causes else passed("webhooks.heard", "nothing is missed")
 

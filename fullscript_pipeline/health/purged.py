@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.health.finding import Finding, failed, passed
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import Clinic, StateStore
 
 

@@ -6,10 +6,10 @@ What does not belong here: tokens (`clinics`).
 
 from collections.abc import Iterator
 
-from fullscript_pipeline.api import FullscriptError, Reached, check_api_address, check_sign_in_page, reach
+from fullscript_pipeline.api import FullscriptError, Reached, check_api_address, check_sign_in_page, probe_server
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
-from fullscript_pipeline.health.setup import configured
+from fullscript_pipeline.health.settings_and_files import configured
 from fullscript_pipeline.settings import ServerSettings, Settings
 from fullscript_pipeline.state import StateStore
 
@@ -22,7 +22,7 @@ def check_servers(settings: Settings, store: StateStore | None) -> Iterator[Find
     for server in configured(settings):
         first: Reached | FullscriptError
         try:
-            first = reach(server)
+            first = probe_server(server)
         except FullscriptError as error:
             first = error
         yield _clock(server, first)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.health.finding import Finding, failed, passed
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.warehouse.future_stamps import count_future
 
 # A clock that is set by the network may be set back by a little.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.health.finding import Finding, passed
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 
 _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs"})

@@ -14,18 +14,18 @@ import psutil
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.counted import counted
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
+from fullscript_pipeline.health.pending_work import check_waiting
 from fullscript_pipeline.health.purged import check_purged
 from fullscript_pipeline.health.stored_times import check_stored_times
 from fullscript_pipeline.health.views import check_views
-from fullscript_pipeline.health.waiting import check_waiting
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse import pulls
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.loading import pull_log
 
 # A daily pull that is this late has been missed.
 _LATE = timedelta(hours=36)
@@ -47,10 +47,10 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         return
     try:
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
-            pulled = pulls.last_whole(con)
-            refused = {clinic.clinic_key: pulls.refused(con, clinic.clinic_id) for clinic in clinics}
+            pulled = pull_log.last_whole(con)
+            refused = {clinic.clinic_key: pull_log.refused(con, clinic.clinic_id) for clinic in clinics}
             catalogs = {
-                region: pulls.last_look(con, region, refusals=True)
+                region: pull_log.last_look(con, region, refusals=True)
                 for region in sorted({one.region for one in clinics})
             }
             waiting = [check_stored_times(con, settings.time_zone), *check_waiting(con)]

@@ -1,13 +1,13 @@
 """Which clinics' events wait for their object, or are about one that the server refuses: for `doctor` and the check.
 
-What does not belong here: when they are tried again (`state.event_tries`), reading them (`apply`).
+What does not belong here: when they are tried again (`state.event_tries`), reading them (`event_handling`).
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.counted import counted
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import Clinic, EventBacklog, StateStore
 
 # The tries after 1, 5 and 30 minutes are over by then.

@@ -1,7 +1,8 @@
 """What hangs on the objects that a refresh has read, read in the same round (`event_types` says what for which event).
 
 Lab orders after an order or a plan that may hold a lab, the tie to a guardian after an emancipation, everything that
-is stored under patients that were merged or are gone. What does not belong here: the objects themselves (`apply`).
+is stored under patients that were merged or are gone. What does not belong here: the objects themselves
+(`event_handling`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,9 @@ import orjson
 
 from fullscript_pipeline.api import ScopeError
 from fullscript_pipeline.event_types import Also, row_of
-from fullscript_pipeline.extraction.event_records import values_in
-from fullscript_pipeline.extraction.family import independent
-from fullscript_pipeline.extraction.patient_labs import (
+from fullscript_pipeline.extraction.engine.pull import Load
+from fullscript_pipeline.extraction.event_proof.event_parsing import values_in
+from fullscript_pipeline.extraction.pulls.patient_lab_orders import (
     is_whole,
     list_labs_of,
     listed_labs,
@@ -20,15 +21,15 @@ from fullscript_pipeline.extraction.patient_labs import (
     patient_of,
     plan_may_hold_labs,
 )
-from fullscript_pipeline.extraction.patient_orders import order_lines, read_orders_of, stored_orders
-from fullscript_pipeline.extraction.pull import Load
-from fullscript_pipeline.refresh.inbox import event_in
-from fullscript_pipeline.refresh.plan import family_of
-from fullscript_pipeline.refresh.reads import Reads
+from fullscript_pipeline.extraction.pulls.patient_orders import order_lines, read_orders_of, stored_orders
+from fullscript_pipeline.extraction.pulls.patient_relationships import independent
+from fullscript_pipeline.refresh.cost_plan import family_of
+from fullscript_pipeline.refresh.inbox_ingest import event_in
+from fullscript_pipeline.refresh.object_fetch import Reads
 from fullscript_pipeline.state import LedgerEvent
-from fullscript_pipeline.warehouse import brake
-from fullscript_pipeline.warehouse.commerce import ORDERS
-from fullscript_pipeline.warehouse.labs import LAB_ORDERS
+from fullscript_pipeline.warehouse.loading import mass_deletion_guard
+from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
+from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 
 
 def follow(reads: Reads, events: Sequence[LedgerEvent]) -> None:
@@ -105,7 +106,7 @@ def _vanished(reads: Reads, present: set[str]) -> set[str]:
         return set()
     listing = reads.pull.walk(reads.session, "patients", params={"patient_type": "all"})
     lacking = present - set(listing.ids)
-    believable = len(lacking) <= max(brake.ROWS, brake.SHARE * len(present))
+    believable = len(lacking) <= max(mass_deletion_guard.ROWS, mass_deletion_guard.SHARE * len(present))
     return lacking if listing.complete and believable else set()
 
 

@@ -1,14 +1,14 @@
 """How much waits in the webhook inbox and since when, and whether there is room.
 
-For `doctor`, the check and `webhooks status`. What does not belong here: taking it out (`inbox`), refusing what does
-not fit (`webhooks.keeper`).
+For `doctor`, the check and `webhooks status`. What does not belong here: taking it out (`inbox_ingest`), refusing what
+does not fit (`webhooks.keeper`).
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.counted import counted
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import InboxSize, StateStore
 

@@ -1,7 +1,8 @@
 """Polls the states of lab orders that may still move: most of their changes raise no event.
 
 Like a look at the feeds it lists, compares with the state store and opens no DuckDB; what moved is read by the refresh
-that follows. What does not belong here: the feeds (`look`), lab orders after an order or a plan (`consequences`).
+that follows. What does not belong here: the feeds (`feed_polling`), lab orders after an order or a plan
+(`consequences`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +12,13 @@ from typing import Any, TypeVar
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.patient_labs import patient_of
-from fullscript_pipeline.extraction.pull import Target, in_parallel
-from fullscript_pipeline.refresh.plan import PAGE
-from fullscript_pipeline.refresh.reads import Reads
+from fullscript_pipeline.extraction.engine.pull import Target, in_parallel
+from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
+from fullscript_pipeline.refresh.cost_plan import PAGE
+from fullscript_pipeline.refresh.object_fetch import Reads
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.labs import state_word
+from fullscript_pipeline.warehouse.schema.lab_tables import state_word
 
 EVERY = timedelta(minutes=15)
 # Nothing comes after it but an amendment, which raises an event.

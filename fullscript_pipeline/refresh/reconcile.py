@@ -2,7 +2,7 @@
 
 Both are asked with each clinic's own token and read to the end of the last days. What is missing is noted like any new
 event, so the next refresh fetches it. What was found is remembered per clinic, for the checks. What does not belong
-here: what a silence means (`silence`).
+here: what a silence means (`webhook_diagnosis`).
 """
 
 from collections import Counter
@@ -14,10 +14,10 @@ import orjson
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.events import note_lost_span
+from fullscript_pipeline.extraction.pulls.event_feeds import note_lost_span
 from fullscript_pipeline.ids import first_usable
-from fullscript_pipeline.refresh.inbox import event_in, noted_event
-from fullscript_pipeline.refresh.look import feeds_to_look_at, note_all, was_pulled
+from fullscript_pipeline.refresh.feed_polling import feeds_to_look_at, note_all, was_pulled
+from fullscript_pipeline.refresh.inbox_ingest import event_in, noted_event
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 EVERY = timedelta(hours=1)

@@ -6,9 +6,9 @@ What does not belong here: figures (marts and `adherence` make them), schedules,
 from fullscript_pipeline.reports.adherence import PagesWritten, write_adherence_pages
 from fullscript_pipeline.reports.digest import DigestWritten, render_catalog_digest, write_catalog_digest
 from fullscript_pipeline.reports.index import write_index
-from fullscript_pipeline.reports.kept import keep_pages
-from fullscript_pipeline.reports.policy import ReportPolicy
+from fullscript_pipeline.reports.page_archive import keep_pages
 from fullscript_pipeline.reports.store import ReportStore
+from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 __all__ = [
     "DigestWritten",

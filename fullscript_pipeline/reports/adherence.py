@@ -13,12 +13,12 @@ import duckdb
 
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import clinic as lists
-from fullscript_pipeline.reports import data
+from fullscript_pipeline.reports import page_queries
 from fullscript_pipeline.reports.export import clinic_csv, clinic_rows, clinic_workbook
+from fullscript_pipeline.reports.page_context import Setting
 from fullscript_pipeline.reports.patient import patient_page
-from fullscript_pipeline.reports.policy import ReportPolicy
-from fullscript_pipeline.reports.setting import Setting
 from fullscript_pipeline.reports.store import ReportStore, file_id
+from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +53,30 @@ def write_adherence_pages(
     A full writing removes pages of patients who are gone; a partial one those of `patient_ids` who are.
     Raises UsageError for a clinic the warehouse does not know, ConfigurationError when the folder cannot be written.
     """
-    found = data.clinic(con, clinic_id)
+    found = page_queries.clinic(con, clinic_id)
     if found is None:
         raise UsageError(
             f"Clinic {clinic_id} is not in the warehouse, so it has no pages; pull it first, or choose another."
         )
     setting = Setting(
         clinic=found,
-        practitioners=data.practitioners(con, clinic_id),
+        practitioners=page_queries.practitioners(con, clinic_id),
         as_of=as_of,
         rendered_at=rendered_at,
         last_pull_at=last_pull_at,
         zone=time_zone,
         policy=policy,
-        labs=data.has_labs(con, clinic_id),
+        labs=page_queries.has_labs(con, clinic_id),
         held_rows=held_rows or {},
         set_aside=set_aside or {},
         unreadable=unreadable or {},
         narrowed=narrowed or {},
     )
     key = setting.clinic.clinic_key
-    people = data.patients(con, clinic_id, patient_ids)
+    people = page_queries.patients(con, clinic_id, patient_ids)
     written = []
     size = 0
-    for done, file in enumerate(data.files(con, clinic_id, people, zone=time_zone.key), start=1):
+    for done, file in enumerate(page_queries.files(con, clinic_id, people, zone=time_zone.key), start=1):
         path = store.path_for_patient(key, file.patient.patient_id)
         size += store.write(path, patient_page(file, setting))
         written.append(path)
@@ -102,8 +102,8 @@ def _remove_stale(store: ReportStore, key: str, written: list[Path], patient_ids
 def _write_lists(con: duckdb.DuckDBPyConnection, store: ReportStore, setting: Setting) -> tuple[Path, int]:
     """The clinic's list and one per practitioner; pages left over from a longer list are removed."""
     key = setting.clinic.clinic_key
-    people = lists.outlooks(data.outlook(con, setting.clinic.clinic_id), setting)
-    unlisted = max(0, data.patient_count(con, setting.clinic.clinic_id) - len(people))
+    people = lists.outlooks(page_queries.outlook(con, setting.clinic.clinic_id), setting)
+    unlisted = max(0, page_queries.patient_count(con, setting.clinic.clinic_id) - len(people))
     by_practitioner = lists.practitioner_listings(people, setting)
     nav = [(f"practitioners/{file_id(ident)}.html", listing.title) for ident, listing in by_practitioner.items()]
     everyone = lists.Listing("All practitioners", "", "index", people)

@@ -11,9 +11,9 @@ from itertools import groupby
 import duckdb
 
 from fullscript_pipeline.catalog import CatalogChange, delta, named
-from fullscript_pipeline.counted import counted
-from fullscript_pipeline.reports import text
-from fullscript_pipeline.reports.changerows import row_of
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.change_rows import row_of
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -89,7 +89,7 @@ def brand_feed(region: str, ident: str, name: str, rows: Sequence[CatalogChange]
     for one, its in days:
         entry = ET.SubElement(feed, "entry")
         _texts(entry, ("id", f"{urn}:{one.isoformat()}"), ("updated", _instant(one)))
-        _texts(entry, ("title", f"{text.day(one)}: {counted(len(its), 'change')}"))
+        _texts(entry, ("title", f"{formatting.day(one)}: {counted(len(its), 'change')}"))
         ET.SubElement(entry, "link", {"href": link})
         _texts(entry, ("summary", "\n".join(_line(row) for row in its[:50])))
     return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"
@@ -106,14 +106,14 @@ def _line(row: CatalogChange) -> str:
     if row.field == "description_html":
         return f"{what}: description changed"
     moved = delta(row)
-    told = f"{row.field} {text.shorten(row.old_value or '(none)', 80)} → {text.shorten(row.new_value or '(none)', 80)}"
-    return f"{what}: {told}{f' {moved}' if moved else ''}"
+    old, new = (formatting.shorten(value or "(none)", 80) for value in (row.old_value, row.new_value))
+    return f"{what}: {row.field} {old} → {new}{f' {moved}' if moved else ''}"
 
 
 def _texts(parent: ET.Element, *pairs: tuple[str, str]) -> None:
     for tag, value in pairs:
         # Beside what pages leave out, XML knows no such characters at all.
-        ET.SubElement(parent, tag).text = text.clean(value).replace("\ufffe", "").replace("\uffff", "")
+        ET.SubElement(parent, tag).text = formatting.clean(value).replace("\ufffe", "").replace("\uffff", "")
 
 
 def _instant(day: date) -> str:

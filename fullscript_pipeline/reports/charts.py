@@ -2,7 +2,8 @@
 
 Filled = covered by orders, open = gap, hatched = cannot measure, diamond = order, triangle = plan change. All bars of a
 kind in a lane are one path, so that a crowded page stays small. Colours come from the page's style sheet (classes
-c, g, u, o, p). What does not belong here: what the lanes mean (words.py) and where the dates come from (data.py).
+c, g, u, o, p). What does not belong here: what the lanes mean (status_texts.py) and where the dates come from
+(page_queries.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,8 +12,8 @@ from datetime import date, timedelta
 
 from markupsafe import Markup, escape
 
-from fullscript_pipeline.counted import counted
-from fullscript_pipeline.reports import text
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.reports import formatting
 
 WIDTH = 720
 AXIS = 22
@@ -119,7 +120,7 @@ def timeline(lanes: Sequence[Lane], start: date, end: date, *, most_marks: int =
     height = ground + (16 if crowded else 0)
     parts = [
         f'<svg viewBox="-8 0 {WIDTH + 16} {height}" role="img" aria-labelledby="tl-t tl-d">'
-        f'<title id="tl-t">Supply over time, {escape(text.window(scale.start, scale.end))}</title>',
+        f'<title id="tl-t">Supply over time, {escape(formatting.window(scale.start, scale.end))}</title>',
         f'<desc id="tl-d">{_description(lanes)}</desc>',
         '<defs><pattern id="h" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         '<path class="hl" d="M0 0v6"/></pattern></defs>',
@@ -143,14 +144,14 @@ def _description(lanes: Sequence[Lane]) -> str:
     for lane in lanes[:12]:
         orders = sum(mark.kind == "order" for mark in lane.marks)
         gaps = sum(span.kind == "gap" for span in lane.spans)
-        said.append(f"{text.shorten(lane.label, 40)}: {counted(orders, 'order')}, {counted(gaps, 'gap')}")
+        said.append(f"{formatting.shorten(lane.label, 40)}: {counted(orders, 'order')}, {counted(gaps, 'gap')}")
     rest = f"; and {len(lanes) - 12} more" if len(lanes) > 12 else ""
     return str(_plain("; ".join(said) + rest + ". The table above carries the same facts."))
 
 
 def _plain(free: str) -> Markup:
     """Free text for the drawing; what is Markup already is not cleaned by the template, so it is cleaned here."""
-    return escape(text.clean(free))
+    return escape(formatting.clean(free))
 
 
 def _lane(lane: Lane, number: int, scale: Scale, allowance: int) -> str:
@@ -167,7 +168,7 @@ def _lane(lane: Lane, number: int, scale: Scale, allowance: int) -> str:
     symbols = _Drawing()
     for mark in marks:
         (symbols.triangle if mark.kind == "plan_change" else symbols.diamond)(scale.x(mark.on))
-    label = _plain(text.shorten(lane.label, 60) + (" *" if aggregated else ""))
+    label = _plain(formatting.shorten(lane.label, 60) + (" *" if aggregated else ""))
     return (
         f'<g transform="translate(0 {AXIS + LANE * number})"><text y="12">{label}</text>'
         f'<g id="b{number}">{bars}</g>{symbols.svg("op")}</g>'
@@ -233,10 +234,12 @@ def _ticks(scale: Scale) -> list[tuple[date, str]]:
     if scale.days <= 70:
         step = 7 if scale.days <= 49 else 14
         days = [scale.start + timedelta(days=n) for n in range(0, scale.days, step)]
-        return [(day, f"{day.day} {text.MONTHS[day.month - 1]}") for day in days]
+        return [(day, f"{day.day} {formatting.MONTHS[day.month - 1]}") for day in days]
     step = next((n for n in (1, 2, 3, 6, 12, 24, 60, 120, 600) if scale.days / (30.4 * n) <= 10), 1200)
     first = scale.start.year * 12 + scale.start.month - 1
     last = scale.end.year * 12 + scale.end.month - 1
     months = [divmod(n, 12) for n in range(first, last + 1) if n % step == 0]
-    ticks = [(date(year, month + 1, 1), f"{text.MONTHS[month]} {year}") for year, month in months if 1 <= year <= 9999]
+    ticks = [
+        (date(year, month + 1, 1), f"{formatting.MONTHS[month]} {year}") for year, month in months if 1 <= year <= 9999
+    ]
     return [(day, label) for day, label in ticks if scale.start <= day < scale.end]

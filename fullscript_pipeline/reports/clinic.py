@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from fullscript_pipeline.reports import text, words
-from fullscript_pipeline.reports.data import OutlookRow, full_name
-from fullscript_pipeline.reports.setting import Setting
+from fullscript_pipeline.reports import formatting, status_texts
+from fullscript_pipeline.reports.page_context import Setting
+from fullscript_pipeline.reports.page_queries import OutlookRow, full_name
+from fullscript_pipeline.reports.status_texts import VERDICTS, Verdict
 from fullscript_pipeline.reports.store import file_id
 from fullscript_pipeline.reports.templating import render
-from fullscript_pipeline.reports.words import VERDICTS, Verdict
 
-ARCHIVED = Verdict("archived", 99, "Archived in Fullscript", "□", words.DARK, "Nothing to do", ("", ""))
+ARCHIVED = Verdict("archived", 99, "Archived in Fullscript", "□", status_texts.DARK, "Nothing to do", ("", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +117,12 @@ def practitioner_listings(people: Sequence[Outlook], setting: Setting) -> dict[s
 
 
 def _name(row: OutlookRow) -> str:
-    return text.shorten(full_name(row.first_name, row.last_name) or "Unnamed patient", 60)
+    return formatting.shorten(full_name(row.first_name, row.last_name) or "Unnamed patient", 60)
 
 
 def _outlook(rows: list[OutlookRow], setting: Setting, *, namesakes: bool) -> Outlook:
     first = rows[0]
-    judged = [(words.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in rows]
+    judged = [(status_texts.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in rows]
     judged.sort(key=lambda pair: (pair[0].rank, pair[1].run_out_on or date.max, pair[1].product_name or ""))
     worst, urgent = judged[0]
     alike = sum(verdict == worst for verdict, _ in judged)
@@ -130,13 +130,15 @@ def _outlook(rows: list[OutlookRow], setting: Setting, *, namesakes: bool) -> Ou
     names = [setting.practitioners.get(ident, "Unnamed practitioner") for ident in sorted(idents)]
     return Outlook(
         file=file_id(first.patient_id),
-        name=_name(first) + (f", born {text.day(first.date_of_birth)}" if namesakes and first.date_of_birth else ""),
+        name=_name(first)
+        + (f", born {formatting.day(first.date_of_birth)}" if namesakes and first.date_of_birth else ""),
         practitioner_ids=idents,
-        practitioner=text.shorten(", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""), 50),
+        practitioner=formatting.shorten(", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""), 50),
         group=ARCHIVED if first.archived else worst,
-        summary=words.summary(verdict for verdict, _ in judged),
+        summary=status_texts.summary(verdict for verdict, _ in judged),
         action=worst.action,
-        product=text.shorten(urgent.product_name or "product not named", 40) + (f" +{alike - 1}" if alike > 1 else ""),
+        product=formatting.shorten(urgent.product_name or "product not named", 40)
+        + (f" +{alike - 1}" if alike > 1 else ""),
         run_out_on=urgent.run_out_on,
         not_ordered=0 if first.archived else sum(verdict == VERDICTS["never"] for verdict, _ in judged),
     )

@@ -25,9 +25,9 @@ from fullscript_pipeline.catalog import (
     to_jsonl,
 )
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.reports import text
+from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.brands import brand_ids, write_brand_pages
-from fullscript_pipeline.reports.changerows import row_of
+from fullscript_pipeline.reports.change_rows import row_of
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -74,7 +74,7 @@ def render_catalog_digest(
         digest=digest,
         title=title(digest),
         lanes=[(lane, [row_of(one, digest.variants_with(one)) for one in top]) for lane, top in shown],
-        made=text.moment(rendered_at, time_zone),
+        made=formatting.moment(rendered_at, time_zone),
         before=before,
         after=after,
         linked=store is not None,
@@ -108,7 +108,7 @@ def write_catalog_digest(
     if start is None and last_observed(con, region, to_day, time_zone) is None:
         raise UsageError(f"Region {region!r} has no catalog on or before {to_day}; pull it first.")
     digest = digest_between(con, region, start or to_day, to_day, time_zone, release=release)
-    made = text.moment(rendered_at, time_zone)
+    made = formatting.moment(rendered_at, time_zone)
     if not digest.held:
         write_brand_pages(con, store, region=region, day=to_day, made=made, base_url=base_url)
     path = store.path_for_digest(region, to_day)

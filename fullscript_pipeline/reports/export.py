@@ -14,10 +14,10 @@ from typing import Any
 import duckdb
 import xlsxwriter
 
-from fullscript_pipeline.reports import text, words
-from fullscript_pipeline.reports.data import full_name
-from fullscript_pipeline.reports.policy import ReportPolicy
-from fullscript_pipeline.reports.setting import Setting
+from fullscript_pipeline.reports import formatting, status_texts
+from fullscript_pipeline.reports.page_context import Setting
+from fullscript_pipeline.reports.page_queries import full_name
+from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 COLUMNS = (
     "patient", "date_of_birth", "practitioner", "product", "brand", "status", "last_ordered", "supply_until",
@@ -91,7 +91,7 @@ def cell(value: object) -> str:
     """The value as a spreadsheet shows it and never runs it: what could start a formula gets an apostrophe."""
     if not isinstance(value, str):
         return "" if value is None else str(value)
-    plain = text.clean(value)
+    plain = formatting.clean(value)
     return f"'{plain}" if _is_formula(plain) else plain
 
 
@@ -101,22 +101,22 @@ def _is_formula(plain: str) -> bool:
 
 def _plain(value: object) -> str:
     """As much text as a cell holds, without what an XML file cannot hold."""
-    return _NOT_XML.sub("", text.clean(str(value)))[:LONGEST_CELL]
+    return _NOT_XML.sub("", formatting.clean(str(value)))[:LONGEST_CELL]
 
 
 def _about(setting: Setting) -> list[str]:
     return [
         f"{setting.clinic.name or setting.clinic.clinic_key}: supply by orders, as of the end of "
-        f"{text.day(setting.as_of)} ({setting.zone.key}).",
+        f"{formatting.day(setting.as_of)} ({setting.zone.key}).",
         f"Last successful pull: {setting.pulled}. Made {setting.made}.",
         *filter(None, (setting.stale, setting.unreadable_sentence, setting.unsettled, setting.lacking)),
-        text.LIMITS,
+        formatting.LIMITS,
         setting.policy.sentence(),
     ]
 
 
 def _values(row: dict[str, Any], policy: ReportPolicy) -> Row:
-    verdict = words.verdict(row["status"], row["days_late"], row["due_in_days"], policy)
+    verdict = status_texts.verdict(row["status"], row["days_late"], row["due_in_days"], policy)
     is_unmeasured = row["measurable"] not in {"ok", "range"}
     return (
         full_name(row["first_name"], row["last_name"]),
@@ -129,14 +129,14 @@ def _values(row: dict[str, Any], policy: ReportPolicy) -> Row:
         row["run_out_on"],
         row["days_late"],
         row["due_in_days"],
-        text.share(row["pdc_min"], row["pdc_max"]),
+        formatting.share(row["pdc_min"], row["pdc_max"]),
         row["window_start"],
         row["window_last"],
         row["window_days"],
         row["orders"],
         row["dosage_text"],
-        (row["reason"] or words.REASONS.get(row["measurable"])) if is_unmeasured else None,
-        "; ".join(words.FLAGS.get(flag, flag.replace("_", " ")) for flag in row["flags"] or []),
+        (row["reason"] or status_texts.REASONS.get(row["measurable"])) if is_unmeasured else None,
+        "; ".join(status_texts.FLAGS.get(flag, flag.replace("_", " ")) for flag in row["flags"] or []),
         row["as_of"],
         row["patient_id"],
         row["treatment_plan_id"],

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.reports import text
+from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -28,7 +28,7 @@ def write_index(
     days = {region: store.digest_days(region) for region in store.regions()}
     html = render(
         "index.html.j2",
-        made=text.moment(rendered_at, time_zone),
+        made=formatting.moment(rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
         past=past,
         earlier=store.earlier_days(),

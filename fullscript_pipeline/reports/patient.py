@@ -1,6 +1,6 @@
 """What stands on a patient's page, made ready for its template: rows in order, words, timeline, why, labs.
 
-What does not belong here: reading the warehouse (data.py), writing files (adherence.py), HTML (templates/).
+What does not belong here: reading the warehouse (page_queries.py), writing files (adherence.py), HTML (templates/).
 """
 
 from collections import Counter
@@ -9,14 +9,14 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
-from fullscript_pipeline.counted import counted
-from fullscript_pipeline.reports import charts, explain, text, words
-from fullscript_pipeline.reports.data import PatientFile, PlanRow, TimelineRow
-from fullscript_pipeline.reports.labs import lab_lines
-from fullscript_pipeline.reports.policy import ReportPolicy
-from fullscript_pipeline.reports.setting import Setting
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.reports import charts, explanations, formatting, status_texts
+from fullscript_pipeline.reports.lab_states import lab_lines
+from fullscript_pipeline.reports.page_context import Setting
+from fullscript_pipeline.reports.page_queries import PatientFile, PlanRow, TimelineRow
+from fullscript_pipeline.reports.status_texts import Verdict
 from fullscript_pipeline.reports.templating import render
-from fullscript_pipeline.reports.words import Verdict
+from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 # From this many rows on, a page leaves out the small drawings and the lists of orders, to stay below 60 kB.
 BRIEF_FROM = 30
@@ -59,7 +59,9 @@ class _Sheet:
 def patient_page(file: PatientFile, setting: Setting) -> str:
     """The page's HTML. The file has at least one row."""
     as_of = max(row.as_of for row in file.rows)
-    judged = [(words.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in file.rows]
+    judged = [
+        (status_texts.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in file.rows
+    ]
     judged.sort(key=lambda pair: (pair[0].rank, pair[1].run_out_on or date.max, _name(pair[1]), pair[1].key))
     drawn = [row for _, row in judged if file.timeline.get(row.key)]
     left_out = len(drawn[MOST_LANES:])
@@ -72,8 +74,8 @@ def patient_page(file: PatientFile, setting: Setting) -> str:
         patient=file.patient,
         as_of=as_of,
         practitioners=_practitioners(file.rows, setting),
-        window=text.window(*sheet.span),
-        answer=words.answer_line(verdict for verdict, _ in judged),
+        window=formatting.window(*sheet.span),
+        answer=status_texts.answer_line(verdict for verdict, _ in judged),
         lines=[_line(verdict, row, sheet) for verdict, row in judged],
         brief=sheet.brief,
         timeline=_timeline(drawn, sheet) if drawn else None,
@@ -111,7 +113,7 @@ def _told_apart(rows: list[PlanRow]) -> list[str]:
     def name(row: PlanRow) -> str:
         brand = row.brand_name if namesakes[_name(row)] > 1 else None
         again = plans[row.product_id] > 1 and row.plan_started_on
-        plan = f"plan of {text.day(row.plan_started_on)}" if again else None
+        plan = f"plan of {formatting.day(row.plan_started_on)}" if again else None
         return ", ".join(part for part in (_name(row), brand, plan) if part)
 
     return [name(row) for row in rows]
@@ -133,7 +135,7 @@ def _line(verdict: Verdict, row: PlanRow, sheet: _Sheet) -> ProductLine:
         brand=row.brand_name,
         verdict=verdict,
         detail=_detail(verdict, row),
-        last_order=text.day(row.last_order_on),
+        last_order=formatting.day(row.last_order_on),
         last_amount=_amount(row),
         until=until,
         due=due,
@@ -141,7 +143,7 @@ def _line(verdict: Verdict, row: PlanRow, sheet: _Sheet) -> ProductLine:
         window=_window(row, sheet.span),
         line=line,
         mini=charts.small_copy(lane) if lane is not None and not sheet.brief else None,
-        why=explain.why(row, sheet.file.timeline.get(row.key, []), refunded, brief=sheet.brief),
+        why=explanations.why(row, sheet.file.timeline.get(row.key, []), refunded, brief=sheet.brief),
     )
 
 
@@ -149,20 +151,20 @@ def _window(row: PlanRow, span: tuple[date, date]) -> str | None:
     """The row's own window, where it is not the one in the page's header."""
     if not (row.window_start and row.window_end and row.window_end > row.window_start):
         return None
-    return None if (row.window_start, row.window_end) == span else text.window(row.window_start, row.window_end)
+    return None if (row.window_start, row.window_end) == span else formatting.window(row.window_start, row.window_end)
 
 
 def _detail(verdict: Verdict, row: PlanRow) -> str | None:
     """What the status word leaves open: the reason, the plan's start, how it stopped."""
     if verdict.key == "unknown":
-        return explain.reason(row)
+        return explanations.reason(row)
     if verdict.key in {"never", "new"} and row.plan_started_on:
-        return f"plan of {text.day(row.plan_started_on)}"
+        return f"plan of {formatting.day(row.plan_started_on)}"
     if verdict.key == "stopped":
         if row.status == "ended_unmeasured":
             return "over; could not be measured"
         how = "line removed from the" if row.status == "recommendation_removed" else "cancelled"
-        return f"{how} plan of {text.day(row.plan_started_on)}" if row.plan_started_on else f"{how} plan"
+        return f"{how} plan of {formatting.day(row.plan_started_on)}" if row.plan_started_on else f"{how} plan"
     if verdict.key == "depends":
         return "covered at the lower dose, not at the higher one"
     return None
@@ -173,21 +175,21 @@ def _amount(row: PlanRow) -> str | None:
     if row.last_order_on is None:
         return None
     packs = counted(row.last_order_quantity, "pack") if row.last_order_quantity else None
-    amount = text.units(row.last_order_units, row.unit) if row.last_order_units else None
+    amount = formatting.units(row.last_order_units, row.unit) if row.last_order_units else None
     return ", ".join(part for part in (packs, amount) if part) or None
 
 
 def _until(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
     """When the supply ends or ended, and how far that is from the report's day."""
     if row.run_out_on is None:
-        return text.day(None), None
+        return formatting.day(None), None
     if row.status == "out_of_supply" and row.days_late is not None:
-        return f"ran out {text.day(row.run_out_on)}", f"{counted(row.days_late, 'day')} late"
+        return f"ran out {formatting.day(row.run_out_on)}", f"{counted(row.days_late, 'day')} late"
     if row.status == "covered" and (row.on_hand_days or 0) > policy.extra_supply_days:
-        return text.day(row.run_out_on), f"extra supply, about {counted(round(row.on_hand_days or 0), 'day')}"
+        return formatting.day(row.run_out_on), f"extra supply, about {counted(round(row.on_hand_days or 0), 'day')}"
     if row.status == "covered" and row.due_in_days is not None:
-        return text.day(row.run_out_on), f"due in {counted(row.due_in_days, 'day')}"
-    return text.day(row.run_out_on), None
+        return formatting.day(row.run_out_on), f"due in {counted(row.due_in_days, 'day')}"
+    return formatting.day(row.run_out_on), None
 
 
 def _share(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
@@ -195,8 +197,8 @@ def _share(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
     if row.status == "not_measurable" and row.measurable != "open_range":
         return "not measured", None
     if row.status in {"course_completed", "course_incomplete"} and row.course_supply_ratio is not None:
-        return f"{text.percent(row.course_supply_ratio)} % of the course", None
-    share = text.share(row.pdc_min, None if row.measurable == "open_range" else row.pdc_max)
+        return f"{formatting.percent(row.course_supply_ratio)} % of the course", None
+    share = formatting.share(row.pdc_min, None if row.measurable == "open_range" else row.pdc_max)
     if share is None:
         return "not measured", None
     if row.status == "awaiting_first_order":

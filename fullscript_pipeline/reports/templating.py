@@ -12,9 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fullscript_pipeline.counted import counted
-from fullscript_pipeline.reports import text
-from fullscript_pipeline.reports.words import VERDICTS
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.status_texts import VERDICTS
 
 
 def render(template: str, **values: Any) -> str:
@@ -46,7 +46,7 @@ def _finalize(value: Any) -> Any:
     """Every value on its way into a page: None is empty, text loses what could reorder or break it."""
     if value is None:
         return ""
-    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return formatting.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -63,9 +63,9 @@ def _environment() -> Environment:
     environment.globals.update(
         style=Markup(style()),  # noqa: S704 -- our own style sheet
         csp=content_security_policy(),
-        day=text.day,
+        day=formatting.day,
         count=counted,
-        shorten=text.shorten,
-        limits_sentence=text.LIMITS,
+        shorten=formatting.shorten,
+        limits_sentence=formatting.LIMITS,
     )
     return environment

@@ -1,11 +1,11 @@
-"""Makes a region's catalog. What does not belong here: how it changes afterwards (`market`)."""
+"""Makes a region's catalog. What does not belong here: how it changes afterwards (`catalog_simulator`)."""
 
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from fullscript_pipeline.sandbox import vocabulary as words
-from fullscript_pipeline.sandbox.chance import new_id, rng_for
-from fullscript_pipeline.sandbox.vocabulary import Formula
+from fullscript_pipeline.sandbox import word_lists as words
+from fullscript_pipeline.sandbox.seeded_random import new_id, rng_for
+from fullscript_pipeline.sandbox.word_lists import Formula
 from fullscript_pipeline.sandbox.world import Catalog, Record
 
 # When every brand makes every formula, further products are variations on them.

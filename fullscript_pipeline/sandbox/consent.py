@@ -9,9 +9,9 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fullscript_pipeline.sandbox.http_replies import page_answer, redirect_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.replies import page_answer, redirect_answer
-from fullscript_pipeline.sandbox.vocabulary import REGIONS
+from fullscript_pipeline.sandbox.word_lists import REGIONS
 from fullscript_pipeline.sandbox.world import Clinic
 
 ANSWERS = ("login", "deny", "consent")

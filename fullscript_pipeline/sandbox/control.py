@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fullscript_pipeline.sandbox.chance import rng_for
+from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS
 from fullscript_pipeline.sandbox.errors import SandboxError
+from fullscript_pipeline.sandbox.http_replies import error_answer, json_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.merging import merge_patients
-from fullscript_pipeline.sandbox.quirks import QUIRKS
-from fullscript_pipeline.sandbox.replies import error_answer, json_answer
+from fullscript_pipeline.sandbox.seeded_random import rng_for
 
 Body = dict[str, Any]
 

@@ -1,15 +1,16 @@
 """The table of everything the API answers to a GET: path, scopes, what answers it, arguments, whether restricted.
 
 Paths and arguments are the technical reference's; wrapper keys follow the last path segment where the reference shows
-none. What does not belong here: how an answer is made (`answers` and its siblings) or sent (`routes`), and the few
-writes (`writes`).
+none. What does not belong here: how an answer is made (`clinic` and its siblings) or sent (`routes`), and the few
+writes (`write_endpoints`).
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from fullscript_pipeline.sandbox import answers, feed_answers, patient_answers, shelf_answers
-from fullscript_pipeline.sandbox.answers import (
+from fullscript_pipeline.sandbox.responses import catalog, events, patients
+from fullscript_pipeline.sandbox.responses import clinic as answers
+from fullscript_pipeline.sandbox.responses.clinic import (
     CATALOG,
     CLINIC,
     ORDERS,
@@ -25,7 +26,7 @@ from fullscript_pipeline.sandbox.answers import (
 SORT = ("sort_by", "order_by")
 EVENT_ARGUMENTS = ("created_at", "event_type", *SORT)
 ORDER_ARGUMENTS = ("patient_id", "treatment_plan_id", "completed_at", "type", "order_number", *SORT)
-SEARCH_ARGUMENTS = ("query", "brand_id", *(f"{name}[]" for name in shelf_answers.ID_LISTS))
+SEARCH_ARGUMENTS = ("query", "brand_id", *(f"{name}[]" for name in catalog.ID_LISTS))
 PLAN_SCOPES = f"{PATIENTS} {PLANS}"
 
 
@@ -65,19 +66,19 @@ PEOPLE = (
     Endpoint("/clinic/practitioners", CLINIC, every("practitioners", lambda clinic: clinic.practitioners)),
     Endpoint("/clinic/practitioners/{id}", CLINIC, one("practitioner", lambda clinic: clinic.practitioners)),
     Endpoint("/clinic/metadata", CLINIC, answers.metadata, ("id", "type")),
-    Endpoint("/clinic/patients", PATIENTS, patient_answers.patients, ("patient_type",)),
-    Endpoint("/clinic/patients/{id}", PATIENTS, patient_answers.patient),
-    Endpoint("/clinic/patients/{patient_id}/dependents", PATIENTS, patient_answers.dependents),
-    Endpoint("/clinic/patients/{patient_id}/addresses", PATIENTS, patient_answers.patient_addresses),
-    Endpoint("/clinic/search/patients", PATIENTS, patient_answers.search, ("query", "patient_type")),
-    Endpoint("/clinic/patients/{patient_id}/orders", ORDERS, patient_answers.patient_orders),
-    Endpoint("/clinic/patients/{patient_id}/treatment_plans", PLAN_SCOPES, patient_answers.patient_plans, SORT),
-    Endpoint("/clinic/treatment_plans/{id}", PLAN_SCOPES, patient_answers.plan),
-    Endpoint("/clinic/orders", ORDERS, patient_answers.orders, ORDER_ARGUMENTS),
+    Endpoint("/clinic/patients", PATIENTS, patients.patients, ("patient_type",)),
+    Endpoint("/clinic/patients/{id}", PATIENTS, patients.patient),
+    Endpoint("/clinic/patients/{patient_id}/dependents", PATIENTS, patients.dependents),
+    Endpoint("/clinic/patients/{patient_id}/addresses", PATIENTS, patients.patient_addresses),
+    Endpoint("/clinic/search/patients", PATIENTS, patients.search, ("query", "patient_type")),
+    Endpoint("/clinic/patients/{patient_id}/orders", ORDERS, patients.patient_orders),
+    Endpoint("/clinic/patients/{patient_id}/treatment_plans", PLAN_SCOPES, patients.patient_plans, SORT),
+    Endpoint("/clinic/treatment_plans/{id}", PLAN_SCOPES, patients.plan),
+    Endpoint("/clinic/orders", ORDERS, patients.orders, ORDER_ARGUMENTS),
     Endpoint("/clinic/orders/{id}", ORDERS, one("order", lambda clinic: clinic.orders)),
-    Endpoint("/clinic/labs/orders", ORDERS, patient_answers.lab_orders, ("patient_id",)),
-    Endpoint("/clinic/labs/orders/{id}", ORDERS, patient_answers.lab_order),
-    Endpoint("/clinic/labs/tests/{id}", ORDERS, patient_answers.lab_test),
+    Endpoint("/clinic/labs/orders", ORDERS, patients.lab_orders, ("patient_id",)),
+    Endpoint("/clinic/labs/orders/{id}", ORDERS, patients.lab_order),
+    Endpoint("/clinic/labs/tests/{id}", ORDERS, patients.lab_test),
 )
 LIBRARY = (
     Endpoint("/clinic/fullscript_protocols", CLINIC, answers.fullscript_protocols, SORT),
@@ -99,13 +100,13 @@ LIBRARY = (
 SHELF = (
     Endpoint("/clinic/categories", CLINIC, every("categories", lambda clinic: clinic.categories)),
     Endpoint("/clinic/categories/{id}", CLINIC, one("category", lambda clinic: clinic.categories)),
-    Endpoint("/clinic/categories/{category_id}/products", CLINIC, shelf_answers.category_products, SORT),
-    Endpoint("/catalog/products", CATALOG, shelf_answers.products, restricted=True),
-    Endpoint("/catalog/products/{id}", CATALOG, shelf_answers.product, ("practitioner_id",)),
-    Endpoint("/catalog/products/{product_id}/similar", CATALOG, shelf_answers.similar, restricted=True),
-    Endpoint("/catalog/search/products", CATALOG, shelf_answers.search, SEARCH_ARGUMENTS, restricted=True),
-    Endpoint("/catalog/variants/{id}", CATALOG, shelf_answers.variant),
-    Endpoint("/catalog/brands", CATALOG, shelf_answers.brands, ("available", "clinic_permitted")),
+    Endpoint("/clinic/categories/{category_id}/products", CLINIC, catalog.category_products, SORT),
+    Endpoint("/catalog/products", CATALOG, catalog.products, restricted=True),
+    Endpoint("/catalog/products/{id}", CATALOG, catalog.product, ("practitioner_id",)),
+    Endpoint("/catalog/products/{product_id}/similar", CATALOG, catalog.similar, restricted=True),
+    Endpoint("/catalog/search/products", CATALOG, catalog.search, SEARCH_ARGUMENTS, restricted=True),
+    Endpoint("/catalog/variants/{id}", CATALOG, catalog.variant),
+    Endpoint("/catalog/brands", CATALOG, catalog.brands, ("available", "clinic_permitted")),
     Endpoint("/catalog/brands/{id}", CATALOG, term("brands", "brand")),
     Endpoint("/catalog/ingredients", CATALOG, terms("ingredients")),
     Endpoint("/catalog/ingredients/{id}", CATALOG, term("ingredients", "ingredient")),
@@ -125,17 +126,17 @@ FEEDS = (
     Endpoint(
         "/webhooks/deliveries",
         "",
-        feed_answers.deliveries,
+        events.deliveries,
         ("attempted_at", "event_id", "successfully_delivered", *SORT),
     ),
-    Endpoint("/events/clinic_keys", CLINIC, feed_answers.events("clinic_key"), EVENT_ARGUMENTS),
-    Endpoint("/events/patients", PATIENTS, feed_answers.events("patient"), EVENT_ARGUMENTS),
-    Endpoint("/events/treatment_plans", PLANS, feed_answers.events("treatment_plan"), EVENT_ARGUMENTS),
-    Endpoint("/events/orders", ORDERS, feed_answers.events("order"), EVENT_ARGUMENTS),
+    Endpoint("/events/clinic_keys", CLINIC, events.events("clinic_key"), EVENT_ARGUMENTS),
+    Endpoint("/events/patients", PATIENTS, events.events("patient"), EVENT_ARGUMENTS),
+    Endpoint("/events/treatment_plans", PLANS, events.events("treatment_plan"), EVENT_ARGUMENTS),
+    Endpoint("/events/orders", ORDERS, events.events("order"), EVENT_ARGUMENTS),
     # The one feed without an event_type argument.
-    Endpoint("/events/lab_orders", ORDERS, feed_answers.events("lab_order", typed=False), ("created_at", *SORT)),
-    Endpoint("/events/products", CATALOG, feed_answers.events("product"), EVENT_ARGUMENTS),
-    Endpoint("/events/{id}", "", feed_answers.event),
+    Endpoint("/events/lab_orders", ORDERS, events.events("lab_order", typed=False), ("created_at", *SORT)),
+    Endpoint("/events/products", CATALOG, events.events("product"), EVENT_ARGUMENTS),
+    Endpoint("/events/{id}", "", events.event),
 )
 ENDPOINTS = (*PEOPLE, *LIBRARY, *SHELF, *FEEDS)
 BY_LENGTH: dict[int, list[Endpoint]] = {}

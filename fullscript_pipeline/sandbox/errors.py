@@ -1,4 +1,4 @@
-"""What the sandbox tells the person who starts or moves it. Answers to API callers are made in `answers`."""
+"""What the sandbox tells the person who starts or moves it. Answers to API callers are made in `clinic`."""
 
 
 class SandboxError(Exception):

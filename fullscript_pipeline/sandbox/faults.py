@@ -1,6 +1,6 @@
 """Which faults there are, and the rules that say when one happens.
 
-What does not belong here: making them happen (`faulty`, `bent`, `wire`).
+What does not belong here: making them happen (`fault_middleware`, `malformed_responses`, `socket_faults`).
 """
 
 import dataclasses

@@ -8,18 +8,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fullscript_pipeline.sandbox.chance import NOON
-from fullscript_pipeline.sandbox.days import live_until, make_world
+from fullscript_pipeline.sandbox.behaviour_switches import Quirks, joined
+from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faults import FaultPlan
 from fullscript_pipeline.sandbox.ledger import Ledger
-from fullscript_pipeline.sandbox.limit import RollingLimit
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
-from fullscript_pipeline.sandbox.quirks import Quirks, joined
+from fullscript_pipeline.sandbox.rate_limit import RollingLimit
+from fullscript_pipeline.sandbox.seeded_random import NOON
 from fullscript_pipeline.sandbox.sender import Sender
 from fullscript_pipeline.sandbox.settings import Settings
 from fullscript_pipeline.sandbox.store import State, TokenPair, new_state, read_state, write_state
-from fullscript_pipeline.sandbox.vocabulary import REGIONS
+from fullscript_pipeline.sandbox.word_lists import REGIONS
 from fullscript_pipeline.sandbox.world import User
 
 # Moving further than this in one go is surely a slip, and would block the server for minutes.

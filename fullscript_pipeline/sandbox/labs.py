@@ -7,8 +7,8 @@ orders themselves (`orders`).
 from datetime import date, datetime, timedelta
 from random import Random
 
-from fullscript_pipeline.sandbox import vocabulary as words
-from fullscript_pipeline.sandbox.chance import new_id
+from fullscript_pipeline.sandbox import word_lists as words
+from fullscript_pipeline.sandbox.seeded_random import new_id
 from fullscript_pipeline.sandbox.world import Clinic, Lab, Plan, Record, Tally
 
 # REST state -> the event's word for it (vendor: "Lab order updated").

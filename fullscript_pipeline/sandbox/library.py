@@ -6,10 +6,10 @@ plans that are sent to somebody (`plans`).
 
 from random import Random
 
-from fullscript_pipeline.sandbox import vocabulary as words
-from fullscript_pipeline.sandbox.chance import new_id, rng_for
+from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.labs import recommend_labs
 from fullscript_pipeline.sandbox.plans import recommend
+from fullscript_pipeline.sandbox.seeded_random import new_id, rng_for
 from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Protocol, Record
 
 STATES = ("active", "active", "active", "draft", "cancelled")

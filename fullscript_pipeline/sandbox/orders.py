@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from random import Random
 
-from fullscript_pipeline.sandbox.chance import DAYTIME, EVENING, moment_in, new_id
 from fullscript_pipeline.sandbox.labs import buy_labs
 from fullscript_pipeline.sandbox.plans import next_order_after
+from fullscript_pipeline.sandbox.seeded_random import DAYTIME, EVENING, moment_in, new_id
 from fullscript_pipeline.sandbox.world import Clinic, Patient, Plan, Record
 
 

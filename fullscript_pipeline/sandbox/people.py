@@ -5,10 +5,10 @@ from datetime import date, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.sandbox import vocabulary as words
+from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.catalog import label_dosage
-from fullscript_pipeline.sandbox.chance import moment_in, new_id, rng_for, utc_text
-from fullscript_pipeline.sandbox.vocabulary import ClinicWords
+from fullscript_pipeline.sandbox.seeded_random import moment_in, new_id, rng_for, utc_text
+from fullscript_pipeline.sandbox.word_lists import ClinicWords
 from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Record
 
 HABITS = {"regular": 0.4, "gappy": 0.25, "early": 0.15, "never": 0.2}

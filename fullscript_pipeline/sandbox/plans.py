@@ -8,10 +8,10 @@ from copy import deepcopy
 from datetime import date, datetime, timedelta
 from random import Random
 
-from fullscript_pipeline.sandbox import vocabulary as words
-from fullscript_pipeline.sandbox.chance import draw, new_id, utc_text
+from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.labs import recommend_labs
-from fullscript_pipeline.sandbox.vocabulary import Dose
+from fullscript_pipeline.sandbox.seeded_random import draw, new_id, utc_text
+from fullscript_pipeline.sandbox.word_lists import Dose
 from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Plan, Record
 
 LIQUIDS = frozenset({"mL", "g"})

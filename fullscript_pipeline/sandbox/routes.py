@@ -14,19 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fullscript_pipeline.sandbox.answers import Bare, Call, Detail, MissingScopeError, NotFoundError
 from fullscript_pipeline.sandbox.consent import Consent
 from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint, find_endpoint
+from fullscript_pipeline.sandbox.http_replies import error_answer, json_answer, read_body
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.ledger import READS, Counted, template_of
 from fullscript_pipeline.sandbox.oauth import RefusalError, token_answer
 from fullscript_pipeline.sandbox.pages import BadParameterError, page_of
-from fullscript_pipeline.sandbox.replies import error_answer, json_answer, read_body
-from fullscript_pipeline.sandbox.shapes import reshaped, reshaped_error, reshaped_token
+from fullscript_pipeline.sandbox.patient_visibility import HIDING, new_since, seen_by, without
+from fullscript_pipeline.sandbox.response_variants import reshaped, reshaped_error, reshaped_token
+from fullscript_pipeline.sandbox.responses.clinic import Bare, Call, Detail, MissingScopeError, NotFoundError
 from fullscript_pipeline.sandbox.store import TokenPair
-from fullscript_pipeline.sandbox.visibility import HIDING, new_since, seen_by, without
-from fullscript_pipeline.sandbox.vocabulary import REGIONS
-from fullscript_pipeline.sandbox.writes import WRITES, UnprocessableError, Write
+from fullscript_pipeline.sandbox.word_lists import REGIONS
+from fullscript_pipeline.sandbox.write_endpoints import WRITES, UnprocessableError, Write
 
 A_DAY = timedelta(days=1)
 # Where the paths of the API begin; anything else is nowhere, whatever the method.

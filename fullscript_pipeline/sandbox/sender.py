@@ -2,7 +2,7 @@
 
 Each attempt is an empty probe, answered with the challenge token, then the signed payload, answered the same way, both
 within two seconds of real time. Signatures carry real time, because receivers compare with theirs. What does not belong
-here: what is remembered (`hooks`) and what events hold (`world`).
+here: what is remembered (`webhook_registry`) and what events hold (`world`).
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from uuid import uuid4
 import httpx
 import orjson
 
-from fullscript_pipeline.sandbox.chance import rng_for, utc_text
+from fullscript_pipeline.sandbox.behaviour_switches import Quirks
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.feed_answers import scope_of
-from fullscript_pipeline.sandbox.hooks import Attempt, Hook, HookBook
-from fullscript_pipeline.sandbox.quirks import Quirks
-from fullscript_pipeline.sandbox.shapes import reshaped, unnested
+from fullscript_pipeline.sandbox.response_variants import reshaped, unnested
+from fullscript_pipeline.sandbox.responses.events import scope_of
+from fullscript_pipeline.sandbox.seeded_random import rng_for, utc_text
 from fullscript_pipeline.sandbox.store import State
+from fullscript_pipeline.sandbox.webhook_registry import Attempt, Hook, HookBook
 from fullscript_pipeline.sandbox.world import EVENT_DAYS, Clinic, Event, Record, World
 
 # Minutes after each failed attempt (vendor: "Missed and repeated webhooks"); six attempts in all.

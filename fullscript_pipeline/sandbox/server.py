@@ -27,13 +27,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
 from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
-from fullscript_pipeline.sandbox.faulty import Faulty
-from fullscript_pipeline.sandbox.hook_control import HookControl
+from fullscript_pipeline.sandbox.fault_middleware import Faulty
+from fullscript_pipeline.sandbox.http_replies import error_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.replies import error_answer
 from fullscript_pipeline.sandbox.routes import Api
+from fullscript_pipeline.sandbox.socket_faults import Door
 from fullscript_pipeline.sandbox.store import STATE_FILE
-from fullscript_pipeline.sandbox.wire import Door
+from fullscript_pipeline.sandbox.webhook_admin import HookControl
 
 HOST = "127.0.0.1"
 

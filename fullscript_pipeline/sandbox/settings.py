@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Any
 
+from fullscript_pipeline.sandbox.behaviour_switches import quirk_names
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.quirks import quirk_names
 
 READ_SCOPES = "catalog:read clinic:read patients:read patients:treatment_plan_history patients:order_history"
 
@@ -31,7 +31,8 @@ class Settings:
     """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history.
 
     `rate_limit` requests per app in any `rate_window` seconds of real time; `assigned_patients_only`: practitioners
-    other than the owner see their own patients only. `quirks`: `all`, or names of `quirks.QUIRKS` with commas.
+    other than the owner see their own patients only. `quirks`: `all`, or names of `behaviour_switches.QUIRKS` with
+    commas.
     """
 
     start: date

@@ -18,7 +18,7 @@ import orjson
 
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.settings import Settings
-from fullscript_pipeline.sandbox.vocabulary import REGIONS
+from fullscript_pipeline.sandbox.word_lists import REGIONS
 
 STATE_FILE = "state.json"
 # Most apps are refused the restricted endpoints; in this world the Canadian server's app is one of the few.

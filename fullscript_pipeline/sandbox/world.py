@@ -2,7 +2,7 @@
 
 Records are kept as the dictionaries the API answers with; what only the world knows (a patient's habits, when the
 next order is due) sits beside them. What does not belong here: how things come to be (`catalog`, `people`) or change
-(`market`, `care`, `days`), and HTTP.
+(`catalog_simulator`, `care`, `days`), and HTTP.
 """
 
 from collections import Counter
@@ -13,8 +13,8 @@ from random import Random
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.sandbox.chance import new_id, utc_text
-from fullscript_pipeline.sandbox.vocabulary import Formula
+from fullscript_pipeline.sandbox.seeded_random import new_id, utc_text
+from fullscript_pipeline.sandbox.word_lists import Formula
 
 Record = dict[str, Any]
 Tally = Counter[str]

@@ -3,16 +3,16 @@
 It uses `api`'s public types and knows nothing of Dagster or the warehouse.
 """
 
-from fullscript_pipeline.state.audit_chain import AuditHead
-from fullscript_pipeline.state.audit_log import AuditEntry
+from fullscript_pipeline.state.audit.chain import AuditHead
+from fullscript_pipeline.state.audit.log import AuditEntry
 from fullscript_pipeline.state.clinics import Clinic
 from fullscript_pipeline.state.database import remove_store
+from fullscript_pipeline.state.event_ledger import LedgerEvent
 from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
-from fullscript_pipeline.state.inbox import Delivery, DeliveryState, InboxSize
-from fullscript_pipeline.state.ledger import LedgerEvent
-from fullscript_pipeline.state.requests import RequestBudget
+from fullscript_pipeline.state.request_budget import RequestBudget
 from fullscript_pipeline.state.revocations import TO_BE_REVOKED, ClinicUser
 from fullscript_pipeline.state.store import StateStore
+from fullscript_pipeline.state.webhook_inbox import Delivery, DeliveryState, InboxSize
 
 __all__ = [
     "TO_BE_REVOKED",

@@ -1,6 +1,6 @@
 """Which clinics are connected, under which key, and how they are.
 
-What does not belong here: their tokens (`grants`).
+What does not belong here: their tokens (`token_store`).
 """
 
 import re

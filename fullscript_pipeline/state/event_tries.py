@@ -2,7 +2,7 @@
 
 An event waits until its object was read after it. What could not be read is tried again after 1, 5 and 30 minutes of
 real time, then by the daily pull; somebody who asks for a refresh tries all at once. What does not belong here: which
-events there are (`ledger`), and whether an object was read (the warehouse knows, `warehouse.event_proof`).
+events there are (`event_ledger`), and whether an object was read (the warehouse knows, `warehouse.event_proof`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.ids import CANNOT_BE_ASKED
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.ledger import chunks, is_open, these
+from fullscript_pipeline.state.event_ledger import chunks, is_open, these
 from fullscript_pipeline.state.schema import events
 
 # stored, gone: the object was read after the event. relisted: it names no object, and everything that it can be about

@@ -115,7 +115,7 @@ def _facts(connection: Connection, now: datetime) -> Iterator[_Move]:
 
 
 def _seconds(now: datetime) -> Iterator[_Move]:
-    """What lasts until some time is bounded by who reads it (`requests`), and left alone."""
+    """What lasts until some time is bounded by who reads it (`request_budget`), and left alone."""
     for table in metadata.sorted_tables:
         for column in table.c:
             if column.name.endswith("_s") and not column.name.endswith("until_s"):

@@ -5,11 +5,11 @@ What does not belong here: files (`warehouse.rekey`), the order of steps (`orche
 
 from sqlalchemy import Connection, Row, inspect, select, text, update
 
+from fullscript_pipeline.encryption.fingerprint import fingerprint
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.key_fingerprint import fingerprint
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
+from fullscript_pipeline.state.secret_cipher import Keyring
 from fullscript_pipeline.state.store_key import looks_sealed, note_key, noted_key
 
 

@@ -10,8 +10,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, select, tr
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.grants import of_clinic
-from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import (
     clinics,
     events,
@@ -23,6 +21,8 @@ from fullscript_pipeline.state.schema import (
     webhook_inbox,
 )
 from fullscript_pipeline.state.sealed_columns import WEBHOOK_BODY
+from fullscript_pipeline.state.secret_cipher import Keyring
+from fullscript_pipeline.state.token_store import of_clinic
 
 
 def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:

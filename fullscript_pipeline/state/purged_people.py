@@ -22,10 +22,10 @@ from fullscript_pipeline.api import ClinicRef, names_people
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.inbox import Delivery
-from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import facts, purged_ids
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT
+from fullscript_pipeline.state.secret_cipher import Keyring
+from fullscript_pipeline.state.webhook_inbox import Delivery
 
 KEY_FACT = "purged_people_key:"
 _KEYS = select(facts.c.name, facts.c.value).where(facts.c.name.startswith(KEY_FACT, autoescape=True))

@@ -15,8 +15,8 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.state.clinics import Clinic, ClinicRecords
-from fullscript_pipeline.state.grants import GrantRecords, of_clinic, of_user, preference
 from fullscript_pipeline.state.schema import clinics, grants
+from fullscript_pipeline.state.token_store import GrantRecords, of_clinic, of_user, preference
 
 GrantStatus = Literal["ok", "dead", "to_be_revoked"]
 TO_BE_REVOKED: GrantStatus = "to_be_revoked"

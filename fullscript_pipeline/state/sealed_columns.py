@@ -2,7 +2,7 @@
 
 `Keyring` seals for a place of this list only, and `key_rotation` walks it, so that no sealed column can be forgotten: a
 new one is a line here. A value opens in its own column, beside its own key columns, and nowhere else. What does not
-belong here: encrypting (`keyring`).
+belong here: encrypting (`secret_cipher`).
 """
 
 import json

@@ -17,22 +17,22 @@ from typing import Self
 from sqlalchemy import Connection
 
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.state.audit_chain import AuditHead
-from fullscript_pipeline.state.audit_check import audit_damage
-from fullscript_pipeline.state.audit_log import AuditLog
+from fullscript_pipeline.state.audit.chain import AuditHead
+from fullscript_pipeline.state.audit.log import AuditLog
+from fullscript_pipeline.state.audit.verification import audit_damage
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
+from fullscript_pipeline.state.event_ledger import EventLedger
 from fullscript_pipeline.state.event_tries import EventTries
-from fullscript_pipeline.state.inbox import Delivery, WebhookInbox
 from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
-from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.lab_watch import LabWatch
-from fullscript_pipeline.state.ledger import EventLedger
 from fullscript_pipeline.state.purge import wipe_deleted
 from fullscript_pipeline.state.purged_people import PurgeMemory, without_body_about
-from fullscript_pipeline.state.requests import RequestBudget
+from fullscript_pipeline.state.request_budget import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
+from fullscript_pipeline.state.secret_cipher import Keyring
 from fullscript_pipeline.state.store_key import follow_key, noted_key
+from fullscript_pipeline.state.webhook_inbox import Delivery, WebhookInbox
 
 
 class StateStore(

@@ -1,16 +1,17 @@
 """Which key the state store is under: noted in it by its first write, changed by `keys rotate`, asked by every write.
 
 So a process that was started with another key, or before a change of keys, cannot write anything. A store of before
-2026-11-29 notes none until it is rotated. What does not belong here: encrypting (`keyring`), rotating (`key_rotation`).
+2026-11-29 notes none until it is rotated. What does not belong here: encrypting (`secret_cipher`), rotating
+(`key_rotation`).
 """
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from fullscript_pipeline.key_fingerprint import fingerprint
-from fullscript_pipeline.state.keyring import MARKS, Keyring
+from fullscript_pipeline.encryption.fingerprint import fingerprint
 from fullscript_pipeline.state.schema import facts
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
+from fullscript_pipeline.state.secret_cipher import MARKS, Keyring
 
 _FACT = "encryption_key"
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.process_identity import ProcessIdentity
-from fullscript_pipeline.warehouse import memory, trouble
+from fullscript_pipeline.warehouse import duckdb_errors, memory
 
 MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
@@ -89,7 +89,7 @@ class Warehouse:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read with; DuckDB is asked for the file in read-only mode."""
         if not self.exists():
-            raise trouble.no_warehouse(self.path)
+            raise duckdb_errors.no_warehouse(self.path)
         with self._attached(read_only=True) as con:
             yield con
 
@@ -127,7 +127,7 @@ class Warehouse:
 
     @contextmanager
     def alone(self, *, checkpointed: bool = True) -> Iterator[Path]:
-        """The file itself, attached nowhere, under the lock: to copy or replace it (`copies`)."""
+        """The file itself, attached nowhere, under the lock: to copy or replace it (`file_copies`)."""
         with self._guard, self._exclusively():
             if checkpointed and self.exists():
                 with self._attached(read_only=False) as con:
@@ -156,8 +156,8 @@ class Warehouse:
         try:
             yield
         except duckdb.Error as error:
-            if trouble.is_damage(error):
-                raise trouble.not_read(self.path, error) from None
+            if duckdb_errors.is_damage(error):
+                raise duckdb_errors.not_read(self.path, error) from None
             raise
 
     @contextmanager
@@ -246,13 +246,13 @@ class Warehouse:
                 attach()
                 return
             except duckdb.IOException as error:
-                if trouble.is_damage(error) or "lock" not in str(error).lower():
-                    raise trouble.not_read(self.path, error) from None
+                if duckdb_errors.is_damage(error) or "lock" not in str(error).lower():
+                    raise duckdb_errors.not_read(self.path, error) from None
                 if not told and time.monotonic() > began + TELL_AFTER_SECONDS:
                     told = True
-                    self._tell_wait(trouble.holder_in(error))
+                    self._tell_wait(duckdb_errors.holder_in(error))
                 if time.monotonic() > began + self._lock_wait:
-                    raise trouble.open_elsewhere(self.path, error) from None
+                    raise duckdb_errors.open_elsewhere(self.path, error) from None
                 time.sleep(0.2)
             except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
-                raise trouble.not_opened(self.path, self._key, error) from None
+                raise duckdb_errors.not_opened(self.path, self._key, error) from None

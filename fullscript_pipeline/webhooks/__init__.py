@@ -4,7 +4,7 @@ It knows the state store and nothing else: no DuckDB, no Dagster, no call to Ful
 handling what was received (`refresh`).
 """
 
-from fullscript_pipeline.webhooks.doors import Door, open_doors
-from fullscript_pipeline.webhooks.serving import serve, serving
+from fullscript_pipeline.webhooks.server import serve, serving
+from fullscript_pipeline.webhooks.webhook_endpoints import Door, open_doors
 
 __all__ = ["Door", "open_doors", "serve", "serving"]

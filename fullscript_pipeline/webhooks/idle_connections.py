@@ -2,7 +2,7 @@
 
 A connection costs an open file. Thousands that say nothing, or half of a request's head, must not keep the vendor out;
 behind a proxy they come from the same address as the vendor's do, so nobody is refused, the oldest make room. What does
-not belong here: requests whose head is there (`admission`), sockets (`serving`).
+not belong here: requests whose head is there (`admission`), sockets (`server`).
 """
 
 import time

@@ -2,7 +2,7 @@
 
 The answers: 200 with the challenge for a probe, and for a genuine delivery once it is durable; 4xx for what will never
 be accepted; 503, early, for what should be sent again. Never 3xx or 410 (the vendor disables the address on 410), never
-a 200 later than the deadline. What does not belong here: sockets (`serving`), rows (`state`).
+a 200 later than the deadline. What does not belong here: sockets (`server`), rows (`state`).
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from starlette.types import Message, Receive, Scope, Send
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import Delivery
+from fullscript_pipeline.webhooks.access_log import Journal
 from fullscript_pipeline.webhooks.admission import Admission, Full
-from fullscript_pipeline.webhooks.doors import Door
-from fullscript_pipeline.webhooks.envelope import NotJson, is_probe, read_delivery
-from fullscript_pipeline.webhooks.journal import Journal
-from fullscript_pipeline.webhooks.keeper import Overloaded
+from fullscript_pipeline.webhooks.group_commit import Overloaded
+from fullscript_pipeline.webhooks.payload_header import NotJson, is_probe, read_delivery
 from fullscript_pipeline.webhooks.protocol import ARRIVED
 from fullscript_pipeline.webhooks.signature import is_genuine
+from fullscript_pipeline.webhooks.webhook_endpoints import Door
 
 # The vendor gives up after two seconds; the way there and back is in them.
 ANSWER_SECONDS = 1.4

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.adherence import parse_dosage
-from fullscript_pipeline_tests.adherence.dosage_tables import NAMES, length, rate, read, table
+from fullscript_pipeline_tests.helpers.dosage_tables import NAMES, length, rate, read, table
 
 
 @pytest.mark.parametrize("name", NAMES)

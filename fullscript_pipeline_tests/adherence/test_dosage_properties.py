@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fullscript_pipeline.adherence import Dosage, parse_dosage
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.tokens import tokenize
-from fullscript_pipeline_tests.adherence.dosage_tables import NAMES, Row, read, table
+from fullscript_pipeline_tests.helpers.dosage_tables import NAMES, Row, read, table
 
 ROWS = [row for name in NAMES for row in table(name)]
 READ = [row for row in ROWS if read(row).status != "unparsable"]

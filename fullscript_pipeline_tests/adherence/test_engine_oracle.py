@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.adherence import measure
-from fullscript_pipeline_tests.adherence import oracle
+from fullscript_pipeline_tests.helpers import adherence_oracle
 
 ORIGIN = date(2024, 1, 1)
 RATES = [
@@ -25,7 +25,7 @@ RATES = [
 ]
 
 # What shares one supply: the plans of one patient for one product, and its fills.
-Pool = tuple[list[oracle.Plan], list[oracle.Fill]]
+Pool = tuple[list[adherence_oracle.Plan], list[adherence_oracle.Fill]]
 
 
 def day(number: int) -> date:
@@ -33,14 +33,14 @@ def day(number: int) -> date:
 
 
 @st.composite
-def doses(draw: st.DrawFn, start: int, unknown: bool) -> tuple[oracle.Dose, ...]:
+def doses(draw: st.DrawFn, start: int, unknown: bool) -> tuple[adherence_oracle.Dose, ...]:
     changes = sorted(draw(st.sets(st.integers(start - 10, start + 60), min_size=1, max_size=3)))
     built = []
     for number in changes:
         low, high = sorted((draw(st.sampled_from(RATES)), draw(st.sampled_from(RATES))))
         kind = draw(st.sampled_from(["exact", "exact", "range", *(["open", "unknown"] if unknown else [])]))
         built.append(
-            oracle.Dose(
+            adherence_oracle.Dose(
                 day(number),
                 {"exact": high, "range": low}.get(kind),
                 None if kind == "unknown" else high,
@@ -57,9 +57,11 @@ def pools(draw: st.DrawFn) -> Pool:
         start = draw(st.integers(0, 90))
         end = draw(st.none() | st.integers(start - 3, start + 90))
         plan_doses = draw(doses(start, unknown))
-        plans.append(oracle.Plan(f"plan-{number}", day(start), None if end is None else day(end), plan_doses))
+        plans.append(adherence_oracle.Plan(f"plan-{number}", day(start), None if end is None else day(end), plan_doses))
     units = st.sampled_from([Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), Fraction(451, 10)])
-    fills = [oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))]
+    fills = [
+        adherence_oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))
+    ]
     return plans, fills
 
 
@@ -108,7 +110,7 @@ def test_the_engine_is_the_definition(histories: list[Pool], as_of: date) -> Non
     rows = measure(*frames(histories), as_of).to_dict("records")
     result = {(row["patient_id"], row["treatment_plan_id"]): row for row in rows}
     for number, (plans, fills) in enumerate(histories):
-        for plan, expected in zip(plans, oracle.pool_figures(plans, fills, as_of), strict=True):
+        for plan, expected in zip(plans, adherence_oracle.pool_figures(plans, fills, as_of), strict=True):
             row = result[f"patient-{number}", plan.plan_id]
             wrong = {name: (row[name], value) for name, value in expected.items() if not same(row[name], value)}
             assert not wrong, (plan.plan_id, row["status"], wrong)

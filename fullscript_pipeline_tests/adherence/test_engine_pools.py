@@ -14,18 +14,18 @@ import pandas as pd
 import pytest
 
 from fullscript_pipeline.adherence import measure
-from fullscript_pipeline_tests.adherence import oracle
 from fullscript_pipeline_tests.adherence.test_engine_oracle import RATES, Pool, day, frames, same
+from fullscript_pipeline_tests.helpers import adherence_oracle
 
 AS_OF = day(150)
 UNITS = [Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), Fraction(451, 10)]
 
 
-def a_dose(chance: random.Random, since: date, *, allow_unknown: bool) -> oracle.Dose:
+def a_dose(chance: random.Random, since: date, *, allow_unknown: bool) -> adherence_oracle.Dose:
     low, high = sorted(chance.choices(RATES, k=2))
     kind = chance.choice(["exact", "exact", "exact", "range", *(["most", "least", "unknown"] if allow_unknown else [])])
     least = {"exact": high, "range": low, "least": low}.get(kind)
-    return oracle.Dose(since, least, None if kind in ("least", "unknown") else high)
+    return adherence_oracle.Dose(since, least, None if kind in ("least", "unknown") else high)
 
 
 def a_pool(chance: random.Random) -> Pool:
@@ -37,9 +37,11 @@ def a_pool(chance: random.Random) -> Pool:
         dated = sorted(chance.sample(range(start - 40, end + 15), chance.randint(1, 4)))
         doses = tuple(a_dose(chance, day(since), allow_unknown=allow_unknown) for since in dated)
         is_open = chance.random() < 0.15
-        plans.append(oracle.Plan(f"plan-{number}", day(start), None if is_open else day(end), doses))
+        plans.append(adherence_oracle.Plan(f"plan-{number}", day(start), None if is_open else day(end), doses))
         start = max(0, end + chance.choice([0, 0, 1, chance.randint(2, 30), chance.randint(2, 30), -10]))
-    fills = [oracle.Fill(day(chance.randint(-40, 160)), chance.choice(UNITS)) for _ in range(chance.randint(0, 8))]
+    fills = [
+        adherence_oracle.Fill(day(chance.randint(-40, 160)), chance.choice(UNITS)) for _ in range(chance.randint(0, 8))
+    ]
     return plans, fills
 
 
@@ -53,7 +55,7 @@ def differences(pools: list[Pool]) -> list[tuple[object, ...]]:
     result = measured(pools)
     found: list[tuple[object, ...]] = []
     for number, (plans, fills) in enumerate(pools):
-        for plan, expected in zip(plans, oracle.pool_figures(plans, fills, AS_OF), strict=True):
+        for plan, expected in zip(plans, adherence_oracle.pool_figures(plans, fills, AS_OF), strict=True):
             row = result[f"patient-{number}", plan.plan_id]
             found += [
                 (number, plan.plan_id, name, row[name], value)
@@ -96,14 +98,19 @@ def test_what_a_plan_leaves_is_what_the_next_carries_in() -> None:
 
 def test_over_a_pause_the_last_dose_goes_on_and_not_the_next_plans() -> None:
     """60 bought on day 0 at 1 a day for 10 days, a pause of 10, then a plan of 5 a day: 40 are carried in."""
-    first = oracle.Plan("a", day(0), day(10), (oracle.Dose(day(0), Fraction(1), Fraction(1)),))
-    second = oracle.Plan("b", day(20), None, (oracle.Dose(day(15), Fraction(5), Fraction(5)),))
-    row = measured([([first, second], [oracle.Fill(day(0), Fraction(60))])])["patient-0", "b"]
+    first = adherence_oracle.Plan("a", day(0), day(10), (adherence_oracle.Dose(day(0), Fraction(1), Fraction(1)),))
+    second = adherence_oracle.Plan("b", day(20), None, (adherence_oracle.Dose(day(15), Fraction(5), Fraction(5)),))
+    row = measured([([first, second], [adherence_oracle.Fill(day(0), Fraction(60))])])["patient-0", "b"]
     assert row["carry_in_units"] == 40
 
 
 def test_a_dose_dated_before_the_first_plan_counts_from_its_date() -> None:
     """60 bought 20 days before the plan: 10 days at 1 a day, 10 at 2, before it begins with 2."""
-    doses = (oracle.Dose(day(0), Fraction(1), Fraction(1)), oracle.Dose(day(10), Fraction(2), Fraction(2)))
-    row = measured([([oracle.Plan("a", day(20), None, doses)], [oracle.Fill(day(0), Fraction(60))])])["patient-0", "a"]
+    doses = (
+        adherence_oracle.Dose(day(0), Fraction(1), Fraction(1)),
+        adherence_oracle.Dose(day(10), Fraction(2), Fraction(2)),
+    )
+    row = measured(
+        [([adherence_oracle.Plan("a", day(20), None, doses)], [adherence_oracle.Fill(day(0), Fraction(60))])]
+    )["patient-0", "a"]
     assert row["carry_in_units"] == 30

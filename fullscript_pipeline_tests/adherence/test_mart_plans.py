@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from fullscript_pipeline_tests.adherence.clinic import FIRST_PULL, Clinic, line, noon
+from fullscript_pipeline_tests.helpers.adherence_clinic import FIRST_PULL, Clinic, line, noon
 
 START = date(2025, 10, 1)
 LATER = FIRST_PULL + timedelta(days=5)

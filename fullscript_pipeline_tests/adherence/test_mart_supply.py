@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline.adherence import Policy
-from fullscript_pipeline_tests.adherence.clinic import Clinic, line
+from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line
 
 START = date(2025, 10, 1)
 # Through the end of this day: a window of 100 days.

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from fullscript_pipeline_tests.adherence.clinic import Clinic, line
+from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line
 
 AS_OF = date(2026, 1, 30)
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from fullscript_pipeline.api import ClinicRef, FullscriptError, ServerError, WrongAddress, open_session
-from fullscript_pipeline.api.connect import disconnect
+from fullscript_pipeline.api.authorization_flow import disconnect
 from fullscript_pipeline.api.errors import AppRefused, BadResponse, RequestRefused
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.oauth import TokenEndpoint
@@ -16,10 +16,10 @@ from fullscript_pipeline.errors import NeedsConnect, UsageError
 from fullscript_pipeline.health.clinics import check_clinics
 from fullscript_pipeline.settings import ServerSettings, Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.api.connected import connect, connected, free_redirect_uri, settings_for
-from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps
-from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
-from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
+from fullscript_pipeline_tests.helpers.connected_clinic import connect, connected, free_redirect_uri, settings_for
+from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
 Ready = tuple[RunningSandbox, Settings, StateStore, ClinicRef]
 _KEY = "a key"

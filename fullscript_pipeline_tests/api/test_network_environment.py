@@ -20,7 +20,7 @@ from fullscript_pipeline.api.errors import ServerError
 from fullscript_pipeline.api.http import Ask, HttpClient
 from fullscript_pipeline.api.network_environment import is_bypassed, proxy_for
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
+from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 

@@ -12,8 +12,8 @@ from fullscript_pipeline.api.errors import AppRefused, InvalidGrant
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint, authorize_url
 from fullscript_pipeline.settings import ServerSettings
-from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps
-from fullscript_pipeline_tests.api.odd_server import OddServer, Reply, odd_server
+from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
+from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
 
 _PAIR = {"access_token": "canary-a", "refresh_token": "canary-r", "token_type": "Bearer"}
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from fullscript_pipeline.api import BadResponse, RateLimited, ServerError
 from fullscript_pipeline.api.errors import Asked
 from fullscript_pipeline.api.retry import MAX_RETRY_AFTER, RetryPolicy, retry_after_seconds
-from fullscript_pipeline_tests.api.helpers import Sleeps, session_at
-from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
+from fullscript_pipeline_tests.helpers.api_sessions import Sleeps, session_at
+from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
 _ASKED = Asked("orders", "us-snd", "GET", "https://h/x")
 

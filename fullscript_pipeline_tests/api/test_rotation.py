@@ -12,20 +12,20 @@ from fullscript_pipeline.api import ClinicRef, open_session
 from fullscript_pipeline.errors import NeedsConnect, PipelineError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.api.connected import connect, connected, token_calls
-from fullscript_pipeline_tests.soak import rotation
+from fullscript_pipeline_tests.helpers.connected_clinic import connect, connected, token_calls
+from fullscript_pipeline_tests.soak import token_rotation_drill
 
 
 def test_processes_share_each_refresh(tmp_path: Path) -> None:
-    rotation.one_refresh_per_expiry(tmp_path, processes=2, threads=4, expiries=3)
+    token_rotation_drill.one_refresh_per_expiry(tmp_path, processes=2, threads=4, expiries=3)
 
 
 def test_a_kill_at_each_step_of_the_protocol_costs_no_sign_in(tmp_path: Path) -> None:
-    rotation.kills_cost_no_sign_in(tmp_path, kills=len(rotation.CRASH_POINTS))
+    token_rotation_drill.kills_cost_no_sign_in(tmp_path, kills=len(token_rotation_drill.CRASH_POINTS))
 
 
 def test_an_answer_that_got_lost_is_asked_for_again(tmp_path: Path) -> None:
-    rotation.lost_answers_are_recovered(tmp_path, answers=1)
+    token_rotation_drill.lost_answers_are_recovered(tmp_path, answers=1)
 
 
 def _ask(settings: Settings, clinic: ClinicRef) -> int:

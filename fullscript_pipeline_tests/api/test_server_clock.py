@@ -9,8 +9,8 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import WrongClock
 from fullscript_pipeline.api.server_clock import apart
-from fullscript_pipeline_tests.api.helpers import session_at
-from fullscript_pipeline_tests.api.odd_server import OddServer, Reply, odd_server
+from fullscript_pipeline_tests.helpers.api_sessions import session_at
+from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OFF = (DAY, 30 * DAY, 3652 * DAY)

@@ -22,9 +22,9 @@ from fullscript_pipeline.api import (
     http,
 )
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.sandbox.bent import bomb
-from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps, SomeTokens, session_at
-from fullscript_pipeline_tests.api.odd_server import Reply, Seen, odd_server
+from fullscript_pipeline.sandbox.malformed_responses import bomb
+from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps, SomeTokens, session_at
+from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
 
 
 def _meta(number: int, pages: int, count: int) -> dict[str, object]:

@@ -21,9 +21,9 @@ from fullscript_pipeline.api.tokens import TokenKeeper
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.settings import ServerSettings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.api.connected import connected, token_calls
-from fullscript_pipeline_tests.api.helpers import FreeBudget, Sleeps
-from fullscript_pipeline_tests.api.odd_server import OddServer, Reply, odd_server
+from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
+from fullscript_pipeline_tests.helpers.connected_clinic import connected, token_calls
+from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
 
 _CLINIC = ClinicRef("us-snd", "c-1", "maple", "us", "Maple")
 

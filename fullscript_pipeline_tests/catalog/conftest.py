@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from fullscript_pipeline_tests.catalog import history
+from fullscript_pipeline_tests.helpers import catalog_history
 
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     """Empty tables."""
-    connection = history.warehouse()
+    connection = catalog_history.warehouse()
     yield connection
     connection.close()

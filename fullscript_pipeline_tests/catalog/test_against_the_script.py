@@ -18,16 +18,16 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, not_built_since
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
-from fullscript_pipeline.extraction import catalog, clinic, plans, variants
-from fullscript_pipeline.extraction.product_events import pull_product_events
-from fullscript_pipeline.extraction.pull import Target
-from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.sandbox.days import live_until, make_world
-from fullscript_pipeline.sandbox.quirks import QUIRKS, RIVALS
+from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.pulls import catalog, clinic, missing_variants, treatment_plans
+from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, RIVALS
+from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
 from fullscript_pipeline.sandbox.world import Catalog
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE
-from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
-from fullscript_pipeline_tests.sandbox_server import START
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE
+from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
+from fullscript_pipeline_tests.helpers.sandbox_server import START
 
 SIZES: dict[str, Any] = {"patients": 6, "products": 40, "history_days": 20}
 DAYS, CLINICS_ON = 5, 3
@@ -136,8 +136,8 @@ class Follower:
         """What leads to products that no category shows."""
         target = self._target(session.clinic.server, session.clinic.region, session.clinic)
         clinic.pull_patients(target, session)
-        plans.pull_plans(target, session, [])
-        variants.pull_unknown_variants(target, session)
+        treatment_plans.pull_plans(target, session, [])
+        missing_variants.pull_unknown_variants(target, session)
 
     def _target(self, server: str, region: str, of: Any) -> Target:
         day = clock.today(UTC_ZONE)

@@ -19,7 +19,7 @@ from fullscript_pipeline.catalog import (
     to_jsonl,
 )
 from fullscript_pipeline.reports import render_catalog_digest
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world
 
 Connection = duckdb.DuckDBPyConnection
 World = dict[str, dict[str, dict[str, Any]]]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline.catalog import CatalogChange, build_catalog_changes, changes_between
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world, warehouse
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
 
 Connection = duckdb.DuckDBPyConnection
 

@@ -18,7 +18,7 @@ from fullscript_pipeline.catalog import (
     not_built_since,
 )
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world
 
 Connection = duckdb.DuckDBPyConnection
 NEW = {"name": "Newcomer", "brand_id": "b1"}

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.orchestration.backups import MANIFEST
-from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.maintenance.backup import MANIFEST
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Delivery, StateStore
-from fullscript_pipeline.warehouse.clinical import PATIENTS
-from fullscript_pipeline.warehouse.commerce import ORDERS
+from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
+from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline_tests.cli.test_help import COMMANDS
-from fullscript_pipeline_tests.warehouse.helpers import put
+from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 SECRET = "CanaryLastname"
@@ -114,7 +114,7 @@ def _files(data: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def backup(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from fullscript_pipeline.orchestration.backups import back_up  # noqa: PLC0415
+    from fullscript_pipeline.maintenance.backup import back_up  # noqa: PLC0415
 
     return back_up(load_settings(), WarehouseResource().open(), tmp_path_factory.mktemp("elsewhere")).folder
 
@@ -124,7 +124,7 @@ def test_what_cannot_be_recorded_does_not_begin(
     run: Run, filled: Path, backup: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_AUDIT_COMMAND", "false")
-    monkeypatch.setattr("fullscript_pipeline.api.connect.ConnectFlow.check_addresses", lambda _: None)
+    monkeypatch.setattr("fullscript_pipeline.api.authorization_flow.ConnectFlow.check_addresses", lambda _: None)
     before, lines = _files(filled), len(_listed(run))
     code, out, err = run(*(str(backup) if part == "BACKUP" else part for part in RECORDED[command]))
     assert (code, SECRET in out) == (78, False)

@@ -18,8 +18,8 @@ from filelock import FileLock
 
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline_tests.pipeline import free_port
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.pipeline import free_port
 
 
 @dataclass

@@ -11,8 +11,8 @@ import pytest
 
 from fullscript_pipeline.catalog import build_catalog_changes
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, observe, small_world
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, observe, small_world
 
 Run = Callable[..., tuple[int, str, str]]
 DAYS = ("2026-11-20", "2026-11-22")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline_tests.cli.test_bad_input import Run, run
-from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline, environment
+from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline, environment
 
 __all__ = ["run"]
 

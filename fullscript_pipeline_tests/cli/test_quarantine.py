@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.warehouse import casts
-from fullscript_pipeline.warehouse.clinical import PATIENTS
-from fullscript_pipeline.warehouse.commerce import ORDERS
-from fullscript_pipeline_tests.warehouse.helpers import put
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.warehouse.schema import casts
+from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
+from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
+from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 Run = Callable[..., tuple[int, str, str]]
 

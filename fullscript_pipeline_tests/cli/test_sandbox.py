@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fullscript_pipeline.cli.children import child
+from fullscript_pipeline.cli.subprocesses import child
 from fullscript_pipeline.settings import load_settings
 
 

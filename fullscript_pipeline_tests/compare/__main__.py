@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from fullscript_pipeline_tests.compare.drive import Plan, compare_with_sandbox
+from fullscript_pipeline_tests.compare.compare_sandbox import Plan, compare_with_sandbox
 
 
 @click.command(help=__doc__)

@@ -15,8 +15,8 @@ from fullscript_pipeline_tests.compare.library_rows import (
     shelf_rows,
     template_row,
 )
-from fullscript_pipeline_tests.compare.reading import Api, Record
 from fullscript_pipeline_tests.compare.values import day, instant, number, of, text, whole
+from fullscript_pipeline_tests.compare.warehouse_rows import Api, Record
 
 
 def clinic_rows(api: Api, region: str, extras: Iterable[str] = ()) -> Rows:

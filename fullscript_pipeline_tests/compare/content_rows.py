@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fullscript_pipeline_tests.compare.reading import Record
 from fullscript_pipeline_tests.compare.values import text, whole
+from fullscript_pipeline_tests.compare.warehouse_rows import Record
 
 Rows = dict[str, list[dict[str, Any]]]
 

@@ -1,8 +1,8 @@
 """What the library tables of one clinic should hold, its shelves, deliveries and events, made from raw answers only."""
 
 from fullscript_pipeline_tests.compare.content_rows import Rows, content_rows, resource_row
-from fullscript_pipeline_tests.compare.reading import Api, Record
 from fullscript_pipeline_tests.compare.values import day, instant, of, text, whole
+from fullscript_pipeline_tests.compare.warehouse_rows import Api, Record
 
 
 def shelf_rows(api: Api) -> Rows:

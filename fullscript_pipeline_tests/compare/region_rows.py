@@ -7,8 +7,8 @@ here: a clinic's own tables (`clinic_rows`).
 from collections.abc import Iterable, Sequence
 
 from fullscript_pipeline_tests.compare.content_rows import Rows
-from fullscript_pipeline_tests.compare.reading import Api, Record
 from fullscript_pipeline_tests.compare.values import number, of, text
+from fullscript_pipeline_tests.compare.warehouse_rows import Api, Record
 
 NAMED = {
     "ingredients": "ingredient_id",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.compare.drive import Plan, compare_with_sandbox
+from fullscript_pipeline_tests.compare.compare_sandbox import Plan, compare_with_sandbox
 
 
 @pytest.mark.check_all

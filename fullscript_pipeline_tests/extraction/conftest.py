@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline_tests.api.helpers import CLINIC
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.api_sessions import CLINIC
 
 
 @pytest.fixture

@@ -5,25 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak import denying, dying, faulting, loading, mutated_rounds
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak import fault_drill, kill_drill, load_drill, mutated_rounds, refused_endpoints
 
 
 def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
     """Promise 17."""
-    loading.kills_leave_it_whole(tmp_path, every=40, random_kills=0)
+    load_drill.kills_leave_it_whole(tmp_path, every=40, random_kills=0)
 
 
 @pytest.mark.check_all
 def test_three_seeds_of_faults_change_nothing(tmp_path: Path) -> None:
     """Promise 19."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
-        faulting.faults_change_nothing(connected, tmp_path / "seeds", seeds=3)
+        fault_drill.faults_change_nothing(connected, tmp_path / "seeds", seeds=3)
 
 
 def test_a_pull_that_dies_in_the_middle_of_a_page_is_completed_by_the_next(tmp_path: Path) -> None:
     """Promise 27."""
-    dying.deaths_cost_a_page_a_worker(tmp_path, deaths=[(signal.SIGKILL, 12), (signal.SIGTERM, 20)])
+    kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=[(signal.SIGKILL, 12), (signal.SIGTERM, 20)])
 
 
 SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_id}/treatment_plans")
@@ -35,7 +35,7 @@ SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_i
 def test_401_from_an_endpoint_costs_no_other_table_and_no_connect(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
     """Promise 36."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
-        denying.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)
+        refused_endpoints.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)
 
 
 @pytest.mark.timeout(300)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.sandbox.quirks import QUIRKS, quirk_names
-from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
-from fullscript_pipeline_tests.soak import faulting
-from fullscript_pipeline_tests.tablehash import Hashes, differing, table_hashes
+from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, quirk_names
+from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
+from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing, table_hashes
+from fullscript_pipeline_tests.soak import fault_drill
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(900)]
 
@@ -37,8 +37,8 @@ EXCEPTIONS = {
 
 def hashes(connected: Connected, folder: Path, *quirks: str) -> Hashes:
     connected.sandbox.control.set_quirks(*quirks)
-    with faulting.fresh(connected, folder) as (warehouse, store, one):
-        faulting.pull_all(warehouse, store, one)
+    with fault_drill.fresh(connected, folder) as (warehouse, store, one):
+        fault_drill.pull_all(warehouse, store, one)
         with warehouse.read() as con:
             assert con.execute("SELECT table_name, reason FROM ops.quarantine").fetchall() == []
             assert con.execute("SELECT resource, reason FROM ops.pulls WHERE reason LIKE 'listed %'").fetchall() == []

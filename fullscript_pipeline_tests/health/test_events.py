@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.events import feeds_of
+from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
 from fullscript_pipeline.health import Finding
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.settings import load_settings

@@ -22,9 +22,9 @@ from fullscript_pipeline.health import Finding, check_all, exit_code
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Delivery, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline_tests.api.connected import connect, environment, free_redirect_uri, settings_for
-from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
-from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.connected_clinic import connect, environment, free_redirect_uri, settings_for
+from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 Ready = tuple[RunningSandbox, Settings, ClinicRef]

@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline.health.runs import _FAILED, check_runs
-from fullscript_pipeline.orchestration.instance import open_instance
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.many_runs import add_runs
+from fullscript_pipeline_tests.helpers.many_runs import add_runs
 
 
 def steps(instance: dg.DagsterInstance) -> int:

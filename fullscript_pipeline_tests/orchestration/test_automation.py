@@ -10,12 +10,12 @@ from dagster._core.execution.retries import auto_reexecution_should_retry_run
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
-from fullscript_pipeline.orchestration import logs
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline.orchestration.resources import FullscriptResource
-from fullscript_pipeline.orchestration.runs import run_job
-from fullscript_pipeline_tests.pipeline import Connected, connected_pipeline
+from fullscript_pipeline.orchestration.runtime import console_logging
+from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
 RESOURCES = {"fullscript": FullscriptResource()}
@@ -23,7 +23,7 @@ RESOURCES = {"fullscript": FullscriptResource()}
 
 @pytest.fixture(scope="module")
 def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
-    logs.quiet()
+    console_logging.quiet()
     with connected_pipeline(tmp_path_factory.mktemp("auto"), clinics=2, patients=5, products=20) as made:
         yield made
 

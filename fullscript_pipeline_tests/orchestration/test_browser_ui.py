@@ -13,15 +13,15 @@ import dagster as dg
 import httpx
 import pytest
 
-from fullscript_pipeline.cli.children import child
-from fullscript_pipeline.orchestration import logs
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline.orchestration.runs import Outcome, run_job
-from fullscript_pipeline_tests.api.odd_server import Reply, odd_server
-from fullscript_pipeline_tests.browser import BROWSER, DRIVER, MISSING, Browser, browser
-from fullscript_pipeline_tests.pipeline import connected_pipeline, free_port
-from fullscript_pipeline_tests.ui_links import ui_link
+from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.orchestration.runtime import console_logging
+from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline_tests.helpers.browser import BROWSER, DRIVER, MISSING, Browser, browser
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline, free_port
+from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
+from fullscript_pipeline_tests.helpers.ui_links import ui_link
 
 pytestmark = [
     pytest.mark.check_all,
@@ -52,7 +52,7 @@ class Page:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("ui")
-    logs.quiet()
+    console_logging.quiet()
     with connected_pipeline(folder, clinics=1, patients=8, products=20) as connected:
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)

@@ -10,16 +10,16 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.cli.running import Cell, run_cells
+from fullscript_pipeline.cli.run_partitions import Cell, run_cells
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.orchestration import digest
 from fullscript_pipeline.orchestration.assets import catalog as assets
-from fullscript_pipeline.orchestration.instance import open_instance
-from fullscript_pipeline.orchestration.partitions import region_cell
-from fullscript_pipeline.orchestration.resources import ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.assets import digest_rebuild
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
+from fullscript_pipeline.orchestration.runtime.partitions import region_cell
+from fullscript_pipeline.orchestration.runtime.resources import ReportsResource, WarehouseResource
 from fullscript_pipeline.reports import DigestWritten
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.catalog.history import noon, nov, observe
+from fullscript_pipeline_tests.helpers.catalog_history import noon, nov, observe
 
 
 class Region:
@@ -35,8 +35,8 @@ class Region:
         return self.again(number)
 
     def again(self, number: int) -> DigestWritten:
-        digest.rebuild_changes(self.warehouse, "us", nov(number))
-        return digest.write_digest(self.warehouse, self.store, "us", nov(number))
+        digest_rebuild.rebuild_changes(self.warehouse, "us", nov(number))
+        return digest_rebuild.write_digest(self.warehouse, self.store, "us", nov(number))
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def test_a_held_digest_is_let_through_by_a_person_and_stays_so(region: Region) -
     region.day(20, world())
     region.day(21, world(10))
     with pytest.raises(UsageError, match=r"2026-11-20, is not held; held are: 2026-11-21\."):
-        digest.release_digest(region.warehouse, "us", nov(20))
-    digest.release_digest(region.warehouse, "us", nov(21))
+        digest_rebuild.release_digest(region.warehouse, "us", nov(20))
+    digest_rebuild.release_digest(region.warehouse, "us", nov(21))
     for _ in range(2):
         released = region.again(21)
         assert released.held is None
@@ -132,7 +132,7 @@ def test_the_ui_gets_counts_a_short_table_and_no_markup_of_the_vendor(region: Re
     region.day(20, world())
     changed = world()
     changed["products"]["p1"]["name"] = "<b>[x](http://evil)</b> | Product"
-    shown = digest.metadata_of(region.day(21, changed))
+    shown = digest_rebuild.metadata_of(region.day(21, changed))
     assert shown["lane_facts"] == 1
     assert sum(isinstance(value, int) for value in shown.values()) <= 15
     table = shown["changes"].value
@@ -143,5 +143,5 @@ def test_the_ui_gets_counts_a_short_table_and_no_markup_of_the_vendor(region: Re
 
 
 def test_the_sentence_of_a_held_digest_says_how_to_release_it() -> None:
-    told = digest.held_sentence("us", nov(21), "Much.")
+    told = digest_rebuild.held_sentence("us", nov(21), "Much.")
     assert told.endswith("`fullscript-pipeline catalog release 2026-11-21 --region us`.")

@@ -11,12 +11,12 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS
-from fullscript_pipeline.orchestration.describe import table_columns
-from fullscript_pipeline.orchestration.lineage import column_lineage
-from fullscript_pipeline.orchestration.partitions import days
-from fullscript_pipeline.orchestration.resources import WarehouseResource
+from fullscript_pipeline.orchestration.assets.asset_metadata import table_columns
+from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.runtime.partitions import days
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.warehouse.objects import ALL_TABLES
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 # What others rely on (docs/architecture.md); the grids hold more.
 CLINIC_KEYS = [

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.running import Cell, run_cells
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import clinic_cell
-from fullscript_pipeline_tests.pipeline import connected_pipeline
+from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 # Endpoints with an id in their path, and a filter by one.
 ASKED_BY_ID = (

@@ -7,10 +7,10 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence.engine import sql_text
-from fullscript_pipeline.orchestration.adherence import rebuild_mart, rewrite_pages
+from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages
 from fullscript_pipeline.reports import ReportStore
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 
 # What a server may send, where, and what is noted of it.
 ODD: list[tuple[str, str, Any, str, str]] = [

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.orchestration.adherence import rebuild_touched
-from fullscript_pipeline.orchestration.opened import open_warehouse
+from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
+from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.sandbox.labs import open_labs
 from fullscript_pipeline.sandbox.merging import merge_patients
 from fullscript_pipeline.sandbox.orders import order_freely, order_plans
 from fullscript_pipeline.sandbox.plans import activate_plan, draft_plan
 from fullscript_pipeline.sandbox.world import Lab, Plan
-from fullscript_pipeline_tests.refresh.bending import Bend, bent
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.event_shapes import Bend, bent
 
 PANEL = {"id": "panel-1", "name": "Thyroid panel", "requires_fasting": False, "instructions": ""}
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.refresh import lab_poll
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline_tests.refresh.bending import bent
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.event_shapes import bent
 from fullscript_pipeline_tests.refresh.test_consequences import page, plan_with_lab
 
 

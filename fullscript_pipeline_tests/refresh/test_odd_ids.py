@@ -6,7 +6,7 @@ import pytest
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.ids import CANNOT_BE_ASKED
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 
 ODD = (".", "..", "a\u0000b", "x" * 501)
 

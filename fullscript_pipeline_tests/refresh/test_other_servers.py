@@ -10,8 +10,8 @@ import pytest
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.state import Delivery
-from fullscript_pipeline_tests.refresh.bending import Bend, bent, ids_are_numbers
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.event_shapes import Bend, bent, ids_are_numbers
 
 pytestmark = pytest.mark.check_all
 CLINICAL = {"orders", "order_line_items", "patients", "treatment_plans", "recommendations", "lab_orders"}

@@ -10,9 +10,9 @@ import pytest
 from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.sandbox.world import Plan
 from fullscript_pipeline.state import EventBacklog
-from fullscript_pipeline_tests.refresh.bending import Bend, bent
-from fullscript_pipeline_tests.refresh.histories import Tally, play
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.event_histories import Tally, play
+from fullscript_pipeline_tests.helpers.event_shapes import Bend, bent
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_refresh_of_no_events_reads_none_that_wait(its: Living) -> None:
     order = its.order()
     its.look()
     with its.session(its.clinic) as session:
-        assert refresh.apply(its.target(its.clinic), session, its.store, []).event_ids == ()
+        assert refresh.handle_events(its.target(its.clinic), session, its.store, []).event_ids == ()
         assert session.requests["order"] + session.requests["orders"] == 0
     its.handle()
     assert event_of(its, order) == (True, "stored")

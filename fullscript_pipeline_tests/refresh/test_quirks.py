@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.refresh.living import living
+from fullscript_pipeline_tests.helpers.clinic_fixture import living
 
 # What a day brings that no event tells of.
 SILENT = {"clinics", "events", "orders", "category_products", "lab_orders", "patients", "treatment_plans"}

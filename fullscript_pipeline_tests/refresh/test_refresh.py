@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.cli.webhooks import webhooks
-from fullscript_pipeline.extraction.events import pull_events
+from fullscript_pipeline.extraction.pulls.event_feeds import pull_events
 from fullscript_pipeline.sandbox.people import add_patient
-from fullscript_pipeline_tests.refresh.living import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 
 
 @pytest.fixture(scope="module")

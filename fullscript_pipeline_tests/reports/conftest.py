@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from fullscript_pipeline.reports import PagesWritten, ReportStore, write_adherence_pages
-from fullscript_pipeline_tests.reports import marts
+from fullscript_pipeline_tests.helpers import mart_fixtures
 
 Write = Callable[..., PagesWritten]
 
@@ -16,7 +16,7 @@ Write = Callable[..., PagesWritten]
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, one clinic, no patients."""
-    connection = marts.empty_warehouse()
+    connection = mart_fixtures.empty_warehouse()
     yield connection
     connection.close()
 
@@ -33,11 +33,11 @@ def write(con: duckdb.DuckDBPyConnection, store: ReportStore) -> Write:
 
     def writer(**changed: object) -> PagesWritten:
         usual: dict[str, object] = {
-            "clinic_id": marts.CLINIC,
-            "as_of": marts.AS_OF,
-            "rendered_at": marts.NOON,
+            "clinic_id": mart_fixtures.CLINIC,
+            "as_of": mart_fixtures.AS_OF,
+            "rendered_at": mart_fixtures.NOON,
             "time_zone": ZoneInfo("UTC"),
-            "last_pull_at": marts.NOON,
+            "last_pull_at": mart_fixtures.NOON,
         }
         return write_adherence_pages(con, store, **(usual | changed))  # type: ignore[arg-type]
 

@@ -18,10 +18,10 @@ import pytest
 
 from fullscript_pipeline.catalog import build_catalog_changes
 from fullscript_pipeline.reports import ReportPolicy, ReportStore, write_catalog_digest, write_index
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world, warehouse
-from fullscript_pipeline_tests.reports import marts
+from fullscript_pipeline_tests.helpers import mart_fixtures
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
+from fullscript_pipeline_tests.helpers.mart_fixtures import NOON, demo_patient, insert, patient, row, usual_lane
 from fullscript_pipeline_tests.reports.conftest import Write
-from fullscript_pipeline_tests.reports.marts import NOON, demo_patient, insert, patient, row, usual_lane
 from fullscript_pipeline_tests.reports.test_browser import BROWSER, chromium
 
 pytestmark = [
@@ -82,9 +82,9 @@ def test_adherence_pages_have_no_violations(con: duckdb.DuckDBPyConnection, stor
     usual_lane(con, "pat-nasty", nasty)
     patient(con, "pat-labs", archived=True)
     row(con, "pat-labs", "covered", practitioner_id="doc-2")
-    insert(con, "core.lab_orders", clinic_id=marts.CLINIC, lab_order_id="l1", patient_id="pat-labs", name="Thyroid",
-           state="results_ready", valid_from=NOON)  # fmt: skip
-    for number, status in enumerate(marts.STATUSES):
+    insert(con, "core.lab_orders", clinic_id=mart_fixtures.CLINIC, lab_order_id="l1", patient_id="pat-labs",
+           name="Thyroid", state="results_ready", valid_from=NOON)  # fmt: skip
+    for number, status in enumerate(mart_fixtures.STATUSES):
         patient(con, f"pat-{number}", "Alexandra", f"Stone {number}")
         row(con, f"pat-{number}", status, "Zinc")
     old = NOON - timedelta(days=3)

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from fullscript_pipeline.reports import ReportStore, write_catalog_digest
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world, warehouse
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
+from fullscript_pipeline_tests.helpers.mart_fixtures import NOON, demo_patient, patient, row
 from fullscript_pipeline_tests.reports.conftest import Write
-from fullscript_pipeline_tests.reports.marts import NOON, demo_patient, patient, row
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from fullscript_pipeline.catalog import build_catalog_changes, digest_between
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import DigestWritten, ReportStore, render_catalog_digest, write_catalog_digest
-from fullscript_pipeline.reports.worddiff import plain, word_diff
-from fullscript_pipeline_tests.catalog.history import UTC_ZONE, noon, nov, observe, small_world, warehouse
-from fullscript_pipeline_tests.reports.html import Page, read
+from fullscript_pipeline.reports.word_diff import plain, word_diff
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
+from fullscript_pipeline_tests.helpers.html import Page, read
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from fullscript_pipeline.reports.export import COLUMNS, cell
+from fullscript_pipeline_tests.helpers.mart_fixtures import LATE, NO_FIGURES, patient, row
 from fullscript_pipeline_tests.reports.conftest import Write
-from fullscript_pipeline_tests.reports.marts import LATE, NO_FIGURES, patient, row
 
 
 def exported(write: Write) -> list[dict[str, str]]:

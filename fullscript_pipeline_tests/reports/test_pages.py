@@ -11,10 +11,18 @@ import pytest
 
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import ReportPolicy, ReportStore, write_index
-from fullscript_pipeline_tests.reports import marts
+from fullscript_pipeline_tests.helpers import mart_fixtures
+from fullscript_pipeline_tests.helpers.html import Page, read
+from fullscript_pipeline_tests.helpers.mart_fixtures import (
+    NOON,
+    demo_patient,
+    insert,
+    patient,
+    row,
+    timeline,
+    usual_lane,
+)
 from fullscript_pipeline_tests.reports.conftest import Write
-from fullscript_pipeline_tests.reports.html import Page, read
-from fullscript_pipeline_tests.reports.marts import NOON, demo_patient, insert, patient, row, timeline, usual_lane
 
 NASTY = "<script>alert(1)</script>\u202egnp.exe '\"=HYPERLINK(1)"
 
@@ -151,12 +159,12 @@ def test_every_page_says_when_what_it_stands_on_may_not_be_read(
 
 def test_nasty_text_stays_text(con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write) -> None:
     con.execute("UPDATE core.clinics SET name = ?", [NASTY])
-    insert(con, "core.practitioners", clinic_id=marts.CLINIC, practitioner_id="doc-x", first_name=NASTY)
+    insert(con, "core.practitioners", clinic_id=mart_fixtures.CLINIC, practitioner_id="doc-x", first_name=NASTY)
     patient(con, "pat-1", NASTY, "👩‍⚕️ אבג")
     row(con, "pat-1", "not_measurable", NASTY, brand_name=NASTY, dosage_text=NASTY, reason=NASTY, unit=NASTY,
         practitioner_id="doc-x", flags=[NASTY], measurable="unparsable_dosage")  # fmt: skip
     usual_lane(con, "pat-1", NASTY)
-    insert(con, "core.lab_orders", clinic_id=marts.CLINIC, lab_order_id="l", patient_id="pat-1", name=NASTY,
+    insert(con, "core.lab_orders", clinic_id=mart_fixtures.CLINIC, lab_order_id="l", patient_id="pat-1", name=NASTY,
            state=NASTY, state_raw=NASTY, valid_from=NOON)  # fmt: skip
     write()
     for path in store.root.rglob("*.html"):
@@ -175,7 +183,7 @@ def test_labs_show_states_and_dates_only_where_the_clinic_has_labs(
     row(con, "pat-2", "covered")
     write()
     assert "Labs" not in page_of(store, "pat-1").text
-    lab = {"clinic_id": marts.CLINIC, "patient_id": "pat-1", "valid_from": NOON - timedelta(days=3)}
+    lab = {"clinic_id": mart_fixtures.CLINIC, "patient_id": "pat-1", "valid_from": NOON - timedelta(days=3)}
     insert(con, "core.lab_orders", lab_order_id="l1", name="Thyroid", state="not_purchased", **lab)
     insert(con, "core.lab_orders", lab_order_id="l2", name="Vitamin D", state="results_ready", **lab)
     insert(con, "core.lab_orders", lab_order_id="l3", name="Gone", state="purchased", removed_at=NOON, **lab)
@@ -196,9 +204,16 @@ def test_refunded_orders_are_told_and_not_counted(
     patient(con, "pat-1")
     row(con, "pat-1", "covered", "Zinc")
     con.execute("INSERT INTO core.variants VALUES ('us', 'v1', 'p-Zinc', 60), ('ca', 'v1', 'other', 60)")
-    insert(con, "core.orders", clinic_id=marts.CLINIC, order_id="o1", patient_id="pat-1", is_refunded=True)
+    insert(con, "core.orders", clinic_id=mart_fixtures.CLINIC, order_id="o1", patient_id="pat-1", is_refunded=True)
     for position in (0, 1):
-        insert(con, "core.order_line_items", clinic_id=marts.CLINIC, order_id="o1", position=position, variant_id="v1")
+        insert(
+            con,
+            "core.order_line_items",
+            clinic_id=mart_fixtures.CLINIC,
+            order_id="o1",
+            position=position,
+            variant_id="v1",
+        )
     write()
     assert "1 refunded order with this product not counted." in page_of(store, "pat-1").text
 
@@ -209,7 +224,7 @@ def test_the_clinic_page_groups_patients_by_urgency(
     demo_patient(con, "pat-1", first="Mia", last="Late")
     for ident, last, status, more in (
         ("pat-2", "Soon", "covered", {"due_in_days": 3}),
-        ("pat-3", "Never", "never_ordered", marts.NEVER),
+        ("pat-3", "Never", "never_ordered", mart_fixtures.NEVER),
         ("pat-4", "Old", "covered", {}),
     ):
         patient(con, ident, "A", last, archived=ident == "pat-4")
@@ -231,7 +246,7 @@ def test_a_line_that_is_over_needs_no_question_even_where_it_could_not_be_measur
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
     patient(con, "pat-1")
-    ended = marts.NO_FIGURES | {"measurable": "prn", "window_end": date(2026, 11, 20)}
+    ended = mart_fixtures.NO_FIGURES | {"measurable": "prn", "window_end": date(2026, 11, 20)}
     row(con, "pat-1", "not_measurable", "Rescue", **ended)
     write()
     page = page_of(store, "pat-1")

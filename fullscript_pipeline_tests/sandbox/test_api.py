@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint
-from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from fullscript_pipeline.sandbox.bent import bomb
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, KINDS, PAGED, WIRE
-from fullscript_pipeline_tests.patience import wait
-from fullscript_pipeline_tests.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline.sandbox.malformed_responses import bomb
+from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.wait_until import wait
 
 ORDERS = "clinic/orders"
 

@@ -14,7 +14,7 @@ import pytest
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.server import advance_offline, create_app, serving
-from fullscript_pipeline_tests.sandbox_server import START, RunningSandbox, running_sandbox
+from fullscript_pipeline_tests.helpers.sandbox_server import START, RunningSandbox, running_sandbox
 
 
 def post(running: RunningSandbox, what: str, **form: str) -> httpx.Response:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.sandbox.days import live_until, make_world
+from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
 from fullscript_pipeline.sandbox.labs import EVENT_STATUS
 from fullscript_pipeline.sandbox.world import Clinic, Record, World
 

@@ -17,15 +17,24 @@ from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction import catalog, clinic, events, labs, library, orders, plans, variants
-from fullscript_pipeline.extraction.event_outcomes import note_pull
-from fullscript_pipeline.extraction.events import is_of_product
-from fullscript_pipeline.extraction.patient_orders import pull_orders_of_who_left
-from fullscript_pipeline.extraction.product_events import pull_product_events
-from fullscript_pipeline.extraction.pull import Target
+from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.extraction.pulls import (
+    catalog,
+    clinic,
+    event_feeds,
+    lab_orders,
+    missing_variants,
+    orders,
+    protocols_and_resources,
+    treatment_plans,
+)
+from fullscript_pipeline.extraction.pulls.event_feeds import is_of_product
+from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_who_left
+from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.soak.snapshot import KeptWarehouse, RandomDay, Snapshot
 
 _AT_ONCE = RetryPolicy(attempts=2, unreadable_attempts=2, first_wait=0.0, first_wait_when_limited=0.0)
@@ -83,7 +92,7 @@ class MutatedClinic:
         """One round of the feeds."""
         outcome = Outcome()
         with self._session() as session:
-            self._succeeds(outcome, "look", lambda: refresh.look(session, self.store, asked_too=True))
+            self._succeeds(outcome, "look", lambda: refresh.poll_feeds(session, self.store, asked_too=True))
             self._succeeds(outcome, "apply", lambda: self._apply(session))
         return outcome
 
@@ -106,7 +115,7 @@ class MutatedClinic:
         shutil.rmtree(self.settings.data_dir)
 
     def _apply(self, session: ClinicSession) -> None:
-        refreshed = refresh.apply(self._target(), session, self.store)
+        refreshed = refresh.handle_events(self._target(), session, self.store)
         refresh.handled(self.store, session, refreshed)
 
     def _succeeds(self, outcome: Outcome, name: str, step: Callable[[], object]) -> bool:
@@ -143,25 +152,27 @@ class MutatedClinic:
             heard.answered(self.store, region.day.isoformat())
 
         def read_plans() -> None:
-            touched = events.touched_today(target, session.clinic.clinic_id)
+            touched = event_feeds.touched_today(target, session.clinic.clinic_id)
             pull_orders_of_who_left(target, session)
-            plans.pull_plans(target, session, touched, sweep_days)
+            treatment_plans.pull_plans(target, session, touched, sweep_days)
             note_pull(self.warehouse, self.store, session.clinic)
 
         of_clinic: list[Step] = [
             ("clinic", (), lambda: clinic.pull_clinic(target, session)),
             ("people", ("clinic",), lambda: clinic.pull_people(target, session)),
             ("patients", ("clinic",), lambda: clinic.pull_patients(target, session, sweep_days)),
-            ("events", ("clinic",), lambda: events.pull_events(target, session, self.store)),
+            ("events", ("clinic",), lambda: event_feeds.pull_events(target, session, self.store)),
             ("orders", ("clinic",), lambda: orders.pull_orders(target, session, sweep_days=sweep_days)),
-            ("labs", ("clinic",), lambda: labs.pull_labs(target, session, sweep_days)),
-            ("lab tests", ("labs",), lambda: labs.pull_lab_tests(target, session)),
+            ("labs", ("clinic",), lambda: lab_orders.pull_labs(target, session, sweep_days)),
+            ("lab tests", ("labs",), lambda: lab_orders.pull_lab_tests(target, session)),
             ("plans", ("patients", "events", "orders", "labs"), read_plans),
-            ("variants", ("plans", "orders"), lambda: variants.pull_unknown_variants(target, session)),
+            ("variants", ("plans", "orders"), lambda: missing_variants.pull_unknown_variants(target, session)),
         ]
         of_region: list[Step] = [
             ("reference", (), lambda: catalog.pull_reference_lists(region, [session])),
             ("products", (), products),
         ]
-        of_library: list[Step] = [("library", ("clinic",), lambda: library.pull_library(target, session, sweep_days))]
+        of_library: list[Step] = [
+            ("library", ("clinic",), lambda: protocols_and_resources.pull_library(target, session, sweep_days))
+        ]
         return [*of_region, *of_clinic, *of_library] if whole else of_clinic

@@ -31,10 +31,10 @@ from typing import Any
 from unittest import mock
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api.workers import as_they_come
+from fullscript_pipeline.api.thread_pool import as_they_come
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.warehouse import memory
-from fullscript_pipeline_tests.pipeline import connected_pipeline
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.soak.mutated_clinic import MutatedClinic, Outcome
 from fullscript_pipeline_tests.soak.mutated_tables import (
     OF_THE_CLINIC,
@@ -49,7 +49,7 @@ from fullscript_pipeline_tests.soak.mutated_tables import (
 )
 from fullscript_pipeline_tests.soak.mutating_server import MutatingServer
 from fullscript_pipeline_tests.soak.mutation_plan import Round, Trial, drawn
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline_tests.soak.promise_line import tell
 from fullscript_pipeline_tests.soak.snapshot import Access, RandomDay, Snapshot
 
 # A thousand trials in half an hour are more than the vendor lets anybody ask.

@@ -8,11 +8,11 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from fullscript_pipeline.warehouse.objects import ALL_TABLES
-from fullscript_pipeline.warehouse.tables import Table
+from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline_tests.helpers.table_hash import OUR_INSTANTS, WHETHER
 from fullscript_pipeline_tests.soak.mutated_clinic import MutatedClinic
 from fullscript_pipeline_tests.soak.snapshot import RandomDay
-from fullscript_pipeline_tests.tablehash import OUR_INSTANTS, WHETHER
 
 Keys = dict[str, set[tuple[str, ...]]]
 Row = dict[str, Any]

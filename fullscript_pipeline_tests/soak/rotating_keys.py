@@ -15,11 +15,17 @@ import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from fullscript_pipeline.encryption.key_strength import new_key
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.key_strength import new_key
-from fullscript_pipeline.orchestration.key_rotation import plan_rotation, rotate_keys
-from fullscript_pipeline_tests.sealed_directory import KINDS, Contents, contents, make_sealed_directory, settings_under
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
+from fullscript_pipeline_tests.helpers.sealed_directory import (
+    KINDS,
+    Contents,
+    contents,
+    make_sealed_directory,
+    settings_under,
+)
+from fullscript_pipeline_tests.soak.promise_line import tell
 
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.truncate", "sqlite3.connect"}
 _MOST_EVENTS = 60  # a rotation of this directory has fewer

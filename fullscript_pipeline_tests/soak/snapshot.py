@@ -16,17 +16,17 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline.sandbox.chance import NOON
-from fullscript_pipeline.sandbox.days import live_until
+from fullscript_pipeline.sandbox.day_simulator import live_until
 from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.seeded_random import NOON
 from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline.sandbox.world import Clinic, Event, World
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline_tests.compare.compare_sandbox import read_truth
 from fullscript_pipeline_tests.compare.content_rows import Rows
-from fullscript_pipeline_tests.compare.drive import read_truth
-from fullscript_pipeline_tests.pipeline import Connected
+from fullscript_pipeline_tests.helpers.pipeline import Connected
 
 # Where an event's object is, by how its type begins.
 TABLE_OF = {

@@ -8,10 +8,9 @@ import pytest
 
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline.warehouse.publish import Level
-from fullscript_pipeline_tests.soak.result import tell
-from fullscript_pipeline_tests.warehouse.analysts import (
+from fullscript_pipeline.warehouse.publishing.publish import Level
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.analyst_copies import (
     PIPELINE_KEY,
     PUBLISH_KEY,
     Copy,
@@ -20,6 +19,7 @@ from fullscript_pipeline_tests.warehouse.analysts import (
     ids_by_dictionary,
     with_secrets,
 )
+from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 PEOPLE = 1000

@@ -14,11 +14,11 @@ import pytest
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.frame_file import FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Request, make_line
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline.warehouse.purge import purge_landing
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline.warehouse.personal_data.purge import purge_landing
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.soak.promise_line import tell
 from fullscript_pipeline_tests.warehouse.test_connection import DIE_AFTER_COMMIT
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]

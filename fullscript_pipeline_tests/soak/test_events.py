@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.refresh.histories import Tally, play
-from fullscript_pipeline_tests.refresh.living import living
-from fullscript_pipeline_tests.soak import histories, outage, refreshes
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline_tests.helpers.clinic_fixture import living
+from fullscript_pipeline_tests.helpers.event_histories import Tally, play
+from fullscript_pipeline_tests.soak import event_order_drill, outage_drill, refresh_drill
+from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.mark.check_all
 def test_an_hour_is_made_up_for_by_the_vendors_retries(tmp_path: Path) -> None:
-    found = outage.drill(tmp_path, minutes=60)
+    found = outage_drill.drill(tmp_path, minutes=60)
     assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
     assert (found.span, found.silence) == (None, "heard")
     assert found.by_webhook == found.happened
@@ -23,7 +23,7 @@ def test_an_hour_is_made_up_for_by_the_vendors_retries(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_after_seven_hours_the_vendor_has_given_up_and_the_feeds_have_it(tmp_path: Path) -> None:
-    found = outage.drill(tmp_path, minutes=7 * 60)
+    found = outage_drill.drill(tmp_path, minutes=7 * 60)
     assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
     assert (found.span, found.silence) == (None, "heard")
     assert found.by_feed == found.happened
@@ -31,7 +31,7 @@ def test_after_seven_hours_the_vendor_has_given_up_and_the_feeds_have_it(tmp_pat
 
 @pytest.mark.check_all
 def test_after_three_days_the_endpoint_is_disabled_and_that_is_said(tmp_path: Path) -> None:
-    found = outage.drill(tmp_path, days=3)
+    found = outage_drill.drill(tmp_path, days=3)
     assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
     assert found.span is None
     assert found.silence.startswith("disabled endpoint")
@@ -39,7 +39,7 @@ def test_after_three_days_the_endpoint_is_disabled_and_that_is_said(tmp_path: Pa
 
 @pytest.mark.check_all
 def test_after_thirty_one_days_the_lost_span_is_named_and_swept(tmp_path: Path) -> None:
-    found = outage.drill(tmp_path, days=31)
+    found = outage_drill.drill(tmp_path, days=31)
     assert (found.end.lost, found.end.duplicated, found.end.phantom) == (0, 0, 0)
     assert found.unlisted > 0
     assert found.span == "2026-11-22 to 2026-11-23"
@@ -47,7 +47,7 @@ def test_after_thirty_one_days_the_lost_span_is_named_and_swept(tmp_path: Path) 
 
 @pytest.mark.soak
 def test_all_permutations_of_five_event_histories(tmp_path: Path) -> None:
-    histories.all_orders_end_alike(tmp_path, histories=2, length=5)
+    event_order_drill.all_orders_end_alike(tmp_path, histories=2, length=5)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_no_event_is_handled_without_its_object(tmp_path: Path, number: int) -> 
 
 @pytest.mark.soak
 def test_what_no_feed_shows_is_found_by_the_sweep_and_counted(tmp_path: Path) -> None:
-    histories.the_sweep_finds_what_no_feed_shows(tmp_path, days=20)
+    event_order_drill.the_sweep_finds_what_no_feed_shows(tmp_path, days=20)
 
 
 @pytest.mark.check_all
 def test_a_thousand_plan_events_about_fifty_patients(tmp_path: Path) -> None:
-    refreshes.many_plan_events_cost_what_they_must(tmp_path, events=1000, patients=50)
+    refresh_drill.many_plan_events_cost_what_they_must(tmp_path, events=1000, patients=50)
 
 
 @pytest.mark.soak
 def test_fifty_kills_of_a_refresh(tmp_path: Path) -> None:
-    refreshes.killed_refreshes_lose_nothing(tmp_path, kills=50)
+    refresh_drill.killed_refreshes_lose_nothing(tmp_path, kills=50)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.load import load
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline.warehouse.objects import ALL_TABLES
-from fullscript_pipeline.warehouse.replay import replay
-from fullscript_pipeline_tests.extraction.mutated import lost, mutated
-from fullscript_pipeline_tests.soak.result import tell
-from fullscript_pipeline_tests.warehouse.helpers import START, Record, context, lines_of
+from fullscript_pipeline.warehouse.loading.load import load
+from fullscript_pipeline.warehouse.loading.quarantine_replay import replay
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.mutated_records import lost, mutated
+from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of
+from fullscript_pipeline_tests.soak.promise_line import tell
+from fullscript_pipeline_tests.warehouse.loading.test_quarantine import BROKEN
 from fullscript_pipeline_tests.warehouse.released import (
     RELEASED,
     count_statements,
@@ -22,7 +23,6 @@ from fullscript_pipeline_tests.warehouse.released import (
     trouble_in,
     upgrade_killed_after,
 )
-from fullscript_pipeline_tests.warehouse.test_quarantine import BROKEN
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.orchestration import logs
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
-from fullscript_pipeline.orchestration.resources import WarehouseResource
-from fullscript_pipeline.orchestration.runs import run_job
-from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.denying import asked
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline.orchestration.runtime import console_logging
+from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak.promise_line import tell
+from fullscript_pipeline_tests.soak.refused_endpoints import asked
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700)]
 
@@ -31,7 +31,7 @@ _DAY = date(2026, 11, 22)
 def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind: str, promise: str) -> None:
     started = time.monotonic()
     with connected_pipeline(tmp_path, clinics=1, patients=8, products=12) as connected:
-        logs.quiet()
+        console_logging.quiet()
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
         key = connected.store.clinics()[0].clinic_key

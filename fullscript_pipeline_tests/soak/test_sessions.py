@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.soak import budget, rotation
+from fullscript_pipeline_tests.soak import budget, token_rotation_drill
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 def test_eight_processes_four_threads_fifty_expiries(tmp_path: Path) -> None:
-    rotation.one_refresh_per_expiry(tmp_path, processes=8, threads=4, expiries=50)
+    token_rotation_drill.one_refresh_per_expiry(tmp_path, processes=8, threads=4, expiries=50)
 
 
 def test_three_hundred_kills(tmp_path: Path) -> None:
-    rotation.kills_cost_no_sign_in(tmp_path, kills=300)
+    token_rotation_drill.kills_cost_no_sign_in(tmp_path, kills=300)
 
 
 def test_a_hundred_lost_answers(tmp_path: Path) -> None:
-    rotation.lost_answers_are_recovered(tmp_path, answers=100)
+    token_rotation_drill.lost_answers_are_recovered(tmp_path, answers=100)
 
 
 def test_four_processes_and_twenty_thousand_calls(tmp_path: Path) -> None:

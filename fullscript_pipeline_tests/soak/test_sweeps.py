@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction import clinic, events, labs, orders, plans
-from fullscript_pipeline_tests.compare.reading import Api
+from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline_tests.compare.values import instant
-from fullscript_pipeline_tests.extraction.cell import OneClinic
-from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline_tests.compare.warehouse_rows import Api
+from fullscript_pipeline_tests.helpers.clinic_pull import OneClinic
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 DAYS = 20
@@ -23,12 +23,12 @@ TRAILING_DAYS = 10
 def pull(cell: OneClinic) -> None:
     """The clinic's day, with a sweep of five days and refunds beyond the trailing ten."""
     clinic.pull_patients(cell.target, cell.session)
-    events.pull_events(cell.target, cell.session, cell.connected.store)
+    event_feeds.pull_events(cell.target, cell.session, cell.connected.store)
     orders.pull_orders(cell.target, cell.session, TRAILING_DAYS, SWEEP_DAYS)
     orders.sweep_orders(cell.target, cell.session, TRAILING_DAYS, SWEEP_DAYS)
-    labs.pull_labs(cell.target, cell.session, SWEEP_DAYS)
-    touched = events.touched_today(cell.target, cell.clinic.clinic_id)
-    plans.pull_plans(cell.target, cell.session, touched, SWEEP_DAYS)
+    lab_orders.pull_labs(cell.target, cell.session, SWEEP_DAYS)
+    touched = event_feeds.touched_today(cell.target, cell.clinic.clinic_id)
+    treatment_plans.pull_plans(cell.target, cell.session, touched, SWEEP_DAYS)
 
 
 def test_twenty_days_of_changes_through_the_api(tmp_path: Path) -> None:

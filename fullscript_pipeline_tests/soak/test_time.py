@@ -14,18 +14,18 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
-from fullscript_pipeline.orchestration import logs
-from fullscript_pipeline.orchestration.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.opened import open_warehouse
-from fullscript_pipeline.orchestration.orphans import PROCESS_TAG, fail_orphans, process_tags
-from fullscript_pipeline.orchestration.partitions import clinic_cell, region_cell
-from fullscript_pipeline.orchestration.refreshing import run_config
-from fullscript_pipeline.orchestration.runs import run_job
+from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
+from fullscript_pipeline.orchestration.runtime import console_logging
+from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.runtime.orphans import PROCESS_TAG, fail_orphans, process_tags
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import Round
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.result import tell
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 DAYS = (1, 30, 3652)
@@ -33,8 +33,8 @@ KILLS = 30
 # A headless run of another process, at work for ever.
 HOLDER = """
 import sys, time
-from fullscript_pipeline.orchestration.instance import open_instance
-from fullscript_pipeline.orchestration.orphans import held_by_this_process
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
+from fullscript_pipeline.orchestration.runtime.orphans import held_by_this_process
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.soak.test_time import started
 with open_instance(load_settings()) as instance, held_by_this_process(instance, sys.argv[1]):
@@ -52,7 +52,7 @@ def started(instance: dg.DagsterInstance, run_id: str, process: ProcessIdentity 
 
 
 def test_nothing_is_loaded_under_a_wrong_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    logs.quiet()
+    console_logging.quiet()
     began, runs, refused, loaded = time.monotonic(), 0, 0, 0
     today = datetime.now(UTC).date()
     with connected_pipeline(tmp_path, clinics=1, world_clinics=1, patients=8, products=12, start=today) as connected:

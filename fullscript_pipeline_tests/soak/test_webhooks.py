@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.soak import hostile, webhooks
+from fullscript_pipeline_tests.soak import hostile_api, webhooks
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -41,14 +41,14 @@ def test_duplicates_and_order(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_ten_thousand_fuzzed_requests(tmp_path: Path) -> None:
-    hostile.the_endpoint_never_disables_itself(tmp_path, number=10_000)
+    hostile_api.the_endpoint_never_disables_itself(tmp_path, number=10_000)
 
 
 @pytest.mark.soak
 def test_a_gigabyte_and_worse(tmp_path: Path) -> None:
-    hostile.hostile_bodies_are_bounded(tmp_path, megabytes=1000)
+    hostile_api.hostile_bodies_are_bounded(tmp_path, megabytes=1000)
 
 
 @pytest.mark.check_all
 def test_sixty_megabytes_and_worse(tmp_path: Path) -> None:
-    hostile.hostile_bodies_are_bounded(tmp_path, megabytes=60)
+    hostile_api.hostile_bodies_are_bounded(tmp_path, megabytes=60)

@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 
-from fullscript_pipeline.cli.children import child
+from fullscript_pipeline.cli.subprocesses import child
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline_tests.patience import wait
-from fullscript_pipeline_tests.pipeline import free_port
-from fullscript_pipeline_tests.ui_links import ui_link
+from fullscript_pipeline_tests.helpers.pipeline import free_port
+from fullscript_pipeline_tests.helpers.ui_links import ui_link
+from fullscript_pipeline_tests.helpers.wait_until import wait
 
 _PAGES = ("/", "/runs", "/assets/core/patients", "/asset-groups", "/automation", "/deployment/daemons")
 _ENTRIES = """metadataEntries { label description

@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from fullscript_pipeline.state import Delivery, StateStore
-from fullscript_pipeline_tests.soak.result import tell
-from fullscript_pipeline_tests.webhooks.load import burst, long_run, steady
+from fullscript_pipeline_tests.helpers.vendor_client import (
+    KEY,
+    Process,
+    Told,
+    payload,
+    post,
+    raw,
+    receiver_process,
+    signed,
+)
+from fullscript_pipeline_tests.helpers.webhook_load import burst, long_run, steady
+from fullscript_pipeline_tests.soak.promise_line import tell
 from fullscript_pipeline_tests.webhooks.test_signature import MALFORMED
-from fullscript_pipeline_tests.webhooks.vendor import KEY, Process, Told, payload, post, raw, receiver_process, signed
 
 T = TypeVar("T")
 _AT_ONCE = 16

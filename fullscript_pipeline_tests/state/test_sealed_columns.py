@@ -16,9 +16,9 @@ from fullscript_pipeline import state
 from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.state import Delivery, StateStore
-from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import clinics, metadata
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
+from fullscript_pipeline.state.secret_cipher import Keyring
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 MAPLE, OAK = ClinicRef("us-snd", "c-1", "maple", "us"), ClinicRef("us-snd", "c-2", "oak", "us")

@@ -22,9 +22,9 @@ from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.clinics import unique_key
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.keyring import Keyring
 from fullscript_pipeline.state.schema import MIGRATIONS, metadata
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT
+from fullscript_pipeline.state.secret_cipher import Keyring
 
 _MOMENT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _WIDE = ("patients:read", "clinic:read")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 
 @pytest.fixture(scope="session")

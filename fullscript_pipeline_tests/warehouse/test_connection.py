@@ -12,7 +12,7 @@ import pytest
 
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 HOLD_OURS = """
 import sys, time

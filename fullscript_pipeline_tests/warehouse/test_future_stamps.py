@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.orchestration.opened import mart_ddl
-from fullscript_pipeline.warehouse.catalog import PRODUCTS
+from fullscript_pipeline.orchestration.runtime.warehouse_factory import mart_ddl
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.future_stamps import (
     bring_back,
@@ -17,9 +16,10 @@ from fullscript_pipeline.warehouse.future_stamps import (
     future_instants,
     stamp_columns,
 )
-from fullscript_pipeline.warehouse.load import Counts, load
-from fullscript_pipeline.warehouse.migrations import migrate
-from fullscript_pipeline_tests.warehouse.helpers import START, context, lines_of
+from fullscript_pipeline.warehouse.loading.load import Counts, load
+from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.warehouse_loads import START, context, lines_of
 
 NOW = START + timedelta(hours=100)
 ORDERED = """SELECT product_id, content_hash, removed_at IS NULL FROM history.products

@@ -4,11 +4,11 @@ import duckdb
 import pytest
 
 from fullscript_pipeline.warehouse import memory
-from fullscript_pipeline.warehouse.clinical import PATIENTS
-from fullscript_pipeline.warehouse.commerce import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Size
-from fullscript_pipeline_tests.warehouse.helpers import Record, put, rows
+from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
+from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
+from fullscript_pipeline_tests.helpers.warehouse_loads import Record, put, rows
 
 BLOCKS = 200
 LIMIT = "SELECT (regexp_extract(current_setting('memory_limit'), '[0-9]+')::INTEGER * 1.048576)::INTEGER"

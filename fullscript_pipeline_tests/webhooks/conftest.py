@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.webhooks.running import Receiver, receiving
+from fullscript_pipeline_tests.helpers.running_receiver import Receiver, receiving
 
 
 @pytest.fixture(scope="module")

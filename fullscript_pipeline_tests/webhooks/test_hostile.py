@@ -6,8 +6,8 @@ import pytest
 
 from fullscript_pipeline.webhooks import protocol as protocol_module
 from fullscript_pipeline.webhooks import receiver as receiver_module
-from fullscript_pipeline_tests.webhooks.running import Receiver, head
-from fullscript_pipeline_tests.webhooks.vendor import payload, signed
+from fullscript_pipeline_tests.helpers.running_receiver import Receiver, head
+from fullscript_pipeline_tests.helpers.vendor_client import payload, signed
 
 
 def chunked(*chunks: bytes) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from fullscript_pipeline.webhooks import idle_connections
 from fullscript_pipeline.webhooks.admission import ALL_BODIES, Admission, Full
 from fullscript_pipeline.webhooks.idle_connections import IdleConnections
-from fullscript_pipeline_tests.webhooks.vendor import Told, deliver, payload, receiver_process
+from fullscript_pipeline_tests.helpers.vendor_client import Told, deliver, payload, receiver_process
 
 HALF_OPEN = 1000
 

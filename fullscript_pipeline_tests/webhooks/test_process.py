@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.sandbox_server import running_sandbox
-from fullscript_pipeline_tests.webhooks.vendor import Told, deliver, payload, receiver_process
+from fullscript_pipeline_tests.helpers.sandbox_server import running_sandbox
+from fullscript_pipeline_tests.helpers.vendor_client import Told, deliver, payload, receiver_process
 
 
 def test_a_kill_loses_nothing_and_the_address_stays(tmp_path: Path) -> None:

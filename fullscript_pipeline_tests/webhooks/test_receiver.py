@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline.state import Delivery
-from fullscript_pipeline.webhooks import keeper as keeper_module
+from fullscript_pipeline.webhooks import group_commit as keeper_module
 from fullscript_pipeline.webhooks import receiver as receiver_module
 from fullscript_pipeline.webhooks.protocol import ImpatientProtocol
 from fullscript_pipeline.webhooks.signature import is_genuine
-from fullscript_pipeline_tests.patience import wait
-from fullscript_pipeline_tests.webhooks.running import SECRET, Receiver, head, receiving
+from fullscript_pipeline_tests.helpers.running_receiver import SECRET, Receiver, head, receiving
+from fullscript_pipeline_tests.helpers.vendor_client import CHALLENGE, KEY, payload, signed
+from fullscript_pipeline_tests.helpers.wait_until import wait
 from fullscript_pipeline_tests.webhooks.test_signature import MALFORMED
-from fullscript_pipeline_tests.webhooks.vendor import CHALLENGE, KEY, payload, signed
 
 
 def test_the_probe_gets_the_challenge_and_stores_nothing(shared: Receiver) -> None:

@@ -1,6 +1,6 @@
 """The description boiled down to what a comparison of answers needs: per object its keys, their types and known words.
 
-What does not belong here: making `shapes.json` (`condense`), comparing (`differences`).
+What does not belong here: making `shapes.json` (`build_shapes`), comparing (`schema_diff`).
 """
 
 from collections.abc import Mapping

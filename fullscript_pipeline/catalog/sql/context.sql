@@ -1,6 +1,6 @@
 -- What a change touches: names of its product and brand as known at $named_at, active treatment plans as of now.
 -- {found} is the union of the changes found, with an `entity` and its `place`; a change counts from its version, which an
--- event may have dated (warehouse/dating.py). A debut is a product's first version; it is new, not merely unknown
+-- event may have dated (warehouse/loading/valid_time.py). A debut is a product's first version; it is new, not merely unknown
 -- before, where an earlier complete listing lacked it, where a category that was read before came to show it and nothing
 -- else had led to it, or where an event told of its creation and so dates it.
 WITH doors AS (

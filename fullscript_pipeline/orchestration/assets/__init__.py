@@ -1,17 +1,17 @@
 """All assets, by family. What does not belong here: what they do (`extraction`, `adherence`, `catalog`, `reports`)."""
 
-from fullscript_pipeline.orchestration.assets import adherence, catalog, clinical, commerce, library
+from fullscript_pipeline.orchestration.assets import adherence, catalog, clinic, orders, protocols
 
 CLINIC_ASSETS = (
-    clinical.clinic,
-    clinical.people,
-    clinical.patients,
-    clinical.events,
-    clinical.treatment_plans,
-    commerce.orders,
-    commerce.labs,
-    commerce.variants,
-    library.library,
+    clinic.clinic,
+    clinic.people,
+    clinic.patients,
+    clinic.events,
+    clinic.treatment_plans,
+    orders.orders,
+    orders.labs,
+    orders.variants,
+    protocols.library,
     adherence.adherence,
     adherence.adherence_pages,
 )

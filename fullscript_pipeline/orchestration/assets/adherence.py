@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from fullscript_pipeline.orchestration import adherence as rebuild
-from fullscript_pipeline.orchestration import specs
-from fullscript_pipeline.orchestration.lineage import column_lineage
-from fullscript_pipeline.orchestration.partitions import clinic_days
-from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, row_counts, told_in_a_sentence
+from fullscript_pipeline.maintenance import page_rebuild as rebuild
+from fullscript_pipeline.orchestration.assets import asset_specs
+from fullscript_pipeline.orchestration.assets.asset_steps import cell_of, row_counts, told_in_a_sentence
+from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_days
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -28,13 +28,13 @@ _SOURCES = (
     name="adherence",
     partitions_def=clinic_days,
     specs=[
-        specs.made(
+        asset_specs.made(
             f"marts/{table}",
             "adherence",
             what,
             phi=True,
             kinds={"duckdb", "sql"},
-            deps=[*_SOURCES, specs.latest("core/variants")],
+            deps=[*_SOURCES, asset_specs.latest("core/variants")],
         )
         for table, what in (
             ("adherence", "One row per patient, plan and recommended product: supply, coverage, status."),
@@ -61,7 +61,7 @@ def adherence(
     name="adherence_pages",
     partitions_def=clinic_days,
     specs=[
-        specs.made(
+        asset_specs.made(
             "reports/adherence",
             "reports",
             "The clinic's page and a page per patient, HTML that opens offline.",

@@ -5,14 +5,20 @@ from collections.abc import Iterator
 import dagster as dg
 
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction import catalog as catalog_pulls
-from fullscript_pipeline.extraction import extras as extra_pulls
-from fullscript_pipeline.extraction.product_events import pull_product_events
-from fullscript_pipeline.orchestration import digest, specs
-from fullscript_pipeline.orchestration.lineage import column_lineage
-from fullscript_pipeline.orchestration.partitions import region_days
-from fullscript_pipeline.orchestration.resources import FullscriptResource, ReportsResource, WarehouseResource
-from fullscript_pipeline.orchestration.steps import cell_of, region_step, results, row_counts, told_in_a_sentence
+from fullscript_pipeline.extraction.pulls import catalog as catalog_pulls
+from fullscript_pipeline.extraction.pulls import optional_resources as extra_pulls
+from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
+from fullscript_pipeline.orchestration.assets import asset_specs, digest_rebuild
+from fullscript_pipeline.orchestration.assets.asset_steps import (
+    cell_of,
+    region_step,
+    results,
+    row_counts,
+    told_in_a_sentence,
+)
+from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.runtime.partitions import region_days
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -27,7 +33,7 @@ _EXTRAS = ("similar_products", "product_searches")
     name="reference_lists",
     partitions_def=region_days,
     specs=[
-        specs.core(
+        asset_specs.core(
             table,
             "catalog",
             f"The catalog's {table.replace('_', ' ')}, every version kept.",
@@ -38,7 +44,7 @@ _EXTRAS = ("similar_products", "product_searches")
         for table in _REFERENCE
     ]
     + [
-        specs.core(
+        asset_specs.core(
             "clinic_brands",
             "catalog",
             "The brands that each clinic has access to.",
@@ -59,7 +65,7 @@ def reference_lists(
     name="products",
     partitions_def=region_days,
     specs=[
-        specs.core(
+        asset_specs.core(
             table,
             "catalog",
             what,
@@ -76,7 +82,7 @@ def reference_lists(
         )
     ]
     + [
-        specs.core(
+        asset_specs.core(
             table,
             "catalog",
             what,
@@ -119,7 +125,7 @@ def products(
     name="catalog_changes",
     partitions_def=region_days,
     specs=[
-        specs.made(
+        asset_specs.made(
             "marts/catalog_changes",
             "catalog",
             "Field by field: what changed between consecutive observations of the catalog.",
@@ -132,7 +138,7 @@ def products(
 def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Results:
     with told_in_a_sentence():
         region, day = cell_of(context)
-        rows = digest.rebuild_changes(warehouse.open(), region, day)
+        rows = digest_rebuild.rebuild_changes(warehouse.open(), region, day)
     counted = row_counts(["marts.catalog_changes"])["marts.catalog_changes"]
     yield dg.MaterializeResult(
         asset_key=["marts", "catalog_changes"],
@@ -144,7 +150,7 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     name="catalog_digest",
     partitions_def=region_days,
     specs=[
-        specs.made(
+        asset_specs.made(
             "reports/catalog_digest",
             "reports",
             "The digest page: what changed since the day before, and how many active plans it touches.",
@@ -166,12 +172,12 @@ def catalog_digest(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     with told_in_a_sentence():
         region, day = cell_of(context)
-        written = digest.write_digest(warehouse.open(), reports.open(), region, day)
-        held = digest.held_sentence(region, day, written.held) if written.held else None
+        written = digest_rebuild.write_digest(warehouse.open(), reports.open(), region, day)
+        held = digest_rebuild.held_sentence(region, day, written.held) if written.held else None
         yield dg.AssetCheckResult(
             passed=held is None, check_name=_NO_MASS_CHANGE, asset_key=_DIGEST, description=held or "No mass change."
         )
         if held:
             # Nobody should act on it: the square stays red until the digest is released.
             raise PipelineError(held)
-    yield dg.MaterializeResult(asset_key=_DIGEST, metadata=digest.metadata_of(written))
+    yield dg.MaterializeResult(asset_key=_DIGEST, metadata=digest_rebuild.metadata_of(written))

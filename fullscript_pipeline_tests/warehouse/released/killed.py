@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.migrations import migrate
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 
 class Mortal:

@@ -1,0 +1,117 @@
+"""Whether the addresses that are set are those of the API and of its sign-in page: asked with no token and no effect.
+
+Only what an answer proves is concluded: no answer, a 5xx, a 429 or anything unheard of leaves it open. What does not
+belong here: what a session makes of a 404 (`token_access`), and the clocks (`server_probe`).
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, WrongAddress
+from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.oauth import authorize_url
+from fullscript_pipeline.api.status_errors import wrong_address
+from fullscript_pipeline.settings import ServerSettings, api_url_advice, server_at
+
+PATIENCE_SECONDS = 5.0
+# What the API says to a call without a token, and what an address says where the API is not.
+_REFUSED = frozenset({400, 401, 403, 422})
+_NOT_THERE = frozenset({404, 405, 410})
+_BLAMES_THE_APP = re.compile(rb"invalid_client|unauthorized_client|redirect[-_ ]?ur[il]|client[-_ ]?id", re.IGNORECASE)
+
+# What came of a request.
+Outcome = Answer | FullscriptError
+
+
+def check_api_address(server: ServerSettings, first: Outcome | None = None) -> bool:
+    """Whether the API was recognised at its address; False when the answers leave it open.
+
+    `first`: what GET /clinic came to, if it was asked already. Raises WrongAddress when the API is surely elsewhere:
+    the address is another server's, or nothing of the API is there.
+    """
+    _raise_if_of_another_server(server)
+    with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
+        here = first or _outcome(client, _clinic(server, server.api_url))
+        if (verdict := _is_api(here)) is not False:
+            return verdict is True
+        asked = here.asked if isinstance(here, FullscriptError) else here.asked()
+        for address in _near(server.api_url):
+            if _is_api(_outcome(client, _clinic(server, address))):
+                what = f"the API is not at this address but at {address}"
+                raise WrongAddress(asked, what, api_url_advice(server.name))
+        # A server might hide its endpoints from callers without a token; the token endpoint is for them.
+        url = f"{server.api_url}/oauth/token"
+        if _is_api(_outcome(client, Ask("oauth/token", server.name, url, json={"grant_type": "none"}))) is False:
+            raise wrong_address(asked)
+    return False
+
+
+def check_sign_in_page(server: ServerSettings, redirect_uri: str) -> bool:
+    """Whether the sign-in page was there for our app; False when the answer leaves it open.
+
+    Raises AppRefused when it does not know the client id or the redirect URI: the vendor answers 404 then.
+    """
+    url = authorize_url(server, redirect_uri, secrets.token_urlsafe(8))
+    with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
+        page = _outcome(client, Ask("oauth/authorize", server.name, url, accept="text/html"))
+    if isinstance(page, FullscriptError):
+        return _is_redirect(page)
+    blamed = page.status in (401, 422) and _BLAMES_THE_APP.search(page.body)
+    if page.status in (400, 404) or blamed:
+        raise AppRefused(
+            page.asked(),
+            f"the sign-in page does not know this app with the redirect URI {redirect_uri}",
+            f"Check {server.variable('CLIENT_ID')} and FULLSCRIPT_REDIRECT_URI against the vendor's API dashboard: "
+            f"they must be the same to the letter. Check {server.variable('AUTHORIZE_URL')}, too, if it is set.",
+        )
+    return 200 <= page.status < 300
+
+
+def _raise_if_of_another_server(server: ServerSettings) -> None:
+    for suffix, endpoint, url in (
+        ("API_URL", "clinic", server.api_url),
+        ("AUTHORIZE_URL", "oauth/authorize", server.authorize_url),
+    ):
+        owner = server_at(url)
+        if owner not in (None, server.name):
+            raise WrongAddress(
+                Ask(endpoint, server.name, url).asked(),
+                f"this is an address of the server {owner}",
+                f"Set {server.variable(suffix)} to the one of {server.name}, or leave it away.",
+            )
+
+
+def _outcome(client: HttpClient, ask: Ask) -> Outcome:
+    try:
+        return client.send(ask)
+    except FullscriptError as problem:
+        return problem
+
+
+def _is_api(outcome: Outcome) -> bool | None:
+    """Whether an endpoint of the API has answered; None: open."""
+    if isinstance(outcome, FullscriptError):
+        return False if _is_redirect(outcome) else None
+    if outcome.status in _REFUSED:
+        return True
+    is_web_page = 200 <= outcome.status < 300 and outcome.body.lstrip()[:1] == b"<"
+    return False if outcome.status in _NOT_THERE or is_web_page else None
+
+
+def _is_redirect(problem: FullscriptError) -> bool:
+    return isinstance(problem, BadResponse) and problem.status is not None and 300 <= problem.status < 400
+
+
+def _clinic(server: ServerSettings, address: str) -> Ask:
+    return Ask("clinic", server.name, f"{address}/clinic")
+
+
+def _near(address: str) -> Iterator[str]:
+    """What may have been meant: with `/api` at its end, once; with https."""
+    with_api = f"{re.sub(r'/api(/.*)?$', '', address)}/api"
+    if with_api != address:
+        yield with_api
+    if urlsplit(address).scheme == "http":
+        yield with_api.replace("http:", "https:", 1)

@@ -1,0 +1,280 @@
+"""Connecting a clinic (a user signs in at Fullscript and comes back with a code), and disconnecting it.
+
+No printing: the command line shows `authorize_url`, calls `wait` or `paste`, and words the result. A callback is
+answered 200 only once the clinic and its grant are stored. What does not belong here: the web server
+(`oauth_callback_server`), the token calls (`oauth`), renewals (`tokens`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self
+from urllib.parse import parse_qs, urlsplit
+
+from fullscript_pipeline.api.address_check import check_api_address, check_sign_in_page
+from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
+from fullscript_pipeline.api.errors import ConnectRefused, FullscriptError, InvalidGrant
+from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint, authorize_url
+from fullscript_pipeline.api.oauth_callback_server import CallbackServer, Handled
+from fullscript_pipeline.api.scopes import missing_read_scopes, write_scopes
+from fullscript_pipeline.api.session import ClinicSession
+from fullscript_pipeline.api.session_factory import SessionStore
+from fullscript_pipeline.settings import ServerSettings, Settings
+
+WAIT_SECONDS = 600.0  # as long as the state lives
+_LOOK_SECONDS = 0.5
+_log = logging.getLogger(__name__)
+
+_REFUSALS = {
+    "unknown": "This sign-in was not started here (its state is unknown)",
+    "used": "This sign-in was used already",
+    "expired": "This sign-in is more than ten minutes old",
+}
+
+
+class ConnectStore(SessionStore, Protocol):
+    """What connecting needs of the state store."""
+
+    def claim_data_dir(self, kind: Literal["sandbox", "production"]) -> None: ...
+    def new_oauth_state(self, server: str) -> str: ...
+    def use_oauth_state(self, server: str, state: str) -> str: ...
+    def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> ClinicRef: ...
+    def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]: ...
+    def note_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None: ...
+    def forget_grant(self, clinic: ClinicRef, user_id: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class ConnectResult:
+    """Who is connected, with what. `missing_read_scopes` says in words what each missing one costs."""
+
+    clinic: ClinicRef
+    user_id: str
+    user_type: str
+    scopes: tuple[str, ...]
+    missing_read_scopes: Mapping[str, str]
+    write_scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DisconnectResult:
+    """`not_revoked`: why the server may still honour the access, in words, with the error's exit code; None when it is
+    gone."""
+
+    clinic: ClinicRef
+    not_revoked: str | None
+    exit_code: int = 0
+
+
+class _OneToken:
+    """The token of the very first request, before there is a grant in the store."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def access_token(self) -> str:
+        return self._token
+
+    def renew(self, rejected: str) -> str:
+        return rejected
+
+    def confirm_used(self, token: str) -> None:
+        """Nothing to confirm: there is no older pair."""
+
+
+class ConnectFlow:
+    """One connect to `server`: listen (`with`), show `authorize_url`, `wait`; or without `with`, `paste`.
+
+    Raises ConfigurationError when the app is not set up, or the data directory is of the other kind.
+    """
+
+    def __init__(self, settings: Settings, store: ConnectStore, server: ServerSettings | str) -> None:
+        self._settings, self._store, self._server = settings, store, settings.require_app(server)
+        store.claim_data_dir("production" if self._server.is_production else "sandbox")
+        self.authorize_url = authorize_url(
+            self._server, settings.redirect_uri, store.new_oauth_state(self._server.name)
+        )
+        self._outcome: ConnectResult | Exception | None = None
+        self._done = threading.Event()
+        self._one_at_a_time = threading.Lock()
+        self._listener: CallbackServer | None = None
+
+    def check_addresses(self) -> None:
+        """Before a person signs in: raises WrongAddress or AppRefused when that would surely end in an error."""
+        check_api_address(self._server)
+        check_sign_in_page(self._server, self._settings.redirect_uri)
+
+    def __enter__(self) -> Self:
+        self._listener = CallbackServer(self._settings.redirect_uri, self._callback, self._after_callback)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    def wait(self, timeout: float = WAIT_SECONDS) -> ConnectResult:
+        """The result, once the user has come back. A callback that is not ours is refused and not waited for less.
+
+        Raises ConnectRefused when the user denies, nobody comes within `timeout` seconds, or the code is not taken;
+        the family of `api.errors` when the server fails.
+        """
+        until = time.monotonic() + timeout
+        # In pieces: of two signals at once, both may go to the server's thread, which does not wake this one.
+        while not self._done.wait(min(_LOOK_SECONDS, timeout)) and time.monotonic() < until:
+            pass
+        if not self._done.is_set():
+            raise ConnectRefused(
+                f"Nobody signed in at {self._server.name} within {timeout:.0f} s: run `fullscript-pipeline connect "
+                f"{self._server.name}` again."
+            )
+        if isinstance(self._outcome, ConnectResult):
+            return self._outcome
+        raise self._outcome or ConnectRefused("The sign-in ended without an answer: run `connect` again.")
+
+    def paste(self, redirected_url: str) -> ConnectResult:
+        """The result of the URL that the user was redirected to and pasted. Raises as `wait` does."""
+        wanted, got = urlsplit(self._settings.redirect_uri), urlsplit(redirected_url.strip())
+        if (wanted.scheme, wanted.netloc, wanted.path) != (got.scheme, got.netloc, got.path):
+            raise ConnectRefused(
+                "The pasted text is not the address the sign-in came back to: copy the whole address from the browser, "
+                "it starts with FULLSCRIPT_REDIRECT_URI."
+            )
+        return self._complete(got.query)
+
+    def _callback(self, query: str) -> Handled:
+        """For the listener: what the page says. Only the owner of the state can end the wait."""
+        with self._one_at_a_time:
+            try:
+                result = self._complete(query)
+            except _NotOurs as problem:
+                _log.warning("a sign-in was refused: %s", problem)
+                return 400, str(problem)
+            except Exception as problem:  # whatever it is belongs to whoever waits, not to a server thread
+                self._outcome = problem
+                status = 400 if isinstance(problem, ConnectRefused | InvalidGrant) else 502
+                return status, f"{_for_page(problem)} Go back to the terminal."
+            self._outcome = result
+            return 200, f"{result.clinic.name or result.clinic.clinic_key} is connected. You may close this page."
+
+    def _after_callback(self) -> None:
+        if self._outcome is not None:
+            self._done.set()
+
+    def _complete(self, query: str) -> ConnectResult:
+        """Check the callback, exchange its code, read the clinic, store both."""
+        code = self._checked_code(query)
+        server = self._server
+        budget = self._store.request_budget(server.name, server.client_id or "", self._settings.requests_per_5_min)
+        with HttpClient() as client:
+            try:
+                answer = TokenEndpoint(server, self._settings.redirect_uri, client, budget).exchange_code(code)
+            except InvalidGrant as problem:
+                raise ConnectRefused(
+                    f"The server does not take the code of this sign-in (X-Request-Id {problem.request_id}): it is "
+                    "used or too old. Run `connect` again."
+                ) from None
+            nobody = ClinicRef(server.name, answer.clinic_id or "", "(connecting)", server.region)
+            session = ClinicSession(
+                nobody, server.api_url, client=client, tokens=_OneToken(answer.access_token), budget=budget
+            )
+            record = session.one("clinic").record
+            visible = _patients_visible(session, answer)
+        name = record.get("name")
+        clinic = self._store.register_clinic(
+            server.name, str(record["id"]), server.region, name if isinstance(name, str) else None
+        )
+        self._store.save_grant(clinic, _grant(answer, visible))
+        return ConnectResult(
+            clinic=clinic,
+            user_id=answer.user_id or "",
+            user_type=answer.user_type or "",
+            scopes=answer.scopes,
+            missing_read_scopes=missing_read_scopes(answer.scopes),
+            write_scopes=write_scopes(answer.scopes),
+        )
+
+    def _checked_code(self, query: str) -> str:
+        """The code of a callback whose state is ours, unused and young. A state is used up by its first check."""
+        values = parse_qs(query, keep_blank_values=True, max_num_fields=50)
+        if len(values.get("state", [])) != 1 or len(values.get("code", [])) > 1:
+            raise _NotOurs("This sign-in carries no state of ours: start it from `fullscript-pipeline connect`.")
+        verdict = self._store.use_oauth_state(self._server.name, values["state"][0])
+        if verdict != "ok":
+            raise _NotOurs(f"{_REFUSALS[verdict]}: run `fullscript-pipeline connect {self._server.name}` again.")
+        if "error" in values:
+            denied = values["error"] == ["access_denied"]
+            what = "The user did not allow the access" if denied else "The server ended the sign-in with an error"
+            raise ConnectRefused(f"{what}: nothing was connected on {self._server.name}.")
+        if not values.get("code", [""])[0]:
+            raise ConnectRefused("The sign-in came back without a code: run `connect` again.")
+        return values["code"][0]
+
+
+class _NotOurs(ConnectRefused):
+    """A callback that does not belong to this connect; the right one may still come."""
+
+
+def disconnect(
+    settings: Settings, store: ConnectStore, clinic: ClinicRef, user_id: str | None = None
+) -> DisconnectResult:
+    """Take the access of a clinic, or of one user of it, away at the server, then forget the tokens.
+
+    They are out of use from the start; what the server does not confirm is kept, for the next call to revoke.
+    Raises ConfigurationError when the app is not set up or the tokens cannot be decrypted, UsageError for an unknown
+    user.
+    """
+    server = settings.require_app(clinic.server)
+    budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+    not_revoked: FullscriptError | None = None
+    with HttpClient() as client, store.grant_lock(clinic):
+        endpoint = TokenEndpoint(server, settings.redirect_uri, client, budget)
+        for grant in store.start_revoking(clinic, user_id):
+            try:
+                endpoint.revoke(grant.access_token, clinic.clinic_key)
+            except FullscriptError as problem:
+                store.note_not_revoked(clinic, grant.user_id, str(problem))
+                not_revoked = problem
+            else:
+                store.forget_grant(clinic, grant.user_id)
+    if not_revoked is None:
+        return DisconnectResult(clinic, None)
+    return DisconnectResult(
+        clinic,
+        f"The server has not confirmed that the access of clinic {clinic.clinic_key} is revoked: its tokens are not "
+        f"used any more and kept to be revoked. Run `fullscript-pipeline disconnect {clinic.clinic_key}` again, or "
+        f"remove the app in the Fullscript web app and then run it. {not_revoked}",
+        not_revoked.exit_code,
+    )
+
+
+def _patients_visible(session: ClinicSession, answer: TokenAnswer) -> int | None:
+    """How many patients this user sees; of several users of a clinic the one who sees most is used."""
+    if "patients:read" in missing_read_scopes(answer.scopes):
+        return None
+    try:
+        return next(session.pages("patients", params={"patient_type": "all"}, page_size=1)).total_count
+    except FullscriptError:
+        return None
+
+
+def _grant(answer: TokenAnswer, patients_visible: int | None) -> Grant:
+    return Grant(
+        user_id=answer.user_id or "",
+        user_type=answer.user_type or "",
+        scopes=answer.scopes,
+        obtained_at=answer.obtained_at,
+        expires_at=answer.expires_at,
+        access_token=answer.access_token,
+        refresh_token=answer.refresh_token,
+        patients_visible=patients_visible,
+    )
+
+
+def _for_page(problem: Exception) -> str:
+    return str(problem) if isinstance(problem, ConnectRefused) else "The connection could not be completed."

@@ -1,0 +1,59 @@
+"""Makes `shapes.json` from `openapi.yaml`: `python -m fullscript_pipeline.api.description.build_shapes`.
+
+A test holds them equal. Reading the YAML takes 0.1 s of CPU, which every run would pay. What does not belong here:
+reading the result (`shapes`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.api.description import load_description, object_at
+from fullscript_pipeline.api.description.shapes import FILE, TYPES
+from fullscript_pipeline.api.endpoints import ENDPOINTS
+
+
+def make() -> dict[str, Any]:
+    """The content of `shapes.json`."""
+    schemas: dict[str, dict[str, Any]] = load_description()["components"]["schemas"]
+    return {
+        "endpoints": {name: object_at(endpoint.path) for name, endpoint in ENDPOINTS.items()},
+        "objects": {
+            name: {key: _property(its) for key, its in schema["properties"].items()}
+            for name, schema in schemas.items()
+            if "properties" in schema
+        },
+    }
+
+
+def _property(its: Mapping[str, Any]) -> dict[str, Any]:
+    """A key's types, the object below it, its words; nothing that is empty."""
+    options = its.get("anyOf", [its])
+    types = [one for option in options for one in _types(option)]
+    below = [_below(option) for option in options if _below(option)]
+    sure = its["x-source"] == "documented" and "null" not in types and not its.get("x-secret")
+    made = {
+        "types": types,
+        "sure": sure,
+        "object": below[0] if below else None,
+        "words": sorted(word.lower() for word in its.get("x-known-words", ())),
+        "time": its.get("format") == "date-time",
+    }
+    return {key: value for key, value in made.items() if value}
+
+
+def _types(option: Mapping[str, Any]) -> list[str]:
+    if "$ref" in option:
+        return ["object"]
+    kind = option.get("type", list(TYPES))
+    return [kind] if isinstance(kind, str) else list(kind)
+
+
+def _below(option: Mapping[str, Any]) -> str:
+    return str(option.get("$ref") or option.get("items", {}).get("$ref", "")).rpartition("/")[2]
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name(FILE).write_bytes(orjson.dumps(make(), option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,0 +1,113 @@
+"""Walks a list: page after page, or up to eight pages at a time where page 1 tells how many there are.
+
+Sorts out when a list has ended. What does not belong here: sending (`session`), the shape of an answer (`pages`).
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+
+from fullscript_pipeline.api.errors import Asked
+from fullscript_pipeline.api.response_parsing import Meta, Page, Record, check_progress, record_ids
+from fullscript_pipeline.api.thread_pool import as_they_come
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A page before it is known whether it is the last."""
+
+    number: int
+    records: list[Record]
+    meta: Meta
+    wrapper_key: str
+    unexpected: bool
+    asked: Asked
+    fetched_at: datetime
+
+    @property
+    def is_numbered(self) -> bool:
+        """Its `meta` says which page this is and how many there are: the others can be asked in any order."""
+        return self.meta.current_page is not None and self.meta.total_pages is not None
+
+    @property
+    def says_it_is_last(self) -> bool:
+        last = self.meta.has_next is False and self.number >= (self.meta.total_pages or 0)
+        return last or not self.records
+
+    def page(self, *, is_last: bool) -> Page:
+        return Page(
+            number=self.number,
+            records=self.records,
+            total_count=self.meta.total_count,
+            total_pages=self.meta.total_pages,
+            request_id=self.asked.request_id,
+            fetched_at=self.fetched_at,
+            wrapper_key=self.wrapper_key,
+            unexpected_wrapper=self.unexpected,
+            is_last=is_last,
+        )
+
+
+Fetch = Callable[[int], Fetched]
+
+
+def walk(fetch: Fetch, first: int, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
+    """The pages from `first` on. `ignores_numbers` tells, and is told, that the server sends everything at once."""
+    page = fetch(first)
+    if not page.is_numbered:
+        yield from _one_by_one(fetch, page, ignores_numbers)
+        return
+    yield page.page(is_last=page.says_it_is_last)
+    if not page.says_it_is_last:
+        # It may say that one follows without counting it.
+        last = max(page.meta.total_pages or 0, page.number + 1 if page.meta.has_next else 0)
+        yield from side_by_side(fetch, last, range(1, first + 1))
+
+
+def side_by_side(fetch: Fetch, last: int, landed: Collection[int]) -> Iterator[Page]:
+    """Pages 1 to `last` but for those `landed`, in order of arrival.
+
+    The list may grow and shrink meanwhile: pages are added as answers count more of them, and none is asked beyond one
+    that came back empty. No page is asked twice.
+    """
+    asked, end = set(landed), last
+
+    def is_within(number: int) -> bool:
+        return number <= end
+
+    while numbers := [number for number in range(1, end + 1) if number not in asked]:
+        for number, page in as_they_come(fetch, takewhile(is_within, numbers)):
+            asked.add(number)
+            if not page.records:
+                end = min(end, number)
+            elif page.meta.has_next or (page.meta.total_pages or 0) > end:
+                end = max(end, page.meta.total_pages or 0, number + 1)
+            yield page.page(is_last=page.says_it_is_last)
+
+
+def _one_by_one(fetch: Fetch, page: Fetched, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
+    while True:
+        following: Fetched | None = None
+        is_last = not page.records or page.meta.has_next is False
+        if not is_last and page.meta.has_next is None:
+            # It does not say whether more follows: look ahead, so that the page can say whether it is the last.
+            following = _next_if_any(fetch, page, ignores_numbers)
+            is_last = following is None
+        yield page.page(is_last=is_last)
+        if is_last:
+            return
+        following = following or fetch(page.number + 1)
+        check_progress(page.records, following.records, following.meta, following.asked)
+        page = following
+
+
+def _next_if_any(fetch: Fetch, page: Fetched, ignores_numbers: Callable[[bool], bool]) -> Fetched | None:
+    """The page after one that does not say whether there is one."""
+    if ignores_numbers(False):
+        return None
+    following = fetch(page.number + 1)
+    if record_ids(following.records) == record_ids(page.records):
+        ignores_numbers(True)
+        return None
+    return following if following.records else None

@@ -1,0 +1,47 @@
+"""Whether a server answers at all, and what its clock says: for `doctor`, with no token and no effect.
+
+What does not belong here: reading data (`session`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api.address_check import PATIENCE_SECONDS
+from fullscript_pipeline.api.errors import BadResponse
+from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.server_clock import ahead_of_server
+from fullscript_pipeline.settings import ServerSettings
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What the server said to GET /clinic without a token, and when by our clock: in the middle of our waiting."""
+
+    answer: Answer
+    moment: datetime
+
+    def clock_offset(self) -> timedelta:
+        """How far the server's clock is ahead of this machine's, to about a second.
+
+        Raises BadResponse when the answer has no Date.
+        """
+        ours = ahead_of_server(self.moment, self.answer)
+        if ours is None:
+            asked = self.answer.asked()
+            raise BadResponse(asked, "the answer has no Date", "Something else may answer in the server's place.")
+        return -ours
+
+
+def probe_server(server: ServerSettings) -> Reached:
+    """One request without a token; any status is an answer. Raises ServerError when nobody answers."""
+    with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
+        asked_at = clock.real_now()
+        answer = client.send(Ask("clinic", server.name, f"{server.api_url}/clinic"))
+        answered_at = clock.real_now()
+    return Reached(answer, asked_at + (answered_at - asked_at) / 2)
+
+
+def clock_offset(server: ServerSettings) -> timedelta:
+    """As `Reached.clock_offset`, after one request. Raises what `server_probe` raises, too."""
+    return probe_server(server).clock_offset()

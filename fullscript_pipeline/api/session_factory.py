@@ -1,0 +1,48 @@
+"""Puts a session together: settings, a store, a clinic.
+
+What does not belong here: anything a session does once it is open.
+"""
+
+from typing import Protocol
+
+from fullscript_pipeline.api.clinic_identity import ClinicRef
+from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline.api.oauth import TokenEndpoint
+from fullscript_pipeline.api.purged_record_filter import KeptOut
+from fullscript_pipeline.api.rate_limit import Budget, Lane
+from fullscript_pipeline.api.session import ClinicSession
+from fullscript_pipeline.api.tokens import GrantStore, TokenKeeper
+from fullscript_pipeline.settings import Settings
+
+
+class SessionStore(GrantStore, Protocol):
+    """What a session needs of the state store."""
+
+    def kept_out_of(self, clinic: ClinicRef) -> KeptOut | None: ...
+
+    def request_budget(self, server: str, client_id: str, limit: int) -> Budget: ...
+
+
+def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lane: Lane = "present") -> ClinicSession:
+    """A session of `clinic`; no request is sent yet. Close it, or use it in a `with`.
+
+    Raises ConfigurationError when the clinic's server is not set up.
+    """
+    server = settings.require_app(clinic.server)
+    budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+    client = HttpClient()
+    tokens = TokenKeeper(clinic, store, TokenEndpoint(server, settings.redirect_uri, client, budget))
+    grant = store.load_grant(clinic)
+    session = ClinicSession(
+        clinic,
+        server.api_url,
+        client=client,
+        tokens=tokens,
+        budget=budget,
+        lane=lane,
+        user_id=grant.user_id if grant else None,
+        scopes=grant.scopes if grant else (),
+        kept_out=lambda: store.kept_out_of(clinic),
+    )
+    tokens.on_grant = session.note_grant
+    return session

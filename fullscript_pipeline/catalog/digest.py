@@ -1,0 +1,156 @@
+"""What a digest holds: lanes in the order a catalog team acts on them, counts, coverage, the mass-change brake.
+
+What does not belong here: finding changes (changes.py), text and HTML (formats.py, the reports room).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from fullscript_pipeline.catalog.changes import CatalogChange, changes_between
+from fullscript_pipeline.catalog.coverage import Coverage, coverage_between
+
+TOP = 10
+MASS = 3
+LANES = (
+    ("gone", "Gone or discontinued"),
+    ("availability", "Availability"),
+    ("price", "Price"),
+    ("new", "New or returned"),
+    ("variants", "Variants added, removed or resized"),
+    ("facts", "Dosage and label facts"),
+    ("text", "Text only"),
+)
+_SIZE_FIELDS = {"units", "unit_of_measure", "product_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Changes of one kind, those that touch most active plans first."""
+
+    key: str
+    title: str
+    rows: Sequence[CatalogChange]
+
+    def top(self, most: int = TOP) -> Sequence[CatalogChange]:
+        """The first rows."""
+        return self.rows[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The changes between two days, sorted into lanes. `cosmetic`: rewritings that are counted and not listed.
+
+    `folded`: how many variants came or went together with their product; they are told in the product's row.
+    """
+
+    region: str
+    from_day: date
+    to_day: date
+    coverage: Coverage
+    lanes: Sequence[Lane]
+    cosmetic: int
+    folded: Mapping[str, int]
+    held: str | None
+
+    def variants_with(self, row: CatalogChange) -> int:
+        """Variants that came or went with the product of this row."""
+        return self.folded.get(row.entity_id, 0) if row.entity == "product" and row.field is None else 0
+
+    def only(self, brands: Collection[str]) -> "Digest":
+        """The same digest of some brands (ids)."""
+        lanes = [Lane(one.key, one.title, [row for row in one.rows if row.brand_id in brands]) for one in self.lanes]
+        return replace(self, lanes=lanes, cosmetic=0)
+
+    @property
+    def rows(self) -> list[CatalogChange]:
+        """Every listed change, lane by lane."""
+        return [row for lane in self.lanes for row in lane.rows]
+
+    @property
+    def by_field(self) -> list[tuple[str, int]]:
+        """How many changes each field has, most first; added, removed and returned under those words."""
+        counted = Counter(row.field or f"{row.entity} {row.change}" for row in self.rows)
+        return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Changes per lane, and cosmetic ones: numbers only, fit for metadata."""
+        return {lane.key: len(lane.rows) for lane in self.lanes} | {"cosmetic": self.cosmetic}
+
+
+def lane_of(row: CatalogChange) -> str:
+    """The lane of a change. Plain rules, first match wins."""
+    if row.entity == "category_product":
+        return "facts"
+    if row.entity == "variant" and (row.change != "changed" or row.field in _SIZE_FIELDS):
+        return "variants"
+    if row.change == "removed" or (row.field == "status" and (row.new_value or "").casefold() != "available"):
+        return "gone"
+    if row.change in {"added", "returned"}:
+        return "new"
+    by_field = {"availability": "availability", "status": "availability", "msrp": "price", "description_html": "text"}
+    return by_field.get(row.field or "", "facts")
+
+
+def make_digest(
+    region: str,
+    from_day: date,
+    to_day: date,
+    coverage: Coverage,
+    changes: Sequence[CatalogChange],
+    *,
+    release: bool = False,
+) -> Digest:
+    """Sort changes (cosmetic ones included) into a digest. `release` lets a held digest through."""
+    real = [row for row in changes if not row.cosmetic]
+    whole = {row.entity_id for row in real if row.entity == "product" and row.field is None}
+    folded = [row for row in real if row.entity == "variant" and row.field is None and row.product_id in whole]
+    hidden = set(folded)
+    listed = [row for row in real if row not in hidden]
+    listed.sort(key=lambda row: -row.active_plans)
+    lanes = [Lane(key, title, [row for row in listed if lane_of(row) == key]) for key, title in LANES]
+    together = Counter(row.product_id for row in folded if row.product_id)
+    held = None if release else brake(real, coverage)
+    return Digest(region, from_day, to_day, coverage, lanes, len(changes) - len(real), together, held)
+
+
+def digest_between(
+    con: duckdb.DuckDBPyConnection,
+    region: str,
+    from_day: date,
+    to_day: date,
+    time_zone: ZoneInfo,
+    *,
+    brand: str | None = None,
+    release: bool = False,
+) -> Digest:
+    """The digest of any two days. Raises UsageError like `changes_between`."""
+    changes = changes_between(con, region, from_day, to_day, time_zone, brand=brand, include_cosmetic=True)
+    coverage = coverage_between(con, region, from_day, to_day, time_zone, changes)
+    return make_digest(region, from_day, to_day, coverage, changes, release=release)
+
+
+def brake(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:
+    """Why a digest is held: more than 20 % of products gone, or more than 50 % of prices moved. Probably a fault.
+
+    Fewer than MASS objects are never a mass change, however small the catalog.
+    """
+    gone = sum(row.entity == "product" and row.change == "removed" for row in changes)
+    moved = sum(row.field == "msrp" for row in changes)
+    before = coverage.products + gone if coverage.before is None else coverage.before
+    if gone >= MASS and gone * 5 > before:
+        return (
+            f"{gone:,} of {before:,} products ({gone * 100 // before} %) are gone at once. More likely a list "
+            "cut short or a changed permission than a real change: check the pull, then release the digest."
+        )
+    if moved >= MASS and moved * 2 > coverage.variants:
+        return (
+            f"{moved:,} of {coverage.variants:,} prices ({moved * 100 // coverage.variants} %) moved at once. "
+            "More likely a changed format or currency than a real change: check the pull, then release the digest."
+        )
+    return None

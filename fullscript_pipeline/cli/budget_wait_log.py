@@ -1,0 +1,24 @@
+"""Waits for the request budget, shown as progress: a line on stderr while a run waits, also beside a progress bar.
+
+What does not belong here: deciding when to wait (`state.requests`, which logs each wait at most every 10 s).
+"""
+
+import logging
+import sys
+
+from tqdm import tqdm
+
+_WAITS = "fullscript_pipeline.state.request_budget"
+
+
+class _OnStderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def show_waits() -> None:
+    """From now on, in this process; again is harmless."""
+    logger = logging.getLogger(_WAITS)
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _OnStderr) for handler in logger.handlers):
+        logger.addHandler(_OnStderr())

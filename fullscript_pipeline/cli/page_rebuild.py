@@ -1,0 +1,77 @@
+"""Runs that make adherence rows and pages again, without a pull.
+
+What does not belong here: the options (`cli.report`), and pulls (`cli.pulling`).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.cli.audited import Whose, recorded
+from fullscript_pipeline.cli.clinic_selection import chosen_clinics
+from fullscript_pipeline.cli.console import data
+from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
+from fullscript_pipeline.maintenance.page_rebuild import is_over
+from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
+from fullscript_pipeline.orchestration.automation.failed_pull_sensor import PAGES, PAST_PAGES, TAG, can_be_rewritten
+from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse
+
+
+def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
+    """The pages of these clinics (none named: all) through the end of a day; each clinic's page to stdout."""
+    settings = load_settings()
+    settings.prepare_data_dir()
+    today = clock.today(settings.time_zone)
+    day = as_of or today
+    if not settings.start_date <= day <= today:
+        raise UsageError(f"--as-of {day} must lie between {settings.start_date} and today, {today}.")
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        chosen = chosen_clinics(store, clinics)
+        if not settings.warehouse_path.exists():
+            raise no_warehouse(settings.warehouse_path)
+    with recorded(settings, "report adherence", whose=Whose(chosen), destination=settings.reports_dir) as record:
+        instance = open_instance(settings)
+        with StateStore(settings.state_path, settings.encryption_key) as store:
+            add_clinic_partitions(instance, store)
+        open_warehouse()
+        code, outcomes = run_cells(instance, [pages_cell(clinic.clinic_key, day) for clinic in chosen])
+        pages = [outcome.materialized.get("reports/adherence", {}).get("patient_pages", 0) for _, outcome in outcomes]
+        record.rows, record.exit_code = sum(map(int, pages)), code
+    for _, outcome in outcomes:
+        if page := outcome.materialized.get("reports/adherence", {}).get("page"):
+            data(str(page))
+    return code
+
+
+def pages_cell(clinic_key: str, day: date) -> Cell:
+    """The run that makes a clinic's adherence rows and pages of a day again, without a pull."""
+    return Cell(
+        f"{clinic_key} {day} pages",
+        "clinic_daily",
+        clinic_cell(clinic_key, day),
+        tags={"fullscript/clinic": clinic_key, TAG: "yes"},
+        assets=PAST_PAGES if is_over(day) else PAGES,
+    )
+
+
+def pages_after(outcomes: Sequence[tuple[Cell, Outcome]]) -> list[Cell]:
+    """A run of rows and pages for each clinic whose day failed before its pages: they say how old their data is."""
+    hopeless = {Busy.exit_code, ConfigurationError.exit_code}
+    failed = [
+        owner_and_day(cell.partition)
+        for cell, outcome in outcomes
+        if cell.job == "clinic_daily"
+        and cell.assets is None
+        and cell.partition
+        and outcome.failures
+        and "reports/adherence" not in outcome.materialized
+        and not hopeless & {failure.exit_code for failure in outcome.failures}
+    ]
+    return [pages_cell(clinic_key, day) for clinic_key, day in failed if can_be_rewritten(clinic_key, day)]

@@ -1,0 +1,200 @@
+"""Details that are read one by one, and which of them can wait: what a list shows unchanged is kept as it is stored.
+
+An object is read again when its listed row has changed, when the caller says that it is still moving, and otherwise as
+one of the day's rolling share. What does not belong here: which endpoint has details of what.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from math import ceil
+from typing import TypeVar
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
+from fullscript_pipeline.warehouse.event_log.event_proof import awaited_objects
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+from fullscript_pipeline.warehouse.lookups import stored_hashes
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+# Everything that is read one by one is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
+SWEEP_DAYS = 14
+
+# So many refusals and not one answer: it is the scope, not the patient.
+_REFUSALS = 20
+
+After = Callable[[duckdb.DuckDBPyConnection], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a list and its details came to: `lines`, `after` and `unread` as `Load` wants them."""
+
+    lines: Callable[[], Iterator[Line]]
+    after: After
+    unread: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Where the whole of an object is when lists lack one of its `arrays`, or leave `besides` something to wish for."""
+
+    endpoint: str
+    table: Table
+    arrays: tuple[str, ...]
+    besides: Callable[[Line], bool] = lambda line: True
+
+    def is_whole(self, line: Line) -> bool:
+        """Whether a listed row needs no detail."""
+        if not all(f'"{array}"'.encode() in line.record for array in self.arrays):
+            return False
+        record = orjson.loads(line.record)
+        return all(isinstance(record.get(array), list) for array in self.arrays) and self.besides(line)
+
+
+def with_details(
+    pull: Pull,
+    session: ClinicSession,
+    detail: Detail,
+    listed: Callable[[], Iterator[Line]],
+    *,
+    sweep_days: int = SWEEP_DAYS,
+    moving: Callable[[Line], bool] = lambda line: False,
+    finish: Callable[[], Callable[[], Iterator[Line]]] | None = None,
+) -> Rows:
+    """The listed rows, whole: as they came, read by id where that is due, else as stored.
+
+    `finish` is called when the details are read, and says what lines they make; by default as they came.
+
+    A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
+    """
+    thin = {line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_whole(line)}
+    if not thin and not pull.has_read(detail.endpoint):
+        return Rows(listed, lambda con: None)
+    if not thin:
+        by_id = finish() if finish else pull.lines(detail.endpoint)
+        return Rows(lambda: chain(listed(), by_id()), lambda con: None)
+    owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
+    with pull.target.warehouse.read() as con:
+        stored = stored_hashes(con, detail.table, owner)
+        awaited = set(awaited_objects(con, owner, detail.table)) if detail.table.scope == "clinic" else set()
+        due = set(
+            due_details(
+                con,
+                owner,
+                detail.table.name,
+                {one: line.hash for one, line in thin.items()},
+                always=[one for one, line in thin.items() if one not in stored or one in awaited or moving(line)],
+                sweep_days=sweep_days,
+            )
+        )
+    asked = [one for one in thin if one in due]
+    read = read_each(pull, session, detail.endpoint, asked, any_stored=bool(stored))
+    details = finish() if finish else pull.lines(detail.endpoint)
+
+    def lines() -> Iterator[Line]:
+        for line in listed():
+            if line.id in stored and line.id in thin and line.id not in read:
+                yield line._replace(hash=stored[line.id])
+            elif line.id not in read:
+                yield line
+        # A detail belongs where its row was listed.
+        parents = {one: line.parent_id for one, line in thin.items()}
+        yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_reads(con, pull, owner, detail.table.name, {one: (thin[one].hash, one in read) for one in asked})
+
+    return Rows(lines, after, frozenset(thin.keys() - read))
+
+
+def read_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
+    """Lands the objects by id; those that the server has and shows. Raises as `each_allowed` does."""
+    found = each_allowed(pull, endpoint, ids, lambda one: pull.one(session, endpoint, one), any_stored=any_stored)
+    return {one for one, there in found.items() if there}
+
+
+def each_allowed(
+    pull: Pull, endpoint: str, ids: Iterable[str], ask: Callable[[str], T], *, any_stored: bool
+) -> dict[str, T | None]:
+    """`ask(id)` for each id; None where the server refuses (403) that one, which the report then says.
+
+    A user may be kept from single patients. Raises ScopeError when everything is refused: of several, or of one when
+    nothing was ever read (`any_stored`); it does not ask for thousands to find out.
+    """
+    refusals: dict[str, ScopeError] = {}
+    answered: list[str] = []
+
+    def allowed(one: str) -> T | None:
+        try:
+            found = ask(one)
+        except ScopeError as refusal:
+            refusals[one] = refusal
+            if len(refusals) >= _REFUSALS and not answered:
+                raise
+            return None
+        answered.append(one)
+        return found
+
+    asked = list(ids)
+    outcome = dict(zip(asked, in_parallel(allowed, asked), strict=True))
+    if refusals and not answered and (len(asked) > 1 or not any_stored):
+        raise next(iter(refusals.values()))
+    pull.note_refused(endpoint, refusals)
+    return outcome
+
+
+def due_details(
+    con: duckdb.DuckDBPyConnection,
+    owner: str,
+    resource: str,
+    listed: Mapping[str, str | None],
+    *,
+    always: Collection[str] = (),
+    sweep_days: int = SWEEP_DAYS,
+) -> list[str]:
+    """Of an owner's listed ids (with the hash of their row; None: it says nothing) those to read now, in their order.
+
+    Never read, listed otherwise than when they were read, in `always`, or of the longest unread 1/`sweep_days`.
+    """
+    rows = con.execute(
+        "SELECT object_id, list_hash, read_at FROM ops.detail_reads WHERE clinic_id = ? AND resource = ?",
+        [owner, resource],
+    ).fetchall()
+    before = {one: (list_hash, read_at) for one, list_hash, read_at in rows if one in listed}
+    due = {one for one, shown in listed.items() if one not in before or (shown and before[one][0] != shown)}
+    due.update(always)
+    rest = sorted((one for one in before if one not in due), key=lambda one: (before[one][1], one))
+    due.update(rest[: ceil(len(before) / sweep_days)])
+    return [one for one in listed if one in due]
+
+
+def note_reads(
+    con: duckdb.DuckDBPyConnection,
+    pull: Pull,
+    owner: str,
+    resource: str,
+    reads: Mapping[str, tuple[str | None, bool]],
+) -> None:
+    """Remembers these reads: the hash of the listed row, and whether the server had the object."""
+    if not reads:
+        return
+    con.execute(
+        "DELETE FROM ops.detail_reads WHERE clinic_id = ? AND resource = ? AND object_id IN ?",
+        [owner, resource, list(reads)],
+    )
+    con.execute(
+        "INSERT INTO ops.detail_reads SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[]), ?",
+        [
+            owner,
+            resource,
+            list(reads),
+            [list_hash for list_hash, _ in reads.values()],
+            [found for _, found in reads.values()],
+            pull.observed_at,
+        ],
+    )

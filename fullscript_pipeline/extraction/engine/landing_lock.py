@@ -1,0 +1,79 @@
+"""Which landing file a pull writes: an interrupted one of the same cell, or a new one; one process at a time.
+
+What does not belong here: what is written (`warehouse.landing`).
+"""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.encryption.key_record import require_key_of_files
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.extraction.engine.pull_types import Target
+from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
+
+_log = logging.getLogger(__name__)
+
+# Beyond this, what an interrupted pull had landed says too little about the present.
+RESUME_WITHIN = timedelta(hours=6)
+
+
+def claimed_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileLock]:
+    """The unfinished file of this cell and resource if a run was interrupted, else a new one; and the claim on it.
+
+    A file that another process is still filling is left alone: two runs of one cell each land their own.
+    """
+    make_private_folder(folder)
+    for unfinished in sorted(folder.glob(f"{resource}.*.open")):
+        claim = _claim_on(unfinished)
+        if claim is None or not unfinished.exists():
+            continue
+        # Of a time to come it is after a clock was set back: as unknown as old.
+        if abs(clock.real_now().timestamp() - unfinished.stat().st_mtime) < RESUME_WITHIN.total_seconds():
+            return unfinished, claim
+        unfinished.rename(unfinished.with_suffix(".abandoned"))
+    new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"
+    claim = _claim_on(new)
+    assert claim is not None  # noqa: S101 - nobody else knows the name
+    return new, claim
+
+
+def file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
+    """The file of an interrupted pull, where it can be read as a whole, else a new one; and the claim on it."""
+    while True:
+        path, claim = claimed_file(target.folder, resource, pull_id)
+        file = FrameFile(path, target.encryption_key)
+        try:
+            # With the claim held: a change of keys notes itself first, and then looks for claims.
+            require_key_of_files(target.landing_dir.parent, target.encryption_key)
+            file.cut_torn_end()
+            file.requests()
+        except LandingDamage as damage:
+            _log.warning("%s Its pages are fetched again.", damage)
+            file.rename(".abandoned")
+            give_up(claim)
+        except PipelineError:
+            give_up(claim)
+            raise
+        else:
+            return file, claim
+
+
+def _claim_on(path: Path) -> FileLock | None:
+    # One object per path and process: a pull that failed here may be taken up here.
+    claim = FileLock(path.with_suffix(".lock"), mode=0o600, is_singleton=True)
+    try:
+        claim.acquire(timeout=0)
+    except Timeout:
+        return None
+    return claim
+
+
+def give_up(claim: FileLock) -> None:
+    """The file is done: nobody needs to be kept from it."""
+    claim.release(force=True)
+    Path(claim.lock_file).unlink(missing_ok=True)

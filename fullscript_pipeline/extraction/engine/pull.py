@@ -1,0 +1,182 @@
+"""One pull of one resource: land every page (`page_landing`), then one transaction, then the state store.
+
+What does not belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and HTTP.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import duckdb
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.engine.landing_lock import give_up
+from fullscript_pipeline.extraction.engine.list_progress import Listing
+from fullscript_pipeline.extraction.engine.page_landing import Asking
+from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target, absent, in_parallel
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.warehouse.event_log import event_proof
+from fullscript_pipeline.warehouse.loading import drift, narrower_views, pull_log
+from fullscript_pipeline.warehouse.loading.load import Context, Counts, load
+from fullscript_pipeline.warehouse.loading.reader_views import written
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+__all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
+
+
+class Pull(Asking):
+    """Lands and commits one resource of one cell."""
+
+    def commit(self, *loads: Load, total_count: int | None = None) -> Report:
+        """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done.
+
+        What was read with tokens of several users proves nothing of what it lacks.
+        """
+        counts: dict[str, Counts] = {}
+        self.require_right_clock()
+        view = self.view
+        proving = [load if view or not self._views else _without_proof(load) for load in loads]
+        is_mixed = proving != [*loads]
+        with self.target.warehouse.write() as con:
+            context = self._context(con)
+            for one in proving:
+                loaded = load(
+                    con,
+                    one.table,
+                    one.lines,
+                    one.scoped(context),
+                    missing_among=one.missing_among,
+                    gone=one.gone,
+                    listed=one.listed,
+                    size=self.file.size,
+                )
+                counts[one.table.name] = counts.get(one.table.name, Counts()) + loaded
+                is_narrowed = narrower_views.is_narrowed(con, context, one.table, loaded)
+                event_proof.settle(con, one.table, self._proof(one, is_narrowed=is_narrowed))
+                # What is held is to be looked at again: it must not count as read.
+                if one.after and not counts[one.table.name].held:
+                    one.after(con)
+            main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
+            caution = self._caution(counts, narrower_views.told(con, context, counts), is_mixed=is_mixed)
+            row = replace(
+                self._row("loaded", caution, total_count),
+                complete=bool(proving and proving[0].missing_among),
+                listed_by=view.user_id if view else None,
+                scopes=written(view.scopes) if view else None,
+                held=sum(one.held for one in counts.values()),
+                unproven=sum(one.unproven for one in counts.values()),
+                left_out=self.left_out_count,
+            )
+            pull_log.record(con, context, row, main)
+            drift.record(con, context, [*self._drift, *self._differences.found()])
+        self._done()
+        return self._report("loaded", row.reason, counts, total_count)
+
+    def _proof(self, load: Load, *, is_narrowed: bool) -> event_proof.Proof:
+        """What a view that sees less than another one does not show may be there: only what it shows is an answer."""
+        if is_narrowed:
+            return event_proof.Proof(
+                self.read_since, unread=load.unread, refused=load.refused, left_out=self.left_out_ids
+            )
+        return event_proof.Proof(
+            self.read_since,
+            load.gone,
+            load.unread,
+            load.covers_events,
+            load.refused,
+            load.answers,
+            self.left_out_ids,
+        )
+
+    def _caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
+        """What a reader should know of a pull that was loaded all the same."""
+        held = sum(one.held for one in counts.values())
+        cautions = self._short[:1]
+        if len(self._short) > 1:
+            cautions.append(f"and {len(self._short) - 1} more lists")
+        if left := self.left_out_count:
+            cautions.append(f"{counted(left, 'record')} of people who were purged left out")
+        if held:
+            cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
+        if is_mixed:
+            cautions.append("read with the tokens of several users, or of one that is not noted: nothing was marked")
+        cautions += sorted({warning for one in self._before if (warning := one.server_clock.warning)})
+        return "; ".join([*cautions, *narrower]) or None
+
+    def not_available(self, reason: str) -> Report:
+        """Records that this clinic (or region) may not read the resource: no failure."""
+        self.require_right_clock()
+        with self.target.warehouse.write() as con:
+            pull_log.record(con, self._context(con), self._row("not_available", reason), Counts())
+        self._done()
+        return self._report("not_available", reason, {}, None)
+
+    def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
+        """The observation never lies before the last one: a slower pull must not reach behind a newer one."""
+        last = pull_log.last_observation(con)
+        observed = max(self.observed_at, last) if last else self.observed_at
+        clinic = self.target.clinic
+        return Context(
+            self.target.server,
+            self.target.region,
+            clinic.clinic_id if clinic else None,
+            clinic.clinic_key if clinic else None,
+            observed,
+            self.pull_id,
+            self.view,
+        )
+
+    def _row(self, outcome: str, reason: str | None, total_count: int | None = None) -> pull_log.PullRow:
+        return pull_log.PullRow(
+            resource=self.resource,
+            day=self.target.day,
+            run_id=self.target.run_id,
+            started_at=self.started_at,
+            finished_at=clock.real_now(),
+            outcome=outcome,
+            reason=reason,
+            requests=self._sent(),
+            pages=self.file.appended_pages,
+            retries=self._retries(),
+            total_count=total_count,
+            bill_requests=self._announced(),
+            read_at=self.observed_at,
+        )
+
+    def _report(
+        self, outcome: str, reason: str | None, counts: Mapping[str, Counts], total_count: int | None
+    ) -> Report:
+        return Report(
+            self.resource,
+            outcome,
+            reason,
+            counts,
+            self._sent(),
+            self.file.appended_pages,
+            self._retries(),
+            total_count,
+            round((clock.real_now() - self.started_at).total_seconds(), 3),
+            self._announced(),
+        )
+
+    def _announced(self) -> int | None:
+        return self.target.bill.get((self.target.owner, self.resource))
+
+    def _done(self) -> None:
+        self.file.finish()
+        give_up(self._claim)
+
+
+def _without_proof(load: Load) -> Load:
+    """Absence means nothing; but a region's product is gone when every clinic denies it, whoever asked."""
+    return replace(load, missing_among=None, gone=() if load.table.scope == "clinic" else load.gone)
+
+
+def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Table, ids: Sequence[str]) -> Report:
+    """Reads these objects by id; one that the server denies is gone."""
+    pull = Pull(target, f"{table.name}_by_id")
+    try:
+        gone = absent(ids, in_parallel(lambda one: pull.one(session, endpoint, one), ids))
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(Load(table, pull.lines(endpoint), gone=gone, listed=()))

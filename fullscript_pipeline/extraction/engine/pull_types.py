@@ -1,0 +1,97 @@
+"""What a pull is made of: where it belongs, what it loads, what it came to; and work on many ids at a time.
+
+What does not belong here: asking, landing and committing (`pull`).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicRef, as_they_come
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.loading.load import Context, Counts
+from fullscript_pipeline.warehouse.loading.removal_scope import Among
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a pull belongs: a clinic's or a region's cell, and the stores it writes to."""
+
+    warehouse: Warehouse
+    landing_dir: Path
+    encryption_key: str | None
+    server: str
+    region: str
+    day: date
+    run_id: str
+    clinic: ClinicRef | None = None
+    # Requests that were announced, by owner and resource (`bill.by_resource`).
+    bill: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> str:
+        return self.clinic.clinic_key if self.clinic else self.region
+
+    @property
+    def folder(self) -> Path:
+        """Where this cell's pages land."""
+        return self.landing_dir / self.server / self.owner / self.day.isoformat()
+
+
+@dataclass(frozen=True)
+class Load:
+    """One table's share of a commit. See `warehouse.load.load` for `missing_among` and `listed`; `gone`: ids that
+    neither their detail nor a list that should hold them shows (`absence`); `of_no_clinic`: rows that the vendor ties
+    to no clinic; `unread`, `refused`, `covers_events`, `answers`: see `warehouse.event_proof.Proof`; `after` runs in
+    the same transaction."""
+
+    table: Table
+    lines: Callable[[], Iterator[Line]]
+    missing_among: Among | None = None
+    gone: Sequence[str] = ()
+    listed: Collection[str] | None = None
+    of_no_clinic: bool = False
+    unread: Collection[str] = ()
+    refused: Collection[str] = ()
+    covers_events: bool = False
+    answers: Collection[str] = ()
+    after: Callable[[duckdb.DuckDBPyConnection], None] | None = None
+
+    def scoped(self, context: Context) -> Context:
+        return replace(context, clinic_id=None) if self.of_no_clinic else context
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a pull of one resource came to; what assets show as metadata."""
+
+    resource: str
+    outcome: str
+    reason: str | None = None
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    requests: int = 0
+    pages: int = 0
+    retries: int = 0
+    total_count: int | None = None
+    seconds: float = 0.0
+    bill_requests: int | None = None
+
+
+def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
+    """`work(id)` for each id, a few at a time; the first error stops what has not begun and is raised."""
+    numbered = list(enumerate(ids))
+    done = {place: result for (place, _), result in as_they_come(lambda one: work(one[1]), numbered)}
+    return [done[place] for place, _ in numbered]
+
+
+def absent(ids: Sequence[str], found: Sequence[bool]) -> list[str]:
+    """Those of the ids that `Pull.one` did not find."""
+    return [one for one, there in zip(ids, found, strict=True) if not there]

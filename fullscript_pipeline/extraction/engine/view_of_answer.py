@@ -1,0 +1,30 @@
+"""With which view an answer was read: the user and scopes of the tokens that may have asked for it.
+
+What does not belong here: what a view may prove (`warehouse.views`).
+"""
+
+from fullscript_pipeline.api import ClinicRef, ClinicSession, Grant, missing_read_scopes
+from fullscript_pipeline.warehouse.landing import Envelope
+from fullscript_pipeline.warehouse.loading.reader_views import View, common_view
+
+
+def view_of(envelope: Envelope | None) -> View | None:
+    """The view of a landed answer; None when it does not say, or more than one user may have asked."""
+    if envelope is None:
+        return None
+    views = [_view(envelope.clinic_id, user, frozenset(scopes)) for user, scopes in envelope.seen_as]
+    return common_view(views)
+
+
+def session_view(session: ClinicSession) -> View | None:
+    """What a session's next listing will be seen with; None when it is of more than one user."""
+    return common_view([_view(session.clinic.clinic_id, user, scopes) for user, scopes in session.seen_as])
+
+
+def grant_view(clinic: ClinicRef, grant: Grant) -> View:
+    """What a session that opens with this grant sees."""
+    return _view(clinic.clinic_id, grant.user_id or None, frozenset(grant.scopes))
+
+
+def _view(clinic_id: str, user: str | None, scopes: frozenset[str]) -> View:
+    return View(clinic_id, user, scopes, frozenset(missing_read_scopes(scopes)))

@@ -1,0 +1,51 @@
+"""Which object a stored event is about, where something told it after the event was stored.
+
+A webhook or a delivery whose payload names it, or the variants of a product event once their product is known. Nothing
+is guessed: what names two objects names none. What does not belong here: reading details to find out (`events`).
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+
+_TOLD = """UPDATE core.events AS e SET resource_id = told.object_id
+FROM (SELECT unnest($events::VARCHAR[]) AS event_id, unnest($objects::VARCHAR[]) AS object_id) AS told
+WHERE e.event_id = told.event_id AND e.resource_id IS NULL AND coalesce(e.clinic_id, $clinic) = $clinic"""
+
+_BY_VARIANTS = """UPDATE core.events AS e SET resource_id = told.product_id
+FROM (
+    SELECT named.event_id, any_value(v.product_id) AS product_id
+    FROM (
+        SELECT event_id, unnest(list_distinct(
+            coalesce(json_extract_string(extra, '$.data.product.variants[*].id'), [])
+            || coalesce(json_extract_string(extra, '$.data.variants[*].id'), [])
+            || coalesce(json_extract_string(extra, '$.variants[*].id'), []))) AS variant_id
+        FROM core.events WHERE resource_id IS NULL AND event_type LIKE 'product.%'
+        UNION
+        SELECT unnest($events::VARCHAR[]), unnest($variants::VARCHAR[])
+    ) AS named
+    JOIN core.variants v ON v.variant_id = named.variant_id AND v.product_id IS NOT NULL
+    GROUP BY named.event_id HAVING count(DISTINCT v.product_id) = 1
+) AS told
+WHERE e.event_id = told.event_id AND e.resource_id IS NULL"""
+
+
+def note_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, objects: Mapping[str, str]) -> None:
+    """Fills in the objects, by event id, of stored events that do not name theirs."""
+    if objects:
+        con.execute(_TOLD, {"events": list(objects), "objects": list(objects.values()), "clinic": clinic_id})
+
+
+def fill_objects(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
+    """Fills in what the ledger has learned of stored events, and the products that variants lead to."""
+    known = store.event_objects(clinic)
+    variants = {one: its.removeprefix(VARIANT) for one, its in known.items() if its.startswith(VARIANT)}
+    objects = {one: its for one, its in known.items() if one not in variants}
+    with warehouse.write() as con:
+        note_objects(con, clinic.clinic_id, objects)
+        con.execute(_BY_VARIANTS, {"events": list(variants), "variants": list(variants.values())})

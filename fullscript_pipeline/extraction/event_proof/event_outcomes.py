@@ -1,0 +1,110 @@
+"""From what the warehouse has answered to the ledger: which events are closed, and when the others are tried again.
+
+The warehouse decides, in the transaction that stores the objects; the ledger follows. `ops.events` has a copy of what
+became of each. What does not belong here: what answers an event (`warehouse.event_proof`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.event_types import kind_of
+from fullscript_pipeline.state import LedgerEvent, Outcome, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.event_log.event_history import refuse_unavailable
+from fullscript_pipeline.warehouse.event_log.event_tries import Answer, Try, answers, note_tries
+
+_REASONS = {
+    "refused": "the server refuses its object (403)",
+    "quarantine": "its record is in quarantine; `quarantine list` says why",
+    "unnamed": "it names no object",
+    "unread": "its object could not be read yet",
+}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of the events of a round: ids by outcome, and those that wait for another try."""
+
+    closed: Mapping[Outcome, Sequence[str]] = field(default_factory=dict)
+    waiting: Sequence[str] = ()
+
+    @property
+    def closed_ids(self) -> frozenset[str]:
+        return frozenset(one for ids in self.closed.values() for one in ids)
+
+
+def close_answered(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, own: Collection[str] = ()) -> Outcomes:
+    """Closes in the ledger what the warehouse has answered since it was asked for. `own`: what the caller itself has
+    asked for; what another refresh has is left to it, as pages hang on it."""
+    pending = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
+    with warehouse.read() as con:
+        found = answers(con, clinic.clinic_id, list(pending))
+    answered = {
+        one: its for one, its in found.items() if its.outcome and (one in own or _is_of_last_try(pending[one], its))
+    }
+    closed: dict[Outcome, list[str]] = {}
+    for event_id, its in answered.items():
+        closed.setdefault(cast("Outcome", its.outcome), []).append(event_id)
+    _copy(warehouse, clinic, [_try(pending[one], its.outcome) for one, its in answered.items()])
+    for outcome, ids in closed.items():
+        store.close_events(clinic, ids, outcome, _REASONS["refused"] if outcome == "unreadable" else None)
+    return Outcomes(closed)
+
+
+def note_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tried: Collection[str]) -> Outcomes:
+    """After a round that tried to read what these events are about: closes what is answered, postpones the rest."""
+    done = close_answered(warehouse, store, clinic, tried)
+    pending = store.pending_events(clinic.server, clinic.clinic_id)
+    left = [event for event in pending if event.event_id in tried]
+    with warehouse.read() as con:
+        found = answers(con, clinic.clinic_id, [event.event_id for event in left])
+    by_reason: dict[str, list[str]] = {}
+    for event in left:
+        by_reason.setdefault(_REASONS[_why(found.get(event.event_id))], []).append(event.event_id)
+    for reason, ids in by_reason.items():
+        store.postpone_events(clinic, ids, reason)
+    again = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
+    _copy(warehouse, clinic, [_try(again[event.event_id], None) for event in left if event.event_id in again])
+    return Outcomes(done.closed, [event.event_id for event in left])
+
+
+def note_pull(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> Outcomes:
+    """At the end of a clinic's daily pull, which has tried all that waits; products are the region's pull's."""
+    with warehouse.write() as con:
+        refuse_unavailable(con, clinic.clinic_id)
+    pending = store.pending_events(clinic.server, clinic.clinic_id)
+    tried = [event.event_id for event in pending if event.last_try_at and not _is_of_product(event)]
+    return note_outcomes(warehouse, store, clinic, tried)
+
+
+def _is_of_product(event: LedgerEvent) -> bool:
+    kind = kind_of(event.event_type)
+    return kind.family == "products" if kind else event.feed == "product_events"
+
+
+def _is_of_last_try(event: LedgerEvent, answer: Answer) -> bool:
+    """Not of one before somebody asked for it once more."""
+    return event.last_try_at is not None and answer.last_try_at is not None and answer.last_try_at >= event.last_try_at
+
+
+def _why(answer: Answer | None) -> str:
+    if answer is None or answer.object_id is None:
+        return "unnamed"
+    return "quarantine" if answer.is_in_quarantine else "unread"
+
+
+def _try(event: LedgerEvent, outcome: str | None) -> Try:
+    attempts = event.attempts + (outcome is not None)
+    reason = _REASONS["refused"] if outcome == "unreadable" else None if outcome else event.reason
+    next_try_at = None if outcome else event.next_try_at
+    return Try(
+        event.event_id, event.event_type, event.seen_at, attempts, event.last_try_at, next_try_at, outcome, reason
+    )
+
+
+def _copy(warehouse: Warehouse, clinic: ClinicRef, tries: Sequence[Try]) -> None:
+    if tries:
+        with warehouse.write() as con:
+            note_tries(con, clinic.clinic_id, tries)

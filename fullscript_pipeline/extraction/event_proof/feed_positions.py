@@ -1,0 +1,82 @@
+"""How far each event feed was read, by whom and whether to the end, and so from when on it is listed the next time.
+
+What does not belong here: listing a feed (`events`, `refresh.look`), and which events are known (`state.ledger`).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from fullscript_pipeline.api import ClinicSession
+from fullscript_pipeline.extraction.event_proof.event_parsing import moment_of
+from fullscript_pipeline.state import StateStore
+
+# The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
+# ledger makes a repeated listing cost nothing but its pages.
+OVERLAP = timedelta(days=2)
+# How far back the vendor's feeds reach.
+REACH = timedelta(days=30)
+# Stands in the place of its viewers for a feed that was refused, or of which something is missing.
+_IN_PART = ""
+
+
+class FeedPosition:
+    """The position of a session's clinic in one feed."""
+
+    def __init__(self, store: StateStore, session: ClinicSession, feed: str) -> None:
+        self._store, self._session, self._feed = store, session, feed
+
+    def since(self) -> dict[str, str]:
+        """The filter that lists what is new, two days of overlap included; no filter when the feed was never read to
+        the end with the rights that this session has.
+
+        By the newest event that was listed where that is older than the last look: nothing of the feed lies between,
+        and a server whose clock is behind ours still shows what happened since.
+        """
+        day = self._stored()
+        if day is None or self._last_viewers not in {None, self._viewers}:
+            return {}
+        first = min(day, self._stored("newest") or day)
+        return {"created_at": f">{date.fromisoformat(first) - OVERLAP}"}
+
+    @property
+    def was_read_by_others(self) -> bool:
+        """Whether another user read the feed last, or one with other scopes: this session may see more."""
+        return self._last_viewers not in {None, _IN_PART, self._viewers}
+
+    @property
+    def was_read_in_part(self) -> bool:
+        """Whether it is not known to be read to the end: what the newest events do not show may be new all the same."""
+        return self._last_viewers == _IN_PART
+
+    def note_read(self, day: date, rows: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
+        """The feed was read up to a day; `rows` are what it listed. Not `complete`: the next listing is whole."""
+        newest = max(((moment_of(row) or "")[:10] for row in rows), default="")
+        if newest > (self._stored("newest") or ""):
+            self._write(newest, "newest")
+        self._write(day.isoformat())
+        self._write(self._viewers if complete else _IN_PART, "viewers")
+
+    @property
+    def _viewers(self) -> str:
+        """Who reads with the session, and with which scopes, as one text."""
+        return "; ".join(sorted(f"{user or ''}: {' '.join(sorted(scopes))}" for user, scopes in self._session.seen_as))
+
+    @property
+    def _last_viewers(self) -> str | None:
+        """None: it was never read, or by a version that did not note this."""
+        return self._stored("viewers")
+
+    def _stored(self, what: str = "") -> str | None:
+        clinic = self._session.clinic
+        return self._store.cursor(clinic.server, clinic.clinic_id, _key(self._feed, what))
+
+    def _write(self, value: str, what: str = "") -> None:
+        if value == self._stored(what):
+            return
+        clinic = self._session.clinic
+        self._store.set_cursor(clinic.server, clinic.clinic_id, _key(self._feed, what), value)
+
+
+def _key(feed: str, what: str) -> str:
+    return f"{feed}:{what}" if what else feed

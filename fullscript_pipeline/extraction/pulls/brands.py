@@ -1,0 +1,93 @@
+"""Brands: the whole list, and from its two filtered forms what is on sale and what each clinic may prescribe."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.engine.access_refusals import refused_to_all
+from fullscript_pipeline.extraction.engine.list_progress import Listing
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.extraction.pulls.protocols_and_resources import rewritten
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse.schema.catalog_tables import BRANDS, CLINIC_BRANDS
+
+REFUSALS = (ScopeError, NotFound, RequestRefused, NeedsConnect)
+
+
+def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
+    """The region's brands from the first clinic that may, and each clinic's permitted ones."""
+    by_clinic = [_pull_permitted(target, session) for session in sessions]
+    reports = [report for report, _ in by_clinic]
+    pull = Pull(target, "brands")
+    refusals: list[Exception] = []
+    for session in sessions:
+        try:
+            listing = pull.walk(session, "brands")
+        except REFUSALS as error:
+            refusals.append(error)
+            continue
+        available = _filtered(pull, session, "available")
+        permitted = [ids for _, ids in by_clinic]
+        return [_commit(pull, listing, available, permitted), *reports]
+    return [refused_to_all(pull, refusals), *reports]
+
+
+def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Collection[str] | None]:
+    """The brands that a clinic has access to; None when it may not ask."""
+    pull = Pull(replace(target, clinic=session.clinic), "clinic_brands")
+    try:
+        listing = pull.walk(session, "brands", params={"clinic_permitted": "true"})
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal)), None
+
+    def lines() -> Iterator[Line]:
+        for line in pull.file.lines("brands"):
+            yield rewritten(line, {"name": orjson.loads(line.record).get("name")})
+
+    report = pull.commit(
+        Load(CLINIC_BRANDS, lines, EVERYTHING if listing.complete else None), total_count=listing.total_count
+    )
+    return report, frozenset(listing.ids) if listing.complete else None
+
+
+def _filtered(pull: Pull, session: ClinicSession, name: str) -> Collection[str] | None:
+    """The brands that a filter keeps; None when it cannot be told."""
+    try:
+        listing = pull.walk(session, "brands", params={name: "true"})
+    except REFUSALS:
+        return None
+    return frozenset(listing.ids) if listing.complete else None
+
+
+def _commit(
+    pull: Pull, listing: Listing, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
+) -> Report:
+    return pull.commit(
+        Load(BRANDS, _marked(pull, available, permitted), EVERYTHING if listing.complete else None),
+        total_count=listing.total_count,
+    )
+
+
+def _marked(
+    pull: Pull, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
+) -> Callable[[], Iterator[Line]]:
+    """The rows of the whole list, each with what the filtered ones tell; a key is left out where nothing tells."""
+
+    def lines() -> Iterator[Line]:
+        for request, landed in pull.file.records():
+            if not request.key.endswith("?"):
+                continue
+            for line in landed:
+                record = orjson.loads(line.record)
+                if available is not None:
+                    record["available"] = line.id in available
+                known = [line.id in ids for ids in permitted if ids is not None]
+                if any(known) or (known and len(known) == len(permitted)):
+                    record["clinic_permitted"] = any(known)
+                yield rewritten(line, record)
+
+    return lines

@@ -1,0 +1,45 @@
+"""Through which door each product was found, by which clinic, when first and last: `core.catalog_coverage`.
+
+Doors: `listing` (the restricted whole list), `category`, `by_id` (known from before), `variant` (named by a plan or an
+order), `event`. What does not belong here: opening the doors (`catalog`, `missing_variants`, `refresh`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Literal
+
+import duckdb
+
+Door = Literal["listing", "category", "by_id", "variant", "event"]
+
+
+def found(
+    region: str, day: date, door: Door, by_clinic: Callable[[], Mapping[str, Iterable[str]]]
+) -> Callable[[duckdb.DuckDBPyConnection], None]:
+    """A `Load.after` that notes the products each clinic was shown through a door on a day."""
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        for clinic_id, products in by_clinic().items():
+            note_found(con, region, day, door, clinic_id, products)
+
+    return after
+
+
+def note_found(
+    con: duckdb.DuckDBPyConnection, region: str, day: date, door: Door, clinic_id: str, products: Iterable[str]
+) -> None:
+    """Notes that a clinic was shown these products; rows that say so already are left alone."""
+    values = {"region": region, "day": day, "door": door, "clinic": clinic_id, "ids": sorted(set(products))}
+    if not values["ids"]:
+        return
+    con.execute(
+        "UPDATE core.catalog_coverage SET last_seen_on = $day WHERE region = $region AND door = $door "
+        "AND clinic_id = $clinic AND product_id IN $ids AND last_seen_on < $day",
+        values,
+    )
+    con.execute(
+        "INSERT INTO core.catalog_coverage SELECT $region, product_id, $door, $clinic, $day, $day FROM "
+        "(SELECT unnest($ids::VARCHAR[]) AS product_id) new WHERE NOT EXISTS (SELECT 1 FROM core.catalog_coverage c "
+        "WHERE c.region = $region AND c.door = $door AND c.clinic_id = $clinic AND c.product_id = new.product_id)",
+        values,
+    )

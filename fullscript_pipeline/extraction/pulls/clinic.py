@@ -1,0 +1,138 @@
+"""The clinic itself, its people and its patients. What does not belong here: what is asked per patient (`plans`)."""
+
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.engine.absence import answered_by_list, read_awaited
+from fullscript_pipeline.extraction.engine.access_refusals import listed_or_refused
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, read_each
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.extraction.pulls import patient_relationships
+from fullscript_pipeline.extraction.pulls.treatment_plans import patients_due
+from fullscript_pipeline.warehouse.event_log.event_proof import awaited_objects
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse.schema.clinic_tables import CLINICS, PATIENTS, PRACTITIONERS, STAFF
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+
+def pull_clinic(target: Target, session: ClinicSession) -> Report:
+    """GET /clinic."""
+    pull = Pull(target, "clinics")
+    try:
+        pull.one(session, "clinic")
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(Load(CLINICS, pull.lines("clinic")))
+
+
+def pull_people(target: Target, session: ClinicSession) -> list[Report]:
+    """Practitioners and staff, whole."""
+    return [
+        _pull_whole_list(target, session, "practitioners", PRACTITIONERS),
+        _pull_whole_list(target, session, "staff", STAFF),
+    ]
+
+
+def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
+    """Every patient, dependents and archived ones included.
+
+    A server may list names only. Then the detail is read of whom we do not know yet, whose name or address changed, and
+    of the day's rolling share (`plans.patients_due`); everybody else keeps what is stored. Whose detail the server
+    denies stands as stored, or as listed. It may also not say who depends on whom (`patient_relationships`).
+    """
+    pull = Pull(target, "patients")
+    listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
+    if isinstance(listing, Report):
+        return listing
+    gone = read_awaited(pull, session, PATIENTS, listing.ids, is_whole=listing.complete)
+    stored: dict[str, str] = {}
+    read: set[str] = set()
+    thin = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and is_thin(line)}
+    if thin:
+        stored, fresh = _stored_patients(target, session, thin, sweep_days)
+        read = read_each(pull, session, "patient", sorted(thin.keys() - fresh), any_stored=bool(stored))
+
+    def whole() -> Iterator[Line]:
+        yield from (line for line in _listed(pull) if line.id not in thin or line.id not in read | stored.keys())
+        yield from pull.file.lines("patient")
+
+    ties = patient_relationships.ties(pull, session, whole, len(listing.ids))
+
+    def lines() -> Iterator[Line]:
+        yield from map(ties.completed, whole())
+        kept = stored.keys() - read
+        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in kept)
+
+    return pull.commit(
+        Load(
+            PATIENTS,
+            lines,
+            EVERYTHING if listing.complete else None,
+            gone,
+            listed=listing.ids,
+            unread=thin.keys() - read,
+            refused=pull.refused("patient"),
+            covers_events=listing.complete,
+            answers=answered_by_list(pull, session, PATIENTS, listing),
+        ),
+        total_count=listing.total_count,
+    )
+
+
+def _listed(pull: Pull) -> Iterator[Line]:
+    """Everybody as the whole list shows them, not the lists of dependents and guardians."""
+    for request, lines in pull.file.records():
+        if request.endpoint == "patients" and request.key.endswith("patient_type=all"):
+            yield from lines
+
+
+_NAMES = ("first_name", "last_name", "email")
+# A listed row that has none of these holds no more than names.
+_BEYOND_NAMES = frozenset(
+    {"date_of_birth", "gender", "discount", "total_discount", "mobile_number", "text_message_notification"}
+    | {"archived", "metadata"}
+)
+
+
+def is_thin(line: Line) -> bool:
+    """Whether a patient's row holds names only, so that the detail has to be read."""
+    return _BEYOND_NAMES.isdisjoint(orjson.loads(line.record))
+
+
+def _stored_patients(
+    target: Target, session: ClinicSession, listed: Mapping[str, Line], sweep_days: int
+) -> tuple[dict[str, str], set[str]]:
+    """Content hashes of the patients that are there; and who of them is listed as stored and not due to be read."""
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        due = {*patients_due(con, clinic_id, sweep_days), *awaited_objects(con, clinic_id, PATIENTS)}
+        rows = con.execute(
+            "SELECT patient_id, content_hash, first_name, last_name, email FROM core.patients "
+            "WHERE clinic_id = ? AND removed_at IS NULL",
+            [clinic_id],
+        ).fetchall()
+    stored = {patient: (digest, names) for patient, digest, *names in rows if patient in listed}
+    fresh = {one for one, (_, names) in stored.items() if one not in due and names == _names_in(listed[one])}
+    return {patient: digest for patient, (digest, _) in stored.items()}, fresh
+
+
+def _names_in(line: Line) -> list[str | None]:
+    record = orjson.loads(line.record)
+    return [None if record.get(name) in (None, "") else str(record[name]) for name in _NAMES]
+
+
+def _pull_whole_list(
+    target: Target, session: ClinicSession, endpoint: str, table: Table, params: dict[str, str] | None = None
+) -> Report:
+    """A list that holds everything: what a complete one lacks is gone."""
+    pull = Pull(target, endpoint)
+    listing = listed_or_refused(pull, session, endpoint, params)
+    if isinstance(listing, Report):
+        return listing
+    return pull.commit(
+        Load(table, pull.lines(endpoint), missing_among=EVERYTHING if listing.complete else None),
+        total_count=listing.total_count,
+    )

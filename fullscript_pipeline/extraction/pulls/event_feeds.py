@@ -1,0 +1,263 @@
+"""Event feeds: what happened, by id; a doorbell for what to read again, and the dates of plan changes.
+
+Only plan events need their detail in a daily pull: it names the plan and the day of an activation, a cancellation or a
+dose change. Orders, patients and labs are listed anyway. What does not belong here: deciding on a refresh (`refresh`).
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import duckdb
+import orjson
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import BadResponse, ClinicSession, NotFound, ScopeError, ServerError
+from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.event_proof.event_objects import note_objects
+from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered
+from fullscript_pipeline.extraction.event_proof.event_parsing import (
+    OBJECTS,
+    SeenEvent,
+    begins,
+    event_of,
+    ledger_line,
+    resource_of,
+)
+from fullscript_pipeline.extraction.event_proof.feed_positions import REACH, FeedPosition
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.event_log import event_proof
+from fullscript_pipeline.warehouse.event_log.event_history import answer_by_earlier_looks
+from fullscript_pipeline.warehouse.event_log.event_proof import READABLE_AFTER, awaited_objects
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
+from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
+from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
+
+# That of clinic keys is for old apps only; everybody else may be refused.
+FEEDS = tuple(kind.feed for kind in KINDS)
+# The answers to a feed that mean "not for this app" and no failure.
+FEED_REFUSALS = (ScopeError, NotFound)
+# Of events that lists answer in time: so many details a pull, at the most.
+MOST_DETAILS = event_proof.MANY
+# With more failures it is the endpoint, not the event.
+MOST_FAILURES = 3
+# Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
+HEARD = "product_events_heard"
+
+
+def feeds_of(region: str) -> Sequence[str]:
+    """Labs exist in the US only."""
+    return [feed for feed in FEEDS if feed != "lab_order_events" or region == "us"]
+
+
+def _day_of(moment: object) -> str:
+    """The day as written; '' for what is no moment."""
+    try:
+        return date.fromisoformat(str(moment)[:10]).isoformat()
+    except ValueError:
+        return ""
+
+
+def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
+    """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about.
+
+    Events that a sensor noted and no refresh has handled are handled here, whether they are listed again or not, and so
+    are those whose objects were refused; those of products are left to a refresh.
+    """
+    pull = Pull(target, "events")
+    store.reopen_refused(session.clinic)
+    note_lost_span(store, session, target.day)
+    refused: list[str] = []
+    complete: set[str] = set()
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    heard = store.cursor(server, clinic_id, HEARD)
+    feeds = [feed for feed in feeds_of(target.region) if not (heard and feed == "product_events")]
+    for feed in feeds:
+        try:
+            if pull.walk(session, feed, params=FeedPosition(store, session, feed).since()).complete:
+                complete.add(feed)
+        except FEED_REFUSALS as refusal:
+            refused.append(str(refusal))
+    listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
+    unseen = set(store.unseen_events(server, clinic_id, listed))
+    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not is_of_product(event)}
+    new = {one: line for one, line in listed.items() if one in unseen}
+    new |= {one: ledger_line(event) for one, event in pending.items()}
+    if len(refused) == len(feeds) and not new:
+        _remember(store, session, [], clock.now())
+        _note_positions(pull, session, store, feeds, complete)
+        return pull.not_available(refused[0])
+    begun_at = clock.now()
+    report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
+    _remember(store, session, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
+    close_left_out(pull, session, store)
+    _note_positions(pull, session, store, feeds, complete)
+    close_answered(target.warehouse, store, session.clinic)
+    return report
+
+
+def touched_today(target: Target, clinic_id: str) -> list[str]:
+    """The plans that events wait for; not only today's: what a day's pull could not read, the next one has to."""
+    with target.warehouse.read() as con:
+        return awaited_objects(con, clinic_id, TREATMENT_PLANS)
+
+
+def load_events(
+    pull: Pull,
+    session: ClinicSession,
+    detailed: Iterable[str],
+    listed: Sequence[Line],
+    resources: Mapping[str, str] | None = None,
+) -> Report:
+    """Reads these events' details and commits them with the merely listed ones, but for those whose details failed.
+
+    `resources`: objects found out elsewhere, by event id; whoever gives them reads the objects next, whatever was read
+    before. From now on the events wait for their objects (`warehouse.event_proof`).
+    """
+    begun_at = clock.now()
+    failed = read_details(pull, session, detailed)
+    listed = [line for line in listed if line.id not in failed | pull.left_out("event")]
+    ids = [line.id for line in listed]
+    # What the ledger keeps of an event is less than its detail, which an earlier pull has stored.
+    kept = _stored_with_detail(pull, ids) - details_landed(pull).keys()
+
+    def lines() -> Iterator[Line]:
+        return (line for line in _newest(pull, listed, resources or {}) if line.id not in kept)
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_objects(con, session.clinic.clinic_id, resources or {})
+        event_proof.ask_for(con, ids, begun_at)
+        if resources is None:
+            answer_by_earlier_looks(con, set(ids))
+
+    return pull.commit(
+        Load(EVENTS, lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),
+        Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line)), after=after),
+    )
+
+
+def _stored_with_detail(pull: Pull, events: Sequence[str]) -> set[str]:
+    if not events or not pull.target.warehouse.exists():
+        return set()
+    with pull.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT event_id FROM core.events WHERE event_id IN ? AND json_exists(extra, '$.data')", [list(events)]
+        ).fetchall()
+    return {event for (event,) in rows}
+
+
+def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> set[str]:
+    """Lands the details; one that the server no longer has, or refuses, is left out.
+
+    Returns those that the server failed to give (5xx, or no readable answer), and the report says so: one such event
+    must not end a clinic's day for as long as feeds list it. Raises the error when they are more than `MOST_FAILURES`.
+    """
+    failed: set[str] = set()
+
+    def read(event: str) -> None:
+        try:
+            pull.one(session, "event", event)
+        except ScopeError:
+            return
+        except (ServerError, BadResponse):
+            if len(failed) >= MOST_FAILURES:
+                raise
+            failed.add(event)
+
+    in_parallel(read, (event for event in detailed if not event.startswith(UNKEYED)))
+    if failed:
+        pull.note_short(f"{counted(len(failed), 'detail')} of events could not be read: they wait for the next pull")
+    return failed
+
+
+def close_left_out(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
+    """Events about people who were purged need no further look. Returns them."""
+    left_out = pull.left_out("event")
+    store.close_events(session.clinic, left_out, "ignored", "it is about somebody who was purged")
+    return left_out
+
+
+def details_landed(pull: Pull) -> dict[str, Line]:
+    """The details that this pull has read, by event id."""
+    return {line.id: line for line in pull.file.lines("event")}
+
+
+def is_of_product(event: LedgerEvent) -> bool:
+    return event.feed == "product_events" or (event.event_type or "").startswith("product.")
+
+
+def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
+    """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
+
+    A feed reaches 30 days back: whoever has not looked for longer cannot know what happened before that.
+    """
+    clinic = session.clinic
+    positions = [store.cursor(clinic.server, clinic.clinic_id, feed) for feed in feeds_of(clinic.region)]
+    last = min((date.fromisoformat(one) for one in positions if one), default=today)
+    if today - last <= REACH:
+        return None
+    session.server_clock.require()  # a clock that runs ahead would lose every day
+    span = f"{last} to {today - REACH}"
+    store.set_fact(f"full_sweep:{clinic.server}:{clinic.clinic_id}", span)
+    return span
+
+
+def _newest(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None) -> Iterator[Line]:
+    """The detail where there is one, else the row of the feed; marked with who saw it."""
+    seen_by = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
+    merged = {line.id: line for line in listed} | details_landed(pull)
+    for line in merged.values():
+        record = orjson.loads(line.record)
+        extra = {"seen_by": seen_by.get(line.id) or "feed"}
+        if resource := (resources or {}).get(line.id) or resource_of(record):
+            extra["resource_id"] = resource
+        text = canonical({**record, **extra})
+        yield line._replace(record=text, hash=content_hash(text), parent_id=None)
+
+
+def _detailed(new: Iterable[Line], now: datetime) -> list[str]:
+    """Of plans (their details date changes) and unknown types all, of the others those that no list answers by itself:
+    of the last day, or of an unknown time; no more of them than would be read one by one (the newest)."""
+    records = {line.id: orjson.loads(line.record) for line in new}
+    nameless = {one: record for one, record in records.items() if resource_of(record) is None}
+    always = [one for one, record in nameless.items() if begins(record) in {"treatment_plan"} or _is_foreign(record)]
+    since = (now - READABLE_AFTER).date().isoformat()
+    recent = {
+        one: day for one, record in nameless.items() if (day := _day_of(record.get("created_at"))) >= since or not day
+    }
+    others = sorted((one for one in recent if one not in always), key=lambda one: (not recent[one], recent[one]))
+    return [*always, *others[-MOST_DETAILS:]]
+
+
+def _is_foreign(record: Mapping[str, Any]) -> bool:
+    return begins(record) not in OBJECTS
+
+
+def _has_clinic(line: Line) -> bool:
+    record = orjson.loads(line.record)
+    return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
+
+
+def _remember(store: StateStore, session: ClinicSession, events: Sequence[SeenEvent], begun_at: datetime) -> None:
+    """After the commit: this pull reads their objects."""
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
+    store.record_events(
+        LedgerEvent(server, clinic_id, event.event_id, event.type, event.resource_id, event.created_at)
+        for event in events
+    )
+    ids = [event.event_id for event in events]
+    store.begin_try(session.clinic, ids, begun_at)
+    store.mark_asked(server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}")
+    store.forget_old_events()
+
+
+def _note_positions(
+    pull: Pull, session: ClinicSession, store: StateStore, feeds: Sequence[str], complete: Collection[str]
+) -> None:
+    """The feeds are read up to this day; what is not `complete` was refused, or came short."""
+    for feed in feeds:
+        rows = (orjson.loads(line.record) for line in pull.file.lines(feed))
+        FeedPosition(store, session, feed).note_read(pull.target.day, rows, complete=feed in complete)
+    store.set_cursor(session.clinic.server, session.clinic.clinic_id, HEARD, "")

@@ -1,0 +1,86 @@
+"""A region's known products by id, for apps that may not list the catalog: what today's categories did not bring whole.
+
+What every connected clinic answers 404 for, twice, an hour apart, is gone (`warehouse.denials`); what one of them may
+not see is unknown, and stays. What does not belong here: lists and categories (`catalog`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pulls.catalog_coverage import found
+from fullscript_pipeline.extraction.pulls.products import whole_products
+from fullscript_pipeline.ids import askable
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.warehouse.loading import denied_details
+from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
+
+
+@dataclass
+class _Asked:
+    """Products or variants that were asked for: the clinic that could read each, `gone` (every clinic says 404), or
+    `unknown`: one that may not look might have seen it."""
+
+    pull: Pull
+    sessions: Sequence[ClinicSession]
+    endpoint: str
+    outcomes: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, object_id: str) -> None:
+        self.outcomes[object_id] = self._outcome(object_id)
+
+    def with_outcome(self, outcome: str) -> list[str]:
+        return [one for one, its in self.outcomes.items() if its == outcome]
+
+    def _outcome(self, object_id: str) -> str:
+        outcomes = set()
+        for session in self.sessions:
+            try:
+                if self.pull.one(session, self.endpoint, object_id):
+                    return session.clinic.clinic_id
+                outcomes.add("gone")
+            except (ScopeError, NeedsConnect):
+                outcomes.add("unknown")
+        return "gone" if outcomes == {"gone"} else "unknown"
+
+
+def pull_known_products(
+    target: Target, sessions: Sequence[ClinicSession], read: set[str], *, asks_everybody: bool
+) -> Report:
+    """Every product known of but those `read` today. `asks_everybody`: see `catalog.pull_products`."""
+    pull, region = Pull(target, "products_by_id"), target.region
+    products, variants = _Asked(pull, sessions, "product"), _Asked(pull, sessions, "variant")
+    in_parallel(products.ask, [one for one in askable(_known(target, sessions)) if one not in read])
+    lines = whole_products(pull, variants.ask)
+    denied = products.with_outcome("gone") if asks_everybody else []
+    with target.warehouse.read() as con:
+        gone = denied_details.denied_twice(con, region, PRODUCTS, denied, pull.observed_at)
+    if left := len(denied) - len(gone):
+        pull.note_short(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
+    shown_to = {one.clinic.clinic_id: products.with_outcome(one.clinic.clinic_id) for one in sessions}
+    door = found(region, target.day, "by_id", lambda: shown_to)
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        denied_details.note(con, region, PRODUCTS, denied, products.outcomes)
+        denied_details.note(
+            con, region, VARIANTS, variants.with_outcome("gone") if asks_everybody else [], variants.outcomes
+        )
+        door(con)
+
+    # Nothing that this app may see is left out, so what it lacks is told by no event.
+    return pull.commit(Load(PRODUCTS, lines, gone=gone, listed=(), covers_events=True, after=after))
+
+
+def _known(target: Target, sessions: Sequence[ClinicSession]) -> list[str]:
+    with target.warehouse.read() as con:
+        rows = con.execute(
+            """SELECT product_id FROM core.products WHERE region = $region AND removed_at IS NULL
+            UNION SELECT product_id FROM core.category_products
+            WHERE clinic_id IN $clinics AND removed_at IS NULL ORDER BY 1""",
+            {"region": target.region, "clinics": [session.clinic.clinic_id for session in sessions]},
+        ).fetchall()
+    return [product for (product,) in rows]

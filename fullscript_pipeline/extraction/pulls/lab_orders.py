@@ -1,0 +1,111 @@
+"""Lab orders: polled whole, since most states raise no event; and what the vendor says of each test.
+
+Labs exist in the US only. What does not belong here: a result's content or address, which is never landed.
+"""
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.engine.absence import read_awaited
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, Detail, due_details, note_reads, with_details
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.ids import askable
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS, LAB_TESTS
+
+NO_LABS = "Fullscript has labs in the US only."
+# Nothing more comes of these by itself; an amendment changes the state that the list shows.
+SETTLED = frozenset(
+    {"not_purchased", "results_ready", "all_results_received", "results_amended", "interpretation_ready"}
+    | {"interpretation_shared"}
+)
+TESTS_SWEEP_DAYS = 7
+_DETAIL = Detail("lab_order", LAB_ORDERS, ("tests", "results"))
+
+
+def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
+    """Every lab order; of rows that come without tests or results the detail, where something may have moved."""
+    pull = Pull(target, "lab_orders")
+    if target.region != "us":
+        return pull.not_available(NO_LABS)
+    try:
+        listing = pull.walk(session, "lab_orders")
+        gone = read_awaited(pull, session, LAB_ORDERS, listing.ids, is_whole=listing.complete)
+        rows = with_details(
+            pull,
+            session,
+            _DETAIL,
+            lambda: map(with_results, pull.file.lines("lab_orders")),
+            sweep_days=sweep_days,
+            moving=_may_still_move,
+            finish=lambda: lambda: map(with_results, pull.file.lines("lab_order")),
+        )
+    except (ScopeError, NotFound) as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(
+        Load(
+            LAB_ORDERS,
+            rows.lines,
+            EVERYTHING if listing.complete else None,
+            gone,
+            listed={line.id for line in pull.file.lines("lab_orders")},
+            unread=rows.unread,
+            refused=pull.refused("lab_order"),
+            covers_events=listing.complete,
+            after=rows.after,
+        ),
+        total_count=listing.total_count,
+    )
+
+
+def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
+    """What the vendor says of each test of this clinic's lab orders: once, then again within a week."""
+    pull = Pull(target, "lab_tests")
+    if target.region != "us":
+        return pull.not_available(NO_LABS)
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT DISTINCT lab_test_id FROM core.lab_order_tests WHERE clinic_id = ? AND removed_at IS NULL "
+            "AND lab_test_id IS NOT NULL ORDER BY 1",
+            [clinic_id],
+        ).fetchall()
+        tests = dict.fromkeys(askable(test for (test,) in rows))
+        due = due_details(con, clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS)
+    try:
+        found = in_parallel(lambda test: pull.one(session, "lab_test", test), due)
+    except (ScopeError, RequestRefused) as refusal:
+        return pull.not_available(str(refusal))
+    outcome = {test: (None, there) for test, there in zip(due, found, strict=True)}
+    if denied := len(due) - sum(found):
+        # No list holds tests, so nothing but their orders says that one is gone.
+        pull.note_short(f"{counted(denied, 'test')} answered 404: left as stored")
+    return pull.commit(
+        Load(
+            LAB_TESTS,
+            pull.lines("lab_test"),
+            listed=(),
+            after=lambda con: note_reads(con, pull, clinic_id, "lab_tests", outcome),
+        )
+    )
+
+
+def with_results(line: Line) -> Line:
+    """The lab order with its results beside its tests, where the server puts them inside the tests."""
+    if b'"results"' not in line.record:
+        return line
+    record = orjson.loads(line.record)
+    tests = record.get("tests")
+    if record.get("results") is not None or not isinstance(tests, list):
+        return line
+    inside = [test.pop("results", None) for test in tests if isinstance(test, dict)]
+    record["results"] = [result for results in inside if isinstance(results, list) for result in results]
+    text = canonical(record)
+    return line._replace(record=text, hash=content_hash(text))
+
+
+def _may_still_move(line: Line) -> bool:
+    record = orjson.loads(line.record)
+    return str(record.get("state") or record.get("status") or "").lower() not in SETTLED

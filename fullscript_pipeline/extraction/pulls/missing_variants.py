@@ -1,0 +1,92 @@
+"""Variants that plans and orders name but the catalog does not hold: looked up with the clinic's own session.
+
+A plan line knows only its variant; the variant names its product; the product brings all its variants. What is loaded
+belongs to the region, by the region's loader.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pulls.catalog_coverage import found as shown
+from fullscript_pipeline.extraction.pulls.products import product_of, variants_within, whole_products
+from fullscript_pipeline.ids import askable
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
+
+# A variant that the server does not know, or that no product brings, is asked for again after this long.
+ASK_AGAIN_AFTER = timedelta(days=7)
+
+
+def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
+    """Looks up every variant of this clinic's plans and orders that core.variants lacks."""
+    assert target.clinic is not None  # noqa: S101 - asked for by a clinic's plans and orders
+    pull = Pull(target, "variants")
+    with target.warehouse.read() as con:
+        unknown = _unknown(con, target.clinic.clinic_id, target.region, pull)
+    try:
+        found = in_parallel(lambda variant: pull.one(session, "variant", variant), unknown)
+        named = list(dict.fromkeys(product for line in pull.file.lines("variant") if (product := product_of(line))))
+        there = in_parallel(lambda product: pull.one(session, "product", product), named)
+        products = whole_products(pull, lambda variant: pull.one(session, "variant", variant))
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+
+    within = variants_within(products())
+
+    def alone() -> Iterator[Line]:
+        """Variants that no product brings: its record says nothing of them, or the server denies it."""
+        return (line for line in pull.file.lines("variant") if line.id not in within)
+
+    shown_products = [product for product, ok in zip(named, there, strict=True) if ok]
+    outcomes = {
+        variant: "not_found" if not ok else "found" if variant in within else "alone"
+        for variant, ok in zip(unknown, found, strict=True)
+    }
+    return pull.commit(
+        Load(
+            PRODUCTS,
+            products,
+            listed=(),
+            after=shown(target.region, target.day, "variant", lambda: {session.clinic.clinic_id: shown_products}),
+        ),
+        Load(
+            VARIANTS,
+            lambda: (line._replace(parent_id=None) for line in alone()),
+            listed=(),
+            after=lambda con: _note(con, pull, outcomes),
+        ),
+    )
+
+
+def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: Pull) -> list[str]:
+    rows = con.execute(
+        """SELECT DISTINCT named.variant_id FROM (
+            SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
+            UNION SELECT variant_id FROM core.order_line_items WHERE clinic_id = $clinic
+                AND coalesce(line_type, '') <> 'labs' AND lab_type IS NULL
+        ) named
+        WHERE named.variant_id IS NOT NULL
+        AND (NOT EXISTS (SELECT 1 FROM core.variants v WHERE v.region = $region AND v.variant_id = named.variant_id)
+            OR EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
+                AND c.variant_id = named.variant_id AND c.outcome = 'alone'))
+        AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
+            AND c.variant_id = named.variant_id AND c.outcome <> 'found' AND c.checked_at > $since)
+        ORDER BY 1""",
+        {"clinic": clinic_id, "region": region, "since": pull.observed_at - ASK_AGAIN_AFTER},
+    ).fetchall()
+    return askable(variant for (variant,) in rows)
+
+
+def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, str]) -> None:
+    if not outcomes or pull.target.clinic is None:
+        return
+    clinic_id = pull.target.clinic.clinic_id
+    con.execute("DELETE FROM core.clinic_variants WHERE clinic_id = ? AND variant_id IN ?", [clinic_id, list(outcomes)])
+    con.executemany(
+        "INSERT INTO core.clinic_variants VALUES (?, ?, ?, ?)",
+        [(clinic_id, variant, outcome, pull.observed_at) for variant, outcome in outcomes.items()],
+    )

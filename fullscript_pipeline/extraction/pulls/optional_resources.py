@@ -1,0 +1,172 @@
+"""What is read only when FULLSCRIPT_EXTRAS asks for it: addresses, templates, similar products, product searches.
+
+What does not belong here: everything that a pull reads without being asked (`library`, `catalog`).
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, due_details, note_reads
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioners_of, rewritten
+from fullscript_pipeline.warehouse.landing import NO_ID, Line
+from fullscript_pipeline.warehouse.loading.removal_scope import Among, rows_of
+from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCT_SEARCHES, PRODUCTS, SIMILAR_PRODUCTS
+from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, PRACTITIONERS
+from fullscript_pipeline.warehouse.schema.protocol_tables import ADDRESSES, TEMPLATES
+
+SEARCH = "product_search:"
+
+
+def pull_clinic_extras(
+    target: Target, session: ClinicSession, wanted: Collection[str], sweep_days: int = SWEEP_DAYS
+) -> list[Report]:
+    """Those of a clinic's extras that are wanted."""
+    reports = []
+    if "addresses" in wanted:
+        reports.append(pull_addresses(target, session, sweep_days))
+    if "templates" in wanted:
+        reports.append(pull_templates(target, session))
+    return reports
+
+
+def pull_region_extras(
+    target: Target, sessions: Sequence[ClinicSession], wanted: Collection[str], sweep_days: int = SWEEP_DAYS
+) -> list[Report]:
+    """Those of a region's extras that are wanted. Both lists are restricted: every clinic is tried."""
+    queries = [one.removeprefix(SEARCH) for one in wanted if one.startswith(SEARCH)]
+    reports = [pull_product_searches(target, sessions, queries)] if queries else []
+    if "similar_products" in wanted:
+        reports.append(pull_similar_products(target, sessions, sweep_days))
+    return reports
+
+
+def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
+    """Addresses of patients: one request each, once, then within `sweep_days` again."""
+    pull = Pull(target, "addresses")
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT patient_id, content_hash FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
+            [clinic_id],
+        ).fetchall()
+        due = due_details(con, clinic_id, "addresses", dict(rows), sweep_days=sweep_days)
+    shown = dict(rows)
+    try:
+        walked = _walked(pull, session, "patient_addresses", "patient_id", due)
+    except (ScopeError, RequestRefused) as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(
+        Load(
+            ADDRESSES,
+            lambda: map(_identified, pull.file.lines("patient_addresses")),
+            Among("patient_id", walked, PATIENTS),
+            after=lambda con: note_reads(
+                con, pull, clinic_id, "addresses", {patient: (shown[patient], True) for patient in walked}
+            ),
+        )
+    )
+
+
+def pull_templates(target: Target, session: ClinicSession) -> Report:
+    """Templates, which the vendor is replacing by protocols: a list per practitioner."""
+    pull = Pull(target, "templates")
+    try:
+        walked = _walked(pull, session, "practitioner_templates", "practitioner_id", practitioners_of(pull))
+    except (ScopeError, RequestRefused) as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(
+        Load(TEMPLATES, pull.lines("practitioner_templates"), Among("practitioner_id", walked, PRACTITIONERS))
+    )
+
+
+def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], sweep_days: int = SWEEP_DAYS) -> Report:
+    """The products that the vendor calls similar to each product: one request each, then within `sweep_days` again."""
+    pull = Pull(target, "similar_products")
+    with target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT product_id FROM core.products WHERE region = ? AND removed_at IS NULL ORDER BY 1", [target.region]
+        ).fetchall()
+        due = due_details(con, target.region, "similar_products", {one: None for (one,) in rows}, sweep_days=sweep_days)
+
+    def ask(session: ClinicSession) -> list[str]:
+        # The first alone: a restricted list is refused once, not once per product.
+        first = _walked(pull, session, "similar_products", "product_id", due[:1])
+        return first + _walked(pull, session, "similar_products", "product_id", due[1:])
+
+    walked = _from_first_that_may(sessions, ask)
+    if isinstance(walked, str):
+        return pull.not_available(walked)
+    return pull.commit(
+        Load(
+            SIMILAR_PRODUCTS,
+            lambda: _placed(pull.file.lines("similar_products")),
+            Among("product_id", walked, PRODUCTS),
+            after=lambda con: note_reads(
+                con, pull, target.region, "similar_products", dict.fromkeys(walked, (None, True))
+            ),
+        )
+    )
+
+
+def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], queries: Sequence[str]) -> Report:
+    """What the catalog's search finds for each query, in the vendor's order."""
+    pull = Pull(target, "product_searches")
+
+    def ask(session: ClinicSession) -> list[str]:
+        return [one for one in queries if pull.walk(session, "search_products", params={"query": one}).complete]
+
+    walked = _from_first_that_may(sessions, ask)
+    if isinstance(walked, str):
+        return pull.not_available(walked)
+
+    def lines() -> Iterator[Line]:
+        # Pages may have been landed in another order than the vendor's.
+        for request, found in sorted(pull.file.records(), key=lambda frame: frame[0].page):
+            if request.endpoint == "search_products":
+                query = request.key.partition("?query=")[2]
+                yield from (line._replace(parent_id=query) for line in found)
+
+    return pull.commit(Load(PRODUCT_SEARCHES, lambda: _placed(lines()), rows_of("query", walked)))
+
+
+def _from_first_that_may(
+    sessions: Sequence[ClinicSession], ask: Callable[[ClinicSession], list[str]]
+) -> list[str] | str:
+    """What the first clinic that may answers; or why none may."""
+    reason = "No connected clinic of this region could be asked."
+    for session in sessions:
+        try:
+            return ask(session)
+        except (ScopeError, RequestRefused, NeedsConnect) as refusal:
+            reason = str(refusal)
+    return reason
+
+
+def _walked(pull: Pull, session: ClinicSession, endpoint: str, parameter: str, ids: Sequence[str]) -> list[str]:
+    """Walks the list of each id; those whose list was read to its end. One that is gone (404) has none."""
+
+    def walk(one: str) -> bool:
+        try:
+            return pull.walk(session, endpoint, path={parameter: one}).complete
+        except NotFound:
+            return True
+
+    return [one for one, whole in zip(ids, in_parallel(walk, ids), strict=True) if whole]
+
+
+def _identified(line: Line) -> Line:
+    """An address without an id goes by its content."""
+    return line._replace(id=line.hash) if line.id.startswith(NO_ID) else line
+
+
+def _placed(lines: Iterator[Line]) -> Iterator[Line]:
+    """Each row as its place in the list it was in, with the product's name only: what it is like is the catalog's."""
+    places: dict[str | None, dict[str, int]] = {}
+    for line in lines:
+        seen = places.setdefault(line.parent_id, {})
+        place = seen.setdefault(line.id, len(seen))
+        yield rewritten(line, {"name": orjson.loads(line.record).get("name"), "place": place})

@@ -1,0 +1,156 @@
+"""Orders: the whole history first, then a trailing window and, beyond it, a share of the history in turn.
+
+Refunds change old orders and raise no event. What does not belong here: what a refund looks like (`warehouse`).
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.extraction.engine.absence import answered_by_list, read_awaited
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, Detail, with_details
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.extraction.engine.resync_metrics import note_sweep_only
+from fullscript_pipeline.extraction.engine.view_of_answer import session_view
+from fullscript_pipeline.warehouse.loading import pull_log
+from fullscript_pipeline.warehouse.loading.reader_views import View
+from fullscript_pipeline.warehouse.loading.removal_scope import Among, rows_between
+from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
+
+TRAILING_DAYS = 60
+# The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
+OVERLAP = timedelta(days=2)
+_DETAIL = Detail("order", ORDERS, ("line_items",))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days of `completed_on` that a listing must hold all orders of, ends included; None: open."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def params(self) -> dict[str, str]:
+        """The filter that surely lists them."""
+        params = {"sort_by": "completed_at", "order_by": "ASC"}
+        if self.first and self.last:
+            params["completed_at"] = f"{self.first - OVERLAP}..{self.last + OVERLAP}"
+        elif self.first:
+            params["completed_at"] = f">{self.first - OVERLAP}"
+        elif self.last:
+            params["completed_at"] = f"<{self.last + OVERLAP}"
+        return params
+
+    def among(self) -> Among:
+        """The stored orders that the listing must hold, whatever the filter's edges mean."""
+        return rows_between("completed_on", self.first, self.last)
+
+
+def pull_orders(
+    target: Target, session: ClinicSession, trailing_days: int = TRAILING_DAYS, sweep_days: int = SWEEP_DAYS
+) -> Report:
+    """The daily pull: everything the first time, then the trailing window up to now."""
+    with target.warehouse.read() as con:
+        window = daily_window(con, session.clinic.clinic_id, trailing_days, session_view(session))
+    return _pull_window(target, session, window, "orders", sweep_days)
+
+
+def sweep_orders(
+    target: Target, session: ClinicSession, trailing_days: int = TRAILING_DAYS, sweep_days: int = SWEEP_DAYS
+) -> Report | None:
+    """Re-lists the next share of the history before the trailing window; None when there is no such history."""
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        window = sweep_window(con, clinic_id, target.day, trailing_days, sweep_days)
+    return _pull_window(target, session, window, "orders_sweep", sweep_days) if window else None
+
+
+def pull_order_days(
+    target: Target, session: ClinicSession, first: date, last: date, sweep_days: int = SWEEP_DAYS
+) -> Report:
+    """The orders of some days again, any range: the backfill."""
+    return _pull_window(target, session, Window(first, last), "orders_backfill", sweep_days)
+
+
+def daily_window(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, trailing_days: int = TRAILING_DAYS, view: View | None = None
+) -> Window:
+    """What the daily pull lists: open on both sides until the whole history was loaded once, by somebody who sees all
+    that `view` does."""
+    before = pull_log.last_complete(con, clinic_id, "orders", view)
+    return Window(before.date() - timedelta(days=trailing_days)) if before else Window()
+
+
+def sweep_window(
+    con: duckdb.DuckDBPyConnection,
+    clinic_id: str,
+    day: date,
+    trailing_days: int = TRAILING_DAYS,
+    sweep_days: int = SWEEP_DAYS,
+) -> Window | None:
+    """The next days to sweep, so that `sweep_days` runs re-list all that lies before the trailing window.
+
+    After days without a run it is as many shares at once. None when there is nothing older, or today's share is done.
+    """
+    cut = day - timedelta(days=trailing_days)
+    (oldest,) = con.execute(
+        "SELECT min(completed_on) FROM core.orders WHERE clinic_id = ? AND removed_at IS NULL", [clinic_id]
+    ).fetchone() or (None,)
+    if oldest is None or oldest >= cut:
+        return None
+    through, swept_on = con.execute(
+        "SELECT swept_through, swept_on FROM ops.order_sweeps WHERE clinic_id = ?", [clinic_id]
+    ).fetchone() or (None, None)
+    if swept_on is not None and swept_on >= day:
+        return None
+    first = through + timedelta(days=1) if through and through < cut else None
+    shares = min((day - swept_on).days if swept_on else 1, sweep_days)
+    length = ceil(((cut - oldest).days + 1) / sweep_days) * shares
+    return Window(first, min((first or oldest) + timedelta(days=length - 1), cut))
+
+
+def _pull_window(target: Target, session: ClinicSession, window: Window, resource: str, sweep_days: int) -> Report:
+    pull = Pull(target, resource)
+    try:
+        listing = pull.walk(session, "orders", params=window.params())
+        covers_events = listing.complete and resource == "orders"
+        gone = read_awaited(pull, session, ORDERS, listing.ids, is_whole=covers_events)
+        answers = answered_by_list(pull, session, ORDERS, listing) if covers_events else ()
+        rows = with_details(pull, session, _DETAIL, pull.lines("orders"), sweep_days=sweep_days)
+    except (ScopeError, NotFound) as refusal:
+        return pull.not_available(str(refusal))
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        rows.after(con)
+        # Whoever has read the whole history has no share of it to read again today.
+        if listing.complete and (resource == "orders_sweep" or window == Window()):
+            _note_sweep(con, pull, window)
+
+    report = pull.commit(
+        Load(
+            ORDERS,
+            rows.lines,
+            window.among() if listing.complete else None,
+            gone,
+            listed={line.id for line in pull.file.lines("orders")},
+            unread=rows.unread,
+            refused=pull.refused("order"),
+            covers_events=covers_events,
+            answers=answers,
+            after=after,
+        ),
+        total_count=listing.total_count,
+    )
+    # Only `order.placed` exists: whatever else became of an order is told by no feed.
+    counts = report.counts["orders"]
+    note_sweep_only(pull, counts.changed + counts.removed + (counts.added if resource == "orders_sweep" else 0))
+    return report
+
+
+def _note_sweep(con: duckdb.DuckDBPyConnection, pull: Pull, window: Window) -> None:
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
+    con.execute("DELETE FROM ops.order_sweeps WHERE clinic_id = ?", [clinic_id])
+    con.execute("INSERT INTO ops.order_sweeps VALUES (?, ?, ?)", [clinic_id, window.last, pull.target.day])

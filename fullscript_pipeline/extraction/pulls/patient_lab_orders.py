@@ -1,0 +1,87 @@
+"""The lab orders of some patients, read again at once.
+
+A purchase is told by an order only, an activation by a plan only; what became of the lab is in the list of lab orders.
+What does not belong here: the daily list (`labs`), who is to be read (`refresh.consequences`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
+from fullscript_pipeline.extraction.pulls.lab_orders import with_results
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+
+PAGE = 100
+_LIST = "lab_orders"
+# Words for a line that is surely no lab; an unknown one may be.
+_NO_LAB = frozenset({"supplement", "supplements"})
+
+
+def order_may_hold_labs(record: Mapping[str, Any]) -> bool:
+    """Whether an order has a line that is a lab, or does not say what its lines are."""
+    lines = record.get("line_items")
+    return not isinstance(lines, list) or any(_may_be_lab(line) for line in lines)
+
+
+def plan_may_hold_labs(record: Mapping[str, Any]) -> bool:
+    """Whether a plan recommends labs, or does not say."""
+    labs = record.get("lab_recommendations")
+    return not isinstance(labs, list) or bool(labs)
+
+
+def list_labs_of(pull: Pull, session: ClinicSession, patients: Sequence[str], stored: int) -> str | None:
+    """Lands the lab orders of these patients: a list for each, or the clinic's whole list where that is fewer requests.
+
+    `stored`: how many lab orders the clinic has. Returns the refusal when the lists cannot be read.
+    """
+    try:
+        if len(patients) > ceil(stored / PAGE) + 1:
+            pull.walk(session, _LIST)
+        elif patients:
+            pull.walk(session, _LIST, params={"patient_id": patients[0]})
+            if _others(pull, patients[:1]):  # the filter is ignored: one list for all
+                pull.walk(session, _LIST)
+            else:
+                in_parallel(lambda one: pull.walk(session, _LIST, params={"patient_id": one}), patients[1:])
+    except (ScopeError, NotFound, RequestRefused) as refusal:
+        return str(refusal)
+    return None
+
+
+def listed_labs(pull: Pull) -> Iterator[Line]:
+    """What the lists have shown, results beside the tests."""
+    return (with_results(line) for line in pull.file.lines(_LIST) if not line.id.startswith(UNKEYED))
+
+
+def is_whole(line: Line) -> bool:
+    """Whether a listed lab order needs no detail."""
+    record = orjson.loads(line.record)
+    return isinstance(record.get("tests"), list) and isinstance(record.get("results"), list)
+
+
+def patient_of(line: Line) -> str:
+    """The patient's id of a plan, an order or a lab order; '' when it does not say."""
+    return patient_in(orjson.loads(line.record))
+
+
+def patient_in(record: Mapping[str, Any]) -> str:
+    """As `patient_of`, of a record."""
+    nested = record.get("patient")
+    patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
+    return str(patient or "")
+
+
+def _others(pull: Pull, patients: Sequence[str]) -> bool:
+    return any(patient_of(line) not in {"", *patients} for line in pull.file.lines(_LIST))
+
+
+def _may_be_lab(line: object) -> bool:
+    if not isinstance(line, dict):
+        return True
+    if any(str(name).lower().startswith("lab") and value for name, value in line.items()):
+        return True
+    return str(line.get("type") or line.get("line_type") or "").strip().lower() not in _NO_LAB

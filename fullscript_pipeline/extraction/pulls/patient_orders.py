@@ -1,0 +1,126 @@
+"""The stored orders of patients who were merged or have left the list, read again at once.
+
+The first is asked for by id: it tells who has it now, and that patient's list may hold the others. What does not belong
+here: whom a refresh has to read (`refresh.consequences`), the daily list (`orders`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, ScopeError
+from fullscript_pipeline.event_types import Also, row_of
+from fullscript_pipeline.extraction.engine.absence import ids_listed, proven_gone
+from fullscript_pipeline.extraction.engine.detail_fetch import note_reads
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.event_proof.event_parsing import values_in
+from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
+
+_LIST = "orders"
+ORDERS_OF_WHO_LEFT = "orders_of_who_left"
+# So many orders are read by id without looking for a list.
+FEW = 2
+
+
+def stored_orders(con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequence[str]) -> dict[str, list[str]]:
+    """The orders that are stored under these patients, the newest first."""
+    rows = con.execute(
+        "SELECT patient_id, list(order_id ORDER BY completed_at DESC, order_id) FROM core.orders "
+        "WHERE clinic_id = ? AND patient_id IN ? AND removed_at IS NULL GROUP BY patient_id ORDER BY patient_id",
+        [clinic_id, list(patients)],
+    ).fetchall()
+    return dict(rows)
+
+
+def read_orders_of(pull: Pull, session: ClinicSession, held: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lands the orders `held` by each patient; returns those that are gone, by their id and their patient's list.
+
+    Raises ScopeError when orders may not be read at all.
+    """
+    denied = [one for patient, orders in held.items() for one in _read_of_patient(pull, session, patient, orders)]
+    return proven_gone(pull, session, ORDERS, denied)
+
+
+def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | None:
+    """Reads the orders that are stored under patients who were found gone, once; None when there are none.
+
+    Patients whose removal is held (`warehouse.brake`) are not gone.
+    """
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        held = stored_orders(con, clinic_id, _who_left(con, clinic_id))
+    if not held:
+        return None
+    pull = Pull(target, ORDERS_OF_WHO_LEFT)
+    try:
+        gone = read_orders_of(pull, session, held)
+    except ScopeError as refusal:
+        return pull.not_available(str(refusal))
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_reads(con, pull, clinic_id, ORDERS_OF_WHO_LEFT, dict.fromkeys(held, (None, True)))
+
+    return pull.commit(Load(ORDERS, lambda: order_lines(pull), gone=gone, listed=(), after=after))
+
+
+def _who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
+    """Patients who were found gone, or whom a merge has named, since their orders were last read for that."""
+    merged = _named_by_merges(con, clinic_id)
+    rows = con.execute(
+        """SELECT patient_id, greatest(p.removed_at, m.told_at) AS left_at FROM core.patients p
+        LEFT JOIN (SELECT unnest($ids::VARCHAR[]) AS patient_id, unnest($times::TIMESTAMPTZ[]) AS told_at) m
+            USING (patient_id)
+        LEFT JOIN ops.detail_reads r
+            ON r.clinic_id = p.clinic_id AND r.resource = $resource AND r.object_id = p.patient_id
+        WHERE p.clinic_id = $clinic AND left_at IS NOT NULL AND coalesce(r.read_at < left_at, true) ORDER BY 1""",
+        {
+            "ids": list(merged),
+            "times": list(merged.values()),
+            "resource": ORDERS_OF_WHO_LEFT,
+            "clinic": clinic_id,
+        },
+    ).fetchall()
+    return [patient for patient, _ in rows]
+
+
+def _named_by_merges(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime]:
+    """What events of merged patients name, patients among it, with when the last of them was stored."""
+    rows = con.execute(
+        "SELECT event_type, extra, resource_id, observed_at FROM core.events WHERE clinic_id = ? "
+        "AND event_type ILIKE '%merg%' ORDER BY observed_at",
+        [clinic_id],
+    ).fetchall()
+    return {
+        one: observed_at
+        for kind, extra, resource_id, observed_at in rows
+        if Also.BELONGINGS in row_of(kind).also
+        for one in (*values_in(orjson.loads(extra or "{}").get("data")), *filter(None, [resource_id]))
+    }
+
+
+def order_lines(pull: Pull) -> Iterator[Line]:
+    """What was read of orders that came whole."""
+    listed = (line for line in pull.file.lines(_LIST) if _has_lines(line))
+    return chain(listed, pull.file.lines("order"))
+
+
+def _read_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> list[str]:
+    """Lands them, with the list of who has the first of them now; returns those that answered 404."""
+    first, rest = orders[0], list(orders[1:])
+    denied = [] if pull.one(session, "order", first) else [first]
+    listed: set[str] = set()
+    if len(orders) > FEW or denied:
+        owner = next((patient_of(line) for line in pull.file.lines("order") if line.id == first), "") or patient
+        ids_listed(pull, session, ORDERS, owner)
+        listed = {line.id for line in pull.file.lines(_LIST) if _has_lines(line)}
+    rest = [one for one in rest if one not in listed]
+    return denied + absent(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
+
+
+def _has_lines(line: Line) -> bool:
+    return b'"line_items"' in line.record and isinstance(orjson.loads(line.record).get("line_items"), list)

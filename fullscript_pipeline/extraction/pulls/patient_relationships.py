@@ -1,0 +1,137 @@
+"""Who depends on whom, where patient records do not say: from the lists of dependents and guardians.
+
+Records of the reference mostly lack `is_dependent`. Then one list of dependents tells it for everybody; who their
+guardian is takes one request per guardian, the first time and then for a rolling share. What does not belong here:
+listing patients (`clinic`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS
+from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
+from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
+from fullscript_pipeline.warehouse.schema.clinic_tables import GUARDIAN
+
+# As the warehouse reads a flag.
+_YES = frozenset({"true", "t", "yes", "y", "on", "1"})
+_NO = frozenset({"false", "f", "no", "n", "off", "0"})
+
+
+@dataclass(frozen=True)
+class Ties:
+    """`dependents` is None when the records say it themselves, or nothing does."""
+
+    dependents: frozenset[str] | None = None
+    guardian_of: Mapping[str, str] = field(default_factory=dict)
+
+    def completed(self, line: Line) -> Line:
+        """The patient's line with what the record itself leaves out."""
+        guardian = self.guardian_of.get(line.id)
+        if self.dependents is None and guardian is None:
+            return line
+        record = orjson.loads(line.record)
+        if self.dependents is not None and record.get("is_dependent") in (None, ""):
+            record["is_dependent"] = line.id in self.dependents
+        is_independent = str(record.get("is_dependent")).strip().lower() in _NO
+        if guardian is not None and not is_independent and not _names_guardian(record):
+            record["guardian_patient_id"] = guardian
+        text = canonical(record)
+        return line._replace(record=text, hash=content_hash(text))
+
+
+def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Line]], everybody: int) -> Ties:
+    """What the landed records of `everybody` patients leave out. No request when they say it all."""
+    silent: set[str] = set()
+    orphans: set[str] = set()
+    guarded: set[str] = set()
+    for line in patients():
+        record = orjson.loads(line.record)
+        if record.get("is_dependent") in (None, ""):
+            silent.add(line.id)
+        if _names_guardian(record):
+            guarded.add(line.id)
+        elif str(record.get("is_dependent")).strip().lower() in _YES:
+            orphans.add(line.id)
+    try:
+        dependents = _of_type(pull, session, "dependent", everybody) if silent else None
+        orphans |= {one for one in dependents or () if one in silent and one not in guarded}
+        return Ties(
+            None if dependents is None else frozenset(dependents),
+            _guardians(pull, session, orphans, everybody) if orphans else {},
+        )
+    except (ScopeError, NotFound, RequestRefused):
+        return Ties()
+
+
+def independent(pull: Pull, session: ClinicSession, tied: Mapping[str, str | None], everybody: int) -> set[str]:
+    """Of these dependents (with their guardians) those who are none any more: the list of dependents lacks them; or, on
+    a server that ignores that filter, their guardian's own list does. Nobody whose lists cannot be read."""
+    try:
+        listing = pull.walk(session, "patients", params={"patient_type": "dependent"})
+        if listing.complete and len(listing.ids) < everybody:
+            return tied.keys() - set(listing.ids)
+    except (ScopeError, NotFound, RequestRefused):
+        pass
+    guardians = {patient: guardian for patient, guardian in tied.items() if guardian}
+    return {patient for patient, guardian in guardians.items() if _lacks(pull, session, guardian, patient)}
+
+
+def _lacks(pull: Pull, session: ClinicSession, guardian: str, patient: str) -> bool:
+    try:
+        listing = pull.walk(session, "patient_dependents", path={"patient_id": guardian})
+    except (ScopeError, NotFound, RequestRefused):
+        return False
+    return listing.complete and patient not in listing.ids
+
+
+def _names_guardian(record: Mapping[str, Any]) -> bool:
+    for path in GUARDIAN:
+        name, _, key = path.partition(".")
+        value = record.get(name)
+        if key:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value not in (None, ""):
+            return True
+    return False
+
+
+def _of_type(pull: Pull, session: ClinicSession, kind: str, everybody: int) -> set[str] | None:
+    """The ids of a type; None when the server seems to ignore the filter and lists everybody."""
+    listed = set(pull.walk(session, "patients", params={"patient_type": kind}).ids)
+    return listed if len(listed) < everybody else None
+
+
+def _guardians(pull: Pull, session: ClinicSession, orphans: set[str], everybody: int) -> dict[str, str]:
+    """The guardian of each of these dependents, as far as it can be told."""
+    listed = _of_type(pull, session, "guardian", everybody) or ()
+    guardians = sorted(one for one in listed if not one.startswith(UNKEYED))
+    with pull.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT patient_id, guardian_patient_id FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL "
+            "AND is_dependent",
+            [session.clinic.clinic_id],
+        ).fetchall()
+    before = {patient: guardian for patient, guardian in rows if guardian in guardians}
+    if orphans <= {patient for patient, _ in rows}:
+        guardians = guardians[pull.target.day.toordinal() % SWEEP_DAYS :: SWEEP_DAYS]
+    known = _asked(pull, session, guardians, before)
+    return {patient: guardian for patient, guardian in known.items() if patient in orphans}
+
+
+def _asked(pull: Pull, session: ClinicSession, guardians: list[str], stored: dict[str, str]) -> dict[str, str]:
+    """`stored`, with what these guardians' own lists say in its place."""
+
+    def dependents(guardian: str) -> tuple[str, ...]:
+        try:
+            return pull.walk(session, "patient_dependents", path={"patient_id": guardian}).ids
+        except NotFound:
+            return ()
+
+    lists = in_parallel(dependents, guardians)
+    kept = {patient: guardian for patient, guardian in stored.items() if guardian not in guardians}
+    return kept | {patient: g for g, listed in zip(guardians, lists, strict=True) for patient in listed}

@@ -1,0 +1,110 @@
+"""What the product feed tells before a region's products are read: the days on which they changed.
+
+One clinic of the region is asked. Details are read only of events since the last look at the catalog: earlier ones can
+date nothing that this look is going to show. What does not belong here: dating (`warehouse.dating`), the feeds of a
+clinic (`events`), reading products by event (`refresh`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import orjson
+
+from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.errors import NeedsConnect
+from fullscript_pipeline.extraction.engine.pull import Pull, Report, Target
+from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered, note_outcomes
+from fullscript_pipeline.extraction.event_proof.event_parsing import event_of, ledger_line, resource_of
+from fullscript_pipeline.extraction.event_proof.feed_positions import FeedPosition
+from fullscript_pipeline.extraction.pulls.event_feeds import FEED_REFUSALS, HEARD, is_of_product, load_events
+from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse.loading import pull_log
+
+FEED = "product_events"
+# More than this is a new catalog, whose details would take as long as itself; the newest are dated.
+MOST = 300
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The events that one clinic's feed told. They are answered once the products were read."""
+
+    reports: tuple[Report, ...] = ()
+    warehouse: Warehouse | None = None
+    clinic: ClinicRef | None = None
+    events: tuple[LedgerEvent, ...] = ()
+    listed: tuple[Mapping[str, object], ...] = ()
+    is_complete: bool = True
+    position: FeedPosition | None = None
+
+    def answered(self, store: StateStore, day: str) -> None:
+        """After the commit of the products: nobody needs to look again at what that has answered, and the feed is read
+        up to `day`."""
+        if self.clinic is None or self.warehouse is None or self.position is None:
+            return
+        server, clinic_id = self.clinic.server, self.clinic.clinic_id
+        store.record_events(self.events)
+        note_outcomes(self.warehouse, store, self.clinic, {event.event_id for event in self.events})
+        # The products are those of every clinic of the region.
+        for clinic in store.clinics():
+            if clinic.region == self.clinic.region:
+                close_answered(self.warehouse, store, clinic)
+        self.position.note_read(date.fromisoformat(day), self.listed, complete=self.is_complete)
+        store.set_cursor(server, clinic_id, HEARD, day)
+
+
+def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> Heard:
+    """Lists the feed through the first clinic that may read it, with the details that can date a change."""
+    reports: list[Report] = []
+    for session in sessions:
+        pull, position = Pull(replace(target, clinic=session.clinic), FEED), FeedPosition(store, session, FEED)
+        try:
+            listing = pull.walk(session, FEED, params=position.since())
+        except (*FEED_REFUSALS, NeedsConnect) as refusal:
+            reports.append(pull.not_available(str(refusal)))
+            continue
+        new = _new(pull, session.clinic, store)
+        report = load_events(pull, session, _detailed(target, new), new)
+        noted = tuple(_noted(session.clinic, line) for line in new)
+        listed = tuple(_of(line) for line in pull.file.lines(FEED))
+        return Heard((*reports, report), target.warehouse, session.clinic, noted, listed, listing.complete, position)
+    return Heard(tuple(reports))
+
+
+def _new(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
+    """What the feed lists and the ledger does not know, and what the ledger knows and nobody has handled."""
+    listed = {line.id: line for line in pull.file.lines(FEED)}
+    unseen = store.unseen_events(clinic.server, clinic.clinic_id, listed)
+    waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_of_product(event)]
+    return list({event.event_id: ledger_line(event) for event in waiting}.values()) + [listed[one] for one in unseen]
+
+
+def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
+    """Those that the feed lists by their id alone; and those since the last look at all products, newest first:
+    without a look before nothing can be dated."""
+    records = {line.id: _of(line) for line in new}
+    untold = [one for one, record in records.items() if not (record.get("type") and record.get("created_at"))]
+    with target.warehouse.read() as con:
+        last = pull_log.last_look(con, target.region)
+    if last is None:
+        return untold
+    told = {one: str(record["created_at"]) for one, record in records.items() if one not in untold}
+    # Times are compared as they are written, so a day more is read whatever their zone.
+    first = last.date().isoformat()
+    dating = [one for one in told if told[one][:10] >= first and not resource_of(records[one])]
+    return untold + sorted(dating, key=lambda one: told[one], reverse=True)[:MOST]
+
+
+def _of(line: Line) -> dict[str, object]:
+    record: dict[str, object] = orjson.loads(line.record)
+    return record
+
+
+def _noted(clinic: ClinicRef, line: Line) -> LedgerEvent:
+    told = event_of(line)
+    return LedgerEvent(
+        clinic.server, clinic.clinic_id, told.event_id, told.type, told.resource_id, told.created_at, feed=FEED
+    )

@@ -1,0 +1,111 @@
+"""What a product's record says of its variants, and products put together whose record only names them.
+
+A row of a list may be thin, and even a detail may give ids where another server puts the variants themselves. What does
+not belong here: how products are found (`catalog`, `missing_variants`).
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from fullscript_pipeline.extraction.engine.pull import Pull
+from fullscript_pipeline.extraction.engine.pull_types import in_parallel
+from fullscript_pipeline.ids import usable_id
+from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.loading.denied_details import denied_twice
+from fullscript_pipeline.warehouse.lookups import stored_hashes
+from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
+
+# What tells a variant from a mere mention of one: its id, its SKU or its name.
+_OF_A_VARIANT = ("units", "unit_of_measure", "availability", "status", "msrp", "upc", "primary")
+# What a listed row has when it is the product, and not only its name and its variants.
+_OF_A_PRODUCT = ("description_html", "dosage")
+
+
+def product_of(line: Line) -> str | None:
+    """The product that a variant's record names."""
+    record = orjson.loads(line.record)
+    product = record.get("product")
+    return usable_id(product.get("id") if isinstance(product, dict) else record.get("product_id"))
+
+
+def shared(line: Line) -> Line:
+    """The product without what only the asking practitioner sees: their own dosage is no fact of the region."""
+    if b'"custom_dosage"' not in line.record:
+        return line
+    record = orjson.loads(line.record)
+    record.pop("custom_dosage", None)
+    return _with(line, record)._replace(parent_id=None)
+
+
+def is_whole(line: Line) -> bool:
+    """Whether a listed row needs no detail. A thin one would look as if the product had lost what it leaves out."""
+    record = orjson.loads(line.record)
+    return _holds_variants(record) and all(key in record for key in _OF_A_PRODUCT)
+
+
+def whole_products(pull: Pull, ask: Callable[[str], object]) -> Callable[[], Iterator[Line]]:
+    """The products that `pull` has landed by id, as `load` wants them; `ask` lands a variant of theirs by its id.
+
+    Call it when the products have been read: variants that they only name are asked for at once. A stored product of
+    which one could not be read keeps the variants that are stored, until it is gone (`warehouse.denials`).
+    """
+    named = dict.fromkeys(one for line in pull.file.lines("product") for one in _named(line))
+    if not named:
+        return lambda: map(shared, pull.file.lines("product"))
+    in_parallel(ask, named.keys() - {line.id for line in pull.file.lines("variant")})
+    variants = {line.id: orjson.loads(line.record) for line in pull.file.lines("variant")}
+    with pull.target.warehouse.read() as con:
+        known = stored_hashes(con, PRODUCTS, pull.target.region)
+        gone = denied_twice(con, pull.target.region, VARIANTS, named.keys() - variants.keys(), pull.observed_at)
+    answered = variants.keys() | set(gone)
+    return lambda: (
+        _put_together(shared(line), variants, answered if line.id in known else None)
+        for line in pull.file.lines("product")
+    )
+
+
+def variants_within(lines: Iterator[Line]) -> set[str]:
+    """The ids of the variants that these products hold."""
+    rows = (row for line in lines for row in orjson.loads(line.record).get("variants") or ())
+    return {one for row in rows if isinstance(row, dict) and (one := usable_id(row.get("id")))}
+
+
+def _holds_variants(record: Mapping[str, Any]) -> bool:
+    rows = record.get("variants")
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and any(k in row for k in _OF_A_VARIANT) for row in rows
+    )
+
+
+def _named(line: Line) -> list[str]:
+    """The variants that a product's record names without holding them."""
+    record = orjson.loads(line.record)
+    if _holds_variants(record):
+        return []
+    rows = [*_listed(record.get("variants")), *_listed(record.get("variant_ids"))]
+    ids = (usable_id(row.get("id") if isinstance(row, dict) else row) for row in rows)
+    return list(dict.fromkeys(one for one in ids if one is not None))
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _put_together(line: Line, variants: Mapping[str, Mapping[str, Any]], answered: Collection[str] | None) -> Line:
+    """The product with its variants' own records; without any when none could be read, or (of a stored product) not all
+    are `answered`."""
+    if not (named := _named(line)):
+        return line
+    record = orjson.loads(line.record)
+    record.pop("variants", None)
+    found = [variants[one] for one in named if one in variants]
+    if found and (answered is None or all(one in answered for one in named)):
+        record["variants"] = [{key: row[key] for key in row if key != "product"} for row in found]
+    return _with(line, record)
+
+
+def _with(line: Line, record: Mapping[str, Any]) -> Line:
+    text = canonical(record)
+    return line._replace(record=text, hash=content_hash(text))

@@ -1,0 +1,280 @@
+"""What a clinic keeps for re-use (protocols, resources), ids of other systems, and webhook deliveries.
+
+What does not belong here: plans that were sent to somebody (`plans`), what is read only on request
+(`optional_resources`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, Detail, with_details
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.event_proof.event_objects import note_objects
+from fullscript_pipeline.extraction.event_proof.event_parsing import resource_of
+from fullscript_pipeline.ids import askable, id_text
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash, record_key
+from fullscript_pipeline.warehouse.loading import pull_log
+from fullscript_pipeline.warehouse.loading.quarantine import open_by_table
+from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among
+from fullscript_pipeline.warehouse.schema.clinic_tables import PRACTITIONERS
+from fullscript_pipeline.warehouse.schema.protocol_tables import (
+    EXTERNAL_IDS,
+    PRACTITIONER_PROTOCOLS,
+    PRACTITIONER_RESOURCES,
+    PROTOCOLS,
+    RESOURCES,
+    WEBHOOK_DELIVERIES,
+)
+
+METADATA_TYPES = ("patient", "practitioner", "staff", "treatment_plan")
+REFUSALS = (ScopeError, NotFound, RequestRefused)
+# A day for the filter's unstated edge, a day for its zone.
+OVERLAP = timedelta(days=2)
+
+
+def pull_library(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> list[Report]:
+    """Protocols, resources, external ids and webhook deliveries of one clinic."""
+    return [
+        pull_protocols(target, session, sweep_days),
+        pull_resources(target, session),
+        pull_external_ids(target, session),
+        pull_deliveries(target, session),
+    ]
+
+
+def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
+    """Fullscript's protocols, and each practitioner's: their own and those shared with them."""
+    pull = Pull(target, "protocols")
+    walked = _walk_both(pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"})
+    if walked.refusal:
+        return pull.not_available(walked.refusal)
+    detail = Detail("protocol", PROTOCOLS, ("recommendations",))
+    try:
+        rows = with_details(pull, session, detail, walked.lines, sweep_days=sweep_days)
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal))
+    return pull.commit(
+        Load(PROTOCOLS, rows.lines, walked.missing_among, after=rows.after),
+        Load(
+            PRACTITIONER_PROTOCOLS,
+            lambda: map(_protocol_membership, pull.file.lines("practitioner_protocols")),
+            walked.missing_among,
+        ),
+    )
+
+
+def pull_resources(target: Target, session: ClinicSession) -> Report:
+    """Fullscript's resources, and each practitioner's."""
+    pull = Pull(target, "resources")
+    walked = _walk_both(pull, session, "fullscript_resources", "practitioner_resources", {})
+    if walked.refusal:
+        return pull.not_available(walked.refusal)
+    return pull.commit(
+        Load(RESOURCES, walked.lines, walked.missing_among),
+        Load(
+            PRACTITIONER_RESOURCES,
+            lambda: (
+                rewritten(line, {"name": record.get("name")}) for line, record in parsed(pull, "practitioner_resources")
+            ),
+            walked.missing_among,
+        ),
+    )
+
+
+def pull_external_ids(target: Target, session: ClinicSession) -> Report:
+    """Which objects carry an id of another system. One list; a server that wants a type is asked for each."""
+    pull = Pull(target, "external_ids")
+    try:
+        try:
+            listings = [pull.walk(session, "metadata")]
+        except RequestRefused:
+            listings = [pull.walk(session, "metadata", params={"type": one}) for one in METADATA_TYPES]
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal))
+    # The id of a row is the other system's: several objects may share one, so objects are counted.
+    total = sum(listing.total_count or 0 for listing in listings)
+    rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _told_by_objects(pull)
+    objects = {(line.parent_id, line.id) for line in rows}
+    complete = len(objects) >= total and not any(line.id.startswith(NO_ID) for line in rows)
+    complete = complete and all(listing.complete or listing.ids for listing in listings)
+    return pull.commit(
+        Load(EXTERNAL_IDS, lambda: iter(rows), EVERYTHING if complete else None),
+        total_count=total,
+    )
+
+
+_TOLD_BY_OBJECTS = """
+    SELECT external_id, kind, entity_id FROM (
+        SELECT clinic_id, removed_at, external_id, 'patient' AS kind, patient_id AS entity_id FROM core.patients
+        UNION ALL SELECT clinic_id, removed_at, external_id, 'practitioner', practitioner_id FROM core.practitioners
+        UNION ALL SELECT clinic_id, removed_at, external_id, 'staff', staff_id FROM core.staff
+        UNION ALL SELECT clinic_id, removed_at, external_id, 'treatment_plan', treatment_plan_id
+        FROM core.treatment_plans)
+    WHERE clinic_id = ? AND removed_at IS NULL AND external_id IS NOT NULL ORDER BY ALL"""
+
+
+def _told_by_objects(pull: Pull) -> list[Line]:
+    """The ids that people and plans carry themselves: for a server that lists none unless it is asked for one."""
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
+    with pull.target.warehouse.read() as con:
+        found = con.execute(_TOLD_BY_OBJECTS, [clinic_id]).fetchall()
+    records = [canonical({"id": one, "type": kind, "data": {"id": entity}}) for one, kind, entity in found]
+    return [
+        Line(entity, kind, content_hash(text), text) for (_, kind, entity), text in zip(found, records, strict=True)
+    ]
+
+
+def pull_deliveries(target: Target, session: ClinicSession) -> Report:
+    """Attempts to deliver webhooks about this clinic; the vendor keeps 30 days of them, we keep them all.
+
+    A delivery that names another clinic is left to that clinic's own pull.
+    """
+    pull = Pull(target, "webhook_deliveries")
+    clinic_id = session.clinic.clinic_id
+    with target.warehouse.read() as con:
+        before = pull_log.last_loaded(con, clinic_id, "webhook_deliveries")
+    params = {"attempted_at": f">{before.date() - OVERLAP}"} if before else {}
+    try:
+        pull.walk(session, "webhook_deliveries", params=params)
+    except REFUSALS as refusal:
+        return pull.not_available(str(refusal))
+
+    def of(clinic: str | None) -> Iterator[Line]:
+        for line, record in parsed(pull, "webhook_deliveries"):
+            if _clinic_of(record) == clinic:
+                yield _delivery(line, record)
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        note_objects(con, clinic_id, _objects(record for _, record in parsed(pull, "webhook_deliveries")))
+
+    return pull.commit(
+        Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id), after=after),
+        Load(WEBHOOK_DELIVERIES, lambda: of(None), of_no_clinic=True),
+    )
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """Two lists of one kind: the practitioners' first, so that Fullscript's own of the same id wins."""
+
+    lines: Callable[[], Iterator[Line]]
+    missing_among: Among | None
+    refusal: str | None = None
+
+
+def _walk_both(
+    pull: Pull, session: ClinicSession, of_fullscript: str, of_practitioner: str, params: dict[str, str]
+) -> _Walked:
+    """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read.
+
+    The list of a practitioner in quarantine is missing: what only that one holds would seem to be gone.
+    """
+    refusals: list[str] = []
+
+    def walk(endpoint: str, practitioner: str | None = None) -> bool:
+        path = {"practitioner_id": practitioner} if practitioner else {}
+        try:
+            return pull.walk(session, endpoint, path=path, params=params if practitioner else {}).complete
+        except REFUSALS as refusal:
+            refusals.append(str(refusal))
+            return False
+
+    practitioners = practitioners_of(pull)
+    complete = [walk(of_fullscript), *in_parallel(lambda one: walk(of_practitioner, one), practitioners)]
+
+    def lines() -> Iterator[Line]:
+        yield from pull.file.lines(of_practitioner)
+        yield from pull.file.lines(of_fullscript)
+
+    all_refused = len(refusals) == len(practitioners) + 1
+    is_whole = all(complete) and not _has_unreadable_practitioners(pull)
+    return _Walked(lines, EVERYTHING if is_whole else None, refusals[0] if all_refused else None)
+
+
+def _has_unreadable_practitioners(pull: Pull) -> bool:
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else ""
+    with pull.target.warehouse.read() as con:
+        number = open_by_table(con, clinic_id).get(PRACTITIONERS.name, 0)
+    if number:
+        pull.note_short(f"{counted(number, 'practitioner')} in quarantine, so nothing that the lists lack is marked")
+    return number > 0
+
+
+def practitioners_of(pull: Pull) -> list[str]:
+    """The clinic's practitioners as the warehouse knows them."""
+    clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
+    with pull.target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT practitioner_id FROM core.practitioners WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
+            [clinic_id],
+        ).fetchall()
+    return askable(practitioner for (practitioner,) in rows)
+
+
+def parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
+    """What was landed of an endpoint, with each record as an object."""
+    return ((line, orjson.loads(line.record)) for line in pull.file.lines(endpoint))
+
+
+def rewritten(line: Line, record: dict[str, Any]) -> Line:
+    """The line with another record; its id goes along."""
+    text = canonical({"id": line.id, **record})
+    return line._replace(record=text, hash=content_hash(text))
+
+
+def _protocol_membership(line: Line) -> Line:
+    """That a practitioner is shown a protocol, apart from what it is like."""
+    record = orjson.loads(line.record)
+    author = record.get("practitioner")
+    author_id = id_text(author.get("id") if isinstance(author, dict) else record.get("practitioner_id"))
+    ownership = None if author_id is None else "owned" if author_id == line.parent_id else "shared"
+    return rewritten(line, {"name": record.get("name"), "ownership": ownership})
+
+
+def _of_entity(line: Line) -> Line:
+    """A row of the metadata list under the object that it is about."""
+    record = orjson.loads(line.record)
+    data = record.get("data")
+    entity_id = record_key(data.get("id") if isinstance(data, dict) else None, line.hash)
+    return line._replace(id=entity_id, parent_id=str(record.get("type") or ""))
+
+
+def _delivery(line: Line, record: dict[str, Any]) -> Line:
+    """Rows of the vendor may have no id: an event is attempted once at a time."""
+    if not line.id.startswith(NO_ID):
+        return line
+    event = _event_of(record)
+    return line._replace(id=f"{record.get('event_id') or event.get('id')}/{record.get('attempted_at')}")
+
+
+def _clinic_of(record: dict[str, Any]) -> str | None:
+    return id_text(_event_of(record).get("clinic_id") or record.get("clinic_id"))
+
+
+def _objects(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The object that each delivered payload names, by event id."""
+    events = [(record.get("event_id"), _event_of(record)) for record in records]
+    named = {str(event_id or event.get("id") or ""): resource_of(event) for event_id, event in events}
+    return {event_id: its for event_id, its in named.items() if event_id and its}
+
+
+def _event_of(record: dict[str, Any]) -> dict[str, Any]:
+    """The event that a delivery carried, as an object or as its text; {} when its row does not hold it."""
+    for name in ("event_payload", "event", "payload"):
+        payload = record.get(name)
+        if isinstance(payload, str):
+            with suppress(orjson.JSONDecodeError):
+                payload = orjson.loads(payload)
+        if isinstance(payload, dict):
+            event = payload.get("event_payload", payload)
+            event = event.get("event", event) if isinstance(event, dict) else event
+            return event if isinstance(event, dict) else {}
+    return {}

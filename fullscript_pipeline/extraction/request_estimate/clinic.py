@@ -1,0 +1,216 @@
+"""The bill of a clinic's day, and of a backfill of orders.
+
+What does not belong here: the catalog (`region`).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import date
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.extraction.engine.detail_fetch import due_details
+from fullscript_pipeline.extraction.engine.view_of_answer import grant_view
+from fullscript_pipeline.extraction.pulls.event_feeds import HEARD, feeds_of
+from fullscript_pipeline.extraction.pulls.lab_orders import TESTS_SWEEP_DAYS
+from fullscript_pipeline.extraction.pulls.orders import OVERLAP, Window, daily_window, sweep_window
+from fullscript_pipeline.extraction.pulls.treatment_plans import due_patients
+from fullscript_pipeline.extraction.request_estimate.estimate import (
+    Ask,
+    BillLine,
+    Known,
+    Pace,
+    ask_nobody,
+    last_pulls,
+    pages,
+)
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.loading.reader_views import View
+
+_NO_LABS = "skipped: Fullscript has labs in the US only"
+
+
+def plan_clinic(
+    con: duckdb.DuckDBPyConnection | None,
+    clinic: ClinicRef,
+    day: date,
+    pace: Pace = Pace(),  # noqa: B008 -- frozen
+    *,
+    store: StateStore | None = None,
+    ask: Ask = ask_nobody,
+    only: Collection[str] | None = None,
+) -> list[BillLine]:
+    """A clinic's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables."""
+    last = last_pulls(con, "clinic_id", clinic.clinic_id)
+    known = Known(clinic.clinic_key, con, clinic, day, pace, store, ask, last)
+    steps: tuple[tuple[set[str], Callable[[Known], Iterable[BillLine]]], ...] = (
+        ({"clinics"}, lambda known: [known.line("clinics", "GET /clinic", 1, "always")]),
+        ({"practitioners", "staff"}, _people),
+        ({"patients"}, _patients),
+        ({"events"}, _events),
+        ({"treatment_plans", "recommendations"}, _plans),
+        ({"orders", "order_line_items"}, _orders),
+        ({"lab_orders", "lab_tests"}, _labs),
+        ({"clinic_variants"}, _variants),
+        ({"protocols", "resources", "external_ids", "webhook_deliveries", "addresses", "templates"}, _library),
+    )
+    return [line for tables, lines in steps if only is None or tables & set(only) for line in lines(known)]
+
+
+def plan_order_days(con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, first: date, last: date) -> BillLine:
+    """A backfill of orders: the pages that the stored orders of these days fill."""
+    known = Known(clinic.clinic_key, con, clinic, last)
+    rows = _stored_orders(known, Window(first, last))
+    why = f"{rows:,} stored orders of these days and two around them" if rows else "no order of these days is stored"
+    return known.line("orders_backfill", "GET /clinic/orders", pages(rows), why, at_least=True, table="orders")
+
+
+def _people(known: Known) -> Iterator[BillLine]:
+    yield known.listed("practitioners", "GET /clinic/practitioners")
+    yield known.listed("staff", "GET /clinic/staff")
+
+
+def _patients(known: Known) -> Iterator[BillLine]:
+    rows, why, sure = _patient_count(known)
+    listed = pages(rows)
+    yield known.line("patients", "GET /clinic/patients", listed, why, at_least=not sure, listed_as="patients")
+    last = known.last.get("patients")
+    more = max(0, last.requests - listed) if last and last.outcome == "loaded" else 1
+    why = "who depends on whom, and records of which the list holds only names: as at the last pull"
+    if not known.is_loaded("patients"):
+        why = "who depends on whom, and records of which the list holds only names"
+    yield known.line(
+        "patients", "GET /clinic/patients*", more, why, at_least=not known.is_loaded("patients"), listed_as="patients"
+    )
+
+
+def _patient_count(known: Known) -> tuple[int, str, bool]:
+    grant = known.store.load_grant(known.clinic) if known.store else None
+    counted = known.number("SELECT max(patient_count) FROM core.clinics WHERE clinic_id = $clinic")
+    if not counted and grant and grant.patients_visible:
+        return known.size("patients", grant.patients_visible, "patients, counted when the clinic was connected")
+    return known.size("patients", counted, "patients by the clinic's own count")
+
+
+def _events(known: Known) -> Iterator[BillLine]:
+    feeds = [feed for feed in feeds_of(known.clinic.region) if not known.refused(feed)]
+    if known.store and known.store.cursor(known.clinic.server, known.clinic.clinic_id, HEARD):
+        feeds = [feed for feed in feeds if feed != "product_events"]
+    is_first = not known.is_loaded("events")
+    listed = sum(pages(known.ask(known.clinic, feed) or 0) for feed in feeds) if is_first else len(feeds)
+    what = "of the last 30 days" if is_first else "since the last look"
+    yield known.line("events", "GET /events/*", listed, f"a page or more of each feed {what}", at_least=True)
+    waiting = 0
+    if known.store:
+        waiting = len(known.store.pending_events(known.clinic.server, known.clinic.clinic_id))
+    why = f"one for each new plan event; {counted(waiting, 'event')} waiting"
+    yield known.line("events", "GET /events/{id}", waiting, why, at_least=True)
+
+
+def _plans(known: Known) -> Iterator[BillLine]:
+    endpoint = "GET /clinic/patients/{id}/treatment_plans"
+    stored = known.number("SELECT count(*) FROM core.patients WHERE clinic_id = $clinic AND removed_at IS NULL")
+    if known.con is None or not stored:
+        rows, _, sure = _patient_count(known)
+        why = "one for each patient, the first time"
+        yield known.line("treatment_plans", endpoint, rows, why, at_least=not sure)
+        return
+    due = due_patients(known.con, known.clinic.clinic_id, known.pace.sweep_days, _view(known))
+    why = (
+        f"never read {len(due.never):,}, touched by something {len(due.touched):,}, their turn {len(due.turn):,}; "
+        f"{stored - len(due.all):,} are stored and not due; whoever today's orders and events point at besides"
+    )
+    yield known.line("treatment_plans", endpoint, len(due.all), why, at_least=True)
+
+
+def _orders(known: Known) -> Iterator[BillLine]:
+    endpoint, clinic_id = "GET /clinic/orders", known.clinic.clinic_id
+    window = daily_window(known.con, clinic_id, known.pace.trailing_days, _view(known)) if known.con else Window()
+    if known.con is None or window.first is None:
+        yield known.listed("orders", endpoint)
+        return
+    rows = _stored_orders(known, window)
+    stored = known.number("SELECT count(*) FROM core.orders WHERE clinic_id = $clinic")
+    why = f"{counted(rows, 'order')} since {window.first}; {stored - rows:,} older ones are stored and not due"
+    yield known.line("orders", endpoint, pages(rows), why, listed_as="orders")
+    swept = sweep_window(known.con, clinic_id, known.day, known.pace.trailing_days, known.pace.sweep_days)
+    if swept:
+        why = f"the day's share of older orders, through {swept.last}"
+        number = pages(_stored_orders(known, swept))
+        yield known.line("orders_sweep", endpoint, number, why, table="orders", listed_as="orders")
+
+
+def _view(known: Known) -> View | None:
+    """What the pull will see; what was read by somebody who sees less is read again."""
+    grant = known.store.load_grant(known.clinic) if known.store else None
+    return grant_view(known.clinic, grant) if grant else None
+
+
+def _stored_orders(known: Known, window: Window) -> int:
+    return known.number(
+        "SELECT count(*) FROM core.orders WHERE clinic_id = $clinic "
+        "AND ($first::DATE IS NULL OR completed_on >= $first) AND ($last::DATE IS NULL OR completed_on <= $last)",
+        first=window.first - OVERLAP if window.first else None,
+        last=window.last + OVERLAP if window.last else None,
+    )
+
+
+def _labs(known: Known) -> Iterator[BillLine]:
+    if known.clinic.region != "us":
+        yield known.line("lab_orders", "GET /clinic/labs/orders", 0, _NO_LABS)
+        return
+    yield known.listed("lab_orders", "GET /clinic/labs/orders")
+    why = "of each test that orders name, once a week"
+    yield known.line("lab_tests", "GET /clinic/labs/tests/{id}", _due_tests(known), why, at_least=True)
+
+
+def _due_tests(known: Known) -> int:
+    if known.con is None:
+        return 0
+    rows = known.con.execute(
+        "SELECT DISTINCT lab_test_id FROM core.lab_order_tests WHERE clinic_id = ? AND removed_at IS NULL "
+        "AND lab_test_id IS NOT NULL",
+        [known.clinic.clinic_id],
+    ).fetchall()
+    tests = {test: None for (test,) in rows}
+    return len(due_details(known.con, known.clinic.clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS))
+
+
+def _variants(known: Known) -> Iterator[BillLine]:
+    """Variants that stored plans and orders name and nobody has looked up; today's plans may name more."""
+    named = """SELECT count(DISTINCT variant_id) FROM (
+            SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
+            UNION SELECT variant_id FROM core.order_line_items WHERE clinic_id = $clinic AND lab_type IS NULL
+                AND coalesce(line_type, '') <> 'labs') n
+        WHERE variant_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM core.variants v WHERE v.region = $region AND v.variant_id = n.variant_id)
+        AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
+            AND c.variant_id = n.variant_id AND c.outcome = 'not_found')"""
+    why = "variants that plans and orders name and the catalog lacks, and their products"
+    yield known.line(
+        "variants", "GET /catalog/variants/{id}", known.number(named), why, at_least=True, table="clinic_variants"
+    )
+
+
+def _library(known: Known) -> Iterator[BillLine]:
+    people, _, _ = known.size("practitioners")
+    each = f"Fullscript's list and one for each of {people:,} practitioners"
+    yield known.as_last_time("protocols", "GET /clinic/*/protocols", people + 1, each)
+    yield known.as_last_time("resources", "GET /clinic/*/resources", people + 1, each)
+    yield known.listed("external_ids", "GET /clinic/metadata", asked_as="metadata")
+    yield known.as_last_time("webhook_deliveries", "GET /webhooks/deliveries", 1, "attempts since the last look")
+    yield from _extras(known)
+
+
+def _extras(known: Known) -> Iterator[BillLine]:
+    rows, _, _ = _patient_count(known)
+    people, _, _ = known.size("practitioners")
+    for extra, endpoint, first, why in (
+        ("addresses", "GET /clinic/patients/{id}/addresses", rows, "one for each patient, then a share a day"),
+        ("templates", "GET /clinic/practitioners/{id}/templates", people, "one for each practitioner"),
+    ):
+        if extra in known.pace.extras:
+            yield known.as_last_time(extra, endpoint, first, why)
+        else:
+            yield known.line(extra, endpoint, 0, "skipped: not in FULLSCRIPT_EXTRAS")

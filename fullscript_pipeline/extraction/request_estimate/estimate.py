@@ -1,0 +1,180 @@
+"""The bill: what a daily pull is going to ask, planned before it asks.
+
+Planned from the warehouse (what the last pulls counted, who is due) and the state store (what is refused today, how
+many patients the connected user sees). No request is needed; what only the server knows is told as "at least", and
+`ask` may look it up with one small page per list. What does not belong here: what a clinic and a region need
+(`clinic`, `region`), printing the bill (`cli.bill`), asking it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from math import ceil
+
+import duckdb
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS
+from fullscript_pipeline.extraction.pulls.orders import TRAILING_DAYS
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.state import StateStore
+
+# The vendor's largest page (api.pages asks for it).
+PAGE = 100
+MINUTES_OF_THE_BUDGET = 5
+NOT_KNOWN = "never pulled: how many pages there are is told by the first"
+
+# (clinic, endpoint) -> how many rows the server says the list has; None: it does not say, or nobody asks.
+Ask = Callable[[ClinicRef, str], int | None]
+
+
+def ask_nobody(_clinic: ClinicRef, _endpoint: str) -> int | None:
+    return None
+
+
+@dataclass(frozen=True)
+class BillLine:
+    """Planned requests of one endpoint. 0 requests: skipped, and `why` says why.
+
+    `owner`: the region, or the key of the clinic that is asked for or through. `resource` as in `ops.pulls`; `table`:
+    an asset of the step that asks.
+    """
+
+    owner: str
+    server: str
+    resource: str
+    table: str
+    endpoint: str
+    requests: int
+    why: str
+    at_least: bool = False
+
+
+@dataclass(frozen=True)
+class Last:
+    """What the last pull of a resource came to."""
+
+    outcome: str
+    requests: int
+    total_count: int | None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the sweeps go and what is read on request: the settings of the same names."""
+
+    trailing_days: int = TRAILING_DAYS
+    sweep_days: int = SWEEP_DAYS
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """Where the figures of one owner (a clinic's key, or a region) come from.
+
+    `con` reads the warehouse, None while there is none; `last` by resource.
+    """
+
+    owner: str
+    con: duckdb.DuckDBPyConnection | None
+    clinic: ClinicRef
+    day: date
+    pace: Pace = Pace()
+    store: StateStore | None = None
+    ask: Ask = ask_nobody
+    last: Mapping[str, Last] = field(default_factory=dict)
+
+    def line(
+        self,
+        resource: str,
+        endpoint: str,
+        requests: int,
+        why: str,
+        *,
+        at_least: bool = False,
+        table: str | None = None,
+        listed_as: str | None = None,
+    ) -> BillLine:
+        """`listed_as`: the endpoint's name under which a refusal of today is remembered."""
+        if requests and listed_as and (refusal := self.refused(listed_as)):
+            requests, why, at_least = 0, f"skipped: not available today ({refusal})", False
+        server = self.clinic.server
+        return BillLine(self.owner, server, resource, table or resource, endpoint, requests, why, at_least)
+
+    def listed(
+        self, resource: str, endpoint: str, *, table: str | None = None, times: int = 1, asked_as: str | None = None
+    ) -> BillLine:
+        """A list that is walked whole (`times`: in as many filtered forms): the pages it had last time.
+
+        `asked_as`: the endpoint's name, where it is not the resource's.
+        """
+        name = asked_as or resource
+        rows, why, sure = self.size(resource, asked_as=name)
+        number = times * pages(rows)
+        return self.line(resource, endpoint, number, why, at_least=not sure, table=table, listed_as=name)
+
+    def size(
+        self, resource: str, guess: int = 0, guessed_by: str = "", asked_as: str | None = None
+    ) -> tuple[int, str, bool]:
+        """Rows of a list, how that is known, and whether it is: by the last pull, by asking, by a guess."""
+        last = self.last.get(resource)
+        if last and last.outcome == "loaded" and last.total_count is not None:
+            return last.total_count, f"{counted(last.total_count, 'row')} at the last pull", True
+        name = asked_as or resource
+        if not self.refused(name) and (asked := self.ask(self.clinic, name)) is not None:
+            return asked, f"{counted(asked, 'row')}, asked just now", True
+        return (guess, f"{guess:,} {guessed_by}", True) if guess else (0, NOT_KNOWN, False)
+
+    def as_last_time(self, resource: str, endpoint: str, first: int, why: str, *, table: str | None = None) -> BillLine:
+        """What needs as many requests as last time; `first` for the first."""
+        last = self.last.get(resource)
+        if last is None or last.outcome != "loaded":
+            return self.line(resource, endpoint, first, why, at_least=True, table=table)
+        return self.line(resource, endpoint, last.requests, "as many as the last pull asked", table=table)
+
+    def is_loaded(self, resource: str) -> bool:
+        last = self.last.get(resource)
+        return last is not None and last.outcome == "loaded"
+
+    def refused(self, endpoint: str) -> str | None:
+        return self.store.unavailable(self.clinic, endpoint, self.day) if self.store else None
+
+    def number(self, sql: str, **others: object) -> int:
+        """A count in the warehouse over `$clinic`, `$region` and `others`; 0 without one."""
+        if self.con is None:
+            return 0
+        values = {"clinic": self.clinic.clinic_id, "region": self.clinic.region, **others}
+        row = self.con.execute(sql, {name: values[name] for name in re.findall(r"\$(\w+)", sql)}).fetchone()
+        return int(row[0] or 0) if row else 0
+
+
+def pages(rows: int) -> int:
+    return max(1, ceil(rows / PAGE))
+
+
+def minutes(requests: int, per_5_min: int) -> float:
+    """How long so many requests take at the budget."""
+    return round(requests * MINUTES_OF_THE_BUDGET / per_5_min, 1)
+
+
+def by_resource(lines: Iterable[BillLine]) -> dict[tuple[str, str], int]:
+    """Planned requests by owner and resource: what `ops.pulls.bill_requests` holds."""
+    planned: dict[tuple[str, str], int] = {}
+    for line in lines:
+        key = line.owner, line.resource
+        planned[key] = planned.get(key, 0) + line.requests
+    return planned
+
+
+def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -> dict[str, Last]:
+    """The newest row of `ops.pulls` per resource of a clinic (`clinic_id`), or of a region's own cell (`region`)."""
+    if con is None:
+        return {}
+    rows = con.execute(
+        """SELECT resource, outcome, requests, total_count FROM ops.pulls
+        WHERE if($of = 'region', region = $value AND clinic_id IS NULL, clinic_id = $value)
+        QUALIFY row_number() OVER (PARTITION BY resource ORDER BY observed_at DESC, finished_at DESC) = 1""",
+        {"of": column, "value": value},
+    ).fetchall()
+    return {resource: Last(outcome, requests or 0, total) for resource, outcome, requests, total in rows}

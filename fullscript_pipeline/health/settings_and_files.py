@@ -1,0 +1,191 @@
+"""Settings and files: apps, the encryption key, modes, disk.
+
+What does not belong here: anything that asks a server or opens a store.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from fullscript_pipeline import environment
+from fullscript_pipeline.encryption.key_record import has_record
+from fullscript_pipeline.encryption.key_strength import guessable
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
+from fullscript_pipeline.health.volume import is_encrypted, use
+from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys, foreign_address_advice
+
+_GIB = 1024**3
+_KEY_FIX = "Set FULLSCRIPT_ENCRYPTION_KEY (or _FILE, _COMMAND) to a key that `fullscript-pipeline keys new` prints"
+_CONFIGURATION = 78
+
+
+def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
+    """`kind` is what the data directory holds (sandbox, production), None while nothing is connected."""
+    yield from _apps(settings)
+    yield _key(settings)
+    yield _clock(kind)
+    yield _names()
+    yield _ui(settings)
+    yield from _modes(settings)
+    yield _disk(settings)
+    yield use(settings)
+    yield _volume(settings, kind)
+
+
+def configured(settings: Settings) -> list[ServerSettings]:
+    """The servers whose app is set up, wholly."""
+    return [server for server in settings.servers.values() if server.client_id and server.client_secret]
+
+
+def _apps(settings: Settings) -> Iterator[Finding]:
+    for server in settings.servers.values():
+        if bool(server.client_id) != bool(server.client_secret):
+            missing = server.variable("CLIENT_SECRET" if server.client_id else "CLIENT_ID")
+            yield failed(
+                f"settings.{server.name}.app", f"{missing} is not set", f"Set {missing} as well.", _CONFIGURATION
+            )
+        elif server.client_id and server.is_production and not settings.encryption_key:
+            what = f"server {server.name} holds real patients and no encryption key is set"
+            yield failed(f"settings.{server.name}.app", what, f"{_KEY_FIX}.", _CONFIGURATION)
+        elif server.client_id and (foreign := server.foreign_address()):
+            what = f"{foreign[0]} leads to {foreign[1]}, which is not the vendor's"
+            yield failed(f"settings.{server.name}.app", what, foreign_address_advice(*foreign), _CONFIGURATION)
+        elif server.client_id:
+            yield passed(f"settings.{server.name}.app", f"set up, at {server.api_url}")
+    if not any(server.client_id or server.client_secret for server in settings.servers.values()):
+        fix = "Set FULLSCRIPT_<ENV>_CLIENT_ID and _CLIENT_SECRET from the vendor's API dashboard."
+        yield failed("settings.apps", "no app of any server is set up", fix, _CONFIGURATION)
+
+
+def _key(settings: Settings) -> Finding:
+    keys = encryption_keys(settings.encryption_key)
+    if not keys:
+        return skipped("settings.key", "no encryption key is set (sandbox servers may do without)")
+    try:
+        in_force = settings.warehouse_key
+    except PipelineError as problem:  # interrupted, under way, or another key
+        return failed("settings.key", str(problem), "Do as the sentence says.", problem.exit_code)
+    # After `keys rotate` a former key that is still listed seals nothing.
+    if weak := guessable([in_force] if in_force and has_record(settings.data_dir) else keys):
+        fix = f"{_KEY_FIX}; where data is stored already, put it before the former key (new,old) and run `keys rotate`."
+        return failed("settings.key", f"{weak} is short, words or a pattern: it can be guessed", fix, _CONFIGURATION)
+    return passed("settings.key", f"strong; {len(keys)} in use" if len(keys) > 1 else "strong")
+
+
+def _clock(kind: str | None) -> Finding:
+    moved = os.environ.get("FULLSCRIPT_NOW", "").strip()
+    if moved and kind == "production":
+        return failed("settings.now", "FULLSCRIPT_NOW moves the clock of real data", "Unset it.", _CONFIGURATION)
+    return passed(
+        "settings.now", f"the data's clock is set to {moved}" if moved else "the data's clock is the real one"
+    )
+
+
+def _names() -> Finding:
+    """A misspelled name sets nothing, and nothing else would say so."""
+    strange = environment.unknown()
+    if not strange:
+        return passed("settings.unknown", "every FULLSCRIPT_ name that is set is a setting")
+    told = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items()]
+    what = f"no setting, so without effect: {', '.join(told)}"
+    return warned("settings.unknown", what, "Correct the name (docs/operations.md lists all), or remove it.")
+
+
+def _ui(settings: Settings) -> Finding:
+    if settings.ui_sign_in:
+        return passed("settings.ui", "the Dagster UI lets in who has opened it with a link")
+    what = "FULLSCRIPT_UI_SIGN_IN is off: whoever reaches the Dagster UI can start and delete runs"
+    return warned("settings.ui", what, "Unset it, unless a proxy with a login of its own stands before the UI.")
+
+
+def _modes(settings: Settings) -> Iterator[Finding]:
+    try:
+        environment.read_dotenv(Path(".env"))
+    except ConfigurationError as problem:
+        what, _, fix = str(problem).partition(": ")
+        yield failed("files.dotenv", what, fix, _CONFIGURATION)
+    folder = settings.data_dir
+    if not folder.exists():
+        yield skipped("files.modes", f"there is no data directory {folder} yet")
+        return
+    try:
+        yield _private(folder)
+    except OSError as problem:
+        yield skipped("files.modes", f"{folder} cannot be looked into ({problem.strerror})")
+    if os.access(folder, os.W_OK | os.X_OK):
+        yield passed("files.writable", f"{folder} can be written to")
+    else:
+        why, fix = _unwritable(folder)
+        yield failed("files.writable", f"{folder} cannot be written to; {why}", fix, _CONFIGURATION)
+
+
+def _unwritable(folder: Path) -> tuple[str, str]:
+    """Why, and what to do."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return "its disk is mounted read-only", "Mount it writable, or move the data directory to another disk."
+    if folder.stat().st_uid == os.getuid():
+        return "you have taken the right away", f"chmod u+rwx {folder}"
+    return (
+        f"it belongs to user {folder.stat().st_uid}",
+        "Run as that user, or set FULLSCRIPT_DATA_DIR to a folder of your own.",
+    )
+
+
+def _private(folder: Path) -> Finding:
+    """A private folder protects what is in it; so: the directory, its folders, and the files right in it."""
+    there = [folder, *sorted(folder.iterdir())]
+    loose = [path for path in there if not path.is_symlink() and path.lstat().st_mode & 0o077]
+    loose = [path for path in loose if path.name != ".gitkeep"]
+    if not loose:
+        return passed("files.modes", f"{folder} and what is in it are private")
+    names = ", ".join(str(path) for path in loose[:5]) + (" ..." if len(loose) > 5 else "")
+    what = f"other users can read {len(loose)} of our files and folders: {names}"
+    if folder.stat().st_uid != os.getuid() or not _of_its_own(folder):
+        # Taking rights off a home, a shared folder or what is not ours would break something else.
+        return failed("files.modes", what, f"Set FULLSCRIPT_DATA_DIR to a new folder of its own; {folder} is not ours.")
+    return failed("files.modes", what, f"chmod -R go= {folder}")
+
+
+def _of_its_own(folder: Path) -> bool:
+    """Whether nothing but this program uses the folder, as far as can be told."""
+    here = Path.cwd()
+    used = folder == Path.home() or folder in {here, *here.parents} or bool(folder.stat().st_mode & stat.S_ISVTX)
+    names = {"state.sqlite", "fullscript.duckdb", "dagster_home", "landing", "reports"}
+    return not used and (any((folder / name).exists() for name in names) or not any(folder.iterdir()))
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = _nearest(settings.data_dir)
+    free = shutil.disk_usage(folder).free
+    try:
+        size = settings.warehouse_path.stat().st_size
+    except OSError:  # there is none yet, or nobody may look
+        size = 0
+    # The published copy and a rebuilt file each need room for another warehouse.
+    needed = max(_GIB, 2 * size)
+    told = f"{free / _GIB:.1f} GiB free, {needed / _GIB:.1f} needed"
+    if free < needed:
+        return failed("files.disk", told, f"Free some space on the volume of {folder}, or move the data directory.")
+    return passed("files.disk", told)
+
+
+def _volume(settings: Settings, kind: str | None) -> Finding:
+    if settings.encryption_key:
+        return passed("files.volume", "an encryption key is set, so the volume need not be encrypted")
+    encrypted = is_encrypted(_nearest(settings.data_dir))
+    if encrypted:
+        return passed("files.volume", "no encryption key is set, but the volume is encrypted")
+    if kind == "sandbox" or (kind is None and not any(server.is_production for server in configured(settings))):
+        return skipped("files.volume", "only a sandbox's data is, or would be, in the directory")
+    if encrypted is None:
+        return skipped("files.volume", "no encryption key is set, and whether the volume is encrypted cannot be told")
+    fix = f"{_KEY_FIX}, or move the data directory to an encrypted volume."
+    return failed("files.volume", "no encryption key is set and the volume is not encrypted", fix)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or its nearest ancestor that exists."""
+    return next(one for one in (folder, *folder.parents) if one.exists())

@@ -1,0 +1,257 @@
+"""A copy of the data directory that another machine can go on with, and the way back.
+
+A backup is a folder: the warehouse (checkpointed), the state store, the landed pages if asked for, and a manifest with
+the size and SHA-256 of each. It is encrypted as its source is, under the same key, and the key is not in it. Pages and
+Dagster's history are not in it either: pages are written again from the warehouse. What does not belong here: copies
+for readers (`warehouse.publish`).
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.atomic_files import folder_aside, sweep
+from fullscript_pipeline.encryption.fingerprint import fingerprint
+from fullscript_pipeline.encryption.key_record import KeyRecord, write_record
+from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.settings import Settings, encryption_keys
+from fullscript_pipeline.state import StateStore, remove_store
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.files.file_copies import copy_file, copy_private, replace_by
+from fullscript_pipeline.warehouse.lookups import rows_in
+
+_log = logging.getLogger(__name__)
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_STATE = "state.sqlite"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a folder holds; every file was read back and its hash found right."""
+
+    folder: Path
+    made_at: str
+    files: int
+    bytes: int
+    rows: int
+
+
+def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *, with_landing: bool = False) -> Backup:
+    """Writes `<to>/<time>/` (default `<data dir>/backups/`) and reads it back.
+
+    The state store is copied before the warehouse: it may be behind the data, never ahead. Raises ConfigurationError
+    when there is nothing to back up or the folder cannot be written, Busy when the warehouse is held too long.
+    """
+    require_contents(settings)
+    moment = clock.real_now()
+    folder = (to or settings.backups_dir) / f"{moment:%Y%m%dT%H%M%SZ}"
+    try:
+        if folder.exists():
+            raise UsageError(f"There is a backup {folder} already; wait a second.")
+        sweep(folder.parent)
+        with folder_aside(folder) as temporary:
+            heads = _audit_heads(settings)
+            _copy_state(settings.state_path, temporary / _STATE)
+            copy_file(warehouse, temporary / settings.warehouse_path.name)
+            if with_landing:
+                _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
+            _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}", heads)
+            verify(temporary, settings)
+            temporary.rename(folder)
+    except OSError as problem:
+        raise ConfigurationError(
+            f"The backup {folder} cannot be written ({problem.strerror}): free space, or choose another folder with "
+            "--to."
+        ) from None
+    return verify(folder, settings)
+
+
+def require_contents(settings: Settings) -> None:
+    """Raises ConfigurationError when there is nothing to back up."""
+    if not settings.warehouse_path.exists() or not settings.state_path.exists():
+        raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: pull something first.")
+
+
+def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bool = False) -> Backup:
+    """Puts a backup into the data directory, after every hash was found right and the key opens it.
+
+    Raises UsageError for a data directory that holds something (unless `force`), or a folder that is no backup; Busy
+    while a run is landing pages.
+    """
+    backup = verify(folder, settings)
+    there = [path.name for path in (settings.warehouse_path, settings.state_path) if path.exists()]
+    if there and not force:
+        raise UsageError(
+            f"{settings.data_dir} holds {' and '.join(there)} already: restore into an empty FULLSCRIPT_DATA_DIR, or "
+            "replace what is there with --force."
+        )
+    settings.prepare_data_dir()
+    refuse_while_a_run_lands(settings.landing_dir)
+    if key := _key_of(_manifest(folder), settings):
+        write_record(settings.data_dir, KeyRecord(fingerprint(key)))
+    replace_by(warehouse, folder / settings.warehouse_path.name)
+    _restore_state(settings, folder / _STATE)
+    landed = folder / settings.landing_dir.name
+    if landed.is_dir():
+        shutil.rmtree(settings.landing_dir)
+        _copy_tree(landed, settings.landing_dir)
+    return backup
+
+
+def verify(folder: Path, settings: Settings) -> Backup:
+    """Reads every file of a backup. Raises UsageError when it is none, PipelineError when it is damaged,
+    ConfigurationError when its key is not the one that is set."""
+    manifest = _manifest(folder)
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    if added := sorted(there - manifest["files"].keys()):
+        raise PipelineError(f"The backup {folder} holds {added[0]}, which is not in its manifest; take it away.")
+    for name, told in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != told["bytes"] or _sha256(path) != told["sha256"]:
+            raise PipelineError(f"The backup {folder} is damaged: {name} is not what was written; use another backup.")
+    key = _key_of(manifest, settings)
+    if manifest["key"] != _key_check(key) or bool(key) != bool(settings.encryption_key):
+        raise ConfigurationError(
+            f"The backup {folder} was made with another FULLSCRIPT_ENCRYPTION_KEY than the one that is set; set the "
+            "key it was made with (it is not in the backup)."
+        )
+    with closing(sqlite3.connect(f"file:{folder / _STATE}?mode=ro&immutable=1", uri=True)) as state:
+        if state.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise PipelineError(f"The state store in the backup {folder} is damaged; use another backup.")
+    rows = _rows(Warehouse(folder / settings.warehouse_path.name, key))
+    sizes = [told["bytes"] for told in manifest["files"].values()]
+    return Backup(folder, manifest["made_at"], len(sizes), sum(sizes), rows)
+
+
+def _rows(copy: Warehouse) -> int:
+    """How many rows all tables hold together: reading them finds what a hash of the file alone would not."""
+    try:
+        return rows_in(copy)
+    except duckdb.Error as problem:
+        told = str(problem).splitlines()[0]
+        raise PipelineError(f"The warehouse in the backup cannot be read ({told}); use another backup.") from None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != _FORMAT:
+            raise UsageError(
+                f"The backup {folder} was made by a newer version of fullscript-pipeline: install that one."
+            )
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{folder} is no backup: name the folder that `backup` printed.") from None
+    return manifest
+
+
+def _audit_heads(settings: Settings) -> list[str]:
+    """Proves later what the audit log held now."""
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        return [str(head) for head in store.audit_heads()]
+
+
+def _write_manifest(folder: Path, settings: Settings, made_at: str, audit_heads: list[str]) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "format": _FORMAT,
+        "made_at": made_at,
+        "made_by": version("fullscript-pipeline"),
+        "key": _key_check(settings.warehouse_key),
+        "audit_heads": audit_heads,
+        "files": {
+            str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files
+        },
+    }
+    handle = os.open(folder / MANIFEST, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(manifest, file, indent=1)
+
+
+def backups_under_other_keys(settings: Settings, key: str) -> list[Path]:
+    """The backups in the data directory that this key does not open."""
+    found = []
+    for path in sorted((settings.data_dir / "backups").glob(f"*/{MANIFEST}")):
+        with suppress(UsageError):
+            if _manifest(path.parent)["key"] != _key_check(key):
+                found.append(path.parent)
+    return found
+
+
+def _key_of(manifest: dict[str, Any], settings: Settings) -> str | None:
+    """The one of the setting's keys that a backup was made with."""
+    keys = encryption_keys(settings.encryption_key)
+    return next((key for key in keys if _key_check(key) == manifest["key"]), None)
+
+
+def _key_check(key: str | None) -> str | None:
+    """Tells one key from another, and nothing about it."""
+    return hmac.new(key.encode(), b"fullscript-pipeline backup", hashlib.sha256).hexdigest()[:16] if key else None
+
+
+def _copy_state(source: Path, target: Path) -> None:
+    """SQLite's own backup: consistent while others write, and safe where others have the target open."""
+    if not target.exists():
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(source)) as of, closing(sqlite3.connect(target, timeout=30)) as to:
+        of.backup(to)
+        to.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _restore_state(settings: Settings, source: Path) -> None:
+    """The backup's store takes the place of the one that is there, but for the audit log, which goes on."""
+    prepared = settings.state_path.with_name(f".{settings.state_path.name}.restoring")
+    remove_store(prepared)
+    try:
+        _copy_state(source, prepared)
+        with StateStore(prepared, settings.encryption_key) as store:
+            store.keep_audit_log_of(settings.state_path)
+            if not store.keep_purged_of(settings.state_path):
+                _log.warning(
+                    "Who was purged was remembered under another key, and is not kept out of pulls any more: purge "
+                    "them again after the next one."
+                )
+        _copy_state(prepared, settings.state_path)
+    finally:
+        remove_store(prepared)
+
+
+def refuse_while_a_run_lands(landing_dir: Path) -> None:
+    """What it has read so far would be loaded over what is restored (`extraction.claims` holds the same locks)."""
+    for path in landing_dir.rglob("*.lock"):
+        try:
+            with FileLock(path, timeout=0, mode=0o600):
+                pass
+        except Timeout:
+            raise Busy(
+                f"A run is filling {path.parent}: let it finish or stop it, and whatever starts runs (`ui`, the "
+                "services), then restore."
+            ) from None
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Files of a folder, for their owner only; locks stay behind."""
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.suffix != ".lock":
+            to = target / path.relative_to(source)
+            make_private_folder(to.parent)
+            copy_private(path, to)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,166 @@
+"""Takes a clinic or a person out of everything that this data directory holds.
+
+The warehouse goes last but for the pages: it alone knows which plans and orders are the person's, so a purge that was
+interrupted finds them again when it is repeated. What does not belong here: asking whether to (`cli.purge`).
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.adherence import mart_day
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.atomic_files import sweep, sweep_files
+from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.maintenance.copies_elsewhere import (
+    backups_that_were_made,
+    exports_elsewhere,
+    folders_of_backups,
+)
+from fullscript_pipeline.maintenance.page_rebuild import rewrite_pages
+from fullscript_pipeline.reports import ReportStore, write_index
+from fullscript_pipeline.reports.page_erasure import (
+    forget_in_kept_pages,
+    remove_clinic_pages,
+    remove_kept_pages,
+    remove_pages_of_earlier_days,
+)
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.purge import purge_clinic, purge_patient
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.files.file_copies import rewrite
+from fullscript_pipeline.warehouse.personal_data import purge
+from fullscript_pipeline.warehouse.personal_data.subject import Subject, ids_of
+from fullscript_pipeline.warehouse.publishing.deidentify import EmptyCopy
+from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, options_of_copies, publish
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What went, by place (a table, or a kind of file), the backups that still hold it, and the copies for analysts
+    that were not made again, each with the reason."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    backups: tuple[Path, ...] = ()
+    exports: tuple[Path, ...] = ()
+    copies_not_made: tuple[str, ...] = ()
+
+
+def purge_everywhere(
+    settings: Settings, warehouse: Warehouse, store: StateStore, clinic: ClinicRef, patient_id: str | None = None
+) -> Purged:
+    """Removes the clinic, or one of its patients, and leaves an audit line if there was anything.
+
+    Raises Busy when a run is filling a landing file, a backup is being written, or somebody holds the warehouse for too
+    long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
+    """
+    _sweep(settings, store)
+    subject = Subject(clinic.clinic_id, patient_id)
+    with warehouse.read() as con:
+        ids = ids_of(con, subject)
+    reports = ReportStore(settings.reports_dir)
+    copies = options_of_copies(settings)
+    counts = _files(settings, reports, clinic, patient_id, ids)
+    with warehouse.write() as con:
+        rows = purge.delete_rows(con, subject, ids)
+        counts |= rows
+        if patient_id is None:
+            counts["state"] = purge_clinic(store.db, store.keyring, clinic)
+        else:
+            counts["state"] = purge_patient(store.db, store.keyring, clinic, ids)
+        counts = {place: number for place, number in counts.items() if number}
+        if counts and patient_id:
+            store.remember_purged(clinic, patient_id, ids)
+        if counts:
+            purge.record(con, subject, subject.digest(settings.warehouse_key), clock.now(), counts)
+    if not counts:
+        return Purged()
+    # Copies and pages of earlier days hold everybody: they go with any row. Copies are made again without.
+    counts |= _copies(settings)
+    if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
+        counts["pages_of_earlier_days"] = pages
+    rewrite(warehouse)
+    _pages_again(settings, warehouse, reports, clinic, patient_id)
+    return Purged(
+        counts,
+        tuple(backups_that_were_made(settings, store)),
+        tuple(exports_elsewhere(settings, store)),
+        tuple(_copies_again(settings, warehouse, copies)),
+    )
+
+
+def _files(
+    settings: Settings, reports: ReportStore, clinic: ClinicRef, patient_id: str | None, ids: frozenset[str]
+) -> dict[str, int]:
+    landed = settings.landing_dir / clinic.server / clinic.clinic_key
+    if patient_id is None:
+        return {
+            "landing_files": purge.remove_landing(landed),
+            "pages": remove_clinic_pages(reports, clinic.clinic_key),
+            "kept_pages": remove_kept_pages(reports, clinic.clinic_key),
+            "pages_of_earlier_days": remove_pages_of_earlier_days(reports, clinic.clinic_key),
+        }
+    counts = purge.purge_landing(landed, settings.warehouse_key, ids)
+    page = reports.path_for_patient(clinic.clinic_key, patient_id)
+    has_page = page.exists()
+    page.unlink(missing_ok=True)
+    return {
+        **counts,
+        "pages": int(has_page),
+        "kept_pages": forget_in_kept_pages(reports, clinic.clinic_key, patient_id),
+    }
+
+
+def _copies(settings: Settings) -> dict[str, int]:
+    """Removes the published copies and the exports of this data directory; how many files."""
+    counts = {}
+    for place, folder in (("published", settings.published_dir), ("exports", settings.data_dir / "exports")):
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitkeep"]
+        for path in files:
+            path.unlink(missing_ok=True)
+        if files:
+            counts[place] = len(files)
+    shutil.rmtree(settings.data_dir / "exports", ignore_errors=True)
+    return counts
+
+
+def _copies_again(settings: Settings, warehouse: Warehouse, copies: list[CopyOptions | Level]) -> Iterator[str]:
+    """Writes the published copies as they were, without the person; a sentence for each that cannot be written."""
+    for copy in copies:
+        if isinstance(copy, Level):
+            yield f"The {copy.value} copy did not say how it was made (another key, or an earlier version)."
+            continue
+        try:
+            publish(settings, warehouse, copy)
+        except (ConfigurationError, EmptyCopy) as problem:
+            yield str(problem)
+
+
+def _pages_again(
+    settings: Settings, warehouse: Warehouse, reports: ReportStore, clinic: ClinicRef, patient_id: str | None
+) -> None:
+    """The clinic's lists without the person; after a clinic, the index without it."""
+    with warehouse.read() as con:
+        names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
+        for past in reports.earlier_days():
+            of_day = reports.of_day(past)
+            write_index(of_day, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past)
+        day = mart_day(con, clinic.clinic_id) if patient_id else None
+    if patient_id and clinic.clinic_key in reports.clinic_keys():
+        # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.
+        remove_clinic_pages(reports, clinic.clinic_key)
+        rewrite_pages(warehouse, reports, clinic, day or clock.today(settings.time_zone))
+    elif reports.path_for_index().exists():
+        write_index(reports, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names)
+
+
+def _sweep(settings: Settings, store: StateStore) -> None:
+    """Removes what killed commands have left half made. Raises Busy for a backup that is being written: it would hold
+    the person."""
+    being_written = [one for folder in folders_of_backups(settings, store) for one in sweep(folder)]
+    if being_written:
+        raise Busy(f"A backup is being written to {being_written[0]}: let it finish, then run the purge again.")
+    sweep_files(settings.data_dir)

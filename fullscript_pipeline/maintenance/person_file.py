@@ -1,0 +1,116 @@
+"""Everything that the data directory holds about one person, in one file of JSON: an answer to an access request.
+
+It covers what `purge --patient` removes, by the same lists; the last part names the files that hold copies of it. What
+does not belong here: which rows are a person's (`warehouse.subject`, `state.purge`), asking for it (`cli.publish`).
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.reports.page_erasure import kept_pages_of
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.purge import rows_of_patient
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.personal_data.person_rows import dependents_of, landed_records, stored_rows
+from fullscript_pipeline.warehouse.personal_data.subject import Subject, ids_of
+
+FORMAT = 1
+FILE = "person.json"
+
+
+@dataclass(frozen=True)
+class PersonFile:
+    """What was written; `counts`: rows or records by where they are held."""
+
+    path: Path
+    counts: Mapping[str, int]
+
+
+def write_person_file(
+    settings: Settings, warehouse: Warehouse, store: StateStore, clinic: ClinicRef, patient_id: str, folder: Path
+) -> PersonFile:
+    """Writes `<folder>/person.json` (0600), replacing one that is there.
+
+    Raises UsageError when nothing is held of the person, LandingDamage when a landed file cannot be read as a whole (it
+    may hold more), ConfigurationError when the folder cannot be written.
+    """
+    subject = Subject(clinic.clinic_id, patient_id)
+    with warehouse.read() as con:
+        ids = ids_of(con, subject)
+        rows = stored_rows(con, subject, ids)
+        dependents = dependents_of(con, subject)
+    landed = landed_records(settings.landing_dir / clinic.server / clinic.clinic_key, settings.warehouse_key, ids)
+    state = rows_of_patient(store.db, store.keyring, clinic, ids)
+    counts = {table: len(found) for table, found in rows.items()} | {"landing": len(landed)}
+    counts |= {f"state.{table}": len(found) for table, found in state.items()}
+    if not any(counts.values()):
+        raise UsageError(f"Nothing of patient {patient_id} of {clinic.clinic_key} is in {settings.data_dir}: check id.")
+    parts = {
+        "format": _json(FORMAT),
+        "made_at": _json(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ}"),
+        "made_by": _json(f"fullscript-pipeline {version('fullscript-pipeline')}"),
+        "server": _json(clinic.server),
+        "clinic_id": _json(clinic.clinic_id),
+        "patient_id": _json(patient_id),
+        "ids": _json(sorted(ids)),
+        "guardian_of": _json(dependents),
+        "warehouse": _object({table: _list(found) for table, found in rows.items()}),
+        "landing": _list(landed),
+        "state": _json(state),
+        "copies": _json(_copies(settings, clinic, patient_id)),
+    }
+    return PersonFile(_written(folder / FILE, _object(parts)), {name: one for name, one in counts.items() if one})
+
+
+def _copies(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str, list[str]]:
+    """Files of the data directory that hold the same, or a part of it, once more."""
+    reports = ReportStore(settings.reports_dir)
+    stores = [reports, *(reports.of_day(day) for day in reports.earlier_days())]
+    pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]
+    found = {
+        "pages": [path for path in pages if path.exists()],
+        "kept_pages": kept_pages_of(reports, clinic.clinic_key, patient_id),
+        "published": sorted(settings.published_dir.glob("*.duckdb")),
+        "exports": sorted(path for path in (settings.data_dir / "exports").rglob("*") if path.is_file()),
+        "backups": sorted(path.parent for path in settings.backups_dir.glob("*/manifest.json")),
+    }
+    return {name: [str(path.relative_to(settings.data_dir)) for path in paths] for name, paths in found.items()}
+
+
+def _written(path: Path, text: str) -> Path:
+    temporary = path.with_name(f".{path.name}.writing")
+    try:
+        make_private_folder(path.parent)
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        temporary.replace(path)
+    except OSError as problem:
+        temporary.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"The folder {path.parent} cannot be written ({problem.strerror}): free space or choose another with --to."
+        ) from None
+    return path
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _list(texts: Sequence[str]) -> str:
+    return "[" + ",\n".join(texts) + "]"
+
+
+def _object(parts: Mapping[str, str]) -> str:
+    return "{" + ",\n".join(f"{_json(name)}: {text}" for name, text in parts.items()) + "}"

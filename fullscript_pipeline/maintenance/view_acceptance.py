@@ -1,0 +1,74 @@
+"""Takes the view of a clinic's present grant for the clinic's: rows, then adherence and pages of whom it touches.
+
+What does not belong here: asking whether to (`cli.accept_view`), what goes (`warehouse.acceptance`).
+"""
+
+import getpass
+import uuid
+from dataclasses import dataclass
+
+import duckdb
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.adherence import mart_day
+from fullscript_pipeline.errors import NeedsConnect, UsageError
+from fullscript_pipeline.extraction.engine.view_of_answer import grant_view
+from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
+from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.loading import pull_log, view_acceptance
+from fullscript_pipeline.warehouse.loading.load import Context
+from fullscript_pipeline.warehouse.loading.reader_views import View
+from fullscript_pipeline.warehouse.loading.view_acceptance import Acceptance
+
+
+@dataclass(frozen=True)
+class ViewAcceptance:
+    """The present view of a clinic, and what taking it for the clinic's would do; `accept` does it."""
+
+    settings: Settings
+    warehouse: Warehouse
+    clinic: Clinic
+    view: View
+
+    def preview(self) -> Acceptance:
+        """Raises UsageError when the view has listed nothing yet, so that nobody can know what it lacks."""
+        with self.warehouse.read() as con:
+            found = view_acceptance.preview(con, self._context(con), self.view)
+        if not found.is_known:
+            raise UsageError(
+                f"Clinic {self.clinic.clinic_key} has not been pulled as the user and with the permissions that are "
+                "connected now, so it is not known what they do not list: run `fullscript-pipeline pull --clinic "
+                f"{self.clinic.clinic_key}` first."
+            )
+        return found
+
+    def accept(self) -> Acceptance:
+        """Marks the rows, records it, and rebuilds adherence and pages where the clinic has them."""
+        with self.warehouse.write() as con:
+            done = view_acceptance.accept(con, self._context(con), self.view, getpass.getuser())
+            has_pages = mart_day(con, self.clinic.clinic_id) is not None
+        if has_pages:
+            store, today = ReportStore(self.settings.reports_dir), clock.today(self.settings.time_zone)
+            rebuild_touched(self.warehouse, store, self.clinic, today, sorted(done.patients))
+        return done
+
+    def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
+        last = pull_log.last_observation(con)
+        observed = max(clock.now(), last) if last else clock.now()
+        clinic = self.clinic
+        pull_id = f"accept-view-{uuid.uuid4().hex}"
+        return Context(clinic.server, clinic.region, clinic.clinic_id, clinic.clinic_key, observed, pull_id, self.view)
+
+
+def present_view(store: StateStore, clinic: Clinic) -> View:
+    """What the clinic is read with now. Raises NeedsConnect when it has no working grant."""
+    grant = store.load_grant(clinic)
+    if grant is None:
+        raise NeedsConnect(
+            f"Clinic {clinic.clinic_key} has no working authorisation, so no view to accept: run "
+            f"`fullscript-pipeline connect {clinic.server}` first."
+        )
+    return grant_view(clinic, grant)

@@ -1,0 +1,121 @@
+"""What the UI shows of every asset beside its words: columns, the table's name, the code that makes it.
+
+It is put on all specs at once (`build.py`), so that a new table needs nothing but its description. What does not belong
+here: the words (`asset_specs`, the assets) and the meaning of columns (docs/data-dictionary.toml).
+"""
+
+import inspect
+import re
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import dagster as dg
+
+from fullscript_pipeline.catalog.formats import CSV_COLUMNS
+from fullscript_pipeline.orchestration.runtime.warehouse_factory import mart_ddl
+from fullscript_pipeline.reports import export
+from fullscript_pipeline.state import schema as state
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.warehouse.upgrades.migrations import statements
+
+_DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.toml"
+_HISTORIES = {table.name for table in ALL_TABLES if table.history}
+# `name TYPE` up to the comma or the end; a type may have brackets of its own: DECIMAL(18,4), VARCHAR[].
+_COLUMN = re.compile(r"(\w+) (\w+(?:\([\d, ]+\))?(?:\[\])?)(?:,|$)")
+
+
+def described(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The same assets with columns, table names and code references."""
+    with _beta_allowed():
+        linked = cast(Sequence[dg.AssetsDefinition], dg.with_source_code_references(list(assets)))
+    return [asset.map_asset_specs(with_columns) for asset in linked]
+
+
+def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The same spec with its columns, and the table's name where it stands for a table of the warehouse."""
+    name = ".".join(spec.key.path)
+    table = table_columns().get(name)
+    columns = table or columns_elsewhere()[name]
+    schema = dg.TableSchema([dg.TableColumn(column, kind, _meaning(name, column)) for column, kind in columns.items()])
+    more: dict[str, Any] = {"dagster/column_schema": schema} | ({"dagster/table_name": name} if table else {})
+    return spec.merge_attributes(metadata=more)
+
+
+def with_code(spec: dg.AssetSpec, writer: Callable[..., Any] | type) -> dg.AssetSpec:
+    """The same spec with a link to what writes it: for a table that no asset makes."""
+    file, line = inspect.getsourcefile(writer), inspect.getsourcelines(writer)[1]
+    with _beta_allowed():
+        reference = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label=writer.__qualname__)
+        references: dict[str, Any] = {
+            "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])
+        }
+    return spec.merge_attributes(metadata=references)
+
+
+@contextmanager
+def _beta_allowed() -> Iterator[None]:
+    """Code references are beta; a line of code would lose its link."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
+
+
+@cache
+def table_columns() -> Mapping[str, Mapping[str, str]]:
+    """Of every table that an asset stands for: its columns and their DuckDB types, by `schema.table`."""
+    found: dict[str, Mapping[str, str]] = {}
+    for statement in statements(mart_ddl()):
+        for name, columns in columns_in(statement).items():
+            schema, _, table = name.partition(".")
+            if schema == "history" and table in _HISTORIES:
+                found[f"core.{table}"] = {column: kind for column, kind in columns.items() if column != "valid_to"}
+            elif schema in {"core", "marts", "ops"}:
+                found[name] = columns
+    return found
+
+
+def columns_elsewhere() -> Mapping[str, Mapping[str, str]]:
+    """Of what is no table of the warehouse: tables of the state store, and the files beside a report's pages."""
+    return {
+        "state.clinics": {column.name: str(column.type) for column in state.clinics.columns},
+        "state.requests": {column.name: str(column.type) for column in state.request_leases.columns},
+        "reports.adherence": dict.fromkeys(export.COLUMNS, "CSV"),
+        "reports.catalog_digest": dict.fromkeys(CSV_COLUMNS, "CSV"),
+    }
+
+
+def columns_in(ddl: str) -> dict[str, dict[str, str]]:
+    """Tables and their columns in a text of CREATE TABLE statements."""
+    plain = re.sub(r"--.*", "", ddl)
+    made = re.findall(r"CREATE TABLE IF NOT EXISTS ([\w.]+) \((.*?)\)\s*(?:;|\Z)", plain, re.DOTALL)
+    return {name: dict(_COLUMN.findall(" ".join(body.split()))) for name, body in made}
+
+
+def _meaning(name: str, column: str) -> str | None:
+    """What the data dictionary says of a column, and what it is read from."""
+    known, source = _dictionary(), _sources().get((name, column))
+    meaning = known.get(name, {}).get(column) or known.get("every", {}).get(column)
+    told = [meaning, f"From {source}." if source else None]
+    return " ".join(part for part in told if part) or None
+
+
+@cache
+def _dictionary() -> Mapping[str, Mapping[str, str]]:
+    """Meanings by `schema.table` and column; empty where the program runs without its docs."""
+    return tomllib.loads(_DICTIONARY.read_text(encoding="utf-8")) if _DICTIONARY.exists() else {}
+
+
+@cache
+def _sources() -> Mapping[tuple[str, str], str]:
+    """What a typed column is read from, as the vendor's record names it."""
+    told = {}
+    for table in ALL_TABLES:
+        for column in table.columns:
+            if column.source:
+                told[f"core.{table.name}", column.name] = " or ".join(f"`{path}`" for path in column.source)
+    return told

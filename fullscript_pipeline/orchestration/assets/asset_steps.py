@@ -1,0 +1,217 @@
+"""What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.extraction.engine.pull import Report, Target
+from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic
+from fullscript_pipeline.extraction.request_estimate.estimate import Pace, by_resource
+from fullscript_pipeline.extraction.request_estimate.region import plan_region
+from fullscript_pipeline.machine_errors import shortage
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse import lookups
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.loading import pull_log
+from fullscript_pipeline.warehouse.loading.load import Counts
+
+
+class Failed(dg.Failure):
+    """A step's failure as the UI prints it: its name, then the sentence."""
+
+    # Of any other module a traceback's last line prints the dotted path, and the sentence would begin behind it.
+    __module__ = "builtins"
+
+
+@contextmanager
+def told_in_a_sentence() -> Iterator[None]:
+    """A PipelineError becomes a Failed whose description is its sentence; the exit code goes along."""
+    try:
+        yield
+    except PipelineError as error:
+        raise Failed(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
+    except (OSError, MemoryError) as error:
+        if (short := shortage(error)) is None:
+            raise
+        raise Failed(str(short), metadata={"exit_code": short.exit_code}, allow_retries=False) from None
+    except duckdb.OutOfMemoryException as error:
+        if (short := shortage(error)) is not None:
+            raise Failed(str(short), metadata={"exit_code": short.exit_code}) from None
+        raise Failed(
+            f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
+        ) from None
+    except duckdb.IOException as error:
+        raise Failed(
+            f"The warehouse cannot be written or read: {str(error).splitlines()[0].rstrip('. ')}. Free some space or "
+            "look at the disk, then pull again: what is landed is not asked again.",
+            metadata={"exit_code": 78},
+            allow_retries=False,
+        ) from None
+
+
+def cell_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
+    """The owner (clinic key or region) and the day of a run of one cell."""
+    keys = context.partition_keys
+    if len(keys) != 1:
+        raise UsageError(f"{len(keys)} days were asked at once; only orders can be pulled for a range.")
+    return owner_and_day(keys[0])
+
+
+def owner_and_day(key: str) -> tuple[str, date]:
+    """The two parts of a cell's key, whatever order Dagster joined them in."""
+    one, _, other = key.partition("|")
+    try:
+        return one, date.fromisoformat(other)
+    except ValueError:
+        return other, date.fromisoformat(one)
+
+
+@contextmanager
+def clinic_step(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Iterator[tuple[Target, ClinicSession, StateStore]]:
+    """The present cell of a clinic, its session and the store; errors told in a sentence."""
+    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, store):
+        yield _present(context, warehouse, session.clinic, session.clinic, store=store), session, store
+
+
+@contextmanager
+def region_step(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Iterator[tuple[Target, list[ClinicSession], StateStore]]:
+    """The present cell of a region, a session of each of its clinics, the store; errors told in a sentence."""
+    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as (sessions, store):
+        doors = [session.clinic for session in sessions]
+        yield _present(context, warehouse, doors[0], None, doors=doors), sessions, store
+
+
+def _present(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    of: ClinicRef,
+    clinic: ClinicRef | None,
+    **planned_with: Any,
+) -> Target:
+    """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
+    owner, day = cell_of(context)
+    settings = load_settings()
+    if not clock.cell_is_open(day, settings.time_zone):
+        today = clock.today(settings.time_zone)
+        raise UsageError(
+            f"{owner}, {day}: lists show the present, so this cell could only be filled on its day (or before 06:00 "
+            f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
+            "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
+        )
+    return any_target(
+        context.run.run_id,
+        warehouse.open(),
+        day,
+        server=of.server,
+        region=of.region,
+        clinic=clinic,
+        only={key.path[-1] for key in context.selected_asset_keys},
+        **planned_with,
+    )
+
+
+def any_target(
+    run_id: str,
+    warehouse: Warehouse,
+    day: date,
+    *,
+    server: str,
+    region: str,
+    clinic: ClinicRef | None,
+    store: StateStore | None = None,
+    doors: Sequence[ClinicRef] = (),
+    only: Collection[str] = (),
+) -> Target:
+    """A target of any day, present or past, with the bill of the step that makes the tables `only`.
+
+    `doors`: the clinics that a region is asked through.
+    Raises ConfigurationError for a clock behind the last observation.
+    """
+    settings = load_settings()
+    pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
+    with warehouse.read() as con:
+        last = pull_log.last_observation(con)
+        if clinic:
+            planned = plan_clinic(con, clinic, day, pace, store=store, only=only)
+        else:
+            planned = plan_region(con, region, doors, day, pace, store=store, only=only)
+    if last is not None and clock.now() < last:
+        raise ConfigurationError(
+            f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
+            f"{last:%Y-%m-%d %H:%M} UTC: correct FULLSCRIPT_NOW or the machine's time; nothing was pulled. "
+            "If this time is right, the last one was not: `fullscript-pipeline clock repair` moves what it left."
+        )
+    return Target(
+        warehouse=warehouse,
+        landing_dir=settings.landing_dir,
+        encryption_key=settings.warehouse_key,
+        server=server,
+        region=region,
+        day=day,
+        run_id=run_id,
+        clinic=clinic,
+        bill=by_resource(planned),
+    )
+
+
+def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.MaterializeResult[None]]:
+    """One result per table of a step: its counts, and the step's requests on the first."""
+    counts: dict[str, Counts] = {}
+    for report in reports:
+        for table, count in report.counts.items():
+            counts[table] = counts.get(table, Counts()) + count
+    by_resource = {report.resource: report for report in reports}
+    rows = row_counts(f"core.{table}" for table in tables)
+    for place, table in enumerate(tables):
+        metadata: dict[str, dg.MetadataValue] = dict(rows[f"core.{table}"])
+        if table in counts:
+            metadata |= {
+                "rows_read": dg.MetadataValue.int(counts[table].read),
+                "rows_added": dg.MetadataValue.int(counts[table].added),
+                "rows_changed": dg.MetadataValue.int(counts[table].changed),
+                "rows_removed": dg.MetadataValue.int(counts[table].removed),
+                "quarantined": dg.MetadataValue.int(counts[table].quarantined),
+                "fields_untyped": dg.MetadataValue.int(counts[table].untyped),
+            }
+        for one in [by_resource[table]] if table in by_resource else (reports if place == 0 else []):
+            metadata |= _effort(one)
+        yield dg.MaterializeResult(asset_key=["core", table], metadata=metadata)
+
+
+def row_counts(tables: Iterable[str]) -> dict[str, dict[str, dg.MetadataValue]]:
+    """How many rows each table (`schema.name`) now has, of all clinics and regions, as the UI wants to be told."""
+    with WarehouseResource().open().read() as con:
+        counts = lookups.row_counts(con, tables)
+    return {name: {"dagster/row_count": dg.MetadataValue.int(rows)} for name, rows in counts.items()}
+
+
+def _effort(report: Report) -> dict[str, dg.MetadataValue]:
+    effort: dict[str, dg.MetadataValue] = {
+        "outcome": dg.MetadataValue.text(report.outcome),
+        "requests": dg.MetadataValue.int(report.requests),
+        "pages": dg.MetadataValue.int(report.pages),
+        "retries": dg.MetadataValue.int(report.retries),
+        "seconds": dg.MetadataValue.float(report.seconds),
+        # Of what five minutes allow: above 100, the pull had to wait for its next ones.
+        "budget_used_percent": dg.MetadataValue.float(
+            round(100 * report.requests / load_settings().requests_per_5_min, 2)
+        ),
+    }
+    if report.bill_requests is not None:
+        effort["bill_requests"] = dg.MetadataValue.int(report.bill_requests)
+    if report.reason:
+        effort["reason"] = dg.MetadataValue.text(report.reason)
+    return effort

@@ -1,0 +1,158 @@
+"""What patients ordered, labs included, and the variants that plans and orders name."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.extraction.engine.pull import Report
+from fullscript_pipeline.extraction.pulls import lab_orders as lab_pulls
+from fullscript_pipeline.extraction.pulls import missing_variants as variant_pulls
+from fullscript_pipeline.extraction.pulls import orders as order_pulls
+from fullscript_pipeline.orchestration.assets import asset_specs
+from fullscript_pipeline.orchestration.assets.asset_steps import (
+    any_target,
+    clinic_step,
+    owner_and_day,
+    results,
+    told_in_a_sentence,
+)
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_days
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.refresh import watch_labs
+from fullscript_pipeline.warehouse.connection import Warehouse
+
+Results = Iterator[dg.MaterializeResult[None]]
+
+_LAB_TABLES = ("lab_orders", "lab_order_tests", "lab_order_results", "lab_tests")
+_ORDERS_CADENCE = (
+    "Daily: the whole history first, then the trailing days and a share of what is older (refunds raise no event); any "
+    "day again"
+)
+
+
+@dg.multi_asset(
+    name="orders",
+    partitions_def=clinic_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    specs=[
+        asset_specs.core(
+            "orders",
+            "commerce",
+            "Completed and refunded orders.",
+            "GET /clinic/orders",
+            "patients:order_history",
+            phi=True,
+            cadence=_ORDERS_CADENCE,
+            deps=["core/clinics"],
+        ),
+        asset_specs.core(
+            "order_line_items",
+            "commerce",
+            "The lines of each order: variant and quantity.",
+            "GET /clinic/orders",
+            "patients:order_history",
+            phi=True,
+            cadence=_ORDERS_CADENCE,
+            deps=["core/clinics"],
+        ),
+    ],
+)
+def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    days: dict[str, list[date]] = {}
+    for key in context.partition_keys:
+        clinic_key, day = owner_and_day(key)
+        days.setdefault(clinic_key, []).append(day)
+    with told_in_a_sentence():
+        opened = warehouse.open()
+        reports = [
+            report
+            for key, asked in days.items()
+            for report in _pull_orders(context.run.run_id, fullscript, opened, key, sorted(asked))
+        ]
+        yield from results(reports, ["orders", "order_line_items"])
+
+
+def _pull_orders(
+    run_id: str, fullscript: FullscriptResource, warehouse: Warehouse, clinic_key: str, days: list[date]
+) -> list[Report]:
+    """The present cell pulls what is due; any other days are a backfill of just these."""
+    present = len(days) == 1 and clock.cell_is_open(days[0], fullscript.settings().time_zone)
+    with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
+        c = session.clinic
+        target = any_target(
+            run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c, only={"orders"} if present else ()
+        )
+        settings = fullscript.settings()
+        if not present:
+            return [order_pulls.pull_order_days(target, session, days[0], days[-1], settings.sweep_days)]
+        pace = settings.orders_trailing_days, settings.sweep_days
+        daily = order_pulls.pull_orders(target, session, *pace)
+        swept = order_pulls.sweep_orders(target, session, *pace) if daily.outcome == "loaded" else None
+        return [daily, swept] if swept else [daily]
+
+
+@dg.multi_asset(
+    name="labs",
+    partitions_def=clinic_days,
+    specs=[
+        asset_specs.core(
+            table,
+            "labs",
+            what,
+            "GET /clinic/labs/orders",
+            "patients:order_history",
+            phi=True,
+            cadence="Daily, polled whole: most states raise no event; US only",
+            deps=["core/clinics"],
+        )
+        for table, what in (
+            ("lab_orders", "Lab orders and their state, every state kept in history."),
+            ("lab_order_tests", "The tests of each lab order."),
+            ("lab_order_results", "Which results are there, never their content or address."),
+        )
+    ]
+    + [
+        asset_specs.core(
+            "lab_tests",
+            "labs",
+            "What the vendor says of each test of the clinic's lab orders.",
+            "GET /clinic/labs/tests/{id}",
+            "not documented",
+            phi=False,
+            cadence="Once per test, then within a week; US only",
+            deps=["core/clinics"],
+        )
+    ],
+)
+def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
+    with clinic_step(context, fullscript, warehouse) as (target, session, store):
+        reports = [lab_pulls.pull_labs(target, session, fullscript.settings().sweep_days)]
+        if reports[0].outcome == "loaded":
+            reports.append(lab_pulls.pull_lab_tests(target, session))
+        watch_labs(target.warehouse, store, session.clinic)
+        yield from results(reports, _LAB_TABLES)
+
+
+@dg.multi_asset(
+    name="variants",
+    partitions_def=clinic_days,
+    specs=[
+        asset_specs.core(
+            "clinic_variants",
+            "catalog",
+            "Variants that this clinic's plans and orders name and the region's catalog lacked: looked up, and whether "
+            "the server knew them. What is found goes to the region's products and variants.",
+            "GET /catalog/variants/{id}, GET /catalog/products/{id}",
+            "catalog:read",
+            phi=False,
+            deps=["core/recommendations", "core/order_line_items"],
+        )
+    ],
+)
+def variants(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Results:
+    with clinic_step(context, fullscript, warehouse) as (target, session, _):
+        yield from results([variant_pulls.pull_unknown_variants(target, session)], ["clinic_variants"])

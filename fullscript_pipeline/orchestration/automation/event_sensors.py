@@ -1,0 +1,114 @@
+"""The sensors beside the feeds: the webhook inbox, and the hourly reconcile. Thin, without DuckDB, like the others."""
+
+import time
+
+import dagster as dg
+
+from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh, clinic_sweep
+from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits, requests_for
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.refresh import Reconciled, drain, is_due, reconcile, sweep_wanted, waiting, was_pulled
+
+# Dagster ends a sensor after 60 s.
+TIME_BUDGET_SECONDS = 40
+
+
+@dg.sensor(
+    name="webhook_inbox_sensor",
+    jobs=[clinic_refresh, clinic_daily, catalog_daily],
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes what the webhook receiver has stored, and asks for a refresh of the objects it is about.",
+)
+def webhook_inbox_sensor(
+    context: dg.SensorEvaluationContext, fullscript: FullscriptResource
+) -> dg.SensorResult | dg.SkipReason:
+    requests, said = [], []
+    with fullscript.store() as store:
+        drained = drain(store)
+        for key, clinic in drained.clinics.items():
+            if not was_pulled(store, clinic):
+                said.append(f"{key}: waits for its first daily pull")
+            elif already_waits(context.instance, key):
+                said.append(f"{key}: a refresh is queued already")
+            elif found := waiting(store, clinic):
+                requests += list(requests_for(store, clinic, found))
+                said.append(f"{key}: {counted(len(found.event_ids), 'event')}, asked for a refresh")
+        said += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
+    if not requests:
+        return dg.SkipReason("; ".join(said) or "The webhook inbox is empty.")
+    context.log.info(f"{drained.noted} new in the inbox. {'; '.join(said)}.")
+    return dg.SensorResult(run_requests=requests)
+
+
+@dg.sensor(
+    name="event_reconcile_sensor",
+    jobs=[clinic_refresh, clinic_daily, catalog_daily, clinic_sweep],
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Every hour and clinic: compares the feeds and the vendor's list of webhook deliveries with what is known, and "
+        "asks for what was missed; for everything, when that is older than the feeds reach."
+    ),
+)
+def event_reconcile_sensor(
+    context: dg.SensorEvaluationContext, fullscript: FullscriptResource
+) -> dg.SensorResult | dg.SkipReason:
+    started, requests, said, seen = time.monotonic(), [], [], []
+    with fullscript.store() as store:
+        for clinic in store.clinics():
+            if clinic.status != "ok" or not is_due(store, clinic):
+                continue
+            if time.monotonic() - started > TIME_BUDGET_SECONDS:
+                said.append("the others follow in a minute")
+                break
+            try:
+                with fullscript.session_in(store, clinic) as session:
+                    its = reconcile(session, store)
+            except PipelineError as error:
+                said.append(f"{clinic.clinic_key}: {error}")
+                continue
+            if its is None:
+                continue
+            said.append(f"{clinic.clinic_key}: {its.missing} missed, {its.deliveries} webhooks attempted")
+            seen.append(_observation(clinic, its))
+            found = waiting(store, clinic)
+            if found and not already_waits(context.instance, clinic.clinic_key):
+                requests += list(requests_for(store, clinic, found))
+            if span := sweep_wanted(store, clinic):
+                said.append(f"{clinic.clinic_key}: {span} is lost, a full sweep is asked for")
+                requests.append(sweep_request(clinic, span))
+    if not said:
+        return dg.SkipReason("No clinic is due; each is reconciled every hour.")
+    context.log.info("; ".join(said))
+    # Dagster shows a sentence of its own for a result without runs unless it is given one.
+    return dg.SensorResult(
+        run_requests=requests, asset_events=seen, skip_reason=None if requests else f"{'; '.join(said)}."
+    )
+
+
+def sweep_request(clinic: ClinicRef, span: str) -> dg.RunRequest:
+    """Everything of a clinic again; one run per lost span."""
+    config = {"ops": {"sweep_clinic": {"config": {"clinic": clinic.clinic_key}}}}
+    return dg.RunRequest(
+        job_name="clinic_sweep",
+        run_key=f"sweep-{clinic.clinic_key}-{span}",
+        run_config=config,
+        tags={"fullscript/clinic": clinic.clinic_key},
+    )
+
+
+def _observation(clinic: ClinicRef, its: Reconciled) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        asset_key=["core", "events"],
+        metadata={
+            "clinic": clinic.clinic_key,
+            "missed_in_feeds": its.missing_in_feeds,
+            "missed_deliveries": its.missing_deliveries,
+            "webhooks_attempted": its.deliveries,
+            "webhooks_delivered": its.delivered,
+        },
+    )

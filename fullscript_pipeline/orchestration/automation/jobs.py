@@ -1,0 +1,153 @@
+"""The jobs: the clinic's day, the region's day, orders of any days, and a refresh of what events touched."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.maintenance import page_rebuild as rebuild
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
+from fullscript_pipeline.orchestration.assets.asset_steps import any_target, told_in_a_sentence
+from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.refresh import (
+    Refreshed,
+    due_events,
+    full_sweep,
+    handle_events,
+    handled,
+    read_moved_labs,
+    sweep_wanted,
+    swept,
+    watch_labs,
+)
+
+# Checks of what events say are of the installation, not of one clinic's day; the hourly job runs them.
+clinic_daily = dg.define_asset_job(
+    "clinic_daily",
+    selection=dg.AssetSelection.assets(*CLINIC_ASSETS) - dg.AssetSelection.checks(*EVENT_CHECKS),
+    description="Everything of one clinic for the present day: pull, adherence, pages.",
+)
+
+catalog_daily = dg.define_asset_job(
+    "catalog_daily",
+    selection=dg.AssetSelection.assets(*REGION_ASSETS),
+    description="The catalog of one region for the present day, and its change digest.",
+)
+
+orders_backfill = dg.define_asset_job(
+    "orders_backfill",
+    selection=dg.AssetSelection.assets(orders.orders),
+    description="Orders and lines of any range of days, in one run.",
+)
+
+
+class RefreshConfig(dg.Config):
+    """Which events of which clinic; opaque ids only. Whatever else is due when the run begins goes along."""
+
+    clinic: str
+    event_ids: list[str]
+
+
+@dg.op(description="Reads what the events touched, then rebuilds the adherence rows and pages of those patients.")
+def refresh_touched(
+    context: dg.OpExecutionContext,
+    config: RefreshConfig,
+    fullscript: FullscriptResource,
+    warehouse: WarehouseResource,
+    reports: ReportsResource,
+) -> None:
+    with told_in_a_sentence(), fullscript.session(config.clinic) as (session, store):
+        opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
+        clinic = session.clinic
+        target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        labs = read_moved_labs(target, session, store)
+        wanted = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
+        refreshed = handle_events(target, session, store, wanted)
+        if refreshed.patients:
+            rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
+        watch_labs(opened, store, clinic)
+        handled(store, session, refreshed)
+    if labs:
+        context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} moved on without an event.")
+    _observe(context, config.clinic, day, refreshed)
+
+
+def _observe(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: Refreshed) -> None:
+    """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
+    told = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
+    context.log.info(f"{clinic_key}: {told or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
+    common: dict[str, str | int] = {"clinic": clinic_key, "day": day.isoformat(), "requests": refreshed.requests}
+    families = {
+        "core/events": len(refreshed.event_ids),
+        "core/patients": refreshed.counts.get("patients", 0),
+        "core/treatment_plans": refreshed.counts.get("plans", 0),
+        "core/orders": refreshed.counts.get("orders", 0),
+        "core/lab_orders": refreshed.counts.get("labs", 0),
+        "core/products": refreshed.counts.get("products", 0),
+    }
+    for key, number in families.items():
+        if number:
+            _observed(context, key, {"events": number, "told": told, **common})
+    if refreshed.patients:
+        _observed(context, "marts/adherence", {"patients": len(refreshed.patients), **common})
+
+
+def _observed(context: dg.OpExecutionContext, key: str, metadata: Mapping[str, str | int]) -> None:
+    context.log_event(dg.AssetObservation(asset_key=key.split("/"), metadata=metadata))
+
+
+@dg.job(
+    name="clinic_refresh",
+    description="What events say has changed, between two daily pulls; asked for by the event sensor.",
+)
+def clinic_refresh() -> None:
+    refresh_touched()
+
+
+class SweepConfig(dg.Config):
+    """Whose everything."""
+
+    clinic: str
+
+
+@dg.op(description="Reads every patient, plan, order and lab order of a clinic again, then rebuilds all its pages.")
+def sweep_clinic(
+    context: dg.OpExecutionContext,
+    config: SweepConfig,
+    fullscript: FullscriptResource,
+    warehouse: WarehouseResource,
+    reports: ReportsResource,
+) -> None:
+    with told_in_a_sentence(), fullscript.session(config.clinic) as (session, store):
+        opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
+        clinic = session.clinic
+        target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        span = sweep_wanted(store, clinic)
+        done = full_sweep(target, session)
+        note_pull(opened, store, clinic)
+        rebuild.rebuild_mart(opened, clinic, day)
+        rebuild.rewrite_pages(opened, reports.open(), clinic, day)
+        watch_labs(opened, store, clinic)
+        swept(store, clinic, day)
+    changes = {
+        table: counts.added + counts.changed + counts.removed
+        for report in done
+        for table, counts in report.counts.items()
+    }
+    context.log.info(f"{config.clinic}: read everything again because of {span or 'nothing lost'}; changes: {changes}.")
+    _observed(context, "core/events", {"clinic": config.clinic, "lost_span": span or "none", **changes})
+
+
+@dg.job(
+    name="clinic_sweep",
+    description="Everything of one clinic again, after more days without a look than the event feeds reach back.",
+)
+def clinic_sweep() -> None:
+    sweep_clinic()
+
+
+ALL_JOBS = (clinic_daily, catalog_daily, orders_backfill, clinic_refresh, clinic_sweep)

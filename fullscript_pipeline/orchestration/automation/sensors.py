@@ -1,0 +1,161 @@
+"""Sensors: thin around plain functions. They list and ask for runs; they never open DuckDB.
+
+Each tick says in a sentence what it saw and asked for. What does not belong here: what events mean (`refresh`).
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.orchestration.automation.event_alerts import event_notices_sensor
+from fullscript_pipeline.orchestration.automation.event_sensors import event_reconcile_sensor, webhook_inbox_sensor
+from fullscript_pipeline.orchestration.automation.failed_pull_sensor import pages_after_a_failed_pull_sensor
+from fullscript_pipeline.orchestration.automation.failure_alerts import tell_of_failures_sensor
+from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh
+from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits, requests_for
+from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
+from fullscript_pipeline.orchestration.runtime.partitions import clinics
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.refresh import (
+    Round,
+    feeds_to_look_at,
+    poll_feeds,
+    poll_labs,
+    poll_seconds,
+    polls_now,
+    was_pulled,
+)
+from fullscript_pipeline.state import Clinic, StateStore
+
+# Dagster ends a sensor after 60 s.
+TIME_BUDGET_SECONDS = 40
+LOOKS_AT_ONCE = 4
+EARLY_SECONDS = 3.0
+LONGEST_WAIT_SECONDS = 4 * 3600.0
+
+
+@dg.sensor(
+    name="connected_clinics_sensor",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Adds a row of cells for every clinic that `connect` has registered; history stays when one leaves.",
+)
+def connected_clinics_sensor(
+    context: dg.SensorEvaluationContext, fullscript: FullscriptResource
+) -> dg.SensorResult | dg.SkipReason:
+    known = set(context.instance.get_dynamic_partitions("clinics"))
+    with fullscript.store() as store:
+        new = [clinic.clinic_key for clinic in store.clinics() if clinic.clinic_key not in known]
+    if not new:
+        return dg.SkipReason(f"{counted(len(known), 'clinic')} known, none new.")
+    return dg.SensorResult(dynamic_partitions_requests=[clinics.build_add_request(new)])
+
+
+@dg.sensor(
+    name="clinic_events_sensor",
+    jobs=[clinic_refresh, clinic_daily, catalog_daily],
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Looks at each clinic's event feeds and asks for a refresh of just what changed; every 15 seconds, less often "
+        "with many clinics, so that idle looks take at most a tenth of the request budget."
+    ),
+)
+def clinic_events_sensor(
+    context: dg.SensorEvaluationContext, fullscript: FullscriptResource
+) -> dg.SensorResult | dg.SkipReason:
+    place = json.loads(context.cursor or "{}")
+    if wait := _still_to_wait(place.get("next")):
+        return dg.SkipReason(f"The next look is in {wait:.0f} s.")
+    with fullscript.store() as store:
+        return _look_at_all(context, fullscript, store, place.get("first", ""))
+
+
+def _look_at_all(
+    context: dg.SensorEvaluationContext, fullscript: FullscriptResource, store: StateStore, first: str
+) -> dg.SensorResult | dg.SkipReason:
+    started, every = time.monotonic(), [clinic for clinic in store.clinics() if clinic.status == "ok"]
+    ordered = [one for one in every if one.clinic_key >= first] + [one for one in every if one.clinic_key < first]
+    feeds = sum(len(feeds_to_look_at(store, clinic)) for clinic in every)
+    polled = polls_now(store, [clinic for clinic in every if was_pulled(store, clinic)], feeds)
+
+    def look_at(clinic: Clinic) -> Round | str | None:
+        if time.monotonic() - started > TIME_BUDGET_SECONDS:
+            return ""
+        try:
+            with fullscript.session_in(store, clinic) as session:
+                found = poll_feeds(session, store)
+                labs = poll_labs(session, store) if clinic.clinic_key in polled else 0
+                return replace(found or Round(clinic.clinic_key, ()), labs=labs) if labs else found
+        except PipelineError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        found = list(zip(ordered, pool.map(look_at, ordered), strict=True))
+    left = [clinic.clinic_key for clinic, its in found if its == ""]
+    wait = 0.0 if left else poll_seconds(1, feeds + sum(polled.values()))
+    begin = clock.real_now() + timedelta(seconds=wait - (time.monotonic() - started))
+    context.update_cursor(json.dumps({"next": begin.isoformat(), "first": left[0] if left else ""}))
+    requests, said = _requests(context, store, found)
+    looked = f"{counted(len(found) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
+    head = f"Looked at {looked} in {time.monotonic() - started:.1f} s"
+    sentence = f"{head}: {'; '.join(said)}." if said else f"{head}: nothing new."
+    if not requests:
+        return dg.SkipReason(sentence)
+    context.log.info(sentence)
+    return dg.SensorResult(run_requests=requests)
+
+
+def _requests(
+    context: dg.SensorEvaluationContext, store: StateStore, found: Sequence[tuple[Clinic, Round | str | None]]
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """The runs to ask for, and what was seen, in words."""
+    requests, said = [], []
+    for clinic, its in found:
+        if isinstance(its, Round) and already_waits(context.instance, clinic.clinic_key):
+            said.append(
+                f"{clinic.clinic_key}: {counted(len(its.event_ids), 'event')} waiting, a refresh is queued already"
+            )
+        elif isinstance(its, Round):
+            asked = list(requests_for(store, clinic, its))
+            requests += asked
+            said.append(f"{clinic.clinic_key}: {_content(its)}, asked for {_names(asked)}")
+        if trouble := its.trouble if isinstance(its, Round) else its:
+            said.append(f"{clinic.clinic_key}: {trouble}")
+    return requests, said
+
+
+def _content(found: Round) -> str:
+    labs = [f"{counted(found.labs, 'lab order')} moved"] if found.labs else []
+    return " and ".join([counted(len(found.event_ids), "event"), *labs])
+
+
+def _names(requests: Sequence[dg.RunRequest]) -> str:
+    return " and ".join(str(request.job_name) for request in requests)
+
+
+def _still_to_wait(moment: str | None) -> float:
+    """Seconds until a look is due; a tick that comes a little early does not have to come again."""
+    left = (datetime.fromisoformat(moment) - clock.real_now()).total_seconds() if moment else 0.0
+    # Longer than any wait of ours: the clock was set back since.
+    return left if EARLY_SECONDS < left < LONGEST_WAIT_SECONDS else 0.0
+
+
+ALL_SENSORS = (
+    orphaned_runs_sensor,
+    connected_clinics_sensor,
+    clinic_events_sensor,
+    webhook_inbox_sensor,
+    event_reconcile_sensor,
+    pages_after_a_failed_pull_sensor,
+    tell_of_failures_sensor,
+    event_notices_sensor,
+)

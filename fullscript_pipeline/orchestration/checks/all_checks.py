@@ -1,0 +1,63 @@
+"""Asset checks: truths that a reader of the UI wants to see hold. A failing one says what to do.
+
+What does not belong here: what a step itself refuses (it fails with a sentence).
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.checks.drift import DRIFT_CHECKS
+from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
+from fullscript_pipeline.orchestration.checks.health import HEALTH_CHECKS
+from fullscript_pipeline.orchestration.checks.listings import LISTING_CHECKS
+from fullscript_pipeline.orchestration.checks.tables import TABLE_CHECKS
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.warehouse.loading import pull_log
+
+# A day, and the hours a late queue may take.
+CURRENT_WITHIN = timedelta(hours=30)
+
+
+@dg.asset_check(
+    # Of no one cell: the hourly look makes it, not every clinic's day.
+    asset=dg.AssetKey(["state", "clinics"]),
+    name="every_clinic_is_current",
+    description=(
+        "Every connected clinic has a working grant, may read its patients, plans and orders, and was pulled within 30 "
+        "hours, and so was its region's catalog. "
+        "What to do: run `fullscript-pipeline connect` for a clinic that needs it, look at the failed run of what is "
+        "late (`doctor` tells more)."
+    ),
+)
+def every_clinic_is_current(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with fullscript.store() as store:
+        clinics = store.clinics()
+    needs_connect = [clinic.clinic_key for clinic in clinics if clinic.status == "needs_connect"]
+    late = []
+    with warehouse.open().read() as con:
+        for clinic in clinics:
+            last = pull_log.last_whole(con).get(clinic.clinic_id) or clinic.connected_at
+            if last is not None and clock.now() - last > CURRENT_WITHIN:
+                late.append(clinic.clinic_key)
+        refused = {
+            clinic.clinic_key: ", ".join(found)
+            for clinic in clinics
+            if (found := pull_log.refused(con, clinic.clinic_id))
+        }
+        for region in sorted({clinic.region for clinic in clinics}):
+            last = pull_log.last_look(con, region, refusals=True)
+            if last is not None and clock.now() - last > CURRENT_WITHIN:
+                late.append(f"catalog {region}")
+    told = [f"{one} needs a connect" for one in needs_connect] + [f"{one} is late" for one in late]
+    told += [f"{key} may not read {what}" for key, what in refused.items()]
+    return dg.AssetCheckResult(
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"clinics": len(clinics), "needs_connect": ", ".join(needs_connect), "late": ", ".join(late)},
+        description=f"{'; '.join(told)}." if told else "All of them.",
+    )
+
+
+ALL_CHECKS = (every_clinic_is_current, *TABLE_CHECKS, *LISTING_CHECKS, *HEALTH_CHECKS, *EVENT_CHECKS, *DRIFT_CHECKS)

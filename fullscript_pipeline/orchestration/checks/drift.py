@@ -1,0 +1,39 @@
+"""The check of how the vendor's answers look: whether their shape changed lately.
+
+What does not belong here: finding the differences (`api`), keeping them (`warehouse.drift`).
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.warehouse.loading import drift
+
+# A difference warns for a week after it was met first; afterwards it is known, and still listed in ops.drift.
+NEW_FOR = timedelta(days=7)
+_TOLD = 10
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["ops", "drift"]),
+    name="no_new_drift",
+    description=(
+        "In the last seven days no answer had a key, a word or a type that had not been met before. What to do: "
+        "nothing is lost, what has no column is in `extra`; read ops.drift and docs/fullscript-api, update the program."
+    ),
+)
+def no_new_drift(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as con:
+        new, known = drift.new_since(con, NEW_FOR), len(drift.listed(con))
+    told = drift.summary(new[:_TOLD])
+    more = f", and {len(new) - _TOLD} more" if len(new) > _TOLD else ""
+    return dg.AssetCheckResult(
+        passed=not new,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"new": len(new), "known": known},
+        description=f"{told}{more}." if new else "The answers look as they did.",
+    )
+
+
+DRIFT_CHECKS = (no_new_drift,)

@@ -1,0 +1,159 @@
+"""Checks of the whole installation, beside any one run: tokens, request budget, quarantine.
+
+They look and ask no server, so an hourly job makes them (`health`); the same is told by `doctor`. What does not
+belong here: tables that a run has just written (`tables`), what events say (`events`).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.health.clinics import check_clinics
+from fullscript_pipeline.health.settings_and_files import configured
+from fullscript_pipeline.orchestration.assets.asset_metadata import with_code, with_columns
+from fullscript_pipeline.orchestration.assets.asset_specs import OWNER
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.clinics import ClinicRecords
+from fullscript_pipeline.state.request_budget import RequestBudget
+from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine
+
+# Above this share of what a day allows, a first pull or a slow day no longer fits.
+_FULL_DAY = 0.8
+_WINDOWS_A_DAY = 24 * 12
+
+
+def _kept(key: str, what: str, kind: str, writer: Callable[..., Any] | type, *, phi: bool = False) -> dg.AssetSpec:
+    """A table that every run writes to and no run makes."""
+    answer = "yes" if phi else "no"
+    spec = dg.AssetSpec(
+        dg.AssetKey(key.split("/")),
+        description=f"{what}\n\nWritten by every run, no request. PHI: {answer}.",
+        group_name="operations",
+        owners=[OWNER],
+        kinds={kind},
+        tags={"phi": answer},
+    )
+    return with_columns(with_code(spec, writer))
+
+
+OPERATIONS = (
+    _kept("ops/pulls", "What each run asked, got and wrote, per resource.", "duckdb", pull_log.record),
+    # The record itself is kept there until it types or is purged.
+    _kept(
+        "ops/quarantine",
+        "Records that could not be typed, with the reason.",
+        "duckdb",
+        quarantine.set_aside,
+        phi=True,
+    ),
+    _kept(
+        "ops/drift",
+        "Answers whose shape was not the expected one: names of keys, never values.",
+        "duckdb",
+        drift.record,
+    ),
+    _kept(
+        "state/clinics",
+        "The connected clinics and their grants, sealed with the encryption key.",
+        "sqlite",
+        ClinicRecords,
+    ),
+    _kept(
+        "state/requests",
+        "How much of the request budget is in use, over all processes.",
+        "sqlite",
+        RequestBudget,
+    ),
+)
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["state", "clinics"]),
+    name="tokens_are_healthy",
+    description=(
+        "Every connected clinic has a grant that works and the scopes that are read. What to do: run "
+        "`fullscript-pipeline connect ENV` as a user of the clinic that is named; `doctor` tells more."
+    ),
+)
+def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+    with fullscript.store() as store:
+        findings = [one for one in check_clinics(store) if one.id.startswith("clinic.")]
+        clinics = len(store.clinics())
+    bad = [one for one in findings if one.state == "fail"]
+    return dg.AssetCheckResult(
+        passed=not bad,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"clinics": clinics, "problems": len(bad)},
+        description=" ".join(f"{one.id}: {one.sentence}" for one in bad) or "All grants work.",
+    )
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["state", "requests"]),
+    name="budget_is_enough",
+    description=(
+        f"A day's requests take at most {_FULL_DAY:.0%} of what a day allows, and no server has asked for a pause. "
+        "What to do: see which resource asks most in ops.pulls; raise FULLSCRIPT_REQUESTS_PER_5_MIN if it is below the "
+        "vendor's limit, or ask the vendor for more."
+    ),
+)
+def budget_is_enough(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    since = clock.now() - timedelta(days=1)
+    with warehouse.open().read() as con:
+        asked = dict(
+            con.execute(
+                "SELECT server, sum(requests) FROM ops.pulls WHERE observed_at >= ? GROUP BY ALL", [since]
+            ).fetchall()
+        )
+    with fullscript.store() as store:
+        used = list(_used(fullscript, store))
+    most = max((float(asked.get(server, 0)) / (limit * _WINDOWS_A_DAY) for server, _, limit, _ in used), default=0.0)
+    paused = [f"{server} ({pause:.0f} s more)" for server, _, _, pause in used if pause]
+    told = f"{most:.1%} of a day's requests in the last 24 hours."
+    return dg.AssetCheckResult(
+        passed=most <= _FULL_DAY and not paused,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "requests_last_day": int(sum(asked.values())),
+            "day_used_percent": round(100 * most, 2),
+            "window_used_percent": round(100 * max((now / limit for _, now, limit, _ in used), default=0.0), 1),
+        },
+        description=f"{told} A pause was asked by {', '.join(paused)}: runs wait for it." if paused else told,
+    )
+
+
+def _used(fullscript: FullscriptResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
+    """Of each server whose app is set up: used in this window, its limit, seconds of a pause that was asked for."""
+    settings = fullscript.settings()
+    for server in configured(settings):
+        budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+        yield server.name, budget.used(), budget.limit, budget.held_seconds()
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["ops", "quarantine"]),
+    name="nothing_in_quarantine",
+    description=(
+        "No record waits in quarantine; the rest of its list was loaded. What to do: `fullscript-pipeline quarantine "
+        "list` says which table and why; correct it in Fullscript, or update the program and `quarantine replay`."
+    ),
+)
+def nothing_in_quarantine(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as con:
+        rows = con.execute(
+            "SELECT table_name, count(*) FROM ops.quarantine WHERE resolved_at IS NULL GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    told = ", ".join(f"{table}: {count}" for table, count in rows)
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"records": sum(count for _, count in rows)},
+        description=f"Records that could not be typed: {told}." if rows else "No record waits.",
+    )
+
+
+HEALTH_CHECKS = (tokens_are_healthy, budget_is_enough, nothing_in_quarantine)

@@ -1,0 +1,99 @@
+"""Checks of what the last pulls listed: as many rows as the server counts, and no mass disappearance.
+
+They read `ops.pulls` only, so the hourly job makes them beside the other checks of the installation. What does not
+belong here: what a listing is (`extraction.listing`), the brake itself (`warehouse.brake`).
+"""
+
+from typing import NamedTuple
+
+import dagster as dg
+import duckdb
+
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+
+_PULLS = dg.AssetKey(["ops", "pulls"])
+# The last loaded pull of each resource of each clinic or region.
+_LAST = """SELECT coalesce(clinic_id, region) AS owner, resource, reason, held FROM ops.pulls
+    WHERE outcome = 'loaded' QUALIFY row_number() OVER (
+        PARTITION BY clinic_id, region, resource ORDER BY observed_at DESC, finished_at DESC) = 1
+    ORDER BY owner, resource"""
+
+
+@dg.asset_check(
+    asset=_PULLS,
+    name="totals_match",
+    description=(
+        "Every list came to as many rows as the server counts, each with its id; of one that did not, what came is "
+        "loaded and nothing is taken for gone. What to do: nothing if it is another list each day (rows move while "
+        "they are read); if one stays, quote its endpoint to the vendor."
+    ),
+)
+def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as con:
+        rows = [one.sentence for one in _last_listings(con) if (one.reason or "").startswith("listed ")]
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"lists": len(rows)},
+        description=" ".join(rows) or "All of them.",
+    )
+
+
+@dg.asset_check(
+    asset=_PULLS,
+    name="no_mass_disappearance",
+    description=(
+        "No list lacks more than a fifth of the rows that were there. Where one does, none of them is marked removed. "
+        "What to do: look whether they are gone in Fullscript. If so, wait: a later day's listing that lacks them "
+        "again marks them. If not, connect as a user who sees everything (the clinic's owner), then pull again."
+    ),
+)
+def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as con:
+        rows = [one.sentence for one in _last_listings(con) if one.held]
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"lists": len(rows)},
+        description=" ".join(rows) or "No list does.",
+    )
+
+
+@dg.asset_check(
+    asset=_PULLS,
+    name="lists_read_in_full",
+    description=(
+        "No list is read by a user, or with scopes, that see less than was seen before. Where one is, rows that only "
+        "the earlier ones saw stand as they were. What to do: connect as the user and with the scopes that `doctor` "
+        "names, and pull; or, if what is seen now is all there is, `fullscript-pipeline clinics accept-view CLINIC`."
+    ),
+)
+def lists_read_in_full(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with warehouse.open().read() as con:
+        owners = con.execute("SELECT DISTINCT coalesce(clinic_id, region) FROM ops.views ORDER BY 1").fetchall()
+        rows = [f"{owner}, {one.sentence}." for (owner,) in owners for one in narrowings(con, owner)]
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"lists": len(rows)},
+        description=" ".join(rows) or "All lists are.",
+    )
+
+
+class _Listing(NamedTuple):
+    owner: str
+    resource: str
+    reason: str | None
+    held: int | None
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.owner}, {self.resource}: {self.reason}."
+
+
+def _last_listings(con: duckdb.DuckDBPyConnection) -> list[_Listing]:
+    return [_Listing(*row) for row in con.execute(_LAST).fetchall()]
+
+
+LISTING_CHECKS = (totals_match, no_mass_disappearance, lists_read_in_full)

@@ -1,0 +1,236 @@
+"""Checks of the tables that a run has just written: unique keys, lines without their parent, figures that cannot be.
+
+They block what is made from a wrong table: a page must not be written from plans that are there twice. What does not
+belong here: the state of the whole installation (`health`), what events say (`events`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import duckdb
+
+from fullscript_pipeline.orchestration.assets.asset_steps import Failed
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+
+_TABLES = {table.name: table for table in ALL_TABLES}
+# What pages and digests are made from.
+_CLINIC_KEYS = ("patients", "treatment_plans", "recommendations", "orders", "order_line_items", "lab_orders")
+_REGION_KEYS = ("brands", "products", "variants")
+_REPAIR = "What to do: do not use the pages of that clinic, keep the landing files, and report a bug with the run's id."
+
+
+@dataclass(frozen=True)
+class _Orphans:
+    """Rows of `table` that name a `parent` which is not there. `blocks`: a page would show them in the wrong place."""
+
+    table: str
+    parent: str
+    column: str
+    blocks: bool
+    todo: str
+
+    @property
+    def name(self) -> str:
+        return f"have_their_{self.column.removesuffix('_id')}"
+
+
+_ORPHANS = (
+    _Orphans("recommendations", "treatment_plans", "treatment_plan_id", True, _REPAIR),
+    _Orphans("order_line_items", "orders", "order_id", True, _REPAIR),
+    _Orphans(
+        "treatment_plans",
+        "patients",
+        "patient_id",
+        False,
+        "What to do: usually the account that connected sees fewer patients than plans; connect as the clinic's owner.",
+    ),
+    _Orphans(
+        "orders",
+        "patients",
+        "patient_id",
+        False,
+        "What to do: such orders are kept, but on no page; connect as the clinic's owner, and look whether the patient "
+        "was removed.",
+    ),
+    _Orphans(
+        "variants",
+        "products",
+        "product_id",
+        False,
+        "What to do: wait for the next catalog run, which looks it up; if it stays, quote the ids to the vendor.",
+    ),
+)
+
+
+def _unique(table: str) -> dg.AssetCheckSpec:
+    key = ", ".join(_TABLES[table].key_columns)
+    return dg.AssetCheckSpec(
+        "keys_are_unique",
+        asset=dg.AssetKey(["core", table]),
+        blocking=True,
+        description=f"No two present rows have the same {key}. {_REPAIR}",
+    )
+
+
+def _has_parent(orphans: _Orphans) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        orphans.name,
+        asset=dg.AssetKey(["core", orphans.table]),
+        blocking=orphans.blocks,
+        description=f"Every {orphans.column} is one of core.{orphans.parent}. {orphans.todo}",
+    )
+
+
+def _specs(tables: tuple[str, ...]) -> list[dg.AssetCheckSpec]:
+    return [_unique(table) for table in tables] + [_has_parent(one) for one in _ORPHANS if one.table in tables]
+
+
+@dg.multi_asset_check(name="clinic_tables_are_sound", specs=_specs(_CLINIC_KEYS), can_subset=True)
+def clinic_tables_are_sound(
+    context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    yield from _results(context, warehouse, _clinic_of(context, fullscript))
+
+
+@dg.multi_asset_check(name="catalog_tables_are_sound", specs=_specs(_REGION_KEYS), can_subset=True)
+def catalog_tables_are_sound(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    yield from _results(context, warehouse, context.run.tags.get("dagster/partition/region"))
+
+
+def _clinic_of(context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource) -> str | None:
+    """The vendor's id of the clinic whose cell runs; None: all of them."""
+    key = context.run.tags.get("dagster/partition/clinic") or context.run.tags.get("fullscript/clinic")
+    if key is None:
+        return None
+    with fullscript.store() as store:
+        return store.clinic(key).clinic_id
+
+
+def _results(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, owner: str | None
+) -> Iterator[dg.AssetCheckResult]:
+    """A result a check; raises Failed afterwards, in the words of those that block."""
+    orphans, blocking = {(one.table, one.name): one for one in _ORPHANS}, []
+    with warehouse.open().read() as con:
+        for check in context.selected_asset_check_keys:
+            table = _TABLES[check.asset_key.path[-1]]
+            one = orphans.get((table.name, check.name))
+            count = _orphans(con, one, table, owner) if one else _repeated(con, table, owner)
+            severe, sentence = one is None or one.blocks, _told(table, one, count)
+            if severe and count:
+                blocking.append(sentence)
+            yield dg.AssetCheckResult(
+                passed=count == 0,
+                asset_key=check.asset_key,
+                check_name=check.name,
+                severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
+                metadata={"rows": count},
+                description=sentence,
+            )
+    _raise_blocking(blocking)
+
+
+def _raise_blocking(sentences: Sequence[str]) -> None:
+    """Dagster would say the same in its own words: how many checks of what name failed."""
+    if sentences:
+        raise Failed(" ".join(sentences), metadata={"exit_code": 1}, allow_retries=False)
+
+
+def _told(table: Table, orphans: _Orphans | None, count: int) -> str:
+    if not count:
+        return "There is no such row."
+    if orphans is None:
+        return f"{counted(count, 'key')} of core.{table.name} found more than once. {_REPAIR}"
+    rows = counted(count, "row")
+    return f"{rows} of core.{table.name} with a {orphans.column} that core.{orphans.parent} lacks. {orphans.todo}"
+
+
+def _repeated(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None) -> int:
+    key = ", ".join(table.key_columns)
+    groups = f"SELECT 1 FROM core.{table.name} WHERE {_owned(table)} GROUP BY {key} HAVING count(*) > 1"
+    return _count(con, f"SELECT count(*) FROM ({groups})", owner)
+
+
+def _orphans(con: duckdb.DuckDBPyConnection, orphans: _Orphans, table: Table, owner: str | None) -> int:
+    scope, column = table.scope_column, orphans.column
+    return _count(
+        con,
+        f"SELECT count(*) FROM core.{table.name} row ANTI JOIN core.{orphans.parent} parent "
+        f"ON parent.{scope} = row.{scope} AND parent.{column} = row.{column} "
+        f"WHERE {_owned(table)} AND row.{column} IS NOT NULL AND row.removed_at IS NULL",
+        owner,
+    )
+
+
+def _owned(table: Table) -> str:
+    return f"($owner IS NULL OR {table.scope_column} = $owner)"
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str, owner: str | None) -> int:
+    row = con.execute(sql, {"owner": owner}).fetchone()
+    return int(row[0]) if row else 0
+
+
+# Figures that no history of plans and orders can give; one of them means that the arithmetic is wrong.
+_IMPOSSIBLE: Mapping[str, str] = {
+    "a share below 0 or above 1": "least(pdc_min, pdc_max) < 0 OR greatest(pdc_min, pdc_max) > 1",
+    "a lower bound above the upper": "pdc_min > pdc_max",
+    "supply below nothing": "on_hand_days < 0 OR on_hand_units < 0",
+    "a window that ends before it begins": "window_end < window_start",
+    "no status": "status IS NULL",
+    "covered, and run out": "status = 'covered' AND run_out_on <= as_of",
+}
+
+
+_FIGURES = dg.AssetCheckSpec(
+    "figures_can_be_true",
+    asset=dg.AssetKey(["marts", "adherence"]),
+    blocking=True,
+    description=(
+        "One row per patient, plan and product, all as of one day; no share outside 0 to 1, no supply below nothing, "
+        f"no window that ends before it begins. No page is written otherwise. {_REPAIR}"
+    ),
+)
+
+
+@dg.multi_asset_check(name="figures_can_be_true", specs=[_FIGURES])
+def figures_can_be_true(
+    context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    with warehouse.open().read() as con:
+        found = impossible(con, _clinic_of(context, fullscript))
+    told = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in found.items() if count)
+    sentence = f"{told}. {_REPAIR}" if told else "None of the figures is impossible."
+    yield dg.AssetCheckResult(
+        passed=not told,
+        asset_key=_FIGURES.asset_key,
+        check_name=_FIGURES.name,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"rows": sum(found.values())},
+        description=sentence,
+    )
+    _raise_blocking([sentence] if told else [])
+
+
+def impossible(con: duckdb.DuckDBPyConnection, clinic_id: str | None) -> dict[str, int]:
+    """How many rows of the mart show each impossible thing; `clinic_id` None: of all clinics."""
+    mine = "($owner IS NULL OR clinic_id = $owner)"
+    counted = ", ".join(f"count(*) FILTER ({rule})" for rule in _IMPOSSIBLE.values())
+    row = con.execute(f"SELECT {counted} FROM marts.adherence WHERE {mine}", {"owner": clinic_id}).fetchone()
+    key = "clinic_id, patient_id, treatment_plan_id, product_id"
+    groups = f"SELECT 1 FROM marts.adherence WHERE {mine} GROUP BY {key} HAVING count(*) > 1"
+    days = f"SELECT 1 FROM marts.adherence WHERE {mine} GROUP BY clinic_id HAVING count(DISTINCT as_of) > 1"
+    return {
+        **dict(zip(_IMPOSSIBLE, row or (), strict=True)),
+        "the same product twice in a plan": _count(con, f"SELECT count(*) FROM ({groups})", clinic_id),
+        "more than one day": _count(con, f"SELECT count(*) FROM ({days})", clinic_id),
+    }
+
+
+TABLE_CHECKS = (clinic_tables_are_sound, catalog_tables_are_sound, figures_can_be_true)

@@ -1,0 +1,142 @@
+"""Moves every time of ours that lies in the future back to now: what a run under a wrong clock has left behind.
+
+A backup first; then the state store (it may be behind the data, never ahead), the warehouse (one transaction), files
+named by day, and Dagster's schedules and sensors, which would not tick before their last tick. Each part may be done
+again, so a kill costs nothing but another call. What does not belong here: whether our clock is right (`cli.clock`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorState
+from dagster._core.storage.schedules.schema import JobTickTable
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.maintenance.backup import Backup, back_up
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state import future_stamps as state_stamps
+from fullscript_pipeline.warehouse import future_stamps as warehouse_stamps
+from fullscript_pipeline.warehouse.connection import Warehouse
+
+# How they are named in what is told.
+FILES, SCHEDULES = "files named by day", "schedules and sensors"
+
+
+@dataclass(frozen=True)
+class ClockRepair:
+    """The parts of one data directory, and the time that counts as now."""
+
+    settings: Settings
+    warehouse: Warehouse
+    store: StateStore
+    instance: dg.DagsterInstance
+    now: datetime
+
+    @property
+    def _real_now(self) -> datetime:
+        """For what keeps real time. FULLSCRIPT_NOW may lie before it: what is real is not to come then."""
+        return max(self.now, clock.real_now())
+
+    @property
+    def _today(self) -> date:
+        return clock.day_of(self.now, self.settings.time_zone)
+
+    def find(self) -> dict[str, int]:
+        """By table (or other place) how much lies in the future; empty: nothing does."""
+        found: dict[str, int] = {}
+        if self.warehouse.exists():
+            with self.warehouse.read() as con:
+                found |= warehouse_stamps.count_future(con, self.now, self._today)
+        with self.store.db.read() as connection:
+            counts = state_stamps.count_future(connection, self._real_now)
+        found |= {f"state.{table}": number for table, number in counts.items()}
+        found[FILES] = sum(1 for _ in self._files())
+        found[SCHEDULES] = sum(1 for _ in self._instigators())
+        return {place: number for place, number in found.items() if number}
+
+    def repair(self) -> Backup | None:
+        """Moves them; returns the backup that was made before, None when nothing is there to be backed up."""
+        has_data = self.warehouse.exists()
+        backup = back_up(self.settings, self.warehouse) if has_data else None
+        moved = self._moved()
+        with self.store.db.write() as connection:
+            state_stamps.bring_back(connection, self._real_now, moved)
+        if has_data:
+            with self.warehouse.write() as con:
+                warehouse_stamps.bring_back(con, self.now, moved, self._today)
+        for path in list(self._files()):
+            self._bring_file_back(path)
+        self._bring_schedules_back()
+        return backup
+
+    def _moved(self) -> dict[datetime, datetime]:
+        """One order for both databases."""
+        with self.store.db.read() as connection:
+            ahead = state_stamps.future_instants(connection, self._real_now)
+        last = None
+        if self.warehouse.exists():
+            with self.warehouse.read() as con:
+                of_data, last = warehouse_stamps.future_instants(con, self.now)
+            ahead |= of_data
+        return clock.brought_back(ahead, self.now, after=last)
+
+    def _files(self) -> Iterator[Path]:
+        """Landed pages, digests and kept pages of days to come."""
+        reports = self.settings.reports_dir
+        named = [(path, path.parent.name) for path in self.settings.landing_dir.glob("*/*/*/*") if path.is_file()]
+        named += [(path, path.name[:10]) for path in (*reports.glob("catalog/*/*"), *reports.glob("kept/*/*.zip"))]
+        return (path for path, day in named if _is_after(day, self._today))
+
+    def _bring_file_back(self, path: Path) -> None:
+        """Landed and kept pages become today's; a digest is written again by the next pull."""
+        today = self._today.isoformat()
+        if path.is_relative_to(self.settings.landing_dir):
+            folder = path.parent.with_name(today)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path.rename(folder / path.name)
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        elif path.suffix == ".zip" and not path.with_name(f"{today}.zip").exists():
+            path.rename(path.with_name(f"{today}.zip"))
+        else:
+            path.unlink()
+
+    def _instigators(self) -> Iterator[InstigatorState]:
+        """Schedules and sensors that have ticked in the future."""
+        latest = self._real_now.timestamp()
+        for state in self.instance.all_instigator_state():
+            times = [value for name, value in times_of(state).items() if value is not None]
+            if any(value > latest for value in times):
+                yield state
+
+    def _bring_schedules_back(self) -> None:
+        """The private names are pinned with Dagster's version, and a test ticks in the future."""
+        latest = self._real_now.timestamp()
+        for state in list(self._instigators()):
+            ahead = {name: latest for name, value in times_of(state).items() if value is not None and value > latest}
+            data: Any = state.instigator_data
+            self.instance.update_instigator_state(state.with_data(data._replace(**ahead)))
+        storage = self.instance.schedule_storage
+        if isinstance(storage, SqlScheduleStorage):
+            moment = datetime.fromtimestamp(latest, tz=clock.real_now().tzinfo).replace(tzinfo=None)
+            with storage.connect() as connection:
+                connection.execute(JobTickTable.delete().where(JobTickTable.c.timestamp > moment))
+
+
+def times_of(state: InstigatorState) -> dict[str, float | None]:
+    data = state.instigator_data
+    fields = data._asdict() if data else {}
+    return {name: value for name, value in fields.items() if name.endswith("_timestamp")}
+
+
+def _is_after(text: str, today: date) -> bool:
+    try:
+        return date.fromisoformat(text) > today
+    except ValueError:
+        return False

@@ -1,0 +1,137 @@
+"""Runs a job in this process, with the code location's origin, so that the UI shows it and can run it again.
+
+The names imported from Dagster's private modules are pinned with its version, and a test re-executes such a run. What
+does not belong here: which cells to run (`cli`), what becomes of a run whose process dies (`orphans`).
+"""
+
+import sys
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, fail_orphans, held_by_this_process, process_tags
+from fullscript_pipeline.orchestration.runtime.stop_signals import stop_requests
+from fullscript_pipeline.private_files import private_files
+
+__all__ = ["PID_TAG", "Failure", "Listener", "Outcome", "fail_orphans", "run_job"]
+
+MODULE = "fullscript_pipeline.definitions"
+LOCATION = "fullscript_pipeline"
+
+Listener = Callable[[dg.DagsterEvent], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a step failed: a sentence, and the exit code it stands for."""
+
+    step: str
+    sentence: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    run_id: str
+    failures: tuple[Failure, ...] = ()
+    materialized: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.failures
+
+
+def run_job(
+    instance: dg.DagsterInstance,
+    job_name: str,
+    *,
+    partition: str | None = None,
+    partition_range: tuple[str, str] | None = None,
+    run_config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    assets: set[dg.AssetKey] | None = None,
+    listener: Listener | None = None,
+) -> Outcome:
+    """Executes `job_name` for a cell or a range of cells to its end; never raises for a step that fails.
+
+    Raises KeyboardInterrupt when the process is asked to stop: the run counts as failed, what is landed stays.
+    """
+    job = ReconstructableRepository.for_module(MODULE, "defs").get_reconstructable_job(job_name)
+    run_id = str(uuid.uuid4())
+    with private_files(), held_by_this_process(instance, run_id):
+        selection = frozenset(assets) if assets else None
+        run = instance.create_run_for_job(
+            (job.get_subset(asset_selection=selection) if selection else job).get_definition(),
+            run_id=run_id,
+            # Names our console logger: without a choice Dagster prints every event at DEBUG.
+            run_config={"loggers": {"console": {}}, **(run_config or {})},
+            tags={**(tags or {}), **_partition_tags(partition, partition_range), **process_tags(run_id)},
+            asset_selection=selection,
+            remote_job_origin=_origin().get_job_origin(job_name),
+            job_code_origin=job.get_python_origin(),
+        )
+        return _execute(instance, job, run, listener)
+
+
+def _execute(
+    instance: dg.DagsterInstance, job: ReconstructableJob, run: dg.DagsterRun, listener: Listener | None
+) -> Outcome:
+    failures: list[Failure] = []
+    materialized: dict[str, Mapping[str, Any]] = {}
+    begun = cast(Generator[dg.DagsterEvent, None, None], execute_run_iterator(job, run, instance))
+    with stop_requests() as is_asked_to_stop, closing(begun) as events:
+        for event in events:
+            if is_asked_to_stop():
+                raise KeyboardInterrupt
+            if event.is_step_failure:
+                failures.append(_failure(event))
+            elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+                done = event.step_materialization_data.materialization
+                materialized[done.asset_key.to_user_string()] = {k: v.value for k, v in done.metadata.items()}
+            if listener:
+                listener(event)
+    finished = instance.get_run_by_id(run.run_id)
+    if not failures and finished and finished.status is not dg.DagsterRunStatus.SUCCESS:
+        failures.append(Failure(run.job_name, f"The run ended as {finished.status.value}.", 1))
+    return Outcome(run.run_id, tuple(failures), materialized)
+
+
+def _origin() -> RemoteRepositoryOrigin:
+    """The same origin that workspace.yaml gives the UI's code location."""
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE)
+    return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), "__repository__")
+
+
+def _partition_tags(partition: str | None, partition_range: tuple[str, str] | None) -> dict[str, str]:
+    if partition_range:
+        first, last = partition_range
+        return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    if partition is None:
+        return {}
+    tags = {"dagster/partition": str(partition)}
+    if isinstance(partition, dg.MultiPartitionKey):
+        tags |= {f"dagster/partition/{name}": key for name, key in partition.keys_by_dimension.items()}
+    return tags
+
+
+def _failure(event: dg.DagsterEvent) -> Failure:
+    data = event.step_failure_data
+    told = data.user_failure_data
+    step = event.step_key or ""
+    if told and told.description:
+        code = told.metadata.get("exit_code")
+        return Failure(step, told.description, int(str(code.value)) if code else 1)
+    error = data.error
+    last = error.cause or error if error else None
+    sentence = f"{last.cls_name}: {last.message.splitlines()[0]}" if last else "unknown error"
+    return Failure(step, f"Step {step} failed unexpectedly ({sentence}); the run's page in the UI has the trace.", 1)

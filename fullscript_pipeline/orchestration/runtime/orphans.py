@@ -1,0 +1,126 @@
+"""Ends headless runs (executed by a command, not by the daemon) whose process is gone: the queue waits for none.
+
+A run names its process in a tag, and its process holds a lock in the instance's home for as long as it lives. The tag
+decides where process numbers can be seen, the lock where they cannot: another container of this machine. A run of
+another machine is never judged here; Dagster's run monitoring ends it (dagster.yaml). What does not belong here:
+executing a run (`in_process_runs`).
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG
+
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.process_identity import ProcessIdentity, started_after
+
+# The number of the process that executes a headless run, for people.
+PID_TAG = "fullscript/pid"
+# The whole identity, after the run's own id: a run that is started again from this one inherits its tags.
+PROCESS_TAG = "fullscript/process"
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_LOCKS = "headless"
+# Between the start of a process and the row of its run, as clocks of different precision see it.
+_CLOCK_SLACK_SECONDS = 2.0
+
+
+def process_tags(run_id: str) -> dict[str, str]:
+    """The tags of a run that this process executes."""
+    return {PID_TAG: str(os.getpid()), PROCESS_TAG: f"{run_id}/{ProcessIdentity.current()}"}
+
+
+@contextmanager
+def held_by_this_process(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Holds the run's lock, which the system takes off when this process dies however it dies."""
+    path = _lock_path(instance, run_id)
+    make_private_folder(path.parent)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with suppress(OSError):  # a file system without locks: the tag alone decides
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def fail_orphans(instance: dg.DagsterInstance) -> int:
+    """Marks headless runs whose process is gone (a kill, a power cut) as failed. Returns how many.
+
+    Otherwise they look started for ever, and the one-run-a-clinic limit of the queue would wait for them.
+    """
+    ended = 0
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+        if not _is_gone(instance, record):
+            continue
+        # It may have come to its end between the two looks.
+        run = instance.get_run_by_id(record.dagster_run.run_id)
+        if run is not None and run.status in _UNFINISHED:
+            instance.report_run_failed(
+                run, "The process that ran this is gone; pull again, it goes on where it stopped."
+            )
+            ended += 1
+        _lock_path(instance, record.dagster_run.run_id).unlink(missing_ok=True)
+    return ended
+
+
+def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    """Whether this is a headless run whose process has certainly ended."""
+    run = record.dagster_run
+    run_id, _, told = run.tags.get(PROCESS_TAG, "").partition("/")
+    if run_id == run.run_id and (process := ProcessIdentity.parse(told)):
+        alive = process.is_alive()
+        if alive is None and process.runs_on_this_kernel:
+            alive = _is_locked(_lock_path(instance, run.run_id))
+        return alive is False
+    if PID_TAG in run.tags and PROCESS_TAG not in run.tags and PARENT_RUN_ID_TAG not in run.tags:
+        return _number_is_anothers(run.tags[PID_TAG], record.create_timestamp.timestamp())
+    return False
+
+
+def _number_is_anothers(pid: str, created: float) -> bool:
+    """Of a run of an earlier version, which noted the number alone: no process has it, or one that began later."""
+    return not pid.isdigit() or started_after(int(pid), created + _CLOCK_SLACK_SECONDS) is not False
+
+
+def _is_locked(path: Path) -> bool | None:
+    """Whether a living process holds it; None when that cannot be seen."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _lock_path(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory) / _LOCKS / f"{run_id}.lock"
+
+
+@dg.sensor(
+    name="orphaned_runs_sensor",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends runs of the command line whose process was killed: the queue would wait hours for them.",
+)
+def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    ended = fail_orphans(context.instance)
+    return dg.SkipReason(f"Ended {counted(ended, 'run')} whose process is gone." if ended else "No run is orphaned.")

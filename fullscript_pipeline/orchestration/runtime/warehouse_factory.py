@@ -1,0 +1,47 @@
+"""The warehouse of this data directory, brought to this version: the same for assets and commands, without Dagster.
+
+What does not belong here: what is read from it or written to it.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+
+
+def open_warehouse() -> Warehouse:
+    """Raises ConfigurationError for a file of a newer program or a wrong key, Busy when it is held too long."""
+    settings = load_settings()
+    warehouse = _of(str(settings.warehouse_path), settings.warehouse_key)
+    if _file(warehouse) not in _BROUGHT_UP:
+        migrate(warehouse, mart_ddl())
+        _BROUGHT_UP.add(_file(warehouse))
+    return warehouse
+
+
+# Files that this process has brought to this version; every step opens the warehouse, and asking it costs an attach.
+_BROUGHT_UP: set[tuple[str, int] | None] = set()
+
+
+def _file(warehouse: Warehouse) -> tuple[str, int] | None:
+    """The file itself, not only its path: a restore puts another in its place. None while there is none."""
+    return (str(warehouse.path), warehouse.path.stat().st_ino) if warehouse.exists() else None
+
+
+@cache
+def _of(path: str, key: str | None) -> Warehouse:
+    """One DuckDB instance a process: its extension is loaded once."""
+    settings = load_settings()
+    settings.prepare_data_dir()
+    return Warehouse(settings.warehouse_path, settings.warehouse_key)
+
+
+@cache
+def mart_ddl() -> tuple[str, ...]:
+    """The DDL of the rooms that own marts."""
+    rooms = ("adherence", "catalog")
+    return tuple(
+        files(f"fullscript_pipeline.{room}").joinpath("sql", "marts.sql").read_text(encoding="utf-8") for room in rooms
+    )

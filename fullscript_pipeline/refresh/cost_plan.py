@@ -1,0 +1,157 @@
+"""The cheapest way to what events are about: plain arithmetic on requests, no I/O.
+
+Per feed either one detail for each event whose object is not known and one read per object, or the list again: orders
+by window, patients whole, products through the catalog's own pull. Plans always have their details: the event's day
+dates the change. What does not belong here: asking (`event_handling`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil
+
+from fullscript_pipeline.event_types import FAMILIES, KINDS, Also, kind_of, row_of
+from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
+from fullscript_pipeline.extraction.pulls.event_feeds import MOST_DETAILS
+from fullscript_pipeline.state import LedgerEvent
+
+PAGE = 100
+# Orders are completed shortly before their event; the filter's own two days of overlap come on top.
+BEFORE_THE_EVENT = timedelta(days=1)
+# Before any order.
+THE_BEGINNING = date(2000, 1, 1)
+# More product events than this are a new catalog: it is pulled as on every morning.
+MOST_PRODUCT_EVENTS = 300
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the warehouse has, as far as prices go. `thin`: families whose lists come without what we need;
+    `orders_listed_on`: when all orders since some day were last listed to the end."""
+
+    patients: int = 0
+    orders_since: Callable[[date], int] = lambda _: 0
+    thin: frozenset[str] = frozenset()
+    orders_listed_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to ask. `details`: event ids; `known`: objects by family whose ids are known already, those included that a
+    list is going to show: what it lacks is read by id."""
+
+    details: tuple[str, ...]
+    known: Mapping[str, tuple[str, ...]]
+    orders_from: date | None = None
+    patients_whole: bool = False
+    catalog_whole: bool = False
+
+
+def is_of_product(event: LedgerEvent) -> bool:
+    return family_of(event) == "products"
+
+
+def family_of(event: LedgerEvent) -> str | None:
+    """The family by the event's type, else by the feed that listed it; None for what neither of them tells."""
+    kind = kind_of(event.event_type)
+    if kind is not None:
+        return kind.family
+    return next((kind.family for kind in KINDS if kind.feed == event.feed), None)
+
+
+def plan(events: Iterable[LedgerEvent], stored: Stored, today: date, *, told: bool = False) -> Plan:
+    """The cheaper way for each family. `told`: the details have been read, and no event will name its object later: its
+    family is listed."""
+    # A feed that lists ids only does not say what happened, or when: the detail does.
+    by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILIES}
+    nameless = []
+    for event in events:
+        if family := family_of(event):
+            by_family[family].append(event)
+        if event.event_type is None and event.resource_id is None and family != "products":
+            nameless.append(event.event_id)
+        elif Also.BELONGINGS in row_of(event.event_type).also:
+            nameless.append(event.event_id)  # its data names more than one object
+    orders_from = _orders_from(by_family["orders"], stored, today, told=told)
+    patients_price = _price(by_family["patients"])
+    unnamed = told and any(_unknown(by_family["patients"]))
+    patients_whole = (unnamed or patients_price > _pages(stored.patients)) and "patients" not in stored.thin
+    catalog_whole = len(by_family["products"]) > MOST_PRODUCT_EVENTS
+    listed = {"orders"} if orders_from else set()
+    listed |= {"patients"} if patients_whole else set()
+    listed |= {"products"} if catalog_whole else set()
+    named_later = [
+        event
+        for family, its in by_family.items()
+        if not (family == "products" and catalog_whole)
+        for event in (_to_be_named(its) if family in listed else _unknown(its))
+    ]
+    return Plan(
+        tuple(dict.fromkeys((*nameless, *named_later))),
+        {family: _objects([] if family == "products" and catalog_whole else by_family[family]) for family in FAMILIES},
+        orders_from,
+        patients_whole,
+        catalog_whole,
+    )
+
+
+def poll_seconds(clinics: int, feeds: int) -> float:
+    """How long to wait between looks, so that idle looks take at most a tenth of the budget (475 of 4,750 in 300 s)."""
+    return max(15.0, clinics * feeds * 300 / 475)
+
+
+def _orders_from(events: Sequence[LedgerEvent], stored: Stored, today: date, *, told: bool) -> date | None:
+    """The day from which the orders are listed again, when that is cheaper.
+
+    An unknown time is any time since the last complete look.
+    """
+    if not events:
+        return None
+    days = [_day_of(event) or stored.orders_listed_on or THE_BEGINNING for event in events]
+    first = min([*days, today]) - BEFORE_THE_EVENT
+    if told and any(_unknown(events)):
+        return first
+    listing = _pages(stored.orders_since(first) + len(events))
+    if "orders" in stored.thin:
+        listing += len(events)
+    return first if listing < _price(events) else None
+
+
+def _day_of(event: LedgerEvent) -> date | None:
+    """The day on which it happened, as written; None when it does not say."""
+    try:
+        return date.fromisoformat((event.created_at or "")[:10])
+    except ValueError:
+        return None
+
+
+def _to_be_named(events: Sequence[LedgerEvent]) -> list[str]:
+    """Events of a listed family whose details are read so that the object of each is known. Of very many none at first,
+    as the list brings them all, then some with every further try."""
+    unnamed = list(_unknown(events))
+    if len(unnamed) <= MOST_DETAILS:
+        return unnamed
+    return unnamed[:MOST_DETAILS] if any(event.attempts for event in events) else []
+
+
+def _price(events: Sequence[LedgerEvent]) -> int:
+    """A detail for each event that names no object, a read for each object. Details that are read anyway are free."""
+    unknown = [event for event in events if event.resource_id is None]
+    return sum(1 if event.event_type is None else 2 for event in unknown) + len(_objects(events))
+
+
+def _unknown(events: Iterable[LedgerEvent]) -> Iterator[str]:
+    return (event.event_id for event in events if event.resource_id is None)
+
+
+def _objects(events: Sequence[LedgerEvent]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(event.resource_id for event in events if event.resource_id is not None))
+
+
+def _pages(rows: int) -> int:
+    return max(1, ceil(rows / PAGE))
+
+
+def is_variant(resource_id: str) -> bool:
+    """A product event's hint: a variant, not the product."""
+    return resource_id.startswith(VARIANT)

@@ -1,0 +1,196 @@
+"""Handles events: reads exactly the objects they are about, and tells whose adherence is touched.
+
+Two commits: the events with what their details say (so that a killed run never asks for them again), then every touched
+object in one transaction. A payload is only a hint: what is stored is what the server answers now, so neither order nor
+repetition of events can change the outcome. What does not belong here: the marts and pages (the caller rebuilds them
+for the touched patients).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from fullscript_pipeline.api import ClinicSession
+from fullscript_pipeline.extraction.engine.pull import Pull, Report, Target
+from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered, note_outcomes
+from fullscript_pipeline.extraction.event_proof.event_parsing import (
+    SeenEvent,
+    event_of,
+    ledger_line,
+    names_what_cannot_be_asked,
+)
+from fullscript_pipeline.extraction.pulls import event_feeds as feeds
+from fullscript_pipeline.extraction.pulls import missing_variants
+from fullscript_pipeline.extraction.pulls.event_feeds import MOST_DETAILS
+from fullscript_pipeline.ids import CANNOT_BE_ASKED, usable_id
+from fullscript_pipeline.refresh import product_resolution
+from fullscript_pipeline.refresh.consequences import follow
+from fullscript_pipeline.refresh.cost_plan import family_of, is_of_product, plan
+from fullscript_pipeline.refresh.feed_polling import MOST_IDS
+from fullscript_pipeline.refresh.object_fetch import Reads
+from fullscript_pipeline.refresh.stored_counts import stored_of
+from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.event_log.event_proof import READABLE_AFTER
+from fullscript_pipeline.warehouse.landing import Line
+
+THIN = "thin_lists"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did, and the patients whose rows and pages are to be rebuilt."""
+
+    event_ids: tuple[str, ...] = ()
+    warehouse: Warehouse | None = None
+    reports: tuple[Report, ...] = ()
+    patients: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were asked."""
+        return sum(report.requests for report in self.reports)
+
+
+def handle_events(
+    target: Target, session: ClinicSession, store: StateStore, event_ids: Iterable[str] | None = None
+) -> Refreshed:
+    """Reads what these of the clinic's events are about (None: all that wait) unless that has been done.
+
+    Afterwards the caller rebuilds the patients' rows and pages, then calls `handled`.
+    """
+    clinic, wanted = session.clinic, None if event_ids is None else set(event_ids)
+    close_answered(target.warehouse, store, clinic)
+    waiting = store.pending_events(clinic.server, clinic.clinic_id)
+    waiting = [event for event in waiting if wanted is None or event.event_id in wanted]
+    waiting = _without_moot(target, store, session, waiting)[:MOST_IDS]
+    if not waiting:
+        return Refreshed(patients=tuple(store.owed(clinic)))
+    with target.warehouse.read() as con:
+        chosen = plan(waiting, stored_of(con, clinic.clinic_id, _thin(store, clinic.server)), target.day)
+    if chosen.catalog_whole:
+        waiting = [event for event in waiting if not is_of_product(event)]
+    told, waiting, patient_of, products_of = _tell(target, session, store, waiting, chosen.details)
+    with target.warehouse.read() as con:
+        chosen = plan(waiting, stored_of(con, clinic.clinic_id, _thin(store, clinic.server)), target.day, told=True)
+    known = {**chosen.known, "products": list(dict.fromkeys(products_of.values()))}
+    reads, reports = Reads(target, session, store), [told]
+    reads.products(known["products"])
+    reads.plans(known["plans"], patient_of)
+    reads.by_id("labs", known["labs"])
+    if reads.orders(known["orders"], chosen.orders_from, _too_many(waiting, "orders")) == "thin":
+        _note_thin(store, clinic.server, "orders")
+    if reads.patients(known["patients"], whole=chosen.patients_whole) == "thin":
+        _note_thin(store, clinic.server, "patients")
+        unnamed = [event for event in waiting if family_of(event) == "patients" and event.resource_id is None]
+        again, learned, _, _ = _tell(target, session, store, unnamed, [event.event_id for event in unnamed])
+        reports.append(again)
+        reads.by_id("patients", [event.resource_id for event in learned if event.resource_id])
+    follow(reads, waiting)
+    reports.append(reads.commit())
+    if known["plans"] or known["orders"] or chosen.orders_from:
+        reports.append(missing_variants.pull_unknown_variants(target, session))
+    patients = tuple(dict.fromkeys([*reads.touched_patients(), *store.owed(clinic)]))
+    families = [family_of(event) or "unknown" for event in waiting]
+    counts = {family: families.count(family) for family in dict.fromkeys(families)}
+    tried = tuple(event.event_id for event in waiting)
+    return Refreshed(tried, target.warehouse, tuple(reports), patients, counts)
+
+
+def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> None:
+    """After everything is committed and written: nobody needs to look again at what the warehouse has answered; what
+    could not be read is tried again."""
+    clinic = session.clinic
+    store.rebuilt(clinic, refreshed.patients)
+    if refreshed.warehouse is None:
+        return
+    done = note_outcomes(refreshed.warehouse, store, clinic, refreshed.event_ids)
+    settle_handled(store, clinic.server, done.closed_ids)
+
+
+def settle_handled(store: StateStore, server: str, event_ids: Collection[str]) -> None:
+    """Those of these events that came by webhook need no further look."""
+    waiting = store.deliveries(["received"], with_body=False)
+    store.settle((one for one in waiting if one.server == server and one.event_id in event_ids), "handled")
+
+
+def _without_moot(
+    target: Target, store: StateStore, session: ClinicSession, waiting: Sequence[LedgerEvent]
+) -> list[LedgerEvent]:
+    """Without the product events that a list of the whole catalog has answered, long enough after them."""
+    if not any(is_of_product(event) for event in waiting):
+        return list(waiting)
+    last = product_resolution.listed_at(target.warehouse, target.region)
+    moot = {
+        e.event_id for e in waiting if is_of_product(e) and last and e.seen_at and e.seen_at + READABLE_AFTER < last
+    }
+    store.close_events(session.clinic, moot, "relisted")
+    return [event for event in waiting if event.event_id not in moot]
+
+
+def _too_many(waiting: Sequence[LedgerEvent], family: str) -> list[str]:
+    """Events of a family that name no object, when they are too many for their details to be read."""
+    unnamed = [event.event_id for event in waiting if family_of(event) == family and event.resource_id is None]
+    return unnamed if len(unnamed) > MOST_DETAILS else []
+
+
+def _tell(
+    target: Target,
+    session: ClinicSession,
+    store: StateStore,
+    waiting: Sequence[LedgerEvent],
+    detailed: Sequence[str],
+) -> tuple[Report, list[LedgerEvent], dict[str, str], dict[str, str]]:
+    """Reads the details, resolves products, commits the events: from then on they wait for their objects.
+
+    Returns the report, the events with what the details tell, the patients of plans as far as those do, and the
+    products by event.
+    """
+    pull = Pull(target, "events_refresh")
+    feeds.read_details(pull, session, detailed)
+    details = feeds.details_landed(pull)
+    seen = {one: event_of(line) for one, line in details.items()}
+    patient_of = dict(pair for line in details.values() if (pair := _plan_and_patient(line)))
+    found = product_resolution.resolve(pull, session, target.warehouse, waiting, details)
+    learned = [_learned(event, seen.get(event.event_id)) for event in waiting]
+    listed = [ledger_line(event) for event in waiting]
+    report = feeds.load_events(pull, session, [], listed, found)
+    store.record_events(learned)
+    lost = [one for one, line in details.items() if names_what_cannot_be_asked(orjson.loads(line.record))]
+    store.close_events(session.clinic, lost, "unreadable", CANNOT_BE_ASKED)
+    lost += feeds.close_left_out(pull, session, store)
+    store.begin_try(session.clinic, [event.event_id for event in waiting], None)
+    return report, [event for event in learned if event.event_id not in lost], patient_of, found
+
+
+def _learned(event: LedgerEvent, detail: SeenEvent | None) -> LedgerEvent:
+    """The event with what its detail says."""
+    if detail is None:
+        return event
+    return replace(
+        event,
+        event_type=detail.type or event.event_type,
+        resource_id=detail.resource_id or event.resource_id,
+        created_at=detail.created_at or event.created_at,
+    )
+
+
+def _plan_and_patient(line: Line) -> tuple[str, str] | None:
+    data = orjson.loads(line.record).get("data")
+    plan_of = data.get("treatment_plan", data) if isinstance(data, dict) else None
+    patient = plan_of.get("patient") if isinstance(plan_of, dict) else None
+    if not isinstance(plan_of, dict) or not isinstance(patient, dict):
+        return None
+    plan_id, patient_id = usable_id(plan_of.get("id")), usable_id(patient.get("id"))
+    return (plan_id, patient_id) if plan_id and patient_id else None
+
+
+def _thin(store: StateStore, server: str) -> frozenset[str]:
+    """Families whose lists were seen to come without what we need from this server."""
+    return frozenset((store.fact(f"{THIN}:{server}") or "").split())
+
+
+def _note_thin(store: StateStore, server: str, family: str) -> None:
+    store.set_fact(f"{THIN}:{server}", " ".join(sorted(_thin(store, server) | {family})))

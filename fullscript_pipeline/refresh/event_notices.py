@@ -1,0 +1,84 @@
+"""Events that a person should know of: a clinic that withdrew its key, and types that nobody has documented.
+
+They come from the ledger, which keeps what was seen in the last 35 days. Nothing waits for them. What does not belong
+here: sending them anywhere (`orchestration.event_alerts`, `health.events`).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fullscript_pipeline.event_types import kind_of, row_of
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+# A type is the server's text: anything longer or stranger is not repeated.
+_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,80}")
+_REVOKED, _ACTIVATED = "clinic_key.revoked", "clinic_key.activated"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """`subject` is the event type; `identity` tells one occasion from the next, so that each is sent once."""
+
+    clinic_key: str
+    subject: str
+    identity: str
+    sentence: str
+
+    @property
+    def is_revocation(self) -> bool:
+        return self.subject == _REVOKED
+
+
+def notices(store: StateStore, clinic: Clinic) -> list[Notice]:
+    """What should be known of this clinic's events."""
+    seen = store.events_seen(clinic.server, clinic.clinic_id, _EVER)
+    return [*_revocation(clinic, seen), *_undocumented(clinic, seen)]
+
+
+def _revocation(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
+    """The last event of the clinic's key, if it is a revocation."""
+    of_key = [event for event in seen if _name_of(event) in {_REVOKED, _ACTIVATED}]
+    last = max(of_key, key=lambda event: (event.created_at or "", event.event_id), default=None)
+    if last is None or _name_of(last) != _REVOKED:
+        return
+    day, key = (last.created_at or "")[:10], clinic.clinic_key
+    yield Notice(
+        key,
+        _REVOKED,
+        last.event_id,
+        f"{key}: the clinic withdrew this app's integration key{f' on {day}' if day else ''} ({_REVOKED}): Fullscript "
+        "may send no more events of it and refuse its data. Ask the clinic whether that was meant. If it was, run "
+        f"`fullscript-pipeline disconnect {key}`; if not, have it enable the integration again, then run "
+        "`fullscript-pipeline connect`.",
+    )
+
+
+def _undocumented(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
+    """Each type that the documentation does not have, once."""
+    times: dict[str, int] = {}
+    for event in seen:
+        if event.event_type and not row_of(event.event_type).is_documented:
+            name = event.event_type if _NAME.fullmatch(event.event_type) else "(a type that is no plain name)"
+            times[name] = times.get(name, 0) + 1
+    for name, number in times.items():
+        kind = kind_of(name)
+        read = (
+            f"it was read like any event of core.{kind.table}"
+            if kind and kind.family
+            else "nothing was read for it but what the daily pull reads"
+        )
+        yield Notice(
+            clinic.clinic_key,
+            name,
+            f"{clinic.server}:{name}",
+            f"{clinic.clinic_key}: {counted(number, 'event')} of a type that Fullscript's documentation does not have "
+            f"({name}); {read}. Look it up in the vendor's reference and update the program.",
+        )
+
+
+def _name_of(event: LedgerEvent) -> str:
+    return (event.event_type or "").strip().lower()

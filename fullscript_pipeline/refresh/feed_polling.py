@@ -1,0 +1,254 @@
+"""Looks at a clinic's event feeds: which events are new. Lists only, never fetches a detail, never opens DuckDB.
+
+A look reads each feed newest first and stops at a page that brings nothing new: one request a feed when nothing
+happened. What came late, or out of order, is found by the hourly reconcile, which reads to the end.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
+from fullscript_pipeline.api.response_parsing import Page, record_ids
+from fullscript_pipeline.extraction.event_proof.event_parsing import moment_of, names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.extraction.event_proof.feed_positions import FeedPosition
+from fullscript_pipeline.extraction.pulls.event_feeds import FEED_REFUSALS, feeds_of, note_lost_span
+from fullscript_pipeline.ids import CANNOT_BE_ASKED, id_text
+from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
+from fullscript_pipeline.state import LedgerEvent, StateStore
+from fullscript_pipeline.warehouse.landing import UNKEYED, record_key
+
+# A run that was asked for this long ago and has not handled its events is taken for lost.
+ASK_AGAIN_AFTER = timedelta(minutes=15)
+# Above this, a list of ids in a run's config is slower than pulling the whole cell.
+MOST_IDS = 1000
+NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
+
+
+@dataclass(frozen=True)
+class Round:
+    """The events of a clinic that are to be handled now; `seen` is how many were new in this look.
+
+    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog. `labs`: lab orders
+    that a poll saw moved. `trouble`: a feed that could not be read; what the others brought is here.
+    """
+
+    clinic_key: str
+    event_ids: tuple[str, ...]
+    whole_cell: bool = False
+    catalog: bool = False
+    seen: int = 0
+    labs: int = 0
+    trouble: FullscriptError | None = None
+
+
+def poll_feeds(session: ClinicSession, store: StateStore, *, asked_too: bool = False) -> Round | None:
+    """Notes new events in the ledger; returns what is to be handled now, None when that is nothing.
+
+    The first look at a clinic that has never been pulled returns None: the daily pull comes first. A feed that fails
+    does not keep the others back; raises its error when there is nothing else to tell.
+    """
+    if not was_pulled(store, session.clinic):
+        return None
+    note_lost_span(store, session, clock.now().date())
+    seen, trouble = note_all(session, store, feeds_to_look_at(store, session.clinic))
+    found = waiting(store, session.clinic, seen, asked_too=asked_too)
+    if found is None and trouble is not None:
+        raise trouble
+    return replace(found, trouble=trouble) if found else None
+
+
+def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0, *, asked_too: bool = False) -> Round | None:
+    """The events of a clinic that are due: seen, not handled, no run asked for in the last minutes, and no next try set
+    for later.
+
+    `asked_too`: all that wait, as somebody wants who does not trust that run, or does not want to wait.
+    """
+    due = due_events(store, clinic, asked_too=asked_too)
+    if not due:
+        return None
+    of_products = sum(is_of_product(event) for event in due)
+    many = len(due) - of_products > MOST_IDS
+    ids = tuple(event.event_id for event in due)
+    return Round(
+        clinic.clinic_key,
+        ids if many else ids[:MOST_IDS],
+        whole_cell=many,
+        catalog=of_products > MOST_PRODUCT_EVENTS,
+        seen=seen,
+    )
+
+
+def due_events(store: StateStore, clinic: ClinicRef, *, asked_too: bool = False) -> list[LedgerEvent]:
+    """What a refresh would try now; `asked_too` as in `waiting`."""
+    pending = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_acted_on(event)]
+    return [event for event in pending if asked_too or (_is_due(event) and not _is_asked(event))]
+
+
+def asked(store: StateStore, clinic: ClinicRef, found: Round) -> str:
+    """A run was asked for: its events wait for it. Returns the run's name, another each time."""
+    run = f"{found.clinic_key}@{clock.real_now().isoformat()}"
+    store.mark_asked(clinic.server, clinic.clinic_id, found.event_ids, run)
+    return run
+
+
+def was_pulled(store: StateStore, clinic: ClinicRef) -> bool:
+    """Whether the clinic has had its first daily pull."""
+    return store.cursor(clinic.server, clinic.clinic_id, "order_events") is not None
+
+
+def feeds_to_look_at(store: StateStore, clinic: ClinicRef) -> list[str]:
+    """A region's products are watched through one of its clinics; clinic keys by the reconcile only."""
+    feeds = [feed for feed in feeds_of(clinic.region) if feed not in {"product_events", "clinic_key_events"}]
+    return [*feeds, "product_events"] if speaker(store, clinic.server) == clinic.clinic_id else feeds
+
+
+def speaker(store: StateStore, server: str) -> str | None:
+    """The clinic id through which the products of a server's region are watched."""
+    day = clock.now().date()
+    for clinic in store.clinics():
+        fit = (clinic.server, clinic.status) == (server, "ok") and was_pulled(store, clinic)
+        if fit and store.unavailable(clinic, "product_events", day) is None:
+            return clinic.clinic_id
+    return None
+
+
+def note_all(
+    session: ClinicSession, store: StateStore, feeds: Sequence[str], *, whole: bool = False
+) -> tuple[int, FullscriptError | None]:
+    """Notes the new events of all these feeds: how many there were, and the first error of a feed that failed.
+
+    Raises AuthError at once: without a token no other feed answers.
+    """
+    new, trouble = 0, None
+    for feed in feeds:
+        try:
+            new += note_new(session, store, feed, whole=whole)
+        except AuthError:
+            raise
+        except FullscriptError as error:
+            trouble = trouble or error
+    return new, trouble
+
+
+def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: bool = False) -> int:
+    """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known, as is done with a
+    feed that others have read before."""
+    clinic, today = session.clinic, clock.now().date()
+    if store.unavailable(clinic, feed, today) is not None:
+        return 0
+    position, listed, new = FeedPosition(store, session, feed), _Listed(), 0
+    to_the_end = whole or position.was_read_by_others
+    try:
+        for page in _pages(session, {**position.since(), **NEWEST_FIRST}, feed, whole=to_the_end):
+            rows = listed.take(page)
+            events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
+            unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
+            store.record_events(events[event_id] for event_id in unseen)
+            new += len(unseen)
+            if not to_the_end and not unseen and _newest_first(rows):
+                listed.is_cut = True
+                break
+    except FEED_REFUSALS as refusal:
+        store.note_unavailable(clinic, feed, today, str(refusal))
+        return 0
+    complete = listed.is_complete and not (listed.is_cut and position.was_read_in_part)
+    position.note_read(today, listed.rows, complete=complete)
+    return new
+
+
+@dataclass
+class _Listed:
+    """What of a feed was listed. `is_cut`: nobody read on; only otherwise its rows can be counted."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    total: int | None = None
+    nameless: int = 0
+    left_out: int = 0
+    is_cut: bool = False
+
+    def take(self, page: Page) -> list[dict[str, Any]]:
+        """The page's rows that tell which event they are."""
+        rows = [row for row in page.records if id_text(row.get("id")) is not None]
+        self.rows += rows
+        self.left_out += len(page.left_out)
+        self.nameless += len(page.records) - len(rows)
+        self.total = page.total_count if page.total_count is not None else self.total
+        return rows
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is known to be missing of what was to be listed."""
+        if self.nameless:
+            return False
+        came = len({str(row["id"]) for row in self.rows}) + self.left_out
+        return self.is_cut or self.total is None or came >= self.total
+
+
+def _pages(session: ClinicSession, params: dict[str, str], feed: str, *, whole: bool) -> Iterator[Page]:
+    """Side by side and in any order for a whole list, else one after the other from the newest on."""
+    yield from session.pages(feed, {}, params) if whole else _one_by_one(session, params, feed)
+
+
+def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
+    before: tuple[str, ...] = ()
+    for number in itertools.count(1):
+        page = next(session.pages(feed, {}, params, first_page=number))
+        came = (*record_ids(page.records), *page.left_out)
+        # The same page again: the server ignores page numbers and says for ever that one follows.
+        if came == before:
+            return
+        yield page
+        if page.is_last or not came or number >= (page.total_pages or number + 1):
+            return
+        before = came
+
+
+def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
+    kind, created = row.get("type"), moment_of(row)
+    event_id = record_key(row["id"], "")
+    # A row that says everything needs no detail.
+    resource = resource_of(row) if kind and created else None
+    is_lost = names_what_cannot_be_asked(row) or (resource is None and event_id.startswith(UNKEYED))
+    return LedgerEvent(
+        clinic.server,
+        clinic.clinic_id,
+        event_id,
+        str(kind) if kind else None,
+        resource,
+        created,
+        feed=feed,
+        outcome="unreadable" if is_lost else None,
+        reason=CANNOT_BE_ASKED if is_lost else None,
+    )
+
+
+def _newest_first(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether the server did sort them. Without times, or with one time for all, nobody can tell what lies behind."""
+    times = [row.get("created_at") for row in rows]
+    if not all(isinstance(one, str) for one in times):
+        return False
+    written = [str(one) for one in times]
+    return bool(written) and written == sorted(written, reverse=True) and written[0] > written[-1]
+
+
+def _is_acted_on(event: LedgerEvent) -> bool:
+    """Whether a refresh can do something about it; anything else waits for the daily pull."""
+    return event.event_type is None or family_of(event) is not None
+
+
+def _is_due(event: LedgerEvent) -> bool:
+    """Whether it was not tried yet, or long enough ago; after the last try it is the daily pull's turn."""
+    if not event.attempts:
+        return True
+    return event.next_try_at is not None and event.next_try_at <= clock.real_now()
+
+
+def _is_asked(event: LedgerEvent) -> bool:
+    """Whether a run that may still come was asked to handle it."""
+    _, _, asked_at = (event.asked_run or "").partition("@")
+    now = clock.real_now()
+    return (now - ASK_AGAIN_AFTER).isoformat() <= asked_at <= now.isoformat()

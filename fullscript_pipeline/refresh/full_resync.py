@@ -1,0 +1,95 @@
+"""How long ago the feeds were read, what that lost, and reading everything again because of it.
+
+The vendor's feeds reach 30 days back. Whoever looks after more than that cannot know what happened in between: the span
+is named and every object of the clinic is read again. What does not belong here: the rolling sweep of every daily pull
+(`extraction`).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.extraction.engine.pull import Report, Target
+from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
+from fullscript_pipeline.extraction.pulls import lab_orders, missing_variants, orders, treatment_plans
+from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.refresh.cost_plan import THE_BEGINNING
+from fullscript_pipeline.state import StateStore
+
+WARN_DAYS = 7
+ERROR_DAYS = 21
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How far behind a clinic's feeds are. `days` is None before the first pull; `lost` names days nobody can list."""
+
+    clinic_key: str
+    days: int | None
+    lost: str | None
+    swept: str | None
+
+    @property
+    def level(self) -> str:
+        """`error`: soon, or already, something is lost; `warn`; or `ok`."""
+        if self.lost or (self.days or 0) >= ERROR_DAYS:
+            return "error"
+        return "warn" if (self.days or 0) >= WARN_DAYS else "ok"
+
+    def sentence(self) -> str:
+        """What is the matter and what to do; '' when nothing is."""
+        if self.lost:
+            return (
+                f"what happened from {self.lost} is in no feed any more; a full sweep is asked for (job clinic_sweep, "
+                "or `fullscript-pipeline refresh`)."
+            )
+        if self.level == "ok":
+            return ""
+        return (
+            f"the event feeds were last read {counted(self.days or 0, 'day')} ago, and they reach 30 days back; start "
+            "the daemon or run `fullscript-pipeline refresh`."
+        )
+
+
+def freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshness:
+    """By the data's clock. A feed that the app may not read does not count."""
+    positions = [
+        store.cursor(clinic.server, clinic.clinic_id, feed)
+        for feed in feeds_of(clinic.region)
+        if feed not in {"clinic_key_events", "product_events"} and store.unavailable(clinic, feed, today) is None
+    ]
+    known = [date.fromisoformat(one) for one in positions if one]
+    days = (today - min(known)).days if known else None
+    return Freshness(clinic.clinic_key, days, sweep_wanted(store, clinic), store.fact(_fact("swept", clinic)))
+
+
+def sweep_wanted(store: StateStore, clinic: ClinicRef) -> str | None:
+    """The span for which a full sweep was asked and has not been done; None: nothing was lost."""
+    return store.fact(_fact("full_sweep", clinic)) or None
+
+
+def full_sweep(target: Target, session: ClinicSession) -> list[Report]:
+    """Every patient, plan, order and lab order of the clinic, whatever is stored."""
+    reports = [clinic_pulls.pull_patients(target, session)]
+    with target.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
+            [session.clinic.clinic_id],
+        ).fetchall()
+    reports.append(treatment_plans.read_plans(target, session, [patient for (patient,) in rows], []))
+    reports.append(orders.pull_order_days(target, session, THE_BEGINNING, target.day))
+    reports.append(lab_orders.pull_labs(target, session))
+    reports.append(missing_variants.pull_unknown_variants(target, session))
+    return reports
+
+
+def swept(store: StateStore, clinic: ClinicRef, day: date) -> None:
+    """After everything is committed and written."""
+    if span := sweep_wanted(store, clinic):
+        store.set_fact(_fact("swept", clinic), f"{span}, read again on {day}")
+    store.set_fact(_fact("full_sweep", clinic), "")
+
+
+def _fact(name: str, clinic: ClinicRef) -> str:
+    return f"{name}:{clinic.server}:{clinic.clinic_id}"

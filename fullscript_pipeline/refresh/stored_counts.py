@@ -1,0 +1,31 @@
+"""How much the warehouse holds, for the prices of a plan. What does not belong here: the arithmetic (`cost_plan`)."""
+
+from datetime import date
+
+import duckdb
+
+from fullscript_pipeline.refresh.cost_plan import Stored
+from fullscript_pipeline.refresh.object_fetch import OVERLAP
+from fullscript_pipeline.warehouse.loading import pull_log
+
+
+def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[str]) -> Stored:
+    """What the warehouse knows of sizes."""
+
+    def scalar(sql: str, *values: object) -> int:
+        row = con.execute(sql, [clinic_id, *values]).fetchone()
+        return int(row[0]) if row else 0
+
+    days: list[tuple[date, int]] = con.execute(
+        "SELECT completed_on, count(*) FROM core.orders WHERE clinic_id = ? AND removed_at IS NULL "
+        "AND completed_on IS NOT NULL GROUP BY completed_on",
+        [clinic_id],
+    ).fetchall()
+    patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
+    listed_at = pull_log.last_complete(con, clinic_id, "orders")
+    return Stored(
+        patients,
+        lambda first: sum(n for day, n in days if day >= first - OVERLAP),
+        thin,
+        listed_at.date() if listed_at else None,
+    )

@@ -1,0 +1,125 @@
+"""Why no webhook comes although the feeds show that something happens: one of the causes the vendor documents.
+
+The vendor tells nobody when it stops sending. What does not belong here: asking (`reconcile` has asked), receiving
+(`webhooks`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.event_types import kind_of
+from fullscript_pipeline.refresh.inbox_ingest import HEARD
+from fullscript_pipeline.refresh.reconcile import Reconciled, last_reconciled
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
+
+# A webhook mostly comes at once; a feed may show the event a moment earlier.
+GRACE = timedelta(minutes=30)
+FIRST_LOOK_BACK = timedelta(days=3)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+# An endpoint that fails for longer than this may be disabled by the vendor.
+DISABLED_AFTER = timedelta(hours=24)
+# What our receiver answers to a signature it cannot verify, and what the vendor sees with a wrong challenge token.
+_OURS = frozenset({"200", "201", "400", "401", "403"})
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What is known about a clinic whose webhooks are not heard. `types` are of events that came by feed only."""
+
+    types: tuple[str, ...]
+    has_token: bool
+    scopes: tuple[str, ...]
+    reconciled: Reconciled | None
+
+
+def undelivered_webhooks(settings: Settings, store: StateStore) -> dict[str, str]:
+    """The cause by clinic key, for clinics on servers whose webhooks are set up; empty: all is heard."""
+    found = {}
+    for clinic in store.clinics():
+        server = settings.servers[clinic.server]
+        if not (server.webhook_challenge_token and server.webhook_signature_keys):
+            continue
+        if unheard := _unheard(store, clinic):
+            grant = store.load_grant(clinic)
+            silence = Silence(
+                tuple(sorted({event.event_type for event in unheard if event.event_type})),
+                clinic.status == "ok" and grant is not None,
+                grant.scopes if grant else (),
+                last_reconciled(store, clinic),
+            )
+            found[clinic.clinic_key] = cause(silence)
+    return found
+
+
+def cause(silence: Silence) -> str:
+    """The documented cause that fits what is known, and what to do about it."""
+    if not silence.has_token:
+        return "no valid token: the vendor sends only while somebody's token is valid; run `connect` again."
+    if missing := _missing_scopes(silence):
+        return f"missing scope {', '.join(missing)}: add it to the app in the vendor's dashboard, then `connect` again."
+    if silence.reconciled is None:
+        return "not known yet: the hourly reconcile asks the vendor's list of deliveries; look again in an hour."
+    return _as_the_vendor_saw_it(silence.reconciled, silence.types)
+
+
+def _as_the_vendor_saw_it(its: Reconciled, types: Iterable[str]) -> str:
+    said = ", ".join(f"{status} x {number}" for status, number in sorted(its.answers.items()))
+    if its.refused:
+        return "not known: this app may not read the vendor's list of deliveries; look at the dashboard's webhook page."
+    if _is_disabled(its):
+        return "disabled endpoint: deliveries failed until the vendor stopped; correct it, enable it in the dashboard."
+    if its.deliveries and its.answers and _OURS & its.answers.keys():
+        return f"wrong secret: deliveries are refused ({said}); copy signature key and challenge token of this server."
+    if its.deliveries and its.answers:
+        return f"not reachable: deliveries fail ({said}); check the address, the proxy and that `webhooks serve` runs."
+    if its.delivered:
+        return "another receiver: the vendor was answered, but not by this one; compare the address in the dashboard."
+    never = ", ".join(types) or "these events"
+    return f"not subscribed: the vendor attempted nothing for {never}; tick the events in the dashboard and save."
+
+
+def _is_disabled(its: Reconciled) -> bool:
+    """After a 410, or after a day of failures, nothing is attempted any more."""
+    if "410" in its.answers:
+        return True
+    if its.last_attempt_at is None or (its.last_success_at or "") >= its.last_attempt_at:
+        return False
+    return clock.now() - datetime.fromisoformat(its.last_attempt_at) > DISABLED_AFTER
+
+
+def _missing_scopes(silence: Silence) -> list[str]:
+    if not silence.scopes:  # the server named none
+        return []
+    wanted = {kind.scope for one in silence.types if (kind := kind_of(one)) is not None and kind.scope}
+    return sorted(wanted - {scope.lower() for scope in silence.scopes})
+
+
+def _unheard(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
+    """Events that a feed has shown since the server's webhooks were last heard; none from before the first look, which
+    lists 30 days."""
+    heard = store.cursor(clinic.server, "", HEARD)
+    since = datetime.fromisoformat(heard) if heard else clock.now() - FIRST_LOOK_BACK
+    seen = store.events_seen(clinic.server, clinic.clinic_id, _EVER)
+    first_look = seen[0].seen_at if seen else None
+    return [event for event in _by_feed(seen, since) if not _is_older(event, first_look)]
+
+
+def _is_older(event: LedgerEvent, first_look: datetime | None) -> bool:
+    try:
+        created = datetime.fromisoformat(event.created_at or "")
+    except ValueError:
+        return False
+    created = created if created.tzinfo else created.replace(tzinfo=UTC)
+    return first_look is not None and created < first_look
+
+
+def _by_feed(events: Iterable[LedgerEvent], since: datetime) -> Iterable[LedgerEvent]:
+    latest = clock.now() - GRACE
+    return (
+        event
+        for event in events
+        if event.seen_by != "webhook" and event.seen_at is not None and since < event.seen_at <= latest
+    )

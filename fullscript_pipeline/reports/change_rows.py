@@ -1,0 +1,39 @@
+"""A catalog change as a row of a page: what it is about, how it is told, word differences for prose.
+
+What does not belong here: which changes (the catalog room) and the pages around them (digest.py, brands.py).
+"""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from fullscript_pipeline.catalog import CatalogChange, delta, named, plans
+from fullscript_pipeline.reports.word_diff import word_diff
+
+_PROSE = frozenset({"description_html", "dosage.additional_info"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A change as a page shows it; `difference` replaces old and new where the value is prose."""
+
+    change: CatalogChange
+    what: str
+    variant: str | None
+    delta: str | None
+    plans: str
+    difference: Markup | None
+    variants: int
+
+
+def row_of(change: CatalogChange, variants: int = 0) -> Row:
+    """The row of a change; `variants` came or went with its product."""
+    return Row(
+        change=change,
+        what=(change.product_name or "") if change.entity in {"product", "variant"} else (change.entity_name or ""),
+        variant=named(change) if change.entity == "variant" else None,
+        delta=delta(change),
+        plans=plans(change),
+        difference=word_diff(change.old_value, change.new_value) if change.field in _PROSE else None,
+        variants=variants,
+    )

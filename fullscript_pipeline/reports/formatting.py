@@ -1,0 +1,97 @@
+"""How days, shares, quantities and free text are written on a page. One place, so that pages never disagree.
+
+What does not belong here: the words for a status (status_texts.py) and HTML (templates/).
+"""
+
+import re
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from fullscript_pipeline.plural import counted
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+DASH = "–"
+LIMITS = (
+    "Based on Fullscript orders only. Buying does not show taking; purchases elsewhere, samples and shared bottles are "
+    "not seen, so every share is a lower estimate."
+)
+
+# Control characters, and the bidi embeddings, overrides and isolates that can make one text pose as another. Emoji
+# joiners and the plain left/right marks of names stay.
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Free text without control characters and without characters that reorder what stands around it."""
+    return _UNSAFE.sub("", text)
+
+
+def shorten(text: str, length: int) -> str:
+    """At most `length` characters; a cut is shown by an ellipsis."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def day(value: date | None) -> str:
+    """`22 Nov 2026`, the same in every locale; an em dash where there is none."""
+    return "—" if value is None else f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+
+
+def moment(value: datetime, zone: ZoneInfo) -> str:
+    """`22 Nov 2026, 14:05 America/Toronto`: absolute, with its time zone."""
+    local = value.astimezone(zone)
+    return f"{day(local.date())}, {local:%H:%M} {zone.key}"
+
+
+def window(start: date, end: date) -> str:
+    """The half-open window [start, end) as a reader counts it: first and last day, and its length in days."""
+    last = end - timedelta(days=1)
+    length = counted((end - start).days, "day")
+    if last <= start:
+        return f"{day(start)}, {length}"
+    first = f"{start.day} {MONTHS[start.month - 1]}" if start.year == last.year else day(start)
+    return f"{first} {DASH} {day(last)}, {length}"
+
+
+def percent(share: float) -> int:
+    """Whole percent, rounded down and never above 100: 0.7975 is not 80 %, 0.999 is not 100 %."""
+    return max(0, min(100, int(share * 100 + 1e-9)))
+
+
+def share(low: float | None, high: float | None) -> str | None:
+    """`93 %`, `62-93 %` (a range of doses), `at least 62 %` (only a lower bound), or None when not measured."""
+    if low is None:
+        return None
+    if high is None:
+        return f"at least {percent(low)} %"
+    if percent(low) != percent(high):
+        return f"{percent(low)}{DASH}{percent(high)} %"
+    return "less than 1 %" if 0 < high < 0.01 else f"{percent(low)} %"
+
+
+def number(value: float | Fraction) -> str:
+    """At most two decimals, none where it is whole: `90`, `22.5`, `0.29`."""
+    text = f"{float(value):,.2f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def rate(text: str | None) -> Fraction | None:
+    """Units per day from the mart's exact fraction text (`3/2`); None when there is none."""
+    try:
+        value = Fraction(text) if text else None
+    except (ValueError, ZeroDivisionError):
+        return None
+    return value if value and value > 0 else None
+
+
+def exact(value: Fraction) -> str:
+    """A fraction as a reader knows it: `2`, `1.5`, and `2/7` where decimals would not end."""
+    return number(value) if (value * 100).denominator == 1 else f"{value.numerator}/{value.denominator}"
+
+
+def units(amount: float | Fraction, unit: str | None) -> str:
+    """`180 capsules`; `2 units` where the unit is not known."""
+    name = unit or "unit"
+    countable = name.isalpha() and name.lower() not in {"ml", "g", "mg", "l", "oz", "tsp", "tbsp"}
+    return f"{number(amount)} {name}{'' if amount == 1 or not countable or name.endswith('s') else 's'}"

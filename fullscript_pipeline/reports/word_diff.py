@@ -1,0 +1,88 @@
+"""A readable difference of two texts: words added and removed, unchanged stretches cut short. HTML is shown as text.
+
+What does not belong here: deciding whether a difference matters (the catalog room).
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from markupsafe import Markup, escape
+
+from fullscript_pipeline.reports import formatting
+
+# The matcher's time grows with the product of the lengths; beyond this many words a summary is told instead.
+_MOST_WORDS = 1500
+_CONTEXT = 6
+_LONGEST = 1200
+_HIDDEN = re.compile(r"(?is)<(script|style)\b[^<>]*>.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)")
+_TAG = re.compile(r"<[^<>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Consecutive words that are the same (`=`), removed (`-`) or added (`+`)."""
+
+    kind: str
+    words: list[str]
+
+
+def plain(markup: str | None) -> str:
+    """What a reader sees of a piece of HTML: no tags, no scripts, single spaces."""
+    visible = _TAG.sub(" ", _HIDDEN.sub(" ", markup or ""))
+    return " ".join(formatting.clean(html.unescape(visible)).split())
+
+
+def word_diff(old: str | None, new: str | None) -> Markup:
+    """The difference as `<del>` and `<ins>` within a few words of context, at most about 1,200 characters long."""
+    before, after = plain(old).split(), plain(new).split()
+    if before == after:
+        return Markup("only the markup changed")
+    shown: list[Markup] = []
+    length = 0
+    for piece in _pieces(before, after):
+        if not piece.words:
+            continue
+        shown.append(_shown(piece))
+        length += sum(map(len, piece.words))
+        if length > _LONGEST:
+            shown.append(Markup("…"))
+            break
+    return Markup(" ").join(shown)
+
+
+def _pieces(before: list[str], after: list[str]) -> Iterator[_Piece]:
+    """Common beginning and end first: they are cheap, and often nearly everything."""
+    head = next(
+        (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    rest = min(len(before), len(after)) - head
+    tail = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
+    yield _Piece("=", before[:head][-_CONTEXT:] if head <= _CONTEXT else ["…", *before[head - _CONTEXT : head]])
+    if len(old) > _MOST_WORDS or len(new) > _MOST_WORDS:
+        yield _Piece("-", [*old[:40], f"… ({len(old):,} words)"])
+        yield _Piece("+", [*new[:40], f"… ({len(new):,} words)"])
+    else:
+        for kind, a1, a2, b1, b2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            if kind == "equal":
+                yield _Piece("=", _middle(old[a1:a2]))
+            else:
+                yield _Piece("-", old[a1:a2])
+                yield _Piece("+", new[b1:b2])
+    end = before[len(before) - tail :]
+    yield _Piece("=", end if tail <= _CONTEXT else [*end[:_CONTEXT], "…"])
+
+
+def _middle(words: list[str]) -> list[str]:
+    return words if len(words) <= 2 * _CONTEXT else [*words[:_CONTEXT], "…", *words[-_CONTEXT:]]
+
+
+def _shown(piece: _Piece) -> Markup:
+    words = escape(formatting.shorten(" ".join(piece.words), _LONGEST))
+    if piece.kind == "=":
+        return words
+    tag = "del" if piece.kind == "-" else "ins"
+    return Markup("<{0}>{1}</{0}>").format(Markup(tag), words)  # noqa: S704 -- one of two words

@@ -1,0 +1,151 @@
+"""What a day brings to a region's catalog, and the product events each of its clinics then sees.
+
+The rule followed is the events reference: a change to a product or one of its variants is `product.updated`, a changed
+description is `product.description.updated`, an addition is `product.created`; a removal and a renamed brand raise
+nothing, nor does a return. What does not belong here: anything of a clinic.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from random import Random
+
+from fullscript_pipeline.sandbox.catalog import add_product, description, label_dosage
+from fullscript_pipeline.sandbox.seeded_random import OFFICE, moment_in, new_id, rng_for
+from fullscript_pipeline.sandbox.world import Catalog, Clinic, Record, Tally
+
+EVENT_KEYS = ("name", "description_html", "brand", "variants", "dosage")
+
+
+class Market:
+    """One region on one day: applies changes, tells the region's clinics, counts what it did."""
+
+    def __init__(self, seed: int, catalog: Catalog, clinics: Sequence[Clinic], day: date, tally: Tally) -> None:
+        self.catalog, self.clinics, self.tally = catalog, clinics, tally
+        self.rng: Random = rng_for(seed, "market", catalog.region, day)
+        self.at: datetime = moment_in(day, self.rng, OFFICE)
+
+    def live(self, age: int) -> None:
+        """Changes the catalog as a day of that age does; any two days past the start see an addition and a removal."""
+        size = len(self.catalog.products)
+        self.move_prices(2 + size // 150)
+        self.flip_availability(1 + size // 200)
+        if age % 10 in {0, 5} or (age > 0 and age % 2 == 1):
+            self.add()
+        if age % 10 in {2, 7} or (age > 0 and age % 2 == 0):
+            self.remove()
+        if age % 3 == 1:
+            self.edit_description()
+        if age % 5 == 2:
+            self.edit_dosage()
+        if age % 7 == 2:
+            self.rename()
+        if age % 10 == 3:
+            self.rename_brand()
+        if age % 6 == 5:
+            self.add_variant()
+        if age % 6 == 2:
+            self.resize_variant()
+        if age % 5 == 4:
+            self.bring_back()
+
+    def move_prices(self, count: int) -> None:
+        """Some list prices go up or down by up to a tenth."""
+        for product in self._some(count):
+            variant = self.rng.choice(product["variants"])
+            step = self.rng.choice((-0.1, -0.05, 0.04, 0.06, 0.1))
+            variant["msrp"] = f"{max(float(variant['msrp']) * (1 + step), 1):.2f}"
+            self._tell("product.updated", product, "prices_moved")
+
+    def flip_availability(self, count: int) -> None:
+        """Some variants run out, others come back."""
+        for product in self._some(count):
+            variant = self.rng.choice(product["variants"])
+            back = variant["status"] == "unavailable"
+            variant["availability"] = "In Stock" if back else "Out of Stock"
+            variant["status"] = "available" if back else "unavailable"
+            self._tell("product.updated", product, "availability_flipped")
+
+    def add(self) -> None:
+        """A brand launches a product."""
+        if self.catalog.unmade:
+            self._tell("product.created", add_product(self.catalog, self.rng), "products_added")
+
+    def remove(self) -> None:
+        """A product leaves the catalog without a word."""
+        # Never one of the newest: what was added yesterday should be seen once.
+        established = list(self.catalog.products.values())[:-3]
+        if established:
+            self.catalog.remove(self.rng.choice(established))
+            self.tally["products_removed"] += 1
+
+    def edit_description(self) -> None:
+        """A product gets a new text."""
+        product = self._some(1)[0]
+        before = product["description_html"]
+        while product["description_html"] == before:
+            product["description_html"] = description(product["name"], product["brand"]["name"], self.rng)
+        self._tell("product.description.updated", product, "descriptions_edited")
+
+    def edit_dosage(self) -> None:
+        """A label suggests something else."""
+        product = self._some(1)[0]
+        before = product["dosage"]
+        while product["dosage"] == before:
+            product["dosage"] = label_dosage(before["format"], self.rng)
+        self._tell("product.updated", product, "label_dosages_edited")
+
+    def rename(self) -> None:
+        """A product gets a new name."""
+        product = self._some(1)[0]
+        name = str(product["name"])
+        product["name"] = name.removesuffix(" (new formula)") if name.endswith(")") else f"{name} (new formula)"
+        self._tell("product.updated", product, "products_renamed")
+
+    def rename_brand(self) -> None:
+        """A brand gets a new name; its products show it, and no event tells."""
+        brand = self.rng.choice(list(self.catalog.vocabularies["brands"].values()))
+        name = str(brand["name"])
+        brand["name"] = name.removesuffix(" Co.") if name.endswith(" Co.") else f"{name} Co."
+        for product in [*self.catalog.products.values(), *(its.product for its in self.catalog.removed)]:
+            if product["brand"]["id"] == brand["id"]:
+                product["brand"]["name"] = brand["name"]
+        self.tally["brands_renamed"] += 1
+
+    def add_variant(self) -> None:
+        """A product is sold in a further, larger pack."""
+        product = self._some(1)[0]
+        last = product["variants"][-1]
+        units = last["units"] * 2 if last["units"] else 30
+        new = last | {"id": new_id(self.rng), "sku": f"{last['sku']}-{units}", "primary": False, "units": units}
+        new |= {"msrp": f"{float(last['msrp']) * 1.8:.2f}", "upc": None}
+        product["variants"].append(new)
+        self.catalog.variants[new["id"]] = (new, product)
+        self._tell("product.updated", product, "variants_added")
+
+    def resize_variant(self) -> None:
+        """A pack holds more or less than before, under the same id."""
+        product = self._some(1)[0]
+        variant = self.rng.choice(product["variants"])
+        variant["units"] = max(round((variant["units"] or 30) * self.rng.choice((0.75, 1.25, 1.5))), 5)
+        self._tell("product.updated", product, "variants_resized")
+
+    def bring_back(self) -> None:
+        """A product that was removed is there again, under its old ids; the documentation has no event for that."""
+        # Never the latest one: what was removed yesterday should be missed once.
+        if len(self.catalog.removed) > 1:
+            again = self.catalog.removed.pop(0)
+            self.catalog.add(again.product, again.topic, again.traits)
+            self.tally["products_returned"] += 1
+
+    def _some(self, count: int) -> list[Record]:
+        products = list(self.catalog.products.values())
+        return self.rng.sample(products, min(count, len(products)))
+
+    def _tell(self, kind: str, product: Record, counted: str) -> None:
+        # As documented: no product event carries the product's id, and only product.created is not nested and names
+        # no clinic.
+        shown = {key: product[key] for key in EVENT_KEYS}
+        created = kind == "product.created"
+        for clinic in self.clinics:
+            clinic.tell(self.rng, kind, self.at, shown if created else {"product": shown}, names_clinic=not created)
+        self.tally[counted] += 1

@@ -1,0 +1,83 @@
+"""What the endpoints of the catalog answer. What does not belong here: who may ask them (`endpoints`, `routes`)."""
+
+from fullscript_pipeline.sandbox.pages import sorted_by
+from fullscript_pipeline.sandbox.responses.clinic import Call, Detail, Listing, NotFoundError, look_up
+from fullscript_pipeline.sandbox.world import Record
+
+# Search arguments that take several ids, written `name[]=a&name[]=b`; a product must have all of them.
+ID_LISTS = ("allergen_ids", "ingredient_ids", "supplement_type_ids", "third_party_certification_ids")
+MOST_SIMILAR = 12
+
+
+def products(call: Call) -> Listing:
+    """The whole catalog of the region."""
+    return Listing("products", list(call.clinic.catalog.products.values()))
+
+
+def product(call: Call) -> Detail:
+    """One product, with the asking practitioner's own dosage when there is one (the token's owner by default)."""
+    record = look_up(call.clinic.catalog.products, call)
+    asked = call.params.get("practitioner_id", call.user.id)
+    custom = call.clinic.custom_dosages.get(record["id"]) if asked == call.clinic.owner_id else None
+    return Detail("product", {**record, "custom_dosage": custom} if custom else record)
+
+
+def variant(call: Call) -> Detail:
+    """One variant, with its product's id and name."""
+    record, made_of = look_up(call.clinic.catalog.variants, call)
+    return Detail("variant", {**record, "product": {"id": made_of["id"], "name": made_of["name"]}})
+
+
+def category_products(call: Call) -> Listing:
+    """The products of a category, whole, by name."""
+    if call.ids["category_id"] not in call.clinic.categories:
+        raise NotFoundError
+    rows = call.clinic.in_category(call.ids["category_id"])
+    return Listing("products", sorted_by(rows, call.params, {"name": "name"}))
+
+
+def brands(call: Call) -> Listing:
+    """All brands, those with something on sale (`available`) or those the clinic has access to (`clinic_permitted`)."""
+    rows = list(call.clinic.catalog.vocabularies["brands"].values())
+    if call.params.get("available") == "true":
+        selling = {its["brand"]["id"] for its in call.clinic.catalog.products.values() if _on_sale(its)}
+        rows = [row for row in rows if row["id"] in selling]
+    if call.params.get("clinic_permitted") == "true":
+        rows = [row for row in rows if row["id"] not in call.clinic.denied_brands]
+    return Listing("brands", rows)
+
+
+def similar(call: Call) -> Listing:
+    """Products for the same purpose, from most to least popular."""
+    catalog, key = call.clinic.catalog, call.ids["product_id"]
+    if key not in catalog.products:
+        raise NotFoundError
+    topic, own = catalog.topics[key], catalog.traits[key]
+    rows = [catalog.products[other] for other, its in catalog.topics.items() if its == topic and other != key]
+    rows.sort(key=lambda row: (-len(own & catalog.traits[row["id"]]), str(row["id"])))
+    return Listing("products", rows[:MOST_SIMILAR])
+
+
+def search(call: Call) -> Listing:
+    """Products whose name or brand holds the query, of the brands this clinic has access to."""
+    catalog, query = call.clinic.catalog, call.params.get("query", "").casefold().strip()
+    brand_id = call.params.get("brand_id")
+    traits = {key for name in ID_LISTS for key in call.params.getlist(f"{name}[]")}
+    found = [
+        row
+        for key, row in catalog.products.items()
+        if traits <= catalog.traits[key]
+        and row["brand"]["id"] not in call.clinic.denied_brands
+        and brand_id in {None, row["brand"]["id"]}
+        and query in f"{row['name']} {row['brand']['name']}".casefold()
+    ]
+    return Listing("products", [row | {"primary_variant": _primary(row)} for row in found])
+
+
+def _on_sale(row: Record) -> bool:
+    return any(variant["status"] == "available" for variant in row["variants"])
+
+
+def _primary(row: Record) -> Record:
+    first = next((variant for variant in row["variants"] if variant["primary"]), row["variants"][0])
+    return {key: first[key] for key in ("sku", "units", "unit_of_measure")}

@@ -1,0 +1,204 @@
+"""What an answer is, makers for plain lists and look-ups, and what the endpoints of a clinic's own things answer.
+
+Arguments and sort keys are the technical reference's. What does not belong here: paths and scopes (`endpoints`),
+tokens, status codes and JSON (`routes`), patients and theirs (`patients`), the catalog (`catalog`), events
+and deliveries (`events`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
+
+from fullscript_pipeline.sandbox.pages import UTC_DAYS, BadParameterError, DayRule, sorted_by
+from fullscript_pipeline.sandbox.world import Clinic, Record, User
+
+Kind = TypeVar("Kind")
+
+CATALOG = "catalog:read"
+CLINIC = "clinic:read"
+PATIENTS = "patients:read"
+PLANS = "patients:treatment_plan_history"
+ORDERS = "patients:order_history"
+
+METADATA_TYPES = ("patient", "practitioner", "staff", "treatment_plan")
+PROTOCOL_STATES = ("active", "draft", "cancelled")
+OWNERSHIPS = ("owned", "shared", "all")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that may be answered: whose it is, its arguments and the ids in its path."""
+
+    clinic: Clinic
+    params: QueryParams
+    ids: dict[str, str]
+    scopes: frozenset[str]
+    user: User
+    days: DayRule = UTC_DAYS
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows to be paged and wrapped under `key`."""
+
+    key: str
+    rows: Sequence[Record]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One record to be wrapped under `key`."""
+
+    key: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Bare:
+    """An answer without a wrapper."""
+
+    record: Record
+
+
+Answer = Callable[[Call], Listing | Detail | Bare]
+Rows = Callable[[Clinic], dict[str, Record]]
+
+
+class NotFoundError(Exception):
+    """There is no such object, or none that this clinic may see."""
+
+
+class MissingScopeError(Exception):
+    """The token lacks the scope that the text names."""
+
+
+def every(key: str, rows: Rows) -> Answer:
+    """Lists all of a kind, wrapped under `key`."""
+    return lambda call: Listing(key, list(rows(call.clinic).values()))
+
+
+def one(key: str, rows: Rows) -> Answer:
+    """Looks up one of a kind by the path's `id`, wrapped under `key`."""
+    return lambda call: Detail(key, look_up(rows(call.clinic), call))
+
+
+def terms(kind: str) -> Answer:
+    """Lists one of the catalog's vocabularies."""
+    return every(kind, lambda clinic: clinic.catalog.vocabularies[kind])
+
+
+def term(kind: str, key: str) -> Answer:
+    """Looks up an entry of one of the catalog's vocabularies."""
+    return one(key, lambda clinic: clinic.catalog.vocabularies[kind])
+
+
+def look_up(rows: dict[str, Kind], call: Call) -> Kind:
+    """The row that the path's `id` names. Raises NotFoundError."""
+    if (found := rows.get(call.ids["id"])) is None:
+        raise NotFoundError
+    return found
+
+
+def choice(call: Call, name: str, default: str, allowed: Sequence[str]) -> str:
+    """An argument that takes one of a few words. Raises BadParameterError."""
+    if (word := call.params.get(name) or default) not in allowed:
+        raise BadParameterError(f"{name.replace('_', ' ').capitalize()} must be one of {', '.join(allowed)}")
+    return word
+
+
+def clinic(call: Call) -> Detail:
+    """The token's clinic."""
+    return Detail("clinic", call.clinic.info)
+
+
+def metadata(call: Call) -> Listing:
+    """The objects that carry an id of the integration's own, by that id and type."""
+    kind = choice(call, "type", "", ("", *METADATA_TYPES))
+    here = call.clinic
+    found = {
+        "patient": [patient.record for patient in here.patients.values()],
+        "practitioner": list(here.practitioners.values()),
+        "staff": list(here.staff.values()),
+        "treatment_plan": [plan.record for plan in here.plans.values()],
+    }
+    rows: list[Record] = [
+        {"id": row["metadata"]["id"], "type": name, "data": {"id": row["id"]}}
+        for name, records in found.items()
+        for row in records
+        if kind in {"", name} and row["metadata"]
+    ]
+    wanted = call.params.get("id")
+    return Listing("metadata", [row for row in rows if wanted is None or row["id"] == wanted])
+
+
+def fullscript_protocols(call: Call) -> Listing:
+    """Fullscript's own protocols."""
+    rows = list(call.clinic.catalog.protocols.values())
+    return Listing("protocols", sorted_by(rows, call.params, {"name": "name"}))
+
+
+def practitioner_protocols(call: Call) -> Listing:
+    """A practitioner's protocols: their own by default, those shared with them, or both."""
+    who, owned = _practitioner_id(call), choice(call, "ownership_type", "owned", OWNERSHIPS)
+    state = choice(call, "current_state", "", ("", *PROTOCOL_STATES))
+    rows = [
+        its.record
+        for its in call.clinic.protocols.values()
+        if (owned != "shared" and its.owner_id == who) or (owned != "owned" and who in its.shared_with)
+    ]
+    kept = [row for row in rows if state in {"", row["current_state"]}]
+    keys = {"name": "name", "current_state": "current_state"}
+    return Listing("protocols", sorted_by(kept, call.params, keys))
+
+
+def protocol(call: Call) -> Detail:
+    """One protocol, Fullscript's or a practitioner's."""
+    theirs = {key: its.record for key, its in call.clinic.protocols.items()}
+    return Detail("protocol", look_up(theirs | call.clinic.catalog.protocols, call))
+
+
+def templates(call: Call) -> Listing:
+    """Protocols by the name they had before: those that belong to the practitioner."""
+    who = _practitioner_id(call)
+    return Listing("templates", [its.record for its in call.clinic.protocols.values() if its.owner_id == who])
+
+
+def template(call: Call) -> Detail:
+    """One template."""
+    return Detail("template", look_up({key: its.record for key, its in call.clinic.protocols.items()}, call))
+
+
+def practitioner_resources(call: Call) -> Listing:
+    """The documents of a practitioner."""
+    return Listing("resources", call.clinic.resources[_practitioner_id(call)])
+
+
+def practitioner_resource(call: Call) -> Detail:
+    """One document of a practitioner."""
+    return Detail("resource", look_up({row["id"]: row for row in call.clinic.resources[_practitioner_id(call)]}, call))
+
+
+def new_plan_link(call: Call) -> Bare:
+    """A link to write a plan for anybody."""
+    return Bare({"redirect_url": link(call.clinic, "new")})
+
+
+def plan_link(call: Call) -> Bare:
+    """A link to edit a draft or an active plan."""
+    page = choice(call, "entrypoint", "catalog", ("catalog", "labs"))
+    if look_up(call.clinic.plans, call).record["state"] == "cancelled":
+        raise NotFoundError
+    return Bare({"redirect_url": link(call.clinic, f"{call.ids['id']}/{page}")})
+
+
+def link(here: Clinic, what: str) -> str:
+    """A sign-in link into the app of this world's Fullscript."""
+    return f"https://{here.slug}.example/dynamic/treatment_plans/{what}"
+
+
+def _practitioner_id(call: Call) -> str:
+    if call.ids["practitioner_id"] not in call.clinic.practitioners:
+        raise NotFoundError
+    return call.ids["practitioner_id"]

@@ -1,0 +1,93 @@
+"""A chain of the audit log: the random key of its entries' codes, its head, and how both are sealed.
+
+Key and head are sealed with what they are and whose, so that no other sealed value can stand in their place. What does
+not belong here: the entries (`log`).
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.state.sealed_columns import AUDIT_HEAD, AUDIT_KEY
+from fullscript_pipeline.state.secret_cipher import Keyring
+
+_CODE_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class AuditHead:
+    """The last entry of a chain at some moment: noted elsewhere, it proves what the log held then."""
+
+    chain: str
+    number: int
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.chain}:{self.number}:{self.code}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """What `str()` wrote. Raises UsageError for anything else."""
+        chain, number, code = [*text.strip().split(":"), "", ""][:3]
+        if not (chain and number.isascii() and number.isdigit() and len(code) == _CODE_LENGTH):
+            raise UsageError(f"{text[:100]!r} is no head of an audit log; write it as CHAIN:NUMBER:CODE.")
+        return cls(chain, int(number), code)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """`head` is None where what stands there was not written as the head of this chain."""
+
+    name: str
+    key: bytes
+    head: AuditHead | None
+
+    @classmethod
+    def new(cls) -> Self:
+        """A chain without an entry."""
+        name = secrets.token_hex(4)
+        return cls(name, secrets.token_bytes(32), AuditHead(name, 0, ""))
+
+    @classmethod
+    def opened(cls, keyring: Keyring, name: str, sealed_key: str, sealed_head: str) -> Self:
+        """A stored chain. Raises ConfigurationError when its key cannot be opened."""
+        key = _content(keyring.open(sealed_key, AUDIT_KEY.at(name)), "audit key", name)
+        if key is None:
+            raise ConfigurationError(
+                "The audit log's key is not what was written: somebody changed the state store. `fullscript-pipeline "
+                "audit verify` says what is wrong; restore the state store from a backup."
+            )
+        # A head in the clear beside a sealed key is none of ours.
+        is_ours = keyring.is_sealed(sealed_head) or not keyring.is_sealed(sealed_key)
+        return cls(name, bytes.fromhex(key), _opened_head(keyring, name, sealed_head) if is_ours else None)
+
+    def sealed_key(self, keyring: Keyring) -> str:
+        return keyring.seal(f"audit key|{self.name}|{self.key.hex()}", AUDIT_KEY.at(self.name))
+
+    def sealed_head(self, keyring: Keyring, head: AuditHead) -> str:
+        return keyring.seal(f"audit head|{self.name}|{head.number}:{head.code}", AUDIT_HEAD.at(self.name))
+
+    def code(self, entry: str) -> str:
+        """What proves that whoever wrote the entry had the chain's key."""
+        return hmac.new(self.key, entry.encode(), hashlib.sha256).hexdigest()
+
+    def digest(self, *parts: str) -> str:
+        """What the log names a clinic or a person by: nobody without the key finds an id by trying."""
+        return hmac.new(self.key, "\0".join(("subject", *parts)).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _opened_head(keyring: Keyring, name: str, sealed: str) -> AuditHead | None:
+    try:
+        content = _content(keyring.open(sealed, AUDIT_HEAD.at(name)), "audit head", name)
+    except ConfigurationError:
+        return None
+    number, _, code = (content or "").partition(":")
+    return AuditHead(name, int(number), code) if number.isdigit() else None
+
+
+def _content(opened: str, purpose: str, chain: str) -> str | None:
+    sealed_for, _, content = opened.partition(f"|{chain}|")
+    return content if sealed_for == purpose else None

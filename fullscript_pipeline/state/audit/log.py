@@ -1,0 +1,155 @@
+"""The audit log: who took or removed what, in entries that are only ever added.
+
+An entry is a JSON text with its number, its chain and the code of the entry before it; its own code is an HMAC under
+the chain's key. Key and head are sealed with the installation's key: nobody without it can write an entry, or shorten
+the log, unseen. A chain begins with the store, and a new one after a restore, because two installations must not
+continue the same. What does not belong here: checking a log (`verification`), which commands are recorded
+(`cli.audited`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.state.audit.actor import acting_user
+from fullscript_pipeline.state.audit.carry_over import carry_over
+from fullscript_pipeline.state.audit.chain import AuditHead, Chain
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.schema import MIGRATIONS, audit_chains, audit_log
+from fullscript_pipeline.state.secret_cipher import Keyring
+
+# The version of the store from which on there is always a chain.
+_FIRST_VERSION = 1 + next(
+    number for number, statements in enumerate(MIGRATIONS) if any("TABLE audit_log" in one for one in statements)
+)
+BEGUN = "begun"
+# Why a chain begins where the one before should have gone on: a sign of damage.
+LOST = "the log before could not be continued"
+NOT_KEPT = "the log of the store it replaced could not be read"
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """An entry as it was written. `code` is what the row holds, right or not."""
+
+    chain: str
+    number: int
+    fields: Mapping[str, Any]
+    text: str
+    code: str
+
+    @property
+    def head(self) -> AuditHead:
+        """The head of the chain when this was its last entry."""
+        return AuditHead(self.chain, self.number, self.code)
+
+
+class AuditLog:
+    """Part of StateStore."""
+
+    db: Database
+    keyring: Keyring
+
+    def begin_log_of_upgraded_store(self, connection: Connection, version: int) -> None:
+        """In the transaction that makes the log's tables: from then on a store without a chain is a damaged one."""
+        if version < _FIRST_VERSION:
+            self._begin(connection, "the store was made" if version == 0 else "the store was upgraded")
+
+    def append_audit_entry(self, event: str, fields: Mapping[str, Any]) -> AuditEntry:
+        """Adds an entry, durably. Raises ConfigurationError when the chain's key cannot be opened."""
+        with self.db.write() as connection:
+            chain = self._newest(connection)
+            if chain is None or chain.head is None:
+                chain = self._begin(connection, LOST)
+            return self._append(connection, chain, event, fields)
+
+    def keep_audit_log_of(self, former: Path) -> None:
+        """This store, from a backup, takes the place of `former`: its log goes on here, in a new chain."""
+        with self.db.write() as connection:
+            is_whole = carry_over(connection, self.keyring, former)
+            self._begin(connection, "a backup was restored" if is_whole else f"a backup was restored; {NOT_KEPT}")
+
+    def audit_digest(self, *parts: str) -> str:
+        """What entries of today name a clinic or a person by."""
+        with self.db.read() as connection:
+            chain = self._newest(connection)
+        return chain.digest(*parts) if chain else ""
+
+    def audit_heads(self) -> list[AuditHead]:
+        """The head of each chain, the one that is continued last. Raises ConfigurationError as `append_audit_entry`."""
+        with self.db.read() as connection:
+            chains = [self._opened(row) for row in chain_rows(connection)]
+        return [chain.head for chain in chains if chain.head]
+
+    def audit_entries(self) -> list[AuditEntry]:
+        """Every entry that can be read as one, chain by chain; whether it is genuine `verification` says."""
+        with self.db.read() as connection:
+            rows = [row for chain in chain_rows(connection) for row in entry_rows(connection, chain.chain)]
+        return [entry for row in rows if (entry := entry_of(row))]
+
+    def _newest(self, connection: Connection) -> Chain | None:
+        rows = chain_rows(connection)
+        return self._opened(rows[-1]) if rows else None
+
+    def _opened(self, row: Row[Any]) -> Chain:
+        return Chain.opened(self.keyring, row.chain, row.sealed_key, row.sealed_head)
+
+    def _begin(self, connection: Connection, reason: str) -> Chain:
+        heads = [self._opened(row).head for row in chain_rows(connection)]
+        chain = Chain.new()
+        values = {"sealed_key": chain.sealed_key(self.keyring), "sealed_head": ""}
+        connection.execute(insert(audit_chains).values(chain=chain.name, **values))
+        before = [str(head) for head in heads if head]
+        first = self._append(connection, chain, BEGUN, {"because": reason, "after": before})
+        return Chain(chain.name, chain.key, first.head)
+
+    def _append(self, connection: Connection, chain: Chain, event: str, fields: Mapping[str, Any]) -> AuditEntry:
+        number, previous = self._end_of(connection, chain)
+        entry = {
+            "chain": chain.name,
+            "number": number + 1,
+            "previous": previous,
+            "at": clock.real_now().isoformat(),
+            "event": event,
+            **acting_user(),
+            "key": self.keyring.fingerprint,
+            **fields,
+        }
+        text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+        made = AuditEntry(chain.name, number + 1, entry, text, chain.code(text))
+        values = {"chain": made.chain, "number": made.number, "entry": text, "code": made.code}
+        connection.execute(insert(audit_log).values(values))
+        sealed = {"sealed_head": chain.sealed_head(self.keyring, made.head)}
+        connection.execute(update(audit_chains).where(audit_chains.c.chain == chain.name).values(sealed))
+        return made
+
+    def _end_of(self, connection: Connection, chain: Chain) -> tuple[int, str]:
+        """Number and code to go on from: the head's, so that what was cut off leaves a gap; where somebody put an older
+        head there, the last row's."""
+        head = chain.head or AuditHead(chain.name, 0, "")
+        own = select(audit_log).where(audit_log.c.chain == chain.name)
+        last = connection.execute(own.order_by(audit_log.c.number.desc()).limit(1)).first()
+        return (last.number, last.code) if last is not None and last.number > head.number else (head.number, head.code)
+
+
+def chain_rows(connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(select(audit_chains).order_by(audit_chains.c.position)).all()
+
+
+def entry_rows(connection: Connection, chain: str) -> Sequence[Row[Any]]:
+    own = select(audit_log).where(audit_log.c.chain == chain)
+    return connection.execute(own.order_by(audit_log.c.number)).all()
+
+
+def entry_of(row: Row[Any]) -> AuditEntry | None:
+    """None: what the row holds is no JSON object."""
+    try:
+        fields = json.loads(row.entry)
+    except (ValueError, TypeError):
+        return None
+    return AuditEntry(row.chain, row.number, fields, row.entry, row.code) if isinstance(fields, dict) else None

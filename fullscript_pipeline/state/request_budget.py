@@ -1,0 +1,255 @@
+"""The request budget, counted in the state store across every process of this machine.
+
+The vendor refuses more than 5,000 requests of an app in any rolling 300 s. A process borrows a small block of permits
+that is valid for a few seconds; the block counts against the window from the moment it is lent until 300 s after the
+last moment a permit of it could have been used. So the count is never below what the server can have seen, whichever
+process dies when, and costs one short transaction per block instead of one per request. A block that is used up, out of
+date or not needed any more is given back with what was really used. What a process was killed with in hand is given
+back by whoever is short of permits next (`lease_notes` knows how much of it was used).
+
+Fair: while others wait, nobody holds more than an equal share of the window. Implements `api.budget.Budget`. What does
+not belong here: what a 429 means.
+"""
+
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from fullscript_pipeline.api import Lane
+from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.lease_notes import Note, PermitNotes, abandoned
+from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
+
+WINDOW_SECONDS = 300.0
+# What the backfill leaves to the present, and the share of a small limit that it may be at most.
+RESERVE = 250
+_RESERVE_SHARE = 0.25
+_BLOCK = 20
+# Nobody sleeps longer than this at once: somebody may give permits back early, or die.
+_LONGEST_SLEEP = 10.0
+_LOG_EVERY_SECONDS = 10.0
+# The longest pause that makes sense (Retry-After is honoured up to 300 s); later is a clock that was set back since.
+_LONGEST_HOLD = 400.0
+_SLOTS: dict[Lane, int] = {"present": 0, "backfill": 1}
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Lease:
+    lease_id: int
+    size: int
+    left: int
+    ends_s: float
+    last_used_s: float
+
+    def note(self) -> Note:
+        return Note(self.lease_id, self.size - self.left, self.last_used_s)
+
+
+class RequestBudget:
+    """At most `limit` requests in any rolling `window` seconds for one app on one server; thread-safe.
+
+    `window`, `clock` and `sleep` are for tests. Real time, never FULLSCRIPT_NOW: the server's window is real.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        server: str,
+        app: str,
+        limit: int,
+        *,
+        window: float = WINDOW_SECONDS,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._db, self._server, self._app, self.limit = db, server, app, limit
+        self._window, self._clock, self._sleep = window, clock, sleep
+        self._holder = uuid.uuid4().hex
+        self._notes_folder = db.path.with_name(f"{db.path.name}.permits")
+        self._notes = PermitNotes(self._notes_folder, self._holder)
+        self._block = max(1, min(_BLOCK, limit // 50))
+        self._validity = max(0.5, window / 60)
+        # The server counts a request a little after its permit was used: a new connection, a busy machine.
+        self._slack = max(0.2, window / 60)
+        self._backfill_limit = limit - min(RESERVE, int(limit * _RESERVE_SHARE))
+        self._lock = threading.Lock()
+        self._leases: dict[Lane, _Lease] = {}
+        self._logged_s = self._looked_s = float("-inf")
+
+    def acquire(self, lane: Lane) -> None:
+        """Return once one more request may be sent. A wait is logged at most every 10 s."""
+        while True:
+            with self._lock:
+                wait = 0.0 if self._usable(lane) else self._borrow(lane)
+                # Usable again: saving the loan may have taken longer than it lasts.
+                if lease := self._usable(lane):
+                    lease.left -= 1
+                    self._notes.write(_SLOTS[lane], lease.note())
+                    return
+                if wait:
+                    self._tell(lane, wait)
+            self._sleep(wait)
+
+    def hold(self, seconds: float) -> None:
+        """Nobody sends to this server for `seconds`; permits in hand here are dropped, others run out by themselves."""
+        until = self._clock() + seconds
+        statement = insert(request_holds).values(server=self._server, app=self._app, until_s=until)
+        later = func.max(request_holds.c.until_s, statement.excluded.until_s)
+        with self._lock:
+            self._leases.clear()
+            with self._db.write() as connection:
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["server", "app"], set_={"until_s": later})
+                )
+
+    def close(self) -> None:
+        """Give back what is in hand: a step of a few requests must not cost the window a whole block."""
+        with self._lock:
+            leases, self._leases = list(self._leases.values()), {}
+            if leases:
+                with self._db.write() as connection:
+                    for lease in leases:
+                        self._give_back(connection, lease)
+            self._notes.close()
+
+    def used(self) -> int:
+        """How many requests of the window are spoken for now, by all processes."""
+        with self._db.read() as connection:
+            return self._count(connection, self._clock())
+
+    def held_seconds(self) -> float:
+        """How long the server's own wish for a pause still lasts; 0 when there is none."""
+        with self._db.read() as connection:
+            return max(0.0, self._held_until(connection) - self._clock())
+
+    def _usable(self, lane: Lane) -> _Lease | None:
+        """The lease in hand, if a permit of it may be used at this very moment."""
+        lease, now = self._leases.get(lane), self._clock()
+        if lease is None or not lease.left or now >= lease.ends_s:
+            return None
+        lease.last_used_s = now
+        return lease
+
+    def _borrow(self, lane: Lane) -> float:
+        """Take a new lease for `lane` and return 0, or the seconds after which asking again makes sense."""
+        with self._db.write() as connection:
+            now = self._clock()  # under the lock: waiting for it may take a while
+            self._give_back(connection, self._leases.pop(lane, None))
+            self._tidy(connection, now)
+            permits, again_s = self._allowance(connection, lane, now)
+            if permits <= 0:
+                wait = min(max(again_s - now, 0.02), _LONGEST_SLEEP) + 0.02 * random.random()  # noqa: S311
+                self._queue(connection, lane, now + wait)
+                return wait
+            connection.execute(delete(request_waiters).where(self._waiting(lane, mine=True)))
+            lease_id = self._lend(connection, lane, permits, now)
+        self._leases[lane] = _Lease(lease_id, permits, permits, now + self._validity, now)
+        return 0.0
+
+    def _allowance(self, connection: Connection, lane: Lane, now: float) -> tuple[int, float]:
+        """How many permits may be lent now, and if none, when to ask again."""
+        until = self._held_until(connection)
+        if now < until <= now + _LONGEST_HOLD:
+            return 0, until
+        limit = self.limit if lane == "present" else self._backfill_limit
+        free = limit - self._count(connection, now)
+        if free <= 0 and self._take_from_the_dead(connection, now):
+            free = limit - self._count(connection, now)
+        if free <= 0:
+            return 0, self._next_end(connection)
+        query = select(func.count()).where(self._waiting(lane, mine=False))
+        others = connection.execute(query).scalar_one()
+        if others:
+            own = self._count(connection, now, request_leases.c.holder == self._holder)
+            free = min(free, max(1, limit // (others + 1)) - own)
+        return min(self._block, free), now + self._validity / 4
+
+    def _held_until(self, connection: Connection) -> float:
+        held = select(request_holds.c.until_s).where(self._ours(request_holds))
+        return float(connection.execute(held).scalar() or 0.0)
+
+    def _lend(self, connection: Connection, lane: Lane, permits: int, now: float) -> int:
+        row = {
+            "server": self._server,
+            "app": self._app,
+            "lane": lane,
+            "holder": self._holder,
+            "permits": permits,
+            "granted_s": now,
+            "counted_until_s": now + self._longest,
+        }
+        return int(connection.execute(insert(request_leases).values(row)).lastrowid)
+
+    def _give_back(self, connection: Connection, lease: _Lease | None) -> None:
+        if lease is not None:
+            self._return(connection, lease.note())
+
+    def _return(self, connection: Connection, note: Note) -> None:
+        """Absolute figures: a note may be of a lease that was given back already."""
+        used = {"permits": note.used, "counted_until_s": note.last_used_s + self._window + self._slack}
+        connection.execute(update(request_leases).where(request_leases.c.lease_id == note.lease_id).values(used))
+
+    def _take_from_the_dead(self, connection: Connection, now: float) -> int:
+        """Give back what processes that are gone had in hand; how many leases that were. Looks once a while only."""
+        if abs(now - self._looked_s) < self._validity:
+            return 0
+        self._looked_s = now
+        notes = list(abandoned(self._notes_folder))
+        for note in notes:
+            self._return(connection, note)
+        return len(notes)
+
+    def _queue(self, connection: Connection, lane: Lane, asks_again_s: float) -> None:
+        """Say that we wait. Void a little after we should have asked again: the dead do not hold up the living."""
+        row = {"server": self._server, "app": self._app, "lane": lane, "holder": self._holder}
+        alive = {"alive_until_s": asks_again_s + min(1.0, self._validity)}
+        statement = insert(request_waiters).values(**row, **alive)
+        connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=alive))
+
+    def _tidy(self, connection: Connection, now: float) -> None:
+        leases, waiters = request_leases, request_waiters
+        connection.execute(delete(leases).where(self._ours(leases), leases.c.counted_until_s <= now))
+        alive = waiters.c.alive_until_s.between(now, now + 2 * _LONGEST_SLEEP)
+        connection.execute(delete(waiters).where(self._ours(waiters), ~alive))
+        # A clock that was set back would leave rows that count for hours: none can be longer than this.
+        longest = now + self._longest
+        late = update(leases).where(self._ours(leases), leases.c.counted_until_s > longest)
+        connection.execute(late.values(counted_until_s=longest))
+
+    def _count(self, connection: Connection, now: float, *only: ColumnElement[bool]) -> int:
+        query = select(func.coalesce(func.sum(request_leases.c.permits), 0))
+        counted = request_leases.c.counted_until_s > now
+        return int(connection.execute(query.where(self._ours(request_leases), counted, *only)).scalar_one())
+
+    def _next_end(self, connection: Connection) -> float:
+        """When the first lease leaves the window."""
+        query = select(func.min(request_leases.c.counted_until_s)).where(self._ours(request_leases))
+        return float(connection.execute(query).scalar() or 0.0)
+
+    @property
+    def _longest(self) -> float:
+        return self._validity + self._window + self._slack
+
+    def _ours(self, table: Table) -> ColumnElement[bool]:
+        return (table.c.server == self._server) & (table.c.app == self._app)
+
+    def _waiting(self, lane: Lane, *, mine: bool) -> ColumnElement[bool]:
+        holder = request_waiters.c.holder
+        who = holder == self._holder if mine else holder != self._holder
+        return self._ours(request_waiters) & (request_waiters.c.lane == lane) & who
+
+    def _tell(self, lane: Lane, wait: float) -> None:
+        if time.monotonic() - self._logged_s >= _LOG_EVERY_SECONDS:
+            self._logged_s = time.monotonic()
+            _log.info(
+                "waiting for the request budget of %s (%s): all %d of %.0f s are used, more in about %.0f s",
+                self._server, lane, self.limit, self._window, max(wait, 1.0),
+            )  # fmt: skip

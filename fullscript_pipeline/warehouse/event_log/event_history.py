@@ -1,0 +1,115 @@
+"""Which events earlier looks have answered: a feed lists a month of them when it is first read.
+
+An object that is stored and was looked at after its event happened was read after it, whoever told of the event later.
+An event that names no object is answered by a whole list of a day or more after it, made by a view that sees no less
+than any other. What does not belong here: what a
+load answers (`event_proof`).
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import duckdb
+
+from fullscript_pipeline.event_types import KINDS, ObjectKind, kind_of
+from fullscript_pipeline.warehouse.event_log.event_proof import (
+    CLOCKS_DIFFER,
+    VARIANTS,
+    Waiting,
+    note_answered,
+    with_products,
+)
+from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+
+_KINDS = tuple(kind for kind in KINDS if kind.family)
+# Per clinic object that is there: when it was last looked at.
+_LOOKED_AT = """SELECT s.{key}, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.clinic_id = s.clinic_id
+    AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete)
+FROM core.{table} s, ctx WHERE s.clinic_id = ctx.clinic_id AND s.removed_at IS NULL AND s.{key} IN ?"""
+_PLANS_LOOKED_AT = """SELECT s.treatment_plan_id, r.plans_read_at FROM core.treatment_plans s JOIN ctx USING (clinic_id)
+JOIN ops.patient_reads r ON r.clinic_id = s.clinic_id AND r.patient_id = s.patient_id
+WHERE s.removed_at IS NULL AND s.treatment_plan_id IN ?"""
+_PRODUCTS_LOOKED_AT = """SELECT s.product_id, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.region = s.region
+    AND p.resource IN ('products', 'products_by_id') AND p.outcome = 'loaded')
+FROM core.products s, ctx WHERE s.region = ctx.region AND s.removed_at IS NULL AND s.product_id IN ?"""
+_LISTED_AT = {
+    "products": """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.region = ctx.region AND p.outcome = 'loaded'
+        AND p.resource IN ('products', 'products_by_id')""",
+    "treatment_plans": """SELECT if(count(*) FILTER (r.plans_read_at IS NULL) = 0, min(r.plans_read_at), NULL)
+        FROM ctx JOIN core.patients p USING (clinic_id) LEFT JOIN ops.patient_reads r
+            ON r.clinic_id = p.clinic_id AND r.patient_id = p.patient_id WHERE p.removed_at IS NULL""",
+}
+_CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.clinic_id = ctx.clinic_id
+    AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete"""
+
+
+def _is_narrowed(con: duckdb.DuckDBPyConnection, kind: ObjectKind) -> bool:
+    """Whether a clinic's objects were last listed by a view that sees less than another one did."""
+    (clinic_id,) = con.execute("SELECT clinic_id FROM ctx").fetchone() or (None,)
+    return clinic_id is not None and any(one.table == kind.table for one in narrowings(con, clinic_id))
+
+
+def answer_by_earlier_looks(con: duckdb.DuckDBPyConnection, event_ids: Collection[str]) -> None:
+    """Answers these stored events of the scope in `ctx` where an earlier look already has."""
+    waiting = with_products(con, [event for event in _waiting(con) if event.event_id in event_ids])
+    for kind in _KINDS:
+        mine = [event for event in waiting if kind_of(event.event_type) == kind]
+        looked_at = _looked_at(con, kind, [event.object_id for event in mine if event.object_id is not None])
+        looks = ((event, looked_at.get(event.object_id or "")) for event in mine)
+        seen = [event for event, look in looks if look is not None and event.happened_at + CLOCKS_DIFFER <= look]
+        note_answered(con, [(event.event_id, event.clinic_id, "stored") for event in seen])
+        _answer_unnamed(con, kind, mine)
+
+
+def answer_unnamed(con: duckdb.DuckDBPyConnection) -> None:
+    """At the end of a clinic's pull: what names no object, where whole lists have answered it; and what is of no kind
+    that is kept (`ignored`), if it does not wait for an object that is stored."""
+    waiting = _waiting(con)
+    for kind in _KINDS:
+        _answer_unnamed(con, kind, [event for event in waiting if kind_of(event.event_type) == kind])
+    foreign = [event for event in waiting if event.event_type and kind_of(event.event_type) not in _KINDS]
+    note_answered(con, [(event.event_id, event.clinic_id, "ignored") for event in foreign])
+
+
+def refuse_unavailable(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
+    """Events of a clinic about objects whose whole list the server refused at the last look are unreadable."""
+    rows = con.execute(
+        "SELECT resource FROM ops.pulls WHERE clinic_id = ? AND resource IN (SELECT unnest(?::VARCHAR[])) "
+        "GROUP BY resource HAVING arg_max(outcome, (observed_at, finished_at)) = 'not_available'",
+        [clinic_id, [kind.table for kind in _KINDS]],
+    ).fetchall()
+    for kind in _KINDS:
+        if (kind.table,) in rows and kind.table != "products":
+            con.execute(
+                "UPDATE core.events SET outcome = 'unreadable' WHERE clinic_id = ? AND processed_at IS NULL "
+                "AND outcome IS NULL AND starts_with(event_type, ?)",
+                [clinic_id, f"{kind.prefix}."],
+            )
+
+
+def _waiting(con: duckdb.DuckDBPyConnection) -> list[Waiting]:
+    rows = con.execute(
+        "SELECT e.event_id, e.clinic_id, e.event_type, e.resource_id, coalesce(e.created_at, e.observed_at), "
+        f"{VARIANTS} FROM core.events e, ctx WHERE e.processed_at IS NULL AND e.outcome IS NULL "
+        "AND coalesce(e.clinic_id, ctx.clinic_id) IS NOT DISTINCT FROM ctx.clinic_id"
+    ).fetchall()
+    return [Waiting(*row) for row in rows]
+
+
+def _answer_unnamed(con: duckdb.DuckDBPyConnection, kind: ObjectKind, events: Sequence[Waiting]) -> None:
+    unnamed = [event for event in events if event.object_id is None]
+    if not unnamed or _is_narrowed(con, kind):
+        return
+    listed = con.execute(_LISTED_AT.get(kind.table) or _CLINIC_LISTED_AT.format(table=kind.table)).fetchone()
+    if listed and listed[0] is not None:
+        old = [event for event in unnamed if event.is_readable_since <= listed[0]]
+        note_answered(con, [(event.event_id, event.clinic_id, "relisted") for event in old])
+
+
+def _looked_at(con: duckdb.DuckDBPyConnection, kind: ObjectKind, ids: Sequence[str]) -> dict[str, datetime]:
+    if not ids:
+        return {}
+    sql = {"products": _PRODUCTS_LOOKED_AT, "treatment_plans": _PLANS_LOOKED_AT}.get(kind.table)
+    key = {"patients": "patient_id", "orders": "order_id", "lab_orders": "lab_order_id"}.get(kind.table, "")
+    rows = con.execute(sql or _LOOKED_AT.format(key=key, table=kind.table), [list(ids)]).fetchall()
+    return {one: at for one, at in rows if at is not None}

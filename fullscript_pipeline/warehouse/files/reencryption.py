@@ -1,0 +1,168 @@
+"""Puts a sealed file under another key: landing files and DuckDB files, each written anew beside the old one.
+
+A new file is complete, synced and compared with the old one before it takes its name, so a kill leaves the old file or
+the new one; what it leaves beside them is removed by the next start. What does not belong here: which files there are,
+in which order (`orchestration.key_rotation`).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+
+from fullscript_pipeline.encryption.key_record import sync_folder
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, packed
+
+REKEYING = ".rekeying"
+Keys = Sequence[str | None]
+
+
+def key_of_frames(path: Path, keys: Keys) -> str | None:
+    """The one of the keys (None: none at all) that a landing file is sealed with. Raises ConfigurationError."""
+    for key in keys:
+        try:
+            next(FrameFormat(key, path).pieces(path), None)
+        except ConfigurationError:
+            continue
+        return key
+    raise _under_none(path)
+
+
+def are_frames_under(path: Path, key: str) -> bool:
+    """Whether a landing file is sealed with `key` and bound to its place, or empty."""
+    try:
+        first = next(FrameFormat(key, path).pieces(path), None)
+    except ConfigurationError:
+        return False
+    return first is None or (isinstance(first, Frame) and first.number is not None)
+
+
+def require_whole_frames(path: Path, keys: Keys) -> None:
+    """Raises ConfigurationError for a landing file of another key, LandingDamage for one that cannot be read whole."""
+    for _ in FrameFile(path, key_of_frames(path, keys)).frames():
+        pass
+
+
+def rekey_frames(path: Path, keys: Keys, new: str) -> None:
+    """Writes a landing file anew under `new`. Raises as `require_whole_frames`; the file is as it was then."""
+    old = key_of_frames(path, keys)
+    temporary = path.with_name(f".{path.name}{REKEYING}")
+    temporary.unlink(missing_ok=True)
+    written = _write_frames(path, FrameFormat(old, path), temporary, FrameFormat(new, path))
+    if _digest(piece for piece in FrameFormat(new, path).pieces(temporary) if isinstance(piece, Frame)) != written:
+        raise PipelineError(f"{path} could not be written anew: what was read back is not what was written.")
+    times = path.stat()  # how old an interrupted pull is
+    os.utime(temporary, ns=(times.st_atime_ns, times.st_mtime_ns))
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def _write_frames(path: Path, source: FrameFormat, temporary: Path, target: FrameFormat) -> str:
+    """The digest of all that is in the new file."""
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        content = hashlib.new("sha256")
+        number, is_closed = 0, False
+        for piece in source.pieces(path):
+            if not isinstance(piece, Frame):
+                if path.suffix == FINISHED or piece.end is not None:
+                    raise LandingDamage(f"The landing file {path} is damaged at byte {piece.start}: move it away.")
+                break  # a crash tore the end off, which its pull asks again
+            number, is_closed = piece.number or number + 1, piece.is_closing
+            file.write(target.seal(piece.payload, number, is_closing=is_closed))
+            _note(content, piece)
+        if path.suffix == FINISHED and not is_closed:  # of a version that closed none
+            closing = Frame(0, 0, b"", number + 1, is_closing=True)
+            file.write(target.seal(packed(b""), closing.number or 0, is_closing=True))
+            _note(content, closing)
+        file.flush()
+        os.fsync(file.fileno())
+    return content.hexdigest()
+
+
+def _digest(frames: Iterator[Frame]) -> str:
+    content = hashlib.new("sha256")
+    for frame in frames:
+        _note(content, frame)
+    return content.hexdigest()
+
+
+def _note(content: "hashlib._Hash", frame: Frame) -> None:
+    content.update(f"{len(frame.text)} {frame.is_closing} ".encode())
+    content.update(frame.text)
+
+
+def key_of_database(path: Path, keys: Keys, temp_dir: Path) -> str | None:
+    """The same for a DuckDB file. Raises ConfigurationError, also for a damaged one."""
+    for key in keys:
+        try:
+            with _opener(temp_dir).sibling(path, key).look():
+                return key
+        except ConfigurationError as problem:
+            if "damaged" in str(problem):
+                raise
+    raise _under_none(path)
+
+
+def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_shared: bool) -> None:
+    """Copies a DuckDB file into one under `new`, compares every table, and puts it in the place of the old one.
+
+    `is_shared`: others open it under its lock (the warehouse). Raises Busy when it is held too long.
+    """
+    database = _opener(temp_dir).sibling(path, old)
+    fresh = path.with_name(f".{path.name}{REKEYING}")
+    alone: AbstractContextManager[object] = database.alone() if is_shared else nullcontext()
+    with alone:
+        for left in (fresh, Path(f"{fresh}.wal")):
+            left.unlink(missing_ok=True)
+        with database.beside(fresh, new, is_shared=is_shared) as con:
+            con.execute("COPY FROM DATABASE warehouse TO beside")
+            if (of_old := _contents(con, "warehouse")) != (of_new := _contents(con, "beside")):
+                differ = sorted({name for name, *_ in set(of_old) ^ set(of_new)})
+                raise PipelineError(f"{path} could not be copied whole: {', '.join(differ)} differ in the copy.")
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        if Path(f"{path}.wal").exists() or Path(f"{fresh}.wal").exists():
+            raise PipelineError(f"{path} has changes that are not in the file itself: close what else has it open.")
+        fresh.replace(path)
+        sync_folder(path.parent)
+
+
+@lru_cache(maxsize=1)
+def _opener(temp_dir: Path) -> Warehouse:
+    """Opens files of any key; what it spills is encrypted."""
+    return Warehouse(temp_dir / "none", "a key", temp_dir=temp_dir)
+
+
+def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int, int | None]]:
+    """Every table with its rows and a sum of their hashes, every view and macro with the length of its text."""
+    tables = con.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
+        [database],
+    ).fetchall()
+    found: list[tuple[str, int, int | None]] = []
+    for schema, table in tables:
+        query = f'SELECT count(*), sum(hash(t)) FROM {database}."{schema}"."{table}" t'
+        rows, hashes = con.execute(query).fetchall()[0]
+        found.append((f"{schema}.{table}", rows, hashes))
+    others = con.execute(
+        """SELECT schema_name || '.' || view_name, 1, NULL FROM duckdb_views()
+        WHERE database_name = $1 AND NOT internal UNION ALL
+        SELECT schema_name || '.' || function_name, 2, NULL FROM duckdb_functions()
+        WHERE database_name = $1 AND NOT internal ORDER BY ALL""",
+        [database],
+    ).fetchall()
+    return [*found, *others]
+
+
+def _under_none(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} opens with none of the keys in FULLSCRIPT_ENCRYPTION_KEY: list the one that it is under as well, the "
+        "new key first. Nothing of it was changed."
+    )

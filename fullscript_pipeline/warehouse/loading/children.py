@@ -1,0 +1,131 @@
+"""Merges the arrays of records into the tables of children: only lines that changed are written.
+
+Works on the temp table `incoming` (records as they are typed) and makes `incoming_child`. An array that is not there,
+or is no list, says nothing of the stored lines, a line that cannot be read nothing of the line that it was
+(`unread_lines`). What does not belong here: records themselves (`merge`), children that more than one parent lists
+(`shared_children`).
+"""
+
+import duckdb
+
+from fullscript_pipeline.warehouse import memory
+from fullscript_pipeline.warehouse.loading import (
+    field_notes,
+    quarantine,
+    shared_children,
+    staging,
+    unread_lines,
+    versions,
+)
+from fullscript_pipeline.warehouse.schema import id_sql
+from fullscript_pipeline.warehouse.schema.table_description import Child, Table
+
+# Arrays are taken apart so much of their text at a time: DuckDB needs many times that.
+_TEXT_AT_ONCE = 2**19
+
+
+def merge(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Merges every array of `incoming`. Returns how many lines went to quarantine."""
+    return sum(_merge_child(con, child) for child in table.children)
+
+
+def leave(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
+    """Marks the children of parents that are gone, but for those that another parent lists too.
+
+    `parents`: a query of their ids.
+    """
+    if child.table.by_position:
+        versions.tombstone(con, child.table, f"s.{child.parent_column} IN ({parents})")
+        return
+    con.execute(f"CREATE OR REPLACE TEMP TABLE listing (parent_id) AS {parents}")
+    shared_children.stage_nothing(con, child)
+    shared_children.settle(con, child)
+    _replace(con, child)
+
+
+def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
+    memory.allow_more(con, child.table)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE listing AS SELECT id AS parent_id FROM incoming WHERE {_lists(child)}")
+    staging.stage(con, child.table, *_lines(con, child), into="incoming_child")
+    field_notes.note(con, child.table, "incoming_child")
+    unread_lines.note(con, child)
+    bad = quarantine.set_aside(con, child.table, "incoming_child")
+    quarantine.settle_lines(con, child.table, "incoming")
+    if child.table.by_position:
+        unread_lines.keep_stored(con, child)
+    else:
+        shared_children.settle(con, child)
+    _replace(con, child)
+    return bad
+
+
+def _replace(con: duckdb.DuckDBPyConnection, child: Child) -> None:
+    """Puts `incoming_child` in the place of what the parents of `listing` had; what is the same stays as it is."""
+    table = child.table
+    below, same = _below(child), versions.same_key(table, "incoming_child")
+    if table.history:
+        versions.tombstone(con, table, f"{below} AND NOT {same}")
+    _leave_unchanged(con, child)
+    replaced = same if table.history else f"{below} AND NOT {versions.same_key(table, 'unchanged')}"
+    versions.write(con, table, "incoming_child", close_where=replaced)
+
+
+def _leave_unchanged(con: duckdb.DuckDBPyConnection, child: Child) -> None:
+    """Takes out of `incoming_child` what is stored just so, and notes its keys in `unchanged`."""
+    table = child.table
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE unchanged AS SELECT n.parent_id, n.id FROM incoming_child n, "
+        f"{table.stored_in} s, ctx WHERE {versions.live(table)} AND s.content_hash = n.hash "
+        f"AND {versions.key_match(table)} AND s.{child.parent_column} = n.parent_id"
+    )
+    con.execute("DELETE FROM incoming_child n USING unchanged u WHERE u.parent_id = n.parent_id AND u.id = n.id")
+
+
+def _below(child: Child) -> str:
+    """The stored rows that `incoming_child` takes the place of."""
+    if not child.table.by_position:
+        return f"s.{child.table.key[-1]} IN (SELECT id FROM departed)"
+    return f"s.{child.parent_column} IN (SELECT parent_id FROM listing)"
+
+
+def _lists(child: Child) -> str:
+    """Whether a record's array says what its lines are. Languages that write a list as an object of numbered members
+    write an empty one as `[]`."""
+    array = f"rows_{child.array}"
+    return f"({array} IS NOT NULL AND {array}::VARCHAR NOT IN ('null', '{{}}'))"
+
+
+def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
+    """The lines of an array of `incoming`, as sources of `stage`: all at once, or of a few parents after the other."""
+    length = f"strlen(rows_{child.array}::VARCHAR)"
+    # What a transaction has just written is numbered from somewhere high up.
+    first, last, average = con.execute(f"SELECT min(rowid), max(rowid), avg({length}) FROM incoming").fetchone() or ()
+    if first is None:
+        return [_lines_of(child, 0, 0)]
+    parents = max(1, int(_TEXT_AT_ONCE / (average or 1)))
+    step = last - first + 1 if parents >= memory.VECTOR else parents
+    return [_lines_of(child, one, one + step - 1) for one in range(first, last + 1, step)]
+
+
+def _lines_of(child: Child, first: int, last: int) -> str:
+    array = f"rows_{child.array}"
+    own_id = "position::VARCHAR" if child.table.by_position else id_sql.whole("json_extract_string(one, '$.id')")
+    # What is no list is one line that cannot be read: its text, which is no object.
+    rows = (
+        f"CASE json_type({array}) WHEN 'ARRAY' THEN json_extract({array}, '$[*]') WHEN 'NULL' THEN [] "
+        f"WHEN 'OBJECT' THEN {_members(array)} ELSE if({array} IS NULL, [], [{array}]) END"
+    )
+    return (
+        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
+        f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM incoming "
+        f"WHERE rowid BETWEEN {first} AND {last}))"
+    )
+
+
+def _members(array: str) -> str:
+    """The lines of an object of numbered members, in the order of their numbers (the landed text has them as text)."""
+    keys = f"json_keys({array})"
+    numbers = f"list_sort(list_transform({keys}, lambda key: {{'number': key::UHUGEINT, 'key': key}}))"
+    members = f"list_transform({numbers}, lambda one: json_extract({array}, '$.\"' || one.key || '\"'))"
+    is_list = f"regexp_full_match(array_to_string({keys}, ''), '[0-9]*')"
+    return f"CASE WHEN {is_list} THEN {members} ELSE [to_json({array}::VARCHAR)] END"

@@ -1,0 +1,45 @@
+"""Objects of a region that no list holds: gone when every clinic was told 404 twice, an hour apart.
+
+`ops.denials` keeps when an object was denied first; one that is read again is forgotten. What does not belong here:
+asking (`extraction.catalog`), objects of a clinic, for which a list is the second witness (`extraction.absence`).
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import duckdb
+
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+APART = timedelta(hours=1)
+DDL = """CREATE TABLE IF NOT EXISTS ops.denials (
+    region VARCHAR, table_name VARCHAR, object_id VARCHAR, first_denied_at TIMESTAMPTZ)"""
+
+
+def denied_twice(
+    con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Collection[str], moment: datetime
+) -> list[str]:
+    """Those of the objects denied at `moment` that were denied an hour or more before, and not read since."""
+    rows = con.execute(
+        "SELECT object_id FROM ops.denials WHERE region = ? AND table_name = ? AND first_denied_at <= ? "
+        "AND object_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL",
+        [region, table.name, moment - APART, list(denied)],
+    ).fetchall()
+    return [one for (one,) in rows]
+
+
+def note(
+    con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Sequence[str], asked: Collection[str]
+) -> None:
+    """Remembers since when each of `denied` is; the others of `asked` were not denied by everybody."""
+    con.execute(
+        "DELETE FROM ops.denials WHERE region = ? AND table_name = ? AND object_id IN (SELECT unnest(?::VARCHAR[])) "
+        "AND NOT list_contains(?::VARCHAR[], object_id)",
+        [region, table.name, list(asked), list(denied)],
+    )
+    con.execute(
+        "INSERT INTO ops.denials SELECT ?, ?, d.id, ctx.observed_at "
+        "FROM (SELECT DISTINCT unnest(?::VARCHAR[]) AS id) d, ctx WHERE NOT EXISTS ("
+        "SELECT 1 FROM ops.denials o WHERE o.region = ? AND o.table_name = ? AND o.object_id = d.id)",
+        [region, table.name, list(denied), region, table.name],
+    )

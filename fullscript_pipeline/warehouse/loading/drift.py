@@ -1,0 +1,69 @@
+"""`ops.drift`: how the vendor's answers differ from what is described of them, each difference once per clinic.
+
+Keys, types and words are noted, never a value that may be about a patient. What does not belong here: finding the
+differences (`api`), what a table does with a new key (it is kept in `extra`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from fullscript_pipeline.warehouse.loading.load import Context
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A difference. `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type;
+    untyped or rounded (then it is a table, see `field_notes`)."""
+
+    clinic_id: str | None
+    region: str | None
+    object: str
+    what: str
+    detail: str
+    seen_at: datetime
+    last_seen_at: datetime
+    times: int
+
+
+def record(con: duckdb.DuckDBPyConnection, context: Context, found: Iterable[tuple[str, str, str]]) -> None:
+    """Notes (object, what, detail): the first time, the last time, in how many pulls."""
+    for difference in sorted(set(found)):
+        known = con.execute(
+            "UPDATE ops.drift SET last_seen_at = greatest(last_seen_at, ?), times = coalesce(times, 1) + 1 "
+            "WHERE clinic_id IS NOT DISTINCT FROM ? AND region IS NOT DISTINCT FROM ? "
+            "AND object = ? AND what = ? AND detail = ?",
+            [context.observed_at, context.clinic_id, context.region, *difference],
+        ).fetchone()
+        if known == (0,):
+            con.execute(
+                "INSERT INTO ops.drift (clinic_id, region, object, what, detail, seen_at, last_seen_at, times) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
+                [context.clinic_id, context.region, *difference, context.observed_at, context.observed_at],
+            )
+
+
+def listed(con: duckdb.DuckDBPyConnection) -> list[Drift]:
+    """Everything that was ever noted, the newest first."""
+    rows = con.execute(
+        """SELECT clinic_id, region, object, what, detail, seen_at, coalesce(last_seen_at, seen_at), coalesce(times, 1)
+        FROM ops.drift ORDER BY seen_at DESC, object, what, detail, clinic_id"""
+    ).fetchall()
+    return [Drift(*row) for row in rows]
+
+
+def new_since(con: duckdb.DuckDBPyConnection, within: timedelta) -> list[Drift]:
+    """What was met for the first time within this long before the last observation."""
+    found = listed(con)
+    newest = max((one.last_seen_at for one in found), default=None)
+    row = con.execute("SELECT max(observed_at) FROM ops.pulls").fetchone()
+    last = row[0] if row and row[0] else newest
+    return [one for one in found if last is not None and one.seen_at > last - within]
+
+
+def summary(found: Iterable[Drift]) -> str:
+    """One phrase per difference, clinics taken together: `new key order.colour`."""
+    told = {f"{one.what.replace('_', ' ')} {one.object}.{one.detail}": None for one in found}
+    return ", ".join(told)

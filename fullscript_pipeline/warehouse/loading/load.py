@@ -1,0 +1,202 @@
+"""Loads landed records into core and history: compare hashes first, write only what differs, all in one transaction.
+
+The caller holds the transaction (`Warehouse.write`). What does not belong here: fetching, which records to ask for,
+`ops.pulls` (`pull_log.py`).
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import compress, islice
+
+import duckdb
+import pyarrow as pa
+
+from fullscript_pipeline.warehouse import memory
+from fullscript_pipeline.warehouse.landing import Line, Size
+from fullscript_pipeline.warehouse.loading import (
+    children,
+    double_versions,
+    field_notes,
+    mass_deletion_guard,
+    merge,
+    quarantine,
+    reader_views,
+    shared_children,
+    staging,
+    valid_time,
+)
+from fullscript_pipeline.warehouse.loading.removal_scope import Among
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+BATCH = 2_000
+BATCH_BYTES = 2**18
+_UNKNOWN = Size()
+
+Lines = Callable[[], Iterator[Line]]
+
+_INCOMING = pa.schema([(name, pa.string()) for name in ("parent_id", "id", "hash", "record")])
+_KEYS = pa.schema([("parent_id", pa.string()), ("id", pa.string()), ("hash", pa.string()), ("ordinal", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Context:
+    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row.
+
+    `view`: who read them, and with which scopes; None: it does not matter, absence counts for everything.
+    """
+
+    server: str
+    region: str
+    clinic_id: str | None
+    clinic_key: str | None
+    observed_at: datetime
+    pull_id: str
+    view: reader_views.View | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a load did, in records of the table itself (not of its children).
+
+    `unproven`: rows that a complete list lacked, and that stand because its view never saw them. `narrower`: 1 when
+    another view of the table sees what this one does not. `untyped`: values that could not be typed, or were rounded,
+    those of children too.
+    """
+
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    quarantined: int = 0
+    held: int = 0
+    unproven: int = 0
+    narrower: int = 0
+    untyped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+def load(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    lines: Lines,
+    context: Context,
+    *,
+    missing_among: Among | None = None,
+    gone: Sequence[str] = (),
+    listed: Collection[str] | None = None,
+    size: Size = _UNKNOWN,
+) -> Counts:
+    """Writes the records that differ from the latest known version.
+
+    `lines` is called twice and must give the same records both times; of several with one id the last counts.
+    `missing_among`: the lines are everything there is among these stored rows, so what is missing there is marked
+    removed, unless it is too much at once (`mass_deletion_guard`); None: absence means nothing. `gone`: ids that the
+    server denied one by one. Neither counts for a row that the context's view has never seen (`views`); `listed`: the
+    ids that a list showed, the others came one by one (None: all). `size`: of all landed lines; it tells how much
+    memory the load may take.
+    Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
+    """
+    with memory.sparingly(con, table, size):
+        return _load(con, table, lines, context, missing_among, gone, listed)
+
+
+def _load(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    lines: Lines,
+    context: Context,
+    missing_among: Among | None,
+    gone: Sequence[str],
+    listed: Collection[str] | None,
+) -> Counts:
+    staging.set_context(con, context)
+    field_notes.begin(con)
+    double_versions.mend(con, table)
+    sight = reader_views.enter(con, table, context)
+    _stage_keys(con, table, lines)
+    wanted, differ, added = merge.compare(con, table)
+    aside, bad_lines = merge.SetAside(0, 0), 0
+    if differ:
+        _stage(con, table, _batches(lines, wanted))
+        field_notes.note(con, table, "incoming")
+        shared_children.keep_parents(con, table)
+        aside = merge.batch(con, table)
+        bad_lines = children.merge(con, table)
+        valid_time.date_versions(con, table)
+    mass_deletion_guard.forget_returned(con, table)
+    quarantine.settle(con, table, everything=missing_among is not None and missing_among.is_everything)
+    reader_views.note_sightings(con, table, sight, listed, is_listing=missing_among is not None)
+    lacking = merge.remove_missing(con, table, missing_among, sight) if missing_among else merge.Lacking()
+    removed = lacking.removed + (merge.remove(con, table, gone, sight) if gone else 0)
+    changed = differ - added - (aside.records - aside.unknown)
+    read, quarantined = staging.count(con, "newest"), aside.records + bad_lines
+    added -= aside.unknown
+    return Counts(
+        read,
+        added,
+        changed,
+        removed,
+        quarantined,
+        lacking.held,
+        lacking.unproven,
+        int(not sight.is_full),
+        field_notes.record(con),
+    )
+
+
+def _stage(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
+    """The temp table `incoming` of what the batches hold, one batch in memory at a time.
+
+    All of it, then one merge: a merge per batch in one transaction took twice the memory.
+    """
+    con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches).__arrow_c_stream__())
+    staging.stage(con, table, "arriving")
+    con.unregister("arriving")
+
+
+def _stage_keys(con: duckdb.DuckDBPyConnection, table: Table, lines: Lines) -> None:
+    """Temp table `newest`: per record the hash and place of its last line.
+
+    An id alone is a key whatever the record was listed under: a plan comes from its patient's list and by id.
+    """
+    parent_id = "parent_id" if len(table.key) > 1 else "NULL::VARCHAR AS parent_id"
+    con.register("arriving", pa.RecordBatchReader.from_batches(_KEYS, _key_batches(lines)).__arrow_c_stream__())
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE newest AS SELECT {parent_id}, id, arg_max(hash, ordinal) AS hash, "
+        "max(ordinal) AS ordinal FROM arriving GROUP BY ALL"
+    )
+    con.unregister("arriving")
+
+
+def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
+    ordinal, arriving = 0, lines()
+    while chunk := list(islice(arriving, BATCH)):
+        ids, parents, digests, _ = zip(*chunk, strict=True)
+        columns = [pa.array(column, pa.string()) for column in (parents, ids, digests)]
+        places = pa.array(range(ordinal, ordinal + len(chunk)), pa.int64())
+        yield pa.record_batch([*columns, places], schema=_KEYS)
+        ordinal += len(chunk)
+
+
+def _batches(lines: Lines, wanted: bytearray) -> Iterator[pa.RecordBatch]:
+    for chunk in _chunks(compress(lines(), wanted)):
+        ids, parents, digests, records = zip(*chunk, strict=True)
+        columns = [pa.array(column, pa.string()) for column in (parents, ids, digests, records)]
+        yield pa.record_batch(columns, schema=_INCOMING)
+
+
+def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """A few lines at a time. DuckDB reads a batch's records all at once, and takes many times their length for it."""
+    chunk: list[Line] = []
+    length = 0
+    for line in lines:
+        chunk.append(line)
+        length += len(line.record)
+        if len(chunk) == BATCH or length >= BATCH_BYTES:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
+        yield chunk

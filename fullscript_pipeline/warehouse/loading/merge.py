@@ -1,0 +1,134 @@
+"""Merges records: what differs of what came, the rows in its place, what is gone.
+
+Works on the temp tables `newest` (keys and hashes of all that came) and `incoming`, where every row is known to differ
+from what is stored. What does not belong here: reading landing files, deciding what is complete (`load.py`), the
+arrays of a record (`children.py`), the statements that change stored rows (`versions.py`).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from fullscript_pipeline.warehouse.loading import (
+    children,
+    mass_deletion_guard,
+    quarantine,
+    reader_views,
+    removal_scope,
+    staging,
+    versions,
+)
+from fullscript_pipeline.warehouse.loading.reader_views import Sight
+from fullscript_pipeline.warehouse.loading.removal_scope import Among
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+_ROWS_AT_ONCE = 10_000
+
+
+def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, int, int]:
+    """What of `newest` is new, changed or returned: 1 at the place of each such record; how many; how many are new."""
+    (lines,) = con.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM newest").fetchone() or (0,)
+    wanted, differ, new = bytearray(lines), 0, 0
+    here = f"{versions.scope(table)}{versions.latest(table)}"
+    found = con.execute(
+        f"""SELECT n.ordinal, s.content_hash IS NULL FROM newest n LEFT JOIN (
+            SELECT s.* FROM {table.stored_in} s, ctx WHERE {here}) s ON {versions.key_match(table)}
+        WHERE s.content_hash IS DISTINCT FROM n.hash OR s.removed_at IS NOT NULL"""
+    ).to_arrow_reader(_ROWS_AT_ONCE)
+    for batch in found:
+        for place in batch.column(0).to_pylist():
+            wanted[place] = 1
+        differ, new = differ + batch.num_rows, new + batch.column(1).true_count
+    return wanted, differ, new
+
+
+class Lacking(NamedTuple):
+    """Marks the stored rows that a complete list lacks, holds them (`mass_deletion_guard`), or leaves them
+    (`reader_views`)."""
+
+    removed: int = 0
+    held: int = 0
+    unproven: int = 0
+
+
+def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among, sight: Sight) -> Lacking:
+    """Marks what is stored among these rows, is not in `newest`, and was in sight of whoever reads."""
+    keys = ", ".join(f"s.{name}" for name in table.key)
+    missing = f"NOT {versions.same_key(table, 'newest')}"
+    with removal_scope.condition(con, missing_among) as is_listed:
+        expected = f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {is_listed}"
+        there = f"{expected} AND {sight.proves(table)}"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND {missing}")
+        unproven = reader_views.note_missing(
+            con, table, sight, f"{expected} AND NOT {sight.proves(table)} AND {missing}"
+        )
+        held = mass_deletion_guard.hold_too_many(con, table, there) if staging.count(con, "gone") else 0
+    if gone := staging.count(con, "gone"):
+        _remove(con, table)
+    return Lacking(gone, held, unproven)
+
+
+class SetAside(NamedTuple):
+    """What went to quarantine: records, and how many of them the table does not know."""
+
+    records: int
+    unknown: int
+
+
+def batch(con: duckdb.DuckDBPyConnection, table: Table) -> SetAside:
+    """Merges `incoming` into the table, but for what goes to quarantine; its arrays are merged by `children`."""
+    bad = quarantine.set_aside(con, table, "incoming")
+    unknown = staging.count(con, _unknown(table, "bad")) if bad else 0
+    versions.write(con, table, "incoming", close_where=versions.same_key(table, "incoming"))
+    return SetAside(bad, unknown)
+
+
+def _unknown(table: Table, source: str) -> str:
+    here = f"{versions.scope(table)}{versions.latest(table)} AND {versions.key_match(table)}"
+    there = f"SELECT 1 FROM {table.stored_in} s, ctx WHERE {here}"
+    return f"{source} n WHERE NOT EXISTS ({there})"
+
+
+def lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Merges `incoming_child` into its table; the parents stay as they are. Returns how many went to quarantine."""
+    bad = quarantine.set_aside(con, table, "incoming_child")
+    versions.write(con, table, "incoming_child", close_where=versions.same_key(table, "incoming_child"))
+    return bad
+
+
+def remove(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], sight: Sight) -> int:
+    """Marks objects as gone that the vendor answered 404 for; returns how many were still there. A clinic's object that
+    this view never saw stands."""
+    seen = sight.proves(table, by_id=True) if table.scope == "clinic" else "true"
+    con.register("arriving", pa.table({table.key[-1]: pa.array(sorted(ids), pa.string())}))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {table.key[-1]} FROM arriving WHERE {table.key[-1]} IN ("
+        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {seen})"
+    )
+    con.unregister("arriving")
+    if gone := staging.count(con, "gone"):
+        _remove(con, table)
+    return gone
+
+
+def remove_keys(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str]) -> None:
+    """Marks live rows as gone by their whole keys (`Table.record_key`)."""
+    con.register("arriving", pa.table({"record_key": pa.array(sorted(keys), pa.string())}))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {', '.join(f's.{name}' for name in table.key)} "
+        f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} "
+        f"AND {table.record_key('s')} IN (SELECT record_key FROM arriving)"
+    )
+    con.unregister("arriving")
+    _remove(con, table)
+
+
+def _remove(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Gone rows are kept, with `removed_at`; where there is history, as a closing version. Children go with them, but
+    for those that another parent lists too."""
+    match = " AND ".join(f"s.{name} = g.{name}" for name in table.key)
+    versions.tombstone(con, table, f"EXISTS (SELECT 1 FROM gone g WHERE {match})")
+    for child in table.children:
+        children.leave(con, child, f"SELECT {table.key[-1]} FROM gone")

@@ -1,0 +1,117 @@
+"""Which tables are read by a view that sees less than one before it: since when, what it lacks, how many rows stand.
+
+What does not belong here: what a view may prove (`views`), making it the clinic's view (`acceptance`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from fullscript_pipeline.plural import counted
+from fullscript_pipeline.warehouse.loading.reader_views import View, stored_view
+from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.warehouse.loading.load import Context, Counts
+
+_TABLES = {table.name: table for table in ALL_TABLES}
+_VIEWS = (
+    "SELECT table_name, last_listed_at, viewer_clinic_id, user_id, scopes, lacks FROM ops.views "
+    "WHERE coalesce(clinic_id, region) = ? ORDER BY table_name, last_listed_at NULLS FIRST, first_seen_at"
+)
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """A table whose last reader sees less than an earlier one did.
+
+    `full_at`: when it was listed last by one who sees what this one does not; None: not known. `lacks`: scopes which
+    that one had. `is_other_user`: that one is another user. `rows`: so many rows the list lacks, and they stand.
+    """
+
+    table: str
+    full_at: datetime | None
+    lacks: tuple[str, ...]
+    is_other_user: bool
+    rows: int
+
+    @property
+    def cause(self) -> str:
+        causes = [f"without {', '.join(self.lacks)}"] if self.lacks else []
+        return " and ".join([*causes, *(["by another user"] if self.is_other_user else [])])
+
+    @property
+    def sentence(self) -> str:
+        since = f"on {self.full_at:%Y-%m-%d}" if self.full_at else "by an earlier view"
+        stand = f"; {counted(self.rows, 'row')} that it does not list stay as they were" if self.rows else ""
+        return f"{self.table} last read in full {since}, since then {self.cause or 'with fewer permissions'}{stand}"
+
+
+def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
+    """The narrowed tables of a clinic (its id) or a region, by table."""
+    rows = con.execute(_VIEWS, [owner]).fetchall()
+    found = []
+    for name, own in groupby(rows, key=lambda row: str(row[0])):
+        listed = [(stored_view(*view), at) for _, at, *view in own]
+        present, listed_at = listed[-1]
+        # Of what no list holds as a whole (events), nothing was ever read in full.
+        if listed_at and (narrowing := _narrowing(con, name, owner, present, listed[:-1])):
+            found.append(narrowing)
+    return found
+
+
+def told(con: duckdb.DuckDBPyConnection, context: "Context", counts: Mapping[str, "Counts"]) -> list[str]:
+    """A sentence for each table that this pull's view saw less of than another one did."""
+    found = (_narrowing_of(con, context, name) for name, count in counts.items() if count.narrower)
+    return [narrowing.sentence for narrowing in found if narrowing]
+
+
+def is_narrowed(con: duckdb.DuckDBPyConnection, context: "Context", table: Table, counts: "Counts") -> bool:
+    """Whether this load's view of a clinic's table lacks scopes or rows that another one had."""
+    is_narrower = table.scope == "clinic" and counts.narrower
+    return bool(is_narrower) and _narrowing_of(con, context, table.name) is not None
+
+
+def missing_rows(con: duckdb.DuckDBPyConnection, table: Table, owner: str, view: View) -> int:
+    """How many stored rows the last listings of this view lacked without being a proof."""
+    latest = " AND s.valid_to IS NULL" if table.history else ""
+    (number,) = con.execute(
+        f"SELECT count(*) FROM {table.stored_in} s WHERE s.{table.scope_column} = $owner AND s.removed_at IS NULL"
+        f"{latest} AND EXISTS (SELECT 1 FROM ops.view_missing m WHERE m.table_name = $name AND m.view = $view "
+        f"AND coalesce(m.clinic_id, m.region) = $owner AND m.record_key = {table.record_key('s')})",
+        {"owner": owner, "name": table.name, "view": view.key},
+    ).fetchone() or (0,)
+    return int(number)
+
+
+def _narrowing_of(con: duckdb.DuckDBPyConnection, context: "Context", name: str) -> Narrowing | None:
+    owner = (context.clinic_id if _TABLES[name].scope == "clinic" else None) or context.region
+    rows = con.execute(_VIEWS, [owner]).fetchall()
+    others = [(stored_view(*view), at) for table, at, *view in rows if table == name]
+    return _narrowing(con, name, owner, context.view, others) if context.view else None
+
+
+def _narrowing(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    owner: str,
+    present: View,
+    others: Sequence[tuple[View, datetime | None]],
+) -> Narrowing | None:
+    """Worth telling: scopes for reading are missing, or rows are."""
+    wider = [(view, at) for view, at in others if view != present and not present.includes(view)]
+    if not wider or name not in _TABLES:
+        return None
+    lacks = {scope for view, _ in wider for scope in (view.scopes - present.scopes if view.scopes else present.lacks)}
+    lacks = {scope for scope in lacks if not scope.endswith(":write")}
+    rows = missing_rows(con, _TABLES[name], owner, present)
+    if not lacks and not rows:
+        return None
+    full_at = max((at for _, at in wider if at), default=None)
+    is_other_user = any(view.user_id != present.user_id for view, _ in wider)
+    return Narrowing(name, full_at, tuple(sorted(lacks)), is_other_user, rows)

@@ -1,0 +1,152 @@
+"""`ops.pulls`: what each run asked, got and wrote; and what it tells about the last observation.
+
+What does not belong here: the pull itself (`extraction`).
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+import duckdb
+
+from fullscript_pipeline.warehouse.loading.load import Context, Counts
+from fullscript_pipeline.warehouse.loading.reader_views import View
+
+
+@dataclass(frozen=True)
+class PullRow:
+    """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available.
+
+    A failed pull commits nothing. `bill_requests`: what was announced before the first request (None: no bill was
+    made). `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were
+    missing at once that none was marked. `listed_by`, `scopes`: whose token, and what it was granted ('': the server
+    does not say); None: of several. `unproven`: rows that a list lacked under a view that never saw them (`views`).
+    `left_out`: records of people who were purged. `read_at`: when the reading began, by the data's clock.
+    `patch_version`: of the vendor's API; None while no answer tells it.
+    """
+
+    resource: str
+    day: date
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    reason: str | None = None
+    requests: int = 0
+    pages: int = 0
+    retries: int = 0
+    total_count: int | None = None
+    complete: bool = False
+    listed_by: str | None = None
+    bill_requests: int | None = None
+    sweep_only_changes: int | None = None
+    held: int = 0
+    scopes: str | None = None
+    unproven: int = 0
+    read_at: datetime | None = None
+    patch_version: str | None = None
+    left_out: int = 0
+
+
+def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, counts: Counts) -> None:
+    """Appends the row, in the transaction of the data it tells of."""
+    values = asdict(row) | {
+        "pull_id": context.pull_id,
+        "server": context.server,
+        "region": context.region,
+        "clinic_id": context.clinic_id,
+        "observed_at": context.observed_at,
+        "rows_read": counts.read,
+        "rows_added": counts.added,
+        "rows_changed": counts.changed,
+        "rows_removed": counts.removed,
+        "quarantined": counts.quarantined,
+    }
+    names, marks = ", ".join(values), ", ".join("?" for _ in values)
+    con.execute(f"INSERT INTO ops.pulls ({names}) VALUES ({marks})", list(values.values()))
+
+
+def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """When anything was last observed, by the data's clock."""
+    row = con.execute("SELECT max(observed_at) FROM ops.pulls WHERE outcome = 'loaded'").fetchone()
+    return row[0] if row else None
+
+
+def last_look(con: duckdb.DuckDBPyConnection, region: str, *, refusals: bool = False) -> datetime | None:
+    """When all of a region's known products were last looked at; None: never. `refusals`: or were asked for, by an app
+    that may not read them."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND list_contains(?, outcome) "
+        "AND resource IN ('products', 'products_by_id')",
+        [region, ["loaded", "not_available"] if refusals else ["loaded"]],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def last_catalog_list(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
+    """When a region's catalog was last listed to its end; None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND resource = 'products' AND outcome = 'loaded' "
+        "AND complete",
+        [region],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
+    """When this resource of this clinic was last loaded; None: never."""
+    row = con.execute(
+        "SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND outcome = 'loaded'",
+        [clinic_id, resource],
+    ).fetchone()
+    return row[0] if row else None
+
+
+# What a clinic's pages stand on.
+_WHOLE = ("patients", "treatment_plans", "orders")
+# Per clinic and resource: the last load, the last look (refusals included), and whether that was a refusal.
+_LOOKS = f"""SELECT clinic_id, resource, max(observed_at) FILTER (outcome = 'loaded') AS loaded_at,
+    max(observed_at) AS looked_at, arg_max(outcome, (observed_at, finished_at)) = 'not_available' AS is_refused
+    FROM ops.pulls WHERE resource IN {_WHOLE} AND outcome IN ('loaded', 'not_available') GROUP BY ALL"""
+_LAST_WHOLE = f"""SELECT clinic_id, min(coalesce(loaded_at, looked_at)) FROM ({_LOOKS})
+    GROUP BY clinic_id HAVING count(*) = {len(_WHOLE)}"""
+
+
+def last_whole(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """By clinic, since when nothing of it is older: the oldest of the last loads of patients, plans and orders.
+
+    A clinic that lacks one of them is left out; what it was never allowed to read counts as looked at.
+    """
+    return dict(con.execute(_LAST_WHOLE).fetchall())
+
+
+def refused(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime | None]:
+    """What of patients, treatment plans and orders the server refused at the last look; and when it was loaded last."""
+    sql = f"SELECT resource, loaded_at FROM ({_LOOKS}) WHERE clinic_id = ? AND is_refused ORDER BY ALL"
+    return dict(con.execute(sql, [clinic_id]).fetchall())
+
+
+def last_complete(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View | None = None
+) -> datetime | None:
+    """When this resource was last listed to its end (by somebody who sees all that `view` does); None: never."""
+    rows = con.execute(
+        "SELECT listed_by, scopes, max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? "
+        "AND outcome = 'loaded' AND complete GROUP BY ALL",
+        [clinic_id, resource],
+    ).fetchall()
+    return max((at for user, scopes, at in rows if _sees_all_of(view, clinic_id, user, scopes)), default=None)
+
+
+def lesser_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View) -> list[datetime]:
+    """When (`read_at`) this resource was read by somebody who may not see all that `view` does."""
+    rows = con.execute(
+        "SELECT listed_by, scopes, read_at FROM ops.pulls WHERE clinic_id = ? AND resource = ? "
+        "AND outcome = 'loaded' AND scopes IS NOT NULL",
+        [clinic_id, resource],
+    ).fetchall()
+    return [at for user, scopes, at in rows if not _sees_all_of(view, clinic_id, user, scopes)]
+
+
+def _sees_all_of(view: View | None, clinic_id: str, user_id: str | None, scopes: str | None) -> bool:
+    """Scopes were not noted before 2026-11-28: that listing counts."""
+    return view is None or scopes is None or View(clinic_id, user_id, frozenset(scopes.split())).includes(view)

@@ -1,0 +1,259 @@
+"""What a list may prove depends on who read it: a row is gone only for a view under which it was seen before.
+
+A *view* is a user and the scopes of the token. It may prove the absence of what a view that it *includes* (the same
+user, no scope more) has listed. While every view of a table includes those before it, nothing is kept per row. Once
+another one reads the table, `ops.view_sightings` keeps which view saw which row, and `ops.view_missing` which rows a
+complete listing lacked without being a proof. What does not belong here: marking (`merge`), saying it
+(`narrower_views`).
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from fullscript_pipeline.warehouse.loading import versions
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.warehouse.loading.load import Context
+
+
+DDL = (
+    """CREATE TABLE IF NOT EXISTS ops.views (
+        clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, view VARCHAR, viewer_clinic_id VARCHAR, user_id VARCHAR,
+        scopes VARCHAR, lacks VARCHAR, first_seen_at TIMESTAMPTZ, last_listed_at TIMESTAMPTZ)""",
+    """CREATE TABLE IF NOT EXISTS ops.view_sightings (
+        clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, view VARCHAR, listed BOOLEAN)""",
+    """CREATE TABLE IF NOT EXISTS ops.view_missing (
+        clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, view VARCHAR,
+        missing_since TIMESTAMPTZ)""",
+    """CREATE TABLE IF NOT EXISTS ops.accepted_views (
+        clinic_id VARCHAR, accepted_at TIMESTAMPTZ, accepted_by VARCHAR, user_id VARCHAR, scopes VARCHAR, earlier JSON,
+        removed JSON)""",
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """Who reads a clinic's lists, and with which scopes. A user that the server does not name is None.
+
+    No `scopes`: the server does not tell them. `lacks`: those of the scopes we read with that are not granted.
+    """
+
+    clinic_id: str
+    user_id: str | None
+    scopes: frozenset[str] = frozenset()
+    lacks: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def key(self) -> str:
+        """Names the view in tables."""
+        text = "\n".join([self.clinic_id, self.user_id or "", *sorted(self.scopes)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def includes(self, other: "View") -> bool:
+        """Whether this view sees whatever the other one sees. Scopes that were not told may have been all of them."""
+        if (self.clinic_id, self.user_id) != (other.clinic_id, other.user_id):
+            return False
+        if self.scopes == other.scopes:
+            return True
+        if not other.scopes:
+            return bool(self.scopes) and not self.lacks
+        return self.scopes >= other.scopes
+
+
+def written(scopes: Iterable[str]) -> str:
+    """Scopes as one text."""
+    return " ".join(sorted(scopes))
+
+
+def common_view(views: Collection[View | None]) -> View | None:
+    """What all of these see; None where that is unknown: another user, another clinic, or nothing granted to all."""
+    known = [view for view in views if view is not None]
+    if not known or len(known) < len(views) or len({(view.clinic_id, view.user_id) for view in known}) > 1:
+        return None
+    scopes = frozenset.intersection(*(view.scopes for view in known))
+    if not scopes and any(view.scopes for view in known):
+        return None
+    return View(known[0].clinic_id, known[0].user_id, scopes, frozenset().union(*(view.lacks for view in known)))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the view of a load may say of a table's stored rows. `is_full`: it includes every view that read it.
+
+    `is_only`: there never was another one.
+    """
+
+    view: View | None = None
+    is_full: bool = True
+    is_only: bool = True
+
+    def proves(self, table: Table, *, by_id: bool = False) -> str:
+        """SQL over the stored row `s`: its absence from a list, or (`by_id`) a 404, shows that it is gone."""
+        if self.is_full:
+            return "true"
+        seen = f"{_ours('v', table)} AND v.record_key = {table.record_key('s')}{'' if by_id else ' AND v.listed'}"
+        return f"EXISTS (SELECT 1 FROM ops.view_sightings v JOIN may_prove USING (view) WHERE {seen})"
+
+
+def known_views(con: duckdb.DuckDBPyConnection, table_name: str, owner: str) -> list[View]:
+    """The views that have read a table of a clinic (its id), or of a region; the oldest first."""
+    rows = con.execute(
+        "SELECT viewer_clinic_id, user_id, scopes, lacks FROM ops.views WHERE table_name = ? "
+        "AND coalesce(clinic_id, region) = ? ORDER BY first_seen_at, view",
+        [table_name, owner],
+    ).fetchall()
+    return [stored_view(*row) for row in rows]
+
+
+def stored_view(clinic_id: str, user_id: str | None, scopes: str, lacks: str) -> View:
+    """A view as a row of `ops.views` writes it."""
+    return View(clinic_id, user_id, frozenset(scopes.split()), frozenset(lacks.split()))
+
+
+def enter(con: duckdb.DuckDBPyConnection, table: Table, context: "Context") -> Sight:
+    """Notes that the view of `context` reads the table. Before anything of the load is merged."""
+    view, owner = context.view, _owner(table, context)
+    if view is None or table.key_is_scope or (table.scope == "clinic" and owner is None):
+        return Sight()
+    known = known_views(con, table.name, owner or context.region)
+    if not known and _has_rows(con, table):
+        known = [_earlier_view(con, view, owner)]
+        _note_view(con, table, owner, known[0])
+    others = [other for other in known if other != view]
+    is_full = all(view.includes(other) for other in others)
+    if view not in known or not is_full:
+        _note_earlier_sightings(con, table, others)
+    if view not in known:
+        _note_view(con, table, owner, view)
+    if is_full:
+        return Sight(view, is_only=not others)
+    included = [one.key for one in (view, *others) if view.includes(one)]
+    con.execute("CREATE OR REPLACE TEMP TABLE may_prove AS SELECT unnest(?::VARCHAR[]) AS view", [included])
+    return Sight(view, is_full=False, is_only=False)
+
+
+def note_sightings(
+    con: duckdb.DuckDBPyConnection, table: Table, sight: Sight, listed: Iterable[str] | None, *, is_listing: bool
+) -> None:
+    """Notes what the temp table `newest` holds as seen; `listed`: the ids that a list showed (None: all).
+
+    `is_listing`: the load is of a complete list.
+    """
+    if sight.view is None or sight.is_only:
+        return
+    _forget_returned(con, table)
+    if is_listing:
+        con.execute(
+            f"UPDATE ops.views o SET last_listed_at = ctx.observed_at FROM ctx WHERE {_ours('o', table)} AND view = ?",
+            [sight.view.key],
+        )
+    if sight.is_full:
+        return
+    con.register("shown", pa.table({"id": pa.array([] if listed is None else list(set(listed)), pa.string())}))
+    is_listed = "true" if listed is None else "n.id IN (SELECT id FROM shown)"
+    con.execute(
+        f"INSERT INTO ops.view_sightings SELECT * FROM (SELECT {_values(table)}, {table.came_key('n')} AS record_key, "
+        f"? AS view, {is_listed} AS listed FROM newest n, ctx) c WHERE NOT EXISTS (SELECT 1 FROM ops.view_sightings v, "
+        f"ctx WHERE {_ours('v', table)} AND (v.record_key, v.view, v.listed) = (c.record_key, c.view, c.listed))",
+        [sight.view.key],
+    )
+    con.unregister("shown")
+
+
+def note_missing(con: duckdb.DuckDBPyConnection, table: Table, sight: Sight, missing: str) -> int:
+    """Notes what a complete listing lacked though its view never saw it; `missing`: FROM and WHERE of those rows `s`.
+
+    They stand as they are. Returns how many there are.
+    """
+    if sight.is_full or sight.view is None:
+        return 0
+    con.execute(f"CREATE OR REPLACE TEMP TABLE unproven AS SELECT {table.record_key('s')} AS record_key {missing}")
+    con.execute(
+        f"INSERT INTO ops.view_missing SELECT {_values(table)}, record_key, ?, ctx.observed_at FROM unproven u, ctx "
+        f"WHERE NOT EXISTS (SELECT 1 FROM ops.view_missing m WHERE {_ours('m', table)} AND m.view = ? "
+        "AND m.record_key = u.record_key)",
+        [sight.view.key, sight.view.key],
+    )
+    (number,) = con.execute("SELECT count(*) FROM unproven").fetchone() or (0,)
+    return int(number)
+
+
+def _forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    con.execute(
+        f"DELETE FROM ops.view_missing m USING newest n, ctx WHERE {_ours('m', table)} "
+        f"AND m.record_key = {table.came_key('n')}"
+    )
+
+
+def _note_earlier_sightings(con: duckdb.DuckDBPyConnection, table: Table, known: Sequence[View]) -> None:
+    """What is stored and nobody is noted for came while one view included all others: that one has seen it.
+
+    Also of what is gone, as it may come back.
+    """
+    widest = next((view for view in known if all(view.includes(other) for other in known)), None)
+    if widest is None:
+        return
+    con.execute(
+        f"INSERT INTO ops.view_sightings SELECT {_values(table)}, {table.record_key('s')}, ?, true "
+        f"FROM {table.stored_in} s, ctx WHERE {versions.scope(table)}{versions.latest(table)} "
+        f"AND NOT EXISTS (SELECT 1 FROM ops.view_sightings v WHERE {_ours('v', table)} "
+        f"AND v.record_key = {table.record_key('s')})",
+        [widest.key],
+    )
+
+
+def _note_view(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None, view: View) -> None:
+    """A table's view, with when it listed the table last as far as `ops.pulls` tells."""
+    con.execute(
+        "INSERT INTO ops.views SELECT ?, ctx.region, ?, ?, ?, ?, ?, ?, ctx.observed_at, NULL FROM ctx",
+        [owner, table.name, view.key, view.clinic_id, view.user_id, *map(written, (view.scopes, view.lacks))],
+    )
+    # Until a second view comes, nothing but `ops.pulls` tells when the first one listed.
+    con.execute(
+        f"""UPDATE ops.views o SET last_listed_at = (SELECT max(p.observed_at) FROM ops.pulls p
+            WHERE p.clinic_id IS NOT DISTINCT FROM o.clinic_id AND p.region = o.region AND p.complete
+            AND p.outcome = 'loaded' AND p.resource = o.table_name AND coalesce(p.scopes, o.scopes) = o.scopes
+            AND (p.listed_by IS NOT DISTINCT FROM o.user_id OR (p.listed_by IS NULL AND p.scopes IS NULL)))
+        FROM ctx WHERE {_ours("o", table)} AND o.last_listed_at IS NULL AND o.view <> ?""",
+        [view.key],
+    )
+
+
+def _earlier_view(con: duckdb.DuckDBPyConnection, view: View, clinic_id: str | None) -> View:
+    """Who read rows of before views were noted: the last lister, as far as it is known, with scopes nobody knows."""
+    row = con.execute(
+        "SELECT listed_by FROM ops.pulls WHERE clinic_id = ? AND complete AND outcome = 'loaded' "
+        "AND listed_by IS NOT NULL AND scopes IS NULL ORDER BY observed_at DESC, finished_at DESC LIMIT 1",
+        [clinic_id],
+    ).fetchone()
+    return View(view.clinic_id, row[0] if row else view.user_id)
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    there = con.execute(f"SELECT 1 FROM {table.stored_in} s, ctx WHERE {versions.live(table)} LIMIT 1").fetchone()
+    return there is not None
+
+
+def _owner(table: Table, context: "Context") -> str | None:
+    return context.clinic_id if table.scope == "clinic" else None
+
+
+def _clinic(table: Table) -> str:
+    return "ctx.clinic_id" if table.scope == "clinic" else "NULL"
+
+
+def _values(table: Table) -> str:
+    return f"{_clinic(table)} AS clinic_id, ctx.region AS region, '{table.name}' AS table_name"
+
+
+def _ours(alias: str, table: Table) -> str:
+    return (
+        f"{alias}.table_name = '{table.name}' AND {alias}.clinic_id IS NOT DISTINCT FROM {_clinic(table)} "
+        f"AND {alias}.region = ctx.region"
+    )

@@ -1,0 +1,202 @@
+"""SQL that turns a record's JSON text into typed columns, and tells which records could not be typed.
+
+`json_transform` reads the record once into a struct of text; each column is then cast on its own (`casts`), so a value
+that cannot be typed, or is rounded, is seen: its record is set aside when a figure needs it (`strict`), else the key is
+noted and its text kept. What does not belong here: inserting, comparing, history.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fullscript_pipeline import ids
+from fullscript_pipeline.warehouse.landing import AS_RECEIVED, CANNOT_BE_ASKED, NO_ID, UNREADABLE
+from fullscript_pipeline.warehouse.schema import casts
+from fullscript_pipeline.warehouse.schema.id_sql import can_be_asked, usable_id, usable_ids
+from fullscript_pipeline.warehouse.schema.table_description import Column, Kind, Table
+
+# A record that is larger is more likely a fault than an object, and would take the memory of a whole batch.
+MAX_RECORD_BYTES = 2 * 2**20
+
+
+def structure(table: Table) -> str:
+    """The argument of `json_transform`: every source path, all leaves read as text."""
+    tree: dict[str, Any] = {}
+    lists = {column.source[0] for column in table.columns if column.kind is Kind.LIST}
+    for path in table.sources():
+        *parents, leaf = path.split(".")
+        node = tree
+        for parent in parents:
+            inside: dict[str, Any] = {}
+            if parent.endswith("[]"):
+                node[parent.removesuffix("[]")] = [inside]
+            else:
+                inside = node.setdefault(parent, inside)
+            node = inside
+        node[leaf] = ["VARCHAR"] if path in lists else "VARCHAR"
+    # A record that could not be landed as JSON stands as text under this key.
+    return json.dumps({**tree, AS_RECEIVED: "VARCHAR"})
+
+
+def records(table: Table, source: str) -> str:
+    """The rows of `source` (parent_id, id, hash, record), each with its record as the struct `r`.
+
+    A record that is too large stands as `whole` only: reading it would take the memory of all others.
+    """
+    read = f"if(strlen(record) > {MAX_RECORD_BYTES}, '{{}}', record)"
+    return (
+        f"SELECT *, json_transform(record, '{structure(table)}') AS r FROM ("
+        f"SELECT parent_id, id, hash, record AS whole, {read} AS record FROM {source})"
+    )
+
+
+def _field(path: str) -> str:
+    return "r." + ".".join(f'"{part}"' for part in path.split("."))
+
+
+def written(column: Column) -> str:
+    """The column's text as the vendor wrote it: the first source that is not empty; NULL when all are."""
+    options = [f"nullif({_field(path)}, '')" for path in column.source]
+    if column.kind in {Kind.INSTANT, Kind.DATE}:
+        options = [f"CASE WHEN NOT {casts.is_no_date(_field(path))} THEN {_field(path)} END" for path in column.source]
+    return options[0] if len(options) == 1 else f"coalesce({', '.join(options)})"
+
+
+def typed(column: Column) -> str:
+    """The column's value: NULL when there is no text or the text is not of the column's kind."""
+    if column.sql is not None:
+        return column.sql
+    if column.kind is Kind.LIST:
+        return _list(column)
+    if column.is_id:
+        return f"coalesce({', '.join(usable_id(_field(path)) for path in column.source)})"
+    return casts.cast(written(column), column)
+
+
+def _list(column: Column) -> str:
+    """The first source that holds anything: a list of texts, a key of a list of objects, or a text on its own."""
+    whole, *others = column.source
+    options = [f"list_filter({_field(whole)}, lambda one: one IS NOT NULL)"]
+    for path in others:
+        if "[]." in path:
+            objects, key = path.split("[].")
+            keys = f'list_transform({_field(objects)}, lambda one: one."{key}")'
+            options.append(f"list_filter({keys}, lambda one: one IS NOT NULL)")
+        else:
+            options.append(f"[nullif({_field(path)}, '')]")
+    # A single one may come without its list.
+    path = f"'$.{whole}'"
+    options.append(
+        f"CASE WHEN json_type(record, {path}) IN ('VARCHAR', 'UBIGINT', 'BIGINT') "
+        f"THEN [nullif(json_extract_string(record, {path}), '')] END"
+    )
+    kept = ", ".join(f"nullif(nullif({one}, []), [NULL])" for one in options)
+    found = f"coalesce({kept}, [])"
+    return usable_ids(found) if column.is_id else found
+
+
+def untyped_reason(table: Table, values: str = "") -> str:
+    """An expression: which column could not be typed (never its value, which may be PHI), or NULL when all could.
+
+    `values`: how the names of the columns begin that hold what is typed already; '': it is typed for this.
+    """
+    cases = [
+        f"WHEN {_is_untyped(column, values)} THEN '{column.source[0]} is not {_WORDS[column.kind]}'"
+        for column in table.columns
+        if column.strict and column.sql is None and column.kind in _WORDS
+    ]
+    key = "" if table.by_position else _UNKEYED
+    return f"CASE {_UNREADABLE}{key}{' '.join(cases)} END"
+
+
+# Lines of an array come with their id as it was sent.
+_UNKEYED = (
+    f"WHEN id IS NULL OR trim(id) = '' OR starts_with(id, '{NO_ID}') THEN 'the record has no id' "
+    f"WHEN starts_with(id, '{CANNOT_BE_ASKED}') OR NOT {can_be_asked('id')} "
+    f"THEN 'the record cannot be asked for: {ids.CANNOT_BE_ASKED}' "
+)
+
+
+_UNREADABLE = (
+    f"WHEN strlen(whole) > {MAX_RECORD_BYTES} THEN 'the record is larger than {MAX_RECORD_BYTES // 2**20} MiB' "
+    "WHEN NOT starts_with(record, '{') OR r.as_received[1] <> '{' THEN 'the record is not an object' "
+    f"WHEN r.as_received IS NOT NULL OR id LIKE '{UNREADABLE}%' THEN 'the record holds text that is not Unicode' "
+)
+
+
+_WORDS = {
+    Kind.FLAG: "true or false",
+    Kind.INTEGER: "a whole number",
+    Kind.DECIMAL: "a number with at most four decimals",
+    Kind.INSTANT: "a time",
+    Kind.DATE: "a date",
+}
+
+
+def untyped(table: Table, values: str = "") -> str:
+    """An expression: the keys whose values could not be typed, apart by blanks; '' when all could. Each is NULL in its
+    column, alone; the record is loaded, and `left_over` keeps what was written. `values`: as in `untyped_reason`."""
+    return _noted((column, _is_lost(column, values)) for column in table.columns if is_noted(column))
+
+
+def rounded(table: Table) -> str:
+    """As `untyped`: the keys whose numbers had more decimals than their columns hold."""
+    return _noted(
+        (column, casts.is_rounded(written(column)))
+        for column in table.columns
+        if is_noted(column) and column.kind is Kind.DECIMAL and not column.exact
+    )
+
+
+def _noted(conditions: Iterable[tuple[Column, str]]) -> str:
+    cases = [f"CASE WHEN {condition} THEN '{' '.join(_keys(column))}' END" for column, condition in conditions]
+    return f"concat_ws(' ', {', '.join(cases)})" if cases else "''"
+
+
+def is_noted(column: Column) -> bool:
+    """Whether a value of the column that cannot be typed is noted."""
+    return column.sql is None and (column.kind in _WORDS or column.kind is Kind.LIST or column.is_id)
+
+
+def _keys(column: Column) -> list[str]:
+    """The record's own keys that the column reads; what stands inside another is kept with that."""
+    return [path for path in column.source if "." not in path] or [column.source[0].partition(".")[0]]
+
+
+def _is_lost(column: Column, values: str) -> str:
+    """Whether something was sent and is not in the column: also a date that stands for none."""
+    if column.kind not in {Kind.INSTANT, Kind.DATE}:
+        return _is_untyped(column, values)
+    value = f"{values}{column.name}" if values else typed(column)
+    sent = ", ".join(f"nullif({_field(path)}, '')" for path in column.source)
+    return f"({value} IS NULL AND coalesce({sent}) IS NOT NULL)"
+
+
+def _is_untyped(column: Column, values: str) -> str:
+    value = f"{values}{column.name}" if values else typed(column)
+    if column.kind is not Kind.LIST:
+        return f"({value} IS NULL AND {written(column)} IS NOT NULL)"
+    key = column.source[0]
+    kind = f"json_type(record, '$.{key}')"
+    lost = f"{kind} IN ('OBJECT', 'BOOLEAN', 'DOUBLE')"
+    if not column.is_id:
+        return lost
+    single = f"{kind} = 'VARCHAR' AND len({value}) = 0 AND json_extract_string(record, '$.{key}') <> ''"
+    return f"({lost} OR len({_field(key)}) > len({value}) OR {single})"
+
+
+def left_over(table: Table, *, of_noted: bool = False) -> str:
+    """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first.
+
+    `of_noted`: of a row with `untyped` and `rounded`, whose keys are kept as they were written.
+    """
+    known = table.typed_keys()
+    patch = json.dumps(dict.fromkeys(known))
+    keys = ", ".join(f"'{key}'" for key in known)
+    left = f"nullif(json_merge_patch(record, '{patch}')::VARCHAR, '{{}}')::JSON"
+    plain = f"CASE WHEN NOT list_has_all([{keys}], json_keys(record)) THEN {left} END"
+    if not of_noted:
+        return plain
+    gone = f"list_filter([{keys}], lambda key: NOT list_contains(string_split(untyped || ' ' || rounded, ' '), key))"
+    fewer = f"'{{' || array_to_string(list_transform({gone}, lambda key: '\"' || key || '\":null'), ',') || '}}'"
+    return f"CASE WHEN untyped = '' AND rounded = '' THEN {plain} ELSE json_merge_patch(record, {fewer}) END"

@@ -1,0 +1,73 @@
+"""Temp tables of a load: whose pull it is (`ctx`), and what arrives, typed (`stage`).
+
+What does not belong here: how a text becomes a typed value (`record_typing`), stored rows (`versions`).
+"""
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from fullscript_pipeline.warehouse.loading import record_typing
+from fullscript_pipeline.warehouse.schema.table_description import Table
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.warehouse.loading.load import Context
+
+
+def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
+    """One row, and a variable of it, for columns that come from the pull and not from the record."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE ctx (server VARCHAR, region VARCHAR, clinic_id VARCHAR, clinic_key VARCHAR, "
+        "observed_at TIMESTAMPTZ, pull_id VARCHAR)"
+    )
+    con.execute(
+        "INSERT INTO ctx VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            context.server,
+            context.region,
+            context.clinic_id,
+            context.clinic_key,
+            context.observed_at,
+            context.pull_id,
+        ],
+    )
+    con.execute("SET VARIABLE ctx = (SELECT ctx FROM ctx)")
+
+
+def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    (rows,) = con.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)
+    return int(rows)
+
+
+def stage(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
+    """A temp table of what `sources` (parent_id, id, hash, record) hold, typed: parent_id, id, hash, `v_<column>`,
+    `rows_<array>` for the children (JSON; NULL where the record has no such key), the keys that are `untyped` and
+    `rounded`, `reason` where the record cannot be loaded, and then the `record`."""
+    first, *others = (_typed(table, source) for source in sources)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {first}")
+    for other in others:
+        con.execute(f"INSERT INTO {into} {other}")
+
+
+def _typed(table: Table, source: str) -> str:
+    """In three steps, as DuckDB makes again what stands in a condition: the values; what of them is NULL or rounded;
+    what no column holds."""
+    values = dict(zip(table.key_columns, _key_values(table), strict=True))
+    values |= {column.name: record_typing.typed(column) for column in table.columns if column.name not in values}
+    typed = [f"{value} AS v_{name}" for name, value in values.items()]
+    typed += [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
+    noted = [f"{record_typing.untyped(table, 'v_')} AS untyped", f"{record_typing.rounded(table)} AS rounded"]
+    noted += [f"{record_typing.untyped_reason(table, 'v_')} AS reason"]
+    return (
+        "SELECT * EXCLUDE (whole, record, r), "
+        f"{record_typing.left_over(table, of_noted=True)} AS v_extra, if(reason IS NULL, NULL, whole) AS record "
+        f"FROM (SELECT *, {', '.join(noted)} FROM (SELECT parent_id, id, hash, whole, record, r, {', '.join(typed)} "
+        # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
+        f"FROM (SELECT *, getvariable('ctx') AS ctx FROM ({record_typing.records(table, source)}))))"
+    )
+
+
+def _key_values(table: Table) -> list[str]:
+    scope = [] if table.key_is_scope else [f"ctx.{table.scope_column}"]
+    parent = ["parent_id"] if len(table.key) > 1 else []
+    return [*scope, *parent, "id::BIGINT" if table.by_position else "id"]

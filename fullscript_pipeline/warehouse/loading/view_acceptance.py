@@ -1,0 +1,137 @@
+"""Taking a narrower view for the clinic's: what only earlier views saw is marked removed, at once and from then on.
+
+Of the rows that wait, those go at once that a complete listing of the view has lacked; the others when one does.
+Earlier views count no more. What does not belong here: asking whether to (`cli.accept_view`), pages (`orchestration`).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+
+from fullscript_pipeline.warehouse.loading import merge, staging, versions
+from fullscript_pipeline.warehouse.loading.load import Context
+from fullscript_pipeline.warehouse.loading.reader_views import View, known_views, written
+from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What goes: keys of rows by table, and the patients whose pages that touches; and the views that count no more.
+
+    `unread`: how many more rows, by table, no list of the view has been read for yet.
+    """
+
+    keys: Mapping[str, list[str]] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
+    patients: frozenset[str] = frozenset()
+    earlier: frozenset[View] = frozenset()
+    is_known: bool = False
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.keys.values()))
+
+
+def preview(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Acceptance:
+    """What `accept` would do. `is_known`: the view has read some table."""
+    keys: dict[str, list[str]] = {}
+    unread: dict[str, int] = {}
+    patients: set[str] = set()
+    earlier: set[View] = set()
+    is_known = False
+    for table, known in _tables(con, context, view):
+        is_known |= view in known
+        wider = {other for other in known if not view.includes(other)}
+        if not wider:
+            continue
+        earlier |= wider
+        unseen = _unseen(con, table, context, [one.key for one in known if view.includes(one)], view)
+        if found := [key for key, _, is_missing in unseen if is_missing]:
+            keys[table.name] = found
+        if len(unseen) > len(found):
+            unread[table.name] = len(unseen) - len(found)
+        patients |= {patient for _, patient, is_missing in unseen if patient and is_missing}
+    return Acceptance(keys, unread, frozenset(patients), frozenset(earlier), is_known)
+
+
+def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepted_by: str) -> Acceptance:
+    """Does it, in the caller's transaction, and leaves a line in `ops.accepted_views`.
+
+    That holds counts only: a purge must find every row that is about a person. The rows have its time as `removed_at`.
+    """
+    staging.set_context(con, context)
+    accepted = preview(con, context, view)
+    for table, known in _tables(con, context, view):
+        if table.name in accepted.keys:
+            merge.remove_keys(con, table, accepted.keys[table.name])
+        if any(not view.includes(other) for other in known):
+            _make_only_view(con, table, context, view)
+    earlier = [{"user_id": one.user_id, "scopes": sorted(one.scopes)} for one in accepted.earlier]
+    con.execute(
+        "INSERT INTO ops.accepted_views (clinic_id, accepted_at, accepted_by, user_id, scopes, earlier, removed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            context.clinic_id,
+            context.observed_at,
+            accepted_by,
+            view.user_id,
+            written(view.scopes),
+            json.dumps(sorted(earlier, key=str)),
+            json.dumps({name: len(keys) for name, keys in accepted.keys.items()}),
+        ],
+    )
+    return accepted
+
+
+def _tables(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Iterator[tuple[Table, list[View]]]:
+    """The clinic's tables, and those of its region that this view has read; with the views that read them."""
+    for table in ALL_TABLES:
+        known = known_views(con, table.name, _owner(table, context))
+        if known and (table.scope == "clinic" or view in known):
+            yield table, known
+
+
+def _unseen(
+    con: duckdb.DuckDBPyConnection, table: Table, context: Context, included: list[str], view: View
+) -> list[tuple[str, str | None, bool]]:
+    """The rows that stand and no listing of this view has shown; whose they are, and whether one has lacked them."""
+    names = {*table.key_columns, *(column.name for column in table.columns)}
+    patient = "s.patient_id" if "patient_id" in names else "NULL"
+    key = table.record_key("s")
+    named = "x.table_name = $name AND coalesce(x.clinic_id, x.region) = $owner"
+    return con.execute(
+        f"SELECT {key} AS record_key, {patient}, EXISTS (SELECT 1 FROM ops.view_missing x WHERE {named} "
+        f"AND x.view = $view AND x.record_key = {key}) FROM {table.stored_in} s WHERE s.{table.scope_column} = $owner "
+        f"AND s.removed_at IS NULL{versions.latest(table)} AND NOT EXISTS (SELECT 1 FROM ops.view_sightings x "
+        f"WHERE {named} AND x.listed AND list_contains($included, x.view) AND x.record_key = {key}) ORDER BY 1",
+        {"owner": _owner(table, context), "name": table.name, "view": view.key, "included": included},
+    ).fetchall()
+
+
+def _make_only_view(con: duckdb.DuckDBPyConnection, table: Table, context: Context, view: View) -> None:
+    """From here on this view counts as the one that has seen every row."""
+    owner = _owner(table, context)
+    for name in ("ops.views", "ops.view_sightings", "ops.view_missing"):
+        con.execute(f"DELETE FROM {name} WHERE table_name = ? AND coalesce(clinic_id, region) = ?", [table.name, owner])
+    con.execute(
+        "INSERT INTO ops.views VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            context.clinic_id if table.scope == "clinic" else None,
+            context.region,
+            table.name,
+            view.key,
+            view.clinic_id,
+            view.user_id,
+            written(view.scopes),
+            written(view.lacks),
+            context.observed_at,
+            None,
+        ],
+    )
+
+
+def _owner(table: Table, context: Context) -> str:
+    return (context.clinic_id if table.scope == "clinic" else None) or context.region

@@ -1,0 +1,72 @@
+"""What warehouse and landed pages hold of one person, as JSON text: rows as they are stored, records as received.
+
+The texts are DuckDB's and the vendor's own, never read and written again: no digit is lost. What does not belong here:
+which rows and records are a person's (`subject`, `mentions`), the file of all of it (`orchestration.person_file`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.landing import Request, parse_lines
+from fullscript_pipeline.warehouse.personal_data.mentions import asks_for, names
+from fullscript_pipeline.warehouse.personal_data.subject import Subject, rows_of
+
+LANDED = frozenset({FINISHED, ".open", ".abandoned"})
+
+
+def stored_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> dict[str, list[str]]:
+    """The rows by table, each as a JSON object; every table that could hold one is there, empty ones too."""
+    return {
+        table: [
+            str(row) for (row,) in con.execute(f"SELECT to_json(t) FROM {table} t WHERE {condition}", values).fetchall()
+        ]
+        for table, condition, values in rows_of(con, subject, ids)
+    }
+
+
+def dependents_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[str]:
+    """Whose guardian the person is: their rows are theirs, that they name this one is this one's."""
+    rows = con.execute(
+        "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND guardian_patient_id = ? ORDER BY 1",
+        [subject.clinic_id, subject.patient_id],
+    ).fetchall()
+    return [patient for (patient,) in rows]
+
+
+def landed_records(folder: Path, encryption_key: str | None, ids: frozenset[str]) -> list[str]:
+    """Every landed record that is the person's or names them, each as a JSON object with where it came from.
+
+    Raises LandingDamage, after all files were read, for those that cannot be read as a whole: they may hold more.
+    """
+    found: list[str] = []
+    damaged: list[str] = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in LANDED):
+        try:
+            for request, lines in FrameFile(path, encryption_key).frames():
+                found += _records(path.relative_to(folder), request, lines, ids)
+        except LandingDamage as damage:
+            damaged.append(str(damage))
+    if damaged:
+        raise LandingDamage(" ".join(damaged))
+    return found
+
+
+def _records(path: Path, request: Request, lines: list[bytes], ids: frozenset[str]) -> Iterator[str]:
+    is_about_them = asks_for(request, ids)
+    envelope = request.envelope
+    for line in lines:
+        if is_about_them or names(line, ids):
+            (landed,) = parse_lines([line], request.parent_id)
+            source = {
+                "file": str(path),
+                "endpoint": request.endpoint,
+                "page": request.page,
+                "fetched_at": envelope.fetched_at if envelope else None,
+                "request_id": envelope.request_id if envelope else None,
+                "listed_under": landed.parent_id,
+            }
+            yield f'{orjson.dumps(source).decode()[:-1]},"record":{landed.record.decode()}}}'

@@ -1,0 +1,91 @@
+"""A pseudonymised copy: a row per row of the warehouse, ids of persons replaced by ones of the copy.
+
+A pseudonym is a hash under a pepper that is in no file: without it nobody can try ids. It is of the clinic and of the
+kind of object too, so that equal ids of two clinics, or of a patient and an order, do not look alike. Rows lie in the
+order of the pseudonyms: their place tells nothing. What does not belong here: which columns stay
+(`published_columns`), where the pepper comes from (`publish_secrets`).
+"""
+
+import duckdb
+
+from fullscript_pipeline.warehouse.publishing.k_anonymity import OLDEST_AGE_TOLD
+from fullscript_pipeline.warehouse.publishing.published_columns import PSEUDONYMISED, SHIFTED, Columns, gender_word
+from fullscript_pipeline.warehouse.schema import as_of_views
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+
+# Columns that hold an id of a person, or of what is theirs; and whose.
+_KINDS = {
+    "patient_id": "patient",
+    "guardian_patient_id": "patient",
+    "practitioner_id": "practitioner",
+    "treatment_plan_id": "plan",
+    "order_id": "order",
+    "lab_order_id": "lab_order",
+}
+_SHIFTED_DATES = frozenset({"available_at", "created_on", "completed_on"})
+
+
+def write_pseudonymised(con: duckdb.DuckDBPyConnection, pepper: str, this_year: int, *, shift_dates: bool) -> None:
+    """Fills `beside`, an empty file, from `warehouse`."""
+    con.execute("SET VARIABLE pepper = ?", [pepper])
+    try:
+        for schema in ("core", "history", "marts"):
+            con.execute(f"CREATE SCHEMA beside.{schema}")
+        for table, columns in _there(con, SHIFTED if shift_dates else PSEUDONYMISED).items():
+            masked = ", ".join(_masked(column, this_year, shift_dates=shift_dates) for column in columns)
+            order = "ORDER BY ALL" if _KINDS.keys() & set(columns) else ""
+            con.execute(f"CREATE TABLE beside.{table} AS SELECT {masked} FROM warehouse.{table} {order}")
+    finally:
+        con.execute("RESET VARIABLE pepper")
+    if not shift_dates:
+        _views_of_history(con)
+
+
+def _there(con: duckdb.DuckDBPyConnection, columns: Columns) -> Columns:
+    """Of the list, what this warehouse has."""
+    rows = con.execute(
+        "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE database_name = 'warehouse'"
+    ).fetchall()
+    stored = set(rows)
+    found = {table: tuple(name for name in names if (table, name) in stored) for table, names in columns.items()}
+    return {table: names for table, names in found.items() if names}
+
+
+def _masked(column: str, this_year: int, *, shift_dates: bool) -> str:
+    if column in _KINDS:
+        return f"{_pseudonym(_KINDS[column], column)} AS {column}"
+    if column == "treatment_plan_ids":
+        return f"list_transform({column}, lambda id: {_pseudonym('plan', 'id')}) AS {column}"
+    if column == "date_of_birth":
+        # Ages above are pooled: there are few of them.
+        oldest = this_year - OLDEST_AGE_TOLD
+        return f"CASE WHEN year({column}) < {oldest} THEN {oldest} ELSE year({column}) END AS birth_year"
+    if column == "gender":
+        return f"{gender_word(column)} AS {column}"
+    if shift_dates and column in _SHIFTED_DATES:
+        return f"{column} - {_shift('patient_id')} AS {column}"
+    return column
+
+
+def _pseudonym(kind: str, value: str) -> str:
+    return f"left({_keyed(kind, value)}, 20)"
+
+
+def _shift(patient: str) -> str:
+    """From 1 to 365 days, the same for all dates of a patient."""
+    return f"(1 + ('0x' || left({_keyed('shift', patient)}, 12))::BIGINT % 365)::INTEGER"
+
+
+def _keyed(what: str, value: str) -> str:
+    return f"sha256(getvariable('pepper') || '|{what}|' || clinic_id || '|' || {value})"
+
+
+def _views_of_history(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("USE beside")
+    try:
+        for table in ALL_TABLES:
+            if table.history and table.stored_in in PSEUDONYMISED:
+                con.execute(as_of_views.present(table))
+                con.execute(as_of_views.macro(table))
+    finally:
+        con.execute("USE warehouse")

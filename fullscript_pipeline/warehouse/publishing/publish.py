@@ -1,0 +1,142 @@
+"""Read copies for analysts, under `published/`: written aside, then renamed, so that a reader never sees half of one.
+
+Three levels, a file each; a file says in its table `copy_info` which it is and how it was made. What does not belong
+here: what is in a level (`pseudonymise`, `deidentify`), its secrets (`publish_secrets`), single files for spreadsheets
+(`export.py`), backups (`backup.py`).
+"""
+
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import duckdb
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.publishing import publish_secrets
+from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified, write_deidentified
+from fullscript_pipeline.warehouse.publishing.pseudonymise import write_pseudonymised
+
+_INFO = """CREATE TABLE beside.copy_info (level VARCHAR, made_at TIMESTAMPTZ, dates VARCHAR, through_year INTEGER,
+    with_current_year BOOLEAN, k INTEGER, k_reached INTEGER, birth_band_years INTEGER, patients INTEGER,
+    patients_suppressed INTEGER, patients_without_years INTEGER, facts INTEGER, facts_suppressed INTEGER,
+    patients_standing_alone INTEGER)"""
+
+
+class Level(Enum):
+    """How much a copy tells; the value is its name, in options, files and sentences."""
+
+    WHOLE = "whole"
+    PSEUDONYMISED = "pseudonymised"
+    DEIDENTIFIED = "deidentified"
+
+    def path(self, settings: Settings) -> Path:
+        suffix = "" if self is Level.WHOLE else f"-{self.value}"
+        return settings.published_dir / f"fullscript{suffix}.duckdb"
+
+
+@dataclass(frozen=True)
+class CopyOptions:
+    """What a copy is to be. `shift_dates` is for the pseudonymised level, the last two for the de-identified one."""
+
+    level: Level = Level.WHOLE
+    shift_dates: bool = False
+    k: int | None = None
+    with_current_year: bool = False
+
+
+@dataclass(frozen=True)
+class Published:
+    """A copy that was written, the key of its file, and what a de-identified one holds."""
+
+    path: Path
+    options: CopyOptions
+    key: str | None = field(repr=False)
+    deidentified: Deidentified | None = None
+
+
+def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | None = None) -> Published:
+    """Replaces a copy by the present warehouse. A whole one is encrypted if the warehouse is or a publish key is set.
+
+    Raises Busy when the warehouse is held too long, ConfigurationError when there is none or a secret of the copy
+    cannot be used, EmptyCopy when a de-identified copy would hold nobody.
+    """
+    options = options or CopyOptions()
+    target = options.level.path(settings)
+    make_private_folder(settings.published_dir)
+    key, pepper = _secrets(settings, options)
+    temporary = target.with_name(f".{target.name}.writing")
+    # The lock is held until the copy has its name: another `publish` must not take the half for a left-over.
+    with warehouse.alone(checkpointed=False):
+        _remove(temporary)
+        try:
+            with warehouse.beside(temporary, key) as con:
+                counts = _fill(con, settings, options, pepper)
+                _write_info(con, options, counts)
+            temporary.replace(target)
+        finally:
+            _remove(temporary)
+    return Published(target, options, key, counts)
+
+
+def _secrets(settings: Settings, options: CopyOptions) -> tuple[str | None, str]:
+    """The key of the file, and the pepper of its ids."""
+    if options.level is Level.WHOLE:
+        return settings.publish_key or settings.warehouse_key, ""
+    key = publish_secrets.own_key(settings, options.level.value)
+    if options.level is Level.DEIDENTIFIED:
+        return key, ""
+    return key, publish_secrets.pepper(settings, lasting=options.shift_dates)
+
+
+def _remove(temporary: Path) -> None:
+    """With DuckDB's log beside it, which it would read into the next file of that name."""
+    for name in (temporary.name, f"{temporary.name}.wal"):
+        temporary.with_name(name).unlink(missing_ok=True)
+
+
+def options_of_copies(settings: Settings) -> list[CopyOptions | Level]:
+    """How each copy that there is was made; only its level where that cannot be read from it."""
+    return [_options_of(settings, level) for level in Level if level.path(settings).exists()]
+
+
+def _options_of(settings: Settings, level: Level) -> CopyOptions | Level:
+    if level is Level.WHOLE:
+        return CopyOptions()
+    try:
+        copy = Warehouse(level.path(settings), settings.publish_key, temp_dir=settings.data_dir / "tmp")
+        with copy.look() as con:
+            shifted, k, current = con.execute(
+                "SELECT dates = 'shifted', k, with_current_year FROM copy_info"
+            ).fetchall()[0]
+    except (duckdb.Error, PipelineError, IndexError):
+        return level
+    return CopyOptions(level, bool(shifted), k, bool(current))
+
+
+def _fill(con: duckdb.DuckDBPyConnection, settings: Settings, options: CopyOptions, pepper: str) -> Deidentified | None:
+    this_year = clock.today(settings.time_zone).year
+    if options.level is Level.DEIDENTIFIED:
+        k = options.k or settings.publish_k
+        return write_deidentified(con, k, this_year, with_current_year=options.with_current_year)
+    if options.level is Level.PSEUDONYMISED:
+        write_pseudonymised(con, pepper, this_year, shift_dates=options.shift_dates)
+    else:
+        con.execute("COPY FROM DATABASE warehouse TO beside")
+    return None
+
+
+def _write_info(con: duckdb.DuckDBPyConnection, options: CopyOptions, counts: Deidentified | None) -> None:
+    """A row that says what the file is: no secret, and nothing that is not printed when it is made."""
+    con.execute(_INFO)
+    dates = "years" if counts else "shifted" if options.shift_dates else "kept"
+    con.execute(
+        "INSERT INTO beside.copy_info (level, made_at, dates) VALUES (?, ?, ?)",
+        [options.level.value, clock.real_now(), dates],
+    )
+    if counts:
+        numbers = {"with_current_year": options.with_current_year, **asdict(counts)}
+        con.execute(f"UPDATE beside.copy_info SET {', '.join(f'{name} = ${name}' for name in numbers)}", numbers)

@@ -1,0 +1,71 @@
+"""The two secrets of a copy for analysts: the key its file is encrypted with, and the pepper of its pseudonyms.
+
+Who is given the key must not be able to make the pseudonyms, and must not be able to open the warehouse. What does not
+belong here: settings (`settings`), hashing (`pseudonymise`).
+"""
+
+import hashlib
+import hmac
+import logging
+import secrets
+
+from fullscript_pipeline.encryption.key_strength import is_guessable
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.settings import Settings, encryption_keys
+
+_log = logging.getLogger(__name__)
+
+
+def own_key(settings: Settings, level: str) -> str:
+    """The key to hand out.
+
+    Raises ConfigurationError when there is none, it is one of the pipeline's, or it can be guessed and real patients
+    are at stake.
+    """
+    make = "`fullscript-pipeline keys new` prints a good one"
+    if not settings.publish_key:
+        raise ConfigurationError(
+            f"A copy made with --{level} is encrypted with a key of its own, the one to hand out: set "
+            f"FULLSCRIPT_PUBLISH_KEY ({make})."
+        )
+    if settings.publish_key in encryption_keys(settings.encryption_key):
+        raise ConfigurationError(
+            f"FULLSCRIPT_PUBLISH_KEY is the pipeline's own key, and who is given a copy made with --{level} could open "
+            f"everything with it: set another ({make})."
+        )
+    _must_be_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_KEY", settings.publish_key, "the copy be read")
+    return settings.publish_key
+
+
+def pepper(settings: Settings, *, lasting: bool) -> str:
+    """What pseudonyms are keyed by: from FULLSCRIPT_PUBLISH_PEPPER, else random and of one copy.
+
+    Raises ConfigurationError when the setting has to do with a key, or can be guessed and real patients are at stake;
+    with `lasting`, when it is missing.
+    """
+    given = settings.publish_pepper
+    if not given:
+        if lasting:
+            raise ConfigurationError(
+                "Shifted dates need FULLSCRIPT_PUBLISH_PEPPER, a long random text that is kept: without it each copy "
+                "is shifted anew, and several copies together tell the true dates."
+            )
+        return secrets.token_hex(32)
+    _must_be_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_PEPPER", given, "the pseudonyms be undone")
+    keys = [key for key in (settings.publish_key, *encryption_keys(settings.encryption_key)) if key]
+    if any(key in given or given in key for key in keys):
+        raise ConfigurationError(
+            "FULLSCRIPT_PUBLISH_PEPPER is, or holds, a key: who has that key could undo the pseudonyms. Set it to "
+            "another random text."
+        )
+    return hmac.new(given.encode(), b"published ids", hashlib.sha256).hexdigest()
+
+
+def _must_be_hard_to_guess(settings: Settings, variable: str, given: str, consequence: str) -> None:
+    """Raises ConfigurationError where real patients are at stake; elsewhere says so."""
+    if not is_guessable(given):
+        return
+    weak = f"{variable} can be guessed, and {consequence} by trying: `fullscript-pipeline keys new` prints a good one."
+    if any(server.is_production and server.client_id for server in settings.servers.values()):
+        raise ConfigurationError(weak)
+    _log.warning(weak)

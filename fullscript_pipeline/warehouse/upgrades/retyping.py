@@ -1,0 +1,46 @@
+"""Reads the fields again that an older version of the program could not type: their text stands in `extra`.
+
+No version of a row is made by it. What does not belong here: records that were set aside whole (`quarantine_replay`).
+"""
+
+import duckdb
+
+from fullscript_pipeline.warehouse.loading import record_typing
+from fullscript_pipeline.warehouse.schema.table_description import Column, Kind, Table
+from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+
+
+def retype(con: duckdb.DuckDBPyConnection) -> int:
+    """Fills every column that is NULL though its text can be typed now. Returns in how many rows."""
+    return sum(_retype(con, table) for table in ALL_TABLES)
+
+
+def _retype(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    columns = [column for column in table.columns if record_typing.is_noted(column) and "." not in column.source[0]]
+    if not columns:
+        return 0
+    keys = dict.fromkeys(f"'{path}'" for column in columns for path in column.source if "." not in path)
+    both = [f"{record_typing.typed(one)} AS typed_{one.name}, {one.name} AS stored_{one.name}" for one in columns]
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE retyped AS
+        SELECT *, {record_typing.left_over(table, of_noted=True)} AS left_over
+        FROM (SELECT *, {record_typing.untyped(table)} AS untyped,
+                {record_typing.rounded(table)} AS rounded, {", ".join(both)}
+            FROM (SELECT *, rowid AS place, extra::VARCHAR AS record,
+                json_transform(extra, '{record_typing.structure(table)}') AS r
+                FROM {table.stored_in} WHERE list_has_any(json_keys(extra), [{", ".join(keys)}])))"""
+    )
+    values = ", ".join(f"{column.name} = {_better(column)}" for column in columns)
+    changed = " OR ".join(f"n.stored_{one.name} IS DISTINCT FROM {_better(one)}" for one in columns)
+    done = con.execute(
+        f"UPDATE {table.stored_in} AS s SET extra = n.left_over, {values} FROM retyped n "
+        f"WHERE s.rowid = n.place AND ({changed})"
+    ).fetchone()
+    con.execute("DROP TABLE retyped")
+    return int(done[0]) if done else 0
+
+
+def _better(column: Column) -> str:
+    stored = f"n.stored_{column.name}"
+    nothing = f"nullif({stored}, [])" if column.kind is Kind.LIST else stored
+    return f"coalesce({nothing}, n.typed_{column.name}, {stored})"

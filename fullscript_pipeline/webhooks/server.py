@@ -1,0 +1,148 @@
+"""The socket and the process around the receiver: bound, ready, stopped.
+
+What does not belong here: answers (`receiver`).
+"""
+
+import errno
+import resource
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+
+from fullscript_pipeline.errors import Busy, ServiceUnavailable, UsageError
+from fullscript_pipeline.machine_errors import allow_open_files
+from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.webhooks.access_log import Journal
+from fullscript_pipeline.webhooks.group_commit import Keeper
+from fullscript_pipeline.webhooks.idle_connections import IdleConnections
+from fullscript_pipeline.webhooks.protocol import ImpatientProtocol
+from fullscript_pipeline.webhooks.receiver import Receiver
+from fullscript_pipeline.webhooks.webhook_endpoints import Door
+
+_BACKLOG = 1024
+# Open files that are not connections, and connections that are answered or being stored.
+_OTHER_FILES = 600
+_MOST_IDLE, _FEWEST_IDLE = 1500, 100
+# Longer than a proxy keeps its own side open (nginx: 60 s): whoever closes first must not be us, in mid-request.
+_IDLE_SECONDS = 75
+_ENOUGH_FILES = 2 * _MOST_IDLE + _OTHER_FILES
+_STOP_SECONDS = 3
+_LARGEST_HEAD = 32 << 10
+_RECEIVE_BUFFER = 32 << 10
+
+
+def _most_idle() -> int:
+    """Half of the files that this process may open: the other half is for connections whose body is coming."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_endless = soft in (resource.RLIM_INFINITY, -1)
+    return _MOST_IDLE if is_endless else max(_FEWEST_IDLE, min(_MOST_IDLE, (soft - _OTHER_FILES) // 2))
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens, and leaves the signals it stopped on alone afterwards."""
+
+    def __init__(self, receiver: Receiver, ready: Callable[[], None]) -> None:
+        class Impatient(ImpatientProtocol):
+            idle = IdleConnections(_most_idle())
+
+        super().__init__(
+            uvicorn.Config(
+                receiver,
+                http=Impatient,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                h11_max_incomplete_event_size=_LARGEST_HEAD,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
+
+
+def serve(
+    doors: Sequence[Door],
+    store: StateStore,
+    *,
+    host: str,
+    port: int,
+    inbox_bytes: int,
+    on_ready: Callable[[str], None],
+    log: Callable[[str], None],
+) -> None:
+    """Receive until SIGTERM or SIGINT; what is in flight is answered. `on_ready` gets the base URL once it listens.
+    Nothing more is taken while `inbox_bytes` wait to be handled.
+
+    Raises Busy when another program has the port, UsageError when it is none that we may use, ConfigurationError when
+    this process may open too few files.
+    """
+    allow_open_files(_ENOUGH_FILES)
+    with _bound(host, port) as listening, Journal(log) as journal, Keeper(store, inbox_bytes) as keeper:
+        receiver = Receiver(doors, keeper.keep, journal, most_reading=_most_idle())
+        _Server(receiver, lambda: on_ready(_url(listening))).run(sockets=[listening])
+
+
+@contextmanager
+def serving(
+    doors: Sequence[Door],
+    store: StateStore,
+    log: Callable[[str], None] | None = None,
+    inbox_bytes: int | None = None,
+) -> Iterator[str]:
+    """Receive in a thread of this process, on a port of loopback that the system picks; yields the base URL."""
+    started = threading.Event()
+    with (
+        _bound("127.0.0.1", 0) as listening,
+        Journal(log or (lambda _: None)) as journal,
+        Keeper(store, inbox_bytes) as keeper,
+    ):
+        server = _Server(Receiver(doors, keeper.keep, journal), started.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            if not started.wait(15):
+                raise ServiceUnavailable("The webhook receiver did not start to listen within 15 seconds.")
+            yield _url(listening)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        raise UsageError(f"{host} is no address of this machine: leave --host out, or name one that is.") from None
+    with listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # What one connection can put into our memory at a time; connections inherit it.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        try:
+            listening.bind((host, port))
+            listening.listen(_BACKLOG)
+        except (OSError, OverflowError) as problem:
+            said = f" ({problem.strerror})" if isinstance(problem, OSError) and problem.strerror else ""
+            taken = isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE
+            raise (Busy if taken else UsageError)(
+                f"Port {port} of {host} cannot be used{said}: choose another with --port, 0 for any."
+            ) from None
+        yield listening
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

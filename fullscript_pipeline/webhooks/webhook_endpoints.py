@@ -1,0 +1,70 @@
+"""Which servers' webhooks are received, where, and by which secrets.
+
+What does not belong here: HTTP.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fullscript_pipeline.encryption.key_strength import guessable
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
+from fullscript_pipeline.state import StateStore
+
+
+@dataclass(frozen=True)
+class Door:
+    """One server's way in. `path` holds a secret, and nothing of a door but `server` may be shown or logged."""
+
+    server: str
+    path: str = field(repr=False)
+    challenge: str = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)
+
+
+def open_doors(settings: Settings, store: StateStore) -> tuple[list[Door], list[str]]:
+    """A door for every server whose webhooks are set up, and a sentence for each that is only half so.
+
+    The path's secret is the same after a restart. Raises ConfigurationError when no server is set up.
+    """
+    kind = store.fact("kind")
+    doors: list[Door] = []
+    notes: list[str] = []
+    for server in settings.servers.values():
+        if not server.webhook_challenge_token and not server.webhook_signature_keys:
+            continue
+        if problem := _problem(server, settings, kind):
+            notes.append(f"Webhooks of {server.name} are not received: {problem}.")
+            continue
+        path = f"/hooks/{store.webhook_path()}/{server.name}"
+        keys = tuple(key.encode() for key in server.webhook_signature_keys)
+        doors.append(Door(server.name, path, server.webhook_challenge_token or "", keys))
+    if not doors:
+        raise ConfigurationError(_nothing(notes))
+    return doors, notes
+
+
+def _problem(server: ServerSettings, settings: Settings, kind: str | None) -> str | None:
+    if not server.webhook_challenge_token:
+        return f"set {server.variable('WEBHOOK_CHALLENGE_TOKEN')}"
+    if not server.webhook_signature_keys:
+        return f"set {server.variable('WEBHOOK_SIGNATURE_KEYS')}"
+    if server.is_production and not settings.encryption_key:
+        return "they hold data of real patients; set FULLSCRIPT_ENCRYPTION_KEY"
+    if server.is_production and kind is None and (weak := guessable(encryption_keys(settings.encryption_key))):
+        return (
+            f"they hold data of real patients, and {weak} can be guessed; `fullscript-pipeline keys new` prints another"
+        )
+    if kind is not None and kind != ("production" if server.is_production else "sandbox"):
+        return f"the data directory is for {kind} servers; set FULLSCRIPT_DATA_DIR to another one"
+    return None
+
+
+def _nothing(notes: Sequence[str]) -> str:
+    if notes:
+        return " ".join(notes)
+    return (
+        "No server's webhooks are set up: set FULLSCRIPT_<ENV>_WEBHOOK_CHALLENGE_TOKEN and "
+        "FULLSCRIPT_<ENV>_WEBHOOK_SIGNATURE_KEYS (from the webhook settings in the vendor's API dashboard), ENV being "
+        "US, CA, US_SND or CA_SND."
+    )

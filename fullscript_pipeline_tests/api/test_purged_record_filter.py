@@ -1,0 +1,147 @@
+"""Records of people who are kept out are left out of every answer, in every shape; all others stay as they are."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullscript_pipeline.api.endpoints import endpoint_named
+from fullscript_pipeline.api.errors import Asked
+from fullscript_pipeline.api.purged_record_filter import (
+    LeftOut,
+    is_theirs,
+    names_people,
+    refuse_their_requests,
+    without_people,
+    without_person,
+)
+from fullscript_pipeline.api.response_parsing import Page
+from fullscript_pipeline.extraction.engine.list_progress import Walk
+from fullscript_pipeline.warehouse.landing import Request
+from fullscript_pipeline_tests.helpers.api_sessions import session_at
+from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
+
+ASKED = Asked("orders", "us-snd", "GET", "/clinic/orders", "acme")
+
+
+@dataclass(frozen=True)
+class Kept:
+    ids: frozenset[str] = frozenset({"p1", "o1"})
+
+    def __contains__(self, one: object, /) -> bool:
+        return one in self.ids
+
+    def mark(self, one: str) -> str:
+        return f"mark-{len(one)}-{hash(one)}"
+
+
+KEPT = Kept()
+
+
+def _page(*records: dict[str, Any]) -> Page:
+    return Page(1, list(records), len(records), 1, "r", datetime(2026, 11, 1, tzinfo=UTC), "orders", False, True)
+
+
+THEIRS: list[tuple[str, dict[str, Any]]] = [
+    ("patients", {"id": "p1", "last_name": "x"}),
+    ("orders", {"id": "o1"}),
+    ("orders", {"id": "o2", "patient": {"id": "p1"}}),
+    ("orders", {"id": "o2", "patient_id": "p1"}),
+    ("lab_orders", {"id": "l1", "patient": "p1"}),
+    ("patient_treatment_plans", {"id": "t1", "patient": {"id": "p1", "last_name": "x"}}),
+    ("patient_events", {"id": "e1", "type": "patient.updated", "resource_id": "p1"}),
+    ("order_events", {"id": "e1", "data": {"order": {"id": "o9", "patient": {"id": "p1"}}}}),
+    ("event", {"id": "e1", "data": {"patients": [{"id": "p2"}, {"id": "p1"}]}}),
+    ("event", {"id": "e1", "data": {"patient_ids": ["p2", "p1"]}}),
+    ("webhook_deliveries", {"id": "d1", "request": {"event": {"data": {"id": "p1"}}}}),
+    ("metadata", {"id": "external", "type": "patient", "entity_id": "p1"}),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "record"), THEIRS)
+def test_what_is_theirs_is_left_out_and_counted(endpoint: str, record: dict[str, Any]) -> None:
+    other = {"id": "another", "patient_id": "p2", "notes": "p1 is no id here"}
+    page = without_people(_page(record, other), endpoint_named(endpoint), KEPT)
+    assert page.records == [other]
+    assert len(page.left_out) == 1
+    assert "p1" not in page.left_out
+    with pytest.raises(LeftOut, match="--undo"):
+        without_person(record, endpoint_named(endpoint), KEPT, ASKED)
+
+
+def test_somebody_elses_record_loses_only_the_mention() -> None:
+    record = {
+        "id": "p2", "guardian_patient_id": "p1", "guardian": {"id": "p1", "last_name": "x"},
+        "dependent_ids": ["p1", "p3"], "dependents": [{"id": "p1"}, {"id": "p3"}], "notes": "p1",
+    }  # fmt: skip
+    page = without_people(_page(record), endpoint_named("patients"), KEPT)
+    assert page.records == [
+        {
+            "id": "p2", "guardian_patient_id": None, "guardian": None, "dependent_ids": ["p3"],
+            "dependents": [{"id": "p3"}], "notes": "p1",
+        }
+    ]  # fmt: skip
+    assert page.left_out == {}
+
+
+def test_rows_without_an_id_of_their_own_are_counted_one_by_one() -> None:
+    rows = [{"id": "x", "type": kind, "entity_id": "p1"} for kind in ("patient", "other")]
+    assert len(without_people(_page(*rows), endpoint_named("metadata"), KEPT).left_out) == 2
+    assert len(without_people(_page(rows[0], rows[0]), endpoint_named("metadata"), KEPT).left_out) == 1
+
+
+def test_nothing_is_asked_about_them() -> None:
+    with pytest.raises(LeftOut) as refused:
+        refuse_their_requests({"patient_id": "p1"}, KEPT, ASKED)
+    assert "p1" not in str(refused.value)
+    refuse_their_requests({"patient_id": "p2"}, KEPT, ASKED)
+    refuse_their_requests({"patient_id": "p1"}, None, ASKED)
+
+
+def test_a_session_lets_nobody_see_them_and_its_lists_stay_whole() -> None:
+    def answer(seen: Seen) -> Reply:
+        if seen.path.endswith("/clinic/orders"):
+            meta = {"current_page": 1, "next_page": None, "total_pages": 1, "total_count": 3}
+            return Reply(body={"orders": [{"id": "o1"}, {"id": "o2"}, {"id": "o3", "patient_id": "p1"}], "meta": meta})
+        return Reply(body={"order": {"id": "o4", "patient": {"id": "p1"}}})
+
+    with odd_server(answer) as server, session_at(server.url, kept_out=KEPT) as session:
+        (page,) = session.pages("orders")
+        with pytest.raises(LeftOut):
+            session.one("order", {"id": "o4"})
+        asked = len(server.seen)
+        for refused in (
+            lambda: session.one("patient", {"id": "p1"}),
+            lambda: session.pages("patient_treatment_plans", {"patient_id": "p1"}),
+            lambda: session.pages("orders", params={"patient_id": "p1"}),
+        ):
+            with pytest.raises(LeftOut):
+                refused()
+    walk = Walk()
+    walk.add(Request("orders", "k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
+    assert ([one["id"] for one in page.records], len(page.left_out)) == (["o2"], 2)
+    assert (walk.is_settled, walk.listing().ids, walk.listing().complete) == (True, ("o2",), True)
+    assert len(server.seen) == asked, "nothing is asked about them"
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["p1", "p2", "o1", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "patient_id", "patient", "ids", "item_ids", "name", "data"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["id", "patient_id", "patient", "order", "data", "name"]), _VALUES))
+def test_afterwards_no_id_of_theirs_stands_where_ids_stand(record: dict[str, Any]) -> None:
+    page = without_people(_page(record), endpoint_named("orders"), KEPT)
+    assert len(page.records) + len(page.left_out) == 1
+    assert not any(names_people(one, KEPT) for one in page.records)
+    if not names_people(record, KEPT) and not is_theirs(record, endpoint_named("orders"), KEPT):
+        assert json.dumps(page.records) == json.dumps([record])

@@ -1,0 +1,195 @@
+"""Digest contents and their text forms: lanes, brake, JSON Lines, CSV, the 40-line table."""
+
+import csv
+import io
+import json
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+
+from fullscript_pipeline.catalog import (
+    CatalogChange,
+    Coverage,
+    delta,
+    digest_between,
+    format_table,
+    make_digest,
+    to_csv,
+    to_jsonl,
+)
+from fullscript_pipeline.catalog.digest import LANES, lane_of
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world
+
+COVERAGE = Coverage(4112, 9000, False)
+
+
+def change(**values: Any) -> CatalogChange:
+    """A price change, unless `values` say otherwise."""
+    usual = CatalogChange(
+        "us", nov(22), "variant", "v1", "p1", "b1", "changed", "msrp", "20.00", "22.50", False, 7, None, "Zinc", "NWN"
+    )
+    return usual._replace(**values)
+
+
+def digest(*rows: CatalogChange, coverage: Coverage = COVERAGE, release: bool = False) -> Any:
+    return make_digest("us", nov(21), nov(22), coverage, rows, release=release)
+
+
+GONE = {"entity": "product", "change": "removed", "field": None, "old_value": None, "new_value": None}
+
+
+@pytest.mark.parametrize(
+    ("values", "lane"),
+    [
+        ({}, "price"),
+        ({"field": "availability"}, "availability"),
+        ({"field": "status", "new_value": "discontinued"}, "gone"),
+        ({"field": "status", "new_value": "Available"}, "availability"),
+        ({"field": "units"}, "variants"),
+        ({"field": None, "change": "removed"}, "variants"),
+        (GONE, "gone"),
+        (GONE | {"change": "added"}, "new"),
+        (GONE | {"change": "returned", "entity": "brand"}, "new"),
+        ({"entity": "product", "field": "dosage.format"}, "facts"),
+        ({"entity": "product", "field": "description_html"}, "text"),
+        ({"entity": "brand", "field": "name"}, "facts"),
+    ],
+)
+def test_each_change_has_its_lane(values: dict[str, Any], lane: str) -> None:
+    assert lane_of(change(**values)) == lane
+    assert lane in dict(LANES)
+
+
+def test_lanes_put_most_plans_first_and_leave_cosmetics_out() -> None:
+    made = digest(
+        change(entity_id="few", active_plans=1), change(entity_id="many", active_plans=90), change(cosmetic=True)
+    )
+    assert [row.entity_id for row in made.rows] == ["many", "few"]
+    assert made.counts["price"] == 2
+    assert made.counts["cosmetic"] == 1
+
+
+def test_variants_that_go_with_their_product_are_told_there() -> None:
+    rows = [change(**GONE, entity_id="p1")] + [
+        change(entity_id=f"v{n}", field=None, change="removed") for n in range(3)
+    ]
+    made = digest(*rows, change(entity_id="v9", product_id="p2", field=None, change="removed"))
+    assert [row.entity_id for row in made.rows] == ["p1", "v9"]
+    assert made.variants_with(made.rows[0]) == 3
+    assert "removed with 3 variants" in format_table(made)
+
+
+def test_a_mass_change_is_held_until_released() -> None:
+    gone = [change(**GONE, entity_id=f"p{n}") for n in range(21)]
+    small = Coverage(79, 1000, True)
+    held = digest(*gone, coverage=small)
+    assert held.held is not None
+    assert held.held.startswith("21 of 100 products (21 %) are gone at once.")
+    assert held.held in format_table(held)
+    assert digest(*gone, coverage=small, release=True).held is None
+    assert digest(*gone[:20], coverage=Coverage(80, 1000, True)).held is None
+    grown = digest(*gone[:18], coverage=Coverage(165, 1000, True, before=70))
+    assert str(grown.held).startswith("18 of 70 products (25 %)"), "those that came hide none that went"
+    prices = [change(entity_id=f"v{n}") for n in range(6)]
+    assert digest(*prices, coverage=Coverage(100, 11, True)).held is not None
+    assert digest(*prices, coverage=Coverage(100, 12, True)).held is None
+
+
+def test_jsonl_has_exactly_the_contracts_columns() -> None:
+    (line,) = to_jsonl([change(old_value='a"\n', new_value=None)])
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "region": "us",
+        "changed_on": "2026-11-22",
+        "entity": "variant",
+        "entity_id": "v1",
+        "product_id": "p1",
+        "brand_id": "b1",
+        "change": "changed",
+        "field": "msrp",
+        "old_value": 'a"\n',
+        "new_value": None,
+        "cosmetic": False,
+        "active_plans": 7,
+    }
+
+
+@pytest.mark.parametrize("nasty", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|calc", "%x", "＝1", "\n=1"])
+def test_csv_cells_are_never_formulas(nasty: str) -> None:
+    text = to_csv([change(old_value=nasty, product_name=nasty, entity_id=nasty)])
+    header, row = list(csv.reader(io.StringIO(text, newline="")))
+    cells = dict(zip(header, row, strict=True))
+    for name in ("old_value", "product_name", "entity_id"):
+        assert cells[name] == f"'{nasty}"
+
+
+def test_csv_hides_small_counts_where_asked() -> None:
+    rows = [change(active_plans=number) for number in (0, 1, 4, 5)]
+    found = [row["active_plans"] for row in csv.DictReader(io.StringIO(to_csv(rows, suppress_small=True), newline=""))]
+    assert found == ["0", "under 5", "under 5", "5"]
+    exact = [row["active_plans"] for row in csv.DictReader(io.StringIO(to_csv(rows), newline=""))]
+    assert exact == ["0", "1", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "+2.50 (+12.5 %)"),
+        ({"old_value": "22.50", "new_value": "20.00"}, "-2.50 (-11.1 %)"),
+        ({"old_value": "0", "new_value": "5"}, "+5"),
+        ({"old_value": None}, None),
+        ({"new_value": "N/A"}, None),
+        ({"new_value": "NaN"}, None),
+        ({"field": "upc", "old_value": "1", "new_value": "2"}, None),
+    ],
+)
+def test_delta_is_told_for_numbers_only(values: dict[str, Any], told: str | None) -> None:
+    assert delta(change(**values)) == told
+
+
+def test_a_terminal_shows_at_most_40_lines_whatever_changed() -> None:
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"field": "availability"},
+        {"field": "status"},
+        {"field": "units"},
+        GONE | {"change": "added"},
+        {"entity": "product", "field": "name", "new_value": "x\x1b[31m" * 300},
+        {"entity": "product", "field": "description_html", "new_value": "y " * 9000},
+    ]
+    rows = [change(**kind, entity_id=f"e{n}") for n in range(400) for kind in kinds]
+    text = format_table(digest(*rows, change(cosmetic=True), coverage=Coverage(30_000, 90_000, True)))
+    assert len(text.splitlines()) <= 40
+    assert max(map(len, text.splitlines())) <= 240
+    assert "\x1b" not in text
+    assert "Price: 400" in text
+
+
+def test_no_changes_is_said() -> None:
+    text = format_table(digest())
+    assert text == (
+        "Catalog changes, US, 21 → 22 Nov 2026, coverage 4,112 products seen (full listing not permitted to this app)\n"
+        "No changes.\n"
+    )
+
+
+def test_coverage_is_read_from_history_and_pulls(con: duckdb.DuckDBPyConnection) -> None:
+    world = small_world()
+    observe(con, world, noon(21), listed=False)
+    for number in range(3, 6):
+        world["products"][f"p{number}"] = {"name": "Filler"}
+    observe(con, world, noon(21, 13), listed=False)
+    world["products"] = {"p1": world["products"]["p1"]}
+    observe(con, world, noon(22), listed=False)
+    assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True).coverage == Coverage(
+        1, 4, None, before=5
+    )
+    con.execute("INSERT INTO ops.pulls (region, day, resource, outcome) VALUES ('us', ?, 'products', 'not_available')",
+                [date(2026, 11, 21)])  # fmt: skip
+    assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE).coverage.full_listing is False
+    con.execute("INSERT INTO ops.pulls (region, day, resource, outcome) VALUES ('us', ?, 'products', 'loaded')",
+                [date(2026, 11, 22)])  # fmt: skip
+    assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE).coverage.full_listing is True
+    assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE).held is not None

@@ -1,0 +1,82 @@
+"""Which object an event is about, told after it was stored: by a delivery, a webhook, or its variants."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import refresh
+from fullscript_pipeline.extraction.event_proof.event_objects import fill_objects
+from fullscript_pipeline.extraction.pulls.protocols_and_resources import pull_deliveries
+from fullscript_pipeline.state import LedgerEvent
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.event_shapes import bent
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("objects"), patients=10, products=10) as found:
+        yield found
+
+
+def unknown(its: Living, kind: str) -> list[str]:
+    """Stored events of a type that do not name their object, the newest first."""
+    rows = its.rows(
+        f"SELECT event_id FROM core.events WHERE event_type = '{kind}' AND resource_id IS NULL "
+        "ORDER BY created_at DESC, event_id"
+    )
+    return [event for (event,) in rows if event in its.world.events]
+
+
+def object_of(its: Living, event: str) -> Any:
+    ((found,),) = its.stored("events", ["resource_id"], f"event_id = '{event}'")
+    return found
+
+
+@pytest.mark.parametrize("way", ["object", "text", "event beside", "no payload"])
+def test_a_delivery_tells(its: Living, way: str) -> None:
+    event = unknown(its, "order.placed")[0]
+    row: dict[str, Any] = {"id": f"try-{event}", "event_id": event, "attempted_at": "2026-11-21T10:00:00Z"}
+    payload = its.payload(event)
+    shapes: dict[str, dict[str, Any]] = {
+        "object": {"event_payload": {"event": payload}},
+        "text": {"event_payload": json.dumps({"event": payload})},
+        "event beside": {"event": payload},
+        "no payload": {},
+    }
+    row |= shapes[way]
+    with (
+        bent(lambda path, body: {"webhook_deliveries": [row]} if path == "/webhooks/deliveries" else body),
+        its.session(its.clinic) as session,
+    ):
+        pull_deliveries(its.target(its.clinic), session)
+    assert object_of(its, event) == (None if way == "no payload" else payload["data"]["id"])
+
+
+def test_a_webhook_that_comes_later_tells(its: Living) -> None:
+    event = unknown(its, "patient.updated")[0]
+    its.receive(its.payload(event))
+    refresh.drain(its.store)
+    fill_objects(its.warehouse, its.store, its.clinic)
+    assert object_of(its, event) == its.world.events[event].data["patient"]["id"]
+
+
+def test_variants_tell_where_they_lead_to_one_product(its: Living) -> None:
+    first, second = list(its.world.catalog.products.values())[:2]
+    shown = {"first": first["variants"], "both": [first["variants"][0], second["variants"][0]], "none": [{"id": "x"}]}
+    with its.warehouse.write() as con:
+        for name, variants in shown.items():
+            data = json.dumps({"data": {"product": {"variants": [{"id": one["id"]} for one in variants]}}})
+            con.execute(
+                "INSERT INTO core.events (clinic_id, event_id, event_type, extra) VALUES (?, ?, 'product.updated', ?)",
+                [its.clinic.clinic_id, name, data],
+            )
+    event = unknown(its, "product.updated")[0]
+    hint = f"variant:{second['variants'][0]['id']}"
+    its.store.record_events([LedgerEvent(its.clinic.server, its.clinic.clinic_id, event, None, hint)])
+    fill_objects(its.warehouse, its.store, its.clinic)
+    assert object_of(its, "first") == first["id"]
+    assert object_of(its, "both") is None
+    assert object_of(its, "none") is None
+    assert object_of(its, event) == second["id"]

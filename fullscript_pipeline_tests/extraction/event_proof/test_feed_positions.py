@@ -1,0 +1,93 @@
+"""A feed counts as read only as far as it came even, and only for who sees no more than its reader."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import refresh
+from fullscript_pipeline.refresh.reconcile import reconcile
+from fullscript_pipeline_tests.extraction.engine.test_pull import Cell
+from fullscript_pipeline_tests.helpers.event_shapes import bent
+from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
+
+pytestmark = pytest.mark.check_all
+
+FEED = "/events/orders"
+
+
+def told(connected: Connected) -> list[str]:
+    """Every event of the feed, the oldest first, as the clinic's owner sees it."""
+    with connected.sandbox.client(next(iter(connected.sandbox.clinics))) as owner:
+        answer = owner.get(FEED.lstrip("/"), params={"page[size]": "100", "sort_by": "created_at"}).json()
+    assert len(answer["events"]) == answer["meta"]["total_count"]
+    return [event["id"] for event in answer["events"]]
+
+
+def unseen(cell: Cell) -> list[str]:
+    clinic = cell.connected.store.clinics()[0]
+    found: list[str] = cell.connected.store.unseen_events(clinic.server, clinic.clinic_id, told(cell.connected))
+    return found
+
+
+def read(cell: Cell, by: str) -> None:
+    """A daily pull, or a look at the feeds."""
+    if by == "pull":
+        cell.pull_everything()
+        return
+    with cell.session(cell.connected.store.clinics()[0]) as session:
+        refresh.poll_feeds(session, cell.connected.store)
+
+
+def read_again(cell: Cell, by: str) -> None:
+    """The next daily pull, or what the daemon does once an hour."""
+    if by == "pull":
+        cell.pull_everything()
+        return
+    with cell.session(cell.connected.store.clinics()[0]) as session:
+        reconcile(session, cell.connected.store)
+
+
+@pytest.mark.parametrize("by", ["pull", "look"])
+def test_a_feed_that_another_user_has_read_is_listed_whole(tmp_path: Path, by: str) -> None:
+    with connected_pipeline(tmp_path, clinics=1, patients=30, products=12, history_days=20) as connected:
+        cell, (slug, *_) = Cell(connected), connected.sandbox.clinics
+        (clinic,), (owner,) = connected.store.clinics(), connected.store.grants(connected.store.clinics()[0])
+        connected.sandbox.control.change(assigned_patients_only=True)
+        connected.connect(slug, "practitioner-2")
+        connected.store.start_revoking(clinic, owner.user_id)
+        connected.store.forget_grant(clinic, owner.user_id)
+        cell.pull_everything()
+        assert unseen(cell)
+        connected.connect(slug)
+        read(cell, by)
+        assert unseen(cell) == []
+        with cell.session(clinic) as session:
+            refresh.poll_feeds(session, connected.store)
+            assert set(session.requests.values()) == {1}, "a feed costs a request again"
+
+
+@pytest.mark.parametrize("kind", ["without an id", "left out"])
+@pytest.mark.parametrize("by", ["pull", "look"])
+def test_what_a_feed_failed_to_show_is_listed_the_next_time(tmp_path: Path, by: str, kind: str) -> None:
+    """However long before the newest event of that day it had happened."""
+    with connected_pipeline(tmp_path, clinics=1, patients=40, products=12, history_days=5) as connected:
+        cell = Cell(connected)
+        cell.pull_everything()
+        known = set(told(connected))
+        connected.sandbox.control.advance(days=6)
+        connected.set_clock()
+        missed = next(one for one in told(connected) if one not in known)
+
+        def short(path: str, body: Any) -> Any:
+            if path == FEED and kind == "left out":
+                body["events"] = [event for event in body["events"] if event["id"] != missed]
+            elif path == FEED:
+                body["events"] = [event | {"id": None} if event["id"] == missed else event for event in body["events"]]
+            return body
+
+        with bent(short):
+            read(cell, by)
+        assert unseen(cell) == [missed]
+        read_again(cell, by)
+        assert unseen(cell) == []

@@ -1,0 +1,245 @@
+"""The sensors: what a tick sees, asks for and says; and that the run it asks for changes the patient's page."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import dagster as dg
+import pytest
+
+from fullscript_pipeline import clock, refresh
+from fullscript_pipeline.maintenance import page_rebuild as rebuild
+from fullscript_pipeline.orchestration.automation import event_alerts, event_sensors, failure_alerts, sensors
+from fullscript_pipeline.orchestration.checks import events
+from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.refresh.test_consequences import plan_with_lab
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("sensors"), patients=6, products=10, pulled=False) as found:
+        opened, day = WarehouseResource().open(), clock.today(found.connected.settings.time_zone)
+        found.warehouse = opened
+        found.pull_everything()
+        rebuild.rebuild_mart(opened, found.clinic, day)
+        rebuild.rewrite_pages(opened, ReportsResource().open(), found.clinic, day)
+        yield found
+
+
+@pytest.fixture
+def instance(its: Living) -> Iterator[dg.DagsterInstance]:
+    with open_instance(its.connected.settings) as found:
+        yield found
+
+
+def tick(
+    sensor: Any, instance: dg.DagsterInstance, cursor: str | None = None
+) -> tuple[Any, dg.SensorEvaluationContext]:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"fullscript": FullscriptResource()})
+    return sensor(context), context
+
+
+def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
+    its: Living, instance: dg.DagsterInstance
+) -> None:
+    said, context = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(said, dg.SkipReason)
+    assert "Looked at 1 clinic (5 feeds)" in str(said.skip_message)
+    again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
+    assert "The next look is in 1" in str(again.skip_message)
+    plan = its.active_plans()[0]
+    its.change_plan(plan, state="cancelled")
+    page = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
+    page = page / f"{plan.record['patient']['id']}.html"
+    before = page.read_text()
+    result, _ = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    assert request.job_name == "clinic_refresh"
+    later, _ = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(later, dg.SkipReason), "nobody asks twice within a quarter of an hour"
+    done = run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags)
+    assert done.succeeded
+    assert page.read_text() != before
+    assert its.store.pending_events(its.clinic.server, its.clinic.clinic_id) == []
+    for key in ("core/events", "core/treatment_plans", "marts/adherence"):
+        (seen,) = instance.fetch_observations(dg.AssetKey(key.split("/")), limit=1).records
+        assert seen.asset_observation is not None
+        assert seen.asset_observation.metadata["clinic"].value == its.clinic.clinic_key
+
+
+def test_the_inbox_is_drained_into_one_refresh(its: Living, instance: dg.DagsterInstance) -> None:
+    empty, _ = tick(event_sensors.webhook_inbox_sensor, instance)
+    assert "empty" in str(empty.skip_message)
+    its.order()
+    its.receive(its.payload(list(its.world.events)[-1]), {"id": "far", "type": "order.placed", "clinic_id": "x"})
+    result, _ = tick(event_sensors.webhook_inbox_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
+    its.handle()
+    assert {state for state, _ in its.inbox().values()} == {"handled", "failed"}
+
+
+def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(its: Living, instance: dg.DagsterInstance) -> None:
+    its.order()
+    result, _ = tick(event_sensors.event_reconcile_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
+    (seen,) = result.asset_events
+    assert seen.metadata["missed_in_feeds"].value == 1
+    again, _ = tick(event_sensors.event_reconcile_sensor, instance)
+    assert isinstance(again, dg.SkipReason)
+    its.handle()
+    an_hour_ago = (clock.real_now() - timedelta(hours=1)).isoformat()
+    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "reconciled_real", an_hour_ago)
+    idle, _ = tick(event_sensors.event_reconcile_sensor, instance)
+    assert isinstance(idle, dg.SensorResult)
+    assert "0 missed, 0 webhooks attempted" in str(idle.skip_reason)
+    assert len(idle.asset_events) == 1
+
+
+def test_a_run_that_waits_takes_new_events_along(its: Living, instance: dg.DagsterInstance) -> None:
+    its.order()
+    tags = {"fullscript/clinic": its.clinic.clinic_key}
+    waiting = dg.DagsterRun(job_name="clinic_refresh", run_id=dg._core.utils.make_new_run_id(), tags=tags)
+    instance.add_run(waiting)
+    said, _ = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(said, dg.SkipReason)
+    assert "a refresh is queued already" in str(said.skip_message)
+    instance.delete_run(waiting.run_id)
+    its.handle()
+
+
+def looked(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
+    result = check(FullscriptResource())
+    assert isinstance(result, dg.AssetCheckResult)
+    return result
+
+
+def test_the_checks_tell_of_old_feeds_and_of_silence(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looked(events.event_feeds_are_fresh).passed
+    assert looked(events.webhooks_are_heard).passed
+    monkeypatch.setenv("FULLSCRIPT_NOW", (clock.now() + timedelta(days=22)).isoformat())
+    found = looked(events.event_feeds_are_fresh)
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "22 days ago" in str(found.description)
+    monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
+    monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
+    heard = looked(events.webhooks_are_heard)
+    assert (heard.passed, heard.severity) == (True, dg.AssetCheckSeverity.WARN)
+
+
+class _Listener(BaseHTTPRequestHandler):
+    told: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        _Listener.told.append(json.loads(body))
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "told.json"
+    script = (
+        f"import json, os, sys; open({str(kept)!r}, 'w').write(sys.stdin.read()); "
+        f"open({str(kept) + '.env'!r}, 'w').write(repr(dict(os.environ)))"
+    )
+    for name in ("ENCRYPTION_KEY", "US_CLIENT_SECRET", "CA_SND_WEBHOOK_SIGNATURE_KEYS", "PUBLISH_KEY"):
+        monkeypatch.setenv(f"FULLSCRIPT_{name}", "a-long-and-secret-canary")
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", f'{sys.executable} -c "{script}"')
+    with HTTPServer(("127.0.0.1", 0), _Listener) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
+        said = failure_alerts.tell(load_settings(), {"job": "clinic_daily"})
+    assert said == ["The command was told.", "The address was told (status 202)."]
+    assert json.loads(kept.read_text()) == {"job": "clinic_daily"} == _Listener.told[0]
+    seen = Path(f"{kept}.env").read_text()
+    assert "FULLSCRIPT_ON_FAILURE_COMMAND" in seen and "PATH" in seen
+    assert "canary" not in seen and str(server.server_port) not in seen, "it needs none of our secrets"
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", str(tmp_path / "missing"))
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
+    assert [("could not be" in one) for one in failure_alerts.tell(load_settings(), {})] == [True, True]
+
+
+def test_a_failed_run_is_told_in_the_words_of_its_step(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    def tell(_: object, message: object) -> list[str]:
+        told.append(message)
+        return []
+
+    monkeypatch.setattr(failure_alerts, "tell", tell)
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "x")
+    config = {"ops": {"refresh_touched": {"config": {"clinic": "nobody", "event_ids": []}}}}
+    failed = run_job(instance, "clinic_refresh", run_config=config)
+    run = instance.get_run_by_id(failed.run_id)
+    assert run is not None
+    event = dg.DagsterEvent("PIPELINE_FAILURE", job_name="clinic_refresh")
+    with dg.build_run_status_sensor_context(
+        sensor_name="tell_of_failures_sensor", dagster_instance=instance, dagster_run=run, dagster_event=event
+    ) as context:
+        failure_alerts.tell_of_failures_sensor(context.for_run_failure())
+    (message,) = told
+    assert message["job"] == "clinic_refresh"
+    assert "No clinic 'nobody' is connected" in message["failures"][0]["sentence"]
+
+
+def test_a_revoked_key_and_an_undocumented_type_are_told_once(
+    its: Living, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    def tell(_: object, message: object) -> list[str]:
+        told.append(message)
+        return []
+
+    monkeypatch.setattr(failure_alerts, "tell", tell)
+    checks: tuple[Any, ...] = (events.clinic_keys_are_valid, events.event_types_are_known)
+    for check in checks:
+        assert check(FullscriptResource()).passed
+    its.tell("clinic_key.revoked", {"clinic_key": {"id": "key-1"}})
+    its.tell("patient.teleported", {"patient": {"id": its.active_plans()[0].patient_id}})
+    its.reconcile()
+    its.handle()
+    for check in checks:
+        result = check(FullscriptResource())
+        assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    unset, _ = tick(event_alerts.event_notices_sensor, instance)
+    assert "Neither FULLSCRIPT_ON_FAILURE_COMMAND" in str(unset.skip_message)
+    monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "x")
+    for _ in range(2):
+        tick(event_alerts.event_notices_sensor, instance)
+    assert [one["event_type"] for one in told] == ["clinic_key.revoked", "patient.teleported"]
+    assert f"disconnect {its.clinic.clinic_key}" in told[0]["sentence"]
+
+
+def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(its: Living, instance: dg.DagsterInstance) -> None:
+    plan, lab = plan_with_lab(its, 0)
+    its.look()
+    its.handle()
+    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    lab.row["state"] = "processing"
+    result, context = tick(sensors.clinic_events_sensor, instance)
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
+    assert "The next look is in" in str(again.skip_message)
+    assert run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags).succeeded
+    page = ReportsResource().open().path_for_patient(its.clinic.clinic_key, plan.patient_id)
+    assert "Thyroid panel</bdi>: Sample at the laboratory" in page.read_text()
+    assert its.store.moved_labs(its.clinic) == []

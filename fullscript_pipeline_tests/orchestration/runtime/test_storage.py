@@ -1,0 +1,50 @@
+"""Our way into Dagster's SQLite files and Dagster's own see the same history, whoever wrote it."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fullscript_pipeline.orchestration.runtime import storage
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
+from fullscript_pipeline.settings import load_settings
+
+
+@dg.asset
+def something() -> None:
+    """One event of each kind."""
+
+
+def test_an_instance_goes_from_one_storage_to_the_other_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    settings = load_settings()
+    written = []
+    for ours in (True, False, True):
+        with open_instance(settings) as instance:
+            assert (type(instance.event_log_storage).__module__ == storage.__name__) is ours
+            written.append(dg.materialize([something], instance=instance).run_id)
+            assert {run.run_id for run in instance.get_runs()} == set(written)
+            assert all(instance.all_logs(run_id) for run_id in written), "of every run, whoever wrote it"
+            last = instance.get_latest_materialization_event(something.key)
+            assert last is not None and last.run_id == written[-1]
+        (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        if not ours:
+            (settings.dagster_home / "dagster.yaml").unlink()
+
+
+def test_a_file_that_names_a_moved_module_is_brought_up_to_date_and_keeps_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    settings = load_settings()
+    settings.prepare_data_dir()
+    (settings.dagster_home / "dagster.yaml").write_text(
+        "# ours\ntelemetry:\n  enabled: false\n"
+        "storage:\n  custom:\n    module: fullscript_pipeline.orchestration.storage\n"
+        "    class: Storage\n    config:\n      base_dir:\n        env: DAGSTER_HOME\n"
+    )
+    with open_instance(settings) as instance:
+        assert type(instance.event_log_storage).__module__ == storage.__name__
+    assert (settings.dagster_home / "dagster.yaml").read_text().startswith("# ours\ntelemetry:")

@@ -1,0 +1,66 @@
+"""The 30 days of the feeds: watched at 7 and 21, a lost span is named and everything read again (promise 23)."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline import refresh
+from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
+from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+
+TODAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("sweep"), patients=6, products=10) as found:
+        yield found
+
+
+def last_look(its: Living, days: int) -> None:
+    position = (TODAY - timedelta(days=days)).isoformat()
+    for feed in feeds_of(its.clinic.region):
+        its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, feed, position)
+
+
+@pytest.mark.parametrize(
+    ("days", "level"), [(0, "ok"), (6, "ok"), (7, "warn"), (20, "warn"), (21, "error"), (30, "error")]
+)
+def test_the_age_of_the_feeds_is_watched(its: Living, days: int, level: str) -> None:
+    last_look(its, days)
+    found = refresh.freshness(its.store, its.clinic, TODAY)
+    assert (found.level, found.days, found.lost) == (level, days, None)
+    assert (f"{days} days ago" in found.sentence()) == (level != "ok")
+
+
+def test_after_more_than_thirty_days_the_lost_span_is_named_and_a_sweep_finds_what_happened(its: Living) -> None:
+    last_look(its, 34)
+    # An order of the lost days: no event of it is listed any more, and the trailing window does not reach it.
+    order = its.world.orders[its.order()]
+    its.world.events.popitem()
+    order["completed_at"] = datetime(2026, 7, 1, 9, tzinfo=UTC).isoformat()
+    plan = its.active_plans()[0]
+    its.change_plan(plan, personal_message="changed while nobody looked")
+    its.world.events.popitem()
+    its.look()
+    found = refresh.freshness(its.store, its.clinic, TODAY)
+    assert found.lost == "2026-10-19 to 2026-10-23"
+    assert found.level == "error"
+    assert "2026-10-19 to 2026-10-23 is in no feed any more; a full sweep" in found.sentence()
+    with its.session(its.clinic) as session:
+        refresh.full_sweep(its.target(its.clinic), session)
+        refresh.swept(its.store, its.clinic, TODAY)
+    assert its.stored("orders", ["order_id"], f"order_id = '{order['id']}'") == [(order["id"],)]
+    stored = its.stored("treatment_plans", ["personal_message"], f"treatment_plan_id = '{plan.id}'")
+    assert stored == [("changed while nobody looked",)]
+    after = refresh.freshness(its.store, its.clinic, TODAY)
+    assert (after.level, after.lost) == ("ok", None)
+    assert "read again on 2026-11-22" in str(after.swept)
+
+
+def test_the_daily_pull_names_the_span_too(its: Living, tmp_path: Path) -> None:
+    last_look(its, 40)
+    its.pull_everything()
+    assert refresh.sweep_wanted(its.store, its.clinic) == "2026-10-13 to 2026-10-23"

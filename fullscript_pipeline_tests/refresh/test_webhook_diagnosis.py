@@ -1,0 +1,61 @@
+"""Webhooks that do not come: the documented cause is named from what the vendor shows."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.refresh.inbox_ingest import HEARD
+from fullscript_pipeline.refresh.reconcile import Reconciled
+from fullscript_pipeline.refresh.webhook_diagnosis import Silence, cause, undelivered_webhooks
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.state import LedgerEvent, StateStore
+
+NOW = "2026-11-22T12:00:00+00:00"
+ALL = tuple(sorted({kind.scope for kind in KINDS if kind.scope}))
+SEEN = Reconciled(at=NOW, deliveries=4, last_attempt_at="2026-11-22T11:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("silence", "word"),
+    [
+        (Silence(("order.placed",), False, (), None), "no valid token"),
+        (Silence(("order.placed",), True, ("patients:read",), None), "missing scope patients:order_history"),
+        (Silence(("order.placed",), True, ALL, None), "not known yet"),
+        (Silence((), True, ALL, replace(SEEN, refused="403")), "may not read"),
+        (Silence((), True, ALL, replace(SEEN, answers={"410": 1})), "disabled endpoint"),
+        (Silence((), True, ALL, Reconciled(NOW, last_attempt_at="2026-11-19T01:00:00Z")), "disabled endpoint"),
+        (Silence((), True, ALL, replace(SEEN, answers={"401": 4})), "wrong secret"),
+        (Silence((), True, ALL, replace(SEEN, answers={"none": 3, "503": 1})), "not reachable"),
+        (Silence((), True, ALL, replace(SEEN, delivered=4, last_success_at=SEEN.last_attempt_at)), "another receiver"),
+        (Silence(("lab_order.updated",), True, ALL, Reconciled(NOW)), "not subscribed"),
+    ],
+)
+def test_the_cause_is_one_that_the_vendor_documents(
+    silence: Silence, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_NOW", NOW)
+    assert word in cause(silence)
+
+
+def test_a_clinic_is_silent_only_when_feeds_show_what_no_webhook_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FULLSCRIPT_NOW", NOW)
+    with StateStore(tmp_path / "state.sqlite") as store:
+        clinic = store.register_clinic("us-snd", "c1", "us", "Elm")
+        seen = clock.now() - timedelta(hours=2)
+        store.record_events([LedgerEvent("us-snd", "c1", "e1", "order.placed", seen_at=seen)])
+        old = LedgerEvent("us-snd", "c2", "e0", "order.placed", created_at="2026-11-22T09:59:59Z", seen_at=seen)
+        store.register_clinic("us-snd", "c2", "us", "Just looked at")
+        store.record_events([old])
+        assert undelivered_webhooks(load_settings(), store) == {}, "webhooks are not set up on this server"
+        monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
+        monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
+        assert list(undelivered_webhooks(load_settings(), store)) == [clinic.clinic_key]
+        store.set_cursor("us-snd", "", HEARD, (clock.now() - timedelta(hours=1)).isoformat())
+        assert undelivered_webhooks(load_settings(), store) == {}
