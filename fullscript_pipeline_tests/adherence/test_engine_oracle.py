@@ -1,35 +1,15 @@
 """The engine equals the day-by-day definition, exactly, on random histories of plans that share one supply."""
 
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
-from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.adherence import measure
 from fullscript_pipeline_tests.helpers import adherence_oracle
-
-ORIGIN = date(2024, 1, 1)
-RATES = [
-    Fraction(1),
-    Fraction(2),
-    Fraction(3),
-    Fraction(1, 2),
-    Fraction(3, 2),
-    Fraction(2, 7),
-    Fraction(1, 30),
-    Fraction(22, 3),
-]
-
-# What shares one supply: the plans of one patient for one product, and its fills.
-Pool = tuple[list[adherence_oracle.Plan], list[adherence_oracle.Fill]]
-
-
-def day(number: int) -> date:
-    return ORIGIN + timedelta(days=number)
+from fullscript_pipeline_tests.helpers.adherence_pools import RATES, Pool, day, frames, same
 
 
 @st.composite
@@ -63,43 +43,6 @@ def pools(draw: st.DrawFn) -> Pool:
         adherence_oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))
     ]
     return plans, fills
-
-
-def frames(histories: list[Pool]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    recommendations = pd.DataFrame(
-        [
-            (f"patient-{number}", plan.plan_id, "product", plan.start, plan.end, dose.since, dose.low, dose.high)
-            for number, (plans, _) in enumerate(histories)
-            for plan in plans
-            for dose in plan.doses
-        ],
-        columns=[
-            *("patient_id", "treatment_plan_id", "product_id", "start", "end", "dose_from"),
-            *("units_per_day_min", "units_per_day_max"),
-        ],
-        dtype=object,
-    )
-    bought = pd.DataFrame(
-        [
-            (f"patient-{number}", "product", fill.day, fill.units)
-            for number, (_, fills) in enumerate(histories)
-            for fill in fills
-        ],
-        columns=["patient_id", "product_id", "filled_on", "units"],
-        dtype=object,
-    )
-    return recommendations, bought
-
-
-def same(engine: Any, expected: Any) -> bool:
-    """Exact equality: the engine's float must be the float nearest to the oracle's fraction."""
-    if expected is None or pd.isna(engine):
-        return expected is None and bool(pd.isna(engine))
-    if isinstance(expected, date):
-        return bool(pd.Timestamp(engine).date() == expected)
-    if isinstance(expected, Fraction):
-        return bool(engine == float(expected))
-    return bool(engine == expected)
 
 
 # Several pools in one call: a call costs more than a pool. The fast tier has test_engine_pools.py.

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from fullscript_pipeline.adherence import measure
-from fullscript_pipeline_tests.adherence.test_engine_oracle import RATES, Pool, day, frames, same
 from fullscript_pipeline_tests.helpers import adherence_oracle
+from fullscript_pipeline_tests.helpers.adherence_pools import RATES, Pool, day, frames, same
 
 AS_OF = day(150)
 UNITS = [Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), Fraction(451, 10)]

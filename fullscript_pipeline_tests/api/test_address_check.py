@@ -11,13 +11,11 @@ from fullscript_pipeline.api.errors import AppRefused
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import ServerSettings
 from fullscript_pipeline.vendor_urls import VENDOR_URLS
-from fullscript_pipeline_tests.cli.test_bad_input import Run, run
+from fullscript_pipeline_tests.helpers.command_runs import Run
 from fullscript_pipeline_tests.helpers.connected_clinic import free_redirect_uri
 from fullscript_pipeline_tests.helpers.pipeline import environment
 from fullscript_pipeline_tests.helpers.sandbox_server import running_sandbox
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
-
-__all__ = ["run"]
 
 REDIRECT = "http://127.0.0.1:8765/callback"
 PAGE = b"<html>welcome</html>"

@@ -12,8 +12,8 @@ from fullscript_pipeline.api import ClinicRef, open_session
 from fullscript_pipeline.errors import NeedsConnect, PipelineError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline_tests.drills import token_rotation_drill
 from fullscript_pipeline_tests.helpers.connected_clinic import connect, connected, token_calls
-from fullscript_pipeline_tests.soak import token_rotation_drill
 
 
 def test_processes_share_each_refresh(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Delivery, StateStore
 from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
 from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline_tests.cli.test_help import COMMANDS
+from fullscript_pipeline_tests.helpers.command_tree import COMMANDS
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="

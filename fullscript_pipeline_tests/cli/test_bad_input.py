@@ -1,7 +1,6 @@
 """What a user may do wrong: one sentence on stderr, the contract's exit code, no traceback."""
 
 import errno
-import io
 import os
 import resource
 import signal
@@ -9,52 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.command_runs import Run
 from fullscript_pipeline_tests.helpers.pipeline import free_port
-
-
-@dataclass
-class Finished:
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Finished]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """The console script's entry point, in this process (one start of Dagster is enough), in an empty folder."""
-
-    def run(*arguments: str, data: Path, **variables: str) -> Finished:
-        for name in [name for name in os.environ if name.startswith("FULLSCRIPT_")]:
-            monkeypatch.delenv(name)
-        # `ui` sets Dagster's home: taken back at the end.
-        for name, value in {"FULLSCRIPT_DATA_DIR": str(data), "DAGSTER_HOME": "", **variables}.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("DAGSTER_HOME")
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        told = capfd.readouterr()
-        return Finished(int(stopped.value.code or 0), told.out, told.err)
-
-    return run
-
 
 APP = {"FULLSCRIPT_US_SND_CLIENT_ID": "id", "FULLSCRIPT_US_SND_CLIENT_SECRET": "secret"}
 

@@ -9,11 +9,8 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
-from fullscript_pipeline_tests.cli.test_bad_input import Run, run
+from fullscript_pipeline_tests.helpers.command_runs import Run
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
-from fullscript_pipeline_tests.warehouse.conftest import empty_file, warehouse
-
-__all__ = ["empty_file", "run", "warehouse"]
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.cli.test_bad_input import Run, run
+from fullscript_pipeline_tests.helpers.command_runs import Run
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline, environment
-
-__all__ = ["run"]
 
 
 @pytest.fixture

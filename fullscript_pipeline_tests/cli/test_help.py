@@ -4,35 +4,15 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import click
 import pytest
 from click.shell_completion import BashComplete
 
-from fullscript_pipeline.cli import main as entry
 from fullscript_pipeline.cli.examples import EXAMPLES
 from fullscript_pipeline.state import StateStore
-
-cli = cast(click.Group, entry.cli)
-
-
-def leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, by its path."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        whole = f"{path} {name}".strip()
-        if isinstance(command, click.Group):
-            yield from leaves(command, whole)
-        if not isinstance(command, click.Group) or command.invoke_without_command:
-            yield whole, command
-
-
-COMMANDS = dict(leaves(cli))
+from fullscript_pipeline_tests.helpers.command_tree import COMMANDS, cli
 
 
 def test_every_command_has_examples_and_the_reverse() -> None:

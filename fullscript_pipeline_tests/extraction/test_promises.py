@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline_tests.drills import fault_drill, kill_drill, load_drill, mutated_rounds, refusal_drill
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak import fault_drill, kill_drill, load_drill, mutated_rounds, refused_endpoints
 
 
 def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_i
 def test_401_from_an_endpoint_costs_no_other_table_and_no_connect(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
     """Promise 36."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
-        refused_endpoints.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)
+        refusal_drill.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)
 
 
 @pytest.mark.timeout(300)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, quirk_names
+from fullscript_pipeline_tests.drills import fault_drill
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing, table_hashes
-from fullscript_pipeline_tests.soak import fault_drill
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(900)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.soak.secrecy import nothing_readable_at_rest
+from fullscript_pipeline_tests.drills.secrecy_drill import nothing_readable_at_rest
 
 
 @pytest.mark.check_all

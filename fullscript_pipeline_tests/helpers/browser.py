@@ -83,6 +83,13 @@ class Browser:
         path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
 
 
+def chromium(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """One headless visit of a local page, with a profile of its own."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / '.profile'}"]
+    command = [str(BROWSER), *flags, *options, page.resolve().as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+
 @contextmanager
 def browser(profile: Path, width: int = 1280, height: int = 800, *more: str) -> Iterator[Browser]:
     """A headless window with a profile of its own; it and its driver are gone afterwards. `more`: flags."""

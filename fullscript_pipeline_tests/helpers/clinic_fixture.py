@@ -20,11 +20,11 @@ from fullscript_pipeline.sandbox.orders import order_freely
 from fullscript_pipeline.sandbox.world import Clinic as SandboxClinic
 from fullscript_pipeline.sandbox.world import Plan
 from fullscript_pipeline.state import Clinic, Delivery
-from fullscript_pipeline_tests.extraction.engine.test_pull import Cell
+from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 
-class Living(Cell):
+class Living(AllClinics):
     """The first clinic of a connected sandbox."""
 
     def __init__(self, connected: Connected, sandbox: Sandbox) -> None:

@@ -7,37 +7,18 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
-from fullscript_pipeline.reports import ReportStore
-from fullscript_pipeline.sandbox.labs import open_labs
 from fullscript_pipeline.sandbox.merging import merge_patients
 from fullscript_pipeline.sandbox.orders import order_freely, order_plans
-from fullscript_pipeline.sandbox.plans import activate_plan, draft_plan
-from fullscript_pipeline.sandbox.world import Lab, Plan
+from fullscript_pipeline.sandbox.world import Plan
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 from fullscript_pipeline_tests.helpers.event_shapes import Bend, bent
-
-PANEL = {"id": "panel-1", "name": "Thyroid panel", "requires_fasting": False, "instructions": ""}
+from fullscript_pipeline_tests.helpers.lab_plans import page, plan_with_lab
 
 
 @pytest.fixture(scope="module")
 def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
     with living(tmp_path_factory.mktemp("consequences"), patients=14, products=10) as found:
         yield found
-
-
-def plan_with_lab(its: Living, number: int, *, is_known: bool = True) -> tuple[Plan, Lab]:
-    """A plan that recommends a lab and was activated; `is_known`: a pull has seen it."""
-    patient = list(its.world.patients.values())[number]
-    plan = draft_plan(its.world, patient, its.sandbox.moment, its.rng)
-    plan.record["lab_recommendations"] = [PANEL | {"tests": [{"id": "test-1", "name": "TSH"}]}]
-    activate_plan(its.world, plan, its.sandbox.moment, its.rng)
-    its.just_now()
-    open_labs(its.world, plan, its.rng)
-    if is_known:
-        its.pull_everything()
-    return plan, list(its.world.labs.values())[-1]
 
 
 def buys(its: Living, plan: Plan) -> dict[str, Any]:
@@ -47,13 +28,6 @@ def buys(its: Living, plan: Plan) -> dict[str, Any]:
     its.just_now()
     assert order is not None
     return order
-
-
-def page(its: Living, patient: str, touched: tuple[str, ...]) -> str:
-    """The patient's page after a refresh touched these patients."""
-    store = ReportStore(its.connected.settings.reports_dir)
-    rebuild_touched(open_warehouse(), store, its.clinic, its.sandbox.world.day, touched)
-    return store.path_for_patient(its.clinic.clinic_key, patient).read_text()
 
 
 def test_a_lab_that_was_bought_is_bought_on_the_page(its: Living) -> None:

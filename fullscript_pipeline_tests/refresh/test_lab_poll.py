@@ -15,7 +15,7 @@ from fullscript_pipeline.refresh import lab_poll
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 from fullscript_pipeline_tests.helpers.event_shapes import bent
-from fullscript_pipeline_tests.refresh.test_consequences import page, plan_with_lab
+from fullscript_pipeline_tests.helpers.lab_plans import page, plan_with_lab
 
 
 @pytest.fixture(scope="module")

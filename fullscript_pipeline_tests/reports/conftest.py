@@ -1,6 +1,6 @@
 """Fixtures of the page tests: a warehouse in memory, a store in a temporary folder, and the usual writing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -9,8 +9,7 @@ import pytest
 
 from fullscript_pipeline.reports import PagesWritten, ReportStore, write_adherence_pages
 from fullscript_pipeline_tests.helpers import mart_fixtures
-
-Write = Callable[..., PagesWritten]
+from fullscript_pipeline_tests.helpers.page_writing import Write
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ import pytest
 from fullscript_pipeline.catalog import build_catalog_changes
 from fullscript_pipeline.reports import ReportPolicy, ReportStore, write_catalog_digest, write_index
 from fullscript_pipeline_tests.helpers import mart_fixtures
+from fullscript_pipeline_tests.helpers.browser import BROWSER, chromium
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
 from fullscript_pipeline_tests.helpers.mart_fixtures import NOON, demo_patient, insert, patient, row, usual_lane
-from fullscript_pipeline_tests.reports.conftest import Write
-from fullscript_pipeline_tests.reports.test_browser import BROWSER, chromium
+from fullscript_pipeline_tests.helpers.page_writing import Write
 
 pytestmark = [
     pytest.mark.check_all,

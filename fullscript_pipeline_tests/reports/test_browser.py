@@ -3,31 +3,21 @@ takes one sheet and one for the arithmetic.
 """
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from fullscript_pipeline.reports import ReportStore, write_catalog_digest
+from fullscript_pipeline_tests.helpers.browser import BROWSER, chromium
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
 from fullscript_pipeline_tests.helpers.mart_fixtures import NOON, demo_patient, patient, row
-from fullscript_pipeline_tests.reports.conftest import Write
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from fullscript_pipeline_tests.helpers.page_writing import Write
 
 pytestmark = [
     pytest.mark.check_all,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium found: install it (Debian: apt-get install chromium)"),
 ]
-
-
-def chromium(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """One headless visit of a local page, with a profile of its own."""
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / '.profile'}"]
-    command = [str(BROWSER), *flags, *options, page.resolve().as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from fullscript_pipeline.reports.export import COLUMNS, cell
 from fullscript_pipeline_tests.helpers.mart_fixtures import LATE, NO_FIGURES, patient, row
-from fullscript_pipeline_tests.reports.conftest import Write
+from fullscript_pipeline_tests.helpers.page_writing import Write
 
 
 def exported(write: Write) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ from fullscript_pipeline_tests.helpers.mart_fixtures import (
     timeline,
     usual_lane,
 )
-from fullscript_pipeline_tests.reports.conftest import Write
+from fullscript_pipeline_tests.helpers.page_writing import Write
 
 NASTY = "<script>alert(1)</script>\u202egnp.exe '\"=HYPERLINK(1)"
 

@@ -9,7 +9,7 @@ from fullscript_pipeline.reports import status_texts, thresholds
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 from fullscript_pipeline_tests.helpers.html import read
 from fullscript_pipeline_tests.helpers.mart_fixtures import LATE, STATUSES, demo_patient, patient, row
-from fullscript_pipeline_tests.reports.conftest import Write
+from fullscript_pipeline_tests.helpers.page_writing import Write
 
 BANNED = re.compile(
     r"non-?complian|non-?adheren|\bfail|\brefus|\bpoor|\bbad\b|\bgrade|\bscore|\bworst|\bbest\b|\bcomplian", re.I

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, RIVALS
 from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint
+from fullscript_pipeline_tests.helpers.sandbox_paths import listed, path_of, sample_ids
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
-from fullscript_pipeline_tests.sandbox.test_api import listed, path_of, sample_ids
 
 DAY = st.dates().map(str)
 WORD = st.text(max_size=12) | st.sampled_from(

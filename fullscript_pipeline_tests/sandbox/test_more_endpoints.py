@@ -9,8 +9,8 @@ import pytest
 
 from fullscript_pipeline.sandbox.endpoints import ENDPOINTS
 from fullscript_pipeline.sandbox.settings import READ_SCOPES
+from fullscript_pipeline_tests.helpers.sandbox_paths import listed, path_of, sample_ids
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
-from fullscript_pipeline_tests.sandbox.test_api import listed, path_of, sample_ids
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ import pytest
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.sender import signature
 from fullscript_pipeline.sandbox.server import advance_offline
+from fullscript_pipeline_tests.helpers.sandbox_paths import listed
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
-from fullscript_pipeline_tests.sandbox.test_api import listed
 
 
 class Receiver:

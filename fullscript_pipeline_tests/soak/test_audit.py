@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.soak.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import tell
 
 _KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 _TRIES = 1_000

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.table_hash import one_hash, table_hashes
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 SCHEMAS = ("core", "history", "marts", "ops")

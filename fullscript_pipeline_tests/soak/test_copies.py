@@ -10,6 +10,7 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.publishing.publish import Level
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.analyst_copies import (
     PIPELINE_KEY,
     PUBLISH_KEY,
@@ -19,7 +20,6 @@ from fullscript_pipeline_tests.helpers.analyst_copies import (
     ids_by_dictionary,
     with_secrets,
 )
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 PEOPLE = 1000

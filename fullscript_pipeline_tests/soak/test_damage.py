@@ -18,8 +18,8 @@ from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDam
 from fullscript_pipeline.warehouse.landing import Request, make_line
 from fullscript_pipeline.warehouse.personal_data.purge import purge_landing
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.warehouse.test_connection import DIE_AFTER_COMMIT
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.helpers.killed_writer import DIE_AFTER_COMMIT
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 

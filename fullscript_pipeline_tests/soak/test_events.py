@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline_tests.drills import event_order_drill, outage_drill, refresh_drill
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.clinic_fixture import living
 from fullscript_pipeline_tests.helpers.event_histories import Tally, play
-from fullscript_pipeline_tests.soak import event_order_drill, outage_drill, refresh_drill
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from fullscript_pipeline_tests.drills import fault_drill, kill_drill, load_drill, mutated_rounds, schema_drift_drill
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak import fault_drill, kill_drill, load_drill, mutated_rounds, schema_drift_drill
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 

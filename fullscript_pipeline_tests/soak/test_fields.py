@@ -7,9 +7,9 @@ import pytest
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.warehouse_loads import rows
 from fullscript_pipeline_tests.helpers.wrong_fields import Cost, cost
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 

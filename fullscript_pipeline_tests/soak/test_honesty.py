@@ -12,17 +12,17 @@ from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.quarantine_replay import replay
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.helpers.broken_records import BROKEN
 from fullscript_pipeline_tests.helpers.mutated_records import lost, mutated
-from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.warehouse.loading.test_quarantine import BROKEN
-from fullscript_pipeline_tests.warehouse.released import (
+from fullscript_pipeline_tests.helpers.released_warehouses import (
     RELEASED,
     count_statements,
     left_by,
     trouble_in,
     upgrade_killed_after,
 )
+from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.soak.rotating_keys import kills_lose_nothing
+from fullscript_pipeline_tests.drills.key_rotation_drill import kills_lose_nothing
 
 
 @pytest.fixture(autouse=True)

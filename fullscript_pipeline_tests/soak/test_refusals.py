@@ -18,9 +18,9 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.refusal_drill import asked
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.refused_endpoints import asked
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.soak import budget, token_rotation_drill
+from fullscript_pipeline_tests.drills import request_budget_drill, token_rotation_drill
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
@@ -22,14 +22,16 @@ def test_a_hundred_lost_answers(tmp_path: Path) -> None:
 
 
 def test_four_processes_and_twenty_thousand_calls(tmp_path: Path) -> None:
-    figures = budget.the_limit_is_never_passed(tmp_path, processes=4, threads=4, limit=4000, window=30, calls=20_000)
+    figures = request_budget_drill.the_limit_is_never_passed(
+        tmp_path, processes=4, threads=4, limit=4000, window=30, calls=20_000
+    )
     assert figures["counted"] == 20_000
     assert figures["throughput"] >= 0.95
     assert figures["slowest_share"] >= 0.6
 
 
 def test_a_backfill_uses_what_its_lane_allows(tmp_path: Path) -> None:
-    figures = budget.the_limit_is_never_passed(
+    figures = request_budget_drill.the_limit_is_never_passed(
         tmp_path, processes=2, threads=4, limit=4000, window=30, calls=12_000, lane="backfill"
     )
     assert figures["throughput"] >= 0.95

@@ -10,9 +10,9 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline_tests.compare.values import instant
 from fullscript_pipeline_tests.compare.warehouse_rows import Api
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.clinic_pull import OneClinic
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 DAYS = 20

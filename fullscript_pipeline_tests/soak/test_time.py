@@ -24,8 +24,8 @@ from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_war
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import Round
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 DAYS = (1, 30, 3652)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fullscript_pipeline.api import Lane
 from fullscript_pipeline.state import RequestBudget, StateStore
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline_tests.soak.budget import the_limit_is_never_passed
+from fullscript_pipeline_tests.drills.request_budget_drill import the_limit_is_never_passed
 
 
 class _Time:

@@ -1,22 +1,5 @@
-"""A migrated warehouse per test; DDL is run once and the file copied."""
+"""A migrated warehouse per test."""
 
-import shutil
-from pathlib import Path
+from fullscript_pipeline_tests.helpers.empty_warehouse import empty_file, warehouse
 
-import pytest
-
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-
-
-@pytest.fixture(scope="session")
-def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("warehouse") / "empty.duckdb"
-    migrate(Warehouse(path), [])
-    return path
-
-
-@pytest.fixture
-def warehouse(empty_file: Path, tmp_path: Path) -> Warehouse:
-    shutil.copy(empty_file, tmp_path / "w.duckdb")
-    return Warehouse(tmp_path / "w.duckdb", lock_wait=5)
+__all__ = ["empty_file", "warehouse"]

@@ -13,6 +13,7 @@ import pytest
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.killed_writer import DIE_AFTER_COMMIT
 
 HOLD_OURS = """
 import sys, time
@@ -27,15 +28,6 @@ import sys, time, duckdb
 con = duckdb.connect(sys.argv[1], read_only=True)
 print("held", flush=True)
 time.sleep(float(sys.argv[2]))
-"""
-DIE_AFTER_COMMIT = """
-import os, sys
-from pathlib import Path
-from fullscript_pipeline.warehouse.connection import Warehouse
-with Warehouse(Path(sys.argv[1]), sys.argv[2] or None).write() as con:
-    con.execute("INSERT INTO ops.purges (kind, removed) SELECT 'x', '{}' FROM range(5_000)")
-    con.execute("COMMIT")
-    os._exit(9)
 """
 
 

@@ -20,7 +20,7 @@ from fullscript_pipeline.webhooks.signature import is_genuine
 from fullscript_pipeline_tests.helpers.running_receiver import SECRET, Receiver, head, receiving
 from fullscript_pipeline_tests.helpers.vendor_client import CHALLENGE, KEY, payload, signed
 from fullscript_pipeline_tests.helpers.wait_until import wait
-from fullscript_pipeline_tests.webhooks.test_signature import MALFORMED
+from fullscript_pipeline_tests.helpers.webhook_signatures import MALFORMED
 
 
 def test_the_probe_gets_the_challenge_and_stores_nothing(shared: Receiver) -> None:

@@ -19,10 +19,10 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import DiskTrouble, FrameFile
 from fullscript_pipeline.warehouse.loading.mass_deletion_guard import held_rows
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.schema_drift_drill import drift_loses_nothing
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.page_drift import MovingList, Puller, pulled
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
-from fullscript_pipeline_tests.soak.schema_drift_drill import drift_loses_nothing
 
 
 @pytest.fixture

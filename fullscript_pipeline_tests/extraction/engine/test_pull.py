@@ -10,92 +10,26 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicSession, ServerError, open_session
-from fullscript_pipeline.extraction.engine.pull import Pull, Target
-from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.api import ClinicSession, ServerError
+from fullscript_pipeline.extraction.engine.pull import Pull
 from fullscript_pipeline.extraction.pulls import (
-    catalog,
     clinic,
-    event_feeds,
     lab_orders,
-    missing_variants,
     orders,
     treatment_plans,
 )
-from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_who_left
-from fullscript_pipeline.state import Clinic
-from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Request
-from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
-
-
-class Cell:
-    """One clinic of a connected sandbox, with everything needed to pull it."""
-
-    def __init__(self, connected: Connected) -> None:
-        self.connected = connected
-        self.warehouse = Warehouse(connected.settings.warehouse_path)
-        migrate(self.warehouse, [])
-
-    def target(self, clinic: Clinic) -> Target:
-        settings = self.connected.settings
-        return Target(
-            self.warehouse,
-            settings.landing_dir,
-            None,
-            clinic.server,
-            clinic.region,
-            clock.today(settings.time_zone),
-            "run-1",
-            clinic,
-        )
-
-    def session(self, clinic: Clinic) -> ClinicSession:
-        return open_session(self.connected.settings, self.connected.store, clinic)
-
-    def pull_everything(self) -> dict[str, Any]:
-        """All resources of all clinics; the summed counts by table."""
-        totals: dict[str, Any] = {}
-        for one in self.connected.store.clinics():
-            target = self.target(one)
-            with self.session(one) as session:
-                reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
-                reports.append(event_feeds.pull_events(target, session, self.connected.store))
-                reports.append(clinic.pull_patients(target, session))
-                reports += [orders.pull_orders(target, session), lab_orders.pull_labs(target, session)]
-                reports += [left for left in [pull_orders_of_who_left(target, session)] if left]
-                reports.append(
-                    treatment_plans.pull_plans(target, session, event_feeds.touched_today(target, one.clinic_id))
-                )
-                note_pull(self.warehouse, self.connected.store, one)
-                reports += [
-                    missing_variants.pull_unknown_variants(target, session),
-                    *catalog.pull_products(target, [session]),
-                ]
-            for report in reports:
-                for table, counts in report.counts.items():
-                    totals[table] = totals[table] + counts if table in totals else counts
-        return totals
-
-    def pull_products(self) -> None:
-        """The products of each region, through every clinic of it."""
-        for one in self.connected.store.clinics():
-            with self.session(one) as session:
-                catalog.pull_products(self.target(one), [session])
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.warehouse.read() as con:
-            return con.execute(sql).fetchall()
+from fullscript_pipeline_tests.helpers.full_pull import AllClinics
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 
 @pytest.fixture
-def cell(tmp_path: Path) -> Iterator[Cell]:
+def cell(tmp_path: Path) -> Iterator[AllClinics]:
     with connected_pipeline(tmp_path, patients=8, products=12) as connected:
-        yield Cell(connected)
+        yield AllClinics(connected)
 
 
-def test_after_a_pull_the_warehouse_holds_what_the_api_holds_and_the_next_writes_nothing(cell: Cell) -> None:
+def test_after_a_pull_the_warehouse_holds_what_the_api_holds_and_the_next_writes_nothing(cell: AllClinics) -> None:
     cell.pull_everything()
     for slug, facts in cell.connected.sandbox.clinics.items():
         counted = cell.rows(
@@ -113,7 +47,7 @@ def test_after_a_pull_the_warehouse_holds_what_the_api_holds_and_the_next_writes
     _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell)
 
 
-def _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: Cell) -> None:
+def _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: AllClinics) -> None:
     control = cell.connected.sandbox.control
     control.reset_requests()
     again = cell.pull_everything()
@@ -126,7 +60,9 @@ def _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: Cell) 
     assert "/events/{id}" not in asked
 
 
-def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(
+    cell: AllClinics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = cell.connected.store.clinics()[0]
     target = cell.target(one)
     with cell.session(one) as session:
@@ -153,7 +89,7 @@ def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(cell: Cell, mo
     assert cell.rows("SELECT count(*) FROM ops.patient_reads") == [(patients,)]
 
 
-def test_two_processes_at_one_cell_land_in_files_of_their_own(cell: Cell) -> None:
+def test_two_processes_at_one_cell_land_in_files_of_their_own(cell: AllClinics) -> None:
     one = cell.connected.store.clinics()[0]
     mine = Pull(cell.target(one), "patients")
     mine.file.append(Request("patients", "x"), [])
@@ -194,7 +130,7 @@ FACTS = (
 def facts(directory: Path, quirks: str) -> dict[str, list[tuple[Any, ...]]]:
     """What a pull of a small world leaves in the tables that everything else is made of."""
     with connected_pipeline(directory, clinics=1, patients=6, products=12, quirks=quirks) as connected:
-        cell = Cell(connected)
+        cell = AllClinics(connected)
         cell.pull_everything()
         told = {}
         for table in FACTS:
@@ -234,7 +170,7 @@ def test_the_same_facts_arrive_whatever_shape_the_server_chooses(
     assert facts(tmp_path, quirks) == plain_facts
 
 
-def test_labs_outside_the_us_are_not_asked_for(cell: Cell) -> None:
+def test_labs_outside_the_us_are_not_asked_for(cell: AllClinics) -> None:
     canadian = next(one for one in cell.connected.store.clinics() if one.region == "ca")
     with cell.session(canadian) as session:
         cell.connected.sandbox.control.reset_requests()
@@ -245,7 +181,7 @@ def test_labs_outside_the_us_are_not_asked_for(cell: Cell) -> None:
 
 def test_a_refused_resource_is_recorded_and_no_failure(tmp_path: Path) -> None:
     with connected_pipeline(tmp_path, patients=6, products=12, scopes="catalog:read clinic:read") as connected:
-        cell = Cell(connected)
+        cell = AllClinics(connected)
         one = connected.store.clinics()[0]
         with cell.session(one) as session:
             for report in (
@@ -259,12 +195,12 @@ def test_a_refused_resource_is_recorded_and_no_failure(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def only_clinic(tmp_path: Path) -> Iterator[Cell]:
+def only_clinic(tmp_path: Path) -> Iterator[AllClinics]:
     with connected_pipeline(tmp_path, world_clinics=1, patients=24, products=12) as connected:
-        yield Cell(connected)
+        yield AllClinics(connected)
 
 
-def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(only_clinic: Cell) -> None:
+def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(only_clinic: AllClinics) -> None:
     cell = only_clinic
     cell.pull_everything()
     before = cell.rows("SELECT count(*) FROM core.orders")[0][0]
@@ -281,7 +217,7 @@ def test_a_cancelled_plan_and_a_new_order_arrive_with_the_next_pull(only_clinic:
 
 @pytest.mark.check_all
 def test_a_product_that_every_clinic_is_denied_twice_an_hour_apart_is_marked_removed(
-    cell: Cell, monkeypatch: pytest.MonkeyPatch
+    cell: AllClinics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell.pull_everything()
     happened = cell.connected.sandbox.control.advance(days=2)

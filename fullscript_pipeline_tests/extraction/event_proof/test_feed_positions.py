@@ -7,8 +7,8 @@ import pytest
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.refresh.reconcile import reconcile
-from fullscript_pipeline_tests.extraction.engine.test_pull import Cell
 from fullscript_pipeline_tests.helpers.event_shapes import bent
+from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 pytestmark = pytest.mark.check_all
@@ -24,13 +24,13 @@ def told(connected: Connected) -> list[str]:
     return [event["id"] for event in answer["events"]]
 
 
-def unseen(cell: Cell) -> list[str]:
+def unseen(cell: AllClinics) -> list[str]:
     clinic = cell.connected.store.clinics()[0]
     found: list[str] = cell.connected.store.unseen_events(clinic.server, clinic.clinic_id, told(cell.connected))
     return found
 
 
-def read(cell: Cell, by: str) -> None:
+def read(cell: AllClinics, by: str) -> None:
     """A daily pull, or a look at the feeds."""
     if by == "pull":
         cell.pull_everything()
@@ -39,7 +39,7 @@ def read(cell: Cell, by: str) -> None:
         refresh.poll_feeds(session, cell.connected.store)
 
 
-def read_again(cell: Cell, by: str) -> None:
+def read_again(cell: AllClinics, by: str) -> None:
     """The next daily pull, or what the daemon does once an hour."""
     if by == "pull":
         cell.pull_everything()
@@ -51,7 +51,7 @@ def read_again(cell: Cell, by: str) -> None:
 @pytest.mark.parametrize("by", ["pull", "look"])
 def test_a_feed_that_another_user_has_read_is_listed_whole(tmp_path: Path, by: str) -> None:
     with connected_pipeline(tmp_path, clinics=1, patients=30, products=12, history_days=20) as connected:
-        cell, (slug, *_) = Cell(connected), connected.sandbox.clinics
+        cell, (slug, *_) = AllClinics(connected), connected.sandbox.clinics
         (clinic,), (owner,) = connected.store.clinics(), connected.store.grants(connected.store.clinics()[0])
         connected.sandbox.control.change(assigned_patients_only=True)
         connected.connect(slug, "practitioner-2")
@@ -72,7 +72,7 @@ def test_a_feed_that_another_user_has_read_is_listed_whole(tmp_path: Path, by: s
 def test_what_a_feed_failed_to_show_is_listed_the_next_time(tmp_path: Path, by: str, kind: str) -> None:
     """However long before the newest event of that day it had happened."""
     with connected_pipeline(tmp_path, clinics=1, patients=40, products=12, history_days=5) as connected:
-        cell = Cell(connected)
+        cell = AllClinics(connected)
         cell.pull_everything()
         known = set(told(connected))
         connected.sandbox.control.advance(days=6)

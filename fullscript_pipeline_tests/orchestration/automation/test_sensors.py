@@ -21,7 +21,7 @@ from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
-from fullscript_pipeline_tests.refresh.test_consequences import plan_with_lab
+from fullscript_pipeline_tests.helpers.lab_plans import plan_with_lab
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Promise 10: one poison record never blocks the rest; it is told, never taken for gone, and gets out when it can."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
 from fullscript_pipeline.warehouse.schema.order_tables import ORDER_LINE_ITEMS, ORDERS
 from fullscript_pipeline.warehouse.schema.table_description import Kind, Table, text
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline_tests.helpers.broken_records import BROKEN
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of, put, rows
 
 OPEN = "SELECT record_key, reason FROM ops.quarantine WHERE resolved_at IS NULL ORDER BY 1"
@@ -25,14 +25,6 @@ TOP = [table for table in ALL_TABLES if not table.by_position]
 
 def order(number: int, **changes: Any) -> Record:
     return {"id": f"o{number}", "completed_at": "2026-01-31T23:30:00Z", "line_items": [{"quantity": 1}]} | changes
-
-
-BROKEN: dict[str, tuple[Callable[[Record], Record], str]] = {
-    "lone surrogate": (lambda one: one | {"zzz": "\ud800"}, "the record holds text that is not Unicode"),
-    "too large": (lambda one: one | {"zzz": "x" * 2_200_000}, "the record is larger than 2 MiB"),
-    "no id": (lambda one: {key: value for key, value in one.items() if key != "id"}, "the record has no id"),
-    "no object": (lambda one: {"as_received": "null"}, "the record is not an object"),
-}
 
 
 @pytest.mark.parametrize("table", TOP, ids=lambda table: table.name)

@@ -21,8 +21,8 @@ from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATME
 from fullscript_pipeline.warehouse.schema.protocol_tables import PRACTITIONER_PROTOCOLS
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.released_warehouses import RELEASED, left_by
 from fullscript_pipeline_tests.helpers.warehouse_loads import context, lines_of, put, rows
-from fullscript_pipeline_tests.warehouse.released import RELEASED, left_by
 
 READ = frozenset({"patients:read"})
 FULL = View("c1", "anna", READ | {"patients:treatment_plan_history"})

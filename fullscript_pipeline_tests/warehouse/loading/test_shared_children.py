@@ -16,8 +16,8 @@ from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
 from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.released_warehouses import RELEASED, left_by
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of, put, rows
-from fullscript_pipeline_tests.warehouse.released import RELEASED, left_by
 
 OPEN = "SELECT variant_id, product_id, removed_at IS NULL FROM history.variants WHERE valid_to IS NULL ORDER BY ALL"
 HISTORY = "SELECT variant_id, product_id, msrp_raw, valid_from, valid_to FROM history.variants ORDER BY ALL"

@@ -9,14 +9,14 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.upgrades import new_columns
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.helpers.warehouse_loads import put, rows
-from fullscript_pipeline_tests.warehouse.released import (
+from fullscript_pipeline_tests.helpers.released_warehouses import (
     RELEASED,
     count_statements,
     left_by,
     trouble_in,
     upgrade_killed_after,
 )
+from fullscript_pipeline_tests.helpers.warehouse_loads import put, rows
 
 
 @pytest.mark.parametrize("version", RELEASED)

@@ -18,6 +18,7 @@ from pathlib import Path
 from fullscript_pipeline.encryption.key_strength import new_key
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.sealed_directory import (
     KINDS,
     Contents,
@@ -25,7 +26,6 @@ from fullscript_pipeline_tests.helpers.sealed_directory import (
     make_sealed_directory,
     settings_under,
 )
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.truncate", "sqlite3.connect"}
 _MOST_EVENTS = 60  # a rotation of this directory has fewer

@@ -37,7 +37,7 @@ class Crew:
 @contextmanager
 def crew(number: int, arguments: Sequence[object], variables: Mapping[str, str]) -> Iterator[Crew]:
     """`number` workers that have said that they are ready."""
-    run = [sys.executable, "-m", "fullscript_pipeline_tests.soak.workers", *map(str, arguments)]
+    run = [sys.executable, "-m", "fullscript_pipeline_tests.drills.workers", *map(str, arguments)]
     processes = [
         subprocess.Popen(
             run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **variables}

@@ -10,9 +10,9 @@ from typing import Any
 
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline_tests.drills.mutated_clinic import MutatedClinic
+from fullscript_pipeline_tests.drills.snapshot import RandomDay
 from fullscript_pipeline_tests.helpers.table_hash import OUR_INSTANTS, WHETHER
-from fullscript_pipeline_tests.soak.mutated_clinic import MutatedClinic
-from fullscript_pipeline_tests.soak.snapshot import RandomDay
 
 Keys = dict[str, set[tuple[str, ...]]]
 Row = dict[str, Any]

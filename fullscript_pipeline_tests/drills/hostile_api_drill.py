@@ -1,6 +1,6 @@
 """What a stranger may send to the webhook receiver (promises 8 and 9): nonsense, and bodies without an end.
 
-What does not belong here: what a vendor sends (`webhooks`).
+What does not belong here: what a vendor sends (`webhook_drill`).
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.webhook_drill import at_once, kept_in
 from fullscript_pipeline_tests.helpers.vendor_client import Process, Told, payload, post, raw, receiver_process, signed
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.webhooks import at_once, kept_in
 
 _METHODS = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "BREW", "post", "")
 _HEADERS = (

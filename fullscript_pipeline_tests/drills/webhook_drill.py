@@ -1,6 +1,6 @@
 """Drills of the webhook receiver (promises 1, 3 to 5, 7 to 9): each takes its size and leaves its line.
 
-The receiver is always a process of its own. What does not belong here: hostile bodies (`hostile`).
+The receiver is always a process of its own. What does not belong here: hostile bodies (`hostile_api_drill`).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fullscript_pipeline.state import Delivery, StateStore
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.vendor_client import (
     KEY,
     Process,
@@ -25,8 +26,7 @@ from fullscript_pipeline_tests.helpers.vendor_client import (
     signed,
 )
 from fullscript_pipeline_tests.helpers.webhook_load import burst, long_run, steady
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.webhooks.test_signature import MALFORMED
+from fullscript_pipeline_tests.helpers.webhook_signatures import MALFORMED
 
 T = TypeVar("T")
 _AT_ONCE = 16

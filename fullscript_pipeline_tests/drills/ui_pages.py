@@ -1,6 +1,6 @@
 """What the Dagster UI shows to who has signed in: its pages, and the data that they are made of.
 
-What does not belong here: what may stand in it (`secrecy`).
+What does not belong here: what may stand in it (`secrecy_drill`).
 """
 
 import os

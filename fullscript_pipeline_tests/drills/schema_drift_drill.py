@@ -11,8 +11,8 @@ from random import Random
 
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.page_drift import Drift, MovingList, pulled
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 # Page size -> the most rows, so that a walk has up to a dozen pages.
 _ROWS = {1: 10, 20: 150, 100: 600}

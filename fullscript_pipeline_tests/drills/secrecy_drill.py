@@ -18,11 +18,11 @@ from urllib.parse import quote
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.ui_pages import shown_by_ui
 from fullscript_pipeline_tests.helpers.analyst_copies import Copy
 from fullscript_pipeline_tests.helpers.connected_clinic import connect, environment, free_redirect_uri, settings_for
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.ui_pages import shown_by_ui
 
 _PUBLISH_KEY, _NEW_KEY = "rT5wQm8vX2kLp4Zs9dNh3fJc7Bg1YaUeRiOxKtVwMz0=", "bN6eHs2Kd9Wq4Ty7Gv1Xc8Zm3Lp5Rj0FuAoIiEgQkS4="
 _KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from fullscript_pipeline.sandbox import pages
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
 from fullscript_pipeline.sandbox.routes import Api
-from fullscript_pipeline_tests.soak.mutations import MUTATIONS, Ask
+from fullscript_pipeline_tests.drills.mutations import MUTATIONS, Ask
 
 
 @dataclass(frozen=True)

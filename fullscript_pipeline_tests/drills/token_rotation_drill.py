@@ -16,10 +16,10 @@ from fullscript_pipeline.api import ClinicRef, open_session
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.worker_group import crew
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, environment, token_calls
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.worker_group import crew
 
 _TOKEN = "oauth/token"
 _KEY = {"FULLSCRIPT_ENCRYPTION_KEY": "a key"}  # the one that `connected` uses

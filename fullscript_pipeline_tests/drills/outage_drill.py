@@ -15,10 +15,10 @@ from typing import Any
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.world_comparison import Account, account
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 from fullscript_pipeline_tests.helpers.pipeline import free_port
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.world_comparison import Account, account
 
 OTHERS = ("order.placed", "treatment_plan.", "patient.")
 

@@ -76,5 +76,11 @@ def upgrade_killed_after(path: Path, statement: int) -> None:
 
 
 def _upgrade(path: Path, statement: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fullscript_pipeline_tests.warehouse.released.killed", str(path), str(statement)]
+    command = [
+        sys.executable,
+        "-m",
+        "fullscript_pipeline_tests.helpers.released_warehouses.killed",
+        str(path),
+        str(statement),
+    ]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)

@@ -1,7 +1,7 @@
 """What the processes of a reliability test do: they read orders on stdin and answer on stdout.
 
-    python -m fullscript_pipeline_tests.soak.workers rounds THREADS CALLS
-    python -m fullscript_pipeline_tests.soak.workers budget LIMIT WINDOW THREADS LANE
+    python -m fullscript_pipeline_tests.drills.workers rounds THREADS CALLS
+    python -m fullscript_pipeline_tests.drills.workers budget LIMIT WINDOW THREADS LANE
 
 Settings come from the environment, as for any command. What does not belong here: judging.
 """

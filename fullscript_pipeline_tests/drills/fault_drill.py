@@ -25,9 +25,9 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.pipeline import Connected
 from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing, table_hashes
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "connect_refused": {"seconds": 0.05},

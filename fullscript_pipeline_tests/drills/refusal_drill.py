@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fullscript_pipeline.api.endpoints import ENDPOINTS
+from fullscript_pipeline_tests.drills.fault_drill import fresh, pull_all
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.pipeline import Connected
 from fullscript_pipeline_tests.helpers.table_hash import differing, table_hashes
-from fullscript_pipeline_tests.soak.fault_drill import fresh, pull_all
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 
 def asked(connected: Connected) -> dict[str, int]:

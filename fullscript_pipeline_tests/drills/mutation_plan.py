@@ -9,9 +9,9 @@ from datetime import timedelta
 from random import Random
 from typing import Literal
 
-from fullscript_pipeline_tests.soak.mutating_server import Strike
-from fullscript_pipeline_tests.soak.mutations import EVIDENT, MUTATIONS, PLAUSIBLE
-from fullscript_pipeline_tests.soak.snapshot import Access
+from fullscript_pipeline_tests.drills.mutating_server import Strike
+from fullscript_pipeline_tests.drills.mutations import EVIDENT, MUTATIONS, PLAUSIBLE
+from fullscript_pipeline_tests.drills.snapshot import Access
 
 # A dead token and a server that is down are other stories: these strike one endpoint.
 _OF_ONE_ENDPOINT = frozenset({"unauthorized", "failed", "not_found", "denied"})

@@ -1,6 +1,6 @@
 """Short histories of events in every order, and changes that no feed tells of.
 
-What does not belong here: how many (`test_events`), refreshes that are killed or large (`refreshes`).
+What does not belong here: how many (`test_events`), refreshes that are killed or large (`refresh_drill`).
 """
 
 import itertools
@@ -18,10 +18,10 @@ from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.world_comparison import account
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 from fullscript_pipeline_tests.helpers.table_hash import differing, table_hashes
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.world_comparison import account
 
 # Events keep the ids that the copies got; everything else must be equal.
 _OF_COPIES = ("core.events",)

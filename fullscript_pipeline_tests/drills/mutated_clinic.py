@@ -35,7 +35,7 @@ from fullscript_pipeline.extraction.pulls.product_events import pull_product_eve
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.soak.snapshot import KeptWarehouse, RandomDay, Snapshot
+from fullscript_pipeline_tests.drills.snapshot import KeptWarehouse, RandomDay, Snapshot
 
 _AT_ONCE = RetryPolicy(attempts=2, unreadable_attempts=2, first_wait=0.0, first_wait_when_limited=0.0)
 Step = tuple[str, tuple[str, ...], Callable[[], object]]

@@ -16,10 +16,10 @@ from pathlib import Path
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.page_drift import MovingList, Puller
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 PAGES, SIZE = 40, 5
 # A page that does not come: the process has to stop all the same.

@@ -34,9 +34,8 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api.thread_pool import as_they_come
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.warehouse import memory
-from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.soak.mutated_clinic import MutatedClinic, Outcome
-from fullscript_pipeline_tests.soak.mutated_tables import (
+from fullscript_pipeline_tests.drills.mutated_clinic import MutatedClinic, Outcome
+from fullscript_pipeline_tests.drills.mutated_tables import (
     OF_THE_CLINIC,
     Contents,
     Keys,
@@ -47,10 +46,11 @@ from fullscript_pipeline_tests.soak.mutated_tables import (
     present,
     told,
 )
-from fullscript_pipeline_tests.soak.mutating_server import MutatingServer
-from fullscript_pipeline_tests.soak.mutation_plan import Round, Trial, drawn
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.snapshot import Access, RandomDay, Snapshot
+from fullscript_pipeline_tests.drills.mutating_server import MutatingServer
+from fullscript_pipeline_tests.drills.mutation_plan import Round, Trial, drawn
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.snapshot import Access, RandomDay, Snapshot
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 # A thousand trials in half an hour are more than the vendor lets anybody ask.
 _OPTIONS: dict[str, Any] = {"patients": 8, "products": 12, "history_days": 40, "rate_limit": 10**9}

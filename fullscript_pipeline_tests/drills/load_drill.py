@@ -26,9 +26,9 @@ from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
 from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.table_hash import differing, one_hash, table_hashes
 from fullscript_pipeline_tests.helpers.warehouse_loads import Record, context, lines_of
-from fullscript_pipeline_tests.soak.promise_line import tell
 
 ROWS = 300
 

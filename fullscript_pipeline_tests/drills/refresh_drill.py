@@ -15,12 +15,12 @@ from fullscript_pipeline import refresh
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.extraction.engine.test_pull import Cell
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.world_comparison import account
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected
 from fullscript_pipeline_tests.helpers.table_hash import differing, table_hashes
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.world_comparison import account
 
 
 def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
@@ -77,7 +77,7 @@ def _unlike_an_unkilled_pull(its: Living, folder: Path) -> list[str]:
         with StateStore(settings.state_path, settings.encryption_key) as store:
             connected = Connected(its.connected.sandbox, settings, store)
             connected.connect(next(iter(connected.sandbox.clinics)))
-            other = Cell(connected)
+            other = AllClinics(connected)
             other.pull_everything()
         tables = ("orders", "order_line_items", "patients", "treatment_plans", "recommendations", "lab_orders")
         one, two = (table_hashes(warehouse, schemas=("core",)) for warehouse in (its.warehouse, other.warehouse))

@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from fullscript_pipeline.api import Lane
+from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.worker_group import crew
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, environment
-from fullscript_pipeline_tests.soak.promise_line import tell
-from fullscript_pipeline_tests.soak.worker_group import crew
 
 # What a busy machine of two cores sends at least: the last `limit` calls need some time as well.
 _CALLS_A_SECOND = 200
