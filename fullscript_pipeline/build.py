@@ -11,13 +11,9 @@ import dagster as dg
 
 from fullscript_pipeline.orchestration.assets import ALL_ASSETS
 from fullscript_pipeline.orchestration.assets.asset_metadata import described
-from fullscript_pipeline.orchestration.automation.jobs import ALL_JOBS
-from fullscript_pipeline.orchestration.automation.schedules import ALL_SCHEDULES, health_checks
-from fullscript_pipeline.orchestration.automation.sensors import ALL_SENSORS
-from fullscript_pipeline.orchestration.checks.all_checks import ALL_CHECKS
-from fullscript_pipeline.orchestration.checks.health import OPERATIONS
-from fullscript_pipeline.orchestration.runtime.console_logging import console
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.automation import ALL_JOBS, ALL_SCHEDULES, ALL_SENSORS, health_checks
+from fullscript_pipeline.orchestration.checks import ALL_CHECKS, OPERATIONS
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, ReportsResource, WarehouseResource, console
 
 # Dagster warns of its own beta parameter inside @sensor; and of clinic_daily, where a range of orders is one run and
 # everything else a run per day, which is what is wanted.

@@ -19,8 +19,7 @@ from zoneinfo import ZoneInfo
 from fullscript_pipeline import clock, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
 from fullscript_pipeline.atomic_files import sweep, sweep_spill
-from fullscript_pipeline.encryption import key_source
-from fullscript_pipeline.encryption.key_record import key_of_files
+from fullscript_pipeline.encryption import key_of_files, key_source
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.server_settings import (

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
 from fullscript_pipeline.adherence.mart import build_adherence, mart_day
 from fullscript_pipeline.adherence.policy import Policy
+from fullscript_pipeline.adherence.unread_dosages import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
 
 if TYPE_CHECKING:
     from fullscript_pipeline.adherence.frames import measure
-
-__all__ = ["Dosage", "Policy", "build_adherence", "mart_day", "measure", "parse_dosage"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,3 +18,17 @@ def __getattr__(name: str) -> Any:
 
         return measure
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "Dosage",
+    "Policy",
+    "UnreadDosage",
+    "UnreadGroup",
+    "build_adherence",
+    "group_by_reason",
+    "mart_day",
+    "measure",
+    "parse_dosage",
+    "unread_dosages",
+]

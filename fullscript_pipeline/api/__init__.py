@@ -4,8 +4,9 @@ It knows nothing of Dagster, DuckDB or where tokens are stored (`state` implemen
 """
 
 from fullscript_pipeline.api.address_check import check_api_address, check_sign_in_page
+from fullscript_pipeline.api.authorization_flow import ConnectFlow, ConnectResult, disconnect
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
-from fullscript_pipeline.api.description.schema_diff import Difference, Differences
+from fullscript_pipeline.api.description import Difference, Differences
 from fullscript_pipeline.api.endpoints import ENDPOINTS, Endpoint
 from fullscript_pipeline.api.errors import (
     Asked,
@@ -22,7 +23,7 @@ from fullscript_pipeline.api.errors import (
 )
 from fullscript_pipeline.api.purged_record_filter import KeptOut, LeftOut, names_people
 from fullscript_pipeline.api.rate_limit import Budget, Lane
-from fullscript_pipeline.api.response_parsing import One, Page, Record
+from fullscript_pipeline.api.response_parsing import One, Page, Record, record_ids
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
 from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WARN_AFTER, WrongClock, apart
 from fullscript_pipeline.api.server_probe import Reached, clock_offset, probe_server
@@ -42,7 +43,9 @@ __all__ = [
     "Budget",
     "ClinicRef",
     "ClinicSession",
+    "ConnectFlow",
     "ConnectRefused",
+    "ConnectResult",
     "Difference",
     "Differences",
     "Endpoint",
@@ -67,10 +70,12 @@ __all__ = [
     "check_api_address",
     "check_sign_in_page",
     "clock_offset",
+    "disconnect",
     "missing_read_scopes",
     "names_people",
     "open_session",
     "probe_server",
     "read_width",
+    "record_ids",
     "write_scopes",
 ]

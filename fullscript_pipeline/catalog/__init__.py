@@ -13,12 +13,27 @@ from fullscript_pipeline.catalog.changes import (
 from fullscript_pipeline.catalog.coverage import Coverage, coverage_between, coverage_by_day
 from fullscript_pipeline.catalog.digest import LANES, Digest, Lane, digest_between, lane_of, make_digest
 from fullscript_pipeline.catalog.digest_log import day_to_compare, is_released, note_digest, release
-from fullscript_pipeline.catalog.formats import delta, format_table, named, plans, title, to_csv, to_jsonl
+from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
+from fullscript_pipeline.catalog.formats import (
+    CSV_COLUMNS,
+    coverage_table,
+    delta,
+    format_table,
+    life_text,
+    named,
+    plans,
+    price_step,
+    title,
+    to_csv,
+    to_jsonl,
+)
 from fullscript_pipeline.catalog.observed_days import last_observed, observed_days, standing_in
 from fullscript_pipeline.catalog.product_history import find_products, life_of
 from fullscript_pipeline.catalog.schema import JSONL_SCHEMA, JSONL_VERSION
 
 __all__ = [
+    "CSV_COLUMNS",
+    "DEFAULT_ENTITIES",
     "JSONL_SCHEMA",
     "JSONL_VERSION",
     "LANES",
@@ -30,6 +45,7 @@ __all__ = [
     "changes_between",
     "coverage_between",
     "coverage_by_day",
+    "coverage_table",
     "day_to_compare",
     "delta",
     "digest_between",
@@ -40,12 +56,14 @@ __all__ = [
     "lane_of",
     "last_observed",
     "life_of",
+    "life_text",
     "make_digest",
     "named",
     "not_built_since",
     "note_digest",
     "observed_days",
     "plans",
+    "price_step",
     "release",
     "standing_in",
     "title",

@@ -7,12 +7,11 @@ import click
 
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import CLINIC
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse.loading.reader_views import View
-from fullscript_pipeline.warehouse.loading.view_acceptance import Acceptance
+from fullscript_pipeline.warehouse.loading import Acceptance, View
 
 
 @click.command(
@@ -27,7 +26,7 @@ from fullscript_pipeline.warehouse.loading.view_acceptance import Acceptance
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def accept_view(clinic: str, yes: bool) -> None:
     # The adherence room and the pages' templates, which help need not wait for.
-    from fullscript_pipeline.maintenance.view_acceptance import ViewAcceptance, present_view  # noqa: PLC0415
+    from fullscript_pipeline.maintenance import ViewAcceptance, present_view  # noqa: PLC0415
 
     settings = load_settings()
     settings.prepare_data_dir()

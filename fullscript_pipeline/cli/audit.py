@@ -12,7 +12,7 @@ import click
 from fullscript_pipeline.cli.audited import FAILED, FINISHED, STARTED
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.health.audit import heads_of_backups
+from fullscript_pipeline.health import heads_of_backups
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import AuditEntry, AuditHead, StateStore

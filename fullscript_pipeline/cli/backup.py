@@ -11,15 +11,14 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.console import data, talk
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.health.purged import purged_but_held
-from fullscript_pipeline.health.volume import in_words
-from fullscript_pipeline.maintenance.backup import back_up, require_contents
-from fullscript_pipeline.maintenance.backup import restore as put_back
+from fullscript_pipeline.health import in_words, purged_but_held
+from fullscript_pipeline.maintenance import back_up, require_contents
+from fullscript_pipeline.maintenance import restore as put_back
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.files.landing_retention import tidy_landing
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.files import tidy_landing
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -11,33 +11,35 @@ import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
+    DEFAULT_ENTITIES,
     LANES,
     CatalogChange,
     Digest,
     changes_between,
     coverage_between,
     coverage_by_day,
+    coverage_table,
     find_products,
     format_table,
     found_by,
     lane_of,
     life_of,
+    life_text,
     make_digest,
     observed_days,
+    price_step,
     standing_in,
     to_csv,
     to_jsonl,
     unknown_text,
     unknown_variants,
 )
-from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
-from fullscript_pipeline.catalog.formats import coverage_table, life_text, price_step
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import PipelineError, UsageError
-from fullscript_pipeline.reports.digest import render_catalog_digest
+from fullscript_pipeline.reports import render_catalog_digest
 from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 
 FORMATS = ("table", "csv", "jsonl", "html")
 REGION = click.Choice(["us", "ca"])
@@ -162,8 +164,10 @@ def release(day: date, region: str) -> int:
     from fullscript_pipeline.cli.run_partitions import Cell, run_cells  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets import catalog as assets  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets.digest_rebuild import release_digest  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.runtime.instance import open_instance  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.runtime.partitions import region_cell  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime import (  # noqa: PLC0415
+        open_instance,
+        region_cell,
+    )
 
     settings = load_settings()
     warehouse = _warehouse(settings)

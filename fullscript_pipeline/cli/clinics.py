@@ -8,13 +8,13 @@ from datetime import datetime
 import click
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api.authorization_flow import ConnectFlow, ConnectResult
+from fullscript_pipeline.api import ConnectFlow, ConnectResult
 from fullscript_pipeline.cli.accept_view import accept_view
 from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.clinic_selection import nobody_in
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import SERVER
-from fullscript_pipeline.encryption.key_strength import require_good_keys
+from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.environment import hidden_secrets
 from fullscript_pipeline.settings import encryption_keys, load_settings
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore

@@ -10,7 +10,7 @@ from fullscript_pipeline.api import WARN_AFTER, FullscriptError, apart, clock_of
 from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
-from fullscript_pipeline.health.settings_and_files import configured
+from fullscript_pipeline.health import configured
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 
@@ -29,9 +29,8 @@ def clock_group() -> None:
 @click.option("--unverified", is_flag=True, help="Trust this machine's clock although no server can be asked.")
 def repair(dry_run: bool, yes: bool, unverified: bool) -> None:
     # Dagster, which help need not wait for.
-    from fullscript_pipeline.orchestration.runtime.clock_repair import ClockRepair  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.runtime.instance import open_instance  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse  # noqa: PLC0415
+    from fullscript_pipeline.maintenance import open_warehouse  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime import ClockRepair, open_instance  # noqa: PLC0415
 
     settings = load_settings()
     if not settings.state_path.exists():

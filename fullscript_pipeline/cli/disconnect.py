@@ -2,7 +2,7 @@
 
 import click
 
-from fullscript_pipeline.api.authorization_flow import disconnect as disconnect_clinic
+from fullscript_pipeline.api import disconnect as disconnect_clinic
 from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.console import talk
 from fullscript_pipeline.cli.options import CLINIC

@@ -10,8 +10,7 @@ import click
 
 from fullscript_pipeline.cli.console import data, talk
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.health import Finding, check_all, exit_code
-from fullscript_pipeline.health.finding import failed
+from fullscript_pipeline.health import Finding, check_all, exit_code, failed
 from fullscript_pipeline.settings import load_settings
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}

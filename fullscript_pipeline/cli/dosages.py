@@ -5,11 +5,11 @@ What does not belong here: the options (`cli.report`), and reading dosages (`adh
 
 from collections.abc import Sequence
 
-from fullscript_pipeline.adherence.unread_dosages import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
+from fullscript_pipeline.adherence import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, Whose, recorded
 from fullscript_pipeline.cli.clinic_selection import chosen_clinics
 from fullscript_pipeline.cli.console import data, table, talk
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore

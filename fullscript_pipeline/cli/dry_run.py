@@ -14,10 +14,10 @@ import duckdb
 from fullscript_pipeline.api import ClinicRef, ClinicSession, open_session
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.request_estimate.estimate import Ask, BillLine, ask_nobody, minutes
+from fullscript_pipeline.extraction.request_estimate import Ask, BillLine, ask_nobody, minutes
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 
 # The filters that a pull lists with; a count without them would be of another list.
 _FILTERS = {"patients": {"patient_type": "all"}}

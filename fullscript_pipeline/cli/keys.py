@@ -9,12 +9,10 @@ import click
 
 from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.console import data, talk
-from fullscript_pipeline.encryption.key_record import changing_keys
-from fullscript_pipeline.encryption.key_strength import new_key
+from fullscript_pipeline.encryption import changing_keys, new_key
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.health.volume import in_words
-from fullscript_pipeline.maintenance.backup import backups_under_other_keys
-from fullscript_pipeline.maintenance.key_rotation import Rotation, plan_rotation, rotate_keys
+from fullscript_pipeline.health import in_words
+from fullscript_pipeline.maintenance import Rotation, backups_under_other_keys, plan_rotation, rotate_keys
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, encryption_keys, load_settings
 

@@ -12,16 +12,13 @@ from fullscript_pipeline.cli.clinic_selection import chosen_clinics
 from fullscript_pipeline.cli.console import data
 from fullscript_pipeline.cli.run_partitions import Cell, run_cells
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
-from fullscript_pipeline.maintenance.page_rebuild import is_over
+from fullscript_pipeline.maintenance import is_over, open_warehouse
 from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
-from fullscript_pipeline.orchestration.automation.failed_pull_sensor import PAGES, PAST_PAGES, TAG, can_be_rewritten
-from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome
-from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
+from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_cell, open_instance
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse
+from fullscript_pipeline.warehouse import no_warehouse
 
 
 def write_pages(clinics: Sequence[str], as_of: date | None) -> int:

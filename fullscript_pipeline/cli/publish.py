@@ -14,16 +14,13 @@ from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.clinic_selection import known_clinic
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.lookups import rows_in
-from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified
-from fullscript_pipeline.warehouse.publishing.export import Format
-from fullscript_pipeline.warehouse.publishing.export import export as write_files
-from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, Published
-from fullscript_pipeline.warehouse.publishing.publish import publish as write_copy
+from fullscript_pipeline.warehouse import Warehouse, rows_in
+from fullscript_pipeline.warehouse.publishing import CopyOptions, Deidentified, Format, Level, Published
+from fullscript_pipeline.warehouse.publishing import export as write_files
+from fullscript_pipeline.warehouse.publishing import publish as write_copy
 
 
 @click.command(
@@ -135,7 +132,7 @@ def export(
 
 def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, patient_id: str, folder: Path) -> None:
     # The pages' templates, which help need not wait for.
-    from fullscript_pipeline.maintenance.person_file import write_person_file  # noqa: PLC0415
+    from fullscript_pipeline.maintenance import write_person_file  # noqa: PLC0415
 
     with StateStore(settings.state_path, settings.encryption_key) as store:
         clinic = known_clinic(store, clinic_name)

@@ -17,15 +17,25 @@ from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.page_rebuild import pages_after
 from fullscript_pipeline.cli.run_partitions import Cell, run_cells
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic, plan_order_days
-from fullscript_pipeline.extraction.request_estimate.estimate import Ask, BillLine, Pace
-from fullscript_pipeline.extraction.request_estimate.region import plan_region
+from fullscript_pipeline.extraction.request_estimate import (
+    Ask,
+    BillLine,
+    Pace,
+    plan_clinic,
+    plan_order_days,
+    plan_region,
+)
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
 from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
-from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome
-from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import REGIONS, clinic_cell, region_cell
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.orchestration.runtime import (
+    REGIONS,
+    Outcome,
+    add_clinic_partitions,
+    clinic_cell,
+    open_instance,
+    region_cell,
+)
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 

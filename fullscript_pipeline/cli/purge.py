@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fullscript_pipeline.api.authorization_flow import disconnect
+from fullscript_pipeline.api import disconnect
 from fullscript_pipeline.cli.audited import Whose, recorded
 from fullscript_pipeline.cli.clinic_selection import known_clinic
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
 if TYPE_CHECKING:
-    from fullscript_pipeline.maintenance.erasure import Purged
+    from fullscript_pipeline.maintenance import Purged
 
 
 @click.command(
@@ -107,8 +107,8 @@ def _has_grants(store: StateStore, clinic: Clinic) -> bool:
 def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> int:
     """Says what went; how many rows and files."""
     # Dagster and the pages' templates, which help need not wait for.
-    from fullscript_pipeline.maintenance.erasure import purge_everywhere  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.runtime.instance import open_instance  # noqa: PLC0415
+    from fullscript_pipeline.maintenance import purge_everywhere  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime import open_instance  # noqa: PLC0415
 
     warehouse = open_warehouse()
     purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)

@@ -14,8 +14,8 @@ from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.loading.quarantine import Held, held
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.loading import Held, held
 
 
 @click.group(help="Records that could not be loaded.")
@@ -61,8 +61,8 @@ def again() -> int:
     if settings.state_path.exists():
         with StateStore(settings.state_path, settings.encryption_key) as store:
             keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics()}
-    from fullscript_pipeline.warehouse.loading.quarantine_replay import replay  # noqa: PLC0415 - Arrow, which help need not wait for
-    from fullscript_pipeline.warehouse.upgrades.retyping import retype  # noqa: PLC0415 - likewise
+    from fullscript_pipeline.warehouse.loading import replay  # noqa: PLC0415 - Arrow, which help need not wait for
+    from fullscript_pipeline.warehouse.upgrades import retype  # noqa: PLC0415 - likewise
 
     with warehouse.write() as con:
         fields, done = retype(con), replay(con, clock.now(), keys)

@@ -11,11 +11,9 @@ from fullscript_pipeline.cli.clinic_selection import chosen_clinics
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.run_partitions import Cell, run_cells
 from fullscript_pipeline.errors import NeedsConnect, PipelineError
-from fullscript_pipeline.orchestration.automation.event_sensors import sweep_request
-from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
-from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.orchestration.automation import run_config, sweep_request
+from fullscript_pipeline.orchestration.runtime import add_clinic_partitions, clinic_cell, open_instance, region_cell
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
     Round,

@@ -15,8 +15,7 @@ from tqdm import tqdm
 from fullscript_pipeline.cli.budget_wait_log import show_waits
 from fullscript_pipeline.cli.console import talk
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.orchestration.runtime import console_logging
-from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, fail_orphans, run_job
+from fullscript_pipeline.orchestration.runtime import Outcome, console_logging, fail_orphans, run_job
 
 LINE_EVERY_SECONDS = 10.0
 

@@ -58,7 +58,7 @@ def _link(settings: Settings, port: int) -> str:
 
 def _serve(port: int) -> int:
     # Not at the top: help and completion should not wait for Dagster.
-    from fullscript_pipeline.orchestration.runtime.instance import prepare_home  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.runtime import prepare_home  # noqa: PLC0415
 
     os.environ.update({name: value for name, value in read_env(load_settings()).items() if name not in os.environ})
     settings = load_settings()

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.health.audit import check_audit_log
+from fullscript_pipeline.health.audit import check_audit_log, heads_of_backups
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.health.purged import purged_but_held
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
-from fullscript_pipeline.health.settings_and_files import check_setup
+from fullscript_pipeline.health.settings_and_files import check_setup, configured
+from fullscript_pipeline.health.volume import in_words
 from fullscript_pipeline.health.warehouse import check_warehouse
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-
-__all__ = ["Finding", "check_all", "exit_code"]
 
 
 def check_all(settings: Settings) -> Iterator[Finding]:
@@ -81,3 +81,16 @@ def _open(settings: Settings) -> tuple[StateStore | None, Finding]:
             "`fullscript-pipeline restore` brings a backup back; without one, move it away and connect again.",
         )
     return store, passed("state.store", "can be read, and its tables and indexes agree")
+
+
+__all__ = [
+    "Finding",
+    "check_all",
+    "check_clinics",
+    "configured",
+    "exit_code",
+    "failed",
+    "heads_of_backups",
+    "in_words",
+    "purged_but_held",
+]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fullscript_pipeline.health.finding import Finding, passed, warned
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.warehouse.publishing.publish import Level, options_of_copies
+from fullscript_pipeline.warehouse.publishing import Level, options_of_copies
 
 
 def check_copies(settings: Settings) -> Iterator[Finding]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline import environment
-from fullscript_pipeline.encryption.key_record import has_record
-from fullscript_pipeline.encryption.key_strength import guessable
+from fullscript_pipeline.encryption import guessable, has_record
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
 from fullscript_pipeline.health.volume import is_encrypted, use

@@ -11,7 +11,7 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.health.finding import Finding, failed, passed
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.future_stamps import count_future
+from fullscript_pipeline.warehouse import count_future
 
 # A clock that is set by the network may be set back by a little.
 _TOLERANCE = timedelta(minutes=10)

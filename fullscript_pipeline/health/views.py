@@ -9,7 +9,7 @@ import duckdb
 
 from fullscript_pipeline.health.finding import Finding, passed, warned
 from fullscript_pipeline.state import Clinic
-from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+from fullscript_pipeline.warehouse.loading import narrowings
 
 
 def check_views(con: duckdb.DuckDBPyConnection, clinics: Sequence[Clinic]) -> Iterator[Finding]:

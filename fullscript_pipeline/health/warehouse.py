@@ -24,7 +24,7 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
 
 # A daily pull that is this late has been missed.

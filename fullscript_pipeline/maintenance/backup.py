@@ -24,15 +24,13 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.atomic_files import folder_aside, sweep
-from fullscript_pipeline.encryption.fingerprint import fingerprint
-from fullscript_pipeline.encryption.key_record import KeyRecord, write_record
+from fullscript_pipeline.encryption import KeyRecord, fingerprint, write_record
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore, remove_store
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.files.file_copies import copy_file, copy_private, replace_by
-from fullscript_pipeline.warehouse.lookups import rows_in
+from fullscript_pipeline.warehouse import Warehouse, rows_in
+from fullscript_pipeline.warehouse.files import copy_file, copy_private, replace_by
 
 _log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"

@@ -20,22 +20,20 @@ from fullscript_pipeline.maintenance.copies_elsewhere import (
     folders_of_backups,
 )
 from fullscript_pipeline.maintenance.page_rebuild import rewrite_pages
-from fullscript_pipeline.reports import ReportStore, write_index
-from fullscript_pipeline.reports.page_erasure import (
+from fullscript_pipeline.reports import (
+    ReportStore,
     forget_in_kept_pages,
     remove_clinic_pages,
     remove_kept_pages,
     remove_pages_of_earlier_days,
+    write_index,
 )
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.state.purge import purge_clinic, purge_patient
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.files.file_copies import rewrite
-from fullscript_pipeline.warehouse.personal_data import purge
-from fullscript_pipeline.warehouse.personal_data.subject import Subject, ids_of
-from fullscript_pipeline.warehouse.publishing.deidentify import EmptyCopy
-from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, options_of_copies, publish
+from fullscript_pipeline.state import StateStore, purge_clinic, purge_patient
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.files import rewrite
+from fullscript_pipeline.warehouse.personal_data import Subject, ids_of, purge
+from fullscript_pipeline.warehouse.publishing import CopyOptions, EmptyCopy, Level, options_of_copies, publish
 
 
 @dataclass(frozen=True)

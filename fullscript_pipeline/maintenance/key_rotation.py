@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullscript_pipeline.atomic_files import sweep_files
-from fullscript_pipeline.encryption.fingerprint import fingerprint
-from fullscript_pipeline.encryption.key_record import KeyRecord, read_record, remove_record, write_record
-from fullscript_pipeline.encryption.key_strength import require_good_keys
+from fullscript_pipeline.encryption import (
+    KeyRecord,
+    fingerprint,
+    read_record,
+    remove_record,
+    require_good_keys,
+    write_record,
+)
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.maintenance.backup import refuse_while_a_run_lands
 from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.files import reencryption
-from fullscript_pipeline.warehouse.files.frame_file import FINISHED
+from fullscript_pipeline.warehouse.files import FINISHED, reencryption
 
 # Bytes a second; measured were 13 to 17 MB and 41 to 46 MB a CPU second (`benchmarks/key_rotation.py`).
 DATABASE_SPEED, LANDING_SPEED = 12_000_000, 40_000_000

@@ -23,10 +23,9 @@ from fullscript_pipeline.reports import (
     write_index,
 )
 from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.files.landing_retention import tidy_landing
-from fullscript_pipeline.warehouse.loading import mass_deletion_guard, pull_log, quarantine
-from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.files import tidy_landing
+from fullscript_pipeline.warehouse.loading import mass_deletion_guard, narrowings, pull_log, quarantine
 
 MART_THREADS = 2
 

@@ -15,14 +15,11 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.reports import ReportStore
-from fullscript_pipeline.reports.page_erasure import kept_pages_of
+from fullscript_pipeline.reports import ReportStore, kept_pages_of
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.state.purge import rows_of_patient
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.personal_data.person_rows import dependents_of, landed_records, stored_rows
-from fullscript_pipeline.warehouse.personal_data.subject import Subject, ids_of
+from fullscript_pipeline.state import StateStore, rows_of_patient
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.personal_data import Subject, dependents_of, ids_of, landed_records, stored_rows
 
 FORMAT = 1
 FILE = "person.json"

@@ -12,16 +12,13 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.errors import NeedsConnect, UsageError
-from fullscript_pipeline.extraction.engine.view_of_answer import grant_view
+from fullscript_pipeline.extraction.engine import grant_view
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.loading import pull_log, view_acceptance
-from fullscript_pipeline.warehouse.loading.load import Context
-from fullscript_pipeline.warehouse.loading.reader_views import View
-from fullscript_pipeline.warehouse.loading.view_acceptance import Acceptance
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.loading import Acceptance, Context, View, pull_log, view_acceptance
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import dagster_webserver.cli
 from starlette.types import ASGIApp
 
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.orchestration.runtime.instance import prepare_home
+from fullscript_pipeline.orchestration.runtime import prepare_home
 from fullscript_pipeline.private_files import keep_files_private
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.ui_access import Guard, SignIns, new_key

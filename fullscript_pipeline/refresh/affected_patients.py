@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline.extraction.pulls.patient_relationships import Ties
+from fullscript_pipeline.extraction.pulls import Ties
 
 
 def patients_behind(

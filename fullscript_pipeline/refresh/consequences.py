@@ -11,18 +11,20 @@ import orjson
 
 from fullscript_pipeline.api import ScopeError
 from fullscript_pipeline.event_types import Also, row_of
-from fullscript_pipeline.extraction.engine.pull import Load
-from fullscript_pipeline.extraction.event_proof.event_parsing import values_in
-from fullscript_pipeline.extraction.pulls.patient_lab_orders import (
+from fullscript_pipeline.extraction.engine import Load
+from fullscript_pipeline.extraction.event_proof import values_in
+from fullscript_pipeline.extraction.pulls import (
+    independent,
     is_whole,
     list_labs_of,
     listed_labs,
+    order_lines,
     order_may_hold_labs,
     patient_of,
     plan_may_hold_labs,
+    read_orders_of,
+    stored_orders,
 )
-from fullscript_pipeline.extraction.pulls.patient_orders import order_lines, read_orders_of, stored_orders
-from fullscript_pipeline.extraction.pulls.patient_relationships import independent
 from fullscript_pipeline.refresh.cost_plan import family_of
 from fullscript_pipeline.refresh.inbox_ingest import event_in
 from fullscript_pipeline.refresh.object_fetch import Reads

@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from math import ceil
 
 from fullscript_pipeline.event_types import FAMILIES, KINDS, Also, kind_of, row_of
-from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
-from fullscript_pipeline.extraction.pulls.event_feeds import MOST_DETAILS
+from fullscript_pipeline.extraction.event_proof import VARIANT
+from fullscript_pipeline.extraction.pulls import MOST_DETAILS
 from fullscript_pipeline.state import LedgerEvent
 
 PAGE = 100

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.engine.pull import Pull, Report, Target
-from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered, note_outcomes
-from fullscript_pipeline.extraction.event_proof.event_parsing import (
+from fullscript_pipeline.extraction.engine import Pull, Report, Target
+from fullscript_pipeline.extraction.event_proof import (
     SeenEvent,
+    close_answered,
     event_of,
     ledger_line,
     names_what_cannot_be_asked,
+    note_outcomes,
 )
+from fullscript_pipeline.extraction.pulls import MOST_DETAILS, missing_variants
 from fullscript_pipeline.extraction.pulls import event_feeds as feeds
-from fullscript_pipeline.extraction.pulls import missing_variants
-from fullscript_pipeline.extraction.pulls.event_feeds import MOST_DETAILS
 from fullscript_pipeline.ids import CANNOT_BE_ASKED, usable_id
 from fullscript_pipeline.refresh import product_resolution
 from fullscript_pipeline.refresh.consequences import follow
@@ -31,9 +31,8 @@ from fullscript_pipeline.refresh.feed_polling import MOST_IDS
 from fullscript_pipeline.refresh.object_fetch import Reads
 from fullscript_pipeline.refresh.stored_counts import stored_of
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.event_log.event_proof import READABLE_AFTER
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse import Line, Warehouse
+from fullscript_pipeline.warehouse.event_log import READABLE_AFTER
 
 THIN = "thin_lists"
 

@@ -11,15 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError
-from fullscript_pipeline.api.response_parsing import Page, record_ids
-from fullscript_pipeline.extraction.event_proof.event_parsing import moment_of, names_what_cannot_be_asked, resource_of
-from fullscript_pipeline.extraction.event_proof.feed_positions import FeedPosition
-from fullscript_pipeline.extraction.pulls.event_feeds import FEED_REFUSALS, feeds_of, note_lost_span
+from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError, Page, record_ids
+from fullscript_pipeline.extraction.event_proof import FeedPosition, moment_of, names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.extraction.pulls import FEED_REFUSALS, feeds_of, note_lost_span
 from fullscript_pipeline.ids import CANNOT_BE_ASKED, id_text
 from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse.landing import UNKEYED, record_key
+from fullscript_pipeline.warehouse import UNKEYED, record_key
 
 # A run that was asked for this long ago and has not handled its events is taken for lost.
 ASK_AGAIN_AFTER = timedelta(minutes=15)

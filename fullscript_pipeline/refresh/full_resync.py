@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession
-from fullscript_pipeline.extraction.engine.pull import Report, Target
+from fullscript_pipeline.extraction.engine import Report, Target
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
-from fullscript_pipeline.extraction.pulls import lab_orders, missing_variants, orders, treatment_plans
-from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
+from fullscript_pipeline.extraction.pulls import feeds_of, lab_orders, missing_variants, orders, treatment_plans
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh.cost_plan import THE_BEGINNING
 from fullscript_pipeline.state import StateStore

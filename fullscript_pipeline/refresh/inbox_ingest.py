@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.event_proof.event_parsing import names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.extraction.event_proof import names_what_cannot_be_asked, resource_of
 from fullscript_pipeline.ids import CANNOT_BE_ASKED
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.refresh.feed_polling import speaker

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.engine.pull import Target, in_parallel
-from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
+from fullscript_pipeline.extraction.engine import Target, in_parallel
+from fullscript_pipeline.extraction.pulls import patient_of
 from fullscript_pipeline.refresh.cost_plan import PAGE
 from fullscript_pipeline.refresh.object_fetch import Reads
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.schema.lab_tables import state_word
 
 EVERY = timedelta(minutes=15)

@@ -13,20 +13,21 @@ from typing import Any, Literal
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.engine.absence import proven_gone, read_by_id
-from fullscript_pipeline.extraction.engine.detail_fetch import read_each
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.extraction.pulls.catalog_coverage import found
-from fullscript_pipeline.extraction.pulls.clinic import is_thin
-from fullscript_pipeline.extraction.pulls.lab_orders import with_results
-from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
-from fullscript_pipeline.extraction.pulls.patient_relationships import Ties
-from fullscript_pipeline.extraction.pulls.products import whole_products
+from fullscript_pipeline.extraction.engine import (
+    Load,
+    Pull,
+    Report,
+    Target,
+    in_parallel,
+    proven_gone,
+    read_by_id,
+    read_each,
+)
+from fullscript_pipeline.extraction.pulls import Ties, found, is_thin, patient_of, whole_products, with_results
 from fullscript_pipeline.refresh.affected_patients import patients_behind, patients_with_several, stored_ties, units_of
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line
-from fullscript_pipeline.warehouse.loading.removal_scope import rows_of
-from fullscript_pipeline.warehouse.lookups import stored_hashes
+from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
+from fullscript_pipeline.warehouse.loading import rows_of
 from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS

@@ -10,16 +10,14 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
-from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
-from fullscript_pipeline.extraction.pulls.products import product_of
+from fullscript_pipeline.extraction.engine import Pull, in_parallel
+from fullscript_pipeline.extraction.event_proof import VARIANT
+from fullscript_pipeline.extraction.pulls import product_of
 from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.refresh.cost_plan import is_of_product
 from fullscript_pipeline.state import LedgerEvent
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import Line
-from fullscript_pipeline.warehouse.loading import pull_log
-from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+from fullscript_pipeline.warehouse import Line, Warehouse
+from fullscript_pipeline.warehouse.loading import narrowings, pull_log
 from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 
 

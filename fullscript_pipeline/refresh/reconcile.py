@@ -14,7 +14,7 @@ import orjson
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.pulls.event_feeds import note_lost_span
+from fullscript_pipeline.extraction.pulls import note_lost_span
 from fullscript_pipeline.ids import first_usable
 from fullscript_pipeline.refresh.feed_polling import feeds_to_look_at, note_all, was_pulled
 from fullscript_pipeline.refresh.inbox_ingest import event_in, noted_event

@@ -3,10 +3,18 @@
 What does not belong here: figures (marts and `adherence` make them), schedules, and anything that writes the warehouse.
 """
 
+from fullscript_pipeline.reports import export
 from fullscript_pipeline.reports.adherence import PagesWritten, write_adherence_pages
 from fullscript_pipeline.reports.digest import DigestWritten, render_catalog_digest, write_catalog_digest
 from fullscript_pipeline.reports.index import write_index
 from fullscript_pipeline.reports.page_archive import keep_pages
+from fullscript_pipeline.reports.page_erasure import (
+    forget_in_kept_pages,
+    kept_pages_of,
+    remove_clinic_pages,
+    remove_kept_pages,
+    remove_pages_of_earlier_days,
+)
 from fullscript_pipeline.reports.store import ReportStore
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
@@ -15,7 +23,13 @@ __all__ = [
     "PagesWritten",
     "ReportPolicy",
     "ReportStore",
+    "export",
+    "forget_in_kept_pages",
     "keep_pages",
+    "kept_pages_of",
+    "remove_clinic_pages",
+    "remove_kept_pages",
+    "remove_pages_of_earlier_days",
     "render_catalog_digest",
     "write_adherence_pages",
     "write_catalog_digest",

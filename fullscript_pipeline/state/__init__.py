@@ -3,12 +3,13 @@
 It uses `api`'s public types and knows nothing of Dagster or the warehouse.
 """
 
-from fullscript_pipeline.state.audit.chain import AuditHead
-from fullscript_pipeline.state.audit.log import AuditEntry
-from fullscript_pipeline.state.clinics import Clinic
+from fullscript_pipeline.state import future_stamps, schema
+from fullscript_pipeline.state.audit import AuditEntry, AuditHead
+from fullscript_pipeline.state.clinics import Clinic, ClinicRecords
 from fullscript_pipeline.state.database import remove_store
 from fullscript_pipeline.state.event_ledger import LedgerEvent
 from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
+from fullscript_pipeline.state.purge import purge_clinic, purge_patient, rows_of_patient
 from fullscript_pipeline.state.request_budget import RequestBudget
 from fullscript_pipeline.state.revocations import TO_BE_REVOKED, ClinicUser
 from fullscript_pipeline.state.store import StateStore
@@ -19,6 +20,7 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "Clinic",
+    "ClinicRecords",
     "ClinicUser",
     "Delivery",
     "DeliveryState",
@@ -28,5 +30,10 @@ __all__ = [
     "Outcome",
     "RequestBudget",
     "StateStore",
+    "future_stamps",
+    "purge_clinic",
+    "purge_patient",
     "remove_store",
+    "rows_of_patient",
+    "schema",
 ]

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
-from fullscript_pipeline.encryption.key_strength import require_good_keys
+from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.schema import facts

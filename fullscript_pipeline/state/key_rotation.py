@@ -5,7 +5,7 @@ What does not belong here: files (`warehouse.rekey`), the order of steps (`orche
 
 from sqlalchemy import Connection, Row, inspect, select, text, update
 
-from fullscript_pipeline.encryption.fingerprint import fingerprint
+from fullscript_pipeline.encryption import fingerprint
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn

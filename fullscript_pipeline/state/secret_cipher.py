@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fullscript_pipeline.encryption.fingerprint import fingerprint
+from fullscript_pipeline.encryption import fingerprint
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import encryption_keys
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, Place

@@ -17,9 +17,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.state.audit.chain import AuditHead
-from fullscript_pipeline.state.audit.log import AuditLog
-from fullscript_pipeline.state.audit.verification import audit_damage
+from fullscript_pipeline.state.audit import AuditHead, AuditLog, audit_damage
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
 from fullscript_pipeline.state.event_ledger import EventLedger

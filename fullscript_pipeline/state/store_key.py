@@ -8,7 +8,7 @@ So a process that was started with another key, or before a change of keys, cann
 from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from fullscript_pipeline.encryption.fingerprint import fingerprint
+from fullscript_pipeline.encryption import fingerprint
 from fullscript_pipeline.state.schema import facts
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
 from fullscript_pipeline.state.secret_cipher import MARKS, Keyring

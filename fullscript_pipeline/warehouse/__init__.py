@@ -1,0 +1,42 @@
+from fullscript_pipeline.warehouse import future_stamps, lookups
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse
+from fullscript_pipeline.warehouse.future_stamps import count_future
+from fullscript_pipeline.warehouse.landing import (
+    NAMELESS,
+    NO_ID,
+    UNKEYED,
+    Envelope,
+    Line,
+    Request,
+    canonical,
+    content_hash,
+    keyed_line,
+    make_line,
+    parse_line,
+    record_key,
+)
+from fullscript_pipeline.warehouse.lookups import patients_of, rows_in, stored_hashes
+
+__all__ = [
+    "NAMELESS",
+    "NO_ID",
+    "UNKEYED",
+    "Envelope",
+    "Line",
+    "Request",
+    "Warehouse",
+    "canonical",
+    "content_hash",
+    "count_future",
+    "future_stamps",
+    "keyed_line",
+    "lookups",
+    "make_line",
+    "no_warehouse",
+    "parse_line",
+    "patients_of",
+    "record_key",
+    "rows_in",
+    "stored_hashes",
+]

@@ -6,7 +6,7 @@ What does not belong here: HTTP.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fullscript_pipeline.encryption.key_strength import guessable
+from fullscript_pipeline.encryption import guessable
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys
 from fullscript_pipeline.state import StateStore

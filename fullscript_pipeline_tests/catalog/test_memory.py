@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fullscript_pipeline.catalog import build_catalog_changes
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import mart_ddl
+from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, Size, make_line, parse_line
 from fullscript_pipeline.warehouse.loading.load import load

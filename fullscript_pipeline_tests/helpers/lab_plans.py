@@ -4,7 +4,7 @@ What does not belong here: assertions.
 """
 
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.sandbox.labs import open_labs
 from fullscript_pipeline.sandbox.plans import activate_plan, draft_plan

@@ -6,7 +6,8 @@ from typing import Any
 
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, make_line, parse_line
-from fullscript_pipeline.warehouse.loading.load import Context, Counts, load
+from fullscript_pipeline.warehouse.loading.load import load
+from fullscript_pipeline.warehouse.loading.load_context import Context, Counts
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
 from fullscript_pipeline.warehouse.schema.table_description import Table
 

@@ -14,13 +14,13 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import PROCESS_TAG, fail_orphans, process_tags
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import Round
 from fullscript_pipeline.settings import load_settings

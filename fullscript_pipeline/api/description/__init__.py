@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from fullscript_pipeline.api.description.schema_diff import Difference, Differences
+
 
 @cache
 def load_description() -> dict[str, Any]:
@@ -48,3 +50,9 @@ def object_at(path: str) -> str:
         (wrapped,) = (its for key, its in schema["properties"].items() if key != "meta")
         schema = wrapped.get("items", wrapped)
     return str(schema["$ref"].rpartition("/")[2])
+
+
+__all__ = [
+    "Difference",
+    "Differences",
+]

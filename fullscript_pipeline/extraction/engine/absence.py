@@ -11,8 +11,8 @@ from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, Sco
 from fullscript_pipeline.extraction.engine.detail_fetch import read_each
 from fullscript_pipeline.extraction.engine.pull import Listing, Pull, in_parallel
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.event_log.event_proof import answered_by_number, awaited_objects
-from fullscript_pipeline.warehouse.lookups import patients_of, stored_hashes
+from fullscript_pipeline.warehouse import patients_of, stored_hashes
+from fullscript_pipeline.warehouse.event_log import answered_by_number, awaited_objects
 from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
 from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
 from fullscript_pipeline.warehouse.schema.order_tables import ORDERS

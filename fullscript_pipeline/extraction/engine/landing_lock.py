@@ -10,11 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.encryption.key_record import require_key_of_files
+from fullscript_pipeline.encryption import require_key_of_files
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction.engine.pull_types import Target
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import FrameFile, LandingDamage
 
 _log = logging.getLogger(__name__)
 

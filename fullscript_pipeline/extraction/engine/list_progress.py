@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fullscript_pipeline.ids import first_usable
-from fullscript_pipeline.warehouse.landing import NAMELESS, Request
+from fullscript_pipeline.warehouse import NAMELESS, Request
 
 LEFT_OUT = "left-out:"
 

@@ -13,16 +13,15 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, LeftOut, NotFound, WrongClock
-from fullscript_pipeline.api.response_parsing import Page
+from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, LeftOut, NotFound, Page, WrongClock
 from fullscript_pipeline.extraction.engine.landing_lock import file_to_fill
 from fullscript_pipeline.extraction.engine.list_progress import Listing, Walk, count_of_others
 from fullscript_pipeline.extraction.engine.list_request import ListRequest, request_key
 from fullscript_pipeline.extraction.engine.pull_types import Target
 from fullscript_pipeline.extraction.engine.view_of_answer import view_of
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.landing import Envelope, Line, Request, keyed_line, make_line, parse_line
-from fullscript_pipeline.warehouse.loading.reader_views import View, common_view
+from fullscript_pipeline.warehouse import Envelope, Line, Request, keyed_line, make_line, parse_line
+from fullscript_pipeline.warehouse.loading import View, common_view
 
 _log = logging.getLogger(__name__)
 # Lists whose `id` names something else than their rows: these are told apart by their content.

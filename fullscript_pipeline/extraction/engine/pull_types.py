@@ -12,10 +12,8 @@ from typing import TypeVar
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef, as_they_come
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import Line
-from fullscript_pipeline.warehouse.loading.load import Context, Counts
-from fullscript_pipeline.warehouse.loading.removal_scope import Among
+from fullscript_pipeline.warehouse import Line, Warehouse
+from fullscript_pipeline.warehouse.loading import Among, Context, Counts
 from fullscript_pipeline.warehouse.schema.table_description import Table
 
 T = TypeVar("T")

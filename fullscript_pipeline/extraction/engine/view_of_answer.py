@@ -4,8 +4,8 @@ What does not belong here: what a view may prove (`warehouse.views`).
 """
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession, Grant, missing_read_scopes
-from fullscript_pipeline.warehouse.landing import Envelope
-from fullscript_pipeline.warehouse.loading.reader_views import View, common_view
+from fullscript_pipeline.warehouse import Envelope
+from fullscript_pipeline.warehouse.loading import View, common_view
 
 
 def view_of(envelope: Envelope | None) -> View | None:

@@ -11,7 +11,7 @@ import duckdb
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 
 _TOLD = """UPDATE core.events AS e SET resource_id = told.object_id
 FROM (SELECT unnest($events::VARCHAR[]) AS event_id, unnest($objects::VARCHAR[]) AS object_id) AS told

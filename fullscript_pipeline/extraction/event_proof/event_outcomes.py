@@ -11,9 +11,8 @@ from typing import cast
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.event_types import kind_of
 from fullscript_pipeline.state import LedgerEvent, Outcome, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.event_log.event_history import refuse_unavailable
-from fullscript_pipeline.warehouse.event_log.event_tries import Answer, Try, answers, note_tries
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.event_log import Answer, Try, answers, note_tries, refuse_unavailable
 
 _REASONS = {
     "refused": "the server refuses its object (403)",

@@ -13,7 +13,7 @@ import orjson
 from fullscript_pipeline.event_types import KINDS, kind_of
 from fullscript_pipeline.ids import first_usable, id_text
 from fullscript_pipeline.state import LedgerEvent
-from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
+from fullscript_pipeline.warehouse import Line, canonical, content_hash
 
 # Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
 VARIANT = "variant:"

@@ -7,12 +7,10 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.access_refusals import refused_to_all
-from fullscript_pipeline.extraction.engine.list_progress import Listing
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.extraction.engine import Listing, Load, Pull, Report, Target, refused_to_all
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import rewritten
-from fullscript_pipeline.warehouse.landing import Line
-from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse import Line
+from fullscript_pipeline.warehouse.loading import EVERYTHING
 from fullscript_pipeline.warehouse.schema.catalog_tables import BRANDS, CLINIC_BRANDS
 
 REFUSALS = (ScopeError, NotFound, RequestRefused, NeedsConnect)

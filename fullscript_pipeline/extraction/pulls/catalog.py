@@ -14,15 +14,24 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.access_refusals import refused_to_all
-from fullscript_pipeline.extraction.engine.detail_fetch import Detail, Rows, with_details
-from fullscript_pipeline.extraction.engine.pull import Listing, Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.engine import (
+    Detail,
+    Listing,
+    Load,
+    Pull,
+    Report,
+    Rows,
+    Target,
+    in_parallel,
+    refused_to_all,
+    with_details,
+)
 from fullscript_pipeline.extraction.pulls.brands import pull_brands
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found
 from fullscript_pipeline.extraction.pulls.known_products import pull_known_products
 from fullscript_pipeline.extraction.pulls.products import is_whole, shared, whole_products
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash, record_key
-from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash, record_key
+from fullscript_pipeline.warehouse.loading import EVERYTHING
 from fullscript_pipeline.warehouse.schema.catalog_tables import (
     ALLERGENS,
     BRANDS,

@@ -5,15 +5,22 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.engine.absence import answered_by_list, read_awaited
-from fullscript_pipeline.extraction.engine.access_refusals import listed_or_refused
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, read_each
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.extraction.engine import (
+    SWEEP_DAYS,
+    Load,
+    Pull,
+    Report,
+    Target,
+    answered_by_list,
+    listed_or_refused,
+    read_awaited,
+    read_each,
+)
 from fullscript_pipeline.extraction.pulls import patient_relationships
 from fullscript_pipeline.extraction.pulls.treatment_plans import patients_due
-from fullscript_pipeline.warehouse.event_log.event_proof import awaited_objects
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line
-from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse import UNKEYED, Line
+from fullscript_pipeline.warehouse.event_log import awaited_objects
+from fullscript_pipeline.warehouse.loading import EVERYTHING
 from fullscript_pipeline.warehouse.schema.clinic_tables import CLINICS, PATIENTS, PRACTITIONERS, STAFF
 from fullscript_pipeline.warehouse.schema.table_description import Table
 

@@ -14,24 +14,28 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import BadResponse, ClinicSession, NotFound, ScopeError, ServerError
 from fullscript_pipeline.event_types import KINDS
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.extraction.event_proof.event_objects import note_objects
-from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered
-from fullscript_pipeline.extraction.event_proof.event_parsing import (
+from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.event_proof import (
     OBJECTS,
+    REACH,
+    FeedPosition,
     SeenEvent,
     begins,
+    close_answered,
     event_of,
     ledger_line,
+    note_objects,
     resource_of,
 )
-from fullscript_pipeline.extraction.event_proof.feed_positions import REACH, FeedPosition
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse.event_log import event_proof
-from fullscript_pipeline.warehouse.event_log.event_history import answer_by_earlier_looks
-from fullscript_pipeline.warehouse.event_log.event_proof import READABLE_AFTER, awaited_objects
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
+from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
+from fullscript_pipeline.warehouse.event_log import (
+    READABLE_AFTER,
+    answer_by_earlier_looks,
+    awaited_objects,
+    event_proof,
+)
 from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
 

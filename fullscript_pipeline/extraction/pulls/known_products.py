@@ -11,7 +11,7 @@ import duckdb
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found
 from fullscript_pipeline.extraction.pulls.products import whole_products
 from fullscript_pipeline.ids import askable

@@ -6,13 +6,23 @@ Labs exist in the US only. What does not belong here: a result's content or addr
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.engine.absence import read_awaited
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, Detail, due_details, note_reads, with_details
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.engine import (
+    SWEEP_DAYS,
+    Detail,
+    Load,
+    Pull,
+    Report,
+    Target,
+    due_details,
+    in_parallel,
+    note_reads,
+    read_awaited,
+    with_details,
+)
 from fullscript_pipeline.ids import askable
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
-from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
+from fullscript_pipeline.warehouse import Line, canonical, content_hash
+from fullscript_pipeline.warehouse.loading import EVERYTHING
 from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS, LAB_TESTS
 
 NO_LABS = "Fullscript has labs in the US only."

@@ -9,11 +9,19 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, due_details, note_reads
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.engine import (
+    SWEEP_DAYS,
+    Load,
+    Pull,
+    Report,
+    Target,
+    due_details,
+    in_parallel,
+    note_reads,
+)
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioners_of, rewritten
-from fullscript_pipeline.warehouse.landing import NO_ID, Line
-from fullscript_pipeline.warehouse.loading.removal_scope import Among, rows_of
+from fullscript_pipeline.warehouse import NO_ID, Line
+from fullscript_pipeline.warehouse.loading import Among, rows_of
 from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCT_SEARCHES, PRODUCTS, SIMILAR_PRODUCTS
 from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, PRACTITIONERS
 from fullscript_pipeline.warehouse.schema.protocol_tables import ADDRESSES, TEMPLATES

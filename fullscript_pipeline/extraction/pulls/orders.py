@@ -10,14 +10,20 @@ from math import ceil
 import duckdb
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.engine.absence import answered_by_list, read_awaited
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, Detail, with_details
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
-from fullscript_pipeline.extraction.engine.resync_metrics import note_sweep_only
-from fullscript_pipeline.extraction.engine.view_of_answer import session_view
-from fullscript_pipeline.warehouse.loading import pull_log
-from fullscript_pipeline.warehouse.loading.reader_views import View
-from fullscript_pipeline.warehouse.loading.removal_scope import Among, rows_between
+from fullscript_pipeline.extraction.engine import (
+    SWEEP_DAYS,
+    Detail,
+    Load,
+    Pull,
+    Report,
+    Target,
+    answered_by_list,
+    note_sweep_only,
+    read_awaited,
+    session_view,
+    with_details,
+)
+from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_between
 from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 
 TRAILING_DAYS = 60

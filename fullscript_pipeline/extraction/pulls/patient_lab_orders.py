@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
+from fullscript_pipeline.extraction.engine import Pull, in_parallel
 from fullscript_pipeline.extraction.pulls.lab_orders import with_results
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line
+from fullscript_pipeline.warehouse import UNKEYED, Line
 
 PAGE = 100
 _LIST = "lab_orders"

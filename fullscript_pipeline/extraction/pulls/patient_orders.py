@@ -13,12 +13,20 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.event_types import Also, row_of
-from fullscript_pipeline.extraction.engine.absence import ids_listed, proven_gone
-from fullscript_pipeline.extraction.engine.detail_fetch import note_reads
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, absent, in_parallel
-from fullscript_pipeline.extraction.event_proof.event_parsing import values_in
+from fullscript_pipeline.extraction.engine import (
+    Load,
+    Pull,
+    Report,
+    Target,
+    absent,
+    ids_listed,
+    in_parallel,
+    note_reads,
+    proven_gone,
+)
+from fullscript_pipeline.extraction.event_proof import values_in
 from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse import Line
 from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 
 _LIST = "orders"

@@ -12,9 +12,8 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS
-from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line, canonical, content_hash
+from fullscript_pipeline.extraction.engine import SWEEP_DAYS, Pull, in_parallel
+from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
 from fullscript_pipeline.warehouse.schema.clinic_tables import GUARDIAN
 
 # As the warehouse reads a flag.

@@ -13,14 +13,18 @@ import orjson
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.pull import Pull, Report, Target
-from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered, note_outcomes
-from fullscript_pipeline.extraction.event_proof.event_parsing import event_of, ledger_line, resource_of
-from fullscript_pipeline.extraction.event_proof.feed_positions import FeedPosition
+from fullscript_pipeline.extraction.engine import Pull, Report, Target
+from fullscript_pipeline.extraction.event_proof import (
+    FeedPosition,
+    close_answered,
+    event_of,
+    ledger_line,
+    note_outcomes,
+    resource_of,
+)
 from fullscript_pipeline.extraction.pulls.event_feeds import FEED_REFUSALS, HEARD, is_of_product, load_events
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.landing import Line
+from fullscript_pipeline.warehouse import Line, Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
 
 FEED = "product_events"

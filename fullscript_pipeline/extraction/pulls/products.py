@@ -9,12 +9,10 @@ from typing import Any
 
 import orjson
 
-from fullscript_pipeline.extraction.engine.pull import Pull
-from fullscript_pipeline.extraction.engine.pull_types import in_parallel
+from fullscript_pipeline.extraction.engine import Pull, in_parallel
 from fullscript_pipeline.ids import usable_id
-from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
-from fullscript_pipeline.warehouse.loading.denied_details import denied_twice
-from fullscript_pipeline.warehouse.lookups import stored_hashes
+from fullscript_pipeline.warehouse import Line, canonical, content_hash, stored_hashes
+from fullscript_pipeline.warehouse.loading import denied_twice
 from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
 
 # What tells a variant from a mere mention of one: its id, its SKU or its name.

@@ -14,16 +14,21 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, Detail, with_details
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.extraction.event_proof.event_objects import note_objects
-from fullscript_pipeline.extraction.event_proof.event_parsing import resource_of
+from fullscript_pipeline.extraction.engine import (
+    SWEEP_DAYS,
+    Detail,
+    Load,
+    Pull,
+    Report,
+    Target,
+    in_parallel,
+    with_details,
+)
+from fullscript_pipeline.extraction.event_proof import note_objects, resource_of
 from fullscript_pipeline.ids import askable, id_text
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.landing import NO_ID, Line, canonical, content_hash, record_key
-from fullscript_pipeline.warehouse.loading import pull_log
-from fullscript_pipeline.warehouse.loading.quarantine import open_by_table
-from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among
+from fullscript_pipeline.warehouse import NO_ID, Line, canonical, content_hash, record_key
+from fullscript_pipeline.warehouse.loading import EVERYTHING, Among, open_by_table, pull_log
 from fullscript_pipeline.warehouse.schema.clinic_tables import PRACTITIONERS
 from fullscript_pipeline.warehouse.schema.protocol_tables import (
     EXTERNAL_IDS,

@@ -13,18 +13,23 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
-from fullscript_pipeline.extraction.engine.absence import proven_gone, read_by_id
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS, each_allowed, read_each
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
-from fullscript_pipeline.extraction.engine.resync_metrics import note_sweep_only
-from fullscript_pipeline.extraction.engine.view_of_answer import session_view
+from fullscript_pipeline.extraction.engine import (
+    SWEEP_DAYS,
+    Load,
+    Pull,
+    Report,
+    Target,
+    each_allowed,
+    note_sweep_only,
+    proven_gone,
+    read_by_id,
+    read_each,
+    session_view,
+)
 from fullscript_pipeline.ids import can_be_asked
-from fullscript_pipeline.warehouse.event_log.event_history import answer_unnamed
-from fullscript_pipeline.warehouse.landing import UNKEYED, Line
-from fullscript_pipeline.warehouse.loading import pull_log
-from fullscript_pipeline.warehouse.loading.reader_views import View
-from fullscript_pipeline.warehouse.loading.removal_scope import rows_of
-from fullscript_pipeline.warehouse.lookups import stored_hashes
+from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
+from fullscript_pipeline.warehouse.event_log import answer_unnamed
+from fullscript_pipeline.warehouse.loading import View, pull_log, rows_of
 from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
 
 _LIST = "patient_treatment_plans"

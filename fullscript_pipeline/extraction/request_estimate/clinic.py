@@ -9,12 +9,17 @@ from datetime import date
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.extraction.engine.detail_fetch import due_details
-from fullscript_pipeline.extraction.engine.view_of_answer import grant_view
-from fullscript_pipeline.extraction.pulls.event_feeds import HEARD, feeds_of
-from fullscript_pipeline.extraction.pulls.lab_orders import TESTS_SWEEP_DAYS
-from fullscript_pipeline.extraction.pulls.orders import OVERLAP, Window, daily_window, sweep_window
-from fullscript_pipeline.extraction.pulls.treatment_plans import due_patients
+from fullscript_pipeline.extraction.engine import due_details, grant_view
+from fullscript_pipeline.extraction.pulls import (
+    HEARD,
+    OVERLAP,
+    TESTS_SWEEP_DAYS,
+    Window,
+    daily_window,
+    due_patients,
+    feeds_of,
+    sweep_window,
+)
 from fullscript_pipeline.extraction.request_estimate.estimate import (
     Ask,
     BillLine,
@@ -26,7 +31,7 @@ from fullscript_pipeline.extraction.request_estimate.estimate import (
 )
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.loading.reader_views import View
+from fullscript_pipeline.warehouse.loading import View
 
 _NO_LABS = "skipped: Fullscript has labs in the US only"
 

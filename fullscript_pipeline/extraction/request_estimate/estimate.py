@@ -15,8 +15,8 @@ from math import ceil
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.extraction.engine.detail_fetch import SWEEP_DAYS
-from fullscript_pipeline.extraction.pulls.orders import TRAILING_DAYS
+from fullscript_pipeline.extraction.engine import SWEEP_DAYS
+from fullscript_pipeline.extraction.pulls import TRAILING_DAYS
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import StateStore
 

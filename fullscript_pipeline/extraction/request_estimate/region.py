@@ -10,7 +10,7 @@ from datetime import date
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.extraction.pulls.catalog import REFERENCE_LISTS
+from fullscript_pipeline.extraction.pulls import REFERENCE_LISTS
 from fullscript_pipeline.extraction.request_estimate.estimate import Ask, BillLine, Known, Pace, ask_nobody, last_pulls
 from fullscript_pipeline.state import StateStore
 

@@ -8,8 +8,12 @@ from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import cell_of, row_counts, told_in_a_sentence
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_days
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import (
+    FullscriptResource,
+    ReportsResource,
+    WarehouseResource,
+    clinic_days,
+)
 
 Results = Iterator[dg.MaterializeResult[None]]
 

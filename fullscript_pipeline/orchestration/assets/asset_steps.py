@@ -11,18 +11,14 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
-from fullscript_pipeline.extraction.engine.pull import Report, Target
-from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic
-from fullscript_pipeline.extraction.request_estimate.estimate import Pace, by_resource
-from fullscript_pipeline.extraction.request_estimate.region import plan_region
+from fullscript_pipeline.extraction.engine import Report, Target
+from fullscript_pipeline.extraction.request_estimate import Pace, by_resource, plan_clinic, plan_region
 from fullscript_pipeline.machine_errors import shortage
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import lookups
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.loading import pull_log
-from fullscript_pipeline.warehouse.loading.load import Counts
+from fullscript_pipeline.warehouse import Warehouse, lookups
+from fullscript_pipeline.warehouse.loading import Counts, pull_log
 
 
 class Failed(dg.Failure):

@@ -7,7 +7,7 @@ import dagster as dg
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction.pulls import catalog as catalog_pulls
 from fullscript_pipeline.extraction.pulls import optional_resources as extra_pulls
-from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
+from fullscript_pipeline.extraction.pulls import pull_product_events
 from fullscript_pipeline.orchestration.assets import asset_specs, digest_rebuild
 from fullscript_pipeline.orchestration.assets.asset_steps import (
     cell_of,
@@ -17,8 +17,12 @@ from fullscript_pipeline.orchestration.assets.asset_steps import (
     told_in_a_sentence,
 )
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
-from fullscript_pipeline.orchestration.runtime.partitions import region_days
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import (
+    FullscriptResource,
+    ReportsResource,
+    WarehouseResource,
+    region_days,
+)
 
 Results = Iterator[dg.MaterializeResult[None]]
 

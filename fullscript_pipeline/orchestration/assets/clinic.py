@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from fullscript_pipeline.extraction.event_proof.event_objects import fill_objects
-from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.extraction.event_proof import fill_objects, note_pull
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds as event_pulls
+from fullscript_pipeline.extraction.pulls import pull_orders_of_who_left
 from fullscript_pipeline.extraction.pulls import treatment_plans as plan_pulls
-from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_who_left
 from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step, results
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_days
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
 
 Results = Iterator[dg.MaterializeResult[None]]
 

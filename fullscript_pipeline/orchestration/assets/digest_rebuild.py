@@ -20,7 +20,7 @@ from fullscript_pipeline.catalog import (
 )
 from fullscript_pipeline.reports import DigestWritten, ReportStore, write_catalog_digest
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 
 
 def rebuild_changes(warehouse: Warehouse, region: str, day: date) -> int:

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.engine.pull import Report
+from fullscript_pipeline.extraction.engine import Report
 from fullscript_pipeline.extraction.pulls import lab_orders as lab_pulls
 from fullscript_pipeline.extraction.pulls import missing_variants as variant_pulls
 from fullscript_pipeline.extraction.pulls import orders as order_pulls
@@ -18,10 +18,9 @@ from fullscript_pipeline.orchestration.assets.asset_steps import (
     results,
     told_in_a_sentence,
 )
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_days
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
 from fullscript_pipeline.refresh import watch_labs
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None]]
 

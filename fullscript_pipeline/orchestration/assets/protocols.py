@@ -8,8 +8,7 @@ from fullscript_pipeline.extraction.pulls import optional_resources as extra_pul
 from fullscript_pipeline.extraction.pulls import protocols_and_resources as library_pulls
 from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step, results
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_days
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
 
 _PROTOCOLS = "GET /clinic/fullscript_protocols, GET /clinic/practitioners/{practitioner_id}/protocols"
 _RESOURCES = "GET /clinic/fullscript_resources, GET /clinic/practitioners/{practitioner_id}/resources"

@@ -1,0 +1,19 @@
+from fullscript_pipeline.orchestration.automation.event_sensors import sweep_request
+from fullscript_pipeline.orchestration.automation.failed_pull_sensor import PAGES, PAST_PAGES, TAG, can_be_rewritten
+from fullscript_pipeline.orchestration.automation.jobs import ALL_JOBS
+from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
+from fullscript_pipeline.orchestration.automation.schedules import ALL_SCHEDULES, health_checks
+from fullscript_pipeline.orchestration.automation.sensors import ALL_SENSORS
+
+__all__ = [
+    "ALL_JOBS",
+    "ALL_SCHEDULES",
+    "ALL_SENSORS",
+    "PAGES",
+    "PAST_PAGES",
+    "TAG",
+    "can_be_rewritten",
+    "health_checks",
+    "run_config",
+    "sweep_request",
+]

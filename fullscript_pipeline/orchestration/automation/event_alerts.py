@@ -7,7 +7,7 @@ how it is sent (`failure_alerts`).
 import dagster as dg
 
 from fullscript_pipeline.orchestration.automation import failure_alerts
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource
 from fullscript_pipeline.refresh import Notice, notices
 from fullscript_pipeline.state import StateStore
 

@@ -8,7 +8,7 @@ from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh, clinic_sweep
 from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits, requests_for
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import Reconciled, drain, is_due, reconcile, sweep_wanted, waiting, was_pulled
 

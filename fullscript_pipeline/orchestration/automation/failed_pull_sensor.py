@@ -12,8 +12,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.assets import adherence
 from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
 from fullscript_pipeline.orchestration.automation.jobs import clinic_daily
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
-from fullscript_pipeline.orchestration.runtime.resources import ReportsResource
+from fullscript_pipeline.orchestration.runtime import ReportsResource, clinic_cell
 from fullscript_pipeline.settings import load_settings
 
 PAGES = frozenset([*adherence.adherence.keys, *adherence.adherence_pages.keys])

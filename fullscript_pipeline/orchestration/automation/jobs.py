@@ -6,12 +6,12 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.extraction.event_proof import note_pull
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
 from fullscript_pipeline.orchestration.assets.asset_steps import any_target, told_in_a_sentence
-from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.checks import EVENT_CHECKS
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
     Refreshed,

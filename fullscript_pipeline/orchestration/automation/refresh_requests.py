@@ -9,7 +9,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime import clinic_cell, region_cell
 from fullscript_pipeline.refresh import Round, asked
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore

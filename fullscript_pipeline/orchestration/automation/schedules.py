@@ -11,13 +11,14 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily
-from fullscript_pipeline.orchestration.checks.all_checks import every_clinic_is_current
-from fullscript_pipeline.orchestration.checks.drift import DRIFT_CHECKS
-from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
-from fullscript_pipeline.orchestration.checks.health import HEALTH_CHECKS
-from fullscript_pipeline.orchestration.checks.listings import LISTING_CHECKS
-from fullscript_pipeline.orchestration.runtime.partitions import REGIONS, clinic_cell, region_cell
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.checks import (
+    DRIFT_CHECKS,
+    EVENT_CHECKS,
+    HEALTH_CHECKS,
+    LISTING_CHECKS,
+    every_clinic_is_current,
+)
+from fullscript_pipeline.orchestration.runtime import REGIONS, FullscriptResource, clinic_cell, region_cell
 from fullscript_pipeline.settings import load_settings
 
 _ZONE = str(load_settings().time_zone)

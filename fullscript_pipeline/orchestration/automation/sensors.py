@@ -20,9 +20,7 @@ from fullscript_pipeline.orchestration.automation.failed_pull_sensor import page
 from fullscript_pipeline.orchestration.automation.failure_alerts import tell_of_failures_sensor
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh
 from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits, requests_for
-from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
-from fullscript_pipeline.orchestration.runtime.partitions import clinics
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinics, orphaned_runs_sensor
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
     Round,

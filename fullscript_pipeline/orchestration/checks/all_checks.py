@@ -13,7 +13,7 @@ from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
 from fullscript_pipeline.orchestration.checks.health import HEALTH_CHECKS
 from fullscript_pipeline.orchestration.checks.listings import LISTING_CHECKS
 from fullscript_pipeline.orchestration.checks.tables import TABLE_CHECKS
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.warehouse.loading import pull_log
 
 # A day, and the hours a late queue may take.

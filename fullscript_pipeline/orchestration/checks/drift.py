@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runtime import WarehouseResource
 from fullscript_pipeline.warehouse.loading import drift
 
 # A difference warns for a week after it was met first; afterwards it is known, and still listed in ops.drift.

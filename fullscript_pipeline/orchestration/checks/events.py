@@ -3,7 +3,7 @@
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource
 from fullscript_pipeline.refresh import Notice, freshness, inbox_room, notices, undelivered_webhooks, unhandled
 
 _EVENTS = dg.AssetKey(["core", "events"])

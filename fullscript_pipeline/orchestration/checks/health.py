@@ -11,14 +11,11 @@ from typing import Any
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.health.clinics import check_clinics
-from fullscript_pipeline.health.settings_and_files import configured
+from fullscript_pipeline.health import check_clinics, configured
 from fullscript_pipeline.orchestration.assets.asset_metadata import with_code, with_columns
 from fullscript_pipeline.orchestration.assets.asset_specs import OWNER
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.state.clinics import ClinicRecords
-from fullscript_pipeline.state.request_budget import RequestBudget
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
+from fullscript_pipeline.state import ClinicRecords, RequestBudget, StateStore
 from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine
 
 # Above this share of what a day allows, a first pull or a slow day no longer fits.

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import dagster as dg
 import duckdb
 
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
-from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+from fullscript_pipeline.orchestration.runtime import WarehouseResource
+from fullscript_pipeline.warehouse.loading import narrowings
 
 _PULLS = dg.AssetKey(["ops", "pulls"])
 # The last loaded pull of each resource of each clinic or region.

@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 
 from fullscript_pipeline.orchestration.assets.asset_steps import Failed
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES

@@ -1,0 +1,37 @@
+from fullscript_pipeline.orchestration.runtime import console_logging
+from fullscript_pipeline.orchestration.runtime.clock_repair import ClockRepair
+from fullscript_pipeline.orchestration.runtime.console_logging import console
+from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, fail_orphans, run_job
+from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance, prepare_home
+from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
+from fullscript_pipeline.orchestration.runtime.partitions import (
+    REGIONS,
+    clinic_cell,
+    clinic_days,
+    clinics,
+    region_cell,
+    region_days,
+)
+from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+
+__all__ = [
+    "REGIONS",
+    "ClockRepair",
+    "FullscriptResource",
+    "Outcome",
+    "ReportsResource",
+    "WarehouseResource",
+    "add_clinic_partitions",
+    "clinic_cell",
+    "clinic_days",
+    "clinics",
+    "console",
+    "console_logging",
+    "fail_orphans",
+    "open_instance",
+    "orphaned_runs_sensor",
+    "prepare_home",
+    "region_cell",
+    "region_days",
+    "run_job",
+]

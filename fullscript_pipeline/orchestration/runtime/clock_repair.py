@@ -17,12 +17,12 @@ from dagster._core.storage.schedules.schema import JobTickTable
 from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.maintenance.backup import Backup, back_up
+from fullscript_pipeline.maintenance import Backup, back_up
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state import future_stamps as state_stamps
+from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse import future_stamps as warehouse_stamps
-from fullscript_pipeline.warehouse.connection import Warehouse
 
 # How they are named in what is told.
 FILES, SCHEDULES = "files named by day", "schedules and sensors"

@@ -10,11 +10,11 @@ import dagster as dg
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane, open_session
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse import Warehouse
 
 
 class FullscriptResource(dg.ConfigurableResource[None]):

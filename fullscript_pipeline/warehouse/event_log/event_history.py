@@ -19,7 +19,7 @@ from fullscript_pipeline.warehouse.event_log.event_proof import (
     note_answered,
     with_products,
 )
-from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+from fullscript_pipeline.warehouse.loading import narrowings
 
 _KINDS = tuple(kind for kind in KINDS if kind.family)
 # Per clinic object that is there: when it was last looked at.

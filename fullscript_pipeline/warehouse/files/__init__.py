@@ -1,0 +1,16 @@
+from fullscript_pipeline.warehouse.files import reencryption
+from fullscript_pipeline.warehouse.files.file_copies import copy_file, copy_private, replace_by, rewrite
+from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files.landing_retention import tidy_landing
+
+__all__ = [
+    "FINISHED",
+    "FrameFile",
+    "LandingDamage",
+    "copy_file",
+    "copy_private",
+    "reencryption",
+    "replace_by",
+    "rewrite",
+    "tidy_landing",
+]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from fullscript_pipeline.encryption.key_record import sync_folder
+from fullscript_pipeline.encryption import sync_folder
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from fullscript_pipeline.warehouse.loading.load import Context
+from fullscript_pipeline.warehouse.loading.load_context import Context
 
 
 @dataclass(frozen=True)

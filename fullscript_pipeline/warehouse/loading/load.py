@@ -5,8 +5,6 @@ The caller holds the transaction (`Warehouse.write`). What does not belong here:
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import compress, islice
 
 import duckdb
@@ -26,6 +24,7 @@ from fullscript_pipeline.warehouse.loading import (
     staging,
     valid_time,
 )
+from fullscript_pipeline.warehouse.loading.load_context import Context, Counts
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
 from fullscript_pipeline.warehouse.schema.table_description import Table
 
@@ -37,45 +36,6 @@ Lines = Callable[[], Iterator[Line]]
 
 _INCOMING = pa.schema([(name, pa.string()) for name in ("parent_id", "id", "hash", "record")])
 _KEYS = pa.schema([("parent_id", pa.string()), ("id", pa.string()), ("hash", pa.string()), ("ordinal", pa.int64())])
-
-
-@dataclass(frozen=True)
-class Context:
-    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row.
-
-    `view`: who read them, and with which scopes; None: it does not matter, absence counts for everything.
-    """
-
-    server: str
-    region: str
-    clinic_id: str | None
-    clinic_key: str | None
-    observed_at: datetime
-    pull_id: str
-    view: reader_views.View | None = None
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a load did, in records of the table itself (not of its children).
-
-    `unproven`: rows that a complete list lacked, and that stand because its view never saw them. `narrower`: 1 when
-    another view of the table sees what this one does not. `untyped`: values that could not be typed, or were rounded,
-    those of children too.
-    """
-
-    read: int = 0
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    quarantined: int = 0
-    held: int = 0
-    unproven: int = 0
-    narrower: int = 0
-    untyped: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
 def load(

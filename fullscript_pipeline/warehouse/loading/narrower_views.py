@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import duckdb
 
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.loading.reader_views import View, stored_view
+from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, View
+from fullscript_pipeline.warehouse.loading.reader_views import stored_view
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
-
-if TYPE_CHECKING:
-    from fullscript_pipeline.warehouse.loading.load import Context, Counts
 
 _TABLES = {table.name: table for table in ALL_TABLES}
 _VIEWS = (
@@ -65,13 +62,13 @@ def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
     return found
 
 
-def told(con: duckdb.DuckDBPyConnection, context: "Context", counts: Mapping[str, "Counts"]) -> list[str]:
+def told(con: duckdb.DuckDBPyConnection, context: Context, counts: Mapping[str, Counts]) -> list[str]:
     """A sentence for each table that this pull's view saw less of than another one did."""
     found = (_narrowing_of(con, context, name) for name, count in counts.items() if count.narrower)
     return [narrowing.sentence for narrowing in found if narrowing]
 
 
-def is_narrowed(con: duckdb.DuckDBPyConnection, context: "Context", table: Table, counts: "Counts") -> bool:
+def is_narrowed(con: duckdb.DuckDBPyConnection, context: Context, table: Table, counts: Counts) -> bool:
     """Whether this load's view of a clinic's table lacks scopes or rows that another one had."""
     is_narrower = table.scope == "clinic" and counts.narrower
     return bool(is_narrower) and _narrowing_of(con, context, table.name) is not None
@@ -89,7 +86,7 @@ def missing_rows(con: duckdb.DuckDBPyConnection, table: Table, owner: str, view:
     return int(number)
 
 
-def _narrowing_of(con: duckdb.DuckDBPyConnection, context: "Context", name: str) -> Narrowing | None:
+def _narrowing_of(con: duckdb.DuckDBPyConnection, context: Context, name: str) -> Narrowing | None:
     owner = (context.clinic_id if _TABLES[name].scope == "clinic" else None) or context.region
     rows = con.execute(_VIEWS, [owner]).fetchall()
     others = [(stored_view(*view), at) for table, at, *view in rows if table == name]

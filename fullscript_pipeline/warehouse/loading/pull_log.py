@@ -8,8 +8,7 @@ from datetime import date, datetime
 
 import duckdb
 
-from fullscript_pipeline.warehouse.loading.load import Context, Counts
-from fullscript_pipeline.warehouse.loading.reader_views import View
+from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, View
 
 
 @dataclass(frozen=True)

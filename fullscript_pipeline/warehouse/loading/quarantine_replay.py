@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from fullscript_pipeline.warehouse.landing import Line, content_hash
 from fullscript_pipeline.warehouse.loading import field_notes, merge, pull_log, quarantine, staging
-from fullscript_pipeline.warehouse.loading.load import Context, load
+from fullscript_pipeline.warehouse.loading.load import load
+from fullscript_pipeline.warehouse.loading.load_context import Context
 from fullscript_pipeline.warehouse.loading.quarantine import Held
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES

@@ -7,20 +7,15 @@ complete listing lacked without being a proof. What does not belong here: markin
 (`narrower_views`).
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
 from fullscript_pipeline.warehouse.loading import versions
+from fullscript_pipeline.warehouse.loading.load_context import Context, View
 from fullscript_pipeline.warehouse.schema.table_description import Table
-
-if TYPE_CHECKING:
-    from fullscript_pipeline.warehouse.loading.load import Context
-
 
 DDL = (
     """CREATE TABLE IF NOT EXISTS ops.views (
@@ -35,35 +30,6 @@ DDL = (
         clinic_id VARCHAR, accepted_at TIMESTAMPTZ, accepted_by VARCHAR, user_id VARCHAR, scopes VARCHAR, earlier JSON,
         removed JSON)""",
 )
-
-
-@dataclass(frozen=True)
-class View:
-    """Who reads a clinic's lists, and with which scopes. A user that the server does not name is None.
-
-    No `scopes`: the server does not tell them. `lacks`: those of the scopes we read with that are not granted.
-    """
-
-    clinic_id: str
-    user_id: str | None
-    scopes: frozenset[str] = frozenset()
-    lacks: frozenset[str] = field(default=frozenset(), compare=False)
-
-    @property
-    def key(self) -> str:
-        """Names the view in tables."""
-        text = "\n".join([self.clinic_id, self.user_id or "", *sorted(self.scopes)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def includes(self, other: "View") -> bool:
-        """Whether this view sees whatever the other one sees. Scopes that were not told may have been all of them."""
-        if (self.clinic_id, self.user_id) != (other.clinic_id, other.user_id):
-            return False
-        if self.scopes == other.scopes:
-            return True
-        if not other.scopes:
-            return bool(self.scopes) and not self.lacks
-        return self.scopes >= other.scopes
 
 
 def written(scopes: Iterable[str]) -> str:
@@ -116,7 +82,7 @@ def stored_view(clinic_id: str, user_id: str | None, scopes: str, lacks: str) ->
     return View(clinic_id, user_id, frozenset(scopes.split()), frozenset(lacks.split()))
 
 
-def enter(con: duckdb.DuckDBPyConnection, table: Table, context: "Context") -> Sight:
+def enter(con: duckdb.DuckDBPyConnection, table: Table, context: Context) -> Sight:
     """Notes that the view of `context` reads the table. Before anything of the load is merged."""
     view, owner = context.view, _owner(table, context)
     if view is None or table.key_is_scope or (table.scope == "clinic" and owner is None):
@@ -240,7 +206,7 @@ def _has_rows(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return there is not None
 
 
-def _owner(table: Table, context: "Context") -> str | None:
+def _owner(table: Table, context: Context) -> str | None:
     return context.clinic_id if table.scope == "clinic" else None
 
 

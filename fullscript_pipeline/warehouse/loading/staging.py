@@ -3,18 +3,14 @@
 What does not belong here: how a text becomes a typed value (`record_typing`), stored rows (`versions`).
 """
 
-from typing import TYPE_CHECKING
-
 import duckdb
 
 from fullscript_pipeline.warehouse.loading import record_typing
+from fullscript_pipeline.warehouse.loading.load_context import Context
 from fullscript_pipeline.warehouse.schema.table_description import Table
 
-if TYPE_CHECKING:
-    from fullscript_pipeline.warehouse.loading.load import Context
 
-
-def set_context(con: duckdb.DuckDBPyConnection, context: "Context") -> None:
+def set_context(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """One row, and a variable of it, for columns that come from the pull and not from the record."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE ctx (server VARCHAR, region VARCHAR, clinic_id VARCHAR, clinic_key VARCHAR, "

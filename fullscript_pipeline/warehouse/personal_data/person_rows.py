@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import FINISHED, FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Request, parse_lines
 from fullscript_pipeline.warehouse.personal_data.mentions import asks_for, names
 from fullscript_pipeline.warehouse.personal_data.subject import Subject, rows_of

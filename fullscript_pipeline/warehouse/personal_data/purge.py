@@ -15,7 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy
-from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import FINISHED, FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.personal_data.mentions import asks_for, concerns, names
 from fullscript_pipeline.warehouse.personal_data.person_rows import LANDED
 from fullscript_pipeline.warehouse.personal_data.subject import Subject, as_written, rows_of

@@ -1,0 +1,15 @@
+from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified, EmptyCopy
+from fullscript_pipeline.warehouse.publishing.export import Format, export
+from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, Published, options_of_copies, publish
+
+__all__ = [
+    "CopyOptions",
+    "Deidentified",
+    "EmptyCopy",
+    "Format",
+    "Level",
+    "Published",
+    "export",
+    "options_of_copies",
+    "publish",
+]

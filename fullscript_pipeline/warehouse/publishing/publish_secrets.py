@@ -9,7 +9,7 @@ import hmac
 import logging
 import secrets
 
-from fullscript_pipeline.encryption.key_strength import is_guessable
+from fullscript_pipeline.encryption import is_guessable
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.settings import Settings, encryption_keys
 

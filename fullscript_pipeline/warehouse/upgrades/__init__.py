@@ -1,0 +1,8 @@
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate, statements
+from fullscript_pipeline.warehouse.upgrades.retyping import retype
+
+__all__ = [
+    "migrate",
+    "retype",
+    "statements",
+]

@@ -19,7 +19,7 @@ from fullscript_pipeline.extraction.pulls import catalog, treatment_plans
 from fullscript_pipeline.extraction.pulls import clinic as people
 from fullscript_pipeline.health import check_all
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import mart_ddl
+from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline.warehouse.connection import Warehouse

@@ -15,11 +15,11 @@ from fullscript_pipeline.api import WrongClock
 from fullscript_pipeline.extraction.engine.pull import Pull
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
 from fullscript_pipeline.refresh import poll_feeds, reconcile
 from fullscript_pipeline_tests.helpers.clinic_pull import OneClinic
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline

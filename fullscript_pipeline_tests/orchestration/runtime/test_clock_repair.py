@@ -25,9 +25,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.clock import clock_group
 from fullscript_pipeline.health import check_all
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.runtime import clock_repair
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import future_stamps as warehouse_stamps

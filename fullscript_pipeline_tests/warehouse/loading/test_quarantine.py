@@ -8,7 +8,7 @@ import pytest
 
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Size
-from fullscript_pipeline.warehouse.loading import load as loading
+from fullscript_pipeline.warehouse.loading import load
 from fullscript_pipeline.warehouse.loading.quarantine_replay import Replayed, replay
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among
 from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
@@ -36,7 +36,7 @@ def test_one_malformed_in_a_hundred_of_every_table(warehouse: Warehouse, table: 
         records[51][strict.source[0]] = "yesterday"
     bad = 1 + (strict is not None)
     with warehouse.write() as con:
-        counts = loading.load(con, table, lines_of(records, "parent"), context())
+        counts = load(con, table, lines_of(records, "parent"), context())
     assert (counts.added, counts.quarantined) == (100 - bad, bad)
     assert rows(warehouse, f"SELECT count(*) FROM {table.stored_in}") == [(100 - bad,)]
     assert len(rows(warehouse, OPEN)) == bad
@@ -54,7 +54,7 @@ def test_every_kind_of_poison_has_its_reason(warehouse: Warehouse, how: str) -> 
 def test_a_record_as_large_as_an_answer_may_be_goes_to_quarantine(warehouse: Warehouse) -> None:
     lines = lines_of([order(1), order(2, zzz="x" * 60_000_000)])
     with warehouse.write() as con:
-        loading.load(con, ORDERS, lines, context(), size=Size().plus([line.record for line in lines()]))
+        load(con, ORDERS, lines, context(), size=Size().plus([line.record for line in lines()]))
     assert rows(warehouse, "SELECT record_key, length(record) > 60_000_000 FROM ops.quarantine") == [("o2", True)]
     assert rows(warehouse, "SELECT order_id FROM core.orders") == [("o1",)]
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
-from fullscript_pipeline.warehouse.loading.load import Counts, load
+from fullscript_pipeline.warehouse.loading.load import load
+from fullscript_pipeline.warehouse.loading.load_context import Counts, View
 from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
-from fullscript_pipeline.warehouse.loading.reader_views import View, common_view
+from fullscript_pipeline.warehouse.loading.reader_views import common_view
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
 from fullscript_pipeline.warehouse.schema.catalog_tables import BRANDS
 from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS

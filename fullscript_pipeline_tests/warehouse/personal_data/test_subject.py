@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from fullscript_pipeline.orchestration.runtime.warehouse_factory import mart_ddl
+from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.state.purge import rows_of_patient
 from fullscript_pipeline.state.schema import metadata

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.upgrades import migrate
 
 
 def open_warehouse() -> Warehouse:

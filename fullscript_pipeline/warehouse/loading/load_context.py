@@ -1,0 +1,76 @@
+"""The value objects of a load: who read the records and when (`View`, `Context`), and what the load did (`Counts`).
+
+What does not belong here: SQL, and what a view may prove (`reader_views`).
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class View:
+    """Who reads a clinic's lists, and with which scopes. A user that the server does not name is None.
+
+    No `scopes`: the server does not tell them. `lacks`: those of the scopes we read with that are not granted.
+    """
+
+    clinic_id: str
+    user_id: str | None
+    scopes: frozenset[str] = frozenset()
+    lacks: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def key(self) -> str:
+        """Names the view in tables."""
+        text = "\n".join([self.clinic_id, self.user_id or "", *sorted(self.scopes)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def includes(self, other: "View") -> bool:
+        """Whether this view sees whatever the other one sees. Scopes that were not told may have been all of them."""
+        if (self.clinic_id, self.user_id) != (other.clinic_id, other.user_id):
+            return False
+        if self.scopes == other.scopes:
+            return True
+        if not other.scopes:
+            return bool(self.scopes) and not self.lacks
+        return self.scopes >= other.scopes
+
+
+@dataclass(frozen=True)
+class Context:
+    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row.
+
+    `view`: who read them, and with which scopes; None: it does not matter, absence counts for everything.
+    """
+
+    server: str
+    region: str
+    clinic_id: str | None
+    clinic_key: str | None
+    observed_at: datetime
+    pull_id: str
+    view: View | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a load did, in records of the table itself (not of its children).
+
+    `unproven`: rows that a complete list lacked, and that stand because its view never saw them. `narrower`: 1 when
+    another view of the table sees what this one does not. `untyped`: values that could not be typed, or were rounded,
+    those of children too.
+    """
+
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    quarantined: int = 0
+    held: int = 0
+    unproven: int = 0
+    narrower: int = 0
+    untyped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
