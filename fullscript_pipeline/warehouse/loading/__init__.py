@@ -1,9 +1,9 @@
 from fullscript_pipeline.warehouse.loading import (
-    denied_details,
     double_versions,
     drift,
     mass_deletion_guard,
     narrower_views,
+    not_found_objects,
     pull_log,
     quarantine,
     reader_views,
@@ -11,10 +11,10 @@ from fullscript_pipeline.warehouse.loading import (
     shared_children,
     view_acceptance,
 )
-from fullscript_pipeline.warehouse.loading.denied_details import denied_twice
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, View
 from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
+from fullscript_pipeline.warehouse.loading.not_found_objects import denied_twice
 from fullscript_pipeline.warehouse.loading.quarantine import Held, held, open_by_table
 from fullscript_pipeline.warehouse.loading.quarantine_replay import replay
 from fullscript_pipeline.warehouse.loading.reader_views import common_view, written
@@ -30,7 +30,6 @@ __all__ = [
     "Held",
     "View",
     "common_view",
-    "denied_details",
     "denied_twice",
     "double_versions",
     "drift",
@@ -39,6 +38,7 @@ __all__ = [
     "mass_deletion_guard",
     "narrower_views",
     "narrowings",
+    "not_found_objects",
     "open_by_table",
     "pull_log",
     "quarantine",

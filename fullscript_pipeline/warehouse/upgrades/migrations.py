@@ -13,7 +13,7 @@ import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.loading import denied_details, reader_views, shared_children
+from fullscript_pipeline.warehouse.loading import not_found_objects, reader_views, shared_children
 from fullscript_pipeline.warehouse.schema import as_of_views
 from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
@@ -54,7 +54,7 @@ _OPS = (
         clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, record_key VARCHAR, missing_since TIMESTAMPTZ)""",
     shared_children.DDL,
     *reader_views.DDL,
-    denied_details.DDL,
+    not_found_objects.DDL,
     """CREATE TABLE IF NOT EXISTS ops.events (
         clinic_id VARCHAR, event_id VARCHAR, event_type VARCHAR, seen_at TIMESTAMPTZ, attempts BIGINT,
         last_try_at TIMESTAMPTZ, next_try_at TIMESTAMPTZ, outcome VARCHAR, reason VARCHAR)""",
