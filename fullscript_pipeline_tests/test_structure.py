@@ -1,10 +1,12 @@
-"""How the tests are laid out (CONTRIBUTING.md).
+"""How the tests are laid out, and what each module of the package says of itself (CONTRIBUTING.md).
 
 What does not belong here: who may import whom in the package (`test_dependency_direction`).
 """
 
 import ast
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "fullscript_pipeline"
@@ -48,3 +50,15 @@ def test_tests_mirror_the_package() -> None:
         folder = file.parent.relative_to(TESTS)
         if folder.parts and folder.parts[0] not in WITHOUT_ROOM:
             assert (PACKAGE / folder).is_dir(), f"{folder}/ holds tests of no room"
+
+
+def modules() -> list[Path]:
+    return sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_a_module_says_what_it_is_for_and_what_does_not_belong_in_it(module: Path) -> None:
+    docstring = ast.get_docstring(ast.parse((PACKAGE / module).read_text(encoding="utf-8")))
+    assert docstring, "no docstring"
+    if module.name not in ("__init__.py", "__main__.py"):
+        assert "not belong here" in " ".join(docstring.split()), "no sentence `What does not belong here: ...`"

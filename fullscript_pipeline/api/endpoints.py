@@ -4,8 +4,8 @@ Sources: the vendor's technical reference for paths, filters and restrictions; w
 the ones public integrations read, or the last segment of the path (docs/fullscript-api/). The first key is the
 expected one, the others are accepted as well.
 
-Not here, on purpose: every write (creating a patient e-mails them, in-office checkout empties a cart) and the two
-dynamic-link reads (they answer a sign-in link, which is a secret and no data).
+What does not belong here: every write (creating a patient e-mails them, in-office checkout empties a cart), and the two
+dynamic-link reads (they return a sign-in link, which is a secret and no data).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""`catalog`: what changed between two days, a product's life, how much is seen, and releasing a held digest."""
+"""`catalog`: what changed between two days, a product's life, how much is seen, and releasing a held digest.
+
+What does not belong here: what a change is (`catalog`), how a digest page is written (`reports`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,7 @@
-"""Option types that several commands share."""
+"""Option types that several commands share.
+
+What does not belong here: options of one command, and how a value is used.
+"""
 
 from datetime import date
 

@@ -1,4 +1,7 @@
-"""`sandbox serve`, `sandbox advance`, and its misbehaviour: `sandbox fault`, `sandbox quirks`, `sandbox webhook`."""
+"""`sandbox serve`, `sandbox advance`, and its misbehaviour: `sandbox fault`, `sandbox quirks`, `sandbox webhook`.
+
+What does not belong here: how the sandbox behaves (`sandbox`).
+"""
 
 import json
 import sys

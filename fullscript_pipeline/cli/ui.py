@@ -2,6 +2,9 @@
 
 It says when the UI answers, and ends when any of the processes it started does: a UI without its daemon runs nothing,
 and without the demo's sandbox every pull fails.
+
+What does not belong here: the layer around Dagster's app (`ui_access`), the web server itself
+(`orchestration.webserver`).
 """
 
 import os

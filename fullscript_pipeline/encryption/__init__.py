@@ -1,3 +1,5 @@
+"""The encryption key: where it comes from, how strong it is, and which key the files are under."""
+
 from fullscript_pipeline.encryption import key_source
 from fullscript_pipeline.encryption.fingerprint import fingerprint
 from fullscript_pipeline.encryption.key_record import (

@@ -1,3 +1,5 @@
+"""Backup, restore, erasure, key rotation and page rebuilds, without Dagster."""
+
 from fullscript_pipeline.maintenance import page_rebuild
 from fullscript_pipeline.maintenance.backup import Backup, back_up, backups_under_other_keys, require_contents, restore
 from fullscript_pipeline.maintenance.erasure import Purged, purge_everywhere

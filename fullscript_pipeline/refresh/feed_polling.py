@@ -2,6 +2,9 @@
 
 A look reads each feed newest first and stops at a page that brings nothing new: one request a feed when nothing
 happened. What came late, or out of order, is found by the hourly reconcile, which reads to the end.
+
+What does not belong here: what is fetched for an event (`object_fetch`), the reading of a feed to its end
+(`reconcile`).
 """
 
 import itertools

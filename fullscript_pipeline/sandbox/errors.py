@@ -1,4 +1,7 @@
-"""What the sandbox tells the person who starts or moves it. Answers to API callers are made in `clinic`."""
+"""What the sandbox tells the person who starts or moves it. Answers to API callers are made in `clinic`.
+
+What does not belong here: errors of the pipeline.
+"""
 
 
 class SandboxError(Exception):

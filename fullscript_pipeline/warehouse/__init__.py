@@ -1,3 +1,5 @@
+"""Everything that speaks DuckDB: connection, landing, schema, loading, upgrades, copies."""
+
 from fullscript_pipeline.warehouse import future_stamps, lookups
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse

@@ -1,3 +1,5 @@
+"""What every pull shares: lists are read, pages landed, records loaded, and absence concluded."""
+
 from fullscript_pipeline.extraction.engine.absence import (
     answered_by_list,
     ids_listed,

@@ -1,4 +1,7 @@
-"""What a clinic may not read is not a failure: it is recorded, with the reason, and the run goes on."""
+"""What a clinic may not read is not a failure: it is recorded, with the reason, and the run goes on.
+
+What does not belong here: how a refusal is recognised (`api`), and what a table keeps of it (`warehouse`).
+"""
 
 from collections.abc import Sequence
 

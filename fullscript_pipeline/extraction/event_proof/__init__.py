@@ -1,3 +1,5 @@
+"""What an event says, and what proves that it was handled."""
+
 from fullscript_pipeline.extraction.event_proof.event_objects import fill_objects, note_objects
 from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered, note_outcomes, note_pull
 from fullscript_pipeline.extraction.event_proof.event_parsing import (

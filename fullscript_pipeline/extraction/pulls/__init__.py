@@ -1,3 +1,5 @@
+"""One module per kind of pull."""
+
 from fullscript_pipeline.extraction.pulls import (
     catalog,
     clinic,

@@ -1,4 +1,7 @@
-"""Brands: the whole list, and from its two filtered forms what is on sale and what each clinic may prescribe."""
+"""Brands: the whole list, and from its two filtered forms what is on sale and what each clinic may prescribe.
+
+What does not belong here: the other reference lists (`catalog`), products.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace

@@ -3,6 +3,9 @@
 The full product list is restricted: every connected clinic is asked until one may read it. The side door is each
 clinic's categories, then by id the products known from before that no category showed. What the region lost is only
 what every connected clinic answers 404 for, twice, an hour apart; what was not seen is unknown, never removed.
+
+What does not belong here: products known from before (`known_products`), product events (`product_events`), brands
+(`brands`).
 """
 
 from collections.abc import Iterator, Sequence

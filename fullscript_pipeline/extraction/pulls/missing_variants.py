@@ -2,6 +2,9 @@
 
 A plan line knows only its variant; the variant names its product; the product brings all its variants. What is loaded
 belongs to the region, by the region's loader.
+
+What does not belong here: how a product is loaded (`products`), variants that only name themselves in a list
+(`known_products`).
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 The first pull walks everybody. Later ones read who is new, whom events, orders, labs or their own changed record point
 at, and a rolling share of the rest, so that everybody is read again within `sweep_days`: changes made through the API
 raise no event. Whose patient is listed no more is asked for by id, once: it may have gone with the patient.
+
+What does not belong here: which events touch a patient (`event_feeds`), plans that a refresh reads by id (`refresh`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,3 +1,5 @@
+"""How many requests a pull would make."""
+
 from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic, plan_order_days
 from fullscript_pipeline.extraction.request_estimate.estimate import (
     Ask,

@@ -1,4 +1,7 @@
-"""The adherence mart of a clinic, and the pages made from it."""
+"""The adherence mart of a clinic, and the pages made from it.
+
+What does not belong here: how adherence is computed (`adherence`), how a page looks (`reports`).
+"""
 
 from collections.abc import Iterator
 

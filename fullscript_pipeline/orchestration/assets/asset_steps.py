@@ -1,4 +1,7 @@
-"""What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata."""
+"""What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata.
+
+What does not belong here: what one asset pulls, and the form of the metadata (`asset_metadata`).
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager

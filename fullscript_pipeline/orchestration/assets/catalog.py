@@ -1,4 +1,7 @@
-"""A region's catalog, what changed in it, and the digest."""
+"""A region's catalog, what changed in it, and the digest.
+
+What does not belong here: how a catalog is read (`extraction.pulls`) and compared (`catalog`).
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,7 @@
-"""A clinic, its people, its patients, what happened there, and the plans."""
+"""A clinic, its people, its patients, what happened there, and the plans.
+
+What does not belong here: how the tables are read (`extraction.pulls`), orders and labs (`orders`).
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,7 @@
-"""What patients ordered, labs included, and the variants that plans and orders name."""
+"""What patients ordered, labs included, and the variants that plans and orders name.
+
+What does not belong here: how the tables are read (`extraction.pulls`), plans (`clinic`).
+"""
 
 from collections.abc import Iterator
 from datetime import date

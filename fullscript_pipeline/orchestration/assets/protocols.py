@@ -1,4 +1,7 @@
-"""What a clinic keeps for re-use, ids of other systems, webhook deliveries, and what is read on request only."""
+"""What a clinic keeps for re-use, ids of other systems, webhook deliveries, and what is read on request only.
+
+What does not belong here: how the tables are read (`extraction.pulls`).
+"""
 
 from collections.abc import Iterator
 

@@ -1,3 +1,5 @@
+"""Jobs, schedules and sensors."""
+
 from fullscript_pipeline.orchestration.automation.event_sensors import sweep_request
 from fullscript_pipeline.orchestration.automation.failed_pull_sensor import PAGES, PAST_PAGES, TAG, can_be_rewritten
 from fullscript_pipeline.orchestration.automation.jobs import ALL_JOBS

@@ -1,4 +1,7 @@
-"""The sensors beside the feeds: the webhook inbox, and the hourly reconcile. Thin, without DuckDB, like the others."""
+"""The sensors beside the feeds: the webhook inbox, and the hourly reconcile. Thin, without DuckDB, like the others.
+
+What does not belong here: the sensor of the feeds (`sensors`), what a refresh reads (`refresh`).
+"""
 
 import time
 

@@ -1,4 +1,7 @@
-"""The jobs: the clinic's day, the region's day, orders of any days, and a refresh of what events touched."""
+"""The jobs: the clinic's day, the region's day, orders of any days, and a refresh of what events touched.
+
+What does not belong here: when a job runs (`schedules`, `sensors`), what a step does (`assets`, `refresh`).
+"""
 
 from collections.abc import Mapping
 from datetime import date

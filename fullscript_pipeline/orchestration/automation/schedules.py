@@ -2,6 +2,8 @@
 
 After an outage Dagster makes up for the ticks it missed, one by one. A tick whose day is over asks for nothing: lists
 show the present, so one run a clinic makes up for all of them, and the budget sees no crowd.
+
+What does not belong here: what events ask for (`sensors`), what a run does (`jobs`).
 """
 
 from collections.abc import Iterator

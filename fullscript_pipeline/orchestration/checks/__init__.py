@@ -1,3 +1,5 @@
+"""Asset checks: what must be true of a table after it was filled."""
+
 from fullscript_pipeline.orchestration.checks.all_checks import ALL_CHECKS, every_clinic_is_current
 from fullscript_pipeline.orchestration.checks.drift import DRIFT_CHECKS
 from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS

@@ -1,4 +1,8 @@
-"""Asset checks of the event feeds and the webhooks. They read the state store only."""
+"""Asset checks of the event feeds and the webhooks. They read the state store only.
+
+What does not belong here: checks that read the warehouse (`tables`, `listings`), why no webhook arrives
+(`refresh.webhook_diagnosis`).
+"""
 
 import dagster as dg
 

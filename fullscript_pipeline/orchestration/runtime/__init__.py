@@ -1,3 +1,5 @@
+"""Instance, resources, partitions and runs: what Dagster needs before an asset can run."""
+
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.clock_repair import ClockRepair
 from fullscript_pipeline.orchestration.runtime.console_logging import console

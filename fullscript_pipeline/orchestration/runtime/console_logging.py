@@ -1,4 +1,7 @@
-"""The console log of a run: Dagster's own chatter stays out of a terminal that shows progress."""
+"""The console log of a run: Dagster's own chatter stays out of a terminal that shows progress.
+
+What does not belong here: what a command prints (`cli`), and the log that Dagster keeps.
+"""
 
 import logging
 import sys

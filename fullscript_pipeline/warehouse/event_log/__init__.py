@@ -1,3 +1,5 @@
+"""The outcome of each event, kept beside the data that answers it."""
+
 from fullscript_pipeline.warehouse.event_log import event_proof
 from fullscript_pipeline.warehouse.event_log.event_history import (
     answer_by_earlier_looks,

@@ -1,3 +1,5 @@
+"""Landing files, file copies, retention and re-encryption."""
+
 from fullscript_pipeline.warehouse.files import reencryption
 from fullscript_pipeline.warehouse.files.file_copies import copy_file, copy_private, replace_by, rewrite
 from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage

@@ -1,3 +1,5 @@
+"""Landed records become rows and versions; what cannot be typed goes to quarantine."""
+
 from fullscript_pipeline.warehouse.loading import (
     double_versions,
     drift,

@@ -1,3 +1,5 @@
+"""Copies for analysts, and exports."""
+
 from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified, EmptyCopy
 from fullscript_pipeline.warehouse.publishing.export import Format, export
 from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, Published, options_of_copies, publish

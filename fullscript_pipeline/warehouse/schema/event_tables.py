@@ -1,4 +1,7 @@
-"""What happened, as the vendor's feeds tell it: the warehouse's copy of the event ledger."""
+"""What happened, as the vendor's feeds tell it: the warehouse's copy of the event ledger.
+
+What does not belong here: the ledger itself (`state.event_ledger`), the outcome of an event (`event_log`).
+"""
 
 from fullscript_pipeline.warehouse.schema.table_description import Column, Kind, Table, day, ident, instant, text
 

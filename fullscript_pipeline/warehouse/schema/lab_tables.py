@@ -1,6 +1,9 @@
 """Lab orders with their tests and results: who waits for what, never the results themselves.
 
 Results are named and dated only; their short-lived addresses are dropped before landing (`landing.SECRET_KEYS`).
+
+What does not belong here: how lab orders are pulled (`extraction`), the states that a page names
+(`reports.lab_states`).
 """
 
 from fullscript_pipeline.warehouse.schema.table_description import Child, Column, Table, ident, reference, text

@@ -1,4 +1,8 @@
-"""The list of every table that is filled from the API, in one place."""
+"""The list of every table that is filled from the API, in one place.
+
+What does not belong here: the description of a table (`clinic_tables` and its siblings), tables that we compute or
+keep for ourselves (`upgrades`).
+"""
 
 from fullscript_pipeline.warehouse.schema import (
     catalog_tables,
