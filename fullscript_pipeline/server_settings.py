@@ -1,17 +1,15 @@
 """What the environment says of the vendor's four servers and our app on each; other modules take it from settings.py.
 
-What does not belong here: the vendor's addresses (vendor_urls.py), and talking to a server (`api`).
+What does not belong here: the vendor's addresses (servers.py), and talking to a server (`api`).
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import urlsplit
 
 from fullscript_pipeline import environment
-from fullscript_pipeline.vendor_urls import VENDOR_URLS, is_vendor_host, vendor_urls
+from fullscript_pipeline.servers import SERVERS, is_vendor_host
 
-Region = Literal["us", "ca"]
-SERVER_NAMES = tuple(VENDOR_URLS)
+SERVER_NAMES = tuple(SERVERS)
 ALLOWED_HOSTS = "FULLSCRIPT_ALLOWED_API_HOSTS"
 
 
@@ -20,7 +18,7 @@ class ServerSettings:
     """One of the vendor's four servers and our app on it. Secrets stay out of the repr."""
 
     name: str
-    region: Region
+    region: str
     is_production: bool
     client_id: str | None
     client_secret: str | None = field(repr=False)
@@ -52,7 +50,7 @@ def variable_of(server: str, suffix: str) -> str:
 
 def api_url_advice(server: str) -> str:
     """Which variable says where a server's API is, and what it must look like."""
-    documented, _ = VENDOR_URLS[server][0]
+    documented = SERVERS[server].addresses[0].api_url
     variable = variable_of(server, "API_URL")
     return f"Set {variable} to the address that the endpoints' paths follow: it ends in /api, like {documented}."
 
@@ -65,21 +63,21 @@ def foreign_address_advice(variable: str, host: str) -> str:
 def read_server(name: str) -> ServerSettings:
     """One of SERVER_NAMES. Raises ConfigurationError naming the variable whose value cannot be used."""
     prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
-    is_production = not name.endswith("-snd")
-    api_url, authorize_url = vendor_urls(
-        name, environment.text(f"{prefix}API_URL"), environment.text(f"{prefix}AUTHORIZE_URL")
-    )
+    server = SERVERS[name]
+    default = server.addresses_for(environment.text(f"{prefix}API_URL"), environment.text(f"{prefix}AUTHORIZE_URL"))
     # One receiver may serve several servers with what they share.
     shared_token = environment.text("FULLSCRIPT_WEBHOOK_CHALLENGE_TOKEN")
     shared_keys = environment.text("FULLSCRIPT_WEBHOOK_SIGNATURE_KEYS")
     return ServerSettings(
         name=name,
-        region="ca" if name.startswith("ca") else "us",
-        is_production=is_production,
+        region=server.region,
+        is_production=server.is_production,
         client_id=environment.text(f"{prefix}CLIENT_ID"),
         client_secret=environment.text(f"{prefix}CLIENT_SECRET"),
-        api_url=environment.web_url(f"{prefix}API_URL", api_url, encrypted=is_production).rstrip("/"),
-        authorize_url=environment.web_url(f"{prefix}AUTHORIZE_URL", authorize_url, encrypted=is_production),
+        api_url=environment.web_url(f"{prefix}API_URL", default.api_url, encrypted=server.is_production).rstrip("/"),
+        authorize_url=environment.web_url(
+            f"{prefix}AUTHORIZE_URL", default.authorize_url, encrypted=server.is_production
+        ),
         webhook_challenge_token=environment.text(f"{prefix}WEBHOOK_CHALLENGE_TOKEN") or shared_token,
         webhook_signature_keys=environment.several(environment.text(f"{prefix}WEBHOOK_SIGNATURE_KEYS") or shared_keys),
         allowed_hosts=tuple(name.lower() for name in environment.several(environment.text(ALLOWED_HOSTS))),

@@ -30,7 +30,7 @@ from fullscript_pipeline.server_settings import (
     read_server,
     variable_of,
 )
-from fullscript_pipeline.vendor_urls import server_at
+from fullscript_pipeline.servers import server_at
 
 __all__ = [
     "SERVER_NAMES",

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "fullscript_pipeline"
 ROOT = "fullscript_pipeline"
 SHARED = {"errors", "clock", "settings", "environment", "plural", "event_types", "machine_errors", "process_identity"}
 SHARED |= {"duckdb_memory", "ids", "json_text", "decompression", "private_files", "atomic_files", "trusted_files"}
-SHARED |= {"encryption"}
+SHARED |= {"encryption", "regions", "servers"}
 MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
     "encryption": SHARED,

@@ -6,13 +6,15 @@ not belong here: writing lines (formats.py).
 
 from typing import Any
 
+from fullscript_pipeline.regions import REGIONS
+
 JSONL_VERSION = 1
 
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 
 _PROPERTIES: dict[str, Any] = {
-    "region": {"enum": ["us", "ca"]},
+    "region": {"enum": list(REGIONS)},
     "changed_on": {
         "type": "string",
         "format": "date",

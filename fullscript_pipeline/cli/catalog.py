@@ -40,12 +40,13 @@ from fullscript_pipeline.catalog import (
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import PipelineError, UsageError
+from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.reports import render_catalog_digest
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse import Warehouse
 
 FORMATS = ("table", "csv", "jsonl", "html")
-REGION = click.Choice(["us", "ca"])
+REGION = click.Choice(list(REGIONS))
 _EVERYTHING = "Default: every region that has a catalog."
 _DIFF = "What changed between the end of FROM and the end of TO. Exit 0: nothing, 1: something."
 

@@ -29,13 +29,13 @@ from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
 from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
 from fullscript_pipeline.orchestration.runtime import (
-    REGIONS,
     Outcome,
     add_clinic_partitions,
     clinic_cell,
     open_instance,
     region_cell,
 )
+from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 

@@ -28,6 +28,7 @@ from fullscript_pipeline.extraction.pulls import (
 from fullscript_pipeline.refresh.cost_plan import family_of
 from fullscript_pipeline.refresh.inbox_ingest import event_in
 from fullscript_pipeline.refresh.object_fetch import Reads
+from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse.loading import mass_deletion_guard
 from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
@@ -163,7 +164,7 @@ def _patients_with_labs(reads: Reads) -> Iterator[str]:
 def _read_labs(reads: Reads, patients: Sequence[str]) -> None:
     """Lists these patients' lab orders; by id those that come without tests, unless a pull has completed the same row,
     and the stored ones that no list shows."""
-    if not patients or reads.target.region != "us":
+    if not patients or reads.target.region not in REGIONS_WITH_LABS:
         return
     clinic_id = reads.session.clinic.clinic_id
     with reads.target.warehouse.read() as con:

@@ -16,6 +16,7 @@ from fullscript_pipeline.extraction.engine import Target, in_parallel
 from fullscript_pipeline.extraction.pulls import patient_of
 from fullscript_pipeline.refresh.cost_plan import PAGE
 from fullscript_pipeline.refresh.object_fetch import Reads
+from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.schema.lab_tables import state_word
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
     """Remembers the states of the clinic's stored lab orders; call it whenever some were read."""
-    if clinic.region != "us":
+    if clinic.region not in REGIONS_WITH_LABS:
         return
     with warehouse.read() as con:
         rows = con.execute(
@@ -44,7 +45,7 @@ def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> No
 def poll_cost(store: StateStore, clinic: ClinicRef) -> int:
     """How many requests a poll of the clinic takes; 0: no lab order may move."""
     watched = len(store.watched_labs(clinic))
-    return min(watched, _pages(store, clinic)) if clinic.region == "us" else 0
+    return min(watched, _pages(store, clinic)) if clinic.region in REGIONS_WITH_LABS else 0
 
 
 def polls_now(store: StateStore, clinics: Sequence[Clinic], feeds: int) -> dict[str, int]:

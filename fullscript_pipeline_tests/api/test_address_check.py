@@ -9,8 +9,8 @@ import pytest
 from fullscript_pipeline.api import WrongAddress, check_api_address, check_sign_in_page
 from fullscript_pipeline.api.errors import AppRefused
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.servers import SERVERS
 from fullscript_pipeline.settings import ServerSettings
-from fullscript_pipeline.vendor_urls import VENDOR_URLS
 from fullscript_pipeline_tests.helpers.command_runs import Run
 from fullscript_pipeline_tests.helpers.connected_clinic import free_redirect_uri
 from fullscript_pipeline_tests.helpers.pipeline import environment
@@ -83,11 +83,12 @@ def test_a_server_that_hides_its_endpoints_from_callers_without_a_token_is_not_r
     assert orjson.loads(server.asked("/api/oauth/token")[0].body) == {"grant_type": "none"}
 
 
-@pytest.mark.parametrize("name", VENDOR_URLS)
+@pytest.mark.parametrize("name", SERVERS)
 def test_another_region_s_address_is_told_without_a_request(name: str) -> None:
     other = "ca" if name.startswith("us") else "us"
-    api_url, authorize_url = VENDOR_URLS[other][0]
-    for wrong, variable in (({"api_url": api_url}, "API_URL"), ({"authorize_url": authorize_url}, "AUTHORIZE_URL")):
+    theirs = SERVERS[other].addresses[0]
+    api, authorize = {"api_url": theirs.api_url}, {"authorize_url": theirs.authorize_url}
+    for wrong, variable in ((api, "API_URL"), (authorize, "AUTHORIZE_URL")):
         with pytest.raises(WrongAddress, match=f"address of the server {other} .*FULLSCRIPT_.*_{variable}"):
             check_api_address(_server("http://127.0.0.1:9/api", name, **wrong))
 

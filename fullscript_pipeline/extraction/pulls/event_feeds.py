@@ -28,6 +28,7 @@ from fullscript_pipeline.extraction.event_proof import (
     resource_of,
 )
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
 from fullscript_pipeline.warehouse.event_log import (
@@ -53,7 +54,7 @@ HEARD = "product_events_heard"
 
 def feeds_of(region: str) -> Sequence[str]:
     """Labs exist in the US only."""
-    return [feed for feed in FEEDS if feed != "lab_order_events" or region == "us"]
+    return [feed for feed in FEEDS if feed != "lab_order_events" or region in REGIONS_WITH_LABS]
 
 
 def _day_of(moment: object) -> str:

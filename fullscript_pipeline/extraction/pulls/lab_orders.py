@@ -21,6 +21,7 @@ from fullscript_pipeline.extraction.engine import (
 )
 from fullscript_pipeline.ids import askable
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.warehouse import Line, canonical, content_hash
 from fullscript_pipeline.warehouse.loading import EVERYTHING
 from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS, LAB_TESTS
@@ -38,7 +39,7 @@ _DETAIL = Detail("lab_order", LAB_ORDERS, ("tests", "results"))
 def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
     """Every lab order; of rows that come without tests or results the detail, where something may have moved."""
     pull = Pull(target, "lab_orders")
-    if target.region != "us":
+    if target.region not in REGIONS_WITH_LABS:
         return pull.not_available(NO_LABS)
     try:
         listing = pull.walk(session, "lab_orders")
@@ -73,7 +74,7 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
 def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
     """What the vendor says of each test of this clinic's lab orders: once, then again within a week."""
     pull = Pull(target, "lab_tests")
-    if target.region != "us":
+    if target.region not in REGIONS_WITH_LABS:
         return pull.not_available(NO_LABS)
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:

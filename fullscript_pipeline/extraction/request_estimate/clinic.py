@@ -30,6 +30,7 @@ from fullscript_pipeline.extraction.request_estimate.estimate import (
     pages,
 )
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.loading import View
 
@@ -162,7 +163,7 @@ def _stored_orders(known: Known, window: Window) -> int:
 
 
 def _labs(known: Known) -> Iterator[BillLine]:
-    if known.clinic.region != "us":
+    if known.clinic.region not in REGIONS_WITH_LABS:
         yield known.line("lab_orders", "GET /clinic/labs/orders", 0, _NO_LABS)
         return
     yield known.listed("lab_orders", "GET /clinic/labs/orders")

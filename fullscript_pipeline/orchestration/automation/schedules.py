@@ -20,7 +20,8 @@ from fullscript_pipeline.orchestration.checks import (
     LISTING_CHECKS,
     every_clinic_is_current,
 )
-from fullscript_pipeline.orchestration.runtime import REGIONS, FullscriptResource, clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinic_cell, region_cell
+from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import load_settings
 
 _ZONE = str(load_settings().time_zone)

@@ -7,7 +7,6 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, f
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance, prepare_home
 from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
 from fullscript_pipeline.orchestration.runtime.partitions import (
-    REGIONS,
     clinic_cell,
     clinic_days,
     clinics,
@@ -17,7 +16,6 @@ from fullscript_pipeline.orchestration.runtime.partitions import (
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
 
 __all__ = [
-    "REGIONS",
     "ClockRepair",
     "FullscriptResource",
     "Outcome",

@@ -8,9 +8,8 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import Settings, load_settings
-
-REGIONS = ("us", "ca")
 
 clinics = dg.DynamicPartitionsDefinition(name="clinics")
 regions = dg.StaticPartitionsDefinition(list(REGIONS))
