@@ -1,34 +1,38 @@
-"""Change detection over the catalog's history, and what a digest of it holds.
+"""Detects changes in the catalog's history and sorts them into digests.
 
 What does not belong here: pulling the catalog, HTML, anything about patients beyond counts of active plans.
 """
 
-from fullscript_pipeline.catalog.catalog_gaps import found_by, unknown_text, unknown_variants
+from fullscript_pipeline.catalog.catalog_gaps import (
+    count_products_by_source,
+    count_unknown_variants,
+    format_catalog_gaps,
+)
 from fullscript_pipeline.catalog.changes import (
     CatalogChange,
     build_catalog_changes,
     changes_between,
-    not_built_since,
+    rebuild_start,
 )
 from fullscript_pipeline.catalog.coverage import Coverage, coverage_between, coverage_by_day
-from fullscript_pipeline.catalog.digest import LANES, Digest, Lane, digest_between, lane_of, make_digest
-from fullscript_pipeline.catalog.digest_log import day_to_compare, is_released, note_digest, release
+from fullscript_pipeline.catalog.digest import SECTIONS, Digest, Section, digest_between, make_digest, section_of
+from fullscript_pipeline.catalog.digest_log import baseline_day, is_released, record_digest, release_held_digest
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
 from fullscript_pipeline.catalog.formats import (
     CSV_COLUMNS,
-    coverage_table,
-    delta,
+    active_plans_text,
+    delta_text,
+    digest_title,
+    format_coverage,
+    format_product_history,
     format_table,
-    life_text,
-    named,
-    plans,
-    price_step,
-    title,
+    object_label,
+    price_change_percent,
     to_csv,
     to_jsonl,
 )
-from fullscript_pipeline.catalog.observed_days import last_observed, observed_days, standing_in
-from fullscript_pipeline.catalog.product_history import find_products, life_of
+from fullscript_pipeline.catalog.observed_days import explain_substitute_day, last_observed, observed_days
+from fullscript_pipeline.catalog.product_history import find_products, load_product_history
 from fullscript_pipeline.catalog.schema import JSONL_SCHEMA, JSONL_VERSION
 
 __all__ = [
@@ -36,39 +40,39 @@ __all__ = [
     "DEFAULT_ENTITIES",
     "JSONL_SCHEMA",
     "JSONL_VERSION",
-    "LANES",
+    "SECTIONS",
     "CatalogChange",
     "Coverage",
     "Digest",
-    "Lane",
+    "Section",
+    "active_plans_text",
+    "baseline_day",
     "build_catalog_changes",
     "changes_between",
+    "count_products_by_source",
+    "count_unknown_variants",
     "coverage_between",
     "coverage_by_day",
-    "coverage_table",
-    "day_to_compare",
-    "delta",
+    "delta_text",
     "digest_between",
+    "digest_title",
+    "explain_substitute_day",
     "find_products",
+    "format_catalog_gaps",
+    "format_coverage",
+    "format_product_history",
     "format_table",
-    "found_by",
     "is_released",
-    "lane_of",
     "last_observed",
-    "life_of",
-    "life_text",
+    "load_product_history",
     "make_digest",
-    "named",
-    "not_built_since",
-    "note_digest",
+    "object_label",
     "observed_days",
-    "plans",
-    "price_step",
-    "release",
-    "standing_in",
-    "title",
+    "price_change_percent",
+    "rebuild_start",
+    "record_digest",
+    "release_held_digest",
+    "section_of",
     "to_csv",
     "to_jsonl",
-    "unknown_text",
-    "unknown_variants",
 ]

@@ -1,6 +1,6 @@
-"""How each product of a region was found, and what is known to exist but was never seen.
+"""Counts the products of a region by catalog source, and the variants that are referenced but were never seen.
 
-Reads `core.catalog_coverage`, which pulls fill. What does not belong here: how much was seen on a day (coverage.py).
+Reads `core.catalog_coverage`, which the pulls fill. What does not belong here: the coverage of a day (coverage.py).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import duckdb
 
 from fullscript_pipeline.plural import counted
 
-# What names a variant: lines of plans, orders and protocols; labs are in no catalog.
+# Lines of plans, orders and protocols reference variants. Lab lines do not count: labs are in no catalog.
 _NAMED = """SELECT variant_id FROM core.recommendations r JOIN clinics USING (clinic_id) WHERE removed_at IS NULL
     UNION SELECT variant_id FROM core.protocol_recommendations p JOIN clinics USING (clinic_id) WHERE removed_at IS NULL
     UNION SELECT variant_id FROM core.order_line_items o JOIN clinics USING (clinic_id)
@@ -17,35 +17,35 @@ _NAMED = """SELECT variant_id FROM core.recommendations r JOIN clinics USING (cl
 
 
 @dataclass(frozen=True, slots=True)
-class FoundBy:
-    """Products that were shown through one door, to how many clinics, and the last day."""
+class SourceCount:
+    """How many products a catalog source showed, to how many clinics, and on which day last."""
 
-    door: str
+    source: str
     products: int
     clinics: int
     last_seen_on: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """Variants that something names and the catalog lacks: those the server denied, and those nobody has asked for."""
+class UnknownVariants:
+    """Variants that a record references and the catalog lacks: answered with 404 (`denied`), or not fetched yet."""
 
     denied: int
-    not_asked: int
+    not_fetched: int
 
 
-def found_by(con: duckdb.DuckDBPyConnection, region: str) -> list[FoundBy]:
-    """The doors by number of products."""
+def count_products_by_source(con: duckdb.DuckDBPyConnection, region: str) -> list[SourceCount]:
+    """The catalog sources of a region, the one with most products first."""
     rows = con.execute(
         """SELECT door, count(DISTINCT product_id), count(DISTINCT clinic_id), max(last_seen_on)::VARCHAR
         FROM core.catalog_coverage WHERE region = ? GROUP BY door ORDER BY 2 DESC, 1""",
         [region],
     ).fetchall()
-    return [FoundBy(*row) for row in rows]
+    return [SourceCount(*row) for row in rows]
 
 
-def unknown_variants(con: duckdb.DuckDBPyConnection, region: str) -> Unknown:
-    """What plans, orders and protocols of the region's clinics name beyond the catalog."""
+def count_unknown_variants(con: duckdb.DuckDBPyConnection, region: str) -> UnknownVariants:
+    """Counts the variants that plans, orders and protocols of the region's clinics reference and the catalog lacks."""
     row = con.execute(
         f"""WITH clinics AS (SELECT clinic_id FROM core.clinics WHERE region = $region), named AS ({_NAMED}),
         lacking AS (SELECT variant_id FROM named WHERE variant_id IS NOT NULL AND variant_id NOT IN (
@@ -55,19 +55,19 @@ def unknown_variants(con: duckdb.DuckDBPyConnection, region: str) -> Unknown:
         SELECT count(*) FILTER (variant_id IN (SELECT variant_id FROM denied)), count(*) FROM lacking""",
         {"region": region},
     ).fetchone() or (0, 0)
-    return Unknown(row[0], row[1] - row[0])
+    return UnknownVariants(row[0], row[1] - row[0])
 
 
-def unknown_text(doors: list[FoundBy], unknown: Unknown) -> str:
-    """The lines that follow a region's coverage."""
-    lines = ["How products were found, those that are gone included:"]
+def format_catalog_gaps(sources: list[SourceCount], unknown: UnknownVariants) -> str:
+    """The lines printed below a region's coverage."""
+    lines = ["Products by source, removed ones included:"]
     lines += [
-        f"  {one.door}: {counted(one.products, 'product')} by {counted(one.clinics, 'clinic')}, "
-        f"last on {one.last_seen_on}"
-        for one in doors
+        f"  {source.source}: {counted(source.products, 'product')} by {counted(source.clinics, 'clinic')}, "
+        f"last on {source.last_seen_on}"
+        for source in sources
     ]
     lines.append(
         f"Unknown: {counted(unknown.denied, 'variant')} that plans, orders or protocols name and the server denies, "
-        f"{unknown.not_asked:,} that nobody has asked for yet."
+        f"{unknown.not_fetched:,} not fetched yet."
     )
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""What changed in a region's catalog between two observations, from its history.
+"""Finds what changed in a region's catalog between two observations, from its history.
 
-One comparison serves both readers: the mart (each day against the day before) and any two days. What was not seen is
-unknown and never counts as removed: only a closing version in history says that something is gone. What does not
-belong here: pulling, lanes and layout of a digest.
+The same comparison fills the mart (each day against the day before) and compares any two days. An object that was not
+seen is unknown and never counts as removed; only a closing version in history removes it. What does not belong here:
+pulling, and the sections and layout of a digest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +18,15 @@ import pyarrow as pa
 from fullscript_pipeline.catalog import observed_days
 from fullscript_pipeline.catalog.cosmetic import is_cosmetic
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Entity
-from fullscript_pipeline.catalog.filters import chosen_brand, chosen_entities, chosen_field
+from fullscript_pipeline.catalog.filters import check_field, find_brand_ids, find_entities
 from fullscript_pipeline.duckdb_memory import memory_limit
 
 
 class CatalogChange(NamedTuple):
-    """A row of marts.catalog_changes. `field` is the vendor's path, None when the object itself came or went.
+    """A row of marts.catalog_changes.
 
-    `active_plans`: active treatment plans, over all clinics of the region, that recommend what changed.
+    `field`: the vendor's path, or None when the object itself was added, removed or returned.
+    `active_plans`: how many active treatment plans, over all clinics of the region, recommend the object.
     """
 
     region: str
@@ -46,12 +47,12 @@ class CatalogChange(NamedTuple):
 
 
 COLUMNS = CatalogChange._fields
-# The mart also says by how much a price or a size moved, and which observation showed it.
+# The mart also has the difference of a price or a size, and the day of the observation that showed it.
 _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
-# Sorted here and not in DuckDB, which would have to sort whole descriptions within its memory limit.
+# Rows are sorted here: DuckDB would have to sort whole descriptions within its memory limit.
 _ORDER = [(name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")]
 _END = datetime(9999, 1, 1, tzinfo=UTC)
-# Built at once, of a long history.
+# How many days of a long history are built at once.
 _DAYS = 30
 MEMORY = "800MB"
 
@@ -68,15 +69,18 @@ def changes_between(
     include_cosmetic: bool = False,
     entities: Sequence[str] = DEFAULT_ENTITIES,
 ) -> list[CatalogChange]:
-    """The net difference between the last observations on or before the end of each day; changed and changed back is
-    no change. `changed_on` is the last day on which that field (or the object's presence) moved, as an event dates it:
-    it may lie before FROM when the change was seen after it. `brand` is an id or a name.
+    """The net difference between the last observations on or before the end of each day.
 
-    Raises UsageError: FROM after TO, a region or a FROM without observation, an unknown brand, field or entity.
+    A value that changed and changed back is no change. `changed_on` is the last day on which the field (or the
+    object's presence) changed, dated by an event where there is one; it may lie before `from_day` if the change was
+    seen after that day. `brand` is an id or a name.
+
+    Raises UsageError if `from_day` is after `to_day`, if the region or `from_day` has no observation, and for an
+    unknown brand, field or entity.
     """
-    observed_days.require_observed(con, region, from_day, to_day, time_zone)
-    kinds = chosen_entities(entities)
-    wanted_brand = chosen_brand(con, region, brand)
+    observed_days.require_observed(con, region, from_day, to_day, time_zone=time_zone)
+    kinds = find_entities(entities)
+    brand_ids = find_brand_ids(con, region, brand)
     values = {
         "region": region,
         "from_at": observed_days.end_of(from_day, time_zone),
@@ -84,23 +88,24 @@ def changes_between(
         "named_at": observed_days.end_of(to_day, time_zone),
         "zone": time_zone.key,
     }
-    rows = list(_rows(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
-    wanted_field = chosen_field(field, rows)
+    rows = list(_to_tuples(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
+    field_path = check_field(field, rows)
     return [
         row
         for row in rows
         if (include_cosmetic or not row.cosmetic)
-        and (wanted_field is None or row.field == wanted_field)
-        and (wanted_brand is None or row.brand_id in wanted_brand)
+        and (field_path is None or row.field == field_path)
+        and (brand_ids is None or row.brand_id in brand_ids)
     ]
 
 
 def build_catalog_changes(
     con: duckdb.DuckDBPyConnection, region: str, *, time_zone: ZoneInfo, since: datetime | None = None
 ) -> int:
-    """Fill marts.catalog_changes for each day with new versions from the day of `since` on (None: from the beginning),
-    all kinds of object, cosmetic changes included and marked. Rows seen on those days are replaced, within the caller's
-    transaction; what categories show is noted first. Returns the number of rows written.
+    """Fill marts.catalog_changes for each day with new versions, from the day of `since` on (None: all days).
+
+    It holds all kinds of object; cosmetic changes are included and marked. Records which products the categories show,
+    then replaces the rows seen on those days, within the caller's transaction. Returns the number of rows written.
     """
     for statement in _sql("memberships.sql").split(";"):
         if statement.strip():
@@ -108,33 +113,30 @@ def build_catalog_changes(
     first = since.astimezone(time_zone).date() if since else date.min
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
     return sum(
-        _build(con, region, span, time_zone)
+        _insert_changes(con, region, span, time_zone)
         for span in _spans(observed_days.version_days(con, region, time_zone), first)
     )
 
 
-def _build(con: duckdb.DuckDBPyConnection, region: str, span: tuple[date, date], zone: ZoneInfo) -> int:
-    """The rows of some days."""
+def _insert_changes(con: duckdb.DuckDBPyConnection, region: str, span: tuple[date, date], zone: ZoneInfo) -> int:
+    """Inserts the changes seen within a span of days (both included)."""
     from_at, to_at = observed_days.end_of(span[0] - timedelta(days=1), zone), observed_days.end_of(span[1], zone)
     values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": _END, "zone": zone.key}
-    found = _compare(con, "daily.sql", list(ENTITIES.values()), values)
-    con.register("catalog_changes_found", found)
-    con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM catalog_changes_found")
-    con.unregister("catalog_changes_found")
-    return int(found.num_rows)
+    changes = _compare(con, "daily.sql", list(ENTITIES.values()), values)
+    con.register("new_catalog_changes", changes)
+    con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM new_catalog_changes")
+    con.unregister("new_catalog_changes")
+    return int(changes.num_rows)
 
 
-def _spans(seen: Sequence[date], first: date) -> Iterator[tuple[date, date]]:
-    """The days from `first` on, some at a time: a whole history at once is more than DuckDB may hold."""
-    wanted = [day for day in seen if day >= first]
-    return ((some[0], some[-1]) for some in (wanted[n : n + _DAYS] for n in range(0, len(wanted), _DAYS)))
+def _spans(days: Sequence[date], first: date) -> Iterator[tuple[date, date]]:
+    """The days from `first` on as spans of at most _DAYS days: a long history at once exceeds DuckDB's memory limit."""
+    due = [day for day in days if day >= first]
+    return ((chunk[0], chunk[-1]) for chunk in (due[start : start + _DAYS] for start in range(0, len(due), _DAYS)))
 
 
-def not_built_since(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> datetime | None:
-    """From when on the mart of a region must be rebuilt so that `day` and every day it may lack are in it.
-
-    None: from the beginning.
-    """
+def rebuild_start(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> datetime | None:
+    """The instant from which a region's mart must be rebuilt to hold `day` and every missing day; None: all of it."""
     sql = "SELECT max(seen_on) FROM marts.catalog_changes WHERE region = ? AND entity <> 'category_product'"
     (last,) = con.execute(sql, [region]).fetchone() or (None,)
     return observed_days.end_of(min(last, day) - timedelta(days=1), time_zone) if last else None
@@ -143,41 +145,43 @@ def not_built_since(con: duckdb.DuckDBPyConnection, region: str, day: date, time
 def _compare(
     con: duckdb.DuckDBPyConnection, comparison: str, kinds: Sequence[Entity], values: Mapping[str, Any]
 ) -> pa.Table:
-    """Runs a comparison for each kind and puts its changes into context."""
+    """Runs a comparison for each kind, and adds names and plan counts to the changes."""
     union = " UNION ALL ".join(
-        f"SELECT '{kind.name}' AS entity, {place} AS place, * FROM ({_filled(comparison, kind)})"
+        f"SELECT '{kind.name}' AS entity, {place} AS place, * FROM ({_fill_template(comparison, kind)})"
         for place, kind in enumerate(kinds)
     )
-    # Versions are compared with all their texts: 30,000 products of 8 kB do not fit into what a step usually gets.
+    # The comparison holds all texts of the versions: 30,000 products of 8 kB exceed the usual memory limit of a step.
     with memory_limit(con, MEMORY):
-        found = con.execute(_sql("context.sql").replace("{found}", union), dict(values)).to_arrow_table()
-    told = list(zip(*(found.column(name).to_pylist() for name in ("change", "old_value", "new_value")), strict=True))
-    # Prices and states move between few values: each pair is judged once.
-    judged = {pair: pair[0] == "changed" and is_cosmetic(*pair[1:]) for pair in set(told)}
-    cosmetic = [judged[pair] for pair in told]
-    return found.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
+        changes = con.execute(_sql("context.sql").replace("{changes}", union), dict(values)).to_arrow_table()
+    triples = list(
+        zip(*(changes.column(name).to_pylist() for name in ("change", "old_value", "new_value")), strict=True)
+    )
+    # Prices and states have few distinct values, so each pair is compared once.
+    judged = {triple: triple[0] == "changed" and is_cosmetic(*triple[1:]) for triple in set(triples)}
+    cosmetic = [judged[triple] for triple in triples]
+    return changes.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
 
 
-def _rows(found: pa.Table) -> Iterator[CatalogChange]:
-    """The changes as tuples; without detours through Python, because a year has a hundred thousand."""
-    days_of = found.column("changed_on").combine_chunks().dictionary_encode()
-    known = days_of.dictionary.to_pylist()
-    columns = {name: found.column(name).to_pylist() for name in COLUMNS if name != "changed_on"}
-    columns["changed_on"] = [known[place] for place in days_of.indices.to_pylist()]
+def _to_tuples(changes: pa.Table) -> Iterator[CatalogChange]:
+    """Converts the table by columns: a year has a hundred thousand changes, and a loop over rows is slow."""
+    days_of = changes.column("changed_on").combine_chunks().dictionary_encode()
+    distinct_days = days_of.dictionary.to_pylist()
+    columns = {name: changes.column(name).to_pylist() for name in COLUMNS if name != "changed_on"}
+    columns["changed_on"] = [distinct_days[place] for place in days_of.indices.to_pylist()]
     return map(partial(tuple.__new__, CatalogChange), zip(*(columns[name] for name in COLUMNS), strict=True))
 
 
 @cache
-def _filled(comparison: str, kind: Entity) -> str:
-    """told.sql around a comparison, for one kind."""
-    sql = _sql("told.sql").replace("{compared}", _sql(comparison))
-    for name, value in kind.parts().items():
-        sql = sql.replace(f"{{{name}}}", value)
+def _fill_template(comparison: str, kind: Entity) -> str:
+    """field_changes.sql around a comparison, for one kind."""
+    sql = _sql("field_changes.sql").replace("{compared}", _sql(comparison))
+    for name, fragment in kind.parts().items():
+        sql = sql.replace(f"{{{name}}}", fragment)
     return sql
 
 
 @cache
 def _sql(name: str) -> str:
-    """The statement without its comments (it is joined with others on the way to one statement)."""
+    """The text of a statement without its comments, because several are joined into one statement."""
     text = resources.files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))

@@ -1,5 +1,5 @@
-"""Whether two texts differ only in how they are written: white space, HTML entities, letter case, decimal precision,
-and how Unicode spells a letter (UAX 15), with or without characters that take no room.
+"""Decides whether two texts differ only in how they are written: white space, HTML entities, letter case, decimal
+precision, Unicode composition (UAX 15), and characters of zero width.
 
 What does not belong here: any judgement about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9`
 do not.
@@ -16,9 +16,9 @@ _BESIDE_TAG = re.compile(r" ?(<[^<>]*>) ?")
 
 
 def is_cosmetic(old: str | None, new: str | None) -> bool:
-    """True when the difference between two values is in their writing only; null and "" are the same nothing."""
-    # Most changes are real, and descriptions are long: their first difference usually says enough.
-    if old and new and surely_differ(old, new):
+    """True if the two values differ only in how they are written. None equals ""."""
+    # Most changes are real and descriptions are long, so the first difference usually decides.
+    if old and new and differs_quickly(old, new):
         return False
     before, after = _words(old), _words(new)
     if "".join(before) != "".join(after):
@@ -26,10 +26,10 @@ def is_cosmetic(old: str | None, new: str | None) -> bool:
     return _plain(before) == _plain(after)
 
 
-def surely_differ(old: str, new: str) -> bool:
-    """Whether the first place where they differ shows two different letters or digits; no entity could stand for them.
+def differs_quickly(old: str, new: str) -> bool:
+    """True if the texts first differ in two different ASCII letters or digits, and neither holds an HTML entity.
 
-    False says nothing.
+    False means undecided.
     """
     place, end = 0, min(len(old), len(new))
     while place < end:
@@ -38,26 +38,26 @@ def surely_differ(old: str, new: str) -> bool:
             place = middle
         else:
             end = middle - 1
-    one, other = old[place : place + 1].lower(), new[place : place + 1].lower()
-    plain = (one + other).isascii() and one.isalnum() and other.isalnum()
-    return plain and one != other and "&" not in old and "&" not in new
+    old_char, new_char = old[place : place + 1].lower(), new[place : place + 1].lower()
+    plain = (old_char + new_char).isascii() and old_char.isalnum() and new_char.isalnum()
+    return plain and old_char != new_char and "&" not in old and "&" not in new
 
 
 def _words(value: str | None) -> list[str]:
-    """The text without entities and case, in one spelling, cut at white space."""
+    """The words of the text, without entities and letter case, in one Unicode spelling."""
     text = value or ""
     text = html.unescape(text) if "&" in text else text
-    return (text.casefold() if text.isascii() else _one_spelling(text)).split()
+    return (text.casefold() if text.isascii() else _fold_spelling(text)).split()
 
 
-def _one_spelling(text: str) -> str:
-    """The same for all texts that are equal but for case and composition (the standard's canonical caseless match)."""
+def _fold_spelling(text: str) -> str:
+    """Maps texts that differ only in case and composition to the same text (Unicode's canonical caseless match)."""
     folded = unicodedata.normalize("NFD", text.translate(_NO_ROOM)).casefold()
     return unicodedata.normalize("NFD", folded)
 
 
 def _plain(words: list[str]) -> str:
-    """What is compared: single spaces (none beside tags), no zeros that end a decimal."""
+    """The text that is compared: single spaces, none beside tags, and no trailing zeros of a decimal."""
     text = " ".join(words)
     text = _BESIDE_TAG.sub(r"\1", text).strip() if "<" in text else text
     return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text

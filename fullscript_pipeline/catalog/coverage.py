@@ -1,7 +1,7 @@
-"""How much of a region's catalog is seen, and through which doors.
+"""How much of a region's catalog is seen, and from which catalog sources.
 
-The full product list is refused to most apps; what is not seen is unknown, and every digest says so. What does not
-belong here: changes (changes.py), layout.
+Most apps may not read the full product list. A product that is not seen is unknown, and every digest says so. What does
+not belong here: changes (changes.py), layout.
 """
 
 from collections.abc import Iterable
@@ -15,17 +15,18 @@ from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.observed_days import end_of
 from fullscript_pipeline.plural import counted
 
-# Judged by what was known at the instant: an event may date a version to before anybody had seen it.
+# By known time: an event may date a version to before it was first seen.
 _THERE = """(SELECT count(*) FROM (SELECT arg_max(removed_at IS NULL, valid_from) AS there FROM history.{table}s
     WHERE region = $region AND known_at <= {at} GROUP BY {table}_id) WHERE there)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the region was seen. `full_listing`: the whole product list could be read; None: not recorded.
+    """How much of the region was seen.
 
-    `first_seen`: products that were merely unknown before, so they are no news. `before`: how many products there were
-    at the end of the day that is compared with; None: not asked.
+    `full_listing`: whether the whole product list could be read; None: not recorded. `first_seen`: products that were
+    only unknown before, so they do not count as new. `before`: the number of products at the end of the day compared
+    with; None: not counted.
     """
 
     products: int
@@ -36,15 +37,15 @@ class Coverage:
 
     def sentence(self) -> str:
         """The coverage line of a digest."""
-        seen = f"{counted(self.products, 'product')} seen"
+        products = f"{counted(self.products, 'product')} seen"
         if self.full_listing is False:
-            return f"{seen} (full listing not permitted to this app)"
-        return f"{seen} (full listing)" if self.full_listing else seen
+            return f"{products} (full listing not permitted to this app)"
+        return f"{products} (full listing)" if self.full_listing else products
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One way into the catalog on a day: a clinic's list or lookups by id. `reason` says why it was closed."""
+class SourcePull:
+    """The pull of one catalog source on a day: a clinic's list, or look-ups by id. `reason`: why it was refused."""
 
     resource: str
     clinic_key: str | None
@@ -55,11 +56,11 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class CoverageDay:
-    """What was known of a region at the end of a day, and the doors that were tried on it."""
+    """The coverage of a region at the end of a day, and the pulls of its catalog sources on that day."""
 
     day: date
     coverage: Coverage
-    doors: tuple[Door, ...]
+    pulls: tuple[SourcePull, ...]
 
 
 def coverage_between(
@@ -70,7 +71,10 @@ def coverage_between(
     time_zone: ZoneInfo,
     changes: Iterable[CatalogChange] = (),
 ) -> Coverage:
-    """What was there at the end of `to_day`. `changes` (all of them) tell which of the products first seen are new."""
+    """The coverage at the end of `to_day`.
+
+    `changes` must be complete: they decide which of the products first seen are new.
+    """
     end = end_of(to_day, time_zone)
     there = {name: _THERE.format(table=name, at="$at") for name in ("product", "variant")}
     sql = f"""SELECT {there["product"]}, {there["variant"]}, {_THERE.format(table="product", at="$since")},
@@ -79,34 +83,44 @@ def coverage_between(
     values = {"region": region, "at": end, "since": end_of(from_day, time_zone)}
     products, variants, before, first = con.execute(sql, values).fetchone() or (0, 0, 0, 0)
     added = sum(row.entity == "product" and row.change == "added" for row in changes)
-    return Coverage(products, variants, _full_listing(con, region, to_day), max(0, first - added), before)
+    return Coverage(
+        products=products,
+        variants=variants,
+        full_listing=_full_listing(con, region, to_day),
+        first_seen=max(0, first - added),
+        before=before,
+    )
 
 
 def coverage_by_day(
     con: duckdb.DuckDBPyConnection, region: str, observed: Iterable[date], time_zone: ZoneInfo
 ) -> list[CoverageDay]:
-    """Coverage and doors of each of these days."""
+    """The coverage and the source pulls of each observed day."""
     return [
-        CoverageDay(day, coverage_between(con, region, day, day, time_zone), tuple(_doors(con, region, day)))
+        CoverageDay(
+            day=day,
+            coverage=coverage_between(con, region, day, day, time_zone=time_zone),
+            pulls=tuple(_source_pulls(con, region, day)),
+        )
         for day in observed
     ]
 
 
 def _full_listing(con: duckdb.DuckDBPyConnection, region: str, day: date) -> bool | None:
-    asked = con.execute(
+    last_pull = con.execute(
         "SELECT outcome FROM ops.pulls WHERE region = ? AND resource = 'products' AND day <= ? "
         "AND outcome IN ('loaded', 'not_available') ORDER BY day DESC, finished_at DESC LIMIT 1",
         [region, day],
     ).fetchone()
-    return None if asked is None else asked[0] == "loaded"
+    return None if last_pull is None else last_pull[0] == "loaded"
 
 
-def _doors(con: duckdb.DuckDBPyConnection, region: str, day: date) -> list[Door]:
-    """The last try of each door on a day."""
+def _source_pulls(con: duckdb.DuckDBPyConnection, region: str, day: date) -> list[SourcePull]:
+    """The last pull of each catalog source on a day."""
     sql = """SELECT p.resource, c.clinic_key, p.outcome, coalesce(p.rows_read, 0), p.reason FROM ops.pulls AS p
         LEFT JOIN core.clinics AS c ON c.clinic_id = p.clinic_id
         WHERE p.region = ? AND p.day = ?
             AND p.resource IN ('products', 'products_by_id', 'categories', 'variants', 'brands')
         QUALIFY row_number() OVER (PARTITION BY p.resource, p.clinic_id ORDER BY p.finished_at DESC) = 1
         ORDER BY p.resource, c.clinic_key"""
-    return [Door(*row) for row in con.execute(sql, [region, day]).fetchall()]
+    return [SourcePull(*row) for row in con.execute(sql, [region, day]).fetchall()]

@@ -1,4 +1,5 @@
-"""What a digest holds: lanes in the order a catalog team acts on them, counts, coverage, the mass-change brake.
+"""A digest: changes in sections, in the order a catalog team acts on them, with counts, coverage and the reason to
+hold it.
 
 What does not belong here: finding changes (changes.py), text and HTML (formats.py, the reports room).
 """
@@ -16,7 +17,7 @@ from fullscript_pipeline.catalog.coverage import Coverage, coverage_between
 
 TOP = 10
 MASS = 3
-LANES = (
+SECTIONS = (
     ("gone", "Gone or discontinued"),
     ("availability", "Availability"),
     ("price", "Price"),
@@ -29,8 +30,8 @@ _SIZE_FIELDS = {"units", "unit_of_measure", "product_id"}
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """Changes of one kind, those that touch most active plans first."""
+class Section:
+    """Changes of one kind, those that affect most active plans first."""
 
     key: str
     title: str
@@ -43,48 +44,51 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The changes between two days, sorted into lanes. `cosmetic`: rewritings that are counted and not listed.
+    """The changes between two days, by section.
 
-    `folded`: how many variants came or went together with their product; they are told in the product's row.
+    `cosmetic`: rewritings, which are counted and not listed. `folded`: by product id, how many variants were added or
+    removed together with their product; the product's row mentions them. `held`: why the digest is held, if it is.
     """
 
     region: str
     from_day: date
     to_day: date
     coverage: Coverage
-    lanes: Sequence[Lane]
+    sections: Sequence[Section]
     cosmetic: int
     folded: Mapping[str, int]
     held: str | None
 
     def variants_with(self, row: CatalogChange) -> int:
-        """Variants that came or went with the product of this row."""
+        """How many variants were added or removed together with the product of this row."""
         return self.folded.get(row.entity_id, 0) if row.entity == "product" and row.field is None else 0
 
-    def only(self, brands: Collection[str]) -> "Digest":
-        """The same digest of some brands (ids)."""
-        lanes = [Lane(one.key, one.title, [row for row in one.rows if row.brand_id in brands]) for one in self.lanes]
-        return replace(self, lanes=lanes, cosmetic=0)
+    def for_brands(self, brands: Collection[str]) -> "Digest":
+        """The same digest, restricted to these brand ids."""
+        sections = [
+            replace(section, rows=[row for row in section.rows if row.brand_id in brands]) for section in self.sections
+        ]
+        return replace(self, sections=sections, cosmetic=0)
 
     @property
     def rows(self) -> list[CatalogChange]:
-        """Every listed change, lane by lane."""
-        return [row for lane in self.lanes for row in lane.rows]
+        """Every listed change, section by section."""
+        return [row for section in self.sections for row in section.rows]
 
     @property
     def by_field(self) -> list[tuple[str, int]]:
-        """How many changes each field has, most first; added, removed and returned under those words."""
+        """The number of changes per field, most first. Added, removed and returned objects count under those words."""
         counted = Counter(row.field or f"{row.entity} {row.change}" for row in self.rows)
         return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
 
     @property
     def counts(self) -> dict[str, int]:
-        """Changes per lane, and cosmetic ones: numbers only, fit for metadata."""
-        return {lane.key: len(lane.rows) for lane in self.lanes} | {"cosmetic": self.cosmetic}
+        """The number of changes per section, and of cosmetic ones: numbers only, so they may be Dagster metadata."""
+        return {section.key: len(section.rows) for section in self.sections} | {"cosmetic": self.cosmetic}
 
 
-def lane_of(row: CatalogChange) -> str:
-    """The lane of a change. Plain rules, first match wins."""
+def section_of(row: CatalogChange) -> str:
+    """The section of a change: the first rule that matches."""
     if row.entity == "category_product":
         return "facts"
     if row.entity == "variant" and (row.change != "changed" or row.field in _SIZE_FIELDS):
@@ -106,17 +110,26 @@ def make_digest(
     *,
     release: bool = False,
 ) -> Digest:
-    """Sort changes (cosmetic ones included) into a digest. `release` lets a held digest through."""
+    """Sort changes (cosmetic ones included) into a digest. With `release` the digest is never held."""
     real = [row for row in changes if not row.cosmetic]
-    whole = {row.entity_id for row in real if row.entity == "product" and row.field is None}
-    folded = [row for row in real if row.entity == "variant" and row.field is None and row.product_id in whole]
+    moved_products = {row.entity_id for row in real if row.entity == "product" and row.field is None}
+    folded = [row for row in real if row.entity == "variant" and row.field is None and row.product_id in moved_products]
     hidden = set(folded)
     listed = [row for row in real if row not in hidden]
     listed.sort(key=lambda row: -row.active_plans)
-    lanes = [Lane(key, title, [row for row in listed if lane_of(row) == key]) for key, title in LANES]
+    sections = [Section(key, title, [row for row in listed if section_of(row) == key]) for key, title in SECTIONS]
     together = Counter(row.product_id for row in folded if row.product_id)
-    held = None if release else brake(real, coverage)
-    return Digest(region, from_day, to_day, coverage, lanes, len(changes) - len(real), together, held)
+    held = None if release else hold_reason(real, coverage)
+    return Digest(
+        region=region,
+        from_day=from_day,
+        to_day=to_day,
+        coverage=coverage,
+        sections=sections,
+        cosmetic=len(changes) - len(real),
+        folded=together,
+        held=held,
+    )
 
 
 def digest_between(
@@ -129,16 +142,16 @@ def digest_between(
     brand: str | None = None,
     release: bool = False,
 ) -> Digest:
-    """The digest of any two days. Raises UsageError like `changes_between`."""
-    changes = changes_between(con, region, from_day, to_day, time_zone, brand=brand, include_cosmetic=True)
-    coverage = coverage_between(con, region, from_day, to_day, time_zone, changes)
-    return make_digest(region, from_day, to_day, coverage, changes, release=release)
+    """The digest of any two days. Raises UsageError as `changes_between` does."""
+    changes = changes_between(con, region, from_day, to_day, time_zone=time_zone, brand=brand, include_cosmetic=True)
+    coverage = coverage_between(con, region, from_day, to_day, time_zone=time_zone, changes=changes)
+    return make_digest(region, from_day, to_day, coverage=coverage, changes=changes, release=release)
 
 
-def brake(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:
-    """Why a digest is held: more than 20 % of products gone, or more than 50 % of prices moved. Probably a fault.
+def hold_reason(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:
+    """Why a digest is held, or None: more than 20 % of products removed, or more than 50 % of prices changed.
 
-    Fewer than MASS objects are never a mass change, however small the catalog.
+    Such a mass change is probably a fault. Fewer than MASS objects are never a mass change, however small the catalog.
     """
     gone = sum(row.entity == "product" and row.change == "removed" for row in changes)
     moved = sum(row.field == "msrp" for row in changes)

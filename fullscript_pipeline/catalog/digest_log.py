@@ -1,7 +1,7 @@
-"""Which digests were written, against which day, which are held, and how one is let through.
+"""Records which digests were written, which day each was compared with, which are held, and which were released.
 
-A held digest is no reference: the next one goes back to the last good day, so a fault that was repaired leaves no
-trace in it. What does not belong here: when to hold (digest.py), pages (the reports room).
+A held digest is never a baseline: the next digest is compared with the last good day, so a repaired fault does not show
+in it. What does not belong here: when a digest is held (digest.py), pages (the reports room).
 """
 
 from datetime import date, datetime, timedelta
@@ -13,9 +13,10 @@ from fullscript_pipeline.catalog import observed_days
 from fullscript_pipeline.errors import UsageError
 
 
-def day_to_compare(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> date | None:
-    """The day of the last digest before `day` that was not held (or was released); without one the last observed day.
+def baseline_day(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> date | None:
+    """The day that the digest of `day` is compared with.
 
+    It is the day of the last earlier digest that was not held (or was released), else the last day observed before.
     None: `day` is the first observation.
     """
     sql = """SELECT max(day) FROM marts.catalog_digests
@@ -25,8 +26,8 @@ def day_to_compare(con: duckdb.DuckDBPyConnection, region: str, day: date, time_
     return before if isinstance(before, date) else None
 
 
-def note_digest(con: duckdb.DuckDBPyConnection, region: str, day: date, from_day: date, held: str | None) -> None:
-    """Remember what was written for `day`; a release that was given stays."""
+def record_digest(con: duckdb.DuckDBPyConnection, region: str, day: date, from_day: date, held: str | None) -> None:
+    """Records the digest written for `day`. A release of that digest stays."""
     con.execute(
         "UPDATE marts.catalog_digests SET from_day = ?, held = ? WHERE region = ? AND day = ?",
         [from_day, held, region, day],
@@ -39,19 +40,19 @@ def note_digest(con: duckdb.DuckDBPyConnection, region: str, day: date, from_day
 
 
 def is_released(con: duckdb.DuckDBPyConnection, region: str, day: date) -> bool:
-    """Whether a person has let the digest of `day` through."""
+    """Whether a person has released the digest of `day`."""
     sql = "SELECT 1 FROM marts.catalog_digests WHERE region = ? AND day = ? AND released_at IS NOT NULL"
     return con.execute(sql, [region, day]).fetchone() is not None
 
 
-def release(con: duckdb.DuckDBPyConnection, region: str, day: date, at: datetime) -> None:
-    """Let the held digest of `day` through; it is listed when it is written again.
+def release_held_digest(con: duckdb.DuckDBPyConnection, region: str, day: date, at: datetime) -> None:
+    """Release the held digest of `day`. Its changes are listed once the digest is written again.
 
-    Raises UsageError when no digest of that day is held.
+    Raises UsageError if no digest of that day is held.
     """
     sql = "SELECT day FROM marts.catalog_digests WHERE region = ? AND held IS NOT NULL AND released_at IS NULL"
-    held = [one for (one,) in con.execute(f"{sql} ORDER BY day", [region]).fetchall()]
+    held = [held_day for (held_day,) in con.execute(f"{sql} ORDER BY day", [region]).fetchall()]
     if day not in held:
-        which = f"held are: {', '.join(map(str, held))}." if held else "none is held."
+        which = f"held days: {', '.join(map(str, held))}." if held else "none is held."
         raise UsageError(f"The catalog digest of {region}, {day}, is not held; {which}")
     con.execute("UPDATE marts.catalog_digests SET released_at = ? WHERE region = ? AND day = ?", [at, region, day])

@@ -1,4 +1,4 @@
-"""The kinds of catalog object whose past is compared, and their fields under the vendor's paths.
+"""The kinds of catalog object whose history is compared, and their fields under the vendor's paths.
 
 What does not belong here: comparing (changes.py) and how a change is shown (formats.py, the reports room).
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 class Entity:
     """One kind: its history table, its id column, and for each vendor path the SQL (over `v`) of its value as text.
 
-    `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: SQL over the new version `n`, the
-    comparison `p` and the debut `d` of its product that tells, beside an earlier complete listing, that an object first
-    seen at `p.first_at` is new and was not merely unknown. `known`: keys in `extra` that are compared under other
-    names, or derived from others. `known_at`: the column that says when a version was seen.
+    `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: a condition that proves that an
+    object first seen at `p.first_at` is new, where no earlier complete listing does; it is SQL over the new version
+    `n`, the comparison `p` and the debut `d` of its product. `known`: keys in `extra` that are compared under other
+    names or derived from others. `known_at`: the column with the time at which a version was seen.
     """
 
     name: str
@@ -31,15 +31,15 @@ class Entity:
     known_at: str = "known_at"
 
     def parts(self) -> dict[str, str]:
-        """What the statements of sql/ are filled with. A field's number is its place in `fields`, from 1."""
+        """The values of the placeholders in sql/. The number of a field is its place in `fields`, from 1."""
         known = ", ".join(f'"{key}": null' for key in self.known)
         extra = f"json_merge_patch(v.extra, '{{{known}}}')::VARCHAR"
         count = len(self.fields)
         cases = " ".join(f"WHEN {number} THEN {sql}" for number, (_, sql) in enumerate(self.fields, start=1))
-        value = f"CASE p.nth {cases} END" if cases else "NULL"
+        value_sql = f"CASE p.nth {cases} END" if cases else "NULL"
         differs = [_differs(number, sql) for number, (_, sql) in enumerate(self.fields, start=1)]
         if self.has_extra:
-            # Most often it is the same text, which need not be read.
+            # Most texts are equal, and equal texts need no parsing.
             differs.append(
                 f"CASE WHEN s.extra::VARCHAR = n.extra::VARCHAR THEN NULL ELSE {_differs(count + 1, extra)} END"
             )
@@ -52,8 +52,8 @@ class Entity:
             "differs": ", ".join(differs),
             "untyped": str(count + 1),
             "path": "[" + ", ".join(f"'{path}'" for path, _ in self.fields) + "][p.nth]" if cases else "NULL",
-            "old_value": _of("o", value),
-            "new_value": _of("n", value),
+            "old_value": _of("o", value_sql),
+            "new_value": _of("n", value_sql),
             "old_extra": "o.extra" if self.has_extra else "NULL::JSON",
             "new_extra": "n.extra" if self.has_extra else "NULL::JSON",
             "known": "[" + ", ".join(f"'{key}'" for key in self.known) + "]::VARCHAR[]",
@@ -64,7 +64,7 @@ class Entity:
 
 
 def _of(alias: str, sql: str) -> str:
-    """SQL over `v` said of another row."""
+    """SQL over `v`, rewritten for another alias."""
     return re.sub(r"\bv\.", f"{alias}.", sql)
 
 
@@ -77,10 +77,10 @@ def _same(*names: str) -> tuple[tuple[str, str], ...]:
 
 
 # Units and prices are DECIMAL(18,4), so their text always has four decimals; cutting it is much cheaper than a pattern.
-# A count as the vendor writes it (`60`, not `60.0000`); what could not be typed stands as it is.
+# A count as the vendor writes it (`60`, not `60.0000`). A value that could not be typed stays as it was sent.
 _UNITS = "coalesce(rtrim(rtrim(v.units::VARCHAR, '0'), '.'), v.units_raw)"
-# A price with at least two decimals (`42.10`, also where a server writes 42.1); without any where it is written so, and
-# what is no number as it stands.
+# A price has at least two decimals (`42.10`, also if a server writes 42.1), or none if it was sent without any. A value
+# that is not a number stays as it was sent.
 _PRICE = (
     "CASE WHEN v.msrp IS NULL OR NOT contains(coalesce(v.msrp_raw, '.'), '.') THEN v.msrp_raw "
     "WHEN ends_with(v.msrp::VARCHAR, '00') THEN left(v.msrp::VARCHAR, -2) "
@@ -104,8 +104,8 @@ PRODUCT = Entity(
     ),
     "products",
     proof="d.is_new",
-    # A brand's name is the brand's; which variants there are, and their facts, is the variants'; a custom dosage is the
-    # asker's.
+    # The brand's name belongs to the brand, variants and their facts to the variants, a custom dosage to the clinic
+    # that sent the request.
     known=("brand", "dosage", "primary_variant", "variants", "variant_ids", "custom_dosage"),
     product_id="v.product_id",
     brand_id="v.brand_id",
@@ -121,11 +121,11 @@ VARIANT = Entity(
         ("msrp", _PRICE),
     ),
     "products",
-    # A product always comes with all its variants: one that a known product did not have is new.
+    # An answer with a product always holds all its variants: a variant that a known product did not have is new.
     proof="d.is_new OR d.first_at < p.first_at",
     known=("product",),
     product_id="v.product_id",
-    # Variants are mostly told apart by their SKU; their ids are opaque.
+    # Readers know a variant by its SKU; its id is opaque.
     label="coalesce(v.name, v.sku)",
 )
 CATEGORY_PRODUCT = Entity(
@@ -134,7 +134,8 @@ CATEGORY_PRODUCT = Entity(
     "membership_id",
     (),
     "",
-    # A category that was known before has got a product; all of a category first seen is only first seen.
+    # A product in a category that was known before is new there. In a category first seen, all products are only
+    # first seen.
     proof="p.first_at > (SELECT min(k.observed_at) FROM core.categories AS k WHERE k.clinic_id = n.clinic_id "
     "AND k.category_id = n.category_id)",
     has_extra=False,

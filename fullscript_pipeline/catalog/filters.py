@@ -1,6 +1,6 @@
-"""What a reader may ask for: a brand by id or name, a field by its path, kinds of object. Unknown words are an answer.
+"""Resolves the filters of a comparison: a brand by id or name, a field by its path, kinds of object.
 
-What does not belong here: applying the filters (changes.py).
+An unknown name is a UsageError that lists the known ones. What does not belong here: applying the filters (changes.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,40 +14,40 @@ from fullscript_pipeline.errors import UsageError
 
 
 class CatalogRow(Protocol):
-    """What a filter looks at."""
+    """The attribute of a change that a filter reads."""
 
     @property
     def field(self) -> str | None: ...
 
 
-def chosen_entities(names: Sequence[str]) -> list[Entity]:
-    """The kinds named, in the catalog's own order. Raises UsageError for one there is not."""
+def find_entities(names: Sequence[str]) -> list[Entity]:
+    """The kinds with these names, in the catalog's own order. Raises UsageError for an unknown name."""
     for name in names:
         if name not in ENTITIES:
             raise UsageError(f"There is no catalog entity {name!r}; choose among {', '.join(ENTITIES)}.")
     return [entity for entity in ENTITIES.values() if entity.name in set(names)]
 
 
-def chosen_field(field: str | None, rows: Iterable[CatalogRow]) -> str | None:
-    """The field, or None for all. Raises UsageError for one that no entity has and that moved on none of the rows."""
+def check_field(field: str | None, rows: Iterable[CatalogRow]) -> str | None:
+    """The field, or None for all fields. Raises UsageError if no entity has it and no row changed it."""
     if field is None or field in FIELDS or any(row.field == field for row in rows):
         return field
     raise UsageError(f"There is no catalog field {field!r}; choose among {', '.join(FIELDS)}.")
 
 
-def chosen_brand(con: duckdb.DuckDBPyConnection, region: str, brand: str | None) -> set[str] | None:
-    """Ids of the brands with that id or name (any letter case), past names included; None for all brands.
+def find_brand_ids(con: duckdb.DuckDBPyConnection, region: str, brand: str | None) -> set[str] | None:
+    """The ids of the brands with that id or name (any letter case, past names included), or None for all brands.
 
     Raises UsageError for an unknown brand, with the nearest names.
     """
     if brand is None:
         return None
     rows = con.execute("SELECT DISTINCT brand_id, name FROM history.brands WHERE region = ?", [region]).fetchall()
-    wanted = brand.strip().casefold()
-    found = {ident for ident, name in rows if ident == brand or (name or "").strip().casefold() == wanted}
-    if found:
-        return found
+    folded = brand.strip().casefold()
+    ids = {ident for ident, name in rows if ident == brand or (name or "").strip().casefold() == folded}
+    if ids:
+        return ids
     names = {name.casefold(): name for _, name in rows if name}
-    near = [names[one] for one in get_close_matches(wanted, names, n=3)]
-    hint = f"did you mean {' or '.join(near)}?" if near else "its id or its exact name is needed."
+    near = [names[match] for match in get_close_matches(folded, names, n=3)]
+    hint = f"did you mean {' or '.join(near)}?" if near else "give its id or its exact name."
     raise UsageError(f"Region {region} has no brand {brand!r}; {hint}")

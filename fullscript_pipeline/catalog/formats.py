@@ -1,6 +1,6 @@
-"""Changes as text: JSON Lines with the contract's columns, CSV that no spreadsheet executes, a short terminal table.
+"""Formats catalog changes as text: JSON Lines, CSV that no spreadsheet executes, tables for the terminal.
 
-What does not belong here: HTML (the reports room), choosing what to show (digest.py).
+What does not belong here: HTML (the reports room), and which changes are listed (digest.py).
 """
 
 import csv
@@ -14,23 +14,26 @@ import orjson
 from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.coverage import CoverageDay
 from fullscript_pipeline.catalog.digest import Digest
-from fullscript_pipeline.catalog.product_history import Life
+from fullscript_pipeline.catalog.product_history import ProductHistory
 from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
 from fullscript_pipeline.plural import counted
 
-# Names beside the ids are for people: CSV and HTML have them too.
+# People read names, not ids: CSV and HTML have both.
 CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
 SMALL = 5
-# What a spreadsheet's cell takes; JSON Lines have the whole text.
+# The most characters in a cell of a spreadsheet. JSON Lines have the whole text.
 LONGEST_CELL = 32_000
-# Made here, of digits and a sign: a guard would turn a number into text.
+# We write these cells ourselves, of digits and a sign. The guard against formulas would turn them into text.
 _OWN_NUMBERS = frozenset({"delta", "delta_percent"})
 _FORMULA = frozenset("=+-@|%＝＋－＠")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def to_jsonl(changes: Iterable[CatalogChange], *, suppress_small: bool = False) -> Iterator[str]:
-    """One JSON object a line (schema.py), without line ends, no header; `suppress_small` as in `to_csv`, as null."""
+    """One JSON object per line (schema.py), without line ends and without a header.
+
+    `suppress_small` writes null where `to_csv` hides the number.
+    """
     for row in changes:
         values = row._asdict()
         if suppress_small and 0 < row.active_plans < SMALL:
@@ -39,21 +42,24 @@ def to_jsonl(changes: Iterable[CatalogChange], *, suppress_small: bool = False) 
 
 
 def to_csv(changes: Iterable[CatalogChange], *, suppress_small: bool = False) -> str:
-    """CSV with a header, formula-safe; `suppress_small` hides plan counts from 1 to 4 (files that leave the clinic)."""
+    """CSV with a header. No cell can start a formula.
+
+    `suppress_small` hides plan counts from 1 to 4, for files that leave the clinic.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
     for row in changes:
-        values = row._asdict() | dict(zip(("delta", "delta_percent"), _moved(row), strict=True))
+        values = row._asdict() | dict(zip(("delta", "delta_percent"), _difference(row), strict=True))
         if suppress_small:
-            values["active_plans"] = plans(row)
-        writer.writerow([values[name] if name in _OWN_NUMBERS else _safe(values[name]) for name in CSV_COLUMNS])
+            values["active_plans"] = active_plans_text(row)
+        writer.writerow([values[name] if name in _OWN_NUMBERS else _safe_cell(values[name]) for name in CSV_COLUMNS])
     return file.getvalue()
 
 
 def format_table(digest: Digest, *, most: int = 3) -> str:
-    """Counts and the top of each lane, at most 40 lines however much changed."""
-    lines = [title(digest)]
+    """Counts, and the first rows of each section: at most 40 lines, however much changed."""
+    lines = [digest_title(digest)]
     if digest.held:
         return "\n".join([*lines, f"Held: {digest.held}"]) + "\n"
     if not digest.rows:
@@ -61,16 +67,16 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
     if digest.coverage.first_seen:
         shown = counted(digest.coverage.first_seen, "product")
         lines.append(f"Not counted as new: {shown} seen for the first time that may have been there before.")
-    for lane in digest.lanes:
-        if lane.rows:
-            shown = f", the first {most} by active plans" if len(lane.rows) > most else ""
-            lines.append(f"{lane.title}: {len(lane.rows):,}{shown}")
-            lines += [f"  {_line(row, digest.variants_with(row))}" for row in lane.top(most)]
+    for section in digest.sections:
+        if section.rows:
+            shown = f", the first {most} by active plans" if len(section.rows) > most else ""
+            lines.append(f"{section.title}: {len(section.rows):,}{shown}")
+            lines += [f"  {_change_line(row, digest.variants_with(row))}" for row in section.top(most)]
     if digest.rows:
         fields = ", ".join(f"{name} {number:,}" for name, number in digest.by_field[:8])
         lines.append(f"By field: {fields}")
-        if any(len(lane.rows) > most for lane in digest.lanes):
-            lines.append("All of them: --format csv, jsonl or html.")
+        if any(len(section.rows) > most for section in digest.sections):
+            lines.append("For all changes use --format csv, jsonl or html.")
     if digest.cosmetic:
         lines.append(
             f"Not listed: {counted(digest.cosmetic, 'rewriting')} of the same text (white space, case, entities)."
@@ -78,7 +84,7 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
     return "\n".join(lines) + "\n"
 
 
-def title(digest: Digest) -> str:
+def digest_title(digest: Digest) -> str:
     """`Catalog changes, US, 21 -> 22 Nov 2026, coverage 4,112 products seen`."""
     first, last = map(_day, (digest.from_day, digest.to_day))
     if (digest.from_day.year, digest.from_day.month) == (digest.to_day.year, digest.to_day.month):
@@ -86,53 +92,59 @@ def title(digest: Digest) -> str:
     return f"Catalog changes, {digest.region.upper()}, {first} → {last}, coverage {digest.coverage.sentence()}"
 
 
-def delta(row: CatalogChange) -> str | None:
-    """`+2.50 (+12.5 %)` where both values are numbers; None otherwise."""
-    step, percent = _moved(row)
+def delta_text(row: CatalogChange) -> str | None:
+    """`+2.50 (+12.5 %)` if both values are numbers, otherwise None."""
+    step, percent = _difference(row)
     if step is None:
         return None
     return f"{step:+f}" + (f" ({percent:+.1f} %)" if percent is not None else "")
 
 
-def price_step(row: CatalogChange) -> Decimal | None:
-    """By how many percent of the old price a price moved, either way; None for anything else and from or to nothing."""
-    percent = _moved(row)[1] if row.field == "msrp" else None
+def price_change_percent(row: CatalogChange) -> Decimal | None:
+    """The size of a price change in percent of the old price, without its sign.
+
+    None if the change is not one of a price, or one of the two prices is missing or no number.
+    """
+    percent = _difference(row)[1] if row.field == "msrp" else None
     return None if percent is None else abs(percent)
 
 
-def _moved(row: CatalogChange) -> tuple[Decimal | None, Decimal | None]:
-    """Difference and percent of a price or a size; None where a value is no number or the old one is zero."""
+def _difference(row: CatalogChange) -> tuple[Decimal | None, Decimal | None]:
+    """The difference of two prices or sizes, and the same in percent of the old one.
+
+    Both are None if a value is not a number; the percent is None if the old value is zero.
+    """
     if row.field not in {"msrp", "units"}:
         return None, None
     try:
         old, new = Decimal(row.old_value or ""), Decimal(row.new_value or "")
     except InvalidOperation:
         return None, None
-    # Beyond these sizes a text is no price, and arithmetic on it no information.
-    if not all(one.is_finite() and abs(one.adjusted()) < 15 for one in (old, new)):
+    # A number of this size is not a price.
+    if not all(number.is_finite() and abs(number.adjusted()) < 15 for number in (old, new)):
         return None, None
     return new - old, ((new - old) / old * 100).quantize(Decimal("0.01")) if old else None
 
 
-def plans(row: CatalogChange) -> str:
-    """The number of active plans as files show it: counts from 1 to 4 could point at a patient."""
+def active_plans_text(row: CatalogChange) -> str:
+    """The number of active plans as files show it. A count from 1 to 4 could identify a patient."""
     return "under 5" if 0 < row.active_plans < SMALL else f"{row.active_plans}"
 
 
-def _line(row: CatalogChange, variants: int) -> str:
-    what = " | ".join(part for part in (row.brand_name, row.product_name, named(row)) if part)
+def _change_line(row: CatalogChange, variants: int) -> str:
+    what = " | ".join(part for part in (row.brand_name, row.product_name, object_label(row)) if part)
     if row.field is None:
-        told = f"{row.change} with {counted(variants, 'variant')}" if variants else row.change
+        text = f"{row.change} with {counted(variants, 'variant')}" if variants else row.change
     elif row.field == "description_html":
-        told = "description_html changed"
+        text = "description_html changed"
     else:
-        told = f"{row.field} {row.old_value or '(none)'} → {row.new_value or '(none)'}"
-        told += f" {found}" if (found := delta(row)) else ""
-    return f"{_short(what or row.entity_id, 58)}: {_short(told, 60)} [{counted(row.active_plans, 'active plan')}]"
+        text = f"{row.field} {row.old_value or '(none)'} → {row.new_value or '(none)'}"
+        text += f" {difference}" if (difference := delta_text(row)) else ""
+    return f"{_short(what or row.entity_id, 58)}: {_short(text, 60)} [{counted(row.active_plans, 'active plan')}]"
 
 
-def named(row: CatalogChange) -> str | None:
-    """What names the object beside its brand and product: a variant's name or SKU, another kind's name."""
+def object_label(row: CatalogChange) -> str | None:
+    """The object's own name beside its brand and product: a variant's name or SKU, or the name of another kind."""
     return None if row.entity in {"brand", "product"} else row.entity_name or row.entity_id
 
 
@@ -141,8 +153,8 @@ def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _safe(value: object) -> str:
-    """A cell that a spreadsheet shows and never runs: what could start a formula gets an apostrophe."""
+def _safe_cell(value: object) -> str:
+    """The value as a cell that a spreadsheet never executes: a text that could start a formula gets an apostrophe."""
     if value is None:
         return ""
     text = str(value)
@@ -152,45 +164,48 @@ def _safe(value: object) -> str:
     return f"'{text}" if text.lstrip()[:1] in _FORMULA or text.startswith(("\t", "\r", "\n")) else text
 
 
-def life_text(life: Life) -> str:
-    """A product's life for the terminal: what it is, its variants as last seen, everything that happened to it."""
-    what = " | ".join(_short(part, 80) for part in (life.brand_name, life.name, life.product_id) if part)
-    gone = "" if life.present else ", gone now"
-    lines = [f"{life.region.upper()}: {what}", f"First seen {_day(life.first_seen_on)}{gone}."]
-    for one in life.variants:
-        size = " ".join(part for part in (one.units, one.unit_of_measure) if part) or "size not told"
-        facts = ", ".join(part for part in (size, one.msrp and f"msrp {one.msrp}", one.availability) if part)
-        state = "" if one.present else " (gone)"
-        lines.append(f"  variant {_short(one.label or one.variant_id, 40)}: {_short(facts, 80)}{state}")
-    for event in life.events:
+def format_product_history(product: ProductHistory) -> str:
+    """A product's history for the terminal: the product, its variants as last seen, and all its changes."""
+    what = " | ".join(_short(part, 80) for part in (product.brand_name, product.name, product.product_id) if part)
+    gone = "" if product.present else ", gone now"
+    lines = [f"{product.region.upper()}: {what}", f"First seen {_day(product.first_seen_on)}{gone}."]
+    for variant in product.variants:
+        size = " ".join(part for part in (variant.units, variant.unit_of_measure) if part) or "size not given"
+        facts = ", ".join(
+            part for part in (size, variant.msrp and f"msrp {variant.msrp}", variant.availability) if part
+        )
+        state = "" if variant.present else " (gone)"
+        lines.append(f"  variant {_short(variant.label or variant.variant_id, 40)}: {_short(facts, 80)}{state}")
+    for event in product.events:
         about = "" if event.entity == "product" else f"{event.entity} {event.entity_name or event.entity_id}: "
-        told = event.change
+        text = event.change
         if event.field is not None:
-            told = (
+            text = (
                 f"{event.field} {_short(event.old_value or '(none)', 60)} → {_short(event.new_value or '(none)', 60)}"
             )
-            told += " (rewriting)" if event.cosmetic else ""
-        lines.append(f"{_day(event.changed_on)}  {_short(about, 60)}{' ' if about else ''}{told}")
-    return "\n".join(lines if life.events else [*lines, "Nothing has changed since."])
+            text += " (rewriting)" if event.cosmetic else ""
+        lines.append(f"{_day(event.changed_on)}  {_short(about, 60)}{' ' if about else ''}{text}")
+    return "\n".join(lines if product.events else [*lines, "Nothing has changed since."])
 
 
-def coverage_table(region: str, observed: Sequence[date], found: Sequence[CoverageDay]) -> str:
-    """How much was seen on each day, and the doors of the last one."""
+def format_coverage(region: str, observed: Sequence[date], coverage_days: Sequence[CoverageDay]) -> str:
+    """The coverage of each day, and the sources read on the last one."""
     lines = [
         f"Catalog {region.upper()}: {counted(len(observed), 'day')} pulled, "
         f"{_day(observed[0])} to {_day(observed[-1])}."
     ]
-    for one in found:
-        lines.append(f"  {one.day}  {one.coverage.sentence()}, {counted(one.coverage.variants, 'variant')}")
-    lines.append(f"Doors on {found[-1].day}:")
-    for door in found[-1].doors:
-        who = f" of {door.clinic_key}" if door.clinic_key else ""
-        told = (
-            counted(door.rows, "row")
-            if door.outcome == "loaded"
-            else f"{door.outcome}: {_short(door.reason or '', 120)}"
+    for coverage_day in coverage_days:
+        coverage = coverage_day.coverage
+        lines.append(f"  {coverage_day.day}  {coverage.sentence()}, {counted(coverage.variants, 'variant')}")
+    lines.append(f"Sources on {coverage_days[-1].day}:")
+    for pull in coverage_days[-1].pulls:
+        who = f" of {pull.clinic_key}" if pull.clinic_key else ""
+        text = (
+            counted(pull.rows, "row")
+            if pull.outcome == "loaded"
+            else f"{pull.outcome}: {_short(pull.reason or '', 120)}"
         )
-        lines.append(f"  {door.resource}{who}: {told}")
+        lines.append(f"  {pull.resource}{who}: {text}")
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ def end_of(day: date, zone: ZoneInfo) -> datetime:
 def observed_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInfo) -> list[date]:
     """Days on which the region's catalog was pulled, or (without a record of pulls) on which it changed; ascending.
 
-    A pull is counted on the day of its observation: one made after midnight for the day before shows the new day.
+    A pull counts on the day it was made: a pull after midnight for the day before shows the new day.
     """
     pulled = {day for (day,) in con.execute(_PULLED, {"zone": time_zone.key, "region": region}).fetchall()}
     return sorted(pulled) or version_days(con, region, time_zone)
@@ -43,14 +43,16 @@ def version_days(con: duckdb.DuckDBPyConnection, region: str, time_zone: ZoneInf
 
 
 def last_observed(con: duckdb.DuckDBPyConnection, region: str, day: date, time_zone: ZoneInfo) -> date | None:
-    """The day whose observation stands for `day`: the last observed one on or before it; None before the first."""
-    return max((one for one in observed_days(con, region, time_zone) if one <= day), default=None)
+    """The last observed day on or before `day`, whose observation is used for it; None before the first one."""
+    return max(
+        (observed_day for observed_day in observed_days(con, region, time_zone) if observed_day <= day), default=None
+    )
 
 
 def require_observed(
     con: duckdb.DuckDBPyConnection, region: str, from_day: date, to_day: date, time_zone: ZoneInfo
 ) -> None:
-    """Raises UsageError with the nearest usable days when the two days cannot be compared."""
+    """Raises UsageError, which names the nearest usable days, if the two days cannot be compared."""
     if from_day > to_day:
         raise UsageError(f"FROM {from_day} is after TO {to_day}; give the earlier day first.")
     observed = observed_days(con, region, time_zone)
@@ -63,12 +65,12 @@ def require_observed(
         )
 
 
-def standing_in(observed: Sequence[date], day: date) -> str | None:
-    """A sentence when `day` itself was not pulled: which day stands for it, and the next one; None when it was."""
+def explain_substitute_day(observed: Sequence[date], day: date) -> str | None:
+    """A sentence that names the day used instead of `day`, and the next observed one; None if `day` was pulled."""
     if day in observed:
         return None
-    before = max((one for one in observed if one < day), default=None)
-    after = min((one for one in observed if one > day), default=None)
-    near = [f"the observation of {before} stands for it"] if before else []
+    before = max((observed_day for observed_day in observed if observed_day < day), default=None)
+    after = min((observed_day for observed_day in observed if observed_day > day), default=None)
+    near = [f"the observation of {before} is used instead"] if before else []
     near += [f"the next one is of {after}"] if after else []
     return f"{day} was not pulled: {'; '.join(near) or 'there is no observation'}."

@@ -1,4 +1,4 @@
-"""A product's life as the mart tells it: when it and its variants came, what changed, when they went.
+"""A product's history from the mart: when the product and its variants were added, changed and removed.
 
 What does not belong here: finding changes (changes.py).
 """
@@ -32,8 +32,8 @@ ORDER BY ALL"""
 
 
 @dataclass(frozen=True, slots=True)
-class LifeEvent:
-    """One change in a product's life; the fields are those of marts.catalog_changes."""
+class HistoryEvent:
+    """One change of a product; the fields are those of marts.catalog_changes."""
 
     changed_on: date
     entity: str
@@ -60,8 +60,8 @@ class ProductVariant:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
-    """A product: what it is, its variants as last seen, and everything that happened to it since it was first seen."""
+class ProductHistory:
+    """A product, its variants as last seen, and all changes since it was first seen."""
 
     region: str
     product_id: str
@@ -70,7 +70,7 @@ class Life:
     present: bool
     first_seen_on: date
     variants: tuple[ProductVariant, ...]
-    events: tuple[LifeEvent, ...]
+    events: tuple[HistoryEvent, ...]
 
 
 def find_products(
@@ -78,12 +78,12 @@ def find_products(
 ) -> list[tuple[str, str, str | None, str | None]]:
     """(region, product id, name, brand) of the products with that id or exact name, or a variant with that id or SKU.
 
-    Raises UsageError when there is none, with names that hold the word.
+    Raises UsageError if there is none; it suggests product names that contain the word.
     """
     values: dict[str, Any] = {"word": word.strip(), "region": region}
-    found = con.execute(_FIND, values).fetchall()
-    if found:
-        return found
+    products = con.execute(_FIND, values).fetchall()
+    if products:
+        return products
     near = con.execute(
         "SELECT DISTINCT name FROM core.products WHERE ($region IS NULL OR region = $region) "
         "AND contains(lower(name), lower($word)) ORDER BY name LIMIT 3",
@@ -94,12 +94,23 @@ def find_products(
     raise UsageError(f"No product {word!r} has been seen{f' in region {region}' if region else ''}; {hint}")
 
 
-def life_of(con: duckdb.DuckDBPyConnection, region: str, product_id: str, time_zone: str) -> Life:
-    """The life of a product that `find_products` found."""
+def load_product_history(
+    con: duckdb.DuckDBPyConnection, region: str, product_id: str, time_zone: str
+) -> ProductHistory:
+    """The history of a product that `find_products` returned."""
     values = {"region": region, "product": product_id}
     facts = con.execute(_FACTS, values | {"zone": time_zone}).fetchone()
-    assert facts is not None  # noqa: S101 - found a moment ago
+    assert facts is not None  # noqa: S101 - `find_products` returned it
     variants = tuple(ProductVariant(*row) for row in con.execute(_VARIANTS, values).fetchall())
-    events = tuple(LifeEvent(*row) for row in con.execute(_EVENTS, values).fetchall())
+    events = tuple(HistoryEvent(*row) for row in con.execute(_EVENTS, values).fetchall())
     region, ident, name, brand_name, present, first_seen_on = facts
-    return Life(region, ident, name, brand_name, present, first_seen_on, variants, events)
+    return ProductHistory(
+        region=region,
+        product_id=ident,
+        name=name,
+        brand_name=brand_name,
+        present=present,
+        first_seen_on=first_seen_on,
+        variants=variants,
+        events=events,
+    )

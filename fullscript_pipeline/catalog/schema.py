@@ -1,7 +1,7 @@
-"""The versioned schema of the JSON Lines export: one object per change, the contract's columns.
+"""The versioned schema of the JSON Lines export: one object per change, with the contract's columns.
 
-A new version is a new number and a new file name; what readers of version 1 rely on never changes under it. What does
-not belong here: writing lines (formats.py).
+A new version gets a new number and a new file name; version 1 never changes. What does not belong here: writing lines
+(formats.py).
 """
 
 from typing import Any

@@ -15,27 +15,27 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
     DEFAULT_ENTITIES,
-    LANES,
+    SECTIONS,
     CatalogChange,
     Digest,
     changes_between,
+    count_products_by_source,
+    count_unknown_variants,
     coverage_between,
     coverage_by_day,
-    coverage_table,
+    explain_substitute_day,
     find_products,
+    format_catalog_gaps,
+    format_coverage,
+    format_product_history,
     format_table,
-    found_by,
-    lane_of,
-    life_of,
-    life_text,
+    load_product_history,
     make_digest,
     observed_days,
-    price_step,
-    standing_in,
+    price_change_percent,
+    section_of,
     to_csv,
     to_jsonl,
-    unknown_text,
-    unknown_variants,
 )
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.cli.options import DAY
@@ -98,7 +98,7 @@ class Asked:
     "--fail-on",
     "alarms",
     multiple=True,
-    type=click.Choice(["any", "none", *dict(LANES)]),
+    type=click.Choice(["any", "none", *dict(SECTIONS)]),
     help="Exit 1 only for these kinds of change; again for more. Default: any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
@@ -123,7 +123,7 @@ def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
         for _, digest in found:
             data(_page(digest, settings) if form == "html" else format_table(digest).rstrip())
     wanted = set(alarms) or {"any"}
-    return int(any("any" in wanted or lane_of(change) in wanted for change in changes))
+    return int(any("any" in wanted or section_of(change) in wanted for change in changes))
 
 
 @catalog.command("show", help="The life of a product: its id, exact name, or a variant's id or SKU.")
@@ -142,7 +142,7 @@ def show(product: str, region: str | None) -> None:
             )
             raise UsageError(f"{product!r} is {several} products, listed above; give the id of one.")
         for its, ident, _, _ in found:
-            data(life_text(life_of(con, its, ident, settings.time_zone.key)))
+            data(format_product_history(load_product_history(con, its, ident, settings.time_zone.key)))
 
 
 @catalog.command("coverage", help="How much of the catalog is seen, day by day, and through which doors.")
@@ -156,8 +156,8 @@ def coverage(region: str | None, days: int) -> None:
             if not observed:
                 raise UsageError(f"Region {one!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")
             found = coverage_by_day(con, one, observed[-days:], settings.time_zone)
-            data(coverage_table(one, observed, found))
-            data(unknown_text(found_by(con, one), unknown_variants(con, one)))
+            data(format_coverage(one, observed, found))
+            data(format_catalog_gaps(count_products_by_source(con, one), count_unknown_variants(con, one)))
 
 
 @catalog.command("release", help="Let the held digest of DAY through, and write it.")
@@ -243,14 +243,14 @@ def _compare_region(
         entities=asked.entities,
     )
     observed = observed_days(con, region, zone)
-    for note in {one: standing_in(observed, one) for one in (asked.first, asked.last)}.values():
+    for note in {one: explain_substitute_day(observed, one) for one in (asked.first, asked.last)}.values():
         if note:
             talk(f"{region}: {note}")
     seen = coverage_between(con, region, asked.first, asked.last, zone, everything)
     if asked.brand or asked.field or "product" not in asked.entities:
         # Which of the products first seen are new is known from all changes only.
         seen = replace(seen, first_seen=0)
-    steps = {id(row): price_step(row) for row in everything}
+    steps = {id(row): price_change_percent(row) for row in everything}
     least = asked.least_step
     wanted = [row for row in everything if least is None or (step := steps[id(row)]) is None or step >= least]
     # Who asks for two days wants to see them, however much changed.

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import duckdb
 
-from fullscript_pipeline.catalog import CatalogChange, delta, named
+from fullscript_pipeline.catalog import CatalogChange, delta_text, object_label
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.change_rows import row_of
@@ -100,12 +100,12 @@ def _by_day(rows: Iterable[CatalogChange]) -> Iterable[tuple[date, list[CatalogC
 
 
 def _line(row: CatalogChange) -> str:
-    what = " | ".join(part for part in (row.product_name, named(row)) if part) or row.entity_id
+    what = " | ".join(part for part in (row.product_name, object_label(row)) if part) or row.entity_id
     if row.field is None:
         return f"{what}: {row.entity} {row.change}"
     if row.field == "description_html":
         return f"{what}: description changed"
-    moved = delta(row)
+    moved = delta_text(row)
     old, new = (formatting.shorten(value or "(none)", 80) for value in (row.old_value, row.new_value))
     return f"{what}: {row.field} {old} → {new}{f' {moved}' if moved else ''}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from fullscript_pipeline.catalog import CatalogChange, delta, named, plans
+from fullscript_pipeline.catalog import CatalogChange, active_plans_text, delta_text, object_label
 from fullscript_pipeline.reports.word_diff import word_diff
 
 _PROSE = frozenset({"description_html", "dosage.additional_info"})
@@ -31,9 +31,9 @@ def row_of(change: CatalogChange, variants: int = 0) -> Row:
     return Row(
         change=change,
         what=(change.product_name or "") if change.entity in {"product", "variant"} else (change.entity_name or ""),
-        variant=named(change) if change.entity == "variant" else None,
-        delta=delta(change),
-        plans=plans(change),
+        variant=object_label(change) if change.entity == "variant" else None,
+        delta=delta_text(change),
+        plans=active_plans_text(change),
         difference=word_diff(change.old_value, change.new_value) if change.field in _PROSE else None,
         variants=variants,
     )

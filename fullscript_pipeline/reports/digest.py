@@ -17,10 +17,10 @@ from fullscript_pipeline.catalog import (
     JSONL_VERSION,
     CatalogChange,
     Digest,
-    day_to_compare,
+    baseline_day,
     digest_between,
+    digest_title,
     last_observed,
-    title,
     to_csv,
     to_jsonl,
 )
@@ -68,12 +68,12 @@ def render_catalog_digest(
     days = store.digest_days(digest.region) if store else []
     before = max((day for day in days if day < digest.to_day), default=None)
     after = min((day for day in days if day > digest.to_day), default=None)
-    shown = [] if digest.held else [(lane, lane.top(10 + MORE)) for lane in digest.lanes]
+    shown = [] if digest.held else [(lane, lane.top(10 + MORE)) for lane in digest.sections]
     return render(
         "digest.html.j2",
         digest=digest,
-        title=title(digest),
-        lanes=[(lane, [row_of(one, digest.variants_with(one)) for one in top]) for lane, top in shown],
+        title=digest_title(digest),
+        sections=[(lane, [row_of(one, digest.variants_with(one)) for one in top]) for lane, top in shown],
         made=formatting.moment(rendered_at, time_zone),
         before=before,
         after=after,
@@ -104,7 +104,7 @@ def write_catalog_digest(
     The first observed day is the baseline: its page says so and lists nothing. A held digest lists nothing either
     until it is written again with `release`. Raises UsageError when the days cannot be compared.
     """
-    start = from_day or day_to_compare(con, region, to_day, time_zone)
+    start = from_day or baseline_day(con, region, to_day, time_zone)
     if start is None and last_observed(con, region, to_day, time_zone) is None:
         raise UsageError(f"Region {region!r} has no catalog on or before {to_day}; pull it first.")
     digest = digest_between(con, region, start or to_day, to_day, time_zone, release=release)
@@ -123,7 +123,7 @@ def write_catalog_digest(
     if watched_brands:
         chosen = _watched(con, region, watched_brands)
         watched = store.path_for_watched(region, to_day)
-        mine = digest.only(chosen.ids)
+        mine = digest.for_brands(chosen.ids)
         html = render_catalog_digest(mine, rendered_at=rendered_at, time_zone=time_zone, store=store, watched=chosen)
         store.write(watched, html)
         csv = to_csv([] if digest.held else mine.rows, suppress_small=True)

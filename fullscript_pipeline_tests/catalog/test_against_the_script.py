@@ -16,7 +16,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, open_session
-from fullscript_pipeline.catalog import build_catalog_changes, changes_between, not_built_since
+from fullscript_pipeline.catalog import build_catalog_changes, changes_between, rebuild_start
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
 from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import catalog, clinic, missing_variants, treatment_plans
@@ -129,7 +129,7 @@ class Follower:
         catalog.pull_products(target, sessions)
         heard.answered(self.connected.store, target.day.isoformat())
         with self.warehouse.write() as con:
-            since = not_built_since(con, region, clock.today(UTC_ZONE), UTC_ZONE)
+            since = rebuild_start(con, region, clock.today(UTC_ZONE), UTC_ZONE)
             build_catalog_changes(con, region, time_zone=UTC_ZONE, since=since)
 
     def _pull_clinic(self, session: ClinicSession) -> None:

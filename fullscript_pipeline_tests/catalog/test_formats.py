@@ -1,4 +1,4 @@
-"""Digest contents and their text forms: lanes, brake, JSON Lines, CSV, the 40-line table."""
+"""Digest contents and their text forms: sections, held digests, JSON Lines, CSV, the 40-line table."""
 
 import csv
 import io
@@ -12,14 +12,14 @@ import pytest
 from fullscript_pipeline.catalog import (
     CatalogChange,
     Coverage,
-    delta,
+    delta_text,
     digest_between,
     format_table,
     make_digest,
     to_csv,
     to_jsonl,
 )
-from fullscript_pipeline.catalog.digest import LANES, lane_of
+from fullscript_pipeline.catalog.digest import SECTIONS, section_of
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world
 
 COVERAGE = Coverage(4112, 9000, False)
@@ -41,7 +41,7 @@ GONE = {"entity": "product", "change": "removed", "field": None, "old_value": No
 
 
 @pytest.mark.parametrize(
-    ("values", "lane"),
+    ("values", "section"),
     [
         ({}, "price"),
         ({"field": "availability"}, "availability"),
@@ -57,9 +57,9 @@ GONE = {"entity": "product", "change": "removed", "field": None, "old_value": No
         ({"entity": "brand", "field": "name"}, "facts"),
     ],
 )
-def test_each_change_has_its_lane(values: dict[str, Any], lane: str) -> None:
-    assert lane_of(change(**values)) == lane
-    assert lane in dict(LANES)
+def test_each_change_has_a_section(values: dict[str, Any], section: str) -> None:
+    assert section_of(change(**values)) == section
+    assert section in dict(SECTIONS)
 
 
 def test_lanes_put_most_plans_first_and_leave_cosmetics_out() -> None:
@@ -146,7 +146,7 @@ def test_csv_hides_small_counts_where_asked() -> None:
     ],
 )
 def test_delta_is_told_for_numbers_only(values: dict[str, Any], told: str | None) -> None:
-    assert delta(change(**values)) == told
+    assert delta_text(change(**values)) == told
 
 
 def test_a_terminal_shows_at_most_40_lines_whatever_changed() -> None:

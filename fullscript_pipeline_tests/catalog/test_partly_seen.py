@@ -14,8 +14,8 @@ from fullscript_pipeline.catalog import (
     digest_between,
     find_products,
     format_table,
-    life_of,
-    not_built_since,
+    load_product_history,
+    rebuild_start,
 )
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world
@@ -141,13 +141,13 @@ def test_an_untyped_key_that_moves_everywhere_is_no_news(con: Connection) -> Non
 def test_the_mart_is_built_from_where_it_may_lack_days(con: Connection) -> None:
     world = small_world()
     observe(con, world, noon(20))
-    assert not_built_since(con, "us", nov(20), UTC_ZONE) is None
+    assert rebuild_start(con, "us", nov(20), UTC_ZONE) is None
     for day in (21, 22, 23):
         world["products"]["p1"]["name"] = f"Name {day}"
         observe(con, world, noon(day))
         if day == 21:
             build_catalog_changes(con, "us", time_zone=UTC_ZONE)
-    since = not_built_since(con, "us", nov(23), UTC_ZONE)
+    since = rebuild_start(con, "us", nov(23), UTC_ZONE)
     assert since is not None
     assert since < noon(21) < since + timedelta(days=1), "the day after the last build failed: it is made up for"
     build_catalog_changes(con, "us", time_zone=UTC_ZONE, since=since)
@@ -167,6 +167,6 @@ def test_a_products_life_is_found_by_any_of_its_names(con: Connection) -> None:
     assert len(find_products(con, "SKU160")) == 2, "the same SKU on two variants is two answers"
     with pytest.raises(UsageError, match="did you mean Product 1 or Product 2"):
         find_products(con, "roduct")
-    life = life_of(con, "us", "p1", "UTC")
+    life = load_product_history(con, "us", "p1", "UTC")
     assert life.first_seen_on == nov(20)
     assert [(event.field, event.new_value) for event in life.events] == [("msrp", "25.00")]

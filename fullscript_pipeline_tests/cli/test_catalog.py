@@ -58,7 +58,7 @@ def test_a_day_that_was_not_pulled_says_which_one_stands_in(run: Run) -> None:
     assert code == 1
     assert "Price: 1" in out
     assert (
-        "us: 2026-11-21 was not pulled: the observation of 2026-11-20 stands for it; the next one is of 2026-11-22."
+        "us: 2026-11-21 was not pulled: the observation of 2026-11-20 is used instead; the next one is of 2026-11-22."
         in err
     )
 
@@ -134,7 +134,7 @@ def test_coverage_prints_days_and_doors(run: Run) -> None:
     code, out, _ = run("coverage", "--region", "us")
     assert code == 0
     assert "category: 1 product by 1 clinic, last on 2026-11-22" in out
-    assert "0 variants that plans, orders or protocols name and the server denies, 1 that nobody" in out
+    assert "0 variants that plans, orders or protocols name and the server denies, 1 not fetched yet" in out
     assert "Catalog US: 2 days pulled, 20 Nov 2026 to 22 Nov 2026." in out
     assert "2026-11-22  2 products seen (full listing), 4 variants" in out
     assert "products: 0 rows" in out

@@ -79,7 +79,7 @@ def test_what_events_bring_in_after_a_digest_was_made_is_in_it_the_next_day(regi
 def test_a_held_digest_is_let_through_by_a_person_and_stays_so(region: Region) -> None:
     region.day(20, world())
     region.day(21, world(10))
-    with pytest.raises(UsageError, match=r"2026-11-20, is not held; held are: 2026-11-21\."):
+    with pytest.raises(UsageError, match=r"2026-11-20, is not held; held days: 2026-11-21\."):
         digest_rebuild.release_digest(region.warehouse, "us", nov(20))
     digest_rebuild.release_digest(region.warehouse, "us", nov(21))
     for _ in range(2):

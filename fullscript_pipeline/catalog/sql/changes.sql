@@ -1,8 +1,7 @@
--- Which versions of one kind of object stand for two instants: per object that got a version between them id, old_from
--- and new_from (the versions' valid_from; NULL: not known before), was_present, is_present, first_at, seen_at.
--- Judged by what was known then, not by what is valid: "old" is the version known at $from_at, "new" the last one known
--- at $to_at; what happened between them is folded. Filled in by changes.py: {table}, {id}, {known_at}; $region,
--- $from_at, $to_at.
+-- Selects the versions of one kind of object to compare for two instants. A row per object that got a version between
+-- them: id, old_from and new_from (the versions' valid_from; NULL: not known before), was_present, is_present, first_at,
+-- seen_at. By known time, not valid time: "old" is the version known at $from_at, "new" the last one known at $to_at;
+-- versions between them are ignored. Filled in by changes.py: {table}, {id}, {known_at}; $region, $from_at, $to_at.
 WITH touched AS (
     SELECT DISTINCT {id} AS id FROM {table} WHERE region = $region AND {known_at} > $from_at AND {known_at} <= $to_at
 ),

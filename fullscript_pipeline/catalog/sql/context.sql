@@ -1,9 +1,9 @@
--- What a change touches: names of its product and brand as known at $named_at, active treatment plans as of now.
--- {found} is the union of the changes found, with an `entity` and its `place`; a change counts from its version, which an
--- event may have dated (warehouse/loading/valid_time.py). A debut is a product's first version; it is new, not merely unknown
--- before, where an earlier complete listing lacked it, where a category that was read before came to show it and nothing
--- else had led to it, or where an event told of its creation and so dates it.
-WITH doors AS (
+-- Adds to each change the names of its product and brand as known at $named_at, and the active treatment plans of now.
+-- {changes} is the union of the changes, with an `entity` and its `place`. A change counts from its version, which an
+-- event may have dated (warehouse/loading/valid_time.py). A debut is a product's first version. The product is new (and
+-- was not only unknown before) if an earlier complete listing lacked it, if a category that was read before began to
+-- show it and no other source had, or if an event reported its creation and so dates it.
+WITH category_debuts AS (
     SELECT m.product_id, min(m.valid_from) AS first_at
     FROM history.category_memberships AS m
     JOIN (
@@ -19,18 +19,18 @@ WITH doors AS (
 ),
 debuts AS MATERIALIZED (
     SELECT f.product_id, f.first_at, coalesce(f.first_at > listed.first_at, false)
-        OR coalesce(f.first_at >= doors.first_at, false) OR f.told AS is_new
+        OR coalesce(f.first_at >= category_debuts.first_at, false) OR f.dated_by_event AS is_new
     FROM (
-        SELECT product_id, min(known_at) AS first_at, arg_min(valid_from < known_at, valid_from) AS told
+        SELECT product_id, min(known_at) AS first_at, arg_min(valid_from < known_at, valid_from) AS dated_by_event
         FROM history.products WHERE region = $region GROUP BY product_id
     ) AS f
-    LEFT JOIN doors USING (product_id)
+    LEFT JOIN category_debuts USING (product_id)
     CROSS JOIN (
         SELECT min(observed_at) AS first_at FROM ops.pulls
         WHERE region = $region AND resource = 'products' AND outcome = 'loaded' AND complete
     ) AS listed
 ),
-found AS ({found}),
+changes AS ({changes}),
 products AS (
     SELECT product_id, arg_max(name, valid_from) AS name, arg_max(brand_id, valid_from) AS brand_id
     FROM history.products WHERE region = $region AND known_at <= $named_at GROUP BY product_id
@@ -41,7 +41,7 @@ brands AS (
 ),
 placed AS (
     SELECT f.* REPLACE (coalesce(f.brand_id, p.brand_id) AS brand_id), p.name AS product_name
-    FROM found AS f LEFT JOIN products AS p ON p.product_id = f.product_id
+    FROM changes AS f LEFT JOIN products AS p ON p.product_id = f.product_id
 ),
 recommended AS (
     SELECT DISTINCT r.clinic_id, r.treatment_plan_id, r.variant_id, v.product_id, p.brand_id

@@ -1,7 +1,7 @@
--- Which versions of one kind of object stand for each observed day and for the observation before it; columns and
--- fillings as in changes.sql. Days are those on which versions were seen, by $zone, from $from_at (exclusive: versions
--- known by then are only compared with) to $to_at. The last version of a day stands for the day, so what changed and
--- changed back inside a day is no change.
+-- Selects the versions of one kind of object to compare for each observed day and the observation before it. Columns and
+-- placeholders as in changes.sql. Days are those on which versions were seen, by $zone, from $from_at (exclusive: versions
+-- known by then are only compared with) to $to_at. The last version of a day is compared, so a value that changed and
+-- changed back within a day is no change.
 WITH touched AS (
     SELECT DISTINCT {id} AS id FROM {table} WHERE region = $region AND {known_at} > $from_at AND {known_at} <= $to_at
 ),
@@ -14,6 +14,6 @@ seen AS (
         AND (valid_to IS NULL OR valid_to >= (SELECT begins FROM reach))
     GROUP BY ALL
 )
-SELECT id, lag(new_from) OVER one AS old_from, new_from, coalesce(lag(is_present) OVER one, false) AS was_present,
-    is_present, first_at, seen_at
-FROM seen WINDOW one AS (PARTITION BY id ORDER BY new_from) QUALIFY seen_at > $from_at
+SELECT id, lag(new_from) OVER versions AS old_from, new_from,
+    coalesce(lag(is_present) OVER versions, false) AS was_present, is_present, first_at, seen_at
+FROM seen WINDOW versions AS (PARTITION BY id ORDER BY new_from) QUALIFY seen_at > $from_at

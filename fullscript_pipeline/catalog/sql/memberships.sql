@@ -1,9 +1,9 @@
--- Notes in history.category_memberships what core.category_products shows now and did not show the last time. $region.
+-- Records in history.category_memberships what core.category_products shows now and did not show before. $region.
 CREATE OR REPLACE TEMP TABLE moved_memberships AS
 SELECT c.region, m.clinic_id, m.category_id, m.product_id, concat(m.category_id, '/', m.product_id) AS membership_id,
     k.name AS category_name, m.removed_at, coalesce(m.removed_at, m.observed_at) AS valid_from
 FROM core.category_products AS m
--- A region's first pull comes before its clinics are loaded: which region a clinic is of is known from the pull.
+-- A region's first pull runs before its clinics are loaded, so the region of a clinic is read from the pull.
 JOIN (
     SELECT DISTINCT region, clinic_id FROM ops.pulls WHERE region = $region AND resource = 'categories'
 ) AS c ON c.clinic_id = m.clinic_id

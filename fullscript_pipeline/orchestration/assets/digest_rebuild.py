@@ -11,12 +11,12 @@ import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
+    baseline_day,
     build_catalog_changes,
-    day_to_compare,
     is_released,
-    not_built_since,
-    note_digest,
-    release,
+    rebuild_start,
+    record_digest,
+    release_held_digest,
 )
 from fullscript_pipeline.reports import DigestWritten, ReportStore, write_catalog_digest
 from fullscript_pipeline.settings import load_settings
@@ -27,7 +27,7 @@ def rebuild_changes(warehouse: Warehouse, region: str, day: date) -> int:
     """Rows of `marts.catalog_changes` written for the region: those of `day`, and of days that the mart may lack."""
     zone = load_settings().time_zone
     with warehouse.write() as con:
-        since = not_built_since(con, region, day, zone)
+        since = rebuild_start(con, region, day, zone)
         return build_catalog_changes(con, region, time_zone=zone, since=since)
 
 
@@ -37,7 +37,7 @@ def write_digest(warehouse: Warehouse, store: ReportStore, region: str, day: dat
     That one is written again first: what events brought in after it was made belongs to its day, and would be in none.
     """
     with warehouse.write() as con:
-        start = day_to_compare(con, region, day, load_settings().time_zone)
+        start = baseline_day(con, region, day, load_settings().time_zone)
         if start is not None:
             _write(con, store, region, start)
         return _write(con, store, region, day)
@@ -45,7 +45,7 @@ def write_digest(warehouse: Warehouse, store: ReportStore, region: str, day: dat
 
 def _write(con: duckdb.DuckDBPyConnection, store: ReportStore, region: str, day: date) -> DigestWritten:
     settings = load_settings()
-    start = day_to_compare(con, region, day, settings.time_zone)
+    start = baseline_day(con, region, day, settings.time_zone)
     written = write_catalog_digest(
         con,
         store,
@@ -58,7 +58,7 @@ def _write(con: duckdb.DuckDBPyConnection, store: ReportStore, region: str, day:
         watched_brands=settings.watched_brands,
         base_url=settings.reports_base_url,
     )
-    note_digest(con, region, day, start or day, written.held)
+    record_digest(con, region, day, start or day, written.held)
     return written
 
 
@@ -73,7 +73,7 @@ def held_sentence(region: str, day: date, held: str) -> str:
 def release_digest(warehouse: Warehouse, region: str, day: date) -> None:
     """Lets a held digest through; it is listed when it is written again. Raises UsageError when it is not held."""
     with warehouse.write() as con:
-        release(con, region, day, clock.now())
+        release_held_digest(con, region, day, clock.now())
 
 
 def metadata_of(written: DigestWritten) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def _table(written: DigestWritten) -> str:
     if written.held:
         return f"Held: {written.held}"
     lines = [f"Against {digest.from_day}.", "", "| lane | changes | the first |", "|---|---:|---|"]
-    for lane in digest.lanes:
-        if lane.rows:
-            row = lane.rows[0]
+    for section in digest.sections:
+        if section.rows:
+            row = section.rows[0]
             what = " / ".join(part for part in (row.brand_name, row.product_name or row.entity_name) if part)
             told = f"{what or row.entity_id}: {row.field or row.change}"
-            lines.append(f"| {lane.title} | {len(lane.rows):,} | {_cell(told)} |")
+            lines.append(f"| {section.title} | {len(section.rows):,} | {_cell(told)} |")
     return "\n".join(lines) if digest.rows else f"Against {digest.from_day}: no changes."
 
 

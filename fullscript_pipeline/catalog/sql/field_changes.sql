@@ -1,8 +1,9 @@
--- What differs between the versions that a comparison chose, with its values, the field named by the vendor's path.
+-- Lists the fields that differ between the versions that a comparison selected, with both values. A field has the
+-- vendor's path as its name.
 -- {compared} is changes.sql or daily.sql of the same kind; the rest is filled in from entities.py, {differs} being the
 -- number of each field that differs between two versions `s` and `n`, else NULL.
 WITH spans AS MATERIALIZED ({compared}),
--- A field got its value when the last version with another one ended.
+-- A field changed when the last version with another value ended.
 moved AS (
     SELECT id, nth, first_at, old_from, new_from, max(ended) AS changed_at, seen_at
     FROM (
@@ -30,8 +31,8 @@ p AS (
     SELECT id, 'changed' AS change, nth, first_at, old_from, new_from, changed_at, seen_at FROM moved
     UNION ALL BY NAME SELECT * FROM turned
 ),
--- The kind's first observation is the baseline: what was seen that day was not added that day. Later, an object first
--- seen is new where an earlier complete listing lacked it or {proof}; otherwise it was merely unknown.
+-- The kind's first observation is the baseline: objects seen that day were not added that day. Later, an object first
+-- seen is new if an earlier complete listing lacked it or {proof}; otherwise it was only unknown.
 listed AS (
     SELECT min(observed_at) AS first_at FROM ops.pulls
     WHERE region = $region AND resource = '{listing}' AND outcome = 'loaded' AND complete
@@ -51,7 +52,7 @@ typed AS (
         timezone($zone, p.first_at)::DATE > baseline.first_on
         AND (coalesce(p.first_at > listed.first_at, false) OR coalesce({proof}, false))))
 ),
--- Keys that no column holds. One that comes or goes is drift of the format, not of the catalog.
+-- Keys that no column holds. A key that appears or disappears is drift of the format, not of the catalog.
 keys AS (
     SELECT p.*, {product_id} AS product_id, {brand_id} AS brand_id, {name} AS entity_name,
         unnest(json_keys({new_extra})) AS field, {old_extra} AS old_extra, {new_extra} AS new_extra
@@ -65,7 +66,7 @@ untyped AS (
         json_extract_string(new_extra, concat('$."', field, '"')) AS new_value
     FROM keys WHERE NOT list_contains({known}, field) AND NOT contains(field, '"')
 ),
--- A key that moves on most objects at once is bookkeeping (a counter, a time of rendering), not news.
+-- A key that changes on most objects at once is bookkeeping (a counter, a time of rendering), not a catalog change.
 news AS (
     SELECT *, count(*) OVER (PARTITION BY field, seen_at) AS together FROM untyped
     WHERE old_value IS NOT NULL AND new_value IS NOT NULL AND old_value <> new_value
@@ -74,7 +75,7 @@ news AS (
 )
 SELECT changed_at, seen_at, id AS entity_id, product_id, brand_id, change, field, old_value, new_value, entity_name
 FROM typed
--- A server that does not name a variant's product has not moved it.
+-- A variant without a product id in the answer has not moved to another product.
 WHERE field IS DISTINCT FROM 'product_id' OR (old_value IS NOT NULL AND new_value IS NOT NULL)
 UNION ALL
 SELECT changed_at, seen_at, id, product_id, brand_id, change, field, old_value, new_value, entity_name FROM news
