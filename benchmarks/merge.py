@@ -13,10 +13,10 @@ from pathlib import Path
 from ingest_server import orders
 from peak_memory import peak_mb
 
+from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, Size, make_line, parse_line
 from fullscript_pipeline.warehouse.loading.load import Context, load
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
 AT_ONCE = 250_000

@@ -10,7 +10,7 @@ import pytest
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.warehouse.schema import table_registry
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades import migrations, new_columns
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.sandbox_server import START
@@ -23,8 +23,8 @@ def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     made: dict[str, Any] = {"__name__": "example"}
     for number, block in enumerate(blocks):
         exec(compile(block, f"{PAGE.name}, block {number + 1}", "exec"), made)  # noqa: S102 - our own page
-    for module in (table_registry, migrations, new_columns):
-        monkeypatch.setattr(module, "ALL_TABLES", (*table_registry.ALL_TABLES, made["TEAM"]))
+    for module in (migrations, new_columns):
+        monkeypatch.setattr(module, "ALL_TABLES", (*ALL_TABLES, made["TEAM"]))
     with (
         connected_pipeline(tmp_path, clinics=1, patients=5, products=20) as connected,
         dg.instance_for_test() as dagster,

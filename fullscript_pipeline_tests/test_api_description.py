@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from fullscript_pipeline.api import ENDPOINTS
 from fullscript_pipeline.api import description as package
 from fullscript_pipeline.api.description import known_keys, object_at
-from fullscript_pipeline.api.endpoints import Endpoint
+from fullscript_pipeline.resources.types import Endpoint
 from fullscript_pipeline_tests.helpers.api_description import (
     LINKS,
     OUTSIDE_THE_REFERENCE,

@@ -11,10 +11,11 @@ PACKAGE = Path(__file__).parents[1] / "fullscript_pipeline"
 ROOT = "fullscript_pipeline"
 SHARED = {"errors", "clock", "settings", "environment", "plural", "event_types", "machine_errors", "process_identity"}
 SHARED |= {"duckdb_memory", "ids", "json_text", "decompression", "private_files", "atomic_files", "trusted_files"}
-SHARED |= {"encryption", "regions", "servers"}
+SHARED |= {"encryption", "regions", "servers", "resources"}
 MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
     "encryption": SHARED,
+    "resources": {"regions", "servers", "ids"},
     "api": SHARED,
     "state": SHARED | {"api"},
     "warehouse": SHARED,
@@ -52,11 +53,12 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "automation": {"assets", "checks", "runtime"},
     },
     "state": {"audit": set()},
+    "resources": {"types": set()},
 }
 # Rooms whose modules are entry points of a process, imported one by one when they are needed.
 ENTRY_POINTS = {"cli", "sandbox"}
-# Rooms that get their face with the room of resources.
-WITHOUT_A_FACE = {f"{ROOT}.warehouse.schema", f"{ROOT}.orchestration.assets"}
+# Each module of resources is a resource, imported by its name: a new one needs no entry in a face.
+WITHOUT_A_FACE = {f"{ROOT}.resources", f"{ROOT}.orchestration.assets"}
 SANDBOX_ENTRIES = {"behaviour_switches", "client", "errors", "server"}
 
 FILES = {

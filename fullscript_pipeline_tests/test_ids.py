@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from fullscript_pipeline.api import ENDPOINTS
 from fullscript_pipeline.ids import can_be_asked, id_text, usable_id
 from fullscript_pipeline.json_text import parse_json
+from fullscript_pipeline.resources.types import id_sql
 from fullscript_pipeline.warehouse.landing import CANNOT_BE_ASKED, NO_ID, keyed_line, parse_line
-from fullscript_pipeline.warehouse.schema import id_sql
 
 ODD = ["", " ", "\u2003", ".", "..", "\0", "a\nb", "a\x7f", "a\x85", "\ud800", "x" * 501]
 FINE = ["a/../b", "..a", "%2e%2e", "a b", "é", "?x=1#y", "...", " .", "x" * 500, "12", "/", "\\", "\u2028x", "p;v=1"]

@@ -7,7 +7,7 @@ from fullscript_pipeline.api.address_check import check_api_address, check_sign_
 from fullscript_pipeline.api.authorization_flow import ConnectFlow, ConnectResult, disconnect
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.description import Difference, Differences
-from fullscript_pipeline.api.endpoints import ENDPOINTS, Endpoint
+from fullscript_pipeline.api.endpoints import ENDPOINTS
 from fullscript_pipeline.api.errors import (
     Asked,
     AuthError,
@@ -48,7 +48,6 @@ __all__ = [
     "ConnectResult",
     "Difference",
     "Differences",
-    "Endpoint",
     "FullscriptError",
     "Grant",
     "KeptOut",

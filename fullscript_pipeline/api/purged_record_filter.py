@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from fullscript_pipeline.api.endpoints import Endpoint
 from fullscript_pipeline.api.errors import Asked, NotFound
 from fullscript_pipeline.api.response_parsing import Page, Record
 from fullscript_pipeline.ids import id_text
+from fullscript_pipeline.resources.types import Endpoint
 
 # Records that are about somebody wherever they name them: events, deliveries, ids of other systems.
 _WHOLE = ("event", "webhook_deliveries", "metadata")

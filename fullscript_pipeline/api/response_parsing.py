@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fullscript_pipeline.api.endpoints import Endpoint
 from fullscript_pipeline.api.errors import Asked, BadResponse
+from fullscript_pipeline.resources.types import Endpoint
 
 Record = dict[str, Any]
 PAGE_SIZE = 100  # the vendor's maximum; a server may ignore it

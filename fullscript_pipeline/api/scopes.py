@@ -6,13 +6,7 @@ belong here: which endpoint needs which (`endpoints`).
 
 from collections.abc import Iterable
 
-READ_SCOPES: dict[str, str] = {
-    "catalog:read": "brands, products and variants stay empty: no catalog digest, and no product names in reports",
-    "clinic:read": "the clinic's own record, practitioners and staff stay empty",
-    "patients:read": "patients and everything about them stay empty: no adherence",
-    "patients:treatment_plan_history": "plans made in the Fullscript app are missing, only those of the API show",
-    "patients:order_history": "orders, labs and adherence stay empty",
-}
+from fullscript_pipeline.resources.types import READ_SCOPES
 
 
 def missing_read_scopes(scopes: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
-from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
+from fullscript_pipeline.api.endpoints import endpoint_named
 from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
 from fullscript_pipeline.api.http import Answer, Ask, HttpClient
 from fullscript_pipeline.api.pagination import Fetched, side_by_side, walk
@@ -29,6 +29,7 @@ from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.api.server_clock import ServerClock
 from fullscript_pipeline.api.thread_pool import IN_FLIGHT
 from fullscript_pipeline.api.token_access import Access, TokenSource
+from fullscript_pipeline.resources.types import Endpoint
 
 T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}

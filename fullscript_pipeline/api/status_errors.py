@@ -6,7 +6,6 @@ What does not belong here: whether a 401 or 404 is lasting (`token_access` finds
 
 from collections.abc import Collection
 
-from fullscript_pipeline.api.endpoints import Endpoint
 from fullscript_pipeline.api.errors import (
     Asked,
     AuthError,
@@ -20,6 +19,7 @@ from fullscript_pipeline.api.errors import (
 )
 from fullscript_pipeline.api.http import Answer
 from fullscript_pipeline.api.retry import retry_after_seconds
+from fullscript_pipeline.resources.types import Endpoint
 from fullscript_pipeline.settings import api_url_advice
 
 

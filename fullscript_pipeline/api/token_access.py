@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
-from fullscript_pipeline.api.endpoints import Endpoint, endpoint_named
+from fullscript_pipeline.api.endpoints import endpoint_named
 from fullscript_pipeline.api.errors import BadResponse, FullscriptError, NotFound, RateLimited, ServerError
 from fullscript_pipeline.api.http import Answer, Ask
 from fullscript_pipeline.api.status_errors import denied, error_for, wrong_address
+from fullscript_pipeline.resources.types import Endpoint
 
 # A cheap call of every scope: a token that none of these lets through is of no use.
 _WITNESSES = ("clinic", "categories", "brands", "patients", "orders", "treatment_plan_events")

@@ -29,10 +29,10 @@ from fullscript_pipeline.refresh.cost_plan import family_of
 from fullscript_pipeline.refresh.inbox_ingest import event_in
 from fullscript_pipeline.refresh.object_fetch import Reads
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse.loading import mass_deletion_guard
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 
 
 def follow(reads: Reads, events: Sequence[LedgerEvent]) -> None:

@@ -17,9 +17,9 @@ from fullscript_pipeline.extraction.pulls import patient_of
 from fullscript_pipeline.refresh.cost_plan import PAGE
 from fullscript_pipeline.refresh.object_fetch import Reads
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources.lab_orders import state_word
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.schema.lab_tables import state_word
 
 EVERY = timedelta(minutes=15)
 # Nothing comes after it but an amendment, which raises an event.

@@ -25,14 +25,15 @@ from fullscript_pipeline.extraction.engine import (
 )
 from fullscript_pipeline.extraction.pulls import Ties, found, is_thin, patient_of, whole_products, with_results
 from fullscript_pipeline.refresh.affected_patients import patients_behind, patients_with_several, stored_ties, units_of
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.products import PRODUCTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
 from fullscript_pipeline.warehouse.loading import rows_of
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 # The filter's edges and zone are not documented.
 OVERLAP = timedelta(days=2)

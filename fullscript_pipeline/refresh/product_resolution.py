@@ -15,10 +15,10 @@ from fullscript_pipeline.extraction.event_proof import VARIANT
 from fullscript_pipeline.extraction.pulls import product_of
 from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.refresh.cost_plan import is_of_product
+from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse import Line, Warehouse
 from fullscript_pipeline.warehouse.loading import narrowings, pull_log
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 
 
 def variants_in(record: Mapping[str, Any]) -> list[str]:

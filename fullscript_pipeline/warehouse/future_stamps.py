@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.resources import ALL_TABLES
 
 _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type = 'DATE' FROM duckdb_columns() c
     JOIN duckdb_tables() t USING (database_oid, schema_oid, table_oid)

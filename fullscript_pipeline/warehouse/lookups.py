@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import duckdb
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 
 def stored_hashes(

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from fullscript_pipeline.duckdb_memory import set_memory_limit
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.landing import Size
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 VECTOR = 2_048  # rows that DuckDB handles at a time
 # MB: between loads, and what has to be left of it beside lists of deleted rows; for any load; at the most for what

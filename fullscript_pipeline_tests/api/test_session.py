@@ -12,7 +12,6 @@ from fullscript_pipeline.api import (
     ENDPOINTS,
     AuthError,
     BadResponse,
-    Endpoint,
     FullscriptError,
     RateLimited,
     RequestRefused,
@@ -22,6 +21,7 @@ from fullscript_pipeline.api import (
     http,
 )
 from fullscript_pipeline.api.http import HttpClient
+from fullscript_pipeline.resources.types import Endpoint
 from fullscript_pipeline.sandbox.malformed_responses import bomb
 from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps, SomeTokens, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server

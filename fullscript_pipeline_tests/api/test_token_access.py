@@ -11,12 +11,12 @@ from fullscript_pipeline.api import (
     ENDPOINTS,
     AuthError,
     ClinicSession,
-    Endpoint,
     NotFound,
     ScopeError,
     WrongAddress,
 )
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.resources.types import Endpoint
 from fullscript_pipeline_tests.helpers.api_sessions import SomeTokens, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, coverage_between
+from fullscript_pipeline.resources.events import EVENTS
+from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
-from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, context, lines_of

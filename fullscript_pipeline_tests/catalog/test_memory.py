@@ -8,10 +8,10 @@ import pytest
 
 from fullscript_pipeline.catalog import build_catalog_changes
 from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
+from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, Size, make_line, parse_line
 from fullscript_pipeline.warehouse.loading.load import load
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.warehouse_loads import context
 

@@ -14,10 +14,10 @@ import pytest
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.maintenance.backup import MANIFEST
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Delivery, StateStore
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline_tests.helpers.command_tree import COMMANDS
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 

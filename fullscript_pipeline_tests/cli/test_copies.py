@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
 from fullscript_pipeline_tests.helpers.command_runs import Run
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 

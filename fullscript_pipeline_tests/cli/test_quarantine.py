@@ -10,9 +10,9 @@ import pytest
 
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
-from fullscript_pipeline.warehouse.schema import casts
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.types import casts
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 Run = Callable[..., tuple[int, str, str]]

@@ -9,8 +9,8 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Table
 
 Row = Mapping[str, Any]
 _PLAIN_ID = re.compile(r"\b([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})\b")

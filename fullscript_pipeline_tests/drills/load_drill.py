@@ -17,14 +17,14 @@ from typing import Any, cast
 
 import duckdb
 
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.products import PRODUCTS
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.table_hash import differing, one_hash, table_hashes

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline_tests.drills.mutated_clinic import MutatedClinic
 from fullscript_pipeline_tests.drills.snapshot import RandomDay
 from fullscript_pipeline_tests.helpers.table_hash import OUR_INSTANTS, WHETHER

@@ -13,8 +13,8 @@ import duckdb
 
 from fullscript_pipeline.adherence import Policy, build_adherence
 from fullscript_pipeline.adherence.engine import sql_text
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
-from fullscript_pipeline.warehouse.upgrades.migrations import ddl
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.warehouse.schema import table_ddl
 
 FIRST_PULL = date(2026, 1, 10)
 DAILY = {"amount": "2", "frequency": "once per day", "duration": "Ongoing", "format": "capsule"}
@@ -40,7 +40,7 @@ class Clinic:
         self.con.execute("SET threads = 1")
         for schema in ("core", "history", "marts", "ops"):
             self.con.execute(f"CREATE SCHEMA {schema}")
-        for statement in (one for table in ALL_TABLES for one in ddl(table)):
+        for statement in (part for table in ALL_TABLES for part in table_ddl(table)):
             self.con.execute(statement)
         self.con.execute(sql_text("marts"))
         self.insert("core.clinics", clinic_id="c1", clinic_key="green-hill", region="us", name="Green Hill")

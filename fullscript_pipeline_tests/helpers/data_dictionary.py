@@ -15,8 +15,8 @@ import duckdb
 
 from fullscript_pipeline.api.description import load_description
 from fullscript_pipeline.orchestration.assets.asset_metadata import columns_elsewhere
-from fullscript_pipeline.warehouse.schema.table_description import Column, Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Column, Table
 from fullscript_pipeline.warehouse.upgrades.migrations import statements
 
 DOCS = Path(__file__).parents[2] / "docs"

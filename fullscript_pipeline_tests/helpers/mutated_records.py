@@ -13,12 +13,13 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ENDPOINTS, Asked, ClinicRef
 from fullscript_pipeline.api.response_parsing import Page, read_list
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.products import PRODUCTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 TIME = "2026-05-04T23:30:00.000-05:00"
 LINE = {"variant_id": "v1", "quantity": 2, "type": "supplement"}

@@ -14,9 +14,9 @@ from random import Random
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction.engine.list_progress import Listing
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, session_at
 from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, Seen, odd_server
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, make_line, parse_line
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Context, Counts
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 Record = dict[str, Any]
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Child, Column, Kind, Table
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.load import load
-from fullscript_pipeline.warehouse.schema.table_description import Child, Column, Kind, Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline_tests.helpers.warehouse_loads import Record, context, lines_of, rows
 
 SPELLINGS: Sequence[Any] = (

@@ -11,12 +11,12 @@ import pytest
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.extraction.engine.landing_lock import claimed_file, give_up
 from fullscript_pipeline.maintenance.backup import MANIFEST, back_up, restore
+from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile
 from fullscript_pipeline.warehouse.landing import Request
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.table_hash import table_hashes
 from fullscript_pipeline_tests.helpers.warehouse_loads import put

@@ -15,8 +15,8 @@ from fullscript_pipeline.orchestration.assets.asset_metadata import table_column
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
 from fullscript_pipeline.orchestration.runtime.partitions import days
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 # What others rely on (docs/architecture.md); the grids hold more.
 CLINIC_KEYS = [

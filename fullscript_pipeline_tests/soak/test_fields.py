@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.warehouse_loads import rows

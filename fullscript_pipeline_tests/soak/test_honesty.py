@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.quarantine_replay import replay
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.broken_records import BROKEN

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
+from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.future_stamps import (
     bring_back,
@@ -18,7 +19,6 @@ from fullscript_pipeline.warehouse.future_stamps import (
 )
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Counts
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, context, lines_of
 

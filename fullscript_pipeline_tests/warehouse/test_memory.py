@@ -3,11 +3,11 @@
 import duckdb
 import pytest
 
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.warehouse import memory
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Size
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline_tests.helpers.warehouse_loads import Record, put, rows
 
 BLOCKS = 200

@@ -11,12 +11,13 @@ from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, Sco
 from fullscript_pipeline.extraction.engine.detail_fetch import read_each
 from fullscript_pipeline.extraction.engine.pull import Listing, Pull, in_parallel
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import patients_of, stored_hashes
 from fullscript_pipeline.warehouse.event_log import answered_by_number, awaited_objects
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 # By table: what reads an object by its id, and the list of a patient's objects.
 DETAILS = {

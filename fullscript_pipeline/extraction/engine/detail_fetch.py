@@ -15,9 +15,9 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
 from fullscript_pipeline.warehouse.event_log import awaited_objects
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 # Everything that is read one by one is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
 SWEEP_DAYS = 14

@@ -15,9 +15,9 @@ from fullscript_pipeline.extraction.engine.list_progress import Listing
 from fullscript_pipeline.extraction.engine.page_landing import Asking
 from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target, absent, in_parallel
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.event_log import event_proof
 from fullscript_pipeline.warehouse.loading import Context, Counts, drift, load, narrower_views, pull_log, written
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 __all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
 

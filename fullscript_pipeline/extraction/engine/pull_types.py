@@ -12,9 +12,9 @@ from typing import TypeVar
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef, as_they_come
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import Line, Warehouse
 from fullscript_pipeline.warehouse.loading import Among, Context, Counts
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 T = TypeVar("T")
 

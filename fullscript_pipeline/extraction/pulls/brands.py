@@ -12,9 +12,9 @@ from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, Sco
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import Listing, Load, Pull, Report, Target, refused_to_all
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import rewritten
+from fullscript_pipeline.resources.brands import BRANDS, CLINIC_BRANDS
 from fullscript_pipeline.warehouse import Line
 from fullscript_pipeline.warehouse.loading import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import BRANDS, CLINIC_BRANDS
 
 REFUSALS = (ScopeError, NotFound, RequestRefused, NeedsConnect)
 

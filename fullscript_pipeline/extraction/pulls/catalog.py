@@ -33,20 +33,19 @@ from fullscript_pipeline.extraction.pulls.brands import pull_brands
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found
 from fullscript_pipeline.extraction.pulls.known_products import pull_known_products
 from fullscript_pipeline.extraction.pulls.products import is_whole, shared, whole_products
-from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash, record_key
-from fullscript_pipeline.warehouse.loading import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import (
+from fullscript_pipeline.resources.brands import BRANDS
+from fullscript_pipeline.resources.categories import CATEGORIES, CATEGORY_PRODUCTS
+from fullscript_pipeline.resources.products import PRODUCTS
+from fullscript_pipeline.resources.reference_lists import (
     ALLERGENS,
-    BRANDS,
-    CATEGORIES,
-    CATEGORY_PRODUCTS,
     INGREDIENTS,
     PRACTITIONER_TYPES,
-    PRODUCTS,
     SUPPLEMENT_TYPES,
     THIRD_PARTY_CERTIFICATIONS,
 )
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
+from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash, record_key
+from fullscript_pipeline.warehouse.loading import EVERYTHING
 
 # Where a category may hold those below it.
 _INNER = ("sub_categories", "subcategories", "children", "categories")

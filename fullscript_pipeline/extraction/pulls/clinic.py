@@ -18,11 +18,13 @@ from fullscript_pipeline.extraction.engine import (
 )
 from fullscript_pipeline.extraction.pulls import patient_relationships
 from fullscript_pipeline.extraction.pulls.treatment_plans import patients_due
+from fullscript_pipeline.resources.clinics import CLINICS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.people import PRACTITIONERS, STAFF
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import UNKEYED, Line
 from fullscript_pipeline.warehouse.event_log import awaited_objects
 from fullscript_pipeline.warehouse.loading import EVERYTHING
-from fullscript_pipeline.warehouse.schema.clinic_tables import CLINICS, PATIENTS, PRACTITIONERS, STAFF
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 
 def pull_clinic(target: Target, session: ClinicSession) -> Report:

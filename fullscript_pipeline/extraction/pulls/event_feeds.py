@@ -29,6 +29,8 @@ from fullscript_pipeline.extraction.event_proof import (
 )
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources.events import EVENTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
 from fullscript_pipeline.warehouse.event_log import (
@@ -37,8 +39,6 @@ from fullscript_pipeline.warehouse.event_log import (
     awaited_objects,
     event_proof,
 )
-from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
 
 # That of clinic keys is for old apps only; everybody else may be refused.
 FEEDS = tuple(kind.feed for kind in KINDS)

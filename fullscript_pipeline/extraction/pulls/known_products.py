@@ -16,8 +16,8 @@ from fullscript_pipeline.extraction.pulls.catalog_coverage import found
 from fullscript_pipeline.extraction.pulls.products import whole_products
 from fullscript_pipeline.ids import askable
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.loading import not_found_objects
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
 
 
 @dataclass

@@ -22,9 +22,9 @@ from fullscript_pipeline.extraction.engine import (
 from fullscript_pipeline.ids import askable
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS, LAB_TESTS
 from fullscript_pipeline.warehouse import Line, canonical, content_hash
 from fullscript_pipeline.warehouse.loading import EVERYTHING
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS, LAB_TESTS
 
 NO_LABS = "Fullscript has labs in the US only."
 # Nothing more comes of these by itself; an amendment changes the state that the list shows.

@@ -17,8 +17,8 @@ from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found as shown
 from fullscript_pipeline.extraction.pulls.products import product_of, variants_within, whole_products
 from fullscript_pipeline.ids import askable
+from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
 
 # A variant that the server does not know, or that no product brings, is asked for again after this long.
 ASK_AGAIN_AFTER = timedelta(days=7)

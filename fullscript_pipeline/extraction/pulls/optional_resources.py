@@ -20,11 +20,14 @@ from fullscript_pipeline.extraction.engine import (
     note_reads,
 )
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioners_of, rewritten
+from fullscript_pipeline.resources.addresses import ADDRESSES
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.people import PRACTITIONERS
+from fullscript_pipeline.resources.product_searches import PRODUCT_SEARCHES, SIMILAR_PRODUCTS
+from fullscript_pipeline.resources.products import PRODUCTS
+from fullscript_pipeline.resources.templates import TEMPLATES
 from fullscript_pipeline.warehouse import NO_ID, Line
 from fullscript_pipeline.warehouse.loading import Among, rows_of
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCT_SEARCHES, PRODUCTS, SIMILAR_PRODUCTS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, PRACTITIONERS
-from fullscript_pipeline.warehouse.schema.protocol_tables import ADDRESSES, TEMPLATES
 
 SEARCH = "product_search:"
 

@@ -23,8 +23,8 @@ from fullscript_pipeline.extraction.engine import (
     session_view,
     with_details,
 )
+from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_between
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 
 TRAILING_DAYS = 60
 # The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.

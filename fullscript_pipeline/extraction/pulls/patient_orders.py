@@ -26,8 +26,8 @@ from fullscript_pipeline.extraction.engine import (
 )
 from fullscript_pipeline.extraction.event_proof import values_in
 from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
+from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse import Line
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 
 _LIST = "orders"
 ORDERS_OF_WHO_LEFT = "orders_of_who_left"

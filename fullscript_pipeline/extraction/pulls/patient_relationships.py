@@ -13,8 +13,8 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.engine import SWEEP_DAYS, Pull, in_parallel
+from fullscript_pipeline.resources.patients import GUARDIAN
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
-from fullscript_pipeline.warehouse.schema.clinic_tables import GUARDIAN
 
 # As the warehouse reads a flag.
 _YES = frozenset({"true", "t", "yes", "y", "on", "1"})

@@ -11,9 +11,9 @@ import orjson
 
 from fullscript_pipeline.extraction.engine import Pull, in_parallel
 from fullscript_pipeline.ids import usable_id
+from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line, canonical, content_hash, stored_hashes
 from fullscript_pipeline.warehouse.loading import denied_twice
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
 
 # What tells a variant from a mere mention of one: its id, its SKU or its name.
 _OF_A_VARIANT = ("units", "unit_of_measure", "availability", "status", "msrp", "upc", "primary")

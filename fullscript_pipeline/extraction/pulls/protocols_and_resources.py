@@ -27,17 +27,13 @@ from fullscript_pipeline.extraction.engine import (
 from fullscript_pipeline.extraction.event_proof import note_objects, resource_of
 from fullscript_pipeline.ids import askable, id_text
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.resources.documents import PRACTITIONER_RESOURCES, RESOURCES
+from fullscript_pipeline.resources.external_ids import EXTERNAL_IDS
+from fullscript_pipeline.resources.people import PRACTITIONERS
+from fullscript_pipeline.resources.protocols import PRACTITIONER_PROTOCOLS, PROTOCOLS
+from fullscript_pipeline.resources.webhook_deliveries import WEBHOOK_DELIVERIES
 from fullscript_pipeline.warehouse import NO_ID, Line, canonical, content_hash, record_key
 from fullscript_pipeline.warehouse.loading import EVERYTHING, Among, open_by_table, pull_log
-from fullscript_pipeline.warehouse.schema.clinic_tables import PRACTITIONERS
-from fullscript_pipeline.warehouse.schema.protocol_tables import (
-    EXTERNAL_IDS,
-    PRACTITIONER_PROTOCOLS,
-    PRACTITIONER_RESOURCES,
-    PROTOCOLS,
-    RESOURCES,
-    WEBHOOK_DELIVERIES,
-)
 
 METADATA_TYPES = ("patient", "practitioner", "staff", "treatment_plan")
 REFUSALS = (ScopeError, NotFound, RequestRefused)

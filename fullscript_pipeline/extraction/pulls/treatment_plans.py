@@ -29,10 +29,10 @@ from fullscript_pipeline.extraction.engine import (
     session_view,
 )
 from fullscript_pipeline.ids import can_be_asked
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
 from fullscript_pipeline.warehouse.event_log import answer_unnamed
 from fullscript_pipeline.warehouse.loading import View, pull_log, rows_of
-from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
 
 _LIST = "patient_treatment_plans"
 

@@ -19,8 +19,8 @@ import dagster as dg
 from fullscript_pipeline.catalog import CSV_COLUMNS
 from fullscript_pipeline.maintenance import mart_ddl
 from fullscript_pipeline.reports import export
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.state import schema as state
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades import statements
 
 _DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.toml"

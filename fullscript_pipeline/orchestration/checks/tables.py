@@ -13,8 +13,8 @@ import duckdb
 from fullscript_pipeline.orchestration.assets.asset_steps import Failed
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Table
 
 _TABLES = {table.name: table for table in ALL_TABLES}
 # What pages and digests are made from.

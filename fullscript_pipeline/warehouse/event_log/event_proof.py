@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from fullscript_pipeline.event_types import KINDS, kind_of
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 # An object may be told before it can be read; this long afterwards a list that should hold it does.
 READABLE_AFTER = timedelta(days=1)

@@ -8,6 +8,7 @@ or is no list, says nothing of the stored lines, a line that cannot be read noth
 
 import duckdb
 
+from fullscript_pipeline.resources.types import Child, Table, id_sql
 from fullscript_pipeline.warehouse import memory
 from fullscript_pipeline.warehouse.loading import (
     field_notes,
@@ -17,8 +18,6 @@ from fullscript_pipeline.warehouse.loading import (
     unread_lines,
     versions,
 )
-from fullscript_pipeline.warehouse.schema import id_sql
-from fullscript_pipeline.warehouse.schema.table_description import Child, Table
 
 # Arrays are taken apart so much of their text at a time: DuckDB needs many times that.
 _TEXT_AT_ONCE = 2**19

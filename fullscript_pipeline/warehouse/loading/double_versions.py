@@ -6,9 +6,9 @@ happening again (`shared_children`).
 
 import duckdb
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import shared_children
 from fullscript_pipeline.warehouse.loading.shared_children import Tie
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 
 def mend(con: duckdb.DuckDBPyConnection, table: Table) -> None:

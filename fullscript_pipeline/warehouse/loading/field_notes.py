@@ -6,7 +6,7 @@ Such a field is NULL (or rounded) alone; its text stays in `extra`. What does no
 
 import duckdb
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 UNTYPED, ROUNDED = "untyped", "rounded"
 

@@ -10,6 +10,7 @@ from itertools import compress, islice
 import duckdb
 import pyarrow as pa
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import memory
 from fullscript_pipeline.warehouse.landing import Line, Size
 from fullscript_pipeline.warehouse.loading import (
@@ -26,7 +27,6 @@ from fullscript_pipeline.warehouse.loading import (
 )
 from fullscript_pipeline.warehouse.loading.load_context import Context, Counts
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 BATCH = 2_000
 BATCH_BYTES = 2**18

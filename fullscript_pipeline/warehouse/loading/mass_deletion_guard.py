@@ -7,7 +7,7 @@ Whatever comes back is forgotten. What does not belong here: marking (`merge`), 
 
 import duckdb
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 SHARE = 0.2
 ROWS = 5

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import (
     children,
     mass_deletion_guard,
@@ -22,7 +23,6 @@ from fullscript_pipeline.warehouse.loading import (
 )
 from fullscript_pipeline.warehouse.loading.reader_views import Sight
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 _ROWS_AT_ONCE = 10_000
 

@@ -11,10 +11,10 @@ from itertools import groupby
 import duckdb
 
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, View
 from fullscript_pipeline.warehouse.loading.reader_views import stored_view
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 _TABLES = {table.name: table for table in ALL_TABLES}
 _VIEWS = (

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 APART = timedelta(hours=1)
 DDL = """CREATE TABLE IF NOT EXISTS ops.denials (

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import duckdb
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 
 @dataclass(frozen=True)

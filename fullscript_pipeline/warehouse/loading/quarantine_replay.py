@@ -12,13 +12,13 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.landing import Line, content_hash
 from fullscript_pipeline.warehouse.loading import field_notes, merge, pull_log, quarantine, staging
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Context
 from fullscript_pipeline.warehouse.loading.quarantine import Held
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 _TABLES = {table.name: table for table in ALL_TABLES}
 _PARENTS = {child.table.name: table for table in ALL_TABLES for child in table.children}

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import versions
 from fullscript_pipeline.warehouse.loading.load_context import Context, View
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 DDL = (
     """CREATE TABLE IF NOT EXISTS ops.views (

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from fullscript_pipeline import ids
+from fullscript_pipeline.resources.types import Column, Kind, Table, casts
+from fullscript_pipeline.resources.types.id_sql import can_be_asked, usable_id, usable_ids
 from fullscript_pipeline.warehouse.landing import AS_RECEIVED, CANNOT_BE_ASKED, NO_ID, UNREADABLE
-from fullscript_pipeline.warehouse.schema import casts
-from fullscript_pipeline.warehouse.schema.id_sql import can_be_asked, usable_id, usable_ids
-from fullscript_pipeline.warehouse.schema.table_description import Column, Kind, Table
 
 # A record that is larger is more likely a fault than an object, and would take the memory of a whole batch.
 MAX_RECORD_BYTES = 2 * 2**20

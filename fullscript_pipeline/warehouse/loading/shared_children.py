@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import duckdb
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Child, Kind, Table
 from fullscript_pipeline.warehouse.loading import staging, versions
-from fullscript_pipeline.warehouse.schema.table_description import Child, Kind, Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 DDL = """CREATE TABLE IF NOT EXISTS ops.shared_children (
     clinic_id VARCHAR, region VARCHAR, table_name VARCHAR, parent_id VARCHAR, child_id VARCHAR, content_hash VARCHAR,

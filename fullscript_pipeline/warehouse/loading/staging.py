@@ -5,9 +5,9 @@ What does not belong here: how a text becomes a typed value (`record_typing`), s
 
 import duckdb
 
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import record_typing
 from fullscript_pipeline.warehouse.loading.load_context import Context
-from fullscript_pipeline.warehouse.schema.table_description import Table
 
 
 def set_context(con: duckdb.DuckDBPyConnection, context: Context) -> None:

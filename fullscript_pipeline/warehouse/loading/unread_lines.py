@@ -13,8 +13,8 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from fullscript_pipeline.resources.types import Child, Table
 from fullscript_pipeline.warehouse.loading import versions
-from fullscript_pipeline.warehouse.schema.table_description import Child, Table
 
 _PARENTS_AT_ONCE = 2_000
 _PLACES = pa.schema([("parent_id", pa.string()), ("place", pa.int64()), ("stored_at", pa.int64())])

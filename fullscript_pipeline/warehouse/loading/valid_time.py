@@ -9,7 +9,7 @@ room).
 import duckdb
 
 from fullscript_pipeline.event_types import KINDS
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 # The events that tell of a clinic table's objects.
 EVENTS = {kind.table: f"{kind.prefix}.%" for kind in KINDS if kind.family not in (None, "products")}

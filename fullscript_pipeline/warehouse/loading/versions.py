@@ -7,7 +7,7 @@ is `s`, what arrives is `n`, whose pull it is stands in the temp table `ctx`. Wh
 
 import duckdb
 
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 
 def scope(table: Table) -> str:

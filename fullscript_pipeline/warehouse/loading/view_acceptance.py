@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import merge, staging, versions
 from fullscript_pipeline.warehouse.loading.load_context import Context, View
 from fullscript_pipeline.warehouse.loading.reader_views import known_views, written
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ order of the pseudonyms: their place tells nothing. What does not belong here: w
 
 import duckdb
 
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.publishing.k_anonymity import OLDEST_AGE_TOLD
 from fullscript_pipeline.warehouse.publishing.published_columns import PSEUDONYMISED, SHIFTED, Columns, gender_word
-from fullscript_pipeline.warehouse.schema import as_of_views
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.warehouse.schema import macro, present
 
 # Columns that hold an id of a person, or of what is theirs; and whose.
 _KINDS = {
@@ -85,7 +85,7 @@ def _views_of_history(con: duckdb.DuckDBPyConnection) -> None:
     try:
         for table in ALL_TABLES:
             if table.history and table.stored_in in PSEUDONYMISED:
-                con.execute(as_of_views.present(table))
-                con.execute(as_of_views.macro(table))
+                con.execute(present(table))
+                con.execute(macro(table))
     finally:
         con.execute("USE warehouse")

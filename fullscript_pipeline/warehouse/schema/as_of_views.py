@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.warehouse.schema.table_description import Table
+from fullscript_pipeline.resources.types import Table
 
 VALID = "valid_from <= {when} AND (valid_to IS NULL OR valid_to > {when})"
 

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading import not_found_objects, reader_views, shared_children
-from fullscript_pipeline.warehouse.schema import as_of_views
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
+from fullscript_pipeline.warehouse.schema import table_ddl
 from fullscript_pipeline.warehouse.upgrades import new_columns
 
 VERSION = 3
@@ -62,29 +61,10 @@ _OPS = (
 )
 
 
-def ddl(table: Table) -> list[str]:
-    """The statements that make one table and, where it has history, its view of the latest versions."""
-    columns = [f"{name} VARCHAR" for name in table.key_columns]
-    if table.by_position:
-        columns[-1] = f"{table.key[-1]} BIGINT"
-    columns += [
-        f"{column.name} {column.kind.value}" for column in table.columns if column.name not in table.key_columns
-    ]
-    columns += ["extra JSON", "content_hash VARCHAR", "observed_at TIMESTAMPTZ", "removed_at TIMESTAMPTZ"]
-    if not table.history:
-        return [f"CREATE TABLE IF NOT EXISTS {table.stored_in} ({', '.join(columns)})"]
-    columns += ["valid_from TIMESTAMPTZ", "valid_to TIMESTAMPTZ", "known_at TIMESTAMPTZ"]
-    return [
-        f"CREATE TABLE IF NOT EXISTS {table.stored_in} ({', '.join(columns)})",
-        as_of_views.present(table),
-        as_of_views.macro(table),
-    ]
-
-
 def statements(marts: Sequence[str]) -> list[str]:
     """Everything that makes a warehouse; each may be run again on one that has it."""
     schemas = [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in SCHEMAS]
-    return [*schemas, *_OPS, *(one for table in ALL_TABLES for one in ddl(table)), *marts]
+    return [*schemas, *_OPS, *(statement for table in ALL_TABLES for statement in table_ddl(table)), *marts]
 
 
 def migrate(warehouse: Warehouse, marts: Sequence[str]) -> None:

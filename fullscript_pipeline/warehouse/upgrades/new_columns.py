@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Child, Column, Kind, Table
 from fullscript_pipeline.warehouse.loading import double_versions, record_typing
-from fullscript_pipeline.warehouse.schema.table_description import Child, Column, Kind, Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type FROM duckdb_columns() c
     JOIN duckdb_tables() t USING (database_oid, schema_oid, table_oid) WHERE c.database_name = current_database()"""

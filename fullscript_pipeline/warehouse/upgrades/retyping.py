@@ -5,9 +5,9 @@ No version of a row is made by it. What does not belong here: records that were 
 
 import duckdb
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import Column, Kind, Table
 from fullscript_pipeline.warehouse.loading import record_typing
-from fullscript_pipeline.warehouse.schema.table_description import Column, Kind, Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 
 def retype(con: duckdb.DuckDBPyConnection) -> int:

@@ -8,8 +8,8 @@ import pytest
 from fullscript_pipeline.extraction.engine.absence import proven_gone
 from fullscript_pipeline.extraction.engine.pull import Pull, Target
 from fullscript_pipeline.extraction.pulls.orders import pull_orders
+from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server

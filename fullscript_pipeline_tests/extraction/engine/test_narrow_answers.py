@@ -12,9 +12,9 @@ from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
 from fullscript_pipeline.extraction.pulls.orders import pull_orders
 from fullscript_pipeline.refresh import product_resolution
+from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.event_log.event_history import answer_unnamed
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, FreeBudget, Sleeps, SomeTokens
 from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
 

@@ -21,9 +21,9 @@ from fullscript_pipeline.health import check_all
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages
 from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.resources.reference_lists import ALLERGENS
 from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.catalog_tables import ALLERGENS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, FreeBudget, Sleeps, SomeTokens, session_at
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living

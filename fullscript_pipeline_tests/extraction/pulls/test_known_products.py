@@ -9,9 +9,9 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
 from fullscript_pipeline.extraction.pulls.known_products import pull_known_products
+from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import make_line, parse_line
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server

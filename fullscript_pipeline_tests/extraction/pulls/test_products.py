@@ -13,9 +13,9 @@ from fullscript_pipeline.extraction.pulls import missing_variants, treatment_pla
 from fullscript_pipeline.extraction.pulls.catalog import all_categories, pull_reference_list
 from fullscript_pipeline.extraction.pulls.lab_orders import with_results
 from fullscript_pipeline.extraction.pulls.products import is_whole
+from fullscript_pipeline.resources.reference_lists import ALLERGENS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
-from fullscript_pipeline.warehouse.schema.catalog_tables import ALLERGENS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server

@@ -12,10 +12,11 @@ from fullscript_pipeline.api.endpoints import ENDPOINTS
 from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic, plan_order_days
 from fullscript_pipeline.extraction.request_estimate.estimate import BillLine, by_resource, minutes
 from fullscript_pipeline.extraction.request_estimate.region import plan_region
+from fullscript_pipeline.resources.clinics import CLINICS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.clinic_tables import CLINICS, PATIENTS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 

@@ -10,14 +10,16 @@ import duckdb
 import pytest
 
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.people import PRACTITIONERS
+from fullscript_pipeline.resources.products import PRODUCTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.landing_retention import tidy_landing
 from fullscript_pipeline.warehouse.publishing.export import export
 from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, publish
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, PRACTITIONERS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 CANARIES = (

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.clinics import CLINICS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
+from fullscript_pipeline.resources.types import Table, casts
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema import casts
-from fullscript_pipeline.warehouse.schema.clinic_tables import CLINICS, PATIENTS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline.warehouse.schema.table_description import Table
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline.warehouse.upgrades.retyping import retype
 from fullscript_pipeline_tests.helpers.warehouse_loads import put, rows

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Size
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
 from fullscript_pipeline_tests.helpers.warehouse_loads import Record, context, lines_of, put, rows
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDER_LINE_ITEMS, ORDERS
+from fullscript_pipeline.resources.types import Kind, Table, text
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Size
 from fullscript_pipeline.warehouse.loading import load
 from fullscript_pipeline.warehouse.loading.quarantine_replay import Replayed, replay
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDER_LINE_ITEMS, ORDERS
-from fullscript_pipeline.warehouse.schema.table_description import Kind, Table, text
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline_tests.helpers.broken_records import BROKEN
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of, put, rows
 

@@ -10,6 +10,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from fullscript_pipeline.resources.brands import BRANDS
+from fullscript_pipeline.resources.patients import PATIENTS
+from fullscript_pipeline.resources.protocols import PRACTITIONER_PROTOCOLS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
 from fullscript_pipeline.warehouse.loading.load import load
@@ -17,10 +22,6 @@ from fullscript_pipeline.warehouse.loading.load_context import Counts, View
 from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
 from fullscript_pipeline.warehouse.loading.reader_views import common_view
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import BRANDS
-from fullscript_pipeline.warehouse.schema.clinic_tables import PATIENTS, TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.protocol_tables import PRACTITIONER_PROTOCOLS
-from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.released_warehouses import RELEASED, left_by
 from fullscript_pipeline_tests.helpers.warehouse_loads import context, lines_of, put, rows

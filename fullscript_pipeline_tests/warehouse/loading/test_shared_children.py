@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fullscript_pipeline.resources.events import EVENTS
+from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
-from fullscript_pipeline.warehouse.schema.catalog_tables import PRODUCTS, VARIANTS
-from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.released_warehouses import RELEASED, left_by
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of, put, rows

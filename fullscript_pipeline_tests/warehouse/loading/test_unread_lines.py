@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.orders import ORDERS
+from fullscript_pipeline.resources.protocols import PROTOCOLS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
+from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.unread_lines import ArrivedLine, StoredLine, places
-from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
-from fullscript_pipeline.warehouse.schema.order_tables import ORDERS
-from fullscript_pipeline.warehouse.schema.protocol_tables import PROTOCOLS
-from fullscript_pipeline.warehouse.schema.table_description import Table
 from fullscript_pipeline_tests.helpers.warehouse_loads import put, rows
 
 # Every array whose lines are known by their place: table, array, what a line is about, where it is stored.

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.publishing.published_columns import PSEUDONYMISED, SHIFTED, Columns
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 
 
 @pytest.mark.parametrize("listed", [PSEUDONYMISED, SHIFTED], ids=["pseudonymised", "shifted"])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.publishing.publish import Level
 from fullscript_pipeline.warehouse.publishing.published_columns import DEIDENTIFIED, PSEUDONYMISED, SHIFTED
-from fullscript_pipeline.warehouse.schema.table_registry import ALL_TABLES
 from fullscript_pipeline_tests.helpers.analyst_copies import (
     PEPPER,
     PIPELINE_KEY,

@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.resources.brands import BRANDS
+from fullscript_pipeline.resources.events import EVENTS
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
 from fullscript_pipeline.warehouse.schema.as_of_views import as_of
-from fullscript_pipeline.warehouse.schema.catalog_tables import BRANDS
-from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
-from fullscript_pipeline.warehouse.schema.event_tables import EVENTS
-from fullscript_pipeline.warehouse.schema.lab_tables import LAB_ORDERS
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, Record, context, lines_of, put, rows
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.schema.clinic_tables import TREATMENT_PLANS
 from fullscript_pipeline.warehouse.upgrades import new_columns
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.released_warehouses import (

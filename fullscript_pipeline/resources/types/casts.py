@@ -5,7 +5,7 @@ Nearly every text is plain, and told so by its look; the other spellings are loo
 does not belong here: where a text comes from, what becomes of one that cannot be read (`record_typing`).
 """
 
-from fullscript_pipeline.warehouse.schema.table_description import Column, Kind
+from fullscript_pipeline.resources.types.table import Column, Kind
 
 _YES, _NO = ("on", "1.0"), ("off", "0.0")
 # Python and its users stop at the year 9999, in any zone.

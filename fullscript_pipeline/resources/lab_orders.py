@@ -1,12 +1,26 @@
 """Lab orders with their tests and results: who waits for what, never the results themselves.
 
-Results are named and dated only; their short-lived addresses are dropped before landing (`landing.SECRET_KEYS`).
-
-What does not belong here: how lab orders are pulled (`extraction`), the states that a page names
-(`reports.lab_states`).
+Results are named and dated only; their short-lived addresses are dropped before landing (`landing.SECRET_KEYS`). What
+does not belong here: lab panels that a plan recommends (`plan_lines`).
 """
 
-from fullscript_pipeline.warehouse.schema.table_description import Child, Column, Table, ident, reference, text
+from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources.types import (
+    BOTH_COPIES,
+    SORTING,
+    Child,
+    Column,
+    EventFamily,
+    RequestRule,
+    Resource,
+    Table,
+    detail,
+    ident,
+    list_of,
+    reference,
+    scopes,
+    text,
+)
 
 # Children are staged while their parents are in `incoming` (`staging.stage`).
 _OF_ORDER = "(SELECT label FROM (SELECT id AS order_id, {} AS label FROM incoming) WHERE order_id = parent_id)"
@@ -34,10 +48,8 @@ def state_word(word: str) -> str:
 
 _WORD = "coalesce(nullif(r.state, ''), nullif(r.status, ''))"
 _CASES = " ".join(f"WHEN '{word}' THEN '{meant}'" for word, meant in _WORDS.items())
-_STATE = (
-    Column("state", sql=f"CASE lower({_WORD}) {_CASES} ELSE {_WORD} END"),
-    text("state_raw", "state", "status"),
-)
+_STATE = Column("state", sql=f"CASE lower({_WORD}) {_CASES} ELSE {_WORD} END")
+_STATE_RAW = text("state_raw", "state", "status")
 
 LAB_ORDER_TESTS = Table(
     "lab_order_tests",
@@ -45,11 +57,13 @@ LAB_ORDER_TESTS = Table(
     key=("lab_order_id", "position"),
     by_position=True,
     history=True,
+    copies=BOTH_COPIES,
     columns=(
-        ident("lab_test_id", "id", "lab_test_id"),
+        ident("lab_test_id", "id", "lab_test_id").published(),
         text("name", "name", "display_name", "title"),
         *_whose(),
-        *_STATE,
+        _STATE,
+        _STATE_RAW,
     ),
 )
 
@@ -66,12 +80,14 @@ LAB_ORDER_RESULTS = Table(
     key=("lab_order_id", "position"),
     by_position=True,
     history=True,
+    copies=BOTH_COPIES,
     columns=(
         text("lab_result_id", "id"),
         Column("name", sql=_RESULT_NAME),
         text("name_raw", "name", "display_name", "title"),
         *_whose(),
-        *_STATE,
+        _STATE.published(),
+        _STATE_RAW,
     ),
 )
 
@@ -80,12 +96,14 @@ LAB_ORDERS = Table(
     "clinic",
     key=("lab_order_id",),
     history=True,
+    copies=BOTH_COPIES,
     columns=(
-        reference("patient_id"),
-        reference("practitioner_id"),
-        reference("treatment_plan_id"),
+        reference("patient_id").published(),
+        reference("practitioner_id").published(),
+        reference("treatment_plan_id").published(),
         text("name", "name", "display_name", "title"),
-        *_STATE,
+        _STATE.published(),
+        _STATE_RAW,
         text("collection_method", "collection_method", "collection_type", "sample_type"),
     ),
     children=(
@@ -97,3 +115,55 @@ LAB_ORDERS = Table(
 
 # What the vendor says of a test beyond its name is not documented: it stays in `extra`.
 LAB_TESTS = Table("lab_tests", "clinic", key=("lab_test_id",), columns=(text("name", "name", "display_name", "title"),))
+
+LAB_ORDERS_RESOURCE = Resource(
+    name="lab_orders",
+    texts={
+        "lab_orders": "Lab orders and their state, every state kept in history.",
+        "lab_order_tests": "The tests of each lab order.",
+        "lab_order_results": "Which results are there, never their content or address.",
+    },
+    tables=(LAB_ORDERS,),
+    endpoints=(
+        list_of("lab_orders", "/clinic/labs/orders", scopes.ORDERS, "orders", "lab_orders", filters=("patient_id",)),
+        detail("lab_order", "/clinic/labs/orders/{id}", scopes.ORDERS, "order", "lab_order"),
+    ),
+    group="labs",
+    contains_phi=True,
+    regions=REGIONS_WITH_LABS,
+    cadence="Daily, polled whole: most states raise no event; US only",
+    read_after=("clinics",),
+    request_rules=(
+        RequestRule(
+            requests="`GET /clinic/labs/orders`, `/{id}`",
+            number="all pages; of rows without tests the detail when the row changed, may still move, or is of the "
+            "day's share",
+            why="most lab states raise no event; US only",
+        ),
+    ),
+    events=EventFamily(
+        prefix="lab_order",
+        name="labs",
+        feed=list_of(
+            "lab_order_events", "/events/lab_orders", scopes.ORDERS, "events", filters=("created_at", *SORTING)
+        ),
+        # REST calls a lab order `order`, the webhook `lab_order`.
+        object_names=("lab_order", "order"),
+        table="lab_orders",
+    ),
+)
+
+LAB_TESTS_RESOURCE = Resource(
+    name="lab_tests",
+    texts={"lab_tests": "What the vendor says of each test of the clinic's lab orders."},
+    tables=(LAB_TESTS,),
+    endpoints=(detail("lab_test", "/clinic/labs/tests/{id}", None, "test", "lab_test"),),
+    group="labs",
+    contains_phi=False,
+    regions=REGIONS_WITH_LABS,
+    cadence="Once per test, then within a week; US only",
+    read_after=("clinics",),
+    request_rules=(
+        RequestRule(requests="`GET /clinic/labs/tests/{id}`", number="each test once, then within a week again"),
+    ),
+)

@@ -1,16 +1,29 @@
 """How a table is described: columns with their source in the vendor's record, key, history, children.
 
-One description makes the DDL, the load and the typing check, so they cannot disagree. What does not belong here: the
-tables themselves (`clinic_tables.py`, `order_tables.py`, `lab_tables.py`, `catalog_tables.py`, `event_tables.py`) and
-anything that runs SQL.
+One description makes the DDL, the load, the typing check and the copies for analysts, so they cannot disagree. What
+does not belong here: the tables themselves (the modules of `resources`) and anything that runs SQL.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
 Scope = Literal["clinic", "region"]
+
+
+class Copy(Enum):
+    """A copy of the warehouse for analysts that may hold a table or a column. What does not say so is in none.
+
+    A row of a `SHIFTED` copy has no date that is the same for many patients: next to a shifted one it would reveal the
+    shift. So it has no time of ours, no history and no time of day.
+    """
+
+    PSEUDONYMISED = "pseudonymised"
+    SHIFTED = "pseudonymised, dates shifted"
+
+
+BOTH_COPIES = (Copy.PSEUDONYMISED, Copy.SHIFTED)
 
 
 class Kind(Enum):
@@ -36,6 +49,7 @@ class Column:
     the record to quarantine. Any other is NULL then, its text stays in `extra` and its key is noted (`field_notes`).
     `exact`: a number with more decimals than the column holds is not rounded.
     `is_id`: the text is the id of another object, and NULL where that cannot be asked for (`ids`).
+    `copies`: the copies for analysts that have the column (`published`).
     """
 
     name: str
@@ -45,6 +59,11 @@ class Column:
     strict: bool = False
     is_id: bool = False
     exact: bool = False
+    copies: tuple[Copy, ...] = ()
+
+    def published(self, *copies: Copy) -> "Column":
+        """The same column as a part of these copies for analysts; of both when none is named."""
+        return replace(self, copies=copies or BOTH_COPIES)
 
 
 def text(name: str, *source: str) -> Column:
@@ -113,6 +132,7 @@ class Table:
     `by_position`: the rows are lines of an array, known by their place; the first column says what a line is about.
     `history`: every version is kept (`history.<name>`) and `core.<name>` is a view of the latest.
     `untyped`: documented top-level keys that stay in `extra`; any other key found there is drift.
+    `copies`: the copies for analysts that have the table, with its key and those of its columns that say so.
     """
 
     name: str
@@ -125,6 +145,13 @@ class Table:
     by_position: bool = False
     key_is_scope: bool = False
     extra_sources: tuple[str, ...] = field(default=())
+    copies: tuple[Copy, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a column in a copy that does not have the table."""
+        for column in self.columns:
+            if not set(column.copies) <= set(self.copies):
+                raise ValueError(f"{self.name}.{column.name} is in a copy that the table is not in")
 
     @property
     def scope_column(self) -> str:
@@ -164,4 +191,4 @@ class Table:
 
 def family(*tables: Table) -> tuple[Table, ...]:
     """The tables and, after each, its children."""
-    return tuple(one for table in tables for one in (table, *(child.table for child in table.children)))
+    return tuple(member for table in tables for member in (table, *(child.table for child in table.children)))

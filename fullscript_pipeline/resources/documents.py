@@ -1,0 +1,68 @@
+"""Documents for patients (the vendor's "resources"), a practitioner's or Fullscript's (`owner`).
+
+What does not belong here: the documents attached to a plan or a protocol (`plan_lines`).
+"""
+
+from fullscript_pipeline.resources.plan_lines import OWNER
+from fullscript_pipeline.resources.types import (
+    Column,
+    Kind,
+    RequestEstimate,
+    Resource,
+    Table,
+    detail,
+    list_of,
+    nested_list,
+    scopes,
+    text,
+)
+
+RESOURCES = Table(
+    "resources",
+    "clinic",
+    key=("resource_id",),
+    columns=(OWNER, text("name"), text("resource_type", "type"), text("category"), text("attachment_url")),
+)
+
+PRACTITIONER_RESOURCES = Table(
+    "practitioner_resources",
+    "clinic",
+    key=("practitioner_id", "resource_id"),
+    columns=(Column("resource_name", Kind.TEXT, ("name",)),),
+)
+
+RESOURCES_RESOURCE = Resource(
+    name="resources",
+    texts={
+        "resources": "Documents, a practitioner's or Fullscript's (`owner`).",
+        "practitioner_resources": "Which practitioner keeps which document.",
+    },
+    tables=(RESOURCES, PRACTITIONER_RESOURCES),
+    endpoints=(
+        list_of(
+            "fullscript_resources",
+            "/clinic/fullscript_resources",
+            scopes.CLINIC,
+            "resources",
+            "fullscript_resources",
+        ),
+        nested_list("practitioner_resources", "/clinic/practitioners/{practitioner_id}/resources", scopes.CLINIC),
+        detail(
+            "practitioner_resource",
+            "/clinic/practitioners/{practitioner_id}/resources/{id}",
+            scopes.CLINIC,
+            "resource",
+        ),
+    ),
+    source="GET /clinic/fullscript_resources, GET /clinic/practitioners/{practitioner_id}/resources",
+    group="clinical",
+    contains_phi=False,
+    read_after=("practitioners", "patients"),
+    estimate=RequestEstimate(
+        rule="as last time",
+        shown_as="GET /clinic/*/resources",
+        first_each="practitioner",
+        first_besides=1,
+        why="Fullscript's list and one for each of {each:,} practitioners",
+    ),
+)

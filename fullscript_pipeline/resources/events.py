@@ -1,0 +1,66 @@
+"""What happened, as the vendor's feeds tell it: the warehouse's copy of the event ledger.
+
+What does not belong here: the types of events (`event_types`), the families that objects have (their own modules).
+"""
+
+from fullscript_pipeline.resources.types import (
+    Column,
+    Kind,
+    RequestRule,
+    Resource,
+    Table,
+    day,
+    detail,
+    ident,
+    instant,
+    text,
+)
+
+EVENTS = Table(
+    "events",
+    "clinic",
+    key=("event_id",),
+    columns=(
+        text("event_type", "type"),
+        instant("created_at"),
+        day("created_on", "created_at"),
+        ident("resource_id"),
+        text("integration_id"),
+        text("seen_by"),
+        # What became of it, told by loads (`event_proof`), never by a record.
+        Column("processed_at", Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
+        Column("outcome", sql="NULL::VARCHAR"),
+        Column("last_try_at", Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
+    ),
+    untyped=("data", "clinic_id"),
+)
+
+EVENTS_RESOURCE = Resource(
+    name="events",
+    texts={"events": "What happened in the last 30 days, by id; plan events with their plan and date."},
+    tables=(EVENTS,),
+    endpoints=(detail("event", "/events/{id}", None),),
+    source="GET /events/*, GET /events/{id}",
+    scope="the scope of each object",
+    group="events",
+    contains_phi=False,
+    cadence="Daily, and between days by the event sensor",
+    read_after=("clinics",),
+    request_rules=(
+        RequestRule(
+            requests="`GET /events/{id}`",
+            number="one per new plan event; in a catalog pull one per product event since the last look (at most 300); "
+            "in a refresh also per event that names no object, unless more than 100 are listed anyway; none where a "
+            "webhook or the list of deliveries brought the payload",
+            why="a feed lists ids; the detail names the object, and the day a plan changed",
+        ),
+        RequestRule(
+            requests="`GET /events/*`",
+            number="a page or more per feed",
+            why="from two days before the last look, or before the newest event known where that is older (edges and "
+            "zone of the filter are not documented, and their clock may not be ours); a look reads newest first and "
+            "stops where nothing is new, the hourly reconcile reads to the end; a region's products are watched "
+            "through one clinic",
+        ),
+    ),
+)
