@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.adherence import build_adherence
 from fullscript_pipeline.maintenance.page_rebuild import MART_THREADS
-from fullscript_pipeline.reports import ReportStore, keep_pages, write_adherence_pages
+from fullscript_pipeline.reports import ReportStore, archive_pages, write_adherence_pages
 from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, noon
 
 AS_OF = date(2026, 11, 22)
@@ -71,7 +71,7 @@ def main() -> None:
                 last_pull_at=moment,
             )
         with timed("kept ZIP"):
-            kept = keep_pages(store, "green-hill", AS_OF, keep_days=1, today=AS_OF)
+            kept = archive_pages(store, "green-hill", AS_OF, keep_days=1, today=AS_OF)
         sizes = {
             "clinic page": written.clinic_page,
             "CSV": store.path_for_export("green-hill"),

@@ -22,9 +22,9 @@ from fullscript_pipeline.maintenance.copies_elsewhere import (
 from fullscript_pipeline.maintenance.page_rebuild import rewrite_pages
 from fullscript_pipeline.reports import (
     ReportStore,
-    forget_in_kept_pages,
+    erase_patient_from_archive,
+    remove_archived_pages,
     remove_clinic_pages,
-    remove_kept_pages,
     remove_pages_of_earlier_days,
     write_index,
 )
@@ -98,7 +98,7 @@ def _files(
         return {
             "landing_files": purge.remove_landing(landed),
             "pages": remove_clinic_pages(reports, clinic.clinic_key),
-            "kept_pages": remove_kept_pages(reports, clinic.clinic_key),
+            "kept_pages": remove_archived_pages(reports, clinic.clinic_key),
             "pages_of_earlier_days": remove_pages_of_earlier_days(reports, clinic.clinic_key),
         }
     counts = purge.purge_landing(landed, settings.warehouse_key, ids)
@@ -108,7 +108,7 @@ def _files(
     return {
         **counts,
         "pages": int(has_page),
-        "kept_pages": forget_in_kept_pages(reports, clinic.clinic_key, patient_id),
+        "kept_pages": erase_patient_from_archive(reports, clinic.clinic_key, patient_id),
     }
 
 

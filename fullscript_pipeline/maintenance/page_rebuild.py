@@ -18,7 +18,7 @@ from fullscript_pipeline.reports import (
     PagesWritten,
     ReportPolicy,
     ReportStore,
-    keep_pages,
+    archive_pages,
     write_adherence_pages,
     write_index,
 )
@@ -76,7 +76,7 @@ def rewrite_pages(
         written, names = _write(con, store, settings, clinic, day, rendered_at, patients)
     today = clock.today(settings.time_zone)
     if patients is None and day == today:
-        keep_pages(store, clinic.clinic_key, day, keep_days=settings.keep_pages_days, today=today)
+        archive_pages(store, clinic.clinic_key, day, keep_days=settings.keep_pages_days, today=today)
         tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
     write_index(store, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names)
     return written
@@ -143,8 +143,8 @@ def _write(
         time_zone=settings.time_zone,
         last_pull_at=pull_log.last_whole(con).get(clinic.clinic_id),
         held_rows=mass_deletion_guard.held_rows(con, clinic.clinic_id),
-        set_aside=quarantine.open_by_table(con, clinic.clinic_id),
-        unreadable=pull_log.refused(con, clinic.clinic_id),
+        quarantined=quarantine.open_by_table(con, clinic.clinic_id),
+        access_refused=pull_log.refused(con, clinic.clinic_id),
         narrowed={one.table: one.full_at for one in narrowings(con, clinic.clinic_id)},
         patient_ids=patients,
         policy=ReportPolicy.of(settings.adherence),

@@ -15,7 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.reports import ReportStore, kept_pages_of
+from fullscript_pipeline.reports import ReportStore, archived_days_naming
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore, rows_of_patient
 from fullscript_pipeline.warehouse import Warehouse
@@ -76,7 +76,7 @@ def _copies(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str,
     pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]
     found = {
         "pages": [path for path in pages if path.exists()],
-        "kept_pages": kept_pages_of(reports, clinic.clinic_key, patient_id),
+        "kept_pages": archived_days_naming(reports, clinic.clinic_key, patient_id),
         "published": sorted(settings.published_dir.glob("*.duckdb")),
         "exports": sorted(path for path in (settings.data_dir / "exports").rglob("*") if path.is_file()),
         "backups": sorted(path.parent for path in settings.backups_dir.glob("*/manifest.json")),

@@ -1,18 +1,18 @@
-"""Files people read: adherence pages and catalog digests, as HTML that opens offline.
+"""Writes the files that people read: adherence pages and catalog digests, as HTML that opens offline.
 
-What does not belong here: figures (marts and `adherence` make them), schedules, and anything that writes the warehouse.
+What does not belong here: computing figures (marts and `adherence`), schedules, and anything that writes the warehouse.
 """
 
 from fullscript_pipeline.reports import export
 from fullscript_pipeline.reports.adherence import PagesWritten, write_adherence_pages
 from fullscript_pipeline.reports.digest import DigestWritten, render_catalog_digest, write_catalog_digest
 from fullscript_pipeline.reports.index import write_index
-from fullscript_pipeline.reports.page_archive import keep_pages
+from fullscript_pipeline.reports.page_archive import archive_pages
 from fullscript_pipeline.reports.page_erasure import (
-    forget_in_kept_pages,
-    kept_pages_of,
+    archived_days_naming,
+    erase_patient_from_archive,
+    remove_archived_pages,
     remove_clinic_pages,
-    remove_kept_pages,
     remove_pages_of_earlier_days,
 )
 from fullscript_pipeline.reports.store import ReportStore
@@ -23,12 +23,12 @@ __all__ = [
     "PagesWritten",
     "ReportPolicy",
     "ReportStore",
+    "archive_pages",
+    "archived_days_naming",
+    "erase_patient_from_archive",
     "export",
-    "forget_in_kept_pages",
-    "keep_pages",
-    "kept_pages_of",
+    "remove_archived_pages",
     "remove_clinic_pages",
-    "remove_kept_pages",
     "remove_pages_of_earlier_days",
     "render_catalog_digest",
     "write_adherence_pages",

@@ -1,6 +1,6 @@
-"""A catalog change as a row of a page: what it is about, how it is told, word differences for prose.
+"""Formats a catalog change as a row of a page: its object, its values, and word differences for prose.
 
-What does not belong here: which changes (the catalog room) and the pages around them (digest.py, brands.py).
+What does not belong here: selecting changes (the catalog room) and the pages (digest.py, brands.py).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _PROSE = frozenset({"description_html", "dosage.additional_info"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A change as a page shows it; `difference` replaces old and new where the value is prose."""
+    """A change as a page shows it. For prose, `difference` is shown instead of the old and new value."""
 
     change: CatalogChange
     what: str
@@ -27,7 +27,7 @@ class Row:
 
 
 def row_of(change: CatalogChange, variants: int = 0) -> Row:
-    """The row of a change; `variants` came or went with its product."""
+    """The row of a change; `variants`: how many variants were added or removed together with the product."""
     return Row(
         change=change,
         what=(change.product_name or "") if change.entity in {"product", "variant"} else (change.entity_name or ""),

@@ -1,6 +1,6 @@
-"""The clinic's list: who to talk to first, one row per patient, with a list per practitioner.
+"""The clinic's call list: one row per patient, the most urgent first, and a list per practitioner.
 
-What does not belong here: anything about a single patient beyond the row's words.
+What does not belong here: anything about a patient that is not in the row.
 """
 
 from collections import Counter
@@ -10,8 +10,8 @@ from datetime import date
 from itertools import groupby
 
 from fullscript_pipeline.reports import formatting, status_texts
-from fullscript_pipeline.reports.page_context import Setting
-from fullscript_pipeline.reports.page_queries import OutlookRow, full_name
+from fullscript_pipeline.reports.page_context import PageContext
+from fullscript_pipeline.reports.page_queries import CallListRow, full_name
 from fullscript_pipeline.reports.status_texts import VERDICTS, Verdict
 from fullscript_pipeline.reports.store import file_id
 from fullscript_pipeline.reports.templating import render
@@ -20,8 +20,8 @@ ARCHIVED = Verdict("archived", 99, "Archived in Fullscript", "□", status_texts
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """A patient in one row. `group` is the verdict of the most urgent product."""
+class CallListEntry:
+    """A patient's row in the call list. `group` is the verdict of the most urgent product."""
 
     file: str
     name: str
@@ -36,13 +36,13 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """Which patients a list shows, and where its pages are. `up` leads from its folder to the clinic's."""
+class PatientList:
+    """A list of patients and the names of its pages. `up` is the path from its folder to the clinic's folder."""
 
     title: str
     up: str
     stem: str
-    people: Sequence[Outlook]
+    entries: Sequence[CallListEntry]
 
     def href(self, page: int) -> str:
         """The file name of a page, relative to its own folder."""
@@ -53,89 +53,91 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Patients of one verdict on one page; `first` when the group begins here."""
+    """The patients of one verdict on one page. `total`: on all pages; `begins_here`: on no earlier page."""
 
     verdict: Verdict
-    people: Sequence[Outlook]
+    entries: Sequence[CallListEntry]
     total: int
-    first: bool
+    begins_here: bool
 
 
-def outlooks(rows: Iterable[OutlookRow], setting: Setting) -> list[Outlook]:
-    """One entry per patient, most urgent first; within a group the earliest run-out first."""
-    files = [list(own) for _, own in groupby(rows, key=lambda row: row.patient_id)]
-    names = Counter(_name(own[0]) for own in files)
-    people = [_outlook(own, setting, namesakes=names[_name(own[0])] > 1) for own in files]
-    people.sort(key=lambda one: (one.group.rank, one.run_out_on or date.max, one.name, one.file))
+def build_call_list(rows: Iterable[CallListRow], context: PageContext) -> list[CallListEntry]:
+    """One entry per patient, most urgent first; within a group by run-out date."""
+    files = [list(patient_rows) for _, patient_rows in groupby(rows, key=lambda row: row.patient_id)]
+    names = Counter(_name(patient_rows[0]) for patient_rows in files)
+    people = [_entry(patient_rows, context, namesakes=names[_name(patient_rows[0])] > 1) for patient_rows in files]
+    people.sort(key=lambda entry: (entry.group.rank, entry.run_out_on or date.max, entry.name, entry.file))
     return people
 
 
-def pages(listing: Listing, setting: Setting, *, unlisted: int, clinic_nav: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The list's pages as HTML, at least one. `clinic_nav`: (address from the clinic's folder, practitioner)."""
-    size = setting.policy.patients_per_page
-    people = listing.people
+def render_pages(
+    patient_list: PatientList, context: PageContext, *, unlisted: int, clinic_nav: Sequence[tuple[str, str]]
+) -> Iterator[str]:
+    """The list's pages as HTML, at least one. `clinic_nav`: pairs of path in the clinic's folder and practitioner."""
+    size = context.policy.patients_per_page
+    people = patient_list.entries
     total = max(1, -(-len(people) // size))
-    counts = [(verdict, len(list(own))) for verdict, own in groupby(people, key=lambda one: one.group)]
-    homes = _homes(people, size)
+    counts = [(verdict, len(list(entries))) for verdict, entries in groupby(people, key=lambda entry: entry.group)]
+    first_pages = _first_pages(people, size)
     numbers = {verdict.key: amount for verdict, amount in counts}
-    not_ordered = [one.not_ordered for one in people if one.not_ordered]
+    not_ordered = [entry.not_ordered for entry in people if entry.not_ordered]
     for page in range(1, total + 1):
         shown = people[(page - 1) * size : page * size]
         groups = [
-            Group(verdict, list(own), numbers[verdict.key], homes[verdict.key] == page)
-            for verdict, own in groupby(shown, key=lambda one: one.group)
+            Group(verdict, list(entries), numbers[verdict.key], first_pages[verdict.key] == page)
+            for verdict, entries in groupby(shown, key=lambda entry: entry.group)
         ]
         yield render(
             "clinic.html.j2",
-            setting=setting,
-            listing=listing,
+            context=context,
+            patient_list=patient_list,
             page=page,
             pages=total,
             groups=groups,
-            counts=[(verdict, amount, _anchor(listing, verdict, homes, page)) for verdict, amount in counts],
+            counts=[(verdict, amount, _anchor(patient_list, verdict, first_pages, page)) for verdict, amount in counts],
             not_ordered=(sum(not_ordered), len(not_ordered)),
             unlisted=unlisted,
             nav=clinic_nav,
         )
 
 
-def practitioner_listings(people: Sequence[Outlook], setting: Setting) -> dict[str, Listing]:
-    """A list per practitioner of any plan shown, by practitioner id, in the order of their names."""
+def lists_by_practitioner(people: Sequence[CallListEntry], context: PageContext) -> dict[str, PatientList]:
+    """A list for each practitioner of the plans shown: by practitioner id, ordered by name."""
     idents = sorted(
-        {ident for one in people for ident in one.practitioner_ids},
-        key=lambda ident: (setting.practitioners.get(ident, ""), ident),
+        {ident for entry in people for ident in entry.practitioner_ids},
+        key=lambda ident: (context.practitioners.get(ident, ""), ident),
     )
     return {
-        ident: Listing(
-            setting.practitioners.get(ident, "Unnamed practitioner"),
+        ident: PatientList(
+            context.practitioners.get(ident, "Unnamed practitioner"),
             "../",
             file_id(ident),
-            [one for one in people if ident in one.practitioner_ids],
+            [entry for entry in people if ident in entry.practitioner_ids],
         )
         for ident in idents
     }
 
 
-def _name(row: OutlookRow) -> str:
+def _name(row: CallListRow) -> str:
     return formatting.shorten(full_name(row.first_name, row.last_name) or "Unnamed patient", 60)
 
 
-def _outlook(rows: list[OutlookRow], setting: Setting, *, namesakes: bool) -> Outlook:
+def _entry(rows: list[CallListRow], context: PageContext, *, namesakes: bool) -> CallListEntry:
     first = rows[0]
-    judged = [(status_texts.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in rows]
+    judged = [(status_texts.verdict(row.status, row.days_late, row.due_in_days, context.policy), row) for row in rows]
     judged.sort(key=lambda pair: (pair[0].rank, pair[1].run_out_on or date.max, pair[1].product_name or ""))
     worst, urgent = judged[0]
     alike = sum(verdict == worst for verdict, _ in judged)
     idents = frozenset(row.practitioner_id for row in rows if row.practitioner_id)
-    names = [setting.practitioners.get(ident, "Unnamed practitioner") for ident in sorted(idents)]
-    return Outlook(
+    names = [context.practitioners.get(ident, "Unnamed practitioner") for ident in sorted(idents)]
+    return CallListEntry(
         file=file_id(first.patient_id),
         name=_name(first)
         + (f", born {formatting.day(first.date_of_birth)}" if namesakes and first.date_of_birth else ""),
         practitioner_ids=idents,
         practitioner=formatting.shorten(", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""), 50),
         group=ARCHIVED if first.archived else worst,
-        summary=status_texts.summary(verdict for verdict, _ in judged),
+        summary=status_texts.describe_patient(verdict for verdict, _ in judged),
         action=worst.action,
         product=formatting.shorten(urgent.product_name or "product not named", 40)
         + (f" +{alike - 1}" if alike > 1 else ""),
@@ -144,14 +146,14 @@ def _outlook(rows: list[OutlookRow], setting: Setting, *, namesakes: bool) -> Ou
     )
 
 
-def _homes(people: Sequence[Outlook], size: int) -> dict[str, int]:
-    """The page on which each group begins."""
-    homes: dict[str, int] = {}
-    for place, one in enumerate(people):
-        homes.setdefault(one.group.key, place // size + 1)
-    return homes
+def _first_pages(people: Sequence[CallListEntry], size: int) -> dict[str, int]:
+    """The number of the page on which each group begins, by the verdict's key."""
+    first_pages: dict[str, int] = {}
+    for place, entry in enumerate(people):
+        first_pages.setdefault(entry.group.key, place // size + 1)
+    return first_pages
 
 
-def _anchor(listing: Listing, verdict: Verdict, homes: dict[str, int], page: int) -> str:
-    home = homes[verdict.key]
-    return f"#{verdict.key}" if home == page else f"{listing.href(home)}#{verdict.key}"
+def _anchor(patient_list: PatientList, verdict: Verdict, first_pages: dict[str, int], page: int) -> str:
+    first_page = first_pages[verdict.key]
+    return f"#{verdict.key}" if first_page == page else f"{patient_list.href(first_page)}#{verdict.key}"

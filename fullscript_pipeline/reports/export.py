@@ -1,6 +1,6 @@
-"""The clinic's rows as a CSV file and as a workbook, for people who sort and filter in a spreadsheet.
+"""Exports the clinic's rows as a CSV file and as a workbook, for people who sort and filter in a spreadsheet.
 
-The same words and whole percents as on the pages; no cell can start a formula. What does not belong here: HTML.
+Words and percents are those of the pages. No cell can start a formula. What does not belong here: HTML.
 """
 
 import csv
@@ -15,7 +15,7 @@ import duckdb
 import xlsxwriter
 
 from fullscript_pipeline.reports import formatting, status_texts
-from fullscript_pipeline.reports.page_context import Setting
+from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import full_name
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
@@ -26,44 +26,44 @@ COLUMNS = (
 )  # fmt: skip
 _FORMULA = frozenset("=+-@|%＝＋－＠")
 _WIDTHS = {"patient": 24, "practitioner": 22, "product": 30, "dosage": 36, "could_not_measure_because": 40, "notes": 40}
-# What Excel takes.
+# The most characters that Excel accepts in a cell, rounded down.
 LONGEST_CELL = 32_000
 _NOT_XML = re.compile("[\ufffe\uffff]")
 Row = tuple[object, ...]
 
 
 def clinic_rows(con: duckdb.DuckDBPyConnection, clinic_id: str, policy: ReportPolicy) -> list[Row]:
-    """A row per patient, plan and product, ordered by name: the values of COLUMNS."""
+    """The values of COLUMNS for each patient, plan and product, ordered by name."""
     sql = resources.files(__package__).joinpath("sql", "export.sql").read_text(encoding="utf-8")
-    found = con.execute(sql, {"clinic": clinic_id})
-    names = [column[0] for column in found.description or []]
+    cursor = con.execute(sql, {"clinic": clinic_id})
+    names = [column[0] for column in cursor.description or []]
     rows: list[Row] = []
-    while some := found.fetchmany(2000):
-        rows += (_values(dict(zip(names, one, strict=True)), policy) for one in some)
+    while batch := cursor.fetchmany(2000):
+        rows += (_row_of(dict(zip(names, row, strict=True)), policy) for row in batch)
     return rows
 
 
 def clinic_csv(rows: Iterable[Row]) -> str:
-    """A header and the rows; with a byte order mark, for spreadsheets."""
+    """The header and the rows, with a byte order mark for spreadsheets."""
     file = io.StringIO()
     file.write("\ufeff")
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([cell(value) for value in row] for row in rows)
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
     return file.getvalue()
 
 
-def clinic_workbook(rows: Sequence[Row], setting: Setting) -> bytes:
-    """The same rows as an Excel workbook: days are days, numbers are numbers, texts are never formulas or links.
+def clinic_workbook(rows: Sequence[Row], context: PageContext) -> bytes:
+    """The same rows as an Excel workbook with typed dates and numbers; texts are never formulas or links.
 
-    A second sheet says of which day the rows are, and what they cannot tell.
+    A second sheet names the day of the rows and their limits.
     """
     file = io.BytesIO()
-    # In memory: the library's temporary files would hold health data in the clear.
+    # In memory, because the library's temporary files would hold unencrypted health data.
     book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"created": setting.rendered_at.replace(tzinfo=None), "title": "Supply by orders"})
+    book.set_properties({"created": context.rendered_at.replace(tzinfo=None), "title": "Supply by orders"})
     bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
-    # Shown as text even after somebody edits the cell.
+    # The cell stays text even after a user edits it.
     guarded = book.add_format({"quote_prefix": True})
     sheet = book.add_worksheet("supply")
     sheet.freeze_panes(1, 1)
@@ -77,18 +77,18 @@ def clinic_workbook(rows: Sequence[Row], setting: Setting) -> bytes:
                 sheet.write_number(number, place, value)
             elif isinstance(value, date) and value.year > 1900:
                 sheet.write_datetime(number, place, value, day)
-            elif value is not None and (words := _plain(value)):
+            elif value is not None and (words := _cell_text(value)):
                 sheet.write_string(number, place, words, guarded if _is_formula(words) else None)
     about = book.add_worksheet("about")
     about.set_column(0, 0, 120)
-    for number, sentence in enumerate(_about(setting)):
+    for number, sentence in enumerate(_about_sentences(context)):
         about.write_string(number, 0, sentence)
     book.close()
     return file.getvalue()
 
 
-def cell(value: object) -> str:
-    """The value as a spreadsheet shows it and never runs it: what could start a formula gets an apostrophe."""
+def safe_cell(value: object) -> str:
+    """The value as a cell that a spreadsheet never executes: a text that could start a formula gets an apostrophe."""
     if not isinstance(value, str):
         return "" if value is None else str(value)
     plain = formatting.clean(value)
@@ -99,23 +99,29 @@ def _is_formula(plain: str) -> bool:
     return plain.lstrip()[:1] in _FORMULA or plain.startswith(("\t", "\r", "\n"))
 
 
-def _plain(value: object) -> str:
-    """As much text as a cell holds, without what an XML file cannot hold."""
+def _cell_text(value: object) -> str:
+    """The value as text, cut to the length of a cell, without characters that XML does not allow."""
     return _NOT_XML.sub("", formatting.clean(str(value)))[:LONGEST_CELL]
 
 
-def _about(setting: Setting) -> list[str]:
+def _about_sentences(context: PageContext) -> list[str]:
+    banners = (
+        context.stale_sentence,
+        context.access_refused_sentence,
+        context.held_rows_sentence,
+        context.quarantined_sentence,
+    )
     return [
-        f"{setting.clinic.name or setting.clinic.clinic_key}: supply by orders, as of the end of "
-        f"{formatting.day(setting.as_of)} ({setting.zone.key}).",
-        f"Last successful pull: {setting.pulled}. Made {setting.made}.",
-        *filter(None, (setting.stale, setting.unreadable_sentence, setting.unsettled, setting.lacking)),
+        f"{context.clinic.name or context.clinic.clinic_key}: supply by orders, as of the end of "
+        f"{formatting.day(context.as_of)} ({context.zone.key}).",
+        f"Last successful pull: {context.last_pull_text}. Made {context.rendered_text}.",
+        *filter(None, banners),
         formatting.LIMITS,
-        setting.policy.sentence(),
+        context.policy.sentence(),
     ]
 
 
-def _values(row: dict[str, Any], policy: ReportPolicy) -> Row:
+def _row_of(row: dict[str, Any], policy: ReportPolicy) -> Row:
     verdict = status_texts.verdict(row["status"], row["days_late"], row["due_in_days"], policy)
     is_unmeasured = row["measurable"] not in {"ok", "range"}
     return (

@@ -1,4 +1,4 @@
-"""How days, shares, quantities and free text are written on a page. One place, so that pages never disagree.
+"""Formats days, shares, quantities and free text, the same way on every page.
 
 What does not belong here: the words for a status (status_texts.py) and HTML (templates/).
 """
@@ -23,29 +23,29 @@ _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u
 
 
 def clean(text: str) -> str:
-    """Free text without control characters and without characters that reorder what stands around it."""
+    """Free text without control characters and without characters that reorder the text around them."""
     return _UNSAFE.sub("", text)
 
 
 def shorten(text: str, length: int) -> str:
-    """At most `length` characters; a cut is shown by an ellipsis."""
+    """At most `length` characters, with an ellipsis if the text was cut."""
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def day(value: date | None) -> str:
-    """`22 Nov 2026`, the same in every locale; an em dash where there is none."""
+    """`22 Nov 2026`, the same in every locale; an em dash for None."""
     return "—" if value is None else f"{value.day} {MONTHS[value.month - 1]} {value.year}"
 
 
-def moment(value: datetime, zone: ZoneInfo) -> str:
+def moment(instant: datetime, zone: ZoneInfo) -> str:
     """`22 Nov 2026, 14:05 America/Toronto`: absolute, with its time zone."""
-    local = value.astimezone(zone)
+    local = instant.astimezone(zone)
     return f"{day(local.date())}, {local:%H:%M} {zone.key}"
 
 
 def window(start: date, end: date) -> str:
-    """The half-open window [start, end) as a reader counts it: first and last day, and its length in days."""
+    """The half-open window [start, end) for readers: its first and last day, and its length in days."""
     last = end - timedelta(days=1)
     length = counted((end - start).days, "day")
     if last <= start:
@@ -60,7 +60,7 @@ def percent(share: float) -> int:
 
 
 def share(low: float | None, high: float | None) -> str | None:
-    """`93 %`, `62-93 %` (a range of doses), `at least 62 %` (only a lower bound), or None when not measured."""
+    """`93 %`, `62-93 %` (a range of doses), `at least 62 %` (only a lower bound), or None if not measured."""
     if low is None:
         return None
     if high is None:
@@ -70,28 +70,28 @@ def share(low: float | None, high: float | None) -> str | None:
     return "less than 1 %" if 0 < high < 0.01 else f"{percent(low)} %"
 
 
-def number(value: float | Fraction) -> str:
-    """At most two decimals, none where it is whole: `90`, `22.5`, `0.29`."""
-    text = f"{float(value):,.2f}"
+def number(amount: float | Fraction) -> str:
+    """At most two decimals, none for a whole number: `90`, `22.5`, `0.29`."""
+    text = f"{float(amount):,.2f}"
     return text.rstrip("0").rstrip(".")
 
 
 def rate(text: str | None) -> Fraction | None:
-    """Units per day from the mart's exact fraction text (`3/2`); None when there is none."""
+    """Units per day, parsed from the mart's exact fraction text (`3/2`); None if there is none."""
     try:
-        value = Fraction(text) if text else None
+        fraction = Fraction(text) if text else None
     except (ValueError, ZeroDivisionError):
         return None
-    return value if value and value > 0 else None
+    return fraction if fraction and fraction > 0 else None
 
 
-def exact(value: Fraction) -> str:
-    """A fraction as a reader knows it: `2`, `1.5`, and `2/7` where decimals would not end."""
-    return number(value) if (value * 100).denominator == 1 else f"{value.numerator}/{value.denominator}"
+def exact(fraction: Fraction) -> str:
+    """A fraction for readers: `2`, `1.5`, and `2/7` where two decimals are not exact."""
+    return number(fraction) if (fraction * 100).denominator == 1 else f"{fraction.numerator}/{fraction.denominator}"
 
 
 def units(amount: float | Fraction, unit: str | None) -> str:
-    """`180 capsules`; `2 units` where the unit is not known."""
+    """`180 capsules`, or `2 units` if the unit is not known."""
     name = unit or "unit"
     countable = name.isalpha() and name.lower() not in {"ml", "g", "mg", "l", "oz", "tsp", "tbsp"}
     return f"{number(amount)} {name}{'' if amount == 1 or not countable or name.endswith('s') else 's'}"

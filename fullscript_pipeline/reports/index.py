@@ -1,6 +1,6 @@
-"""The index page: links to every clinic's list and every region's digests that exist in the store.
+"""Writes the index page: links to the call list of each clinic and the digests of each region in the store.
 
-What does not belong here: figures. The page holds no health data.
+The page holds no health data. What does not belong here: figures.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,20 @@ def write_index(
     clinic_names: Mapping[str, str] | None = None,
     past: date | None = None,
 ) -> Path:
-    """Write `<root>/index.html`; `clinic_names` by clinic_key, the key stands where a name is missing. `past`: the
-    store is that of an earlier day (`ReportStore.of_day`).
+    """Write `<root>/index.html`.
+
+    `clinic_names`: by clinic_key; a clinic without a name is shown by its key. `past`: the day, if the store is that of
+    an earlier day (`ReportStore.of_day`).
     """
     names = {file_id(key): name for key, name in (clinic_names or {}).items()}
     days = {region: store.digest_days(region) for region in store.regions()}
     html = render(
         "index.html.j2",
-        made=formatting.moment(rendered_at, time_zone),
+        rendered_text=formatting.moment(rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
         past=past,
         earlier=store.earlier_days(),
-        regions=[(region, next(iter(found), None), len(found)) for region, found in days.items()],
+        regions=[(region, next(iter(digest_days), None), len(digest_days)) for region, digest_days in days.items()],
     )
     path = store.path_for_index()
     store.write(path, html)

@@ -1,6 +1,6 @@
-"""Lab states in words: what was recommended, bought, and what waits. Never a result, only that there is one.
+"""The words for the state of a lab order: recommended, bought, waiting, results ready. Never a result itself.
 
-Source of the states: the vendor's REST words, an unknown one is shown as it is. What does not belong here: reading
+The states are those of the vendor's REST API; an unknown state is shown as it is. What does not belong here: reading
 lab orders.
 """
 
@@ -33,12 +33,12 @@ class LabLine:
 
 
 def lab_lines(rows: list[LabRow]) -> list[LabLine]:
-    """What can be acted on first (results, then what waits on the patient), newest first within a state."""
+    """The labs that need action first (results, then those that wait for the patient), newest first within a state."""
     ordered = sorted(rows, key=lambda row: _WORDS.get(row.state or "", (10, ""))[0])
     return [LabLine(row.name or "Unnamed lab order", words(row), row.since) for row in ordered]
 
 
-def words(row: LabRow) -> str:
+def words(lab: LabRow) -> str:
     """The state in words."""
-    known = _WORDS.get(row.state or "")
-    return known[1] if known else f"State as Fullscript gives it: {row.state_raw or row.state or 'none'}"
+    known = _WORDS.get(lab.state or "")
+    return known[1] if known else f"State as Fullscript gives it: {lab.state_raw or lab.state or 'none'}"

@@ -1,7 +1,7 @@
-"""Pages kept for the audit: a clinic's folder as it stood after a day's writing, in one ZIP file per day.
+"""Archives a clinic's pages for audits: its folder as written on a day, in one ZIP file per day.
 
-Kept under `<root>/kept/<clinic>/<day>.zip`, for its owner only, as long as the setting says. What does not belong
-here: what stands on a page, and how long to keep it (settings.py).
+An archive is `<root>/kept/<clinic>/<day>.zip`, readable by its owner only, and is deleted after the days of the
+setting. What does not belong here: the content of a page, and how long to keep it (settings.py).
 """
 
 import os
@@ -16,29 +16,29 @@ from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.reports.store import ReportStore, file_id
 
 
-def keep_pages(store: ReportStore, clinic_key: str, day: date, *, keep_days: int, today: date) -> Path | None:
-    """Keep the clinic's folder as the pages of `day` and drop days older than `keep_days`; the file it made.
+def archive_pages(store: ReportStore, clinic_key: str, day: date, *, keep_days: int, today: date) -> Path | None:
+    """Archive the clinic's folder as the pages of `day`, and delete archives older than `keep_days`.
 
-    At 0 nothing is kept and nothing dropped: None. A second writing on the same day replaces the first.
-    Raises ConfigurationError when the folder cannot be written.
+    Returns the archive. With 0 days it archives and deletes nothing and returns None. A second archive of the same day
+    replaces the first. Raises ConfigurationError if the folder cannot be written.
     """
     if not keep_days:
         return None
     folder = store.root / "kept" / file_id(clinic_key)
-    _drop_before(folder, today - timedelta(days=keep_days))
+    _delete_before(folder, today - timedelta(days=keep_days))
     source = store.path_for_clinic(clinic_key).parent
-    temporary, kept = folder / f".writing-{secrets.token_hex(6)}", folder / f"{day.isoformat()}.zip"
+    temporary, archive_path = folder / f".writing-{secrets.token_hex(6)}", folder / f"{day.isoformat()}.zip"
     try:
         make_private_folder(folder)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        # Level 1: three times faster than the usual level, and a page shrinks to a third all the same.
+        # Level 1 is three times faster than the default level, and a page still shrinks to a third.
         with (
             os.fdopen(handle, "wb") as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         ):
             for path in sorted(path for path in source.rglob("*") if path.suffix in {".html", ".csv", ".xlsx"}):
                 archive.write(path, path.relative_to(source))
-        temporary.replace(kept)
+        temporary.replace(archive_path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -46,10 +46,10 @@ def keep_pages(store: ReportStore, clinic_key: str, day: date, *, keep_days: int
             f"The folder {folder} for kept pages cannot be written ({error.strerror}); free space, or set "
             "FULLSCRIPT_KEEP_PAGES_DAYS to 0 to keep none."
         ) from None
-    return kept
+    return archive_path
 
 
-def _drop_before(folder: Path, first: date) -> None:
+def _delete_before(folder: Path, first: date) -> None:
     for path in folder.glob("*.zip"):
         with suppress(ValueError):
             if date.fromisoformat(path.stem) < first:

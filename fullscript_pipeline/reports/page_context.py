@@ -1,4 +1,4 @@
-"""What all pages of one writing share: whose they are, of which day, how fresh, with which thresholds.
+"""What all pages written together share: the clinic, the day, the age of the data, the thresholds.
 
 What does not belong here: anything about one patient or one product.
 """
@@ -10,27 +10,27 @@ from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.page_queries import Clinic
+from fullscript_pipeline.reports.page_queries import PageClinic
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
-# What a reader of the pages knows, by table.
+# The nouns that readers of the pages know, by table.
 _NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
 _LISTS = {"treatment_plans": "plans", "patients": "patients", "orders": "orders", "lab_orders": "lab orders"}
 _LINES = {"recommendations": "recommendation", "order_line_items": "order line"}
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What all pages of one writing share.
+class PageContext:
+    """What all pages written together share.
 
-    `last_pull_at` is None when no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists have no
-    more, too many at once to be believed. `set_aside`: by table, how many records came in a shape that could not be
-    read, and are not shown. `unreadable`: the tables that the app may not read (any more), and until when
-    it could; None: it never could. `narrowed`: the tables that are read by somebody who sees less than before, and
-    until when they were read in full.
+    `last_pull_at`: None if no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists no longer
+    have, too many at once to mark as removed. `quarantined`: by table, how many records could not be typed and are not
+    shown. `access_refused`: the tables that the app may not read (any more), and until when it could; None: it never
+    could. `narrowed`: the tables that are read by a user who sees less than the user before, and until when they were
+    read in full.
     """
 
-    clinic: Clinic
+    clinic: PageClinic
     practitioners: dict[str, str]
     as_of: date
     rendered_at: datetime
@@ -39,13 +39,13 @@ class Setting:
     policy: ReportPolicy
     labs: bool = False
     held_rows: Mapping[str, int] = field(default_factory=dict)
-    set_aside: Mapping[str, int] = field(default_factory=dict)
-    unreadable: Mapping[str, datetime | None] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    access_refused: Mapping[str, datetime | None] = field(default_factory=dict)
     narrowed: Mapping[str, datetime | None] = field(default_factory=dict)
 
     @property
-    def stale(self) -> str | None:
-        """The banner's sentence when the data is older than the policy allows; None when it is fresh."""
+    def stale_sentence(self) -> str | None:
+        """The banner if the data is older than the policy allows, otherwise None."""
         if self.last_pull_at is None:
             return "No successful pull is recorded for this clinic: these figures may be out of date."
         if self.rendered_at - self.last_pull_at <= self.policy.stale_after:
@@ -56,22 +56,22 @@ class Setting:
         )
 
     @property
-    def unreadable_sentence(self) -> str | None:
-        """The banner's sentence when some of what the figures stand on may not be read."""
-        told = [
+    def access_refused_sentence(self) -> str | None:
+        """The banner if the app may not read some of the tables behind the figures, otherwise None."""
+        tables = [
             f"{_NOUNS[table]}s {f'since {formatting.moment(until, self.zone)}' if until else 'at all'}"
-            for table, until in self.unreadable.items()
+            for table, until in self.access_refused.items()
         ]
-        if not told:
+        if not tables:
             return None
         return (
-            f"Fullscript does not let this app read {' and '.join(told)}: what they would tell is not in these "
+            f"Fullscript does not let this app read {' and '.join(tables)}: what they would tell is not in these "
             "figures. Whoever runs the pipeline can see why (`doctor`)."
         )
 
     @property
     def narrowed_sentence(self) -> str | None:
-        """The banner's sentence when a list is read by a user, or with permissions, that see less than before."""
+        """The banner if a list is read by a user, or with permissions, that see less than before, otherwise None."""
         narrowed = [(name, self.narrowed[table]) for table, name in _LISTS.items() if table in self.narrowed]
         days = [
             f"on {formatting.day(at.astimezone(self.zone).date())}" if at else "by an earlier user"
@@ -80,46 +80,49 @@ class Setting:
         parts = [f"{name} last read in full {day}" for (name, _), day in zip(narrowed, days, strict=True)]
         if not parts:
             return None
-        told = ", ".join(parts)
+        lists = ", ".join(parts)
         return (
-            f"{told[0].upper()}{told[1:]}: since then by a user or with permissions that see less. What is new may be "
-            "missing here, and what is gone may still be shown. Whoever runs the pipeline can see why (`doctor`)."
+            f"{lists[0].upper()}{lists[1:]}: since then by a user or with permissions that see less. "
+            "What is new may be missing here, and what is gone may still be shown. "
+            "Whoever runs the pipeline can see why (`doctor`)."
         )
 
     @property
-    def unsettled(self) -> str | None:
-        """The banner's sentence when it is open whether some of what is shown is still there."""
-        told = [counted(self.held_rows[table], noun) for table, noun in _NOUNS.items() if self.held_rows.get(table)]
-        if not told:
+    def held_rows_sentence(self) -> str | None:
+        """The banner if removals are held, so that some rows shown may no longer exist, otherwise None."""
+        counts = [counted(self.held_rows[table], noun) for table, noun in _NOUNS.items() if self.held_rows.get(table)]
+        if not counts:
             return None
         return (
-            f"Fullscript's last lists lacked {' and '.join(told)} that were there before: too many at once to be "
+            f"Fullscript's last lists lacked {' and '.join(counts)} that were there before: too many at once to be "
             "believed, so they are still shown here. A later day's pull settles it."
         )
 
     @property
-    def lacking(self) -> str | None:
-        """The banner's sentence when records that the figures should stand on could not be read."""
+    def quarantined_sentence(self) -> str | None:
+        """The banner if records behind the figures are in quarantine, otherwise None."""
         nouns = _NOUNS | _LINES
-        told = [counted(self.set_aside[table], noun) for table, noun in nouns.items() if self.set_aside.get(table)]
-        if not told:
+        counts = [
+            counted(self.quarantined[table], noun) for table, noun in nouns.items() if self.quarantined.get(table)
+        ]
+        if not counts:
             return None
         return (
-            f"Not in these figures, because Fullscript sent them in a form that could not be read: {', '.join(told)}. "
-            "Whoever runs the pipeline can see why (`quarantine list`)."
+            "Not in these figures, because Fullscript sent them in a form that could not be read: "
+            f"{', '.join(counts)}. Whoever runs the pipeline can see why (`quarantine list`)."
         )
 
     @property
     def past(self) -> bool:
-        """Whether the page tells of an earlier day than the one it was made on."""
+        """Whether the page shows an earlier day than the one it was written on."""
         return self.as_of < self.rendered_at.astimezone(self.zone).date()
 
     @property
-    def pulled(self) -> str:
-        """The last successful pull, absolute."""
+    def last_pull_text(self) -> str:
+        """When the last pull succeeded, with time zone; `never` if none did."""
         return formatting.moment(self.last_pull_at, self.zone) if self.last_pull_at else "never"
 
     @property
-    def made(self) -> str:
-        """When the page was made, absolute."""
+    def rendered_text(self) -> str:
+        """When the page was written, with time zone."""
         return formatting.moment(self.rendered_at, self.zone)

@@ -1,6 +1,6 @@
-"""What the pages read from the warehouse: typed rows, a batch of patients at a time.
+"""Reads the rows behind the pages from the warehouse: typed, a batch of patients at a time.
 
-The SQL is in sql/; the connection's default catalog is the warehouse, and it is only read. What does not belong here:
+The SQL is in sql/. The warehouse is the connection's default catalog and is only read. What does not belong here:
 words, layout, arithmetic.
 """
 
@@ -20,12 +20,12 @@ class _Row(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-R = TypeVar("R", bound=_Row)
+RowT = TypeVar("RowT", bound=_Row)
 
 
 @dataclass(frozen=True, slots=True)
-class Clinic:
-    """Whose pages these are."""
+class PageClinic:
+    """The clinic of the pages."""
 
     clinic_id: str
     clinic_key: str
@@ -34,7 +34,7 @@ class Clinic:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class PagePatient:
     """A patient who has at least one row in marts.adherence. Health data: for pages only."""
 
     patient_id: str
@@ -95,7 +95,7 @@ class PlanRow:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Names the row among its patient's rows."""
+        """Identifies the row among its patient's rows."""
         return (self.treatment_plan_id, self.product_id)
 
 
@@ -116,7 +116,7 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class RefundRow:
-    """Refunded orders that held the product; they are not counted as supply."""
+    """How many refunded orders had the product. They are not counted as supply."""
 
     patient_id: str
     product_id: str
@@ -135,8 +135,8 @@ class LabRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlookRow:
-    """The little of a row that the clinic page needs."""
+class CallListRow:
+    """The columns of a row that the call list needs."""
 
     patient_id: str
     first_name: str | None
@@ -153,9 +153,9 @@ class OutlookRow:
 
 @dataclass(slots=True)
 class PatientFile:
-    """Everything that stands on one patient's page."""
+    """All rows behind one patient's page."""
 
-    patient: Patient
+    patient: PagePatient
     rows: list[PlanRow] = field(default_factory=list)
     timeline: dict[tuple[str, str], list[TimelineRow]] = field(default_factory=dict)
     refunds: dict[str, int] = field(default_factory=dict)
@@ -163,58 +163,58 @@ class PatientFile:
 
 
 def full_name(first: str | None, last: str | None) -> str:
-    """The names that are there, in order."""
+    """First and last name, without missing ones."""
     return " ".join(part for part in (first, last) if part and part.strip())
 
 
-def clinic(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Clinic | None:
-    """The clinic, or None when the warehouse does not know it."""
-    found = _read(con, "clinic.sql", Clinic, {"clinic": clinic_id})
-    return found[0] if found else None
+def load_clinic(con: duckdb.DuckDBPyConnection, clinic_id: str) -> PageClinic | None:
+    """The clinic, or None if it is not in the warehouse."""
+    clinics = _read(con, "clinic.sql", PageClinic, {"clinic": clinic_id})
+    return clinics[0] if clinics else None
 
 
-def practitioners(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
-    """Names by practitioner id; rows that vanished from Fullscript included, old plans still name them."""
+def load_practitioner_names(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
+    """Names by practitioner id. Removed practitioners are included, because old plans still name them."""
     rows = con.execute(_sql("practitioners.sql"), {"clinic": clinic_id}).fetchall()
     return {ident: full_name(first, last) or "Unnamed practitioner" for ident, first, last in rows}
 
 
 def has_labs(con: duckdb.DuckDBPyConnection, clinic_id: str) -> bool:
     """Whether the clinic has any lab order (labs are not offered everywhere)."""
-    found = con.execute("SELECT 1 FROM core.lab_orders WHERE clinic_id = ? LIMIT 1", [clinic_id]).fetchone()
-    return found is not None
+    row = con.execute("SELECT 1 FROM core.lab_orders WHERE clinic_id = ? LIMIT 1", [clinic_id]).fetchone()
+    return row is not None
 
 
-def patient_count(con: duckdb.DuckDBPyConnection, clinic_id: str) -> int:
+def count_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> int:
     """Patients of the clinic who are in Fullscript now, with or without a plan."""
     sql = "SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL"
-    (found,) = con.execute(sql, [clinic_id]).fetchone() or (0,)
-    return int(found)
+    (count,) = con.execute(sql, [clinic_id]).fetchone() or (0,)
+    return int(count)
 
 
-def outlook(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterator[OutlookRow]:
-    """Every row of the clinic, patients together; streamed."""
-    yield from _stream(con, "outlook.sql", OutlookRow, {"clinic": clinic_id})
+def stream_call_list_rows(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterator[CallListRow]:
+    """Streams the rows of the clinic; the rows of a patient follow each other."""
+    yield from _stream(con, "outlook.sql", CallListRow, {"clinic": clinic_id})
 
 
-def patients(con: duckdb.DuckDBPyConnection, clinic_id: str, only: Sequence[str] | None) -> list[Patient]:
-    """Patients with a row in the mart who are still in Fullscript, by id; of `only` when given."""
+def load_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, only: Sequence[str] | None) -> list[PagePatient]:
+    """Patients with a row in the mart who are still in Fullscript, ordered by id. `only`: restrict to these ids."""
     values = {"clinic": clinic_id, "everyone": only is None, "ids": list(only or [])}
-    return _read(con, "patients.sql", Patient, values)
+    return _read(con, "patients.sql", PagePatient, values)
 
 
-def files(
-    con: duckdb.DuckDBPyConnection, clinic_id: str, people: Sequence[Patient], *, zone: str
+def load_patient_files(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, people: Sequence[PagePatient], *, zone: str
 ) -> Iterator[PatientFile]:
-    """The patients' rows, in the order given, a batch in memory at a time; lab states on the days of `zone`."""
+    """The files of these patients, in their order, one batch in memory at a time. Lab states use the days of `zone`."""
     for first in range(0, len(people), BATCH):
-        batch = {one.patient_id: PatientFile(one) for one in people[first : first + BATCH]}
+        batch = {patient.patient_id: PatientFile(patient) for patient in people[first : first + BATCH]}
         values = {"clinic": clinic_id, "ids": list(batch)}
         for row in _read(con, "adherence.sql", PlanRow, values):
             batch[row.patient_id].rows.append(row)
         for mark in _read(con, "timeline.sql", TimelineRow, values):
-            lanes = batch[mark.patient_id].timeline
-            lanes.setdefault((mark.treatment_plan_id, mark.product_id), []).append(mark)
+            timelines = batch[mark.patient_id].timeline
+            timelines.setdefault((mark.treatment_plan_id, mark.product_id), []).append(mark)
         for refund in _read(con, "refunds.sql", RefundRow, values):
             batch[refund.patient_id].refunds[refund.product_id] = refund.refunded_orders
         for lab in _read(con, "labs.sql", LabRow, values | {"zone": zone}):
@@ -227,15 +227,15 @@ def _sql(name: str) -> str:
     return resources.files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
 
 
-def _read(con: duckdb.DuckDBPyConnection, name: str, shape: type[R], values: Mapping[str, Any]) -> list[R]:
-    """All rows of a query; its columns are named like the fields of `shape`."""
+def _read(con: duckdb.DuckDBPyConnection, name: str, shape: type[RowT], values: Mapping[str, Any]) -> list[RowT]:
+    """All rows of a query, whose columns must be the fields of `shape`."""
     return list(_stream(con, name, shape, values))
 
 
-def _stream(con: duckdb.DuckDBPyConnection, name: str, shape: type[R], values: Mapping[str, Any]) -> Iterator[R]:
-    result = con.execute(_sql(name), dict(values))
-    columns = [column[0] for column in result.description or []]
-    if columns != [one.name for one in fields(shape)]:
+def _stream(con: duckdb.DuckDBPyConnection, name: str, shape: type[RowT], values: Mapping[str, Any]) -> Iterator[RowT]:
+    cursor = con.execute(_sql(name), dict(values))
+    columns = [column[0] for column in cursor.description or []]
+    if columns != [column.name for column in fields(shape)]:
         raise TypeError(f"reports/sql/{name} does not select the fields of {shape.__name__}, in their order")
-    while rows := result.fetchmany(2000):
+    while rows := cursor.fetchmany(2000):
         yield from (shape(*row) for row in rows)

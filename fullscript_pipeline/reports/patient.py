@@ -1,4 +1,4 @@
-"""What stands on a patient's page, made ready for its template: rows in order, words, timeline, why, labs.
+"""Prepares a patient's page for its template: rows in order, words, timeline, explanations, labs.
 
 What does not belong here: reading the warehouse (page_queries.py), writing files (adherence.py), HTML (templates/).
 """
@@ -12,20 +12,20 @@ from markupsafe import Markup
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import charts, explanations, formatting, status_texts
 from fullscript_pipeline.reports.lab_states import lab_lines
-from fullscript_pipeline.reports.page_context import Setting
+from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import PatientFile, PlanRow, TimelineRow
 from fullscript_pipeline.reports.status_texts import Verdict
 from fullscript_pipeline.reports.templating import render
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
-# From this many rows on, a page leaves out the small drawings and the lists of orders, to stay below 60 kB.
+# A page with this many rows or more leaves out the small drawings and the lists of orders, to stay below 60 kB.
 BRIEF_FROM = 30
 MOST_LANES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class ProductLine:
-    """A row of the table and its part of the second sheet."""
+    """A row of the table, and its explanation on the second sheet."""
 
     product: str
     brand: str | None
@@ -39,15 +39,15 @@ class ProductLine:
     window: str | None
     line: str | None
     mini: Markup | None
-    why: list[str]
+    explanation: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """What the rows of one page share: the page's window, and the lane of each row that is drawn."""
+    """What the rows of one page share: the page's window, and the lane number of each row that is drawn."""
 
     file: PatientFile
-    setting: Setting
+    context: PageContext
     span: tuple[date, date]
     lanes: dict[tuple[str, str], int]
 
@@ -56,31 +56,31 @@ class _Sheet:
         return len(self.file.rows) >= BRIEF_FROM
 
 
-def patient_page(file: PatientFile, setting: Setting) -> str:
+def patient_page(file: PatientFile, context: PageContext) -> str:
     """The page's HTML. The file has at least one row."""
     as_of = max(row.as_of for row in file.rows)
     judged = [
-        (status_texts.verdict(row.status, row.days_late, row.due_in_days, setting.policy), row) for row in file.rows
+        (status_texts.verdict(row.status, row.days_late, row.due_in_days, context.policy), row) for row in file.rows
     ]
     judged.sort(key=lambda pair: (pair[0].rank, pair[1].run_out_on or date.max, _name(pair[1]), pair[1].key))
     drawn = [row for _, row in judged if file.timeline.get(row.key)]
     left_out = len(drawn[MOST_LANES:])
     drawn = drawn[:MOST_LANES]
     lanes = {row.key: number for number, row in enumerate(drawn)}
-    sheet = _Sheet(file, setting, _span(file.rows, as_of), lanes)
+    sheet = _Sheet(file, context, _span(file.rows, as_of), lanes)
     return render(
         "patient.html.j2",
-        setting=setting,
+        context=context,
         patient=file.patient,
         as_of=as_of,
-        practitioners=_practitioners(file.rows, setting),
+        practitioners=_practitioners(file.rows, context),
         window=formatting.window(*sheet.span),
-        answer=status_texts.answer_line(verdict for verdict, _ in judged),
+        answer=status_texts.describe_products(verdict for verdict, _ in judged),
         lines=[_line(verdict, row, sheet) for verdict, row in judged],
         brief=sheet.brief,
         timeline=_timeline(drawn, sheet) if drawn else None,
         left_out=left_out,
-        labs=lab_lines(file.labs) if setting.labs else None,
+        labs=lab_lines(file.labs) if context.labs else None,
     )
 
 
@@ -88,9 +88,9 @@ def _name(row: PlanRow) -> str:
     return row.product_name or "Product not named by Fullscript"
 
 
-def _practitioners(rows: list[PlanRow], setting: Setting) -> list[str]:
+def _practitioners(rows: list[PlanRow], context: PageContext) -> list[str]:
     idents = {row.practitioner_id for row in rows if row.practitioner_id}
-    return sorted(setting.practitioners.get(ident, "Unnamed practitioner") for ident in idents)
+    return sorted(context.practitioners.get(ident, "Unnamed practitioner") for ident in idents)
 
 
 def _span(rows: list[PlanRow], as_of: date) -> tuple[date, date]:
@@ -101,12 +101,12 @@ def _span(rows: list[PlanRow], as_of: date) -> tuple[date, date]:
 
 
 def _timeline(rows: list[PlanRow], sheet: _Sheet) -> Markup:
-    lanes = [_lane(name, sheet.file.timeline[row.key]) for row, name in zip(rows, _told_apart(rows), strict=True)]
-    return charts.timeline(lanes, *sheet.span, most_marks=sheet.setting.policy.timeline_marks)
+    lanes = [_lane(name, sheet.file.timeline[row.key]) for row, name in zip(rows, _distinct_names(rows), strict=True)]
+    return charts.timeline(lanes, *sheet.span, most_marks=sheet.context.policy.timeline_marks)
 
 
-def _told_apart(rows: list[PlanRow]) -> list[str]:
-    """The products' names; with the brand where two products share one, with the plan where it was issued again."""
+def _distinct_names(rows: list[PlanRow]) -> list[str]:
+    """The products' names, with the brand if two products share a name, with the plan's day if two plans share one."""
     namesakes = Counter(name for name, _ in {(_name(row), row.product_id) for row in rows})
     plans = Counter(row.product_id for row in rows)
 
@@ -119,15 +119,15 @@ def _told_apart(rows: list[PlanRow]) -> list[str]:
     return [name(row) for row in rows]
 
 
-def _lane(name: str, parts: list[TimelineRow]) -> charts.Lane:
-    spans = [charts.Span(part.kind, part.start_on, part.end_on) for part in parts if part.end_on > part.start_on]
+def _lane(name: str, parts: list[TimelineRow]) -> charts.ProductLane:
+    spans = [charts.SupplySpan(part.kind, part.start_on, part.end_on) for part in parts if part.end_on > part.start_on]
     marks = [charts.Mark(part.kind, part.start_on) for part in parts if part.kind in {"order", "plan_change"}]
-    return charts.Lane(name, [span for span in spans if span.kind not in {"order", "plan_change"}], marks)
+    return charts.ProductLane(name, [span for span in spans if span.kind not in {"order", "plan_change"}], marks)
 
 
 def _line(verdict: Verdict, row: PlanRow, sheet: _Sheet) -> ProductLine:
-    share, line = _share(row, sheet.setting.policy)
-    until, due = _until(row, sheet.setting.policy)
+    share, line = _share(row, sheet.context.policy)
+    until, due = _until(row, sheet.context.policy)
     lane = sheet.lanes.get(row.key)
     refunded = sheet.file.refunds.get(row.product_id, 0)
     return ProductLine(
@@ -143,21 +143,21 @@ def _line(verdict: Verdict, row: PlanRow, sheet: _Sheet) -> ProductLine:
         window=_window(row, sheet.span),
         line=line,
         mini=charts.small_copy(lane) if lane is not None and not sheet.brief else None,
-        why=explanations.why(row, sheet.file.timeline.get(row.key, []), refunded, brief=sheet.brief),
+        explanation=explanations.explain_row(row, sheet.file.timeline.get(row.key, []), refunded, brief=sheet.brief),
     )
 
 
 def _window(row: PlanRow, span: tuple[date, date]) -> str | None:
-    """The row's own window, where it is not the one in the page's header."""
+    """The row's own window, or None if it equals the window in the page's header."""
     if not (row.window_start and row.window_end and row.window_end > row.window_start):
         return None
     return None if (row.window_start, row.window_end) == span else formatting.window(row.window_start, row.window_end)
 
 
 def _detail(verdict: Verdict, row: PlanRow) -> str | None:
-    """What the status word leaves open: the reason, the plan's start, how it stopped."""
+    """Details of the status: the reason, the plan's start, or how the plan stopped."""
     if verdict.key == "unknown":
-        return explanations.reason(row)
+        return explanations.unmeasured_reason(row)
     if verdict.key in {"never", "new"} and row.plan_started_on:
         return f"plan of {formatting.day(row.plan_started_on)}"
     if verdict.key == "stopped":
@@ -193,7 +193,7 @@ def _until(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
 
 
 def _share(row: PlanRow, policy: ReportPolicy) -> tuple[str, str | None]:
-    """The share of days (or of a finite course) and where it stands to the policy's line."""
+    """The share of days (or of a finite course), and whether it reaches the policy's line."""
     if row.status == "not_measurable" and row.measurable != "open_range":
         return "not measured", None
     if row.status in {"course_completed", "course_incomplete"} and row.course_supply_ratio is not None:

@@ -1,6 +1,6 @@
-"""Machine status -> the words, icon, colour class and next action a clinician reads. Method section 11.
+"""Maps a status of the mart to the words, icon, colour and next action that a clinician reads (method section 11).
 
-The words speak about supply, never about the person: no grade, no blame. What does not belong here: figures
+The words are about supply, never about the person: no grade, no blame. What does not belong here: figures
 (formatting.py) and the order of blocks on a page.
 """
 
@@ -13,9 +13,10 @@ from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a row says: `key` is its CSS class and anchor, `rank` its place (talk first = 0), `said` the answer line.
+    """The words of a row.
 
-    `said` is a pair of phrases for one and for many products.
+    `key`: its CSS class and anchor. `rank`: its place in the call list, 0 is the most urgent. `phrases`: its words in
+    the answer line, for one product and for several.
     """
 
     key: str
@@ -24,7 +25,7 @@ class Verdict:
     icon: str
     colour: str
     action: str
-    said: tuple[str, str]
+    phrases: tuple[str, str]
 
 
 # Contrast on white, measured (WCAG 2.2 relative luminance): blue 6.57, slate 9.38, amber 5.02, red 6.47, grey 4.83.
@@ -67,12 +68,12 @@ _BY_STATUS = {
     "plan_cancelled": "stopped",
     "recommendation_removed": "stopped",
     "cancelled_before_order": "stopped",
-    # Not a status of the mart: a row that could not be measured and is over (sql/adherence.sql).
+    # Not a status of the mart: a row that could not be measured and has ended (sql/adherence.sql).
     "ended_unmeasured": "stopped",
     "not_started": "future",
 }
 
-# Why a row cannot be measured, where the mart gives no sentence of its own. Completes "could not measure because ...".
+# Why a row cannot be measured, if the mart gives no reason. Completes "could not measure because ...".
 REASONS = {
     "prn": "it is taken as needed, so there is no daily amount",
     "unparsable_dosage": "the dosage text gives no clear daily amount",
@@ -100,7 +101,7 @@ FLAGS = {
 
 
 def verdict(status: str, days_late: int | None, due_in_days: int | None, policy: ReportPolicy) -> Verdict:
-    """The words for a row of the mart; a status this report does not know reads "Cannot measure"."""
+    """The words for a row of the mart. An unknown status reads "Cannot measure"."""
     if status == "covered":
         soon = due_in_days is not None and due_in_days <= policy.due_soon_days
         return VERDICTS["due" if soon else "track"]
@@ -112,8 +113,8 @@ def verdict(status: str, days_late: int | None, due_in_days: int | None, policy:
     return VERDICTS[_BY_STATUS.get(status, "unknown")]
 
 
-def answer_line(verdicts: Iterable[Verdict]) -> str:
-    """Words before numbers: `3 of 5 products look on track. 1 looks late.`"""
+def describe_products(verdicts: Iterable[Verdict]) -> str:
+    """The answer line of a patient's page: `3 of 5 products look on track. 1 looks late.`"""
     numbers = Counter(verdict.key for verdict in verdicts)
     total = numbers.total()
     order = sorted(numbers, key=lambda key: (key != "track", VERDICTS[key].rank))
@@ -124,15 +125,15 @@ def answer_line(verdicts: Iterable[Verdict]) -> str:
         if place == 0:
             noun = "product" if total == 1 else "products"
             subject = f"{amount} of {total} {noun}" if total > 1 else f"1 {noun}"
-        sentences.append(f"{subject} {VERDICTS[key].said[0 if amount == 1 else 1]}.")
+        sentences.append(f"{subject} {VERDICTS[key].phrases[0 if amount == 1 else 1]}.")
     return " ".join(sentences)
 
 
-def summary(verdicts: Iterable[Verdict], kinds: int = 2) -> str:
-    """A row of the clinic page, what is most urgent first: `1 late, 1 not ordered, 3 other`."""
+def describe_patient(verdicts: Iterable[Verdict], kinds: int = 2) -> str:
+    """The summary in the call list, the most urgent first: `1 late, 1 not ordered, 3 other`."""
     numbers = Counter(verdict.key for verdict in verdicts)
     order = sorted(numbers, key=lambda key: VERDICTS[key].rank)
     parts = [f"{numbers[key]} {_SHORT.get(key) or VERDICTS[key].words.lower()}" for key in order[:kinds]]
-    if rest := sum(numbers[key] for key in order[kinds:]):
-        parts.append(f"{rest} other")
+    if others := sum(numbers[key] for key in order[kinds:]):
+        parts.append(f"{others} other")
     return ", ".join(parts)

@@ -1,7 +1,7 @@
-"""The folder of pages: names, permissions, atomic writes, removal of pages that no longer have a subject.
+"""The folder of pages: file names, permissions, atomic writes, deletion of stale pages.
 
 File names hold opaque ids only, never a name or a date of birth. Files are 0600 and folders 0700, because pages hold
-health data on purpose. What does not belong here: what stands on a page.
+health data. What does not belong here: the content of a page.
 """
 
 import hashlib
@@ -17,15 +17,15 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import make_private_folder
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-# What another name of ours could be: a digest, a further page of a list; and Windows' devices, with any suffix.
+# Names that we use ourselves (a hashed id, a further page of a list), and Windows device names with any suffix.
 _TAKEN = re.compile(r"x-[0-9a-f]{24}|.*-page-[0-9]+|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
 def file_id(opaque: str) -> str:
-    """The id itself where it is a plain file name, else a digest of it: `x-` and 24 hex digits of its SHA-256.
+    """The id itself if it is a plain file name, otherwise its hash: `x-` and 24 hex digits of its SHA-256.
 
-    Pages are copied to other file systems: two ids have two names where case is ignored too (so one with a capital
-    letter is a digest), and none ends in a dot or is a device.
+    Pages are copied to other file systems. So two ids have two names even where case is ignored (an id with a capital
+    letter is hashed), and no name ends in a dot or is a device.
     """
     if _SAFE.fullmatch(opaque) and not opaque.endswith(".") and not _TAKEN.fullmatch(opaque):
         return opaque
@@ -33,7 +33,7 @@ def file_id(opaque: str) -> str:
 
 
 def _days(paths: Iterable[Path], named: Callable[[Path], str]) -> list[date]:
-    """The days that paths are named after, newest first; other names are left out."""
+    """The days in the names of the paths, newest first. Paths with other names are ignored."""
     days: list[date] = []
     for path in paths:
         with suppress(ValueError):
@@ -42,13 +42,13 @@ def _days(paths: Iterable[Path], named: Callable[[Path], str]) -> list[date]:
 
 
 class ReportStore:
-    """Pages under one root. Every write is a temporary file and a rename: a reader sees the old page or the new."""
+    """Stores pages under one root. A write is a temporary file and a rename: a reader sees the old page or the new."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def of_day(self, day: date) -> "ReportStore":
-        """A store of its own for pages of an earlier day, below this one."""
+        """The store for pages as of an earlier day, in a folder below this one."""
         return ReportStore(self.root / "as-of" / day.isoformat())
 
     def earlier_days(self) -> list[date]:
@@ -56,11 +56,11 @@ class ReportStore:
         return _days(self.root.glob("as-of/*/index.html"), lambda path: path.parent.name)
 
     def path_for_index(self) -> Path:
-        """The page that links to everything there is."""
+        """The page that links to all clinics and digests."""
         return self.root / "index.html"
 
     def path_for_clinic(self, clinic_key: str, page: int = 1) -> Path:
-        """The clinic's list of patients; further pages from the second on."""
+        """A page of the clinic's call list."""
         return self._clinic(clinic_key) / ("index.html" if page == 1 else f"page-{page}.html")
 
     def path_for_export(self, clinic_key: str, suffix: str = "csv") -> Path:
@@ -68,7 +68,7 @@ class ReportStore:
         return self._clinic(clinic_key) / f"supply.{suffix}"
 
     def path_for_practitioner(self, clinic_key: str, practitioner_id: str, page: int = 1) -> Path:
-        """The same list for one practitioner."""
+        """A page of one practitioner's call list."""
         suffix = "" if page == 1 else f"-page-{page}"
         return self._clinic(clinic_key) / "practitioners" / f"{file_id(practitioner_id)}{suffix}.html"
 
@@ -85,34 +85,34 @@ class ReportStore:
         return self.root / "catalog" / file_id(region) / "watched" / f"{day.isoformat()}.{suffix}"
 
     def path_for_brand(self, region: str, brand_id: str, suffix: str = "html") -> Path:
-        """A brand's page; with the suffix `atom` its feed."""
+        """A brand's page, or its feed with the suffix `atom`."""
         return self.root / "catalog" / file_id(region) / "brands" / f"{file_id(brand_id)}.{suffix}"
 
     def write(self, path: Path, content: str | bytes) -> int:
-        """Replace `path` (below the root) by `content`; the number of bytes written.
+        """Replace `path` (below the root) by `content`. Returns the number of bytes written.
 
-        Raises ConfigurationError when the folder cannot be written.
+        Raises ConfigurationError if the folder cannot be written.
         """
-        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        encoded = content.encode("utf-8", "replace") if isinstance(content, str) else content
         temporary = path.parent / f".writing-{secrets.token_hex(6)}"
         try:
             make_private_folder(path.parent)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.write(encoded)
             temporary.replace(path)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise ConfigurationError(
                 f"The report folder {self.root} cannot be written ({error.strerror}); "
-                "free space or give the folder back to this user, then run the report again."
+                "free space, or make this user the owner of the folder, then run the report again."
             ) from None
-        return len(data)
+        return len(encoded)
 
-    def keep_only(self, folder: Path, kept: Iterable[Path]) -> int:
-        """Remove the `.html` files of `folder` that are not in `kept`; the number removed."""
-        names = {path.name for path in kept if path.parent == folder}
+    def remove_stale_pages(self, folder: Path, current: Iterable[Path]) -> int:
+        """Delete the `.html` files of `folder` that are not in `current`. Returns the number deleted."""
+        names = {path.name for path in current if path.parent == folder}
         stale = [path for path in folder.glob("*.html") if path.name not in names] if folder.is_dir() else []
         for path in stale:
             path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The Jinja environment of every page: autoescaping, cleaned text, one inlined style sheet and its CSP hash.
 
-What does not belong here: what a page says.
+What does not belong here: the content of a page.
 """
 
 import base64
@@ -18,18 +18,20 @@ from fullscript_pipeline.reports.status_texts import VERDICTS
 
 
 def render(template: str, **values: Any) -> str:
-    """The page as text. A value a template names and nobody gave is an error, never an empty place."""
+    """The page as text. A missing value is an error, never an empty text."""
     return _environment().get_template(template).render(**values)
 
 
 @cache
 def style() -> str:
-    """The style sheet: templates/style.css and a rule per verdict (colour, and an icon that is not read aloud)."""
+    """The style sheet: templates/style.css, and a rule per verdict with its colour and icon."""
     plain = resources.files(__package__).joinpath("templates", "style.css").read_text(encoding="utf-8")
-    rules = [f".{one.key}{{color:{one.colour}}}" for one in VERDICTS.values()]
-    # The second form, where a browser knows it, keeps the icon out of what is read aloud.
+    rules = [f".{verdict.key}{{color:{verdict.colour}}}" for verdict in VERDICTS.values()]
+    # Browsers that support the second form keep screen readers from reading the icon.
     rules += [
-        f'.{one.key}::before{{content:"{one.icon} ";content:"{one.icon} "/""}}' for one in VERDICTS.values() if one.icon
+        f'.{verdict.key}::before{{content:"{verdict.icon} ";content:"{verdict.icon} "/""}}'
+        for verdict in VERDICTS.values()
+        if verdict.icon
     ]
     lines = [line.strip() for line in plain.splitlines() if line.strip() and not line.strip().startswith("/*")]
     return "".join([*lines, *rules])
@@ -37,13 +39,13 @@ def style() -> str:
 
 @cache
 def content_security_policy() -> str:
-    """Nothing may load or run; the one style element is allowed by its hash."""
+    """Nothing may load or run; the only style element is allowed by its hash."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def _finalize(value: Any) -> Any:
-    """Every value on its way into a page: None is empty, text loses what could reorder or break it."""
+    """Cleans every value of a page: None becomes empty, text loses control and reordering characters."""
     if value is None:
         return ""
     return formatting.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,6 +1,6 @@
-"""The thresholds a report is written with, printed on every page: the method's policy and the layout's own limits.
+"""The thresholds of a report, printed on every page: the method's policy and the limits of the layout.
 
-What does not belong here: what the thresholds are applied to, and how they are read (settings.py).
+What does not belong here: applying the thresholds, and reading them from the environment (settings.py).
 """
 
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from fullscript_pipeline.settings import AdherencePolicy
 
 @dataclass(frozen=True)
 class ReportPolicy(AdherencePolicy):
-    """The one policy that made the figures, and what turns them into pages.
+    """The policy behind the figures, and the limits of the pages.
 
     The 80 % line is a convention for prescription drugs (PQA, CMS); supplements have no validated one.
     """
@@ -23,7 +23,7 @@ class ReportPolicy(AdherencePolicy):
 
     @classmethod
     def of(cls, policy: AdherencePolicy) -> "ReportPolicy":
-        """The layout's usual limits around the policy that the figures were made with."""
+        """The policy behind the figures, with the default limits of the layout."""
         return cls(**asdict(policy))
 
     @property
@@ -32,7 +32,7 @@ class ReportPolicy(AdherencePolicy):
         return f"{float(self.threshold * 100):g} %"
 
     def sentence(self) -> str:
-        """Every setting that shaped a figure or a word of the page, in one line for its reader."""
+        """One line for readers, with every setting that influences a figure or a word of the page."""
         return (
             f"Settings: line {self.line} of days covered; due soon within {self.due_soon_days} days; "
             f"late from {self.late_days} days and long gap from {self.long_gap_days} days after supply ran out; "

@@ -1,4 +1,5 @@
-"""A readable difference of two texts: words added and removed, unchanged stretches cut short. HTML is shown as text.
+"""Shows the difference of two texts by words: added, removed, and a few unchanged words around them. HTML is shown as
+text.
 
 What does not belong here: deciding whether a difference matters (the catalog room).
 """
@@ -13,7 +14,7 @@ from markupsafe import Markup, escape
 
 from fullscript_pipeline.reports import formatting
 
-# The matcher's time grows with the product of the lengths; beyond this many words a summary is told instead.
+# The matcher's time grows with the product of the lengths, so longer differences are only summarized.
 _MOST_WORDS = 1500
 _CONTEXT = 6
 _LONGEST = 1200
@@ -23,20 +24,20 @@ _TAG = re.compile(r"<[^<>]*>")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Consecutive words that are the same (`=`), removed (`-`) or added (`+`)."""
+    """Consecutive words that are equal (`=`), removed (`-`) or added (`+`)."""
 
     kind: str
     words: list[str]
 
 
 def plain(markup: str | None) -> str:
-    """What a reader sees of a piece of HTML: no tags, no scripts, single spaces."""
+    """The visible text of HTML: no tags, no scripts, single spaces."""
     visible = _TAG.sub(" ", _HIDDEN.sub(" ", markup or ""))
     return " ".join(formatting.clean(html.unescape(visible)).split())
 
 
 def word_diff(old: str | None, new: str | None) -> Markup:
-    """The difference as `<del>` and `<ins>` within a few words of context, at most about 1,200 characters long."""
+    """The difference as `<del>` and `<ins>` with a few words of context, at most about 1,200 characters long."""
     before, after = plain(old).split(), plain(new).split()
     if before == after:
         return Markup("only the markup changed")
@@ -54,12 +55,11 @@ def word_diff(old: str | None, new: str | None) -> Markup:
 
 
 def _pieces(before: list[str], after: list[str]) -> Iterator[_Piece]:
-    """Common beginning and end first: they are cheap, and often nearly everything."""
-    head = next(
-        (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
-    )
-    rest = min(len(before), len(after)) - head
-    tail = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    """Splits off the common beginning and end, which is cheap, and compares only what is between them."""
+    shortest = min(len(before), len(after))
+    head = next((index for index in range(shortest) if before[index] != after[index]), shortest)
+    most = shortest - head
+    tail = next((index for index in range(most) if before[-1 - index] != after[-1 - index]), most)
     old, new = before[head : len(before) - tail], after[head : len(after) - tail]
     yield _Piece("=", before[:head][-_CONTEXT:] if head <= _CONTEXT else ["…", *before[head - _CONTEXT : head]])
     if len(old) > _MOST_WORDS or len(new) > _MOST_WORDS:

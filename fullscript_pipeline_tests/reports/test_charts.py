@@ -7,18 +7,18 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullscript_pipeline.reports.charts import WIDTH, Lane, Mark, Span, timeline
+from fullscript_pipeline.reports.charts import WIDTH, Mark, ProductLane, SupplySpan, timeline
 
 DAYS = st.dates(date(1970, 1, 1), date(2200, 1, 1))
 SPANS = st.builds(
-    lambda kind, start, length: Span(kind, start, start + timedelta(days=length)),
+    lambda kind, start, length: SupplySpan(kind, start, start + timedelta(days=length)),
     st.sampled_from(["covered", "gap", "unmeasurable"]),
     DAYS,
     st.integers(1, 900),
 )
 LANES = st.lists(
     st.builds(
-        Lane,
+        ProductLane,
         st.text(max_size=30).filter(
             lambda label: not re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", label)
         ),
@@ -31,7 +31,7 @@ LANES = st.lists(
 
 
 @given(LANES, DAYS, st.integers(1, 4000))
-def test_any_history_is_well_formed_and_inside_the_box(lanes: list[Lane], start: date, days: int) -> None:
+def test_any_history_is_well_formed_and_inside_the_box(lanes: list[ProductLane], start: date, days: int) -> None:
     """Parsed as XML (labels with < & quotes included); no bar begins left or right of the drawing."""
     svg = ElementTree.fromstring(str(timeline(lanes, start, start + timedelta(days=days))))  # noqa: S314 -- our own
     assert [element.tag for element in svg][:2] == ["title", "desc"]
@@ -45,9 +45,9 @@ def test_any_history_is_well_formed_and_inside_the_box(lanes: list[Lane], start:
 def _year(lanes: int, weeks: int) -> str:
     start = date(2025, 1, 1)
     days = [start + timedelta(days=14 * week) for week in range(weeks)]
-    spans = [Span("covered", day, day + timedelta(days=7)) for day in days]
-    spans += [Span("gap", day + timedelta(days=7), day + timedelta(days=14)) for day in days]
-    lane = Lane("Zinc", spans, [Mark("order", day) for day in days])
+    spans = [SupplySpan("covered", day, day + timedelta(days=7)) for day in days]
+    spans += [SupplySpan("gap", day + timedelta(days=7), day + timedelta(days=14)) for day in days]
+    lane = ProductLane("Zinc", spans, [Mark("order", day) for day in days])
     return str(timeline([lane] * lanes, start, start + timedelta(days=14 * weeks)))
 
 
@@ -69,7 +69,7 @@ def test_many_marks_are_drawn_in_blocks() -> None:
 def test_the_axis_has_at_most_ten_labels() -> None:
     start = date(1990, 1, 1)
     for days in (1, 20, 70, 71, 200, 400, 1000, 4000, 20_000, 70_000):
-        svg = str(timeline([Lane("x")], start, start + timedelta(days=days)))
+        svg = str(timeline([ProductLane("x")], start, start + timedelta(days=days)))
         assert 1 <= svg.count('class="ax"') <= 12, days
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.reports import ReportStore, keep_pages
+from fullscript_pipeline.reports import ReportStore, archive_pages
 
 TODAY = date(2026, 11, 22)
 
@@ -21,27 +21,27 @@ def written(store: ReportStore) -> ReportStore:
 
 
 def test_the_days_pages_are_kept_for_their_owner_only(written: ReportStore) -> None:
-    path = keep_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
+    path = archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
     assert path is not None
     assert (path.name, stat.S_IMODE(path.stat().st_mode)) == ("2026-11-22.zip", 0o600)
     assert zipfile.ZipFile(path).namelist() == ["index.html", "patients/p1.html"]
     written.write(written.path_for_patient("green-hill", "p1"), "a later page")
-    keep_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
+    archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
     assert zipfile.ZipFile(path).read("patients/p1.html") == b"a later page"
     assert [one.name for one in path.parent.iterdir()] == ["2026-11-22.zip"]
 
 
 def test_days_beyond_the_setting_go_and_zero_neither_keeps_nor_drops(written: ReportStore) -> None:
     for day in (date(2026, 10, 22), date(2026, 10, 23)):
-        keep_pages(written, "green-hill", day, keep_days=1000, today=TODAY)
+        archive_pages(written, "green-hill", day, keep_days=1000, today=TODAY)
     kept = written.root / "kept" / "green-hill"
-    keep_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
+    archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
     assert sorted(one.stem for one in kept.iterdir()) == ["2026-10-23", "2026-11-22"]
-    assert keep_pages(written, "green-hill", TODAY, keep_days=0, today=TODAY) is None
+    assert archive_pages(written, "green-hill", TODAY, keep_days=0, today=TODAY) is None
     assert sorted(one.stem for one in kept.iterdir()) == ["2026-10-23", "2026-11-22"]
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(written: ReportStore) -> None:
     Path(written.root / "kept").write_text("in the way")
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_KEEP_PAGES_DAYS"):
-        keep_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
+        archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)

@@ -127,7 +127,7 @@ def test_a_clinic_page_says_what_could_not_be_read(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
     demo_patient(con)
-    write(set_aside={"orders": 2, "order_line_items": 1, "practitioners": 4})
+    write(quarantined={"orders": 2, "order_line_items": 1, "practitioners": 4})
     said = read(store.path_for_clinic("green-hill")).text
     assert "in a form that could not be read: 2 orders, 1 order line." in said
     write()
@@ -152,7 +152,7 @@ def test_every_page_says_when_what_it_stands_on_may_not_be_read(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
     demo_patient(con)
-    write(unreadable={"orders": NOON - timedelta(days=3), "treatment_plans": None})
+    write(access_refused={"orders": NOON - timedelta(days=3), "treatment_plans": None})
     for page in (page_of(store, "pat-1"), read(store.path_for_clinic("green-hill"))):
         assert "does not let this app read orders since 19 Nov 2026, 12:00 UTC and treatment plans at all" in page.text
 

@@ -52,14 +52,14 @@ def test_every_status_of_the_method_has_its_own_words() -> None:
 
 def test_answer_line_counts_in_words() -> None:
     keys = ["track", "track", "track", "late", "unknown"]
-    line = status_texts.answer_line(status_texts.VERDICTS[key] for key in keys)
+    line = status_texts.describe_products(status_texts.VERDICTS[key] for key in keys)
     assert line == "3 of 5 products look on track. 1 looks late. 1 cannot be measured."
-    assert status_texts.answer_line([status_texts.VERDICTS["late"]]) == "1 product looks late."
+    assert status_texts.describe_products([status_texts.VERDICTS["late"]]) == "1 product looks late."
 
 
 def test_summary_is_short() -> None:
     keys = ["track", "late", "never", "unknown", "track"]
-    assert status_texts.summary(status_texts.VERDICTS[key] for key in keys) == "1 late, 1 not ordered, 3 other"
+    assert status_texts.describe_patient(status_texts.VERDICTS[key] for key in keys) == "1 late, 1 not ordered, 3 other"
 
 
 def test_no_banned_word_in_any_source_of_words() -> None:
