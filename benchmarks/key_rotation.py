@@ -36,7 +36,7 @@ def fill_warehouse(settings: Settings, wanted: int) -> None:
     while settings.warehouse_path.stat().st_size < wanted:
         stored += AT_ONCE
         fill(warehouse, stored, 3, begin=stored - AT_ONCE)
-        with warehouse.alone():
+        with warehouse.exclusive_file():
             pass
 
 

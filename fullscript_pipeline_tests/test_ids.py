@@ -14,7 +14,7 @@ from fullscript_pipeline.api import ENDPOINTS
 from fullscript_pipeline.ids import can_be_asked, id_text, usable_id
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.resources.types import id_sql
-from fullscript_pipeline.warehouse.landing import CANNOT_BE_ASKED, NO_ID, keyed_line, parse_line
+from fullscript_pipeline.warehouse.landing import NO_ID, UNREQUESTABLE, keyed_line, parse_line
 
 ODD = ["", " ", "\u2003", ".", "..", "\0", "a\nb", "a\x7f", "a\x85", "\ud800", "x" * 501]
 FINE = ["a/../b", "..a", "%2e%2e", "a b", "é", "?x=1#y", "...", " .", "x" * 500, "12", "/", "\\", "\u2028x", "p;v=1"]
@@ -83,6 +83,6 @@ def test_numbers_that_fit_stay_numbers() -> None:
 def test_a_record_tells_by_its_landed_id_why_it_cannot_be_asked_for() -> None:
     ids = [keyed_line({"id": own, "n": n})[0] for own in (".", {"a": 1}, None) for n in (1, 2)]
     assert ids[0] == ids[1]  # of one content or another: the same object
-    assert ids[0].startswith(CANNOT_BE_ASKED)
+    assert ids[0].startswith(UNREQUESTABLE)
     assert all(one.startswith(NO_ID) for one in ids[2:])
     assert len(set(ids[2:])) == 4

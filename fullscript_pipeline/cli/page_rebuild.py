@@ -18,7 +18,7 @@ from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG,
 from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_cell, open_instance
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import no_warehouse
+from fullscript_pipeline.warehouse import no_warehouse_error
 
 
 def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
@@ -32,7 +32,7 @@ def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = chosen_clinics(store, clinics)
         if not settings.warehouse_path.exists():
-            raise no_warehouse(settings.warehouse_path)
+            raise no_warehouse_error(settings.warehouse_path)
     with recorded(settings, "report adherence", whose=Whose(chosen), destination=settings.reports_dir) as record:
         instance = open_instance(settings)
         with StateStore(settings.state_path, settings.encryption_key) as store:

@@ -15,7 +15,7 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.loading import Held, held
+from fullscript_pipeline.warehouse.loading import QuarantinedRecord, open_records
 
 
 @click.group(help="Records that could not be loaded.")
@@ -29,7 +29,7 @@ def quarantine() -> None:
 def show(as_json: bool, show_record: bool) -> None:
     settings = load_settings()
     with _warehouse(settings).read() as con:
-        rows = held(con)
+        rows = open_records(con)
     if show_record:
         with recorded(settings, "quarantine list --show-record", destination=STANDARD_OUTPUT) as record:
             _print(rows, as_json=as_json, show_record=True)
@@ -39,7 +39,7 @@ def show(as_json: bool, show_record: bool) -> None:
     talk(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
 
 
-def _print(rows: Sequence[Held], *, as_json: bool, show_record: bool) -> None:
+def _print(rows: Sequence[QuarantinedRecord], *, as_json: bool, show_record: bool) -> None:
     if as_json:
         for one in rows:
             data(json.dumps(_told(one, show_record), default=str))
@@ -81,7 +81,7 @@ def again() -> int:
     return 1 if left else 0
 
 
-def _told(one: Held, show_record: bool) -> dict[str, object]:
+def _told(one: QuarantinedRecord, show_record: bool) -> dict[str, object]:
     told: dict[str, object] = {
         "table": one.table,
         "record": one.record_key,

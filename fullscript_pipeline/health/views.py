@@ -29,7 +29,7 @@ def _finding(con: duckdb.DuckDBPyConnection, check: str, owner: str, servers: st
         return passed(check, "read by nobody who sees less than was seen before")
     lacking = sorted({scope for one in found for scope in one.lacks})
     scopes = f"with {', '.join(lacking)}" if lacking else "with the same permissions"
-    who = "the user of before (the clinic's owner)" if any(one.is_other_user for one in found) else "the same user"
+    who = "the user of before (the clinic's owner)" if any(one.is_different_user for one in found) else "the same user"
     return warned(
         check,
         "; ".join(one.sentence for one in found),

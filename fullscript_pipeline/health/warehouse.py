@@ -47,10 +47,10 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         return
     try:
         with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
-            pulled = pull_log.last_whole(con)
-            refused = {clinic.clinic_key: pull_log.refused(con, clinic.clinic_id) for clinic in clinics}
+            pulled = pull_log.last_full_loads(con)
+            refused = {clinic.clinic_key: pull_log.refused_tables(con, clinic.clinic_id) for clinic in clinics}
             catalogs = {
-                region: pull_log.last_look(con, region, refusals=True)
+                region: pull_log.last_products_read(con, region, refusals=True)
                 for region in sorted({one.region for one in clinics})
             }
             waiting = [check_stored_times(con, settings.time_zone), *check_waiting(con)]

@@ -30,7 +30,7 @@ from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore, remove_store
 from fullscript_pipeline.warehouse import Warehouse, rows_in
-from fullscript_pipeline.warehouse.files import copy_file, copy_private, replace_by
+from fullscript_pipeline.warehouse.files import copy_file, copy_private, replace_with
 
 _log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -102,7 +102,7 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
     refuse_while_a_run_lands(settings.landing_dir)
     if key := _key_of(_manifest(folder), settings):
         write_record(settings.data_dir, KeyRecord(fingerprint(key)))
-    replace_by(warehouse, folder / settings.warehouse_path.name)
+    replace_with(warehouse, folder / settings.warehouse_path.name)
     _restore_state(settings, folder / _STATE)
     landed = folder / settings.landing_dir.name
     if landed.is_dir():

@@ -31,7 +31,7 @@ from fullscript_pipeline.reports import (
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore, purge_clinic, purge_patient
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.files import rewrite
+from fullscript_pipeline.warehouse.files import vacuum
 from fullscript_pipeline.warehouse.personal_data import Subject, ids_of, purge
 from fullscript_pipeline.warehouse.publishing import CopyOptions, EmptyCopy, Level, options_of_copies, publish
 
@@ -80,7 +80,7 @@ def purge_everywhere(
     counts |= _copies(settings)
     if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
         counts["pages_of_earlier_days"] = pages
-    rewrite(warehouse)
+    vacuum(warehouse)
     _pages_again(settings, warehouse, reports, clinic, patient_id)
     return Purged(
         counts,

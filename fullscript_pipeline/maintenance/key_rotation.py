@@ -80,9 +80,9 @@ def plan_rotation(settings: Settings) -> Rotation:
             require_good_keys([new])
         values = store.count_to_reseal(new)
     keys = _candidates(settings)
-    landing = tuple(path for path in _landed(settings) if not reencryption.are_frames_under(path, new))
+    landing = tuple(path for path in _landed(settings) if not reencryption.are_frames_sealed_with(path, new))
     for path in landing:
-        reencryption.require_whole_frames(path, keys)
+        reencryption.require_intact_frames(path, keys)
     free = shutil.disk_usage(settings.data_dir).free
     return Rotation(new, values, landing, tuple(_databases(settings, keys)), settings.state_path.stat().st_size, free)
 
@@ -102,7 +102,7 @@ def rotate_keys(settings: Settings, told: Told) -> int:
         store.wipe_deleted()
     told("The state store is under the new key.")
     for path in _landed(settings):
-        if not reencryption.are_frames_under(path, new):
+        if not reencryption.are_frames_sealed_with(path, new):
             reencryption.rekey_frames(path, keys, new)
             done += 1
     told("The landing files are.")

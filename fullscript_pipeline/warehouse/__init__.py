@@ -2,7 +2,7 @@
 
 from fullscript_pipeline.warehouse import future_stamps, lookups
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse
+from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse_error
 from fullscript_pipeline.warehouse.future_stamps import count_future
 from fullscript_pipeline.warehouse.landing import (
     NAMELESS,
@@ -35,7 +35,7 @@ __all__ = [
     "keyed_line",
     "lookups",
     "make_line",
-    "no_warehouse",
+    "no_warehouse_error",
     "parse_line",
     "patients_of",
     "record_key",

@@ -24,7 +24,7 @@ from fullscript_pipeline.warehouse import duckdb_errors, memory
 MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
 # A person at a terminal should not wonder for longer than this.
-TELL_AFTER_SECONDS = 2.0
+WARN_AFTER_SECONDS = 2.0
 _ALIAS = "warehouse"
 _log = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ class Warehouse:
 
     def sibling(self, path: Path, encryption_key: str | None) -> "Warehouse":
         """Another file, opened through the same DuckDB instance: starting one costs a tenth of a second."""
-        other = Warehouse(path, encryption_key, lock_wait=self._lock_wait, temp_dir=self._temp_dir)
-        other._instance, other._guard = self._connection(), self._guard
-        return other
+        opened = Warehouse(path, encryption_key, lock_wait=self._lock_wait, temp_dir=self._temp_dir)
+        opened._instance, opened._guard = self._connection(), self._guard
+        return opened
 
     @property
     def key(self) -> str | None:
@@ -89,19 +89,19 @@ class Warehouse:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read with; DuckDB is asked for the file in read-only mode."""
         if not self.exists():
-            raise duckdb_errors.no_warehouse(self.path)
+            raise duckdb_errors.no_warehouse_error(self.path)
         with self._attached(read_only=True) as con:
             yield con
 
     @contextmanager
-    def look(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def read_unlocked(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """As `read()`, for a file that nobody writes (a backup): no lock, and nothing is left beside it."""
         with self._guard, private_files():
             con = self._connection()
             self._attach(con, read_only=True)
             try:
-                with self._damage_told():
-                    memory.limit_as_usual(con)
+                with self._explain_damage():
+                    memory.set_usual_limit(con)
                     yield con
             finally:
                 con.execute("USE memory")
@@ -126,7 +126,7 @@ class Warehouse:
             yield con
 
     @contextmanager
-    def alone(self, *, checkpointed: bool = True) -> Iterator[Path]:
+    def exclusive_file(self, *, checkpointed: bool = True) -> Iterator[Path]:
         """The file itself, attached nowhere, under the lock: to copy or replace it (`file_copies`)."""
         with self._guard, self._exclusively():
             if checkpointed and self.exists():
@@ -135,29 +135,31 @@ class Warehouse:
             yield self.path
 
     @contextmanager
-    def beside(self, path: Path, key: str | None, *, is_shared: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse to read, and a new file attached as `beside` to write a copy to, under a key of its own.
+    def read_with_target(
+        self, path: Path, key: str | None, *, is_shared: bool = True
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse to read, and a new file attached as `target` to write a copy to, under a key of its own.
 
-        `is_shared` False: nobody writes the file, as in `look()`.
+        `is_shared` False: nobody writes the file, as in `read_unlocked()`.
         """
-        with self.read() if is_shared else self.look() as con:
+        with self.read() if is_shared else self.read_unlocked() as con:
             if key and not self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
             clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""
             try:
-                con.execute(f"ATTACH {_quoted(path)} AS beside{clause}")
+                con.execute(f"ATTACH {_quoted(path)} AS target{clause}")
                 yield con
             finally:
                 con.execute(f"USE {_ALIAS}")
-                con.execute("DETACH DATABASE IF EXISTS beside")
+                con.execute("DETACH DATABASE IF EXISTS target")
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _explain_damage(self) -> Iterator[None]:
         try:
             yield
         except duckdb.Error as error:
             if duckdb_errors.is_damage(error):
-                raise duckdb_errors.not_read(self.path, error) from None
+                raise duckdb_errors.unreadable_file_error(self.path, error) from None
             raise
 
     @contextmanager
@@ -167,8 +169,8 @@ class Warehouse:
             con = self._connection()
             self._attach(con, read_only=read_only)
             try:
-                with self._damage_told():
-                    memory.limit_as_usual(con)
+                with self._explain_damage():
+                    memory.set_usual_limit(con)
                     yield con
             finally:
                 con.execute("USE memory")
@@ -177,15 +179,15 @@ class Warehouse:
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         try:
-            self._lock.acquire(timeout=min(TELL_AFTER_SECONDS, self._lock_wait), poll_interval=0.05)
+            self._lock.acquire(timeout=min(WARN_AFTER_SECONDS, self._lock_wait), poll_interval=0.05)
         except Timeout:
-            self._tell_wait(f"process {self._held_by()}")
+            self._warn_of_wait(f"process {self._holder_name()}")
         try:
             if not self._lock.is_locked:
                 self._lock.acquire(timeout=self._lock_wait, poll_interval=0.05)
         except Timeout:
             raise Busy(
-                f"The warehouse {self.path} is held by process {self._held_by()} and was not free within "
+                f"The warehouse {self.path} is held by process {self._holder_name()} and was not free within "
                 f"{self._lock_wait:.0f} s; let that process finish or stop it, then try again."
             ) from None
         try:
@@ -195,17 +197,17 @@ class Warehouse:
         finally:
             self._lock.release()
 
-    def _tell_wait(self, holder: str) -> None:
+    def _warn_of_wait(self, holder: str) -> None:
         _log.warning("waiting for the warehouse, which %s holds (up to %.0f s) ...", holder, self._lock_wait)
 
-    def _held_by(self) -> str:
+    def _holder_name(self) -> str:
         try:
-            noted = self._holder.read_text()
+            recorded = self._holder.read_text()
         except OSError:
             return "unknown"
-        holder = ProcessIdentity.parse(noted)
+        holder = ProcessIdentity.parse(recorded)
         if holder is None:
-            return noted or "unknown"
+            return recorded or "unknown"
         return f"{holder.pid} (of another container or machine)" if holder.is_alive() is None else str(holder.pid)
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -235,24 +237,24 @@ class Warehouse:
         if read_only:
             options.append("READ_ONLY")
         clause = f" ({', '.join(options)})" if options else ""
-        self._until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {_ALIAS}{clause}"))
+        self._retry_until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {_ALIAS}{clause}"))
         con.execute(f"USE {_ALIAS}")
 
-    def _until_free(self, attach: Callable[[], object]) -> None:
+    def _retry_until_free(self, attach: Callable[[], object]) -> None:
         """Waits for a foreign reader (a notebook, the DuckDB shell) that knows nothing of our lock."""
-        began, told = time.monotonic(), False
+        began, has_warned = time.monotonic(), False
         while True:
             try:
                 attach()
                 return
             except duckdb.IOException as error:
                 if duckdb_errors.is_damage(error) or "lock" not in str(error).lower():
-                    raise duckdb_errors.not_read(self.path, error) from None
-                if not told and time.monotonic() > began + TELL_AFTER_SECONDS:
-                    told = True
-                    self._tell_wait(duckdb_errors.holder_in(error))
+                    raise duckdb_errors.unreadable_file_error(self.path, error) from None
+                if not has_warned and time.monotonic() > began + WARN_AFTER_SECONDS:
+                    has_warned = True
+                    self._warn_of_wait(duckdb_errors.holder_name_in(error))
                 if time.monotonic() > began + self._lock_wait:
-                    raise duckdb_errors.open_elsewhere(self.path, error) from None
+                    raise duckdb_errors.open_elsewhere_error(self.path, error) from None
                 time.sleep(0.2)
             except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
-                raise duckdb_errors.not_opened(self.path, self._key, error) from None
+                raise duckdb_errors.key_error(self.path, self._key, error) from None

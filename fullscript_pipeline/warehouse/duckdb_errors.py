@@ -12,7 +12,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError
 _DAMAGE = ("read enough bytes", "not a valid DuckDB database", "Corrupt database file", "AES tag differs")
 
 
-def no_warehouse(path: Path) -> ConfigurationError:
+def no_warehouse_error(path: Path) -> ConfigurationError:
     """Nothing was pulled yet, or the file is elsewhere."""
     return ConfigurationError(
         f"There is no warehouse at {path} yet; `fullscript-pipeline pull` (or the demo) makes it."
@@ -28,9 +28,9 @@ def is_damage(error: Exception) -> bool:
     return _is_log_damage(error) or any(words in str(error) for words in _DAMAGE)
 
 
-def not_read(path: Path, error: Exception) -> ConfigurationError:
+def unreadable_file_error(path: Path, error: Exception) -> ConfigurationError:
     """The file could not be read, for no want of a key."""
-    told = f"The warehouse {path} cannot be read: {_first_line(error)}"
+    failure = f"The warehouse {path} cannot be read: {_first_line(error)}"
     if _is_log_damage(error):
         return ConfigurationError(
             f"The warehouse's write-ahead log {path}.wal is damaged: `fullscript-pipeline restore FROM --force` brings "
@@ -39,30 +39,30 @@ def not_read(path: Path, error: Exception) -> ConfigurationError:
         )
     if is_damage(error):
         return ConfigurationError(
-            f"{told} The file is damaged: `fullscript-pipeline restore FROM --force` brings a backup back; without "
+            f"{failure} The file is damaged: `fullscript-pipeline restore FROM --force` brings a backup back; without "
             "one, move the file away and pull again: what there is now comes back, and history starts anew."
         )
-    return ConfigurationError(f"{told} Check the folder's permissions and free space.")
+    return ConfigurationError(f"{failure} Check the folder's permissions and free space.")
 
 
-def not_opened(path: Path, key: str | None, error: Exception) -> ConfigurationError:
+def key_error(path: Path, key: str | None, error: Exception) -> ConfigurationError:
     """The key does not fit the file: none, a wrong one, or one too many."""
     if is_damage(error):
-        return not_read(path, error)
+        return unreadable_file_error(path, error)
     if key and "is not encrypted" in str(error):
         return ConfigurationError(
             f"FULLSCRIPT_ENCRYPTION_KEY is set, but the warehouse {path} was made without a key and is a plain file: "
             "unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and `connect` and `pull` there."
         )
     # DuckDB may quote what it was given.
-    told = _first_line(error).replace(key or "\0", "...")
+    reason = _first_line(error).replace(key or "\0", "...")
     return ConfigurationError(
-        f"The warehouse {path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set ({told}) Set the key it "
+        f"The warehouse {path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set ({reason}) Set the key it "
         "was made with."
     )
 
 
-def open_elsewhere(path: Path, error: Exception) -> Busy:
+def open_elsewhere_error(path: Path, error: Exception) -> Busy:
     """A program that knows nothing of our lock has the file."""
     return Busy(
         f"The warehouse {path} is open in another program: {_first_line(error)} Close it there, or read the copy under "
@@ -70,10 +70,10 @@ def open_elsewhere(path: Path, error: Exception) -> Busy:
     )
 
 
-def holder_in(error: Exception) -> str:
+def holder_name_in(error: Exception) -> str:
     """DuckDB names the process that has the file."""
-    found = re.search(r"PID (\d+)", str(error))
-    return f"process {found[1]}" if found else "another program"
+    match = re.search(r"PID (\d+)", str(error))
+    return f"process {match[1]}" if match else "another program"
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,7 @@ _REAL = frozenset({("ops.pulls", "started_at"), ("ops.pulls", "finished_at")})
 # Supply runs out on days to come; the next pages compute these tables anew.
 _COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline"})
 # What the next pulls make or read again, by the column that says when it was: nobody knows when it really was read.
-_MADE_AGAIN = {
+_RECREATED = {
     "marts.catalog_changes": "seen_on",
     "marts.catalog_digests": "day",
     "ops.patient_reads": "plans_read_at",
@@ -60,8 +60,8 @@ def count_future(con: duckdb.DuckDBPyConnection, now: datetime, today: date) -> 
     """By table, how many rows hold a time of ours after `now` or a day after `today`; those with none are left out."""
     counts = {}
     for table, columns in _by_table(stamp_columns(con)):
-        ahead = " OR ".join(f"{one.name} > ?" for one in columns)
-        limits = [today if one.is_day else one.limit(now) for one in columns]
+        ahead = " OR ".join(f"{column.name} > ?" for column in columns)
+        limits = [today if column.is_day else column.limit(now) for column in columns]
         (number,) = con.execute(f"SELECT count(*) FROM {table} WHERE {ahead}", limits).fetchone() or (0,)
         counts[table] = int(number)
     return {table: number for table, number in counts.items() if number}
@@ -71,37 +71,40 @@ def future_instants(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[set[
     """Every distinct time of ours after `now`; and the last one that is not, None without any."""
     ahead: set[datetime] = set()
     last: datetime | None = None
-    for one in stamp_columns(con):
-        if one.is_day:
+    for column in stamp_columns(con):
+        if column.is_day:
             continue
-        sql, limit = f"FROM {one.table} WHERE {one.name}", one.limit(now)
-        ahead |= {moment for (moment,) in con.execute(f"SELECT DISTINCT {one.name} {sql} > ?", [limit]).fetchall()}
-        before = con.execute(f"SELECT max({one.name}) {sql} <= ?", [now]).fetchone()
+        sql, limit = f"FROM {column.table} WHERE {column.name}", column.limit(now)
+        ahead |= {moment for (moment,) in con.execute(f"SELECT DISTINCT {column.name} {sql} > ?", [limit]).fetchall()}
+        before = con.execute(f"SELECT max({column.name}) {sql} <= ?", [now]).fetchone()
         last = max(filter(None, (last, *(before or ()))), default=None)
     return ahead, last
 
 
-def bring_back(con: duckdb.DuckDBPyConnection, now: datetime, moved: Mapping[datetime, datetime], today: date) -> None:
+def move_back(con: duckdb.DuckDBPyConnection, now: datetime, moved: Mapping[datetime, datetime], today: date) -> None:
     """Replaces times after `now` by what `moved` says, days after `today` by `today`; in the caller's transaction."""
     columns = stamp_columns(con)
-    for one in columns:
-        if _MADE_AGAIN.get(one.table) == one.name:
-            con.execute(f"DELETE FROM {one.table} WHERE {one.name} > ?", [today if one.is_day else now])
+    for column in columns:
+        if _RECREATED.get(column.table) == column.name:
+            con.execute(f"DELETE FROM {column.table} WHERE {column.name} > ?", [today if column.is_day else now])
     con.register("moved_stamps", pa.table({"was": _utc(moved), "becomes": _utc(moved.values())}))
-    for one in columns:
-        if one.is_day:
-            con.execute(f"UPDATE {one.table} SET {one.name} = $today WHERE {one.name} > $today", {"today": today})
+    for column in columns:
+        if column.is_day:
+            con.execute(
+                f"UPDATE {column.table} SET {column.name} = $today WHERE {column.name} > $today", {"today": today}
+            )
         elif moved:
             con.execute(
-                f"UPDATE {one.table} AS t SET {one.name} = m.becomes FROM moved_stamps m WHERE t.{one.name} = m.was"
+                f"UPDATE {column.table} AS t SET {column.name} = m.becomes FROM moved_stamps m "
+                f"WHERE t.{column.name} = m.was"
             )
     con.unregister("moved_stamps")
 
 
 def _by_table(columns: Iterable[StampColumn]) -> Iterator[tuple[str, list[StampColumn]]]:
     tables: dict[str, list[StampColumn]] = {}
-    for one in columns:
-        tables.setdefault(one.table, []).append(one)
+    for column in columns:
+        tables.setdefault(column.table, []).append(column)
     yield from tables.items()
 
 

@@ -22,9 +22,9 @@ SECRET_KEYS = frozenset({"invitation_url", "checkout_url", "practitioner_pay_url
 
 NO_ID = "no-id:"
 UNREADABLE = "unreadable:"
-CANNOT_BE_ASKED = "cannot-be-asked:"
+UNREQUESTABLE = "cannot-be-asked:"
 NAMELESS = (NO_ID, UNREADABLE)  # how the id of a row begins that does not tell which object it is
-UNKEYED = (*NAMELESS, CANNOT_BE_ASKED)  # and of one that no request can be made for
+UNKEYED = (*NAMELESS, UNREQUESTABLE)  # and of one that no request can be made for
 AS_RECEIVED = "as_received"
 
 _HASH = b'{"hash":"'
@@ -101,9 +101,9 @@ class Request:
 def without_secrets(value: Any) -> Any:
     """The same JSON value without the named secret keys, at any depth."""
     if isinstance(value, dict):
-        return {key: without_secrets(one) for key, one in value.items() if key not in SECRET_KEYS}
+        return {key: without_secrets(member) for key, member in value.items() if key not in SECRET_KEYS}
     if isinstance(value, list):
-        return [without_secrets(one) for one in value]
+        return [without_secrets(member) for member in value]
     return value
 
 
@@ -141,7 +141,7 @@ def record_key(own: object, digest: str) -> str:
     if (usable := usable_id(own)) is not None:
         return usable
     text = id_text(own)
-    return NO_ID + digest if text is None else CANNOT_BE_ASKED + content_hash(text.encode(errors="surrogatepass"))
+    return NO_ID + digest if text is None else UNREQUESTABLE + content_hash(text.encode(errors="surrogatepass"))
 
 
 def _landed(record: Mapping[str, Any]) -> bytes:

@@ -15,11 +15,10 @@ def stored_hashes(
     con: duckdb.DuckDBPyConnection, table: Table, owner: str, ids: Iterable[str] | None = None
 ) -> dict[str, str]:
     """The content hash of every object of this clinic, or region, that is there; with `ids` of these only."""
-    wanted = None if ids is None else list(ids)
     rows = con.execute(
         f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE {table.scope_column} = $owner "
-        f"AND removed_at IS NULL AND ($wanted::VARCHAR[] IS NULL OR {table.key[-1]} IN (SELECT unnest($wanted)))",
-        {"owner": owner, "wanted": wanted},
+        f"AND removed_at IS NULL AND ($ids::VARCHAR[] IS NULL OR {table.key[-1]} IN (SELECT unnest($ids)))",
+        {"owner": owner, "ids": None if ids is None else list(ids)},
     ).fetchall()
     return dict(rows)
 
@@ -42,7 +41,7 @@ def row_counts(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[st
 
 def rows_in(file: Warehouse) -> int:
     """How many rows all tables of a copy hold together."""
-    with file.look() as con:
+    with file.read_unlocked() as con:
         tables = con.execute(
             "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
         ).fetchall()

@@ -27,35 +27,35 @@ _DELETED_LIST = 17_500
 _ALLOWED = "mb_allowed"
 
 
-def needed(table: Table, size: Size) -> int:
+def needed_megabytes(table: Table, size: Size) -> int:
     """MB: a block or a few for every column, keys and hashes of a long list, a few copies of the rows that are handled
     at a time and of the largest record. Measured with products of 1 to 100 kB and lists of up to 700,000 rows."""
-    columns = sum(len(one.columns) for one in (table, *(child.table for child in table.children)))
+    columns = sum(len(described.columns) for described in (table, *(child.table for child in table.children)))
     rows = size.length // max(1, size.lines) * min(size.lines, VECTOR)
     of_arriving = columns + max(0, size.lines - LONG_LIST) // 5_000 + (4 * rows + 6 * size.largest) // 10**6
     return min(LOAD_MB + of_arriving, MOST_MB)
 
 
-def limit_as_usual(con: duckdb.DuckDBPyConnection) -> None:
+def set_usual_limit(con: duckdb.DuckDBPyConnection) -> None:
     """Sets the limit for the attached file outside of loads."""
-    _limit(con, max(USUAL_MB, LEFT_MB + _for_deleted(con)))
+    _limit(con, max(USUAL_MB, LEFT_MB + _megabytes_for_deleted(con)))
 
 
 @contextmanager
-def sparingly(con: duckdb.DuckDBPyConnection, table: Table, size: Size) -> Iterator[None]:
+def memory_limit_for_load(con: duckdb.DuckDBPyConnection, table: Table, size: Size) -> Iterator[None]:
     """In this block DuckDB may take what a load of the table needs, beside what the transaction holds already."""
-    _allow(con, needed(table, size) + _held(con) + _for_deleted(con, table))
+    _allow(con, needed_megabytes(table, size) + _held_megabytes(con) + _megabytes_for_deleted(con, table))
     try:
         yield
     finally:
         # After an error the transaction takes no more statements; what is raised has to be that error, not this.
         with suppress(duckdb.TransactionException):
-            limit_as_usual(con)
+            set_usual_limit(con)
 
 
 def allow_more(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """In a load: what another table that is written needs."""
-    _allow(con, _allowed(con) + _for_deleted(con, table))
+    _allow(con, _allowed(con) + _megabytes_for_deleted(con, table))
 
 
 def _allow(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
@@ -72,21 +72,21 @@ def _limit(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
     set_memory_limit(con, f"{megabytes}MB")
 
 
-def _give_back(con: duckdb.DuckDBPyConnection) -> None:
+def _release_memory(con: duckdb.DuckDBPyConnection) -> None:
     """Makes DuckDB give back whatever it can read again or spill."""
-    with suppress(duckdb.OutOfMemoryException), con.cursor() as other:
-        other.execute("SET memory_limit = '1MB'")
-        other.execute(f"SET memory_limit = '{USUAL_MB}MB'")
+    with suppress(duckdb.OutOfMemoryException), con.cursor() as cursor:
+        cursor.execute("SET memory_limit = '1MB'")
+        cursor.execute(f"SET memory_limit = '{USUAL_MB}MB'")
 
 
-def _held(con: duckdb.DuckDBPyConnection) -> int:
+def _held_megabytes(con: duckdb.DuckDBPyConnection) -> int:
     """MB that earlier statements of the transaction hold until its end."""
-    _give_back(con)
+    _release_memory(con)
     (held,) = con.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchone() or (0,)
     return int(held) // 10**6
 
 
-def _for_deleted(con: duckdb.DuckDBPyConnection, table: Table | None = None) -> int:
+def _megabytes_for_deleted(con: duckdb.DuckDBPyConnection, table: Table | None = None) -> int:
     """MB of the lists of deleted rows of a table, or of all, at the most. Tables with history are only added to."""
     return 0 if table and table.history else _rows(con, table) // VECTOR * _DELETED_LIST // 10**6
 

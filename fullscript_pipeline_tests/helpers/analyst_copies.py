@@ -78,12 +78,12 @@ class Copy:
         self._file = Warehouse(path, key, temp_dir=path.parent)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._file.look() as con:
+        with self._file.read_unlocked() as con:
             return con.execute(sql).fetchall()
 
     def every_value(self) -> set[str]:
         """All that stands in any cell, as text."""
-        with self._file.look() as con:
+        with self._file.read_unlocked() as con:
             return {str(cell) for table in tables_of(con) for row in rows_of(con, table) for cell in row}
 
     def columns(self) -> dict[str, dict[str, str]]:

@@ -110,7 +110,7 @@ def _landing(settings: Settings) -> object:
 
 def _database(path: Path, settings: Settings) -> object:
     opener = reencryption._opener(settings.data_dir / "tmp")
-    with opener.sibling(path, settings.warehouse_key).look() as con:
+    with opener.sibling(path, settings.warehouse_key).read_unlocked() as con:
         queries = (
             "SELECT count(*), sum(hash(t)) FROM core.patients t",
             "SELECT count(*) FROM core.names",

@@ -148,7 +148,7 @@ class Filled:
 
 
 def _rows(warehouse: Warehouse) -> Iterator[bytes]:
-    with warehouse.look() as con:
+    with warehouse.read_unlocked() as con:
         tables = con.execute(
             "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
         ).fetchall()

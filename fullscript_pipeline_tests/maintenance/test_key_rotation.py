@@ -194,17 +194,17 @@ def test_a_directory_in_the_clear_is_sealed(tmp_path: Path, monkeypatch: pytest.
 def test_a_copy_under_a_key_of_its_own_keeps_it(folder: Path) -> None:
     own = "an-analysts-own-key-of-no-concern"
     copy = folder / "published" / "fullscript-deidentified.duckdb"
-    with Warehouse(folder / "fullscript.duckdb", OLD).beside(copy, own) as con:
-        con.execute("CREATE TABLE beside.t AS SELECT 1 AS one")
+    with Warehouse(folder / "fullscript.duckdb", OLD).read_with_target(copy, own) as con:
+        con.execute("CREATE TABLE target.t AS SELECT 1 AS one")
     _rotate(folder)
-    with Warehouse(copy, own, temp_dir=folder / "tmp").look() as con:
+    with Warehouse(copy, own, temp_dir=folder / "tmp").read_unlocked() as con:
         assert con.execute("SELECT one FROM t").fetchall() == [(1,)]
 
 
 @pytest.mark.check_all
 def test_a_copy_that_differs_is_not_put_in_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = reencryption._contents
-    monkeypatch.setattr(reencryption, "_contents", lambda con, name: real(con, name)[name == "beside" :])
+    monkeypatch.setattr(reencryption, "_contents", lambda con, name: real(con, name)[name == "target" :])
     with pytest.raises(PipelineError, match="could not be copied whole"):
         _rotate(folder)
     assert reencryption.key_of_database(folder / "fullscript.duckdb", [NEW, OLD], folder / "tmp") == OLD

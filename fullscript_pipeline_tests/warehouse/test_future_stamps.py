@@ -12,9 +12,9 @@ from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.future_stamps import (
-    bring_back,
     count_future,
     future_instants,
+    move_back,
     stamp_columns,
 )
 from fullscript_pipeline.warehouse.loading.load import load
@@ -48,7 +48,7 @@ def repaired(warehouse: Warehouse) -> int:
     """As `clock repair` does it; how many times were moved."""
     with warehouse.write() as con:
         ahead, last = future_instants(con, NOW)
-        bring_back(con, NOW, clock.brought_back(ahead, NOW, after=last), NOW.date())
+        move_back(con, NOW, clock.brought_back(ahead, NOW, after=last), NOW.date())
         return len(ahead)
 
 

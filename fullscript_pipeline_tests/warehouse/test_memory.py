@@ -35,9 +35,9 @@ def test_the_limit_knows_what_is_stored(warehouse: Warehouse, monkeypatch: pytes
     for opened in (warehouse.read, warehouse.write):
         with opened() as con:
             assert limit(con) == pytest.approx(100 + BLOCKS, abs=2)
-            with memory.sparingly(con, ORDERS, Size()):
-                assert limit(con) == pytest.approx(memory.needed(ORDERS, Size()) + BLOCKS, abs=5)
-            with memory.sparingly(con, PATIENTS, Size()):
+            with memory.memory_limit_for_load(con, ORDERS, Size()):
+                assert limit(con) == pytest.approx(memory.needed_megabytes(ORDERS, Size()) + BLOCKS, abs=5)
+            with memory.memory_limit_for_load(con, PATIENTS, Size()):
                 assert limit(con) < 110
                 memory.allow_more(con, ORDERS)
                 assert limit(con) > BLOCKS
@@ -49,16 +49,16 @@ def test_a_load_has_what_it_needs_beside_what_the_transaction_holds(warehouse: W
     with warehouse.write() as con:
         # A list for every block, until the end.
         con.execute("DELETE FROM core.orders WHERE rowid % 2048 = 7")
-        with memory.sparingly(con, PATIENTS, Size()):
+        with memory.memory_limit_for_load(con, PATIENTS, Size()):
             held = BLOCKS * 16_384 / 10**6
-            assert limit(con) > memory.needed(PATIENTS, Size()) + held - 2
+            assert limit(con) > memory.needed_megabytes(PATIENTS, Size()) + held - 2
 
 
 def test_after_a_load_that_failed_the_limit_is_as_usual(warehouse: Warehouse) -> None:
     with (
         pytest.raises(duckdb.Error, match="as if"),
         warehouse.write() as con,
-        memory.sparingly(con, ORDERS, Size(1, 10**8, 10**8)),
+        memory.memory_limit_for_load(con, ORDERS, Size(1, 10**8, 10**8)),
     ):
         con.execute("SELECT error('as if out of memory')")
     with warehouse.write() as con:
@@ -77,6 +77,9 @@ def test_a_line_that_is_the_same_is_left_alone(warehouse: Warehouse) -> None:
 
 
 def test_what_arrives_tells_the_rest() -> None:
-    small, long = memory.needed(ORDERS, Size()), memory.needed(ORDERS, Size(700_000, 700_000 * 500, 2_000))
+    small, long = (
+        memory.needed_megabytes(ORDERS, Size()),
+        memory.needed_megabytes(ORDERS, Size(700_000, 700_000 * 500, 2_000)),
+    )
     assert small < 100 < long < 300
-    assert memory.needed(ORDERS, Size(10, 10**9, 10**9)) == memory.MOST_MB
+    assert memory.needed_megabytes(ORDERS, Size(10, 10**9, 10**9)) == memory.MOST_MB

@@ -17,7 +17,7 @@ from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import patients_of, stored_hashes
-from fullscript_pipeline.warehouse.event_log import answered_by_number, awaited_objects
+from fullscript_pipeline.warehouse.event_log import answered_by_count, awaited_objects
 
 # By table: what reads an object by its id, and the list of a patient's objects.
 DETAILS = {
@@ -73,7 +73,7 @@ def answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: 
     clinic_id = session.clinic.clinic_id
     with pull.target.warehouse.read() as con:
         new = len(set(listing.ids) - stored_hashes(con, table, clinic_id).keys())
-        return answered_by_number(con, clinic_id, table, new)
+        return answered_by_count(con, clinic_id, table, new)
 
 
 def read_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Targe
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.event_log import event_proof
-from fullscript_pipeline.warehouse.loading import Context, Counts, drift, load, narrower_views, pull_log, written
+from fullscript_pipeline.warehouse.loading import Context, Counts, drift, join_scopes, load, narrower_views, pull_log
 
 __all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
 
@@ -50,17 +50,17 @@ class Pull(Asking):
                 )
                 counts[one.table.name] = counts.get(one.table.name, Counts()) + loaded
                 is_narrowed = narrower_views.is_narrowed(con, context, one.table, loaded)
-                event_proof.settle(con, one.table, self._proof(one, is_narrowed=is_narrowed))
+                event_proof.answer_events(con, one.table, self._proof(one, is_narrowed=is_narrowed))
                 # What is held is to be looked at again: it must not count as read.
                 if one.after and not counts[one.table.name].held:
                     one.after(con)
             main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
-            caution = self._caution(counts, narrower_views.told(con, context, counts), is_mixed=is_mixed)
+            caution = self._caution(counts, narrower_views.narrowing_sentences(con, context, counts), is_mixed=is_mixed)
             row = replace(
                 self._row("loaded", caution, total_count),
                 complete=bool(proving and proving[0].missing_among),
                 listed_by=view.user_id if view else None,
-                scopes=written(view.scopes) if view else None,
+                scopes=join_scopes(view.scopes) if view else None,
                 held=sum(one.held for one in counts.values()),
                 unproven=sum(one.unproven for one in counts.values()),
                 left_out=self.left_out_count,

@@ -12,7 +12,13 @@ from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.event_types import kind_of
 from fullscript_pipeline.state import LedgerEvent, Outcome, StateStore
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.event_log import Answer, Try, answers, note_tries, refuse_unavailable
+from fullscript_pipeline.warehouse.event_log import (
+    EventTry,
+    StoredOutcome,
+    refuse_unavailable,
+    stored_outcomes,
+    write_event_tries,
+)
 
 _REASONS = {
     "refused": "the server refuses its object (403)",
@@ -39,7 +45,7 @@ def close_answered(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, o
     asked for; what another refresh has is left to it, as pages hang on it."""
     pending = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
     with warehouse.read() as con:
-        found = answers(con, clinic.clinic_id, list(pending))
+        found = stored_outcomes(con, clinic.clinic_id, list(pending))
     answered = {
         one: its for one, its in found.items() if its.outcome and (one in own or _is_of_last_try(pending[one], its))
     }
@@ -58,7 +64,7 @@ def note_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tr
     pending = store.pending_events(clinic.server, clinic.clinic_id)
     left = [event for event in pending if event.event_id in tried]
     with warehouse.read() as con:
-        found = answers(con, clinic.clinic_id, [event.event_id for event in left])
+        found = stored_outcomes(con, clinic.clinic_id, [event.event_id for event in left])
     by_reason: dict[str, list[str]] = {}
     for event in left:
         by_reason.setdefault(_REASONS[_why(found.get(event.event_id))], []).append(event.event_id)
@@ -83,27 +89,27 @@ def _is_of_product(event: LedgerEvent) -> bool:
     return kind.family == "products" if kind else event.feed == "product_events"
 
 
-def _is_of_last_try(event: LedgerEvent, answer: Answer) -> bool:
+def _is_of_last_try(event: LedgerEvent, answer: StoredOutcome) -> bool:
     """Not of one before somebody asked for it once more."""
     return event.last_try_at is not None and answer.last_try_at is not None and answer.last_try_at >= event.last_try_at
 
 
-def _why(answer: Answer | None) -> str:
+def _why(answer: StoredOutcome | None) -> str:
     if answer is None or answer.object_id is None:
         return "unnamed"
     return "quarantine" if answer.is_in_quarantine else "unread"
 
 
-def _try(event: LedgerEvent, outcome: str | None) -> Try:
+def _try(event: LedgerEvent, outcome: str | None) -> EventTry:
     attempts = event.attempts + (outcome is not None)
     reason = _REASONS["refused"] if outcome == "unreadable" else None if outcome else event.reason
     next_try_at = None if outcome else event.next_try_at
-    return Try(
+    return EventTry(
         event.event_id, event.event_type, event.seen_at, attempts, event.last_try_at, next_try_at, outcome, reason
     )
 
 
-def _copy(warehouse: Warehouse, clinic: ClinicRef, tries: Sequence[Try]) -> None:
+def _copy(warehouse: Warehouse, clinic: ClinicRef, tries: Sequence[EventTry]) -> None:
     if tries:
         with warehouse.write() as con:
-            note_tries(con, clinic.clinic_id, tries)
+            write_event_tries(con, clinic.clinic_id, tries)

@@ -35,7 +35,7 @@ from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
 from fullscript_pipeline.warehouse.event_log import (
     READABLE_AFTER,
-    answer_by_earlier_looks,
+    answer_by_earlier_reads,
     awaited_objects,
     event_proof,
 )
@@ -133,9 +133,9 @@ def load_events(
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         note_objects(con, session.clinic.clinic_id, resources or {})
-        event_proof.ask_for(con, ids, begun_at)
+        event_proof.reopen_events(con, ids, begun_at)
         if resources is None:
-            answer_by_earlier_looks(con, set(ids))
+            answer_by_earlier_reads(con, set(ids))
 
     return pull.commit(
         Load(EVENTS, lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),

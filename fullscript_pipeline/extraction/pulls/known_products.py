@@ -58,15 +58,15 @@ def pull_known_products(
     lines = whole_products(pull, variants.ask)
     denied = products.with_outcome("gone") if asks_everybody else []
     with target.warehouse.read() as con:
-        gone = not_found_objects.denied_twice(con, region, PRODUCTS, denied, pull.observed_at)
+        gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied, pull.observed_at)
     if left := len(denied) - len(gone):
         pull.note_short(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
     shown_to = {one.clinic.clinic_id: products.with_outcome(one.clinic.clinic_id) for one in sessions}
     door = found(region, target.day, "by_id", lambda: shown_to)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        not_found_objects.note(con, region, PRODUCTS, denied, products.outcomes)
-        not_found_objects.note(
+        not_found_objects.record_not_found(con, region, PRODUCTS, denied, products.outcomes)
+        not_found_objects.record_not_found(
             con, region, VARIANTS, variants.with_outcome("gone") if asks_everybody else [], variants.outcomes
         )
         door(con)

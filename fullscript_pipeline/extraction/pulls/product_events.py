@@ -92,7 +92,7 @@ def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
     records = {line.id: _of(line) for line in new}
     untold = [one for one, record in records.items() if not (record.get("type") and record.get("created_at"))]
     with target.warehouse.read() as con:
-        last = pull_log.last_look(con, target.region)
+        last = pull_log.last_products_read(con, target.region)
     if last is None:
         return untold
     told = {one: str(record["created_at"]) for one, record in records.items() if one not in untold}

@@ -13,7 +13,7 @@ from fullscript_pipeline.extraction.engine import Pull, in_parallel
 from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line, canonical, content_hash, stored_hashes
-from fullscript_pipeline.warehouse.loading import denied_twice
+from fullscript_pipeline.warehouse.loading import not_found_twice
 
 # What tells a variant from a mere mention of one: its id, its SKU or its name.
 _OF_A_VARIANT = ("units", "unit_of_measure", "availability", "status", "msrp", "upc", "primary")
@@ -56,7 +56,7 @@ def whole_products(pull: Pull, ask: Callable[[str], object]) -> Callable[[], Ite
     variants = {line.id: orjson.loads(line.record) for line in pull.file.lines("variant")}
     with pull.target.warehouse.read() as con:
         known = stored_hashes(con, PRODUCTS, pull.target.region)
-        gone = denied_twice(con, pull.target.region, VARIANTS, named.keys() - variants.keys(), pull.observed_at)
+        gone = not_found_twice(con, pull.target.region, VARIANTS, named.keys() - variants.keys(), pull.observed_at)
     answered = variants.keys() | set(gone)
     return lambda: (
         _put_together(shared(line), variants, answered if line.id in known else None)

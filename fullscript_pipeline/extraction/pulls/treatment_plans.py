@@ -146,7 +146,7 @@ def due_patients(
     What points at a patient: an order or a lab order of theirs, their own record, an event about them. Whose turn: of
     the rest the longest unread share of 1/`sweep_days`.
     """
-    lesser = pull_log.lesser_reads(con, clinic_id, "treatment_plans", view) if view else []
+    lesser = pull_log.narrower_reads(con, clinic_id, "treatment_plans", view) if view else []
     rows = con.execute(
         """SELECT p.patient_id, r.plans_read_at IS NULL OR list_contains($lesser, r.plans_read_at),
             coalesce(p.observed_at > r.plans_read_at, false)

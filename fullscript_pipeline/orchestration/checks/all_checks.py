@@ -38,16 +38,16 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
     late = []
     with warehouse.open().read() as con:
         for clinic in clinics:
-            last = pull_log.last_whole(con).get(clinic.clinic_id) or clinic.connected_at
+            last = pull_log.last_full_loads(con).get(clinic.clinic_id) or clinic.connected_at
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(clinic.clinic_key)
         refused = {
             clinic.clinic_key: ", ".join(found)
             for clinic in clinics
-            if (found := pull_log.refused(con, clinic.clinic_id))
+            if (found := pull_log.refused_tables(con, clinic.clinic_id))
         }
         for region in sorted({clinic.region for clinic in clinics}):
-            last = pull_log.last_look(con, region, refusals=True)
+            last = pull_log.last_products_read(con, region, refusals=True)
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(f"catalog {region}")
     told = [f"{one} needs a connect" for one in needs_connect] + [f"{one} is late" for one in late]

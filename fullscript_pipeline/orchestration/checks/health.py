@@ -44,7 +44,7 @@ OPERATIONS = (
         "ops/quarantine",
         "Records that could not be typed, with the reason.",
         "duckdb",
-        quarantine.set_aside,
+        quarantine.move_untyped,
         phi=True,
     ),
     _kept(

@@ -69,7 +69,7 @@ class ClockRepair:
             state_stamps.bring_back(connection, self._real_now, moved)
         if has_data:
             with self.warehouse.write() as con:
-                warehouse_stamps.bring_back(con, self.now, moved, self._today)
+                warehouse_stamps.move_back(con, self.now, moved, self._today)
         for path in list(self._files()):
             self._bring_file_back(path)
         self._bring_schedules_back()

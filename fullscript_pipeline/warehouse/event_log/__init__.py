@@ -2,23 +2,28 @@
 
 from fullscript_pipeline.warehouse.event_log import event_proof
 from fullscript_pipeline.warehouse.event_log.event_history import (
-    answer_by_earlier_looks,
+    answer_by_earlier_reads,
     answer_unnamed,
     refuse_unavailable,
 )
-from fullscript_pipeline.warehouse.event_log.event_proof import READABLE_AFTER, answered_by_number, awaited_objects
-from fullscript_pipeline.warehouse.event_log.event_tries import Answer, Try, answers, note_tries
+from fullscript_pipeline.warehouse.event_log.event_proof import READABLE_AFTER, answered_by_count, awaited_objects
+from fullscript_pipeline.warehouse.event_log.event_tries import (
+    EventTry,
+    StoredOutcome,
+    stored_outcomes,
+    write_event_tries,
+)
 
 __all__ = [
     "READABLE_AFTER",
-    "Answer",
-    "Try",
-    "answer_by_earlier_looks",
+    "EventTry",
+    "StoredOutcome",
+    "answer_by_earlier_reads",
     "answer_unnamed",
-    "answered_by_number",
-    "answers",
+    "answered_by_count",
     "awaited_objects",
     "event_proof",
-    "note_tries",
     "refuse_unavailable",
+    "stored_outcomes",
+    "write_event_tries",
 ]

@@ -15,21 +15,21 @@ from fullscript_pipeline.event_types import KINDS, ObjectKind, kind_of
 from fullscript_pipeline.warehouse.event_log.event_proof import (
     CLOCKS_DIFFER,
     VARIANTS,
-    Waiting,
-    note_answered,
-    with_products,
+    PendingEvent,
+    record_outcomes,
+    with_product_ids,
 )
 from fullscript_pipeline.warehouse.loading import narrowings
 
 _KINDS = tuple(kind for kind in KINDS if kind.family)
 # Per clinic object that is there: when it was last looked at.
-_LOOKED_AT = """SELECT s.{key}, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.clinic_id = s.clinic_id
+_READ_AT = """SELECT s.{key}, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.clinic_id = s.clinic_id
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete)
 FROM core.{table} s, ctx WHERE s.clinic_id = ctx.clinic_id AND s.removed_at IS NULL AND s.{key} IN ?"""
-_PLANS_LOOKED_AT = """SELECT s.treatment_plan_id, r.plans_read_at FROM core.treatment_plans s JOIN ctx USING (clinic_id)
+_PLANS_READ_AT = """SELECT s.treatment_plan_id, r.plans_read_at FROM core.treatment_plans s JOIN ctx USING (clinic_id)
 JOIN ops.patient_reads r ON r.clinic_id = s.clinic_id AND r.patient_id = s.patient_id
 WHERE s.removed_at IS NULL AND s.treatment_plan_id IN ?"""
-_PRODUCTS_LOOKED_AT = """SELECT s.product_id, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.region = s.region
+_PRODUCTS_READ_AT = """SELECT s.product_id, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.region = s.region
     AND p.resource IN ('products', 'products_by_id') AND p.outcome = 'loaded')
 FROM core.products s, ctx WHERE s.region = ctx.region AND s.removed_at IS NULL AND s.product_id IN ?"""
 _LISTED_AT = {
@@ -46,29 +46,31 @@ _CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.c
 def _is_narrowed(con: duckdb.DuckDBPyConnection, kind: ObjectKind) -> bool:
     """Whether a clinic's objects were last listed by a view that sees less than another one did."""
     (clinic_id,) = con.execute("SELECT clinic_id FROM ctx").fetchone() or (None,)
-    return clinic_id is not None and any(one.table == kind.table for one in narrowings(con, clinic_id))
+    return clinic_id is not None and any(narrowing.table == kind.table for narrowing in narrowings(con, clinic_id))
 
 
-def answer_by_earlier_looks(con: duckdb.DuckDBPyConnection, event_ids: Collection[str]) -> None:
+def answer_by_earlier_reads(con: duckdb.DuckDBPyConnection, event_ids: Collection[str]) -> None:
     """Answers these stored events of the scope in `ctx` where an earlier look already has."""
-    waiting = with_products(con, [event for event in _waiting(con) if event.event_id in event_ids])
+    waiting = with_product_ids(con, [event for event in _pending_events(con) if event.event_id in event_ids])
     for kind in _KINDS:
         mine = [event for event in waiting if kind_of(event.event_type) == kind]
-        looked_at = _looked_at(con, kind, [event.object_id for event in mine if event.object_id is not None])
-        looks = ((event, looked_at.get(event.object_id or "")) for event in mine)
-        seen = [event for event, look in looks if look is not None and event.happened_at + CLOCKS_DIFFER <= look]
-        note_answered(con, [(event.event_id, event.clinic_id, "stored") for event in seen])
+        last_reads = _last_reads(con, kind, [event.object_id for event in mine if event.object_id is not None])
+        reads = ((event, last_reads.get(event.object_id or "")) for event in mine)
+        answered = [
+            event for event, read_at in reads if read_at is not None and event.happened_at + CLOCKS_DIFFER <= read_at
+        ]
+        record_outcomes(con, [(event.event_id, event.clinic_id, "stored") for event in answered])
         _answer_unnamed(con, kind, mine)
 
 
 def answer_unnamed(con: duckdb.DuckDBPyConnection) -> None:
     """At the end of a clinic's pull: what names no object, where whole lists have answered it; and what is of no kind
     that is kept (`ignored`), if it does not wait for an object that is stored."""
-    waiting = _waiting(con)
+    waiting = _pending_events(con)
     for kind in _KINDS:
         _answer_unnamed(con, kind, [event for event in waiting if kind_of(event.event_type) == kind])
     foreign = [event for event in waiting if event.event_type and kind_of(event.event_type) not in _KINDS]
-    note_answered(con, [(event.event_id, event.clinic_id, "ignored") for event in foreign])
+    record_outcomes(con, [(event.event_id, event.clinic_id, "ignored") for event in foreign])
 
 
 def refuse_unavailable(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
@@ -87,29 +89,29 @@ def refuse_unavailable(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
             )
 
 
-def _waiting(con: duckdb.DuckDBPyConnection) -> list[Waiting]:
+def _pending_events(con: duckdb.DuckDBPyConnection) -> list[PendingEvent]:
     rows = con.execute(
         "SELECT e.event_id, e.clinic_id, e.event_type, e.resource_id, coalesce(e.created_at, e.observed_at), "
         f"{VARIANTS} FROM core.events e, ctx WHERE e.processed_at IS NULL AND e.outcome IS NULL "
         "AND coalesce(e.clinic_id, ctx.clinic_id) IS NOT DISTINCT FROM ctx.clinic_id"
     ).fetchall()
-    return [Waiting(*row) for row in rows]
+    return [PendingEvent(*row) for row in rows]
 
 
-def _answer_unnamed(con: duckdb.DuckDBPyConnection, kind: ObjectKind, events: Sequence[Waiting]) -> None:
+def _answer_unnamed(con: duckdb.DuckDBPyConnection, kind: ObjectKind, events: Sequence[PendingEvent]) -> None:
     unnamed = [event for event in events if event.object_id is None]
     if not unnamed or _is_narrowed(con, kind):
         return
     listed = con.execute(_LISTED_AT.get(kind.table) or _CLINIC_LISTED_AT.format(table=kind.table)).fetchone()
     if listed and listed[0] is not None:
         old = [event for event in unnamed if event.is_readable_since <= listed[0]]
-        note_answered(con, [(event.event_id, event.clinic_id, "relisted") for event in old])
+        record_outcomes(con, [(event.event_id, event.clinic_id, "relisted") for event in old])
 
 
-def _looked_at(con: duckdb.DuckDBPyConnection, kind: ObjectKind, ids: Sequence[str]) -> dict[str, datetime]:
+def _last_reads(con: duckdb.DuckDBPyConnection, kind: ObjectKind, ids: Sequence[str]) -> dict[str, datetime]:
     if not ids:
         return {}
-    sql = {"products": _PRODUCTS_LOOKED_AT, "treatment_plans": _PLANS_LOOKED_AT}.get(kind.table)
+    sql = {"products": _PRODUCTS_READ_AT, "treatment_plans": _PLANS_READ_AT}.get(kind.table)
     key = {"patients": "patient_id", "orders": "order_id", "lab_orders": "lab_order_id"}.get(kind.table, "")
-    rows = con.execute(sql or _LOOKED_AT.format(key=key, table=kind.table), [list(ids)]).fetchall()
-    return {one: at for one, at in rows if at is not None}
+    rows = con.execute(sql or _READ_AT.format(key=key, table=kind.table), [list(ids)]).fetchall()
+    return {object_id: at for object_id, at in rows if at is not None}

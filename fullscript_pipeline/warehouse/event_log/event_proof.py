@@ -47,7 +47,7 @@ class Proof:
     left_out: Collection[str] = ()
 
 
-class Waiting(NamedTuple):
+class PendingEvent(NamedTuple):
     """An event that nothing has answered yet; without a time of its own it happened when it was first stored."""
 
     event_id: str
@@ -75,7 +75,7 @@ class _State(NamedTuple):
     is_removed_now: bool
 
 
-def ask_for(con: duckdb.DuckDBPyConnection, event_ids: Iterable[str], moment: datetime) -> None:
+def reopen_events(con: duckdb.DuckDBPyConnection, event_ids: Iterable[str], moment: datetime) -> None:
     """The objects of these stored events are to be read after `moment`, whatever was answered before."""
     con.execute(
         "UPDATE core.events SET processed_at = NULL, outcome = NULL, last_try_at = ? "
@@ -95,10 +95,10 @@ def awaited_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table
         "ORDER BY ALL",
         [clinic_id],
     ).fetchall()
-    return list(dict.fromkeys(one for one, kind, is_stored in rows if is_of(table, kind) or is_stored))
+    return list(dict.fromkeys(object_id for object_id, kind, is_stored in rows if is_of(table, kind) or is_stored))
 
 
-def answered_by_number(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table, new: int) -> list[str]:
+def answered_by_count(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table, new: int) -> list[str]:
     """Events that wait and name no object, when they are too many for their details: a whole list answers all of them
     if it brought as many new objects as they tell of (`new`)."""
     rows = con.execute(
@@ -107,29 +107,29 @@ def answered_by_number(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Ta
         [clinic_id],
     ).fetchall()
     unnamed = {event_id: kind for event_id, kind in rows if is_of(table, kind)}
-    told = sum(not str(kind).endswith(".updated") for kind in unnamed.values())
-    return list(unnamed) if len(unnamed) > MANY and new >= told else []
+    expected = sum(not str(kind).endswith(".updated") for kind in unnamed.values())
+    return list(unnamed) if len(unnamed) > MANY and new >= expected else []
 
 
-def settle(con: duckdb.DuckDBPyConnection, table: Table, proof: Proof) -> None:
+def answer_events(con: duckdb.DuckDBPyConnection, table: Table, proof: Proof) -> None:
     """After a load of `table` (its temp tables `ctx` and `newest` are there): answers the events that it can."""
     if table.name not in _TABLES:
         return
-    waiting = [event for event in _waiting(con, table, proof.read_since) if _may_be_of(table, event.event_type)]
+    waiting = [event for event in _pending_events(con, table, proof.read_since) if _may_be_of(table, event.event_type)]
     if not waiting:
         return
     states = _states(con, table, [event.object_id for event in waiting if event.object_id])
     answered = [(event, outcome) for event in waiting if (outcome := _outcome(table, event, states, proof))]
-    note_answered(con, [(event.event_id, event.clinic_id, outcome) for event, outcome in answered])
+    record_outcomes(con, [(event.event_id, event.clinic_id, outcome) for event, outcome in answered])
 
 
-def note_answered(con: duckdb.DuckDBPyConnection, answered: Sequence[tuple[str, str | None, str]]) -> None:
+def record_outcomes(con: duckdb.DuckDBPyConnection, answered: Sequence[tuple[str, str | None, str]]) -> None:
     """Writes outcomes by event and clinic id."""
     if not answered:
         return
     ids, clinics, outcomes = ([row[place] for row in answered] for place in range(3))
     columns = {"event_id": ids, "clinic_id": clinics, "outcome": outcomes}
-    con.register("answered", pa.table({name: pa.array(its, pa.string()) for name, its in columns.items()}))
+    con.register("answered", pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}))
     con.execute(
         "UPDATE core.events AS e SET outcome = a.outcome, "
         "processed_at = if(a.outcome = 'unreadable', NULL, ctx.observed_at) FROM answered a, ctx "
@@ -138,7 +138,7 @@ def note_answered(con: duckdb.DuckDBPyConnection, answered: Sequence[tuple[str, 
     con.unregister("answered")
 
 
-def _waiting(con: duckdb.DuckDBPyConnection, table: Table, read_since: datetime) -> list[Waiting]:
+def _pending_events(con: duckdb.DuckDBPyConnection, table: Table, read_since: datetime) -> list[PendingEvent]:
     """Events of this scope that are not answered and were asked for before the reading began."""
     ours = "coalesce(e.clinic_id, ctx.clinic_id) IS NOT DISTINCT FROM ctx.clinic_id"
     if table.scope == "region":
@@ -152,8 +152,8 @@ def _waiting(con: duckdb.DuckDBPyConnection, table: Table, read_since: datetime)
         f"AND coalesce(e.last_try_at, e.observed_at) <= ? AND {ours}",
         [read_since],
     ).fetchall()
-    waiting = [Waiting(*row) for row in rows]
-    return with_products(con, waiting) if table.scope == "region" else waiting
+    waiting = [PendingEvent(*row) for row in rows]
+    return with_product_ids(con, waiting) if table.scope == "region" else waiting
 
 
 # Product payloads name variants only.
@@ -162,9 +162,9 @@ VARIANTS = """coalesce(json_extract_string(e.extra, '$.data.product.variants[*].
     || coalesce(json_extract_string(e.extra, '$.variants[*].id'), [])"""
 
 
-def with_products(con: duckdb.DuckDBPyConnection, waiting: list[Waiting]) -> list[Waiting]:
+def with_product_ids(con: duckdb.DuckDBPyConnection, waiting: list[PendingEvent]) -> list[PendingEvent]:
     """What is stored tells the product of a variant."""
-    variants = {one for event in waiting if event.object_id is None for one in event.variants}
+    variants = {variant for event in waiting if event.object_id is None for variant in event.variants}
     if not variants:
         return waiting
     rows = con.execute(
@@ -173,10 +173,11 @@ def with_products(con: duckdb.DuckDBPyConnection, waiting: list[Waiting]) -> lis
         [sorted(variants)],
     ).fetchall()
     products = dict(rows)
-    found = {
-        event.event_id: next((products[one] for one in event.variants if one in products), None) for event in waiting
+    product_by_event = {
+        event.event_id: next((products[variant] for variant in event.variants if variant in products), None)
+        for event in waiting
     }
-    return [event._replace(object_id=event.object_id or found[event.event_id]) for event in waiting]
+    return [event._replace(object_id=event.object_id or product_by_event[event.event_id]) for event in waiting]
 
 
 def _states(con: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[str]) -> dict[str, _State]:
@@ -192,7 +193,7 @@ def _states(con: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[str]) ->
     return {row[0]: _State(*row) for row in rows}
 
 
-def _outcome(table: Table, event: Waiting, states: dict[str, _State], proof: Proof) -> str | None:
+def _outcome(table: Table, event: PendingEvent, states: dict[str, _State], proof: Proof) -> str | None:
     is_old = event.is_readable_since <= proof.read_since
     if event.object_id is None:
         is_listed = event.event_id in proof.answers or (is_old and proof.covers_events)

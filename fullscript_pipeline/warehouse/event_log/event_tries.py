@@ -14,7 +14,7 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _TYPES = {"attempts": pa.int64(), "seen_at": _INSTANT, "last_try_at": _INSTANT, "next_try_at": _INSTANT}
 
 
-class Try(NamedTuple):
+class EventTry(NamedTuple):
     """A row of `ops.events`. `outcome` is None while the event waits; `next_try_at` None: with the daily pull."""
 
     event_id: str
@@ -27,7 +27,7 @@ class Try(NamedTuple):
     reason: str | None
 
 
-class Answer(NamedTuple):
+class StoredOutcome(NamedTuple):
     """What the warehouse knows of an event: its outcome, since when it was asked for, and its object."""
 
     event_id: str
@@ -37,7 +37,9 @@ class Answer(NamedTuple):
     is_in_quarantine: bool
 
 
-def answers(con: duckdb.DuckDBPyConnection, clinic_id: str, event_ids: Sequence[str]) -> dict[str, Answer]:
+def stored_outcomes(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, event_ids: Sequence[str]
+) -> dict[str, StoredOutcome]:
     """What is known of these events of a clinic; what is not stored is left out."""
     rows = con.execute(
         """SELECT e.event_id, e.outcome, e.last_try_at, e.resource_id, EXISTS (SELECT 1 FROM ops.quarantine q
@@ -45,18 +47,18 @@ def answers(con: duckdb.DuckDBPyConnection, clinic_id: str, event_ids: Sequence[
         FROM core.events e WHERE coalesce(e.clinic_id, ?) = ? AND e.event_id IN (SELECT unnest(?::VARCHAR[]))""",
         [clinic_id, clinic_id, clinic_id, list(event_ids)],
     ).fetchall()
-    return {row[0]: Answer(*row) for row in rows}
+    return {row[0]: StoredOutcome(*row) for row in rows}
 
 
-def note_tries(con: duckdb.DuckDBPyConnection, clinic_id: str, tries: Sequence[Try]) -> None:
+def write_event_tries(con: duckdb.DuckDBPyConnection, clinic_id: str, tries: Sequence[EventTry]) -> None:
     """Writes these rows in place of what was there of the same events."""
-    ids = [one.event_id for one in tries]
+    ids = [event_try.event_id for event_try in tries]
     con.execute(
         "DELETE FROM ops.events WHERE clinic_id = ? AND event_id IN (SELECT unnest(?::VARCHAR[]))", [clinic_id, ids]
     )
-    columns = dict(zip(Try._fields, zip(*tries, strict=True), strict=True))
+    columns = dict(zip(EventTry._fields, zip(*tries, strict=True), strict=True))
     con.register(
-        "tries", pa.table({name: pa.array(its, _TYPES.get(name, pa.string())) for name, its in columns.items()})
+        "tries", pa.table({name: pa.array(column, _TYPES.get(name, pa.string())) for name, column in columns.items()})
     )
     con.execute("INSERT INTO ops.events BY NAME SELECT ?::VARCHAR AS clinic_id, * FROM tries", [clinic_id])
     con.unregister("tries")

@@ -12,25 +12,25 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 
 def copy_file(warehouse: Warehouse, target: Path) -> None:
     """A consistent, checkpointed copy, byte for byte, under the same key. Raises FileExistsError for a `target`."""
-    with warehouse.alone() as path:
+    with warehouse.exclusive_file() as path:
         copy_private(path, target)
 
 
-def rewrite(warehouse: Warehouse) -> None:
+def vacuum(warehouse: Warehouse) -> None:
     """Writes the whole file anew: DuckDB keeps what was deleted in free blocks, and here it is gone for good."""
     fresh = warehouse.path.with_name(f".{warehouse.path.name}.rewriting")
     fresh.unlink(missing_ok=True)
-    with warehouse.alone() as path:
-        with warehouse.beside(fresh, warehouse.key) as con:
-            con.execute("COPY FROM DATABASE warehouse TO beside")
+    with warehouse.exclusive_file() as path:
+        with warehouse.read_with_target(fresh, warehouse.key) as con:
+            con.execute("COPY FROM DATABASE warehouse TO target")
         fresh.replace(path)
 
 
-def replace_by(warehouse: Warehouse, source: Path) -> None:
+def replace_with(warehouse: Warehouse, source: Path) -> None:
     """Puts a copy of another file in this one's place (a restore), whatever key this one has."""
     fresh = warehouse.path.with_name(f".{warehouse.path.name}.restoring")
     fresh.unlink(missing_ok=True)
-    with warehouse.alone(checkpointed=False) as path:
+    with warehouse.exclusive_file(checkpointed=False) as path:
         copy_private(source, fresh)
         Path(f"{path}.wal").unlink(missing_ok=True)
         fresh.replace(path)

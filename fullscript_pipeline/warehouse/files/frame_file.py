@@ -16,7 +16,7 @@ import orjson
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, Gap, packed
+from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, Gap, compress_text
 from fullscript_pipeline.warehouse.landing import Line, Request, Size, parse_lines, parse_request
 
 FINISHED = ".frames"
@@ -53,7 +53,7 @@ class FrameFile:
     def append(self, request: Request, lines: Sequence[bytes]) -> None:
         """Writes one frame and syncs it: afterwards the page survives a crash. Raises DiskTrouble; leaves no part."""
         head = orjson.dumps({"frame": request})
-        payload = packed(b"\n".join((head, *lines)))
+        payload = compress_text(b"\n".join((head, *lines)))
         with self._lock:
             self._append(payload)
             self.appended += 1
@@ -64,7 +64,7 @@ class FrameFile:
         """Appends the closing frame, if anything was landed: from now on nothing of the file may be missing."""
         if self.path.exists():
             with self._lock:
-                self._append(packed(b""), is_closing=True)
+                self._append(compress_text(b""), is_closing=True)
 
     def finish(self) -> None:
         """Closes the file and renames it to `.frames`."""
@@ -86,15 +86,15 @@ class FrameFile:
         Raises ConfigurationError at once when another key sealed it, and LandingDamage after the last frame that can
         be read when anything else could not.
         """
-        reading = _Reading(self._written)
+        check = _IntegrityCheck(self._written)
         for piece in self._pieces():
-            reading.note(piece)
+            check.add_piece(piece)
             if isinstance(piece, Frame) and not piece.is_closing:
                 head, *lines = piece.text.split(b"\n")
                 request = parse_request(head)
                 if request.walk >= self._first_walks.get((request.endpoint, request.key), 1):
                     yield request, lines
-        reading.raise_damage(self.path)
+        check.raise_damage(self.path)
 
     def records(self) -> Iterator[tuple[Request, Iterator[Line]]]:
         """Every frame with its records. Raises as `frames` does."""
@@ -115,14 +115,14 @@ class FrameFile:
         """Drops what a crash left unfinished, so that the next append starts at a clean edge."""
         if not self.path.exists():
             return
-        whole, torn = 0, None
+        frame_count, torn = 0, None
         for piece in self._pieces():
-            whole += isinstance(piece, Frame)
+            frame_count += isinstance(piece, Frame)
             if isinstance(piece, Gap) and piece.end is None:
                 torn = piece.start
         if torn is not None:
             os.truncate(self.path, torn)
-        self._written = whole
+        self._written = frame_count
 
     def _append(self, payload: bytes, *, is_closing: bool = False) -> None:
         if self._written is None:
@@ -154,7 +154,7 @@ class FrameFile:
             ) from None
 
 
-class _Reading:
+class _IntegrityCheck:
     """What a reader has met of a file's pieces, and whether that is all there was."""
 
     def __init__(self, written: int | None) -> None:
@@ -166,7 +166,7 @@ class _Reading:
         self._torn: int | None = None
         self._damaged: list[int] = []
 
-    def note(self, piece: Frame | Gap) -> None:
+    def add_piece(self, piece: Frame | Gap) -> None:
         """Takes in the next piece of the file."""
         if isinstance(piece, Gap):
             self._next_number = None

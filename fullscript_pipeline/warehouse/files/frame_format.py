@@ -37,7 +37,7 @@ _LEVEL = 1  # smaller and twice as fast as 3 on pages of records
 
 @dataclass(frozen=True)
 class Frame:
-    """A whole frame; `number` is None for those of earlier versions; `payload` is the text as it was `packed`."""
+    """A whole frame; `number` is None for those of earlier versions; `payload` is the text after `compress_text`."""
 
     start: int
     end: int
@@ -55,7 +55,7 @@ class Gap:
     end: int | None
 
 
-def packed(text: bytes) -> bytes:
+def compress_text(text: bytes) -> bytes:
     """The text compressed, with a checksum. Raises ServiceUnavailable for one that could not be read back."""
     if len(text) > MAX_TEXT_BYTES:
         raise ServiceUnavailable(
@@ -75,7 +75,7 @@ class FrameFormat:
         self._place = "/".join((*place.parent.parts[-3:], place.stem)).encode()
 
     def seal(self, payload: bytes, number: int, *, is_closing: bool = False) -> bytes:
-        """The bytes of a frame. `payload`: a text, `packed`."""
+        """The bytes of a frame. `payload`: a text after `compress_text`."""
         flags = (_ENCRYPTED if self._cipher else 0) | (_CLOSING if is_closing else 0)
         length = len(payload) + (_NONCE + _TAG if self._cipher else 0)
         header = _HEADER.pack(_MAGIC, flags, length, number, self._key)
@@ -107,8 +107,8 @@ class FrameFormat:
     def _next_frame(self, file: BinaryIO, at: int) -> int | None:
         """Where the next frame that can be read begins, from `at` on."""
         file.seek(at)
-        rest, offset = file.read(), -1
-        while (offset := rest.find(_MAGIC[:3], offset + 1)) >= 0:
+        remaining, offset = file.read(), -1
+        while (offset := remaining.find(_MAGIC[:3], offset + 1)) >= 0:
             if self._frame_at(file, at + offset) is not None:
                 return at + offset
         return None

@@ -18,7 +18,7 @@ from fullscript_pipeline.encryption import sync_folder
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
-from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, packed
+from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, compress_text
 
 REKEYING = ".rekeying"
 Keys = Sequence[str | None]
@@ -35,7 +35,7 @@ def key_of_frames(path: Path, keys: Keys) -> str | None:
     raise _under_none(path)
 
 
-def are_frames_under(path: Path, key: str) -> bool:
+def are_frames_sealed_with(path: Path, key: str) -> bool:
     """Whether a landing file is sealed with `key` and bound to its place, or empty."""
     try:
         first = next(FrameFormat(key, path).pieces(path), None)
@@ -44,14 +44,14 @@ def are_frames_under(path: Path, key: str) -> bool:
     return first is None or (isinstance(first, Frame) and first.number is not None)
 
 
-def require_whole_frames(path: Path, keys: Keys) -> None:
+def require_intact_frames(path: Path, keys: Keys) -> None:
     """Raises ConfigurationError for a landing file of another key, LandingDamage for one that cannot be read whole."""
     for _ in FrameFile(path, key_of_frames(path, keys)).frames():
         pass
 
 
 def rekey_frames(path: Path, keys: Keys, new: str) -> None:
-    """Writes a landing file anew under `new`. Raises as `require_whole_frames`; the file is as it was then."""
+    """Writes a landing file anew under `new`. Raises as `require_intact_frames`; the file is as it was then."""
     old = key_of_frames(path, keys)
     temporary = path.with_name(f".{path.name}{REKEYING}")
     temporary.unlink(missing_ok=True)
@@ -76,11 +76,11 @@ def _write_frames(path: Path, source: FrameFormat, temporary: Path, target: Fram
                 break  # a crash tore the end off, which its pull asks again
             number, is_closed = piece.number or number + 1, piece.is_closing
             file.write(target.seal(piece.payload, number, is_closing=is_closed))
-            _note(content, piece)
+            _hash_frame(content, piece)
         if path.suffix == FINISHED and not is_closed:  # of a version that closed none
             closing = Frame(0, 0, b"", number + 1, is_closing=True)
-            file.write(target.seal(packed(b""), closing.number or 0, is_closing=True))
-            _note(content, closing)
+            file.write(target.seal(compress_text(b""), closing.number or 0, is_closing=True))
+            _hash_frame(content, closing)
         file.flush()
         os.fsync(file.fileno())
     return content.hexdigest()
@@ -89,11 +89,11 @@ def _write_frames(path: Path, source: FrameFormat, temporary: Path, target: Fram
 def _digest(frames: Iterator[Frame]) -> str:
     content = hashlib.new("sha256")
     for frame in frames:
-        _note(content, frame)
+        _hash_frame(content, frame)
     return content.hexdigest()
 
 
-def _note(content: "hashlib._Hash", frame: Frame) -> None:
+def _hash_frame(content: "hashlib._Hash", frame: Frame) -> None:
     content.update(f"{len(frame.text)} {frame.is_closing} ".encode())
     content.update(frame.text)
 
@@ -102,7 +102,7 @@ def key_of_database(path: Path, keys: Keys, temp_dir: Path) -> str | None:
     """The same for a DuckDB file. Raises ConfigurationError, also for a damaged one."""
     for key in keys:
         try:
-            with _opener(temp_dir).sibling(path, key).look():
+            with _opener(temp_dir).sibling(path, key).read_unlocked():
                 return key
         except ConfigurationError as problem:
             if "damaged" in str(problem):
@@ -117,13 +117,13 @@ def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_
     """
     database = _opener(temp_dir).sibling(path, old)
     fresh = path.with_name(f".{path.name}{REKEYING}")
-    alone: AbstractContextManager[object] = database.alone() if is_shared else nullcontext()
-    with alone:
+    exclusive_file: AbstractContextManager[object] = database.exclusive_file() if is_shared else nullcontext()
+    with exclusive_file:
         for left in (fresh, Path(f"{fresh}.wal")):
             left.unlink(missing_ok=True)
-        with database.beside(fresh, new, is_shared=is_shared) as con:
-            con.execute("COPY FROM DATABASE warehouse TO beside")
-            if (of_old := _contents(con, "warehouse")) != (of_new := _contents(con, "beside")):
+        with database.read_with_target(fresh, new, is_shared=is_shared) as con:
+            con.execute("COPY FROM DATABASE warehouse TO target")
+            if (of_old := _contents(con, "warehouse")) != (of_new := _contents(con, "target")):
                 differ = sorted({name for name, *_ in set(of_old) ^ set(of_new)})
                 raise PipelineError(f"{path} could not be copied whole: {', '.join(differ)} differ in the copy.")
         with fresh.open("rb") as file:
@@ -146,11 +146,11 @@ def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, 
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
         [database],
     ).fetchall()
-    found: list[tuple[str, int, int | None]] = []
+    contents: list[tuple[str, int, int | None]] = []
     for schema, table in tables:
         query = f'SELECT count(*), sum(hash(t)) FROM {database}."{schema}"."{table}" t'
         rows, hashes = con.execute(query).fetchall()[0]
-        found.append((f"{schema}.{table}", rows, hashes))
+        contents.append((f"{schema}.{table}", rows, hashes))
     others = con.execute(
         """SELECT schema_name || '.' || view_name, 1, NULL FROM duckdb_views()
         WHERE database_name = $1 AND NOT internal UNION ALL
@@ -158,7 +158,7 @@ def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, 
         WHERE database_name = $1 AND NOT internal ORDER BY ALL""",
         [database],
     ).fetchall()
-    return [*found, *others]
+    return [*contents, *others]
 
 
 def _under_none(path: Path) -> ConfigurationError:

@@ -16,10 +16,10 @@ from fullscript_pipeline.warehouse.loading import (
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, View
 from fullscript_pipeline.warehouse.loading.narrower_views import narrowings
-from fullscript_pipeline.warehouse.loading.not_found_objects import denied_twice
-from fullscript_pipeline.warehouse.loading.quarantine import Held, held, open_by_table
+from fullscript_pipeline.warehouse.loading.not_found_objects import not_found_twice
+from fullscript_pipeline.warehouse.loading.quarantine import QuarantinedRecord, open_by_table, open_records
 from fullscript_pipeline.warehouse.loading.quarantine_replay import replay
-from fullscript_pipeline.warehouse.loading.reader_views import common_view, written
+from fullscript_pipeline.warehouse.loading.reader_views import common_view, join_scopes
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among, rows_between, rows_of
 from fullscript_pipeline.warehouse.loading.view_acceptance import Acceptance
 
@@ -29,19 +29,20 @@ __all__ = [
     "Among",
     "Context",
     "Counts",
-    "Held",
+    "QuarantinedRecord",
     "View",
     "common_view",
-    "denied_twice",
     "double_versions",
     "drift",
-    "held",
+    "join_scopes",
     "load",
     "mass_deletion_guard",
     "narrower_views",
     "narrowings",
     "not_found_objects",
+    "not_found_twice",
     "open_by_table",
+    "open_records",
     "pull_log",
     "quarantine",
     "reader_views",
@@ -51,5 +52,4 @@ __all__ = [
     "rows_of",
     "shared_children",
     "view_acceptance",
-    "written",
 ]

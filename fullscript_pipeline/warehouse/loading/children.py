@@ -28,7 +28,7 @@ def merge(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     return sum(_merge_child(con, child) for child in table.children)
 
 
-def leave(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
+def remove_children(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
     """Marks the children of parents that are gone, but for those that another parent lists too.
 
     `parents`: a query of their ids.
@@ -37,23 +37,23 @@ def leave(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
         versions.tombstone(con, child.table, f"s.{child.parent_column} IN ({parents})")
         return
     con.execute(f"CREATE OR REPLACE TEMP TABLE listing (parent_id) AS {parents}")
-    shared_children.stage_nothing(con, child)
-    shared_children.settle(con, child)
+    shared_children.stage_empty(con, child)
+    shared_children.assign_parents(con, child)
     _replace(con, child)
 
 
 def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
     memory.allow_more(con, child.table)
     con.execute(f"CREATE OR REPLACE TEMP TABLE listing AS SELECT id AS parent_id FROM incoming WHERE {_lists(child)}")
-    staging.stage(con, child.table, *_lines(con, child), into="incoming_child")
-    field_notes.note(con, child.table, "incoming_child")
-    unread_lines.note(con, child)
-    bad = quarantine.set_aside(con, child.table, "incoming_child")
-    quarantine.settle_lines(con, child.table, "incoming")
+    staging.load_staging(con, child.table, *_lines(con, child), into="incoming_child")
+    field_notes.record_untyped(con, child.table, "incoming_child")
+    unread_lines.stage_unread(con, child)
+    bad = quarantine.move_untyped(con, child.table, "incoming_child")
+    quarantine.resolve_lines(con, child.table, "incoming")
     if child.table.by_position:
         unread_lines.keep_stored(con, child)
     else:
-        shared_children.settle(con, child)
+        shared_children.assign_parents(con, child)
     _replace(con, child)
     return bad
 
@@ -95,7 +95,7 @@ def _lists(child: Child) -> str:
 
 
 def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
-    """The lines of an array of `incoming`, as sources of `stage`: all at once, or of a few parents after the other."""
+    """Returns the lines of an array of `incoming` as sources of `load_staging`, a few parents at a time."""
     length = f"strlen(rows_{child.array}::VARCHAR)"
     # What a transaction has just written is numbered from somewhere high up.
     first, last, average = con.execute(f"SELECT min(rowid), max(rowid), avg({length}) FROM incoming").fetchone() or ()
@@ -103,20 +103,20 @@ def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
         return [_lines_of(child, 0, 0)]
     parents = max(1, int(_TEXT_AT_ONCE / (average or 1)))
     step = last - first + 1 if parents >= memory.VECTOR else parents
-    return [_lines_of(child, one, one + step - 1) for one in range(first, last + 1, step)]
+    return [_lines_of(child, start, start + step - 1) for start in range(first, last + 1, step)]
 
 
 def _lines_of(child: Child, first: int, last: int) -> str:
     array = f"rows_{child.array}"
-    own_id = "position::VARCHAR" if child.table.by_position else id_sql.whole("json_extract_string(one, '$.id')")
+    own_id = "position::VARCHAR" if child.table.by_position else id_sql.whole("json_extract_string(line, '$.id')")
     # What is no list is one line that cannot be read: its text, which is no object.
     rows = (
         f"CASE json_type({array}) WHEN 'ARRAY' THEN json_extract({array}, '$[*]') WHEN 'NULL' THEN [] "
         f"WHEN 'OBJECT' THEN {_members(array)} ELSE if({array} IS NULL, [], [{array}]) END"
     )
     return (
-        f"(SELECT parent_id, {own_id} AS id, md5(one::VARCHAR) AS hash, one::VARCHAR AS record FROM (SELECT "
-        f"id AS parent_id, unnest({rows}) AS one, generate_subscripts({rows}, 1) - 1 AS position FROM incoming "
+        f"(SELECT parent_id, {own_id} AS id, md5(line::VARCHAR) AS hash, line::VARCHAR AS record FROM (SELECT "
+        f"id AS parent_id, unnest({rows}) AS line, generate_subscripts({rows}, 1) - 1 AS position FROM incoming "
         f"WHERE rowid BETWEEN {first} AND {last}))"
     )
 
@@ -125,6 +125,6 @@ def _members(array: str) -> str:
     """The lines of an object of numbered members, in the order of their numbers (the landed text has them as text)."""
     keys = f"json_keys({array})"
     numbers = f"list_sort(list_transform({keys}, lambda key: {{'number': key::UHUGEINT, 'key': key}}))"
-    members = f"list_transform({numbers}, lambda one: json_extract({array}, '$.\"' || one.key || '\"'))"
+    members = f"list_transform({numbers}, lambda member: json_extract({array}, '$.\"' || member.key || '\"'))"
     is_list = f"regexp_full_match(array_to_string({keys}, ''), '[0-9]*')"
     return f"CASE WHEN {is_list} THEN {members} ELSE [to_json({array}::VARCHAR)] END"

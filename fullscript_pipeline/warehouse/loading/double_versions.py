@@ -8,45 +8,45 @@ import duckdb
 
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import shared_children
-from fullscript_pipeline.warehouse.loading.shared_children import Tie
+from fullscript_pipeline.warehouse.loading.shared_children import ParentLink
 
 
-def mend(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+def repair_versions(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Mends the keys of `table` and its children that have more than one open version."""
-    for one in (table, *(child.table for child in table.children)):
-        if one.name in shared_children.TIES:
-            keys = ", ".join(one.key_columns)
+    for versioned in (table, *(child.table for child in table.children)):
+        if versioned.name in shared_children.PARENT_LINKS:
+            keys = ", ".join(versioned.key_columns)
             con.execute(
-                f"CREATE OR REPLACE TEMP TABLE double AS SELECT {keys} FROM {one.stored_in} WHERE valid_to IS NULL "
-                "GROUP BY ALL HAVING count(*) > 1"
+                f"CREATE OR REPLACE TEMP TABLE double AS SELECT {keys} FROM {versioned.stored_in} "
+                "WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1"
             )
             if con.execute("SELECT 1 FROM double LIMIT 1").fetchone():
-                _mend(con, shared_children.TIES[one.name])
+                _repair(con, shared_children.PARENT_LINKS[versioned.name])
 
 
-def mend_all(con: duckdb.DuckDBPyConnection) -> None:
+def repair_all_versions(con: duckdb.DuckDBPyConnection) -> None:
     """For the upgrade of a file: every key, versions that overlap in the past and parents that had a child before."""
-    for tie in shared_children.TIES.values():
-        keys = ", ".join(tie.table.key_columns)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE double AS SELECT DISTINCT {keys} FROM {tie.table.stored_in}")
-        _mend(con, tie)
+    for link in shared_children.PARENT_LINKS.values():
+        keys = ", ".join(link.table.key_columns)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE double AS SELECT DISTINCT {keys} FROM {link.table.stored_in}")
+        _repair(con, link)
     con.execute("DROP TABLE double")
     con.execute("DROP TABLE in_order")
 
 
-def _mend(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
+def _repair(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
     """The open version that is not removed stays, the newest of several; where it begins, the others end."""
-    table, keys = tie.table, ", ".join(tie.table.key_columns)
+    table, keys = link.table, ", ".join(link.table.key_columns)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE in_order AS
         SELECT *, min(valid_from) OVER (
             PARTITION BY {keys} ORDER BY nth ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends
-        FROM (SELECT s.rowid AS place, {keys}, s.{tie.column}, valid_from, valid_to, row_number() OVER (
+        FROM (SELECT s.rowid AS place, {keys}, s.{link.column}, valid_from, valid_to, row_number() OVER (
                 PARTITION BY {keys} ORDER BY valid_to IS NOT NULL, valid_to IS NULL AND removed_at IS NOT NULL,
-                valid_from DESC, known_at DESC, s.{tie.column}) AS nth
+                valid_from DESC, known_at DESC, s.{link.column}) AS nth
             FROM {table.stored_in} s SEMI JOIN double USING ({keys}))"""
     )
-    _note_parents(con, tie)
+    _record_parents(con, link)
     overlapping = f"({keys}) IN (SELECT ({keys}) FROM in_order WHERE ends < coalesce(valid_to, 'infinity'))"
     con.execute(
         f"DELETE FROM {table.stored_in} WHERE rowid IN (SELECT place FROM in_order WHERE {overlapping} "
@@ -59,24 +59,24 @@ def _mend(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
     )
 
 
-def _note_parents(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
+def _record_parents(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
     """A parent lists what was its child when its latest version was loaded, whoever has the child now."""
-    table, key = tie.table, tie.table.key[-1]
+    table, key = link.table, link.table.key[-1]
     keys, scope = ", ".join(table.key_columns), table.scope_column
     con.execute(
         f"""INSERT INTO ops.shared_children BY NAME
-        SELECT v.{scope}, '{table.name}' AS table_name, v.{tie.column} AS parent_id, v.{key} AS child_id,
+        SELECT v.{scope}, '{table.name}' AS table_name, v.{link.column} AS parent_id, v.{key} AS child_id,
             arg_max(v.content_hash, v.known_at) AS content_hash,
             arg_max({shared_children.as_record(table, "v.")}, v.known_at) AS record, max(v.known_at) AS observed_at
         FROM (SELECT *, lead(known_at) OVER (PARTITION BY {keys} ORDER BY known_at, valid_from) AS known_until
             FROM {table.stored_in} SEMI JOIN double USING ({keys})) v
-        JOIN {tie.parents.stored_in} p ON p.{scope} = v.{scope} AND p.{tie.parents.key[-1]} = v.{tie.column}
+        JOIN {link.parents.stored_in} p ON p.{scope} = v.{scope} AND p.{link.parents.key[-1]} = v.{link.column}
             AND p.valid_to IS NULL AND p.removed_at IS NULL
         JOIN in_order kept ON kept.nth = 1 AND kept.{scope} = v.{scope} AND kept.{key} = v.{key}
-            AND kept.{tie.column} IS DISTINCT FROM v.{tie.column}
+            AND kept.{link.column} IS DISTINCT FROM v.{link.column}
         WHERE v.removed_at IS NULL AND (v.valid_to IS NULL OR v.known_at = p.known_at
             OR v.known_at < p.known_at AND v.known_until > p.known_at)
         AND NOT EXISTS (SELECT 1 FROM ops.shared_children o WHERE o.table_name = '{table.name}'
-            AND o.{scope} = v.{scope} AND o.child_id = v.{key} AND o.parent_id = v.{tie.column})
-        GROUP BY v.{scope}, v.{tie.column}, v.{key}"""
+            AND o.{scope} = v.{scope} AND o.child_id = v.{key} AND o.parent_id = v.{link.column})
+        GROUP BY v.{scope}, v.{link.column}, v.{key}"""
     )

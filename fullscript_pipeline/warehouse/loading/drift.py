@@ -28,9 +28,9 @@ class Drift:
     times: int
 
 
-def record(con: duckdb.DuckDBPyConnection, context: Context, found: Iterable[tuple[str, str, str]]) -> None:
+def record(con: duckdb.DuckDBPyConnection, context: Context, differences: Iterable[tuple[str, str, str]]) -> None:
     """Notes (object, what, detail): the first time, the last time, in how many pulls."""
-    for difference in sorted(set(found)):
+    for difference in sorted(set(differences)):
         known = con.execute(
             "UPDATE ops.drift SET last_seen_at = greatest(last_seen_at, ?), times = coalesce(times, 1) + 1 "
             "WHERE clinic_id IS NOT DISTINCT FROM ? AND region IS NOT DISTINCT FROM ? "
@@ -56,14 +56,14 @@ def listed(con: duckdb.DuckDBPyConnection) -> list[Drift]:
 
 def new_since(con: duckdb.DuckDBPyConnection, within: timedelta) -> list[Drift]:
     """What was met for the first time within this long before the last observation."""
-    found = listed(con)
-    newest = max((one.last_seen_at for one in found), default=None)
+    drifts = listed(con)
+    newest = max((drift.last_seen_at for drift in drifts), default=None)
     row = con.execute("SELECT max(observed_at) FROM ops.pulls").fetchone()
     last = row[0] if row and row[0] else newest
-    return [one for one in found if last is not None and one.seen_at > last - within]
+    return [drift for drift in drifts if last is not None and drift.seen_at > last - within]
 
 
-def summary(found: Iterable[Drift]) -> str:
+def summary(drifts: Iterable[Drift]) -> str:
     """One phrase per difference, clinics taken together: `new key order.colour`."""
-    told = {f"{one.what.replace('_', ' ')} {one.object}.{one.detail}": None for one in found}
-    return ", ".join(told)
+    phrases = {f"{drift.what.replace('_', ' ')} {drift.object}.{drift.detail}": None for drift in drifts}
+    return ", ".join(phrases)

@@ -18,8 +18,8 @@ def begin(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def note(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
-    """Adds what the records of `source` (`staging.stage`) tell that are going to be loaded."""
+def record_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
+    """Adds what the records of `source` (`staging.load_staging`) tell that are going to be loaded."""
     con.execute(
         f"""INSERT INTO noted_fields SELECT '{table.name}', what, key, count(*) FROM (
             SELECT '{UNTYPED}' AS what, unnest(string_split(untyped, ' ')) AS key

@@ -59,7 +59,7 @@ def load(
     memory the load may take.
     Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
     """
-    with memory.sparingly(con, table, size):
+    with memory.memory_limit_for_load(con, table, size):
         return _load(con, table, lines, context, missing_among, gone, listed)
 
 
@@ -74,46 +74,46 @@ def _load(
 ) -> Counts:
     staging.set_context(con, context)
     field_notes.begin(con)
-    double_versions.mend(con, table)
-    sight = reader_views.enter(con, table, context)
+    double_versions.repair_versions(con, table)
+    visibility = reader_views.register_view(con, table, context)
     _stage_keys(con, table, lines)
-    wanted, differ, added = merge.compare(con, table)
-    aside, bad_lines = merge.SetAside(0, 0), 0
+    differing, differ, added = merge.diff_hashes(con, table)
+    quarantined_records, bad_lines = merge.Quarantined(0, 0), 0
     if differ:
-        _stage(con, table, _batches(lines, wanted))
-        field_notes.note(con, table, "incoming")
+        _load_staging(con, table, _batches(lines, differing))
+        field_notes.record_untyped(con, table, "incoming")
         shared_children.keep_parents(con, table)
-        aside = merge.batch(con, table)
+        quarantined_records = merge.merge_staging(con, table)
         bad_lines = children.merge(con, table)
         valid_time.date_versions(con, table)
     mass_deletion_guard.forget_returned(con, table)
-    quarantine.settle(con, table, everything=missing_among is not None and missing_among.is_everything)
-    reader_views.note_sightings(con, table, sight, listed, is_listing=missing_among is not None)
-    lacking = merge.remove_missing(con, table, missing_among, sight) if missing_among else merge.Lacking()
-    removed = lacking.removed + (merge.remove(con, table, gone, sight) if gone else 0)
-    changed = differ - added - (aside.records - aside.unknown)
-    read, quarantined = staging.count(con, "newest"), aside.records + bad_lines
-    added -= aside.unknown
+    quarantine.resolve_records(con, table, everything=missing_among is not None and missing_among.is_everything)
+    reader_views.record_sightings(con, table, visibility, listed, is_listing=missing_among is not None)
+    missing = merge.remove_missing(con, table, missing_among, visibility) if missing_among else merge.MissingRows()
+    removed = missing.removed + (merge.remove_denied(con, table, gone, visibility) if gone else 0)
+    changed = differ - added - (quarantined_records.records - quarantined_records.unknown)
+    read, quarantined = staging.count(con, "newest"), quarantined_records.records + bad_lines
+    added -= quarantined_records.unknown
     return Counts(
         read,
         added,
         changed,
         removed,
         quarantined,
-        lacking.held,
-        lacking.unproven,
-        int(not sight.is_full),
+        missing.held,
+        missing.unproven,
+        int(not visibility.is_full),
         field_notes.record(con),
     )
 
 
-def _stage(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
+def _load_staging(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
     """The temp table `incoming` of what the batches hold, one batch in memory at a time.
 
     All of it, then one merge: a merge per batch in one transaction took twice the memory.
     """
     con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches).__arrow_c_stream__())
-    staging.stage(con, table, "arriving")
+    staging.load_staging(con, table, "arriving")
     con.unregister("arriving")
 
 
@@ -141,8 +141,8 @@ def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
         ordinal += len(chunk)
 
 
-def _batches(lines: Lines, wanted: bytearray) -> Iterator[pa.RecordBatch]:
-    for chunk in _chunks(compress(lines(), wanted)):
+def _batches(lines: Lines, differing: bytearray) -> Iterator[pa.RecordBatch]:
+    for chunk in _chunks(compress(lines(), differing)):
         ids, parents, digests, records = zip(*chunk, strict=True)
         columns = [pa.array(column, pa.string()) for column in (parents, ids, digests, records)]
         yield pa.record_batch(columns, schema=_INCOMING)

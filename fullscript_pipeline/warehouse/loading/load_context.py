@@ -26,15 +26,15 @@ class View:
         text = "\n".join([self.clinic_id, self.user_id or "", *sorted(self.scopes)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def includes(self, other: "View") -> bool:
-        """Whether this view sees whatever the other one sees. Scopes that were not told may have been all of them."""
-        if (self.clinic_id, self.user_id) != (other.clinic_id, other.user_id):
+    def includes(self, view: "View") -> bool:
+        """Whether this view sees all that `view` sees. Scopes that a server does not name may be all of them."""
+        if (self.clinic_id, self.user_id) != (view.clinic_id, view.user_id):
             return False
-        if self.scopes == other.scopes:
+        if self.scopes == view.scopes:
             return True
-        if not other.scopes:
+        if not view.scopes:
             return bool(self.scopes) and not self.lacks
-        return self.scopes >= other.scopes
+        return self.scopes >= view.scopes
 
 
 @dataclass(frozen=True)

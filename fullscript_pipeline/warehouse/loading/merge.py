@@ -21,30 +21,30 @@ from fullscript_pipeline.warehouse.loading import (
     staging,
     versions,
 )
-from fullscript_pipeline.warehouse.loading.reader_views import Sight
+from fullscript_pipeline.warehouse.loading.reader_views import Visibility
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
 
 _ROWS_AT_ONCE = 10_000
 
 
-def compare(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, int, int]:
+def diff_hashes(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, int, int]:
     """What of `newest` is new, changed or returned: 1 at the place of each such record; how many; how many are new."""
     (lines,) = con.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM newest").fetchone() or (0,)
-    wanted, differ, new = bytearray(lines), 0, 0
+    differing, differ, new = bytearray(lines), 0, 0
     here = f"{versions.scope(table)}{versions.latest(table)}"
-    found = con.execute(
+    batches = con.execute(
         f"""SELECT n.ordinal, s.content_hash IS NULL FROM newest n LEFT JOIN (
             SELECT s.* FROM {table.stored_in} s, ctx WHERE {here}) s ON {versions.key_match(table)}
         WHERE s.content_hash IS DISTINCT FROM n.hash OR s.removed_at IS NOT NULL"""
     ).to_arrow_reader(_ROWS_AT_ONCE)
-    for batch in found:
+    for batch in batches:
         for place in batch.column(0).to_pylist():
-            wanted[place] = 1
+            differing[place] = 1
         differ, new = differ + batch.num_rows, new + batch.column(1).true_count
-    return wanted, differ, new
+    return differing, differ, new
 
 
-class Lacking(NamedTuple):
+class MissingRows(NamedTuple):
     """Marks the stored rows that a complete list lacks, holds them (`mass_deletion_guard`), or leaves them
     (`reader_views`)."""
 
@@ -53,36 +53,38 @@ class Lacking(NamedTuple):
     unproven: int = 0
 
 
-def remove_missing(con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among, sight: Sight) -> Lacking:
+def remove_missing(
+    con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among, visibility: Visibility
+) -> MissingRows:
     """Marks what is stored among these rows, is not in `newest`, and was in sight of whoever reads."""
     keys = ", ".join(f"s.{name}" for name in table.key)
     missing = f"NOT {versions.same_key(table, 'newest')}"
     with removal_scope.condition(con, missing_among) as is_listed:
         expected = f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {is_listed}"
-        there = f"{expected} AND {sight.proves(table)}"
+        there = f"{expected} AND {visibility.absence_sql(table)}"
         con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {keys} {there} AND {missing}")
-        unproven = reader_views.note_missing(
-            con, table, sight, f"{expected} AND NOT {sight.proves(table)} AND {missing}"
+        unproven = reader_views.record_missing(
+            con, table, visibility, f"{expected} AND NOT {visibility.absence_sql(table)} AND {missing}"
         )
         held = mass_deletion_guard.hold_too_many(con, table, there) if staging.count(con, "gone") else 0
     if gone := staging.count(con, "gone"):
         _remove(con, table)
-    return Lacking(gone, held, unproven)
+    return MissingRows(gone, held, unproven)
 
 
-class SetAside(NamedTuple):
+class Quarantined(NamedTuple):
     """What went to quarantine: records, and how many of them the table does not know."""
 
     records: int
     unknown: int
 
 
-def batch(con: duckdb.DuckDBPyConnection, table: Table) -> SetAside:
+def merge_staging(con: duckdb.DuckDBPyConnection, table: Table) -> Quarantined:
     """Merges `incoming` into the table, but for what goes to quarantine; its arrays are merged by `children`."""
-    bad = quarantine.set_aside(con, table, "incoming")
+    bad = quarantine.move_untyped(con, table, "incoming")
     unknown = staging.count(con, _unknown(table, "bad")) if bad else 0
     versions.write(con, table, "incoming", close_where=versions.same_key(table, "incoming"))
-    return SetAside(bad, unknown)
+    return Quarantined(bad, unknown)
 
 
 def _unknown(table: Table, source: str) -> str:
@@ -91,21 +93,21 @@ def _unknown(table: Table, source: str) -> str:
     return f"{source} n WHERE NOT EXISTS ({there})"
 
 
-def lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+def merge_staged_lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     """Merges `incoming_child` into its table; the parents stay as they are. Returns how many went to quarantine."""
-    bad = quarantine.set_aside(con, table, "incoming_child")
+    bad = quarantine.move_untyped(con, table, "incoming_child")
     versions.write(con, table, "incoming_child", close_where=versions.same_key(table, "incoming_child"))
     return bad
 
 
-def remove(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], sight: Sight) -> int:
+def remove_denied(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], visibility: Visibility) -> int:
     """Marks objects as gone that the vendor answered 404 for; returns how many were still there. A clinic's object that
     this view never saw stands."""
-    seen = sight.proves(table, by_id=True) if table.scope == "clinic" else "true"
+    is_visible = visibility.absence_sql(table, by_id=True) if table.scope == "clinic" else "true"
     con.register("arriving", pa.table({table.key[-1]: pa.array(sorted(ids), pa.string())}))
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {table.key[-1]} FROM arriving WHERE {table.key[-1]} IN ("
-        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {seen})"
+        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {is_visible})"
     )
     con.unregister("arriving")
     if gone := staging.count(con, "gone"):
@@ -131,4 +133,4 @@ def _remove(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     match = " AND ".join(f"s.{name} = g.{name}" for name in table.key)
     versions.tombstone(con, table, f"EXISTS (SELECT 1 FROM gone g WHERE {match})")
     for child in table.children:
-        children.leave(con, child, f"SELECT {table.key[-1]} FROM gone")
+        children.remove_children(con, child, f"SELECT {table.key[-1]} FROM gone")

@@ -28,19 +28,19 @@ class Narrowing:
     """A table whose last reader sees less than an earlier one did.
 
     `full_at`: when it was listed last by one who sees what this one does not; None: not known. `lacks`: scopes which
-    that one had. `is_other_user`: that one is another user. `rows`: so many rows the list lacks, and they stand.
+    that one had. `is_different_user`: that one is another user. `rows`: so many rows the list lacks, and they stand.
     """
 
     table: str
     full_at: datetime | None
     lacks: tuple[str, ...]
-    is_other_user: bool
+    is_different_user: bool
     rows: int
 
     @property
     def cause(self) -> str:
         causes = [f"without {', '.join(self.lacks)}"] if self.lacks else []
-        return " and ".join([*causes, *(["by another user"] if self.is_other_user else [])])
+        return " and ".join([*causes, *(["by another user"] if self.is_different_user else [])])
 
     @property
     def sentence(self) -> str:
@@ -52,20 +52,20 @@ class Narrowing:
 def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
     """The narrowed tables of a clinic (its id) or a region, by table."""
     rows = con.execute(_VIEWS, [owner]).fetchall()
-    found = []
+    narrowed = []
     for name, own in groupby(rows, key=lambda row: str(row[0])):
         listed = [(stored_view(*view), at) for _, at, *view in own]
         present, listed_at = listed[-1]
         # Of what no list holds as a whole (events), nothing was ever read in full.
         if listed_at and (narrowing := _narrowing(con, name, owner, present, listed[:-1])):
-            found.append(narrowing)
-    return found
+            narrowed.append(narrowing)
+    return narrowed
 
 
-def told(con: duckdb.DuckDBPyConnection, context: Context, counts: Mapping[str, Counts]) -> list[str]:
+def narrowing_sentences(con: duckdb.DuckDBPyConnection, context: Context, counts: Mapping[str, Counts]) -> list[str]:
     """A sentence for each table that this pull's view saw less of than another one did."""
-    found = (_narrowing_of(con, context, name) for name, count in counts.items() if count.narrower)
-    return [narrowing.sentence for narrowing in found if narrowing]
+    narrowed = (_narrowing_of(con, context, name) for name, count in counts.items() if count.narrower)
+    return [narrowing.sentence for narrowing in narrowed if narrowing]
 
 
 def is_narrowed(con: duckdb.DuckDBPyConnection, context: Context, table: Table, counts: Counts) -> bool:
@@ -110,5 +110,5 @@ def _narrowing(
     if not lacks and not rows:
         return None
     full_at = max((at for _, at in wider if at), default=None)
-    is_other_user = any(view.user_id != present.user_id for view, _ in wider)
-    return Narrowing(name, full_at, tuple(sorted(lacks)), is_other_user, rows)
+    is_different_user = any(view.user_id != present.user_id for view, _ in wider)
+    return Narrowing(name, full_at, tuple(sorted(lacks)), is_different_user, rows)

@@ -16,7 +16,7 @@ DDL = """CREATE TABLE IF NOT EXISTS ops.denials (
     region VARCHAR, table_name VARCHAR, object_id VARCHAR, first_denied_at TIMESTAMPTZ)"""
 
 
-def denied_twice(
+def not_found_twice(
     con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Collection[str], moment: datetime
 ) -> list[str]:
     """Those of the objects denied at `moment` that were denied an hour or more before, and not read since."""
@@ -25,17 +25,17 @@ def denied_twice(
         "AND object_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL",
         [region, table.name, moment - APART, list(denied)],
     ).fetchall()
-    return [one for (one,) in rows]
+    return [object_id for (object_id,) in rows]
 
 
-def note(
-    con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Sequence[str], asked: Collection[str]
+def record_not_found(
+    con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Sequence[str], requested: Collection[str]
 ) -> None:
     """Remembers since when each of `denied` is; the others of `asked` were not denied by everybody."""
     con.execute(
         "DELETE FROM ops.denials WHERE region = ? AND table_name = ? AND object_id IN (SELECT unnest(?::VARCHAR[])) "
         "AND NOT list_contains(?::VARCHAR[], object_id)",
-        [region, table.name, list(asked), list(denied)],
+        [region, table.name, list(requested), list(denied)],
     )
     con.execute(
         "INSERT INTO ops.denials SELECT ?, ?, d.id, ctx.observed_at "

@@ -70,7 +70,7 @@ def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0] if row else None
 
 
-def last_look(con: duckdb.DuckDBPyConnection, region: str, *, refusals: bool = False) -> datetime | None:
+def last_products_read(con: duckdb.DuckDBPyConnection, region: str, *, refusals: bool = False) -> datetime | None:
     """When all of a region's known products were last looked at; None: never. `refusals`: or were asked for, by an app
     that may not read them."""
     row = con.execute(
@@ -101,26 +101,26 @@ def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -
 
 
 # What a clinic's pages stand on.
-_WHOLE = ("patients", "treatment_plans", "orders")
+_PAGE_TABLES = ("patients", "treatment_plans", "orders")
 # Per clinic and resource: the last load, the last look (refusals included), and whether that was a refusal.
-_LOOKS = f"""SELECT clinic_id, resource, max(observed_at) FILTER (outcome = 'loaded') AS loaded_at,
+_LAST_OUTCOMES = f"""SELECT clinic_id, resource, max(observed_at) FILTER (outcome = 'loaded') AS loaded_at,
     max(observed_at) AS looked_at, arg_max(outcome, (observed_at, finished_at)) = 'not_available' AS is_refused
-    FROM ops.pulls WHERE resource IN {_WHOLE} AND outcome IN ('loaded', 'not_available') GROUP BY ALL"""
-_LAST_WHOLE = f"""SELECT clinic_id, min(coalesce(loaded_at, looked_at)) FROM ({_LOOKS})
-    GROUP BY clinic_id HAVING count(*) = {len(_WHOLE)}"""
+    FROM ops.pulls WHERE resource IN {_PAGE_TABLES} AND outcome IN ('loaded', 'not_available') GROUP BY ALL"""
+_LAST_FULL_LOAD = f"""SELECT clinic_id, min(coalesce(loaded_at, looked_at)) FROM ({_LAST_OUTCOMES})
+    GROUP BY clinic_id HAVING count(*) = {len(_PAGE_TABLES)}"""
 
 
-def last_whole(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+def last_full_loads(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     """By clinic, since when nothing of it is older: the oldest of the last loads of patients, plans and orders.
 
     A clinic that lacks one of them is left out; what it was never allowed to read counts as looked at.
     """
-    return dict(con.execute(_LAST_WHOLE).fetchall())
+    return dict(con.execute(_LAST_FULL_LOAD).fetchall())
 
 
-def refused(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime | None]:
+def refused_tables(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime | None]:
     """What of patients, treatment plans and orders the server refused at the last look; and when it was loaded last."""
-    sql = f"SELECT resource, loaded_at FROM ({_LOOKS}) WHERE clinic_id = ? AND is_refused ORDER BY ALL"
+    sql = f"SELECT resource, loaded_at FROM ({_LAST_OUTCOMES}) WHERE clinic_id = ? AND is_refused ORDER BY ALL"
     return dict(con.execute(sql, [clinic_id]).fetchall())
 
 
@@ -136,7 +136,7 @@ def last_complete(
     return max((at for user, scopes, at in rows if _sees_all_of(view, clinic_id, user, scopes)), default=None)
 
 
-def lesser_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View) -> list[datetime]:
+def narrower_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View) -> list[datetime]:
     """When (`read_at`) this resource was read by somebody who may not see all that `view` does."""
     rows = con.execute(
         "SELECT listed_by, scopes, read_at FROM ops.pulls WHERE clinic_id = ? AND resource = ? "

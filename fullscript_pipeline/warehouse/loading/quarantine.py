@@ -16,7 +16,7 @@ from fullscript_pipeline.resources.types import Table
 
 
 @dataclass(frozen=True)
-class Held:
+class QuarantinedRecord:
     """A record in quarantine. `record` is PHI; `record_key`, its id (under its parent's, where it has one), is not."""
 
     table: str
@@ -30,13 +30,13 @@ class Held:
     record: str
 
 
-def held(con: duckdb.DuckDBPyConnection) -> list[Held]:
+def open_records(con: duckdb.DuckDBPyConnection) -> list[QuarantinedRecord]:
     """Every record that is still in quarantine, oldest first."""
     rows = con.execute(
         """SELECT table_name, clinic_id, region, record_key, parent_id, record_id, reason, seen_at, record
         FROM ops.quarantine WHERE resolved_at IS NULL ORDER BY seen_at, table_name, record_key"""
     ).fetchall()
-    return [Held(*row) for row in rows]
+    return [QuarantinedRecord(*row) for row in rows]
 
 
 def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
@@ -48,8 +48,8 @@ def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, i
     return dict(con.execute(sql, [clinic_id]).fetchall())
 
 
-def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Moves what cannot be typed out of the temp table `source` (`staging.stage`) to `bad`. Returns how many."""
+def move_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
+    """Moves what cannot be typed out of the temp table `source` (`staging.load_staging`) to `bad`. Returns how many."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE bad AS SELECT parent_id, id, record, reason FROM {source} "
         "WHERE reason IS NOT NULL"
@@ -70,14 +70,14 @@ def set_aside(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
     return int(bad)
 
 
-def settle_lines(con: duckdb.DuckDBPyConnection, table: Table, parents: str) -> None:
+def resolve_lines(con: duckdb.DuckDBPyConnection, table: Table, parents: str) -> None:
     """Lines of a record that was read again, in the temp table `parents`, and are not `bad` any more."""
     if _any_open(con, table):
         still = "EXISTS (SELECT 1 FROM bad WHERE bad.parent_id = q.parent_id AND bad.record = q.record)"
         _resolve(con, "loaded", f"{parents} p, ctx", f"{_open(table)} AND q.parent_id = p.id AND NOT {still}")
 
 
-def settle(con: duckdb.DuckDBPyConnection, table: Table, *, everything: bool) -> None:
+def resolve_records(con: duckdb.DuckDBPyConnection, table: Table, *, everything: bool) -> None:
     """What came in the temp table `newest` and is stored as it came; with `everything`, what did not come."""
     if not _any_open(con, table):
         return
@@ -97,11 +97,11 @@ def settle(con: duckdb.DuckDBPyConnection, table: Table, *, everything: bool) ->
         _resolve(con, "gone", "ctx", f"{_open(table)} AND NOT {came}")
 
 
-def by_table(rows: list[Held]) -> Mapping[tuple[str, str | None, str | None], list[Held]]:
+def by_table(rows: list[QuarantinedRecord]) -> Mapping[tuple[str, str | None, str | None], list[QuarantinedRecord]]:
     """By table, clinic and region: what one load can take."""
-    groups: dict[tuple[str, str | None, str | None], list[Held]] = {}
-    for one in rows:
-        groups.setdefault((one.table, one.clinic_id, one.region), []).append(one)
+    groups: dict[tuple[str, str | None, str | None], list[QuarantinedRecord]] = {}
+    for record in rows:
+        groups.setdefault((record.table, record.clinic_id, record.region), []).append(record)
     return groups
 
 
@@ -114,8 +114,8 @@ def _open(table: Table) -> str:
 
 
 def _any_open(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    found = con.execute(f"SELECT 1 FROM ops.quarantine q, ctx WHERE {_open(table)} LIMIT 1").fetchone()
-    return found is not None
+    row = con.execute(f"SELECT 1 FROM ops.quarantine q, ctx WHERE {_open(table)} LIMIT 1").fetchone()
+    return row is not None
 
 
 def _resolve(con: duckdb.DuckDBPyConnection, resolution: str, tables: str, where: str) -> None:

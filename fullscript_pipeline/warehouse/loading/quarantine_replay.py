@@ -18,7 +18,7 @@ from fullscript_pipeline.warehouse.landing import Line, content_hash
 from fullscript_pipeline.warehouse.loading import field_notes, merge, pull_log, quarantine, staging
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Context
-from fullscript_pipeline.warehouse.loading.quarantine import Held
+from fullscript_pipeline.warehouse.loading.quarantine import QuarantinedRecord
 
 _TABLES = {table.name: table for table in ALL_TABLES}
 _PARENTS = {child.table.name: table for table in ALL_TABLES for child in table.children}
@@ -42,7 +42,7 @@ def replay(con: duckdb.DuckDBPyConnection, now: datetime, clinic_keys: Mapping[s
     last = pull_log.last_observation(con)
     observed = max(now, last) if last else now
     done = []
-    for (name, clinic_id, region), rows in quarantine.by_table(quarantine.held(con)).items():
+    for (name, clinic_id, region), rows in quarantine.by_table(quarantine.open_records(con)).items():
         if name not in _TABLES:
             done.append(Replayed(name, clinic_id, 0, len(rows)))
             continue
@@ -50,17 +50,22 @@ def replay(con: duckdb.DuckDBPyConnection, now: datetime, clinic_keys: Mapping[s
             _server(con, clinic_id, region), region or "", clinic_id, clinic_keys.get(clinic_id or ""), observed,
             f"replay-{uuid.uuid4().hex}",
         )  # fmt: skip
-        _again(con, _TABLES[name], rows, context)
-        left = _left(con, name, clinic_id, region)
+        _replay_table(con, _TABLES[name], rows, context)
+        left = _count_open(con, name, clinic_id, region)
         done.append(Replayed(name, clinic_id, len(rows) - left, left))
     return done
 
 
-def _again(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], context: Context) -> None:
+def _replay_table(
+    con: duckdb.DuckDBPyConnection, table: Table, rows: list[QuarantinedRecord], context: Context
+) -> None:
     if table.by_position:
-        _again_as_lines(con, table, rows, context)
+        _replay_lines(con, table, rows, context)
     else:
-        lines = [Line(one.record_id or "", one.parent_id, _hash(table, one), one.record.encode()) for one in rows]
+        lines = [
+            Line(record.record_id or "", record.parent_id, _hash(table, record), record.record.encode())
+            for record in rows
+        ]
         load(con, table, lambda: iter(lines), context)
     con.execute(
         "UPDATE ops.quarantine SET resolution = 'replayed' FROM ctx "
@@ -69,37 +74,42 @@ def _again(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], conte
     )
 
 
-def _again_as_lines(con: duckdb.DuckDBPyConnection, table: Table, rows: list[Held], context: Context) -> None:
+def _replay_lines(
+    con: duckdb.DuckDBPyConnection, table: Table, rows: list[QuarantinedRecord], context: Context
+) -> None:
     """Lines of arrays: their parents are loaded and stay as they are."""
     staging.set_context(con, context)
     field_notes.begin(con)
     columns = {
-        "parent_id": [one.parent_id for one in rows],
-        "id": [one.record_id for one in rows],
-        "hash": [_hash(table, one) for one in rows],
-        "record": [one.record for one in rows],
+        "parent_id": [record.parent_id for record in rows],
+        "id": [record.record_id for record in rows],
+        "hash": [_hash(table, record) for record in rows],
+        "record": [record.record for record in rows],
     }
     con.register("arriving", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
     # A line may look its parent up among what is staged: nothing is, and it has to do without.
-    staging.stage(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
-    staging.stage(con, table, "arriving", into="incoming_child")
-    field_notes.note(con, table, "incoming_child")
+    staging.load_staging(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
+    staging.load_staging(con, table, "arriving", into="incoming_child")
+    field_notes.record_untyped(con, table, "incoming_child")
     field_notes.record(con)
     con.execute("CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, hash FROM arriving")
     con.unregister("arriving")
-    merge.lines(con, table)
-    quarantine.settle(con, table, everything=False)
+    merge.merge_staged_lines(con, table)
+    quarantine.resolve_records(con, table, everything=False)
 
 
-def _hash(table: Table, one: Held) -> str:
+def _hash(table: Table, record: QuarantinedRecord) -> str:
     """As the load makes it: of the landed text, or of the JSON of a line."""
-    if table.name in _PARENTS and one.parent_id is not None:
-        return hashlib.md5(one.record.encode(), usedforsecurity=False).hexdigest()
-    return content_hash(one.record.encode())
+    if table.name in _PARENTS and record.parent_id is not None:
+        return hashlib.md5(record.record.encode(), usedforsecurity=False).hexdigest()
+    return content_hash(record.record.encode())
 
 
-def _left(con: duckdb.DuckDBPyConnection, name: str, clinic_id: str | None, region: str | None) -> int:
-    return sum((one.table, one.clinic_id, one.region) == (name, clinic_id, region) for one in quarantine.held(con))
+def _count_open(con: duckdb.DuckDBPyConnection, name: str, clinic_id: str | None, region: str | None) -> int:
+    return sum(
+        (record.table, record.clinic_id, record.region) == (name, clinic_id, region)
+        for record in quarantine.open_records(con)
+    )
 
 
 def _server(con: duckdb.DuckDBPyConnection, clinic_id: str | None, region: str | None) -> str:

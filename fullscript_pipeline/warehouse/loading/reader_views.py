@@ -32,7 +32,7 @@ DDL = (
 )
 
 
-def written(scopes: Iterable[str]) -> str:
+def join_scopes(scopes: Iterable[str]) -> str:
     """Scopes as one text."""
     return " ".join(sorted(scopes))
 
@@ -49,7 +49,7 @@ def common_view(views: Collection[View | None]) -> View | None:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Visibility:
     """What the view of a load may say of a table's stored rows. `is_full`: it includes every view that read it.
 
     `is_only`: there never was another one.
@@ -59,12 +59,14 @@ class Sight:
     is_full: bool = True
     is_only: bool = True
 
-    def proves(self, table: Table, *, by_id: bool = False) -> str:
+    def absence_sql(self, table: Table, *, by_id: bool = False) -> str:
         """SQL over the stored row `s`: its absence from a list, or (`by_id`) a 404, shows that it is gone."""
         if self.is_full:
             return "true"
-        seen = f"{_ours('v', table)} AND v.record_key = {table.record_key('s')}{'' if by_id else ' AND v.listed'}"
-        return f"EXISTS (SELECT 1 FROM ops.view_sightings v JOIN may_prove USING (view) WHERE {seen})"
+        sighting = (
+            f"{_same_scope('v', table)} AND v.record_key = {table.record_key('s')}{'' if by_id else ' AND v.listed'}"
+        )
+        return f"EXISTS (SELECT 1 FROM ops.view_sightings v JOIN may_prove USING (view) WHERE {sighting})"
 
 
 def known_views(con: duckdb.DuckDBPyConnection, table_name: str, owner: str) -> list[View]:
@@ -82,69 +84,76 @@ def stored_view(clinic_id: str, user_id: str | None, scopes: str, lacks: str) ->
     return View(clinic_id, user_id, frozenset(scopes.split()), frozenset(lacks.split()))
 
 
-def enter(con: duckdb.DuckDBPyConnection, table: Table, context: Context) -> Sight:
+def register_view(con: duckdb.DuckDBPyConnection, table: Table, context: Context) -> Visibility:
     """Notes that the view of `context` reads the table. Before anything of the load is merged."""
     view, owner = context.view, _owner(table, context)
     if view is None or table.key_is_scope or (table.scope == "clinic" and owner is None):
-        return Sight()
+        return Visibility()
     known = known_views(con, table.name, owner or context.region)
     if not known and _has_rows(con, table):
         known = [_earlier_view(con, view, owner)]
-        _note_view(con, table, owner, known[0])
-    others = [other for other in known if other != view]
-    is_full = all(view.includes(other) for other in others)
+        _insert_view(con, table, owner, known[0])
+    earlier_views = [earlier_view for earlier_view in known if earlier_view != view]
+    is_full = all(view.includes(earlier_view) for earlier_view in earlier_views)
     if view not in known or not is_full:
-        _note_earlier_sightings(con, table, others)
+        _record_earlier_sightings(con, table, earlier_views)
     if view not in known:
-        _note_view(con, table, owner, view)
+        _insert_view(con, table, owner, view)
     if is_full:
-        return Sight(view, is_only=not others)
-    included = [one.key for one in (view, *others) if view.includes(one)]
+        return Visibility(view, is_only=not earlier_views)
+    included = [known_view.key for known_view in (view, *earlier_views) if view.includes(known_view)]
     con.execute("CREATE OR REPLACE TEMP TABLE may_prove AS SELECT unnest(?::VARCHAR[]) AS view", [included])
-    return Sight(view, is_full=False, is_only=False)
+    return Visibility(view, is_full=False, is_only=False)
 
 
-def note_sightings(
-    con: duckdb.DuckDBPyConnection, table: Table, sight: Sight, listed: Iterable[str] | None, *, is_listing: bool
+def record_sightings(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    visibility: Visibility,
+    listed: Iterable[str] | None,
+    *,
+    is_listing: bool,
 ) -> None:
     """Notes what the temp table `newest` holds as seen; `listed`: the ids that a list showed (None: all).
 
     `is_listing`: the load is of a complete list.
     """
-    if sight.view is None or sight.is_only:
+    if visibility.view is None or visibility.is_only:
         return
     _forget_returned(con, table)
     if is_listing:
         con.execute(
-            f"UPDATE ops.views o SET last_listed_at = ctx.observed_at FROM ctx WHERE {_ours('o', table)} AND view = ?",
-            [sight.view.key],
+            f"UPDATE ops.views o SET last_listed_at = ctx.observed_at FROM ctx "
+            f"WHERE {_same_scope('o', table)} AND view = ?",
+            [visibility.view.key],
         )
-    if sight.is_full:
+    if visibility.is_full:
         return
     con.register("shown", pa.table({"id": pa.array([] if listed is None else list(set(listed)), pa.string())}))
     is_listed = "true" if listed is None else "n.id IN (SELECT id FROM shown)"
     con.execute(
-        f"INSERT INTO ops.view_sightings SELECT * FROM (SELECT {_values(table)}, {table.came_key('n')} AS record_key, "
-        f"? AS view, {is_listed} AS listed FROM newest n, ctx) c WHERE NOT EXISTS (SELECT 1 FROM ops.view_sightings v, "
-        f"ctx WHERE {_ours('v', table)} AND (v.record_key, v.view, v.listed) = (c.record_key, c.view, c.listed))",
-        [sight.view.key],
+        f"INSERT INTO ops.view_sightings SELECT * FROM (SELECT {_scope_columns(table)}, {table.came_key('n')} "
+        f"AS record_key, ? AS view, {is_listed} AS listed FROM newest n, ctx) c "
+        f"WHERE NOT EXISTS (SELECT 1 FROM ops.view_sightings v, ctx WHERE {_same_scope('v', table)} "
+        "AND (v.record_key, v.view, v.listed) = (c.record_key, c.view, c.listed))",
+        [visibility.view.key],
     )
     con.unregister("shown")
 
 
-def note_missing(con: duckdb.DuckDBPyConnection, table: Table, sight: Sight, missing: str) -> int:
+def record_missing(con: duckdb.DuckDBPyConnection, table: Table, visibility: Visibility, missing: str) -> int:
     """Notes what a complete listing lacked though its view never saw it; `missing`: FROM and WHERE of those rows `s`.
 
     They stand as they are. Returns how many there are.
     """
-    if sight.is_full or sight.view is None:
+    if visibility.is_full or visibility.view is None:
         return 0
     con.execute(f"CREATE OR REPLACE TEMP TABLE unproven AS SELECT {table.record_key('s')} AS record_key {missing}")
     con.execute(
-        f"INSERT INTO ops.view_missing SELECT {_values(table)}, record_key, ?, ctx.observed_at FROM unproven u, ctx "
-        f"WHERE NOT EXISTS (SELECT 1 FROM ops.view_missing m WHERE {_ours('m', table)} AND m.view = ? "
+        f"INSERT INTO ops.view_missing SELECT {_scope_columns(table)}, record_key, ?, ctx.observed_at FROM unproven u, "
+        f"ctx WHERE NOT EXISTS (SELECT 1 FROM ops.view_missing m WHERE {_same_scope('m', table)} AND m.view = ? "
         "AND m.record_key = u.record_key)",
-        [sight.view.key, sight.view.key],
+        [visibility.view.key, visibility.view.key],
     )
     (number,) = con.execute("SELECT count(*) FROM unproven").fetchone() or (0,)
     return int(number)
@@ -152,33 +161,33 @@ def note_missing(con: duckdb.DuckDBPyConnection, table: Table, sight: Sight, mis
 
 def _forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     con.execute(
-        f"DELETE FROM ops.view_missing m USING newest n, ctx WHERE {_ours('m', table)} "
+        f"DELETE FROM ops.view_missing m USING newest n, ctx WHERE {_same_scope('m', table)} "
         f"AND m.record_key = {table.came_key('n')}"
     )
 
 
-def _note_earlier_sightings(con: duckdb.DuckDBPyConnection, table: Table, known: Sequence[View]) -> None:
+def _record_earlier_sightings(con: duckdb.DuckDBPyConnection, table: Table, known: Sequence[View]) -> None:
     """What is stored and nobody is noted for came while one view included all others: that one has seen it.
 
     Also of what is gone, as it may come back.
     """
-    widest = next((view for view in known if all(view.includes(other) for other in known)), None)
+    widest = next((view for view in known if all(view.includes(known_view) for known_view in known)), None)
     if widest is None:
         return
     con.execute(
-        f"INSERT INTO ops.view_sightings SELECT {_values(table)}, {table.record_key('s')}, ?, true "
+        f"INSERT INTO ops.view_sightings SELECT {_scope_columns(table)}, {table.record_key('s')}, ?, true "
         f"FROM {table.stored_in} s, ctx WHERE {versions.scope(table)}{versions.latest(table)} "
-        f"AND NOT EXISTS (SELECT 1 FROM ops.view_sightings v WHERE {_ours('v', table)} "
+        f"AND NOT EXISTS (SELECT 1 FROM ops.view_sightings v WHERE {_same_scope('v', table)} "
         f"AND v.record_key = {table.record_key('s')})",
         [widest.key],
     )
 
 
-def _note_view(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None, view: View) -> None:
+def _insert_view(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None, view: View) -> None:
     """A table's view, with when it listed the table last as far as `ops.pulls` tells."""
     con.execute(
         "INSERT INTO ops.views SELECT ?, ctx.region, ?, ?, ?, ?, ?, ?, ctx.observed_at, NULL FROM ctx",
-        [owner, table.name, view.key, view.clinic_id, view.user_id, *map(written, (view.scopes, view.lacks))],
+        [owner, table.name, view.key, view.clinic_id, view.user_id, *map(join_scopes, (view.scopes, view.lacks))],
     )
     # Until a second view comes, nothing but `ops.pulls` tells when the first one listed.
     con.execute(
@@ -186,7 +195,7 @@ def _note_view(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None, 
             WHERE p.clinic_id IS NOT DISTINCT FROM o.clinic_id AND p.region = o.region AND p.complete
             AND p.outcome = 'loaded' AND p.resource = o.table_name AND coalesce(p.scopes, o.scopes) = o.scopes
             AND (p.listed_by IS NOT DISTINCT FROM o.user_id OR (p.listed_by IS NULL AND p.scopes IS NULL)))
-        FROM ctx WHERE {_ours("o", table)} AND o.last_listed_at IS NULL AND o.view <> ?""",
+        FROM ctx WHERE {_same_scope("o", table)} AND o.last_listed_at IS NULL AND o.view <> ?""",
         [view.key],
     )
 
@@ -214,11 +223,11 @@ def _clinic(table: Table) -> str:
     return "ctx.clinic_id" if table.scope == "clinic" else "NULL"
 
 
-def _values(table: Table) -> str:
+def _scope_columns(table: Table) -> str:
     return f"{_clinic(table)} AS clinic_id, ctx.region AS region, '{table.name}' AS table_name"
 
 
-def _ours(alias: str, table: Table) -> str:
+def _same_scope(alias: str, table: Table) -> str:
     return (
         f"{alias}.table_name = '{table.name}' AND {alias}.clinic_id IS NOT DISTINCT FROM {_clinic(table)} "
         f"AND {alias}.region = ctx.region"

@@ -12,13 +12,13 @@ from typing import Any
 from fullscript_pipeline import ids
 from fullscript_pipeline.resources.types import Column, Kind, Table, casts
 from fullscript_pipeline.resources.types.id_sql import can_be_asked, usable_id, usable_ids
-from fullscript_pipeline.warehouse.landing import AS_RECEIVED, CANNOT_BE_ASKED, NO_ID, UNREADABLE
+from fullscript_pipeline.warehouse.landing import AS_RECEIVED, NO_ID, UNREADABLE, UNREQUESTABLE
 
 # A record that is larger is more likely a fault than an object, and would take the memory of a whole batch.
 MAX_RECORD_BYTES = 2 * 2**20
 
 
-def structure(table: Table) -> str:
+def json_structure(table: Table) -> str:
     """The argument of `json_transform`: every source path, all leaves read as text."""
     tree: dict[str, Any] = {}
     lists = {column.source[0] for column in table.columns if column.kind is Kind.LIST}
@@ -37,14 +37,14 @@ def structure(table: Table) -> str:
     return json.dumps({**tree, AS_RECEIVED: "VARCHAR"})
 
 
-def records(table: Table, source: str) -> str:
+def parsed_records(table: Table, source: str) -> str:
     """The rows of `source` (parent_id, id, hash, record), each with its record as the struct `r`.
 
     A record that is too large stands as `whole` only: reading it would take the memory of all others.
     """
     read = f"if(strlen(record) > {MAX_RECORD_BYTES}, '{{}}', record)"
     return (
-        f"SELECT *, json_transform(record, '{structure(table)}') AS r FROM ("
+        f"SELECT *, json_transform(record, '{json_structure(table)}') AS r FROM ("
         f"SELECT parent_id, id, hash, record AS whole, {read} AS record FROM {source})"
     )
 
@@ -53,7 +53,7 @@ def _field(path: str) -> str:
     return "r." + ".".join(f'"{part}"' for part in path.split("."))
 
 
-def written(column: Column) -> str:
+def source_text(column: Column) -> str:
     """The column's text as the vendor wrote it: the first source that is not empty; NULL when all are."""
     options = [f"nullif({_field(path)}, '')" for path in column.source]
     if column.kind in {Kind.INSTANT, Kind.DATE}:
@@ -61,37 +61,37 @@ def written(column: Column) -> str:
     return options[0] if len(options) == 1 else f"coalesce({', '.join(options)})"
 
 
-def typed(column: Column) -> str:
+def typed_value(column: Column) -> str:
     """The column's value: NULL when there is no text or the text is not of the column's kind."""
     if column.sql is not None:
         return column.sql
     if column.kind is Kind.LIST:
-        return _list(column)
+        return _list_value(column)
     if column.is_id:
         return f"coalesce({', '.join(usable_id(_field(path)) for path in column.source)})"
-    return casts.cast(written(column), column)
+    return casts.cast(source_text(column), column)
 
 
-def _list(column: Column) -> str:
+def _list_value(column: Column) -> str:
     """The first source that holds anything: a list of texts, a key of a list of objects, or a text on its own."""
-    whole, *others = column.source
-    options = [f"list_filter({_field(whole)}, lambda one: one IS NOT NULL)"]
+    list_path, *others = column.source
+    options = [f"list_filter({_field(list_path)}, lambda text: text IS NOT NULL)"]
     for path in others:
         if "[]." in path:
             objects, key = path.split("[].")
-            keys = f'list_transform({_field(objects)}, lambda one: one."{key}")'
-            options.append(f"list_filter({keys}, lambda one: one IS NOT NULL)")
+            keys = f'list_transform({_field(objects)}, lambda object: object."{key}")'
+            options.append(f"list_filter({keys}, lambda text: text IS NOT NULL)")
         else:
             options.append(f"[nullif({_field(path)}, '')]")
     # A single one may come without its list.
-    path = f"'$.{whole}'"
+    path = f"'$.{list_path}'"
     options.append(
         f"CASE WHEN json_type(record, {path}) IN ('VARCHAR', 'UBIGINT', 'BIGINT') "
         f"THEN [nullif(json_extract_string(record, {path}), '')] END"
     )
-    kept = ", ".join(f"nullif(nullif({one}, []), [NULL])" for one in options)
-    found = f"coalesce({kept}, [])"
-    return usable_ids(found) if column.is_id else found
+    filled = ", ".join(f"nullif(nullif({option}, []), [NULL])" for option in options)
+    first_filled = f"coalesce({filled}, [])"
+    return usable_ids(first_filled) if column.is_id else first_filled
 
 
 def untyped_reason(table: Table, values: str = "") -> str:
@@ -111,7 +111,7 @@ def untyped_reason(table: Table, values: str = "") -> str:
 # Lines of an array come with their id as it was sent.
 _UNKEYED = (
     f"WHEN id IS NULL OR trim(id) = '' OR starts_with(id, '{NO_ID}') THEN 'the record has no id' "
-    f"WHEN starts_with(id, '{CANNOT_BE_ASKED}') OR NOT {can_be_asked('id')} "
+    f"WHEN starts_with(id, '{UNREQUESTABLE}') OR NOT {can_be_asked('id')} "
     f"THEN 'the record cannot be asked for: {ids.CANNOT_BE_ASKED}' "
 )
 
@@ -134,25 +134,25 @@ _WORDS = {
 
 def untyped(table: Table, values: str = "") -> str:
     """An expression: the keys whose values could not be typed, apart by blanks; '' when all could. Each is NULL in its
-    column, alone; the record is loaded, and `left_over` keeps what was written. `values`: as in `untyped_reason`."""
-    return _noted((column, _is_lost(column, values)) for column in table.columns if is_noted(column))
+    column, alone; the record is loaded, and `unmapped_json` keeps the text. `values`: as in `untyped_reason`."""
+    return _keys_where((column, _is_lost(column, values)) for column in table.columns if reports_untyped(column))
 
 
 def rounded(table: Table) -> str:
     """As `untyped`: the keys whose numbers had more decimals than their columns hold."""
-    return _noted(
-        (column, casts.is_rounded(written(column)))
+    return _keys_where(
+        (column, casts.is_rounded(source_text(column)))
         for column in table.columns
-        if is_noted(column) and column.kind is Kind.DECIMAL and not column.exact
+        if reports_untyped(column) and column.kind is Kind.DECIMAL and not column.exact
     )
 
 
-def _noted(conditions: Iterable[tuple[Column, str]]) -> str:
+def _keys_where(conditions: Iterable[tuple[Column, str]]) -> str:
     cases = [f"CASE WHEN {condition} THEN '{' '.join(_keys(column))}' END" for column, condition in conditions]
     return f"concat_ws(' ', {', '.join(cases)})" if cases else "''"
 
 
-def is_noted(column: Column) -> bool:
+def reports_untyped(column: Column) -> bool:
     """Whether a value of the column that cannot be typed is noted."""
     return column.sql is None and (column.kind in _WORDS or column.kind is Kind.LIST or column.is_id)
 
@@ -166,15 +166,15 @@ def _is_lost(column: Column, values: str) -> str:
     """Whether something was sent and is not in the column: also a date that stands for none."""
     if column.kind not in {Kind.INSTANT, Kind.DATE}:
         return _is_untyped(column, values)
-    value = f"{values}{column.name}" if values else typed(column)
+    value = f"{values}{column.name}" if values else typed_value(column)
     sent = ", ".join(f"nullif({_field(path)}, '')" for path in column.source)
     return f"({value} IS NULL AND coalesce({sent}) IS NOT NULL)"
 
 
 def _is_untyped(column: Column, values: str) -> str:
-    value = f"{values}{column.name}" if values else typed(column)
+    value = f"{values}{column.name}" if values else typed_value(column)
     if column.kind is not Kind.LIST:
-        return f"({value} IS NULL AND {written(column)} IS NOT NULL)"
+        return f"({value} IS NULL AND {source_text(column)} IS NOT NULL)"
     key = column.source[0]
     kind = f"json_type(record, '$.{key}')"
     lost = f"{kind} IN ('OBJECT', 'BOOLEAN', 'DOUBLE')"
@@ -184,7 +184,7 @@ def _is_untyped(column: Column, values: str) -> str:
     return f"({lost} OR len({_field(key)}) > len({value}) OR {single})"
 
 
-def left_over(table: Table, *, of_noted: bool = False) -> str:
+def unmapped_json(table: Table, *, keep_untyped: bool = False) -> str:
     """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first.
 
     `of_noted`: of a row with `untyped` and `rounded`, whose keys are kept as they were written.
@@ -194,7 +194,7 @@ def left_over(table: Table, *, of_noted: bool = False) -> str:
     keys = ", ".join(f"'{key}'" for key in known)
     left = f"nullif(json_merge_patch(record, '{patch}')::VARCHAR, '{{}}')::JSON"
     plain = f"CASE WHEN NOT list_has_all([{keys}], json_keys(record)) THEN {left} END"
-    if not of_noted:
+    if not keep_untyped:
         return plain
     gone = f"list_filter([{keys}], lambda key: NOT list_contains(string_split(untyped || ' ' || rounded, ' '), key))"
     fewer = f"'{{' || array_to_string(list_transform({gone}, lambda key: '\"' || key || '\":null'), ',') || '}}'"

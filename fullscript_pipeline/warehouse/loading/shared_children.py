@@ -18,7 +18,7 @@ DDL = """CREATE TABLE IF NOT EXISTS ops.shared_children (
     record VARCHAR, observed_at TIMESTAMPTZ)"""
 
 
-class Tie(NamedTuple):
+class ParentLink(NamedTuple):
     """A table of such children, the table of their parents and the column that names the parent."""
 
     table: Table
@@ -26,8 +26,8 @@ class Tie(NamedTuple):
     column: str
 
 
-TIES = {
-    child.table.name: Tie(child.table, table, child.parent_column)
+PARENT_LINKS = {
+    child.table.name: ParentLink(child.table, table, child.parent_column)
     for table in ALL_TABLES
     for child in table.children
     if not child.table.by_position
@@ -37,42 +37,42 @@ TIES = {
 _MAYBE = "EXISTS (SELECT 1 FROM unread_ids u WHERE u.parent_id = {parent} AND (u.id = {child} OR NOT u.is_known))"
 
 
-def stage_nothing(con: duckdb.DuckDBPyConnection, child: Child) -> None:
+def stage_empty(con: duckdb.DuckDBPyConnection, child: Child) -> None:
     """Makes `incoming_child` and `unread` empty: the parents are gone, and so are their arrays."""
     nothing = "(SELECT ''::VARCHAR AS parent_id, '' AS id, '' AS hash, '' AS record WHERE false)"
-    staging.stage(con, child.table, nothing, into="incoming_child")
+    staging.load_staging(con, child.table, nothing, into="incoming_child")
     con.execute("CREATE OR REPLACE TEMP TABLE unread (parent_id VARCHAR, id VARCHAR)")
 
 
-def settle(con: duckdb.DuckDBPyConnection, child: Child) -> None:
+def assign_parents(con: duckdb.DuckDBPyConnection, child: Child) -> None:
     """Leaves in `incoming_child` one row for every child whose parent lists it or takes it over.
 
     Makes `departed`: the children that a parent of `listing` had and lists no more.
     """
-    tie = TIES[child.table.name]
+    link = PARENT_LINKS[child.table.name]
     # Of several lines with one id the last counts, as of several records.
     last = "SELECT max(rowid) FROM incoming_child GROUP BY parent_id, id"
     con.execute(f"DELETE FROM incoming_child WHERE rowid NOT IN ({last})")
-    _tell_unread(con, tie)
-    _find_departed(con, tie)
+    _stage_unread_ids(con, link)
+    _stage_departed(con, link)
     con.execute(
         f"""DELETE FROM ops.shared_children o USING ctx
-        WHERE {_of(tie.table)} AND o.parent_id IN (SELECT parent_id FROM listing) AND (
+        WHERE {_of(link.table)} AND o.parent_id IN (SELECT parent_id FROM listing) AND (
             EXISTS (SELECT 1 FROM incoming_child n WHERE n.parent_id = o.parent_id AND n.id = o.child_id)
             OR NOT {_MAYBE.format(parent="o.parent_id", child="o.child_id")})"""
     )
-    _stage_others(con, tie)
-    _choose_parents(con, tie)
+    _stage_others(con, link)
+    _choose_parents(con, link)
 
 
 def keep_parents(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """A record of `incoming` that was read on its own leaves the child with the parent that lists it."""
-    if table.name not in TIES:
+    if table.name not in PARENT_LINKS:
         return
-    tie = TIES[table.name]
-    own, stored = f"v_{tie.column}", f"s.{tie.column}"
+    link = PARENT_LINKS[table.name]
+    own, stored = f"v_{link.column}", f"s.{link.column}"
     con.execute(
-        f"UPDATE incoming AS n SET {own} = coalesce(CASE WHEN {_is_there(tie, stored)} THEN {stored} END, {own}, "
+        f"UPDATE incoming AS n SET {own} = coalesce(CASE WHEN {_is_there(link, stored)} THEN {stored} END, {own}, "
         f"{stored}) FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {versions.key_match(table)}"
     )
 
@@ -88,47 +88,47 @@ def as_record(table: Table, prefix: str) -> str:
     return f"json_merge_patch(json_object({members}), coalesce({prefix}extra, '{{}}'))::VARCHAR"
 
 
-def _tell_unread(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
+def _stage_unread_ids(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
     """The temp table `unread_ids`: lines that cannot be read, and whether each names a child that its parent had."""
-    key = tie.table.key[-1]
+    key = link.table.key[-1]
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE unread_ids AS SELECT u.parent_id, u.id, EXISTS (
-            SELECT 1 FROM {tie.table.stored_in} s, ctx WHERE {versions.live(tie.table)} AND s.{key} = u.id
-            AND s.{tie.column} = u.parent_id) OR EXISTS (SELECT 1 FROM ops.shared_children o, ctx
-            WHERE {_of(tie.table)} AND o.child_id = u.id AND o.parent_id = u.parent_id) AS is_known FROM unread u"""
+            SELECT 1 FROM {link.table.stored_in} s, ctx WHERE {versions.live(link.table)} AND s.{key} = u.id
+            AND s.{link.column} = u.parent_id) OR EXISTS (SELECT 1 FROM ops.shared_children o, ctx
+            WHERE {_of(link.table)} AND o.child_id = u.id AND o.parent_id = u.parent_id) AS is_known FROM unread u"""
     )
 
 
-def _find_departed(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
-    own, parent = f"s.{tie.table.key[-1]}", f"s.{tie.column}"
+def _stage_departed(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
+    own, parent = f"s.{link.table.key[-1]}", f"s.{link.column}"
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE departed AS SELECT {own} AS id FROM {tie.table.stored_in} s, ctx
-        WHERE {versions.live(tie.table)} AND {parent} IN (SELECT parent_id FROM listing)
+        f"""CREATE OR REPLACE TEMP TABLE departed AS SELECT {own} AS id FROM {link.table.stored_in} s, ctx
+        WHERE {versions.live(link.table)} AND {parent} IN (SELECT parent_id FROM listing)
         AND NOT EXISTS (SELECT 1 FROM incoming_child n WHERE n.parent_id = {parent} AND n.id = {own})
         AND NOT {_MAYBE.format(parent=parent, child=own)}"""
     )
 
 
-def _stage_others(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
+def _stage_others(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
     """Adds to `incoming_child` what other parents list of the children concerned."""
     concerned = "SELECT id FROM departed UNION SELECT id FROM incoming_child"
     source = (
         "(SELECT o.parent_id, o.child_id AS id, o.content_hash AS hash, o.record FROM ops.shared_children o, ctx "
-        f"WHERE {_of(tie.table)} AND o.child_id IN ({concerned}))"
+        f"WHERE {_of(link.table)} AND o.child_id IN ({concerned}))"
     )
-    staging.stage(con, tie.table, source, into="others")
+    staging.load_staging(con, link.table, source, into="others")
     con.execute("INSERT INTO incoming_child SELECT * FROM others WHERE reason IS NULL")
 
 
-def _choose_parents(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
+def _choose_parents(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
     """Takes all but one parent's row of each child out of `incoming_child`; all of them where the stored one stays."""
-    table, own, parent = tie.table, f"s.{tie.table.key[-1]}", f"s.{tie.column}"
+    table, own, parent = link.table, f"s.{link.table.key[-1]}", f"s.{link.column}"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE chosen AS
         SELECT n.id, coalesce(any_value(present.parent_id), min(n.parent_id)) AS parent_id
         FROM incoming_child n LEFT JOIN (
             SELECT {own} AS id, {parent} AS parent_id FROM {table.stored_in} s, ctx
-            WHERE {versions.live(table)} AND {_is_there(tie, parent)} AND {own} NOT IN (SELECT id FROM departed)
+            WHERE {versions.live(table)} AND {_is_there(link, parent)} AND {own} NOT IN (SELECT id FROM departed)
         ) present USING (id) GROUP BY n.id"""
     )
     con.execute(
@@ -146,9 +146,9 @@ def _choose_parents(con: duckdb.DuckDBPyConnection, tie: Tie) -> None:
     )
 
 
-def _is_there(tie: Tie, parent: str) -> str:
+def _is_there(link: ParentLink, parent: str) -> str:
     """Whether a parent is stored and not gone."""
-    table = tie.parents
+    table = link.parents
     latest = "AND p.valid_to IS NULL" if table.history else ""
     return (
         f"EXISTS (SELECT 1 FROM {table.stored_in} p WHERE p.{table.scope_column} = ctx.{table.scope_column} "

@@ -1,4 +1,4 @@
-"""Temp tables of a load: whose pull it is (`ctx`), and what arrives, typed (`stage`).
+"""Temp tables of a load: whose pull it is (`ctx`), and what arrives, typed (`load_staging`).
 
 What does not belong here: how a text becomes a typed value (`record_typing`), stored rows (`versions`).
 """
@@ -35,31 +35,32 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
     return int(rows)
 
 
-def stage(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
+def load_staging(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
     """A temp table of what `sources` (parent_id, id, hash, record) hold, typed: parent_id, id, hash, `v_<column>`,
     `rows_<array>` for the children (JSON; NULL where the record has no such key), the keys that are `untyped` and
     `rounded`, `reason` where the record cannot be loaded, and then the `record`."""
-    first, *others = (_typed(table, source) for source in sources)
+    first, *more_queries = (_typed(table, source) for source in sources)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {first}")
-    for other in others:
-        con.execute(f"INSERT INTO {into} {other}")
+    for query in more_queries:
+        con.execute(f"INSERT INTO {into} {query}")
 
 
 def _typed(table: Table, source: str) -> str:
     """In three steps, as DuckDB makes again what stands in a condition: the values; what of them is NULL or rounded;
     what no column holds."""
     values = dict(zip(table.key_columns, _key_values(table), strict=True))
-    values |= {column.name: record_typing.typed(column) for column in table.columns if column.name not in values}
+    values |= {column.name: record_typing.typed_value(column) for column in table.columns if column.name not in values}
     typed = [f"{value} AS v_{name}" for name, value in values.items()]
     typed += [f"json_extract(record, '$.{child.array}') AS rows_{child.array}" for child in table.children]
-    noted = [f"{record_typing.untyped(table, 'v_')} AS untyped", f"{record_typing.rounded(table)} AS rounded"]
-    noted += [f"{record_typing.untyped_reason(table, 'v_')} AS reason"]
+    checks = [f"{record_typing.untyped(table, 'v_')} AS untyped", f"{record_typing.rounded(table)} AS rounded"]
+    checks += [f"{record_typing.untyped_reason(table, 'v_')} AS reason"]
     return (
         "SELECT * EXCLUDE (whole, record, r), "
-        f"{record_typing.left_over(table, of_noted=True)} AS v_extra, if(reason IS NULL, NULL, whole) AS record "
-        f"FROM (SELECT *, {', '.join(noted)} FROM (SELECT parent_id, id, hash, whole, record, r, {', '.join(typed)} "
+        f"{record_typing.unmapped_json(table, keep_untyped=True)} AS v_extra, "
+        "if(reason IS NULL, NULL, whole) AS record "
+        f"FROM (SELECT *, {', '.join(checks)} FROM (SELECT parent_id, id, hash, whole, record, r, {', '.join(typed)} "
         # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
-        f"FROM (SELECT *, getvariable('ctx') AS ctx FROM ({record_typing.records(table, source)}))))"
+        f"FROM (SELECT *, getvariable('ctx') AS ctx FROM ({record_typing.parsed_records(table, source)}))))"
     )
 
 

@@ -31,7 +31,7 @@ class ArrivedLine(NamedTuple):
     is_read: bool
 
 
-def note(con: duckdb.DuckDBPyConnection, child: Child) -> None:
+def stage_unread(con: duckdb.DuckDBPyConnection, child: Child) -> None:
     """The temp table `unread`: the lines of `incoming_child` that could not be typed, before they are set aside."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE unread AS SELECT parent_id, id, {_subject(child.table, 'v_')} AS subject "
@@ -46,19 +46,21 @@ def keep_stored(con: duckdb.DuckDBPyConnection, child: Child) -> None:
         _keep(con, child, parents[first : first + _PARENTS_AT_ONCE])
 
 
-def places(stored: Iterable[StoredLine], arrived: Sequence[ArrivedLine]) -> dict[int, int]:
+def match_stored_lines(stored: Iterable[StoredLine], arrived: Sequence[ArrivedLine]) -> dict[int, int]:
     """Which stored lines stay: the place of each in the array that arrived, and where it is stored."""
     at = {line.position: line.subject for line in stored}
     known = _same_lines(at, arrived)
-    kept = {line.position: known[line.position] for line in arrived if not line.is_read and line.position in known}
+    matched = {line.position: known[line.position] for line in arrived if not line.is_read and line.position in known}
     if all(line.is_read or line.position in known for line in arrived):
-        return kept
+        return matched
     left = at.keys() - known.values()
-    taken = {line.position for line in arrived if line.is_read} | kept.keys()
+    taken = {line.position for line in arrived if line.is_read} | matched.keys()
     staying = left - taken
     taken |= staying
     free = (position for position in count() if position not in taken)
-    return kept | {position: position for position in staying} | dict(zip(free, sorted(left - staying), strict=False))
+    return (
+        matched | {position: position for position in staying} | dict(zip(free, sorted(left - staying), strict=False))
+    )
 
 
 def _same_lines(stored: Mapping[int, str | None], arrived: Sequence[ArrivedLine]) -> dict[int, int]:
@@ -85,27 +87,27 @@ def _keep(con: duckdb.DuckDBPyConnection, child: Child, parents: list[str]) -> N
             FROM unread WHERE parent_id IN (SELECT unnest($parents)) ORDER BY ALL""",
         {"parents": parents},
     ).fetchall()
-    kept = []
+    placements = []
     for parent_id, group in groupby(lines, key=lambda line: line[0]):
         of_parent = list(group)
         stored = [StoredLine(at, subject) for _, at, subject, kind in of_parent if kind == "stored"]
         arrived = [ArrivedLine(at, subject, kind == "read") for _, at, subject, kind in of_parent if kind != "stored"]
-        kept += [(parent_id, place, at) for place, at in places(stored, arrived).items()]
-    if kept:
-        _stage_stored(con, table, kept)
+        placements += [(parent_id, place, at) for place, at in match_stored_lines(stored, arrived).items()]
+    if placements:
+        _stage_stored(con, table, placements)
 
 
-def _stage_stored(con: duckdb.DuckDBPyConnection, table: Table, kept: list[tuple[str, int, int]]) -> None:
+def _stage_stored(con: duckdb.DuckDBPyConnection, table: Table, placements: list[tuple[str, int, int]]) -> None:
     parent, position = table.key
     values = {f"v_{name}": f"s.{name}" for name in versions.columns(table)} | {f"v_{position}": "k.place"}
     values |= {"parent_id": "k.parent_id", "id": "k.place::VARCHAR", "hash": "s.content_hash"}
-    con.register("kept", pa.table([pa.array(column) for column in zip(*kept, strict=True)], schema=_PLACES))
+    con.register("placements", pa.table([pa.array(column) for column in zip(*placements, strict=True)], schema=_PLACES))
     con.execute(
-        f"INSERT INTO incoming_child ({', '.join(values)}) SELECT {', '.join(values.values())} FROM kept k, "
+        f"INSERT INTO incoming_child ({', '.join(values)}) SELECT {', '.join(values.values())} FROM placements k, "
         f"{table.stored_in} s, ctx WHERE {versions.live(table)} AND s.{parent} = k.parent_id "
         f"AND s.{position} = k.stored_at"
     )
-    con.unregister("kept")
+    con.unregister("placements")
 
 
 def _subject(table: Table, prefix: str) -> str:

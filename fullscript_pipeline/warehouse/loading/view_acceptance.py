@@ -14,7 +14,7 @@ from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.loading import merge, staging, versions
 from fullscript_pipeline.warehouse.loading.load_context import Context, View
-from fullscript_pipeline.warehouse.loading.reader_views import known_views, written
+from fullscript_pipeline.warehouse.loading.reader_views import join_scopes, known_views
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,17 @@ def preview(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Acc
     is_known = False
     for table, known in _tables(con, context, view):
         is_known |= view in known
-        wider = {other for other in known if not view.includes(other)}
+        wider = {known_view for known_view in known if not view.includes(known_view)}
         if not wider:
             continue
         earlier |= wider
-        unseen = _unseen(con, table, context, [one.key for one in known if view.includes(one)], view)
-        if found := [key for key, _, is_missing in unseen if is_missing]:
-            keys[table.name] = found
-        if len(unseen) > len(found):
-            unread[table.name] = len(unseen) - len(found)
+        unseen = _unseen(
+            con, table, context, [known_view.key for known_view in known if view.includes(known_view)], view
+        )
+        if missing := [key for key, _, is_missing in unseen if is_missing]:
+            keys[table.name] = missing
+        if len(unseen) > len(missing):
+            unread[table.name] = len(unseen) - len(missing)
         patients |= {patient for _, patient, is_missing in unseen if patient and is_missing}
     return Acceptance(keys, unread, frozenset(patients), frozenset(earlier), is_known)
 
@@ -67,9 +69,11 @@ def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepte
     for table, known in _tables(con, context, view):
         if table.name in accepted.keys:
             merge.remove_keys(con, table, accepted.keys[table.name])
-        if any(not view.includes(other) for other in known):
+        if any(not view.includes(known_view) for known_view in known):
             _make_only_view(con, table, context, view)
-    earlier = [{"user_id": one.user_id, "scopes": sorted(one.scopes)} for one in accepted.earlier]
+    earlier = [
+        {"user_id": earlier_view.user_id, "scopes": sorted(earlier_view.scopes)} for earlier_view in accepted.earlier
+    ]
     con.execute(
         "INSERT INTO ops.accepted_views (clinic_id, accepted_at, accepted_by, user_id, scopes, earlier, removed) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -78,7 +82,7 @@ def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepte
             context.observed_at,
             accepted_by,
             view.user_id,
-            written(view.scopes),
+            join_scopes(view.scopes),
             json.dumps(sorted(earlier, key=str)),
             json.dumps({name: len(keys) for name, keys in accepted.keys.items()}),
         ],
@@ -125,8 +129,8 @@ def _make_only_view(con: duckdb.DuckDBPyConnection, table: Table, context: Conte
             view.key,
             view.clinic_id,
             view.user_id,
-            written(view.scopes),
-            written(view.lacks),
+            join_scopes(view.scopes),
+            join_scopes(view.lacks),
             context.observed_at,
             None,
         ],

@@ -11,28 +11,31 @@ import orjson
 from fullscript_pipeline.warehouse.landing import Request, parse_line
 
 
-def concerns(request: Request, lines: list[bytes], ids: Collection[str]) -> bool:
-    return asks_for(request, ids) or any(names(line, ids) for line in lines)
+def frame_mentions(request: Request, lines: list[bytes], ids: Collection[str]) -> bool:
+    return requests_object(request, ids) or any(line_mentions(line, ids) for line in lines)
 
 
-def asks_for(request: Request, ids: Collection[str]) -> bool:
+def requests_object(request: Request, ids: Collection[str]) -> bool:
     """Whether the request itself was for one of these objects: `<clinic key>/<id>?<filters>`."""
-    asked, _, filters = request.key.partition("/")[2].partition("?")
-    return asked in ids or any(part.partition("=")[2] in ids for part in filters.split("&"))
+    requested_id, _, filters = request.key.partition("/")[2].partition("?")
+    return requested_id in ids or any(part.partition("=")[2] in ids for part in filters.split("&"))
 
 
-def names(line: bytes, ids: Collection[str]) -> bool:
+def line_mentions(line: bytes, ids: Collection[str]) -> bool:
     """Whether the record is one of these objects, was listed under one, or holds one of their ids anywhere."""
-    if not any(one.encode() in line for one in ids):
+    if not any(object_id.encode() in line for object_id in ids):
         return False
     landed = parse_line(line)
-    return landed.id in ids or landed.parent_id in ids or _holds(orjson.loads(landed.record), ids)
+    return landed.id in ids or landed.parent_id in ids or _contains_id(orjson.loads(landed.record), ids)
 
 
-def _holds(value: Any, ids: Collection[str], *, is_id: bool = False) -> bool:
+def _contains_id(value: Any, ids: Collection[str], *, is_id: bool = False) -> bool:
     """Whether one of the ids stands where ids stand: under `id`, `..._id`, `..._ids`, at any depth."""
     if isinstance(value, dict):
-        return any(_holds(one, ids, is_id=key == "id" or key.endswith(("_id", "_ids"))) for key, one in value.items())
+        return any(
+            _contains_id(member, ids, is_id=key == "id" or key.endswith(("_id", "_ids")))
+            for key, member in value.items()
+        )
     if isinstance(value, list):
-        return any(_holds(one, ids, is_id=is_id) for one in value)
+        return any(_contains_id(member, ids, is_id=is_id) for member in value)
     return is_id and isinstance(value, (str, int)) and str(value) in ids

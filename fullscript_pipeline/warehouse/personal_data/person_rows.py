@@ -12,7 +12,7 @@ import orjson
 
 from fullscript_pipeline.warehouse.files import FINISHED, FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Request, parse_lines
-from fullscript_pipeline.warehouse.personal_data.mentions import asks_for, names
+from fullscript_pipeline.warehouse.personal_data.mentions import line_mentions, requests_object
 from fullscript_pipeline.warehouse.personal_data.subject import Subject, rows_of
 
 LANDED = frozenset({FINISHED, ".open", ".abandoned"})
@@ -42,24 +42,24 @@ def landed_records(folder: Path, encryption_key: str | None, ids: frozenset[str]
 
     Raises LandingDamage, after all files were read, for those that cannot be read as a whole: they may hold more.
     """
-    found: list[str] = []
+    matching: list[str] = []
     damaged: list[str] = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix in LANDED):
         try:
             for request, lines in FrameFile(path, encryption_key).frames():
-                found += _records(path.relative_to(folder), request, lines, ids)
+                matching += _records(path.relative_to(folder), request, lines, ids)
         except LandingDamage as damage:
             damaged.append(str(damage))
     if damaged:
         raise LandingDamage(" ".join(damaged))
-    return found
+    return matching
 
 
 def _records(path: Path, request: Request, lines: list[bytes], ids: frozenset[str]) -> Iterator[str]:
-    is_about_them = asks_for(request, ids)
+    is_about_them = requests_object(request, ids)
     envelope = request.envelope
     for line in lines:
-        if is_about_them or names(line, ids):
+        if is_about_them or line_mentions(line, ids):
             (landed,) = parse_lines([line], request.parent_id)
             source = {
                 "file": str(path),

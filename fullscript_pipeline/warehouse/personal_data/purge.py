@@ -16,17 +16,17 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy
 from fullscript_pipeline.warehouse.files import FINISHED, FrameFile, LandingDamage
-from fullscript_pipeline.warehouse.personal_data.mentions import asks_for, concerns, names
+from fullscript_pipeline.warehouse.personal_data.mentions import frame_mentions, line_mentions, requests_object
 from fullscript_pipeline.warehouse.personal_data.person_rows import LANDED
-from fullscript_pipeline.warehouse.personal_data.subject import Subject, as_written, rows_of
+from fullscript_pipeline.warehouse.personal_data.subject import Subject, json_spellings, rows_of
 
 
 def delete_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> dict[str, int]:
     """Deletes the rows, in the caller's transaction; the number by table, tables without any left out."""
     removed: dict[str, int] = {}
     for table, condition, values in rows_of(con, subject, ids):
-        found = con.execute(f"DELETE FROM {table} WHERE {condition}", values)
-        removed[table] = int((found.fetchone() or (0,))[0])
+        deleted = con.execute(f"DELETE FROM {table} WHERE {condition}", values)
+        removed[table] = int((deleted.fetchone() or (0,))[0])
     if subject.patient_id:
         _forget_in_others(con, subject, subject.patient_id)
     return {table: number for table, number in removed.items() if number}
@@ -36,9 +36,9 @@ def _forget_in_others(con: duckdb.DuckDBPyConnection, subject: Subject, patient_
     """A dependent's row names its guardian: by column, and maybe in what no column holds."""
     con.execute(
         "UPDATE core.patients SET guardian_patient_id = nullif(guardian_patient_id, $patient), extra = CASE WHEN "
-        "len(list_filter($written, lambda one: contains(extra::VARCHAR, one))) > 0 THEN NULL ELSE extra END "
-        "WHERE clinic_id = $clinic AND (guardian_patient_id = $patient OR contains(extra::VARCHAR, $patient))",
-        {"clinic": subject.clinic_id, "patient": patient_id, "written": as_written(patient_id)},
+        "len(list_filter($spellings, lambda spelling: contains(extra::VARCHAR, spelling))) > 0 THEN NULL ELSE extra "
+        "END WHERE clinic_id = $clinic AND (guardian_patient_id = $patient OR contains(extra::VARCHAR, $patient))",
+        {"clinic": subject.clinic_id, "patient": patient_id, "spellings": json_spellings(patient_id)},
     )
 
 
@@ -63,7 +63,7 @@ def purge_landing(folder: Path, encryption_key: str | None, ids: frozenset[str])
     for path in sorted(path for path in folder.rglob("*") if path.suffix in LANDED):
         try:
             with _claimed(path):
-                dropped = _rewritten(path, encryption_key, ids)
+                dropped = _rewrite_without(path, encryption_key, ids)
         except LandingDamage as damage:
             damaged.append(str(damage))
             continue
@@ -74,20 +74,20 @@ def purge_landing(folder: Path, encryption_key: str | None, ids: frozenset[str])
     return counts
 
 
-def _rewritten(path: Path, encryption_key: str | None, ids: frozenset[str]) -> int:
+def _rewrite_without(path: Path, encryption_key: str | None, ids: frozenset[str]) -> int:
     """How many lines and answers went."""
     file = FrameFile(path, encryption_key)
     if path.suffix != FINISHED:
         file.cut_torn_end()
-    if not any(concerns(request, lines, ids) for request, lines in file.frames()):
+    if not any(frame_mentions(request, lines, ids) for request, lines in file.frames()):
         return 0
     temporary = path.with_name(f".{path.name}.rewriting")
     temporary.unlink(missing_ok=True)
-    kept = FrameFile(temporary, encryption_key, place=path)
+    rewritten = FrameFile(temporary, encryption_key, place=path)
     try:
-        dropped = _copy_without(file, kept, ids)
+        dropped = _copy_without(file, rewritten, ids)
         if path.suffix == FINISHED:
-            kept.close()
+            rewritten.close()
         if temporary.exists():
             temporary.replace(path)
         else:
@@ -97,16 +97,16 @@ def _rewritten(path: Path, encryption_key: str | None, ids: frozenset[str]) -> i
     return dropped
 
 
-def _copy_without(file: FrameFile, kept: FrameFile, ids: frozenset[str]) -> int:
+def _copy_without(file: FrameFile, target: FrameFile, ids: frozenset[str]) -> int:
     """Appends to `kept` what does not concern these ids; how many lines and answers are left out."""
     dropped = 0
     for request, lines in file.frames():
-        left = [line for line in lines if not names(line, ids)]
-        if asks_for(request, ids):
+        left = [line for line in lines if not line_mentions(line, ids)]
+        if requests_object(request, ids):
             dropped += max(1, len(lines))
         else:
             dropped += len(lines) - len(left)
-            kept.append(request, left)
+            target.append(request, left)
     return dropped
 
 

@@ -57,8 +57,8 @@ def ids_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> frozenset[str]:
     ids = {subject.patient_id}
     for column, table in _OWNED.items():
         ids |= {
-            found
-            for (found,) in con.execute(
+            object_id
+            for (object_id,) in con.execute(
                 f"SELECT DISTINCT {column} FROM {table} WHERE clinic_id = ? AND patient_id = ?",
                 [subject.clinic_id, subject.patient_id],
             ).fetchall()
@@ -66,7 +66,7 @@ def ids_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> frozenset[str]:
     return frozenset(ids)
 
 
-class Rows(NamedTuple):
+class RowSelection(NamedTuple):
     """Rows of a stored table: a condition with its values."""
 
     table: str
@@ -74,28 +74,34 @@ class Rows(NamedTuple):
     values: list[Any]
 
 
-def rows_of(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> list[Rows]:
+def rows_of(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> list[RowSelection]:
     """Every stored table that may hold rows of the subject, with the condition that finds them."""
-    found = []
+    selections = []
     for table, columns in _tables(con).items():
         if subject.patient_id is None:
             # A region's row may name the clinic too (`viewer_clinic_id`).
             naming = sorted(column for column in columns if column.endswith("clinic_id"))
             condition = " OR ".join(f"{column} = ?" for column in naming)
-            found.append(Rows(table, condition, [subject.clinic_id] * len(naming)))
+            selections.append(RowSelection(table, condition, [subject.clinic_id] * len(naming)))
             continue
         condition, values = _condition(table, columns, subject, ids)
         if condition:
             # A webhook delivery may be tied to no clinic and tell of a person all the same.
             nobodys = "OR clinic_id IS NULL" if subject.patient_id and table in _REFERRING else ""
-            found.append(Rows(table, f"(clinic_id = ? {nobodys}) AND ({condition})", [subject.clinic_id, *values]))
-    return found
+            selections.append(
+                RowSelection(table, f"(clinic_id = ? {nobodys}) AND ({condition})", [subject.clinic_id, *values])
+            )
+    return selections
 
 
-def as_written(one: str) -> list[str]:
+def json_spellings(object_id: str) -> list[str]:
     """How an id stands in a JSON text: quoted, or a bare number."""
-    bare = [f":{one},", f":{one}}}", f"[{one},", f",{one},", f"[{one}]", f",{one}]"] if one.isdigit() else []
-    return [json.dumps(one), *bare]
+    bare = (
+        [f":{object_id},", f":{object_id}}}", f"[{object_id},", f",{object_id},", f"[{object_id}]", f",{object_id}]"]
+        if object_id.isdigit()
+        else []
+    )
+    return [json.dumps(object_id), *bare]
 
 
 def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[str]) -> tuple[str, list[Any]]:
@@ -113,8 +119,8 @@ def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[s
     conditions, values = [f"list_has_any([{key}] || str_split({key}, '/'), ?)"], [list(ids)]
     for column in _RECORDS:
         if column in columns:
-            conditions.append(f"len(list_filter(?, lambda one: contains({column}::VARCHAR, one))) > 0")
-            values.append([written for one in ids for written in as_written(one)])
+            conditions.append(f"len(list_filter(?, lambda spelling: contains({column}::VARCHAR, spelling))) > 0")
+            values.append([spelling for object_id in ids for spelling in json_spellings(object_id)])
     return " OR ".join(conditions), values
 
 
@@ -125,4 +131,4 @@ def _tables(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
         current_database() AND (schema_name, table_name) IN (SELECT (schema_name, table_name) FROM duckdb_tables()
         WHERE database_name = current_database()) GROUP BY ALL ORDER BY 1"""
     ).fetchall()
-    return {table: set(columns) for table, columns in rows if any(one.endswith("clinic_id") for one in columns)}
+    return {table: set(columns) for table, columns in rows if any(column.endswith("clinic_id") for column in columns)}

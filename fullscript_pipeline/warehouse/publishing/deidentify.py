@@ -104,7 +104,7 @@ class Deidentified:
 def write_deidentified(
     con: duckdb.DuckDBPyConnection, k: int, this_year: int, *, with_current_year: bool
 ) -> Deidentified:
-    """Fills `beside`, an empty file, from `warehouse`. Raises EmptyCopy when nobody would be in it."""
+    """Fills `target`, an empty file, from `warehouse`. Raises EmptyCopy when nobody would be in it."""
     _drop_temp(con)
     try:
         listed, through = _stage(con, this_year, with_current_year=with_current_year)
@@ -159,12 +159,12 @@ def _add_facts(con: duckdb.DuckDBPyConnection, through: int) -> None:
 
 
 def _write(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("CREATE SCHEMA beside.core")
+    con.execute("CREATE SCHEMA target.core")
     con.execute(_GOODS)
     _draw_codes(con, "people_codes", "SELECT pid FROM people")
     _draw_codes(con, "clinic_codes", "SELECT DISTINCT clinic_id FROM people")
     for table, columns in DEIDENTIFIED.items():
-        con.execute(f"CREATE TABLE beside.{table} AS SELECT {', '.join(columns)} FROM ({_WRITTEN[table]}) ORDER BY ALL")
+        con.execute(f"CREATE TABLE target.{table} AS SELECT {', '.join(columns)} FROM ({_WRITTEN[table]}) ORDER BY ALL")
 
 
 def _draw_codes(con: duckdb.DuckDBPyConnection, table: str, sql: str) -> None:
@@ -184,10 +184,10 @@ def _draw_codes(con: duckdb.DuckDBPyConnection, table: str, sql: str) -> None:
 
 def _reached(con: duckdb.DuckDBPyConnection, k: int) -> int:
     """The smallest number of patients that share something in the copy, counted there. Raises EmptyCopy below k."""
-    people = "beside.core.patients"
+    people = "target.core.patients"
     shares = [f"SELECT count(DISTINCT patient_id) AS n FROM {people} GROUP BY clinic_id, birth_years, gender"]
     for source in SOURCES:
-        table = f"beside.core.{source}"
+        table = f"target.core.{source}"
         shares += [
             f"SELECT count(DISTINCT patient_id) FROM {table} GROUP BY product_id, year, repeated",
             f"SELECT count(DISTINCT patient_id) FROM {table} JOIN {people} USING (clinic_id, patient_id) "

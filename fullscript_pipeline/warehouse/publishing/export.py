@@ -41,9 +41,9 @@ def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequ
             known = _known(con)
             return [_written(con, folder, file_format, table, known[table]) for table in _chosen(tables, known)]
     except (OSError, duckdb.IOException) as problem:
-        told = problem.strerror if isinstance(problem, OSError) else str(problem).splitlines()[0]
+        reason = problem.strerror if isinstance(problem, OSError) else str(problem).splitlines()[0]
         raise ConfigurationError(
-            f"The folder {folder} cannot be written ({told}): free space or choose another with --to."
+            f"The folder {folder} cannot be written ({reason}): free space or choose another with --to."
         ) from None
 
 
@@ -62,10 +62,10 @@ def _known(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
 def _chosen(tables: Sequence[str], known: dict[str, list[tuple[str, str]]]) -> list[str]:
     if not tables:
         return [table for table in known if table.startswith(("core.", "marts."))]
-    wanted = [table if "." in table else f"core.{table}" for table in tables]
-    if unknown := [table for table in wanted if table not in known]:
+    qualified = [table if "." in table else f"core.{table}" for table in tables]
+    if unknown := [table for table in qualified if table not in known]:
         raise UsageError(f"There is no table {', '.join(unknown)}; there are {', '.join(known)}.")
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(qualified))
 
 
 def _written(

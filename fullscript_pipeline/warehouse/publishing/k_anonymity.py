@@ -16,7 +16,7 @@ import duckdb
 
 # Each is made of whole ones of the one before. Never with another start: two copies would tell more than each.
 BAND_WIDTHS: tuple[int | None, ...] = (1, 5, 10, 20, 40, None)
-OLDEST_AGE_TOLD = 89
+OLDEST_EXACT_AGE = 89
 # Wider bands cost everybody their age, suppression costs those who are few, and rows. Narrower bands than none at all
 # may cost so much of the people, and must leave so much of the facts that none at all would leave.
 _MAY_GO_PERCENT, _MUST_STAY_PERCENT = 10, 75
@@ -56,7 +56,7 @@ def suppress(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> int | No
     """
     chosen = _narrowest_bands(con, k, this_year)
     _suppress_in_bands(con, k, _band(chosen, this_year))
-    _tell_repeats(con, k)
+    _mark_repeats(con, k)
     return chosen
 
 
@@ -96,7 +96,7 @@ def _suppress_in_bands(con: duckdb.DuckDBPyConnection, k: int, band: str) -> Non
         pass
 
 
-def _tell_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
+def _mark_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
     """Whether more than once in the year; NULL where a yes or no would single out."""
     con.execute("ALTER TABLE facts ADD COLUMN repeated BOOLEAN")
     con.execute(
@@ -134,7 +134,7 @@ def _band(width: int | None, this_year: int) -> str:
     """SQL: the band of `birth_year`, as `1980-1984`."""
     if width is None:
         return "'any'"
-    over_89 = this_year - OLDEST_AGE_TOLD - 1
+    over_89 = this_year - OLDEST_EXACT_AGE - 1
     first = f"(birth_year - birth_year % {width})"
     band = f"greatest({first}, {over_89 + 1}) || '-' || ({first} + {width - 1})"
     return (

@@ -9,9 +9,9 @@ order of the pseudonyms: their place tells nothing. What does not belong here: w
 import duckdb
 
 from fullscript_pipeline.resources import ALL_TABLES
-from fullscript_pipeline.warehouse.publishing.k_anonymity import OLDEST_AGE_TOLD
+from fullscript_pipeline.warehouse.publishing.k_anonymity import OLDEST_EXACT_AGE
 from fullscript_pipeline.warehouse.publishing.published_columns import PSEUDONYMISED, SHIFTED, Columns, gender_word
-from fullscript_pipeline.warehouse.schema import macro, present
+from fullscript_pipeline.warehouse.schema import as_of_macro_sql, latest_view_sql
 
 # Columns that hold an id of a person, or of what is theirs; and whose.
 _KINDS = {
@@ -26,29 +26,29 @@ _SHIFTED_DATES = frozenset({"available_at", "created_on", "completed_on"})
 
 
 def write_pseudonymised(con: duckdb.DuckDBPyConnection, pepper: str, this_year: int, *, shift_dates: bool) -> None:
-    """Fills `beside`, an empty file, from `warehouse`."""
+    """Fills `target`, an empty file, from `warehouse`."""
     con.execute("SET VARIABLE pepper = ?", [pepper])
     try:
         for schema in ("core", "history", "marts"):
-            con.execute(f"CREATE SCHEMA beside.{schema}")
-        for table, columns in _there(con, SHIFTED if shift_dates else PSEUDONYMISED).items():
+            con.execute(f"CREATE SCHEMA target.{schema}")
+        for table, columns in _existing_columns(con, SHIFTED if shift_dates else PSEUDONYMISED).items():
             masked = ", ".join(_masked(column, this_year, shift_dates=shift_dates) for column in columns)
             order = "ORDER BY ALL" if _KINDS.keys() & set(columns) else ""
-            con.execute(f"CREATE TABLE beside.{table} AS SELECT {masked} FROM warehouse.{table} {order}")
+            con.execute(f"CREATE TABLE target.{table} AS SELECT {masked} FROM warehouse.{table} {order}")
     finally:
         con.execute("RESET VARIABLE pepper")
     if not shift_dates:
         _views_of_history(con)
 
 
-def _there(con: duckdb.DuckDBPyConnection, columns: Columns) -> Columns:
+def _existing_columns(con: duckdb.DuckDBPyConnection, columns: Columns) -> Columns:
     """Of the list, what this warehouse has."""
     rows = con.execute(
         "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE database_name = 'warehouse'"
     ).fetchall()
     stored = set(rows)
-    found = {table: tuple(name for name in names if (table, name) in stored) for table, names in columns.items()}
-    return {table: names for table, names in found.items() if names}
+    existing = {table: tuple(name for name in names if (table, name) in stored) for table, names in columns.items()}
+    return {table: names for table, names in existing.items() if names}
 
 
 def _masked(column: str, this_year: int, *, shift_dates: bool) -> str:
@@ -58,7 +58,7 @@ def _masked(column: str, this_year: int, *, shift_dates: bool) -> str:
         return f"list_transform({column}, lambda id: {_pseudonym('plan', 'id')}) AS {column}"
     if column == "date_of_birth":
         # Ages above are pooled: there are few of them.
-        oldest = this_year - OLDEST_AGE_TOLD
+        oldest = this_year - OLDEST_EXACT_AGE
         return f"CASE WHEN year({column}) < {oldest} THEN {oldest} ELSE year({column}) END AS birth_year"
     if column == "gender":
         return f"{gender_word(column)} AS {column}"
@@ -81,11 +81,11 @@ def _keyed(what: str, value: str) -> str:
 
 
 def _views_of_history(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("USE beside")
+    con.execute("USE target")
     try:
         for table in ALL_TABLES:
             if table.history and table.stored_in in PSEUDONYMISED:
-                con.execute(present(table))
-                con.execute(macro(table))
+                con.execute(latest_view_sql(table))
+                con.execute(as_of_macro_sql(table))
     finally:
         con.execute("USE warehouse")

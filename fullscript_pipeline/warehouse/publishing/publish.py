@@ -20,7 +20,7 @@ from fullscript_pipeline.warehouse.publishing import publish_secrets
 from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified, write_deidentified
 from fullscript_pipeline.warehouse.publishing.pseudonymise import write_pseudonymised
 
-_INFO = """CREATE TABLE beside.copy_info (level VARCHAR, made_at TIMESTAMPTZ, dates VARCHAR, through_year INTEGER,
+_INFO = """CREATE TABLE target.copy_info (level VARCHAR, made_at TIMESTAMPTZ, dates VARCHAR, through_year INTEGER,
     with_current_year BOOLEAN, k INTEGER, k_reached INTEGER, birth_band_years INTEGER, patients INTEGER,
     patients_suppressed INTEGER, patients_without_years INTEGER, facts INTEGER, facts_suppressed INTEGER,
     patients_standing_alone INTEGER)"""
@@ -70,10 +70,10 @@ def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | Non
     key, pepper = _secrets(settings, options)
     temporary = target.with_name(f".{target.name}.writing")
     # The lock is held until the copy has its name: another `publish` must not take the half for a left-over.
-    with warehouse.alone(checkpointed=False):
+    with warehouse.exclusive_file(checkpointed=False):
         _remove(temporary)
         try:
-            with warehouse.beside(temporary, key) as con:
+            with warehouse.read_with_target(temporary, key) as con:
                 counts = _fill(con, settings, options, pepper)
                 _write_info(con, options, counts)
             temporary.replace(target)
@@ -108,7 +108,7 @@ def _options_of(settings: Settings, level: Level) -> CopyOptions | Level:
         return CopyOptions()
     try:
         copy = Warehouse(level.path(settings), settings.publish_key, temp_dir=settings.data_dir / "tmp")
-        with copy.look() as con:
+        with copy.read_unlocked() as con:
             shifted, k, current = con.execute(
                 "SELECT dates = 'shifted', k, with_current_year FROM copy_info"
             ).fetchall()[0]
@@ -125,7 +125,7 @@ def _fill(con: duckdb.DuckDBPyConnection, settings: Settings, options: CopyOptio
     if options.level is Level.PSEUDONYMISED:
         write_pseudonymised(con, pepper, this_year, shift_dates=options.shift_dates)
     else:
-        con.execute("COPY FROM DATABASE warehouse TO beside")
+        con.execute("COPY FROM DATABASE warehouse TO target")
     return None
 
 
@@ -134,9 +134,9 @@ def _write_info(con: duckdb.DuckDBPyConnection, options: CopyOptions, counts: De
     con.execute(_INFO)
     dates = "years" if counts else "shifted" if options.shift_dates else "kept"
     con.execute(
-        "INSERT INTO beside.copy_info (level, made_at, dates) VALUES (?, ?, ?)",
+        "INSERT INTO target.copy_info (level, made_at, dates) VALUES (?, ?, ?)",
         [options.level.value, clock.real_now(), dates],
     )
     if counts:
         numbers = {"with_current_year": options.with_current_year, **asdict(counts)}
-        con.execute(f"UPDATE beside.copy_info SET {', '.join(f'{name} = ${name}' for name in numbers)}", numbers)
+        con.execute(f"UPDATE target.copy_info SET {', '.join(f'{name} = ${name}' for name in numbers)}", numbers)

@@ -33,7 +33,7 @@ def own_key(settings: Settings, level: str) -> str:
             f"FULLSCRIPT_PUBLISH_KEY is the pipeline's own key, and who is given a copy made with --{level} could open "
             f"everything with it: set another ({make})."
         )
-    _must_be_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_KEY", settings.publish_key, "the copy be read")
+    _require_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_KEY", settings.publish_key, "the copy be read")
     return settings.publish_key
 
 
@@ -43,27 +43,27 @@ def pepper(settings: Settings, *, lasting: bool) -> str:
     Raises ConfigurationError when the setting has to do with a key, or can be guessed and real patients are at stake;
     with `lasting`, when it is missing.
     """
-    given = settings.publish_pepper
-    if not given:
+    configured = settings.publish_pepper
+    if not configured:
         if lasting:
             raise ConfigurationError(
                 "Shifted dates need FULLSCRIPT_PUBLISH_PEPPER, a long random text that is kept: without it each copy "
                 "is shifted anew, and several copies together tell the true dates."
             )
         return secrets.token_hex(32)
-    _must_be_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_PEPPER", given, "the pseudonyms be undone")
+    _require_hard_to_guess(settings, "FULLSCRIPT_PUBLISH_PEPPER", configured, "the pseudonyms be undone")
     keys = [key for key in (settings.publish_key, *encryption_keys(settings.encryption_key)) if key]
-    if any(key in given or given in key for key in keys):
+    if any(key in configured or configured in key for key in keys):
         raise ConfigurationError(
             "FULLSCRIPT_PUBLISH_PEPPER is, or holds, a key: who has that key could undo the pseudonyms. Set it to "
             "another random text."
         )
-    return hmac.new(given.encode(), b"published ids", hashlib.sha256).hexdigest()
+    return hmac.new(configured.encode(), b"published ids", hashlib.sha256).hexdigest()
 
 
-def _must_be_hard_to_guess(settings: Settings, variable: str, given: str, consequence: str) -> None:
+def _require_hard_to_guess(settings: Settings, variable: str, secret: str, consequence: str) -> None:
     """Raises ConfigurationError where real patients are at stake; elsewhere says so."""
-    if not is_guessable(given):
+    if not is_guessable(secret):
         return
     weak = f"{variable} can be guessed, and {consequence} by trying: `fullscript-pipeline keys new` prints a good one."
     if any(server.is_production and server.client_id for server in settings.servers.values()):

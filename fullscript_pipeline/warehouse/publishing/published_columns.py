@@ -7,17 +7,18 @@ or a table of `ops`. What does not belong here: how a column is changed on its w
 
 Columns = dict[str, tuple[str, ...]]
 
-_SEEN = ("observed_at", "removed_at")
-_VERSION = (*_SEEN, "valid_from", "valid_to")
+_OBSERVED = ("observed_at", "removed_at")
+_VERSION = (*_OBSERVED, "valid_from", "valid_to")
 _CATALOG = ("content_hash", *_VERSION, "known_at")
-_CATALOG_PLAIN = ("content_hash", *_SEEN)
+_CATALOG_PLAIN = ("content_hash", *_OBSERVED)
 
 # Ids are the copy's own, a date of birth is its year; other dates are kept.
 PSEUDONYMISED: Columns = {
-    "core.clinics": ("clinic_id", "region", "patient_count", "practitioner_count", *_SEEN),
-    "core.practitioners": ("clinic_id", "practitioner_id", "practitioner_type_id", *_SEEN),
+    "core.clinics": ("clinic_id", "region", "patient_count", "practitioner_count", *_OBSERVED),
+    "core.practitioners": ("clinic_id", "practitioner_id", "practitioner_type_id", *_OBSERVED),
     "core.patients": (
-        "clinic_id", "patient_id", "date_of_birth", "gender", "archived", "is_dependent", "guardian_patient_id", *_SEEN,
+        "clinic_id", "patient_id", "date_of_birth", "gender", "archived", "is_dependent", "guardian_patient_id",
+        *_OBSERVED,
     ),
     "history.treatment_plans": (
         "clinic_id", "treatment_plan_id", "patient_id", "practitioner_id", "state", "available_at", "created_at",
@@ -28,16 +29,16 @@ PSEUDONYMISED: Columns = {
     ),
     "core.orders": (
         "clinic_id", "order_id", "patient_id", "completed_at", "completed_on", "treatment_plan_ids", "is_refunded",
-        *_SEEN,
+        *_OBSERVED,
     ),
-    "core.order_line_items": ("clinic_id", "order_id", "position", "variant_id", "quantity", "line_type", *_SEEN),
+    "core.order_line_items": ("clinic_id", "order_id", "position", "variant_id", "quantity", "line_type", *_OBSERVED),
     "history.lab_orders": (
         "clinic_id", "lab_order_id", "patient_id", "practitioner_id", "treatment_plan_id", "state", *_VERSION,
     ),
     "history.lab_order_tests": ("clinic_id", "lab_order_id", "position", "lab_test_id", *_VERSION),
     "history.lab_order_results": ("clinic_id", "lab_order_id", "position", "state", *_VERSION),
-    "core.categories": ("clinic_id", "category_id", "name", *_SEEN),
-    "core.category_products": ("clinic_id", "category_id", "product_id", "product_name", *_SEEN),
+    "core.categories": ("clinic_id", "category_id", "name", *_OBSERVED),
+    "core.category_products": ("clinic_id", "category_id", "product_id", "product_name", *_OBSERVED),
     "marts.adherence": (
         "clinic_id", "patient_id", "treatment_plan_id", "product_id", "practitioner_id", "as_of", "window_start",
         "window_end", "window_days", "measurable", "status", "adherent", "pdc_min", "pdc_max", "on_hand_days",

@@ -15,7 +15,7 @@ from fullscript_pipeline.resources.types import Table
 VALID = "valid_from <= {when} AND (valid_to IS NULL OR valid_to > {when})"
 
 
-def present(table: Table) -> str:
+def latest_view_sql(table: Table) -> str:
     """The statement that makes `core.<table>`: the latest versions, rows that are gone (`removed_at`) included."""
     return (
         f"CREATE OR REPLACE VIEW core.{table.name} AS SELECT * EXCLUDE (valid_to) FROM {table.stored_in} "
@@ -23,7 +23,7 @@ def present(table: Table) -> str:
     )
 
 
-def macro(table: Table) -> str:
+def as_of_macro_sql(table: Table) -> str:
     """The statement that makes `history.<table>_as_of(instant)`, a table macro. It gives what `core.<table>` would
     have given then, rows that were gone (`removed_at`) included."""
     when = VALID.format(when="instant::TIMESTAMPTZ")

@@ -1,7 +1,7 @@
 """The statements that make a table from its description. What does not belong here: running them (`upgrades`)."""
 
 from fullscript_pipeline.resources.types import Table
-from fullscript_pipeline.warehouse.schema.as_of_views import macro, present
+from fullscript_pipeline.warehouse.schema.as_of_views import as_of_macro_sql, latest_view_sql
 
 
 def table_ddl(table: Table) -> list[str]:
@@ -18,6 +18,6 @@ def table_ddl(table: Table) -> list[str]:
     columns += ["valid_from TIMESTAMPTZ", "valid_to TIMESTAMPTZ", "known_at TIMESTAMPTZ"]
     return [
         f"CREATE TABLE IF NOT EXISTS {table.stored_in} ({', '.join(columns)})",
-        present(table),
-        macro(table),
+        latest_view_sql(table),
+        as_of_macro_sql(table),
     ]

@@ -72,26 +72,26 @@ def migrate(warehouse: Warehouse, marts: Sequence[str]) -> None:
 
     Raises ConfigurationError when the file was made by a newer version of this program.
     """
-    wanted = statements(marts)
-    made_from = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+    described = statements(marts)
+    fingerprint = hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
     with warehouse.maintain() as con:
-        version, was_made_from = _version(con)
+        version, stored_fingerprint = _version(con)
         if version > VERSION:
             raise ConfigurationError(
                 f"The warehouse {warehouse.path} is of version {version}, newer than this program's {VERSION}; "
                 "update the program."
             )
-        if (version, was_made_from) == (VERSION, made_from):
+        if (version, stored_fingerprint) == (VERSION, fingerprint):
             return
-        plan = new_columns.plan(con, wanted) if version else new_columns.NOTHING
+        upgrade_plan = new_columns.plan_upgrade(con, described) if version else new_columns.NOTHING
         con.execute("BEGIN")
         try:
-            new_columns.add_columns(con, plan)
-            for statement in wanted:
+            new_columns.add_columns(con, upgrade_plan)
+            for statement in described:
                 con.execute(statement)
-            new_columns.fill(con, plan)
+            new_columns.fill_columns(con, upgrade_plan)
             con.execute("DELETE FROM ops.schema_version")
-            con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [VERSION, made_from])
+            con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [VERSION, fingerprint])
         except BaseException:
             con.execute("ROLLBACK")
             raise

@@ -21,20 +21,20 @@ _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data
 
 
 @dataclass(frozen=True)
-class Plan:
+class UpgradePlan:
     """What a file lacks: `columns` by table (with their type), for tables that it has; `tables` that it has not."""
 
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tables: frozenset[str] = frozenset()
 
 
-NOTHING = Plan()
+NOTHING = UpgradePlan()
 
 
-def plan(con: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> Plan:
+def plan_upgrade(con: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> UpgradePlan:
     """Compares the file with what the statements make elsewhere, in memory. Call it outside a transaction."""
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as scratch:
-        for statement in wanted:
+        for statement in statements:
             scratch.execute(statement)
         described = _columns(scratch)
     there = _columns(con)
@@ -43,16 +43,18 @@ def plan(con: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> Plan:
         for name, columns in described.items()
         if name in there
     }
-    return Plan({name: columns for name, columns in lacking.items() if columns}, frozenset(described) - set(there))
+    return UpgradePlan(
+        {name: columns for name, columns in lacking.items() if columns}, frozenset(described) - set(there)
+    )
 
 
-def add_columns(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def add_columns(con: duckdb.DuckDBPyConnection, plan: UpgradePlan) -> None:
     for table, columns in plan.columns.items():
         for name, kind in columns.items():
             con.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {kind}')
 
 
-def fill(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def fill_columns(con: duckdb.DuckDBPyConnection, plan: UpgradePlan) -> None:
     """Fills what was added, once every table is there."""
     if "record_id" in plan.columns.get("ops.quarantine", {}):
         con.execute(
@@ -63,24 +65,24 @@ def fill(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         added = plan.columns.get(table.stored_in, {})
         if "known_at" in added:
             con.execute(f"UPDATE {table.stored_in} SET known_at = valid_from")
-        if columns := [one for one in table.columns if one.name in added and _is_told_by_the_row(one)]:
+        if columns := [column for column in table.columns if column.name in added and _is_derivable_from_row(column)]:
             _fill_columns(con, table, columns)
         if table.stored_in not in plan.tables:
             for child in table.children:
                 if child.table.stored_in in plan.tables:
                     _fill_child(con, table, child)
     if "ops.shared_children" in plan.tables:
-        double_versions.mend_all(con)
+        double_versions.repair_all_versions(con)
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    columns: dict[str, dict[str, str]] = {}
     for table, column, kind in con.execute(_COLUMNS).fetchall():
-        found.setdefault(table, {})[column] = kind
-    return found
+        columns.setdefault(table, {})[column] = kind
+    return columns
 
 
-def _is_told_by_the_row(column: Column) -> bool:
+def _is_derivable_from_row(column: Column) -> bool:
     return not any(word in (column.sql or "") for word in ("ctx.", "parent_id", "position"))
 
 
@@ -94,16 +96,16 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
     record = f"json_merge_patch(json_object({', '.join(known)}), coalesce(extra, '{{}}'))"
     # The row has its key already, and arrays of the record are no column's.
     described = replace(table, children=(), by_position=True)
-    values = ", ".join(f"{record_typing.typed(column)} AS {column.name}" for column in columns)
+    values = ", ".join(f"{record_typing.typed_value(column)} AS {column.name}" for column in columns)
     taken = ", ".join(f"{column.name} = n.{column.name}" for column in columns)
     untyped = record_typing.untyped_reason(replace(described, columns=tuple(columns)))
     con.execute(
         f"""UPDATE {table.stored_in} AS s SET extra = n.extra, {taken}
-        FROM (SELECT place, {values}, {record_typing.left_over(described, of_noted=True)} AS extra FROM (
+        FROM (SELECT place, {values}, {record_typing.unmapped_json(described, keep_untyped=True)} AS extra FROM (
             SELECT *, {record_typing.untyped(described)} AS untyped,
                 {record_typing.rounded(described)} AS rounded FROM (
                 SELECT place, '' AS id, record::VARCHAR AS record, record AS whole,
-                    json_transform(record, '{record_typing.structure(table)}') AS r
+                    json_transform(record, '{record_typing.json_structure(table)}') AS r
                 FROM (SELECT rowid AS place, {record} AS record FROM {table.stored_in})))
             WHERE ({untyped}) IS NULL) n
         WHERE s.rowid = n.place"""
@@ -120,15 +122,17 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
         SELECT *, ({record_typing.untyped_reason(table)}) AS reason, {record_typing.untyped(table)} AS untyped,
             {record_typing.rounded(table)} AS rounded FROM (
             SELECT *, record AS whole, json_extract_string(record, '$.id') AS id,
-                json_transform(record, '{record_typing.structure(table)}') AS r
+                json_transform(record, '{record_typing.json_structure(table)}') AS r
             FROM (SELECT p.{table.scope_column} AS scope, p.{parent.key[-1]} AS parent_id,
                 unnest({array})::VARCHAR AS record, generate_subscripts({array}, 1) - 1 AS position,
                 p.observed_at, p.removed_at, {since} FROM {parent.stored_in} p WHERE {latest}))"""
     )
     own_key = "position" if table.by_position else "id"
     values = dict(zip(table.key_columns, ("scope", "parent_id", own_key)[-len(table.key_columns) :], strict=True))
-    values |= {one.name: record_typing.typed(one) for one in table.columns if _is_told_by_the_row(one)}
-    values |= {"extra": record_typing.left_over(table, of_noted=True), "content_hash": "md5(record)"}
+    values |= {
+        column.name: record_typing.typed_value(column) for column in table.columns if _is_derivable_from_row(column)
+    }
+    values |= {"extra": record_typing.unmapped_json(table, keep_untyped=True), "content_hash": "md5(record)"}
     values |= {name: name for name in ("observed_at", "removed_at")}
     values |= {name: name for name in ("valid_from", "known_at") if table.history}
     con.execute(

@@ -16,22 +16,27 @@ def retype(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _retype(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    columns = [column for column in table.columns if record_typing.is_noted(column) and "." not in column.source[0]]
+    columns = [
+        column for column in table.columns if record_typing.reports_untyped(column) and "." not in column.source[0]
+    ]
     if not columns:
         return 0
     keys = dict.fromkeys(f"'{path}'" for column in columns for path in column.source if "." not in path)
-    both = [f"{record_typing.typed(one)} AS typed_{one.name}, {one.name} AS stored_{one.name}" for one in columns]
+    both = [
+        f"{record_typing.typed_value(column)} AS typed_{column.name}, {column.name} AS stored_{column.name}"
+        for column in columns
+    ]
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE retyped AS
-        SELECT *, {record_typing.left_over(table, of_noted=True)} AS left_over
+        SELECT *, {record_typing.unmapped_json(table, keep_untyped=True)} AS left_over
         FROM (SELECT *, {record_typing.untyped(table)} AS untyped,
                 {record_typing.rounded(table)} AS rounded, {", ".join(both)}
             FROM (SELECT *, rowid AS place, extra::VARCHAR AS record,
-                json_transform(extra, '{record_typing.structure(table)}') AS r
+                json_transform(extra, '{record_typing.json_structure(table)}') AS r
                 FROM {table.stored_in} WHERE list_has_any(json_keys(extra), [{", ".join(keys)}])))"""
     )
     values = ", ".join(f"{column.name} = {_better(column)}" for column in columns)
-    changed = " OR ".join(f"n.stored_{one.name} IS DISTINCT FROM {_better(one)}" for one in columns)
+    changed = " OR ".join(f"n.stored_{column.name} IS DISTINCT FROM {_better(column)}" for column in columns)
     done = con.execute(
         f"UPDATE {table.stored_in} AS s SET extra = n.left_over, {values} FROM retyped n "
         f"WHERE s.rowid = n.place AND ({changed})"

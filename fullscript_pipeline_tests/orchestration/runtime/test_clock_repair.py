@@ -137,16 +137,16 @@ def test_everything_is_named_then_moved_after_a_backup_and_once(data: Settings, 
 def test_a_kill_in_the_middle_costs_another_call(
     data: Settings, server: list[Reply], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = warehouse_stamps.bring_back
+    whole = warehouse_stamps.move_back
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(warehouse_stamps, "bring_back", killed)
+    monkeypatch.setattr(warehouse_stamps, "move_back", killed)
     CliRunner().invoke(clock_group, ["repair", "--yes"])
     assert "ops.pulls" in left(data)
     assert "state.cursors" not in left(data)
-    monkeypatch.setattr(warehouse_stamps, "bring_back", whole)
+    monkeypatch.setattr(warehouse_stamps, "move_back", whole)
     monkeypatch.setattr(clock, "real_now", lambda: datetime.now(UTC) + timedelta(seconds=2))  # another backup's name
     assert run("--yes")[0] == 0
     assert left(data) == {}

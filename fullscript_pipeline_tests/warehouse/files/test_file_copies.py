@@ -65,7 +65,7 @@ def filled(warehouse: Warehouse) -> Warehouse:
 def test_a_pseudonymised_copy_names_nobody_and_still_joins(settings: Settings, filled: Warehouse) -> None:
     settings = replace(settings, publish_key="for the analysts, a long text 12345")
     path = publish(settings, filled, CopyOptions(Level.PSEUDONYMISED)).path
-    with Warehouse(path, settings.publish_key, temp_dir=settings.data_dir).look() as con:
+    with Warehouse(path, settings.publish_key, temp_dir=settings.data_dir).read_unlocked() as con:
         everything = [
             str(con.execute(f"SELECT * FROM {schema}.{table}").fetchall())
             for schema, table in con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
@@ -94,7 +94,7 @@ def test_a_published_copy_has_its_own_key_and_replaces_the_last(settings: Settin
     again = publish(settings, filled).path
     assert (path, stat.S_IMODE(path.stat().st_mode)) == (again, 0o600)
     assert b"Canarylast" not in path.read_bytes()
-    with Warehouse(path, settings.publish_key).look() as con:
+    with Warehouse(path, settings.publish_key).read_unlocked() as con:
         assert con.execute("SELECT count(*) FROM core.patients").fetchall() == [(3,)]
         assert con.execute("SELECT level, dates FROM copy_info").fetchall() == [("whole", "kept")]
 

@@ -229,7 +229,7 @@ def test_the_narrower_view_is_told_until_the_wider_one_is_back(warehouse: Wareho
     see(warehouse, NARROW, "a")
     with warehouse.read() as con:
         (only,) = narrowings(con, "c1")
-    assert (only.table, only.lacks, only.is_other_user, only.rows) == (
+    assert (only.table, only.lacks, only.is_different_user, only.rows) == (
         "treatment_plans", ("patients:treatment_plan_history",), False, 2,
     )  # fmt: skip
     see(warehouse, FULL, *"abc")

@@ -12,7 +12,7 @@ from fullscript_pipeline.resources.protocols import PROTOCOLS
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.loading.unread_lines import ArrivedLine, StoredLine, places
+from fullscript_pipeline.warehouse.loading.unread_lines import ArrivedLine, StoredLine, match_stored_lines
 from fullscript_pipeline_tests.helpers.warehouse_loads import put, rows
 
 # Every array whose lines are known by their place: table, array, what a line is about, where it is stored.
@@ -134,7 +134,7 @@ arrived_arrays = st.lists(st.tuples(st.sampled_from("abcx"), st.sampled_from(["r
 def test_no_stored_line_is_lost_to_one_that_cannot_be_read(stored: list[str], arrived: list[tuple[str, str]]) -> None:
     had = [StoredLine(at, subject) for at, subject in enumerate(stored)]
     came = [ArrivedLine(at, None if how == "unknown" else who, how == "read") for at, (who, how) in enumerate(arrived)]
-    kept = places(had, came)
+    kept = match_stored_lines(had, came)
     read = {line.position for line in came if line.is_read}
     assert not kept.keys() & read, "a line that was read has its place"
     assert len(set(kept.values())) == len(kept), "no stored line is there twice"

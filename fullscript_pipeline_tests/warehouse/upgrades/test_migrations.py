@@ -64,7 +64,7 @@ def test_a_statement_more_needs_no_version(tmp_path: Path) -> None:
 def test_the_present_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
-    monkeypatch.setattr(new_columns, "plan", None)
+    monkeypatch.setattr(new_columns, "plan_upgrade", None)
     migrate(warehouse, [])
 
 
