@@ -14,7 +14,7 @@ from fullscript_pipeline.cli import lazy_imports
 
 with lazy_imports.for_good():
     from fullscript_pipeline import clock
-    from fullscript_pipeline.api import Grant, Lane, open_session
+    from fullscript_pipeline.api import Grant, Priority, open_session
     from fullscript_pipeline.extraction.engine.pull import Target
     from fullscript_pipeline.extraction.pulls import clinic, orders
     from fullscript_pipeline.settings import Settings, load_settings
@@ -47,7 +47,7 @@ def connected(store: StateStore) -> Clinic:
     return made
 
 
-def main(url: str, data_dir: str, lane: str = "present") -> None:
+def main(url: str, data_dir: str, priority: str = "present") -> None:
     settings = settings_for(url, data_dir)
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     migrate(warehouse, [])
@@ -57,7 +57,7 @@ def main(url: str, data_dir: str, lane: str = "present") -> None:
         target = Target(
             warehouse, settings.landing_dir, settings.warehouse_key, one.server, one.region, day, "run", one
         )
-        with open_session(settings, store, one, cast(Lane, lane)) as session:
+        with open_session(settings, store, one, cast(Priority, priority)) as session:
             for report in (orders.pull_orders(target, session), clinic.pull_patients(target, session)):
                 print(f"  {report.resource}: {report.requests} requests, {report.counts}", file=sys.stderr)
 

@@ -66,7 +66,7 @@ def compare(calls: int) -> None:
             plain, ours = [], []
             for _ in range(ROUNDS):
                 plain.append(milliseconds_a_call(lambda: bare.get(url).json(), calls))
-                ours.append(milliseconds_a_call(lambda: session.one("clinic"), calls))
+                ours.append(milliseconds_a_call(lambda: session.fetch_object("clinic"), calls))
     httpx_ms, session_ms = statistics.median(plain[1:]), statistics.median(ours[1:])
     print(
         f"bare httpx {httpx_ms:.3f} ms CPU a call, session {session_ms:.3f} ms: {session_ms - httpx_ms:+.3f} ms, "

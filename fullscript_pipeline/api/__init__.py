@@ -9,7 +9,6 @@ from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.description import Difference, Differences
 from fullscript_pipeline.api.endpoints import ENDPOINTS
 from fullscript_pipeline.api.errors import (
-    Asked,
     AuthError,
     BadResponse,
     ConnectRefused,
@@ -17,19 +16,20 @@ from fullscript_pipeline.api.errors import (
     NotFound,
     RateLimited,
     RequestRefused,
+    RequestSummary,
     ScopeError,
     ServerError,
     WrongAddress,
 )
-from fullscript_pipeline.api.purged_record_filter import KeptOut, LeftOut, names_people
-from fullscript_pipeline.api.rate_limit import Budget, Lane
-from fullscript_pipeline.api.response_parsing import One, Page, Record, record_ids
+from fullscript_pipeline.api.purged_record_filter import PurgedIds, PurgedObjectError, names_people
+from fullscript_pipeline.api.rate_limit import Budget, Priority
+from fullscript_pipeline.api.response_parsing import Page, Record, SingleRecord, record_ids
 from fullscript_pipeline.api.scopes import missing_read_scopes, read_width, write_scopes
-from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WARN_AFTER, WrongClock, apart
-from fullscript_pipeline.api.server_probe import Reached, clock_offset, probe_server
+from fullscript_pipeline.api.server_clock import REFUSE_AFTER, WARN_AFTER, WrongClock, format_clock_lead
+from fullscript_pipeline.api.server_probe import ServerProbe, clock_offset, probe_server
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.session_factory import open_session
-from fullscript_pipeline.api.thread_pool import as_they_come
+from fullscript_pipeline.api.thread_pool import iter_completed
 from fullscript_pipeline.api.tokens import APP_REFUSED
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "ENDPOINTS",
     "REFUSE_AFTER",
     "WARN_AFTER",
-    "Asked",
     "AuthError",
     "BadResponse",
     "Budget",
@@ -50,26 +49,27 @@ __all__ = [
     "Differences",
     "FullscriptError",
     "Grant",
-    "KeptOut",
-    "Lane",
-    "LeftOut",
     "NotFound",
-    "One",
     "Page",
+    "Priority",
+    "PurgedIds",
+    "PurgedObjectError",
     "RateLimited",
-    "Reached",
     "Record",
     "RequestRefused",
+    "RequestSummary",
     "ScopeError",
     "ServerError",
+    "ServerProbe",
+    "SingleRecord",
     "WrongAddress",
     "WrongClock",
-    "apart",
-    "as_they_come",
     "check_api_address",
     "check_sign_in_page",
     "clock_offset",
     "disconnect",
+    "format_clock_lead",
+    "iter_completed",
     "missing_read_scopes",
     "names_people",
     "open_session",

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, WrongAddress
-from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
 from fullscript_pipeline.api.oauth import authorize_url
-from fullscript_pipeline.api.status_errors import wrong_address
+from fullscript_pipeline.api.status_errors import wrong_address_error
 from fullscript_pipeline.settings import ServerSettings, api_url_advice, server_at
 
 PATIENCE_SECONDS = 5.0
@@ -22,7 +22,7 @@ _NOT_THERE = frozenset({404, 405, 410})
 _BLAMES_THE_APP = re.compile(rb"invalid_client|unauthorized_client|redirect[-_ ]?ur[il]|client[-_ ]?id", re.IGNORECASE)
 
 # What came of a request.
-Outcome = Answer | FullscriptError
+Outcome = HttpResponse | FullscriptError
 
 
 def check_api_address(server: ServerSettings, first: Outcome | None = None) -> bool:
@@ -33,18 +33,22 @@ def check_api_address(server: ServerSettings, first: Outcome | None = None) -> b
     """
     _raise_if_of_another_server(server)
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
-        here = first or _outcome(client, _clinic(server, server.api_url))
-        if (verdict := _is_api(here)) is not False:
+        first_outcome = first or _send(client, _clinic_request(server, server.api_url))
+        if (verdict := _is_api(first_outcome)) is not False:
             return verdict is True
-        asked = here.asked if isinstance(here, FullscriptError) else here.asked()
-        for address in _near(server.api_url):
-            if _is_api(_outcome(client, _clinic(server, address))):
+        request = (
+            first_outcome.request_summary
+            if isinstance(first_outcome, FullscriptError)
+            else first_outcome.request_summary()
+        )
+        for address in _likely_addresses(server.api_url):
+            if _is_api(_send(client, _clinic_request(server, address))):
                 what = f"the API is not at this address but at {address}"
-                raise WrongAddress(asked, what, api_url_advice(server.name))
+                raise WrongAddress(request, what, api_url_advice(server.name))
         # A server might hide its endpoints from callers without a token; the token endpoint is for them.
         url = f"{server.api_url}/oauth/token"
-        if _is_api(_outcome(client, Ask("oauth/token", server.name, url, json={"grant_type": "none"}))) is False:
-            raise wrong_address(asked)
+        if _is_api(_send(client, HttpRequest("oauth/token", server.name, url, json={"grant_type": "none"}))) is False:
+            raise wrong_address_error(request)
     return False
 
 
@@ -55,13 +59,13 @@ def check_sign_in_page(server: ServerSettings, redirect_uri: str) -> bool:
     """
     url = authorize_url(server, redirect_uri, secrets.token_urlsafe(8))
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
-        page = _outcome(client, Ask("oauth/authorize", server.name, url, accept="text/html"))
+        page = _send(client, HttpRequest("oauth/authorize", server.name, url, accept="text/html"))
     if isinstance(page, FullscriptError):
         return _is_redirect(page)
     blamed = page.status in (401, 422) and _BLAMES_THE_APP.search(page.body)
     if page.status in (400, 404) or blamed:
         raise AppRefused(
-            page.asked(),
+            page.request_summary(),
             f"the sign-in page does not know this app with the redirect URI {redirect_uri}",
             f"Check {server.variable('CLIENT_ID')} and FULLSCRIPT_REDIRECT_URI against the vendor's API dashboard: "
             f"they must be the same to the letter. Check {server.variable('AUTHORIZE_URL')}, too, if it is set.",
@@ -77,15 +81,15 @@ def _raise_if_of_another_server(server: ServerSettings) -> None:
         owner = server_at(url)
         if owner not in (None, server.name):
             raise WrongAddress(
-                Ask(endpoint, server.name, url).asked(),
+                HttpRequest(endpoint, server.name, url).request_summary(),
                 f"this is an address of the server {owner}",
                 f"Set {server.variable(suffix)} to the one of {server.name}, or leave it away.",
             )
 
 
-def _outcome(client: HttpClient, ask: Ask) -> Outcome:
+def _send(client: HttpClient, request: HttpRequest) -> Outcome:
     try:
-        return client.send(ask)
+        return client.send(request)
     except FullscriptError as problem:
         return problem
 
@@ -104,11 +108,11 @@ def _is_redirect(problem: FullscriptError) -> bool:
     return isinstance(problem, BadResponse) and problem.status is not None and 300 <= problem.status < 400
 
 
-def _clinic(server: ServerSettings, address: str) -> Ask:
-    return Ask("clinic", server.name, f"{address}/clinic")
+def _clinic_request(server: ServerSettings, address: str) -> HttpRequest:
+    return HttpRequest("clinic", server.name, f"{address}/clinic")
 
 
-def _near(address: str) -> Iterator[str]:
+def _likely_addresses(address: str) -> Iterator[str]:
     """What may have been meant: with `/api` at its end, once; with https."""
     with_api = f"{re.sub(r'/api(/.*)?$', '', address)}/api"
     if with_api != address:

@@ -18,15 +18,15 @@ from fullscript_pipeline.api.address_check import check_api_address, check_sign_
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.errors import ConnectRefused, FullscriptError, InvalidGrant
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint, authorize_url
-from fullscript_pipeline.api.oauth_callback_server import CallbackServer, Handled
+from fullscript_pipeline.api.oauth import TokenEndpoint, TokenPair, authorize_url
+from fullscript_pipeline.api.oauth_callback_server import CallbackServer, PageAnswer
 from fullscript_pipeline.api.scopes import missing_read_scopes, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.session_factory import SessionStore
 from fullscript_pipeline.settings import ServerSettings, Settings
 
 WAIT_SECONDS = 600.0  # as long as the state lives
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 _REFUSALS = {
@@ -44,7 +44,7 @@ class ConnectStore(SessionStore, Protocol):
     def use_oauth_state(self, server: str, state: str) -> str: ...
     def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> ClinicRef: ...
     def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]: ...
-    def note_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None: ...
+    def record_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None: ...
     def forget_grant(self, clinic: ClinicRef, user_id: str) -> None: ...
 
 
@@ -70,7 +70,7 @@ class DisconnectResult:
     exit_code: int = 0
 
 
-class _OneToken:
+class _FixedToken:
     """The token of the very first request, before there is a grant in the store."""
 
     def __init__(self, token: str) -> None:
@@ -126,7 +126,7 @@ class ConnectFlow:
         """
         until = time.monotonic() + timeout
         # In pieces: of two signals at once, both may go to the server's thread, which does not wake this one.
-        while not self._done.wait(min(_LOOK_SECONDS, timeout)) and time.monotonic() < until:
+        while not self._done.wait(min(_POLL_SECONDS, timeout)) and time.monotonic() < until:
             pass
         if not self._done.is_set():
             raise ConnectRefused(
@@ -139,28 +139,28 @@ class ConnectFlow:
 
     def paste(self, redirected_url: str) -> ConnectResult:
         """The result of the URL that the user was redirected to and pasted. Raises as `wait` does."""
-        wanted, got = urlsplit(self._settings.redirect_uri), urlsplit(redirected_url.strip())
-        if (wanted.scheme, wanted.netloc, wanted.path) != (got.scheme, got.netloc, got.path):
+        expected, pasted = urlsplit(self._settings.redirect_uri), urlsplit(redirected_url.strip())
+        if (expected.scheme, expected.netloc, expected.path) != (pasted.scheme, pasted.netloc, pasted.path):
             raise ConnectRefused(
                 "The pasted text is not the address the sign-in came back to: copy the whole address from the browser, "
                 "it starts with FULLSCRIPT_REDIRECT_URI."
             )
-        return self._complete(got.query)
+        return self._complete(pasted.query)
 
-    def _callback(self, query: str) -> Handled:
+    def _callback(self, query: str) -> PageAnswer:
         """For the listener: what the page says. Only the owner of the state can end the wait."""
         with self._one_at_a_time:
             try:
-                result = self._complete(query)
-            except _NotOurs as problem:
+                connected = self._complete(query)
+            except _ForeignCallback as problem:
                 _log.warning("a sign-in was refused: %s", problem)
                 return 400, str(problem)
             except Exception as problem:  # whatever it is belongs to whoever waits, not to a server thread
                 self._outcome = problem
                 status = 400 if isinstance(problem, ConnectRefused | InvalidGrant) else 502
                 return status, f"{_for_page(problem)} Go back to the terminal."
-            self._outcome = result
-            return 200, f"{result.clinic.name or result.clinic.clinic_key} is connected. You may close this page."
+            self._outcome = connected
+            return 200, f"{connected.clinic.name or connected.clinic.clinic_key} is connected. You may close this page."
 
     def _after_callback(self) -> None:
         if self._outcome is not None:
@@ -181,9 +181,9 @@ class ConnectFlow:
                 ) from None
             nobody = ClinicRef(server.name, answer.clinic_id or "", "(connecting)", server.region)
             session = ClinicSession(
-                nobody, server.api_url, client=client, tokens=_OneToken(answer.access_token), budget=budget
+                nobody, server.api_url, client=client, tokens=_FixedToken(answer.access_token), budget=budget
             )
-            record = session.one("clinic").record
+            record = session.fetch_object("clinic").record
             visible = _patients_visible(session, answer)
         name = record.get("name")
         clinic = self._store.register_clinic(
@@ -203,10 +203,14 @@ class ConnectFlow:
         """The code of a callback whose state is ours, unused and young. A state is used up by its first check."""
         values = parse_qs(query, keep_blank_values=True, max_num_fields=50)
         if len(values.get("state", [])) != 1 or len(values.get("code", [])) > 1:
-            raise _NotOurs("This sign-in carries no state of ours: start it from `fullscript-pipeline connect`.")
+            raise _ForeignCallback(
+                "This sign-in carries no state of ours: start it from `fullscript-pipeline connect`."
+            )
         verdict = self._store.use_oauth_state(self._server.name, values["state"][0])
         if verdict != "ok":
-            raise _NotOurs(f"{_REFUSALS[verdict]}: run `fullscript-pipeline connect {self._server.name}` again.")
+            raise _ForeignCallback(
+                f"{_REFUSALS[verdict]}: run `fullscript-pipeline connect {self._server.name}` again."
+            )
         if "error" in values:
             denied = values["error"] == ["access_denied"]
             what = "The user did not allow the access" if denied else "The server ended the sign-in with an error"
@@ -216,7 +220,7 @@ class ConnectFlow:
         return values["code"][0]
 
 
-class _NotOurs(ConnectRefused):
+class _ForeignCallback(ConnectRefused):
     """A callback that does not belong to this connect; the right one may still come."""
 
 
@@ -238,7 +242,7 @@ def disconnect(
             try:
                 endpoint.revoke(grant.access_token, clinic.clinic_key)
             except FullscriptError as problem:
-                store.note_not_revoked(clinic, grant.user_id, str(problem))
+                store.record_not_revoked(clinic, grant.user_id, str(problem))
                 not_revoked = problem
             else:
                 store.forget_grant(clinic, grant.user_id)
@@ -253,7 +257,7 @@ def disconnect(
     )
 
 
-def _patients_visible(session: ClinicSession, answer: TokenAnswer) -> int | None:
+def _patients_visible(session: ClinicSession, answer: TokenPair) -> int | None:
     """How many patients this user sees; of several users of a clinic the one who sees most is used."""
     if "patients:read" in missing_read_scopes(answer.scopes):
         return None
@@ -263,7 +267,7 @@ def _patients_visible(session: ClinicSession, answer: TokenAnswer) -> int | None
         return None
 
 
-def _grant(answer: TokenAnswer, patients_visible: int | None) -> Grant:
+def _grant(answer: TokenPair, patients_visible: int | None) -> Grant:
     return Grant(
         user_id=answer.user_id or "",
         user_type=answer.user_type or "",

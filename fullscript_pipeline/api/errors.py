@@ -25,7 +25,7 @@ from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, Pipelin
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestSummary:
     """What was asked, for the sentence of an error. `url` is redacted already; `clinic` is the clinic key."""
 
     endpoint: str
@@ -46,24 +46,26 @@ class FullscriptError(PipelineError):
 
     exhausted = False
 
-    def __init__(self, asked: Asked, what: str, advice: str) -> None:
-        self.asked = asked
-        self.endpoint, self.clinic, self.status = asked.endpoint, asked.clinic, asked.status
-        self.request_id, self.method, self.url = asked.request_id, asked.method, asked.url
-        whom = f"clinic {asked.clinic}, {asked.server}" if asked.clinic else asked.server
-        answer = f"status {asked.status}, " if asked.status else ""
+    def __init__(self, request: RequestSummary, what: str, advice: str) -> None:
+        self.request_summary = request
+        self.endpoint, self.clinic, self.status = request.endpoint, request.clinic, request.status
+        self.request_id, self.method, self.url = request.request_id, request.method, request.url
+        whom = f"clinic {request.clinic}, {request.server}" if request.clinic else request.server
+        answer = f"status {request.status}, " if request.status else ""
         super().__init__(
-            f"{asked.endpoint} ({whom}): {what} ({asked.method} {asked.url}, {answer}"
-            f"X-Request-Id {asked.request_id or 'not given'}). {advice}"
+            f"{request.endpoint} ({whom}): {what} ({request.method} {request.url}, {answer}"
+            f"X-Request-Id {request.request_id or 'not given'}). {advice}"
         )
 
     def __reduce__(self) -> str | tuple[object, ...]:
         # The default would call __init__ with the message alone; Dagster and process pools pickle errors.
-        return (_rebuild, (type(self), self.asked, str(self), dict(self.__dict__)))
+        return (_rebuild, (type(self), self.request_summary, str(self), dict(self.__dict__)))
 
 
-def _rebuild(kind: type[FullscriptError], asked: Asked, message: str, fields: dict[str, object]) -> FullscriptError:
-    error = kind(asked, "", "")
+def _rebuild(
+    kind: type[FullscriptError], request: RequestSummary, message: str, fields: dict[str, object]
+) -> FullscriptError:
+    error = kind(request, "", "")
     error.args = (message,)
     error.__dict__.update(fields)
     return error

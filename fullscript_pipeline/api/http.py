@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from fullscript_pipeline.api.errors import Asked, BadResponse, ServerError
+from fullscript_pipeline.api.errors import BadResponse, RequestSummary, ServerError
 from fullscript_pipeline.api.network_environment import RoutedTransport
 from fullscript_pipeline.api.redaction import redact_url
 from fullscript_pipeline.decompression import (
@@ -46,7 +46,7 @@ _USER_AGENT = "fullscript-pipeline"
 
 
 @dataclass(frozen=True)
-class Ask:
+class HttpRequest:
     """One request to be made. `json` makes it a POST, which only the OAuth token calls are."""
 
     endpoint: str
@@ -64,21 +64,23 @@ class Ask:
     def method(self) -> Literal["GET", "POST"]:
         return "GET" if self.json is None else "POST"
 
-    def with_bearer(self, token: str) -> "Ask":
+    def with_bearer(self, token: str) -> "HttpRequest":
         return replace(self, bearer=token)
 
-    def asked(self, status: int | None = None, request_id: str | None = None) -> Asked:
+    def request_summary(self, status: int | None = None, request_id: str | None = None) -> RequestSummary:
         """What an error may say about this request."""
         address = self.shown_url or self.url
-        whole = f"{address}?{urlencode(self.params)}" if self.params else address
-        return Asked(self.endpoint, self.server, self.method, redact_url(whole), self.clinic, status, request_id)
+        full_url = f"{address}?{urlencode(self.params)}" if self.params else address
+        return RequestSummary(
+            self.endpoint, self.server, self.method, redact_url(full_url), self.clinic, status, request_id
+        )
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What came back: status, X-Request-Id, headers as written, the body (bounded, never in the repr)."""
 
-    ask: Ask
+    request: HttpRequest
     status: int
     request_id: str | None
     retry_after: str | None
@@ -86,8 +88,8 @@ class Answer:
     date: str | None = None
     age: str | None = None
 
-    def asked(self) -> Asked:
-        return self.ask.asked(self.status, self.request_id)
+    def request_summary(self) -> RequestSummary:
+        return self.request.request_summary(self.status, self.request_id)
 
     def json(self) -> Any:
         """The body as Python values. Raises BadResponse when it is not JSON."""
@@ -95,7 +97,7 @@ class Answer:
             return parse_json(self.body)
         except ValueError:
             raise BadResponse(
-                self.asked(),
+                self.request_summary(),
                 f"the answer is not JSON ({len(self.body)} bytes)",
                 "Something between us and the server may have answered in its place; try again, and check the "
                 "server's API_URL setting if it stays.",
@@ -134,50 +136,56 @@ class HttpClient:
     def close(self) -> None:
         self._client.close()
 
-    def send(self, ask: Ask) -> Answer:
+    def send(self, request: HttpRequest) -> HttpResponse:
         """Ask once. Any status is an answer.
 
         Raises ServerError when no whole answer arrives (connection, timeout, broken compression), BadResponse for one
         that is larger than the bound, compressed in another way than we asked for, or a redirect.
         """
-        headers = {"Accept": ask.accept} | ({"Authorization": f"Bearer {ask.bearer}"} if ask.bearer else {})
+        headers = {"Accept": request.accept} | ({"Authorization": f"Bearer {request.bearer}"} if request.bearer else {})
         try:
             with self._client.stream(
-                ask.method, ask.url, params=dict(ask.params) or None, json=ask.json, headers=headers
+                request.method, request.url, params=dict(request.params) or None, json=request.json, headers=headers
             ) as response:
-                body = self._read(ask, response)
+                body = self._read(request, response)
         except (httpx.TransportError, httpx.DecodingError) as problem:
-            raise ServerError(ask.asked(), f"no answer ({_words(problem)})", _advice(problem)) from None
+            raise ServerError(
+                request.request_summary(), f"no answer ({_error_words(problem)})", _error_advice(problem)
+            ) from None
         except (httpx.InvalidURL, httpx.HTTPError) as problem:
-            raise BadResponse(ask.asked(), _words(problem), "Check the server's API_URL setting.") from None
-        answer = Answer(
-            ask,
+            raise BadResponse(
+                request.request_summary(), _error_words(problem), "Check the server's API_URL setting."
+            ) from None
+        received = HttpResponse(
+            request,
             response.status_code,
-            _clean(response.headers.get("x-request-id")),
+            _plain_request_id(response.headers.get("x-request-id")),
             response.headers.get("retry-after"),
             body,
             response.headers.get("date"),
             response.headers.get("age"),
         )
-        if 300 <= answer.status < 400:
+        if 300 <= received.status < 400:
             raise BadResponse(
-                answer.asked(), "the server sends us elsewhere, and we follow no redirect", "Check its API_URL setting."
+                received.request_summary(),
+                "the server sends us elsewhere, and we follow no redirect",
+                "Check its API_URL setting.",
             )
-        return answer
+        return received
 
-    def _read(self, ask: Ask, response: httpx.Response) -> bytes:
+    def _read(self, request: HttpRequest, response: httpx.Response) -> bytes:
         # httpx would unpack a piece whole, whatever it becomes: 96 kB of zstd are 3 GB.
         encoding = response.headers.get("content-encoding", "")
-        asked = ask.asked(response.status_code, _clean(response.headers.get("x-request-id")))
+        summary = request.request_summary(response.status_code, _plain_request_id(response.headers.get("x-request-id")))
         try:
             return self._joined(unpack(self._in_time(response), encoding, self._max_body_bytes))
         except TooLarge:
             verb = "unpacks to" if encoding else "is"
             what = f"the answer {verb} more than {self._max_body_bytes} bytes"
-            raise BadResponse(asked, what, "Tell the vendor, quoting the X-Request-Id.") from None
+            raise BadResponse(summary, what, "Tell the vendor, quoting the X-Request-Id.") from None
         except UnknownEncoding:
             raise BadResponse(
-                asked,
+                summary,
                 f"the answer is compressed in another way than we asked for ({ACCEPTED_ENCODINGS})",
                 "Something between us and the server may have changed it: check the proxy, if there is one, and the "
                 "server's API_URL setting.",
@@ -203,7 +211,7 @@ class HttpClient:
                 raise httpx.ReadTimeout("the whole answer took too long")
 
 
-def _words(problem: Exception) -> str:
+def _error_words(problem: Exception) -> str:
     """A few words for a transport error. Its own text may hold a URL, so only its kind is told."""
     if _is_untrusted(problem):
         return "its certificate is not trusted"
@@ -219,7 +227,7 @@ def _words(problem: Exception) -> str:
     return next((words for kind, words in kinds if isinstance(problem, kind)), "the connection failed")
 
 
-def _advice(problem: Exception) -> str:
+def _error_advice(problem: Exception) -> str:
     if _is_untrusted(problem):
         return (
             "Check the server's address and this machine's clock; where a company's proxy reads the traffic, set "
@@ -236,7 +244,7 @@ def _is_untrusted(problem: BaseException | None) -> bool:
     return False
 
 
-def _clean(request_id: str | None) -> str | None:
+def _plain_request_id(request_id: str | None) -> str | None:
     """The X-Request-Id if it is plain: a header could otherwise bring line breaks or anything else into a log."""
     plain = request_id is not None and len(request_id) <= 100 and request_id.replace("-", "").replace("_", "").isalnum()
     return request_id if plain else None

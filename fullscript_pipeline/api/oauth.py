@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptError, InvalidGrant, RateLimited
-from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
 from fullscript_pipeline.api.rate_limit import Budget
 from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
-from fullscript_pipeline.api.status_errors import error_for, wrong_address
+from fullscript_pipeline.api.status_errors import error_for, wrong_address_error
 from fullscript_pipeline.settings import ServerSettings
 
 _DEFAULT_LIFE_SECONDS = 7200
@@ -27,7 +27,7 @@ _NOT_THERE = frozenset({404, 405, 410})
 
 
 @dataclass(frozen=True)
-class TokenAnswer:
+class TokenPair:
     """A new pair. Times are ours (UTC): a server whose clock is wrong must not make a token look old."""
 
     access_token: str = field(repr=False)
@@ -66,19 +66,19 @@ class TokenEndpoint:
         self._server, self._redirect_uri, self._client = server, redirect_uri, client
         self._budget, self._retry = budget, retry
 
-    def exchange_code(self, code: str) -> TokenAnswer:
+    def exchange_code(self, code: str) -> TokenPair:
         """The first pair for an authorization code. Never asked twice: a code works once.
 
         Raises InvalidGrant when the server does not take the code, AppRefused for a wrong client, or the family.
         """
         once = RetryPolicy(attempts=1, unreadable_attempts=1)
-        return self._token({"grant_type": "authorization_code", "code": code}, None, once, kept=None)
+        return self._token({"grant_type": "authorization_code", "code": code}, None, once, fallback_refresh_token=None)
 
-    def refresh(self, refresh_token: str, clinic: str) -> TokenAnswer:
+    def refresh(self, refresh_token: str, clinic: str) -> TokenPair:
         """A new pair for `refresh_token`, which stays where the answer brings none (RFC 6749, 6). An answer that got
         lost is asked for once more, with the same token."""
         grant = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return self._token(grant, clinic, self._retry, kept=refresh_token)
+        return self._token(grant, clinic, self._retry, fallback_refresh_token=refresh_token)
 
     def revoke(self, token: str, clinic: str) -> None:
         """Take the access away at the server. A token that the server says it does not know is as good as revoked.
@@ -94,55 +94,61 @@ class TokenEndpoint:
             if error := _refusal(answer, self._server):
                 raise error
             if not _confirms(answer):
-                raise BadResponse(answer.asked(), "the answer does not confirm it", "Try again later.")
+                raise BadResponse(answer.request_summary(), "the answer does not confirm it", "Try again later.")
 
         self._retry.run(attempt, self._before_retry)
 
-    def _token(self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy, kept: str | None) -> TokenAnswer:
+    def _token(
+        self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy, fallback_refresh_token: str | None
+    ) -> TokenPair:
         body = {**grant, **self._credentials(), "redirect_uri": self._redirect_uri}
 
-        def attempt() -> TokenAnswer:
-            asked_at = clock.real_now()
+        def attempt() -> TokenPair:
+            requested_at = clock.real_now()
             answer = self._send("oauth/token", body, clinic)
             if error := _refusal(answer, self._server):
                 raise error
-            return read_token(answer.json(), answer, asked_at, kept)
+            return read_token(answer.json(), answer, requested_at, fallback_refresh_token)
 
         return retry.run(attempt, self._before_retry)
 
-    def _send(self, path: str, body: Mapping[str, str], clinic: str | None) -> Answer:
+    def _send(self, path: str, body: Mapping[str, str], clinic: str | None) -> HttpResponse:
         self._budget.acquire("present")
-        ask = Ask(path, self._server.name, f"{self._server.api_url}/{path}", clinic, json=body)
-        return self._client.send(ask)
+        request = HttpRequest(path, self._server.name, f"{self._server.api_url}/{path}", clinic, json=body)
+        return self._client.send(request)
 
     def _before_retry(self, error: FullscriptError, wait: float) -> None:
         """The limit is over all endpoints: what the token endpoint asks for, everybody heeds."""
         if isinstance(error, RateLimited):
-            self._budget.hold(wait)
+            self._budget.pause_requests(wait)
 
     def _credentials(self) -> dict[str, str]:
         return {"client_id": self._server.client_id or "", "client_secret": self._server.client_secret or ""}
 
 
-def read_token(body: Any, answer: Answer, asked_at: datetime, kept: str | None = None) -> TokenAnswer:
+def read_token(
+    body: Any, answer: HttpResponse, requested_at: datetime, fallback_refresh_token: str | None = None
+) -> TokenPair:
     """The pair in `{"oauth": {...}}`, in another object or in the body itself; `kept` is the refresh token of an answer
     that brings none. Raises BadResponse when there is no pair."""
-    found = _token_object(body)
-    access, refresh = found.get("access_token"), found.get("refresh_token")
-    refresh = refresh if isinstance(refresh, str) and refresh else kept
+    token = _token_object(body)
+    access, refresh = token.get("access_token"), token.get("refresh_token")
+    refresh = refresh if isinstance(refresh, str) and refresh else fallback_refresh_token
     if not (isinstance(access, str) and access and refresh):
         raise BadResponse(
-            answer.asked(), "the token answer holds no pair of tokens", "Try again; tell the vendor if it stays."
+            answer.request_summary(),
+            "the token answer holds no pair of tokens",
+            "Try again; tell the vendor if it stays.",
         )
-    owner = found.get("resource_owner")
+    owner = token.get("resource_owner")
     owner = owner if isinstance(owner, dict) else {}
-    scope = found.get("scope")
+    scope = token.get("scope")
     words = scope.replace(",", " ").split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
-    return TokenAnswer(
+    return TokenPair(
         access_token=access,
         refresh_token=refresh,
-        obtained_at=asked_at,
-        expires_at=asked_at + timedelta(seconds=_life_seconds(found.get("expires_in"))),
+        obtained_at=requested_at,
+        expires_at=requested_at + timedelta(seconds=_life_seconds(token.get("expires_in"))),
         # The vendor's guides also print Clinic:read.
         scopes=tuple(dict.fromkeys(str(word).lower() for word in words)),
         user_id=_text(owner.get("id")),
@@ -155,13 +161,15 @@ def _token_object(body: Any) -> Mapping[str, Any]:
     """The object that holds the access token: the documented `oauth` before all others."""
     outer = body if isinstance(body, dict) else {}
     candidates = [outer.get("oauth"), outer, *outer.values()]
-    return next((one for one in candidates if isinstance(one, dict) and one.get("access_token")), {})
+    return next(
+        (candidate for candidate in candidates if isinstance(candidate, dict) and candidate.get("access_token")), {}
+    )
 
 
-def _life_seconds(value: object) -> float:
+def _life_seconds(expires_in: object) -> float:
     """`expires_in`, a number that may come as text; the documented two hours when it makes no sense."""
     try:
-        seconds = float(value) if isinstance(value, int | float | str) else 0.0
+        seconds = float(expires_in) if isinstance(expires_in, int | float | str) else 0.0
     except ValueError:
         seconds = 0.0
     return seconds if 0 < seconds <= _LONGEST_LIFE_SECONDS else float(_DEFAULT_LIFE_SECONDS)
@@ -171,28 +179,28 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 
-def _refusal(answer: Answer, server: ServerSettings) -> FullscriptError | None:
+def _refusal(answer: HttpResponse, server: ServerSettings) -> FullscriptError | None:
     """The error of a token call that was not answered with 2xx. The OAuth word decides, the status only helps."""
     words = _error_words(answer) if answer.status in (400, 401, 403, 422) else set()
     if "invalid_grant" in words:
         return InvalidGrant(
-            answer.asked(),
+            answer.request_summary(),
             "the server does not accept the authorisation any more",
             f"Run `fullscript-pipeline connect {server.name}` again.",
         )
     if words & {"invalid_client", "unauthorized_client"} or answer.status == 401:
         return AppRefused(
-            answer.asked(),
+            answer.request_summary(),
             f"the server does not accept our app{'' if words else ' (it gives no reason)'}",
             f"Check {server.variable('CLIENT_ID')}, {server.variable('CLIENT_SECRET')} and FULLSCRIPT_REDIRECT_URI "
             f"against the vendor's API dashboard, and that {server.variable('API_URL')} is that server's.",
         )
     if answer.status in _NOT_THERE:
-        return wrong_address(answer.asked())
+        return wrong_address_error(answer.request_summary())
     return error_for(answer)
 
 
-def _confirms(answer: Answer) -> bool:
+def _confirms(answer: HttpResponse) -> bool:
     """Whether a 2xx says that it was done: empty as documented or anything but an error or a web page."""
     text = answer.body.strip()
     if text[:1] == b"<":
@@ -204,17 +212,17 @@ def _confirms(answer: Answer) -> bool:
     return not (isinstance(body, dict) and (body.get("error") or body.get("errors")))
 
 
-def _error_words(answer: Answer) -> set[str]:
+def _error_words(answer: HttpResponse) -> set[str]:
     """The error codes in an error body: `error` as text, array or object with a code, `errors` as an array of them."""
     try:
         body = answer.json()
     except BadResponse:
         return set()
     inner = body.get("oauth", body) if isinstance(body, dict) else None
-    found = inner if isinstance(inner, dict) else {}
-    values: list[Any] = []
+    error_body = inner if isinstance(inner, dict) else {}
+    codes: list[Any] = []
     for key in ("error", "errors", "code"):
-        value = found.get(key)
-        values += value if isinstance(value, list) else [value]
-    texts = [value.get("code") or value.get("error") if isinstance(value, dict) else value for value in values]
+        code = error_body.get(key)
+        codes += code if isinstance(code, list) else [code]
+    texts = [code.get("code") or code.get("error") if isinstance(code, dict) else code for code in codes]
     return {text for text in texts if isinstance(text, str) and text}

@@ -15,7 +15,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError
 # Listening on anything else would put the authorization code on the network.
 _LISTENABLE = {"127.0.0.1", "localhost"}
 # (HTTP status, sentence for the page)
-Handled = tuple[int, str]
+PageAnswer = tuple[int, str]
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fullscript pipeline</title></head>
 <body><h1>{title}</h1><p>{sentence}</p></body></html>
@@ -28,7 +28,7 @@ class CallbackServer:
     Raises ConfigurationError for a redirect URI that is not plain http on loopback, Busy when the port is taken.
     """
 
-    def __init__(self, redirect_uri: str, handle: Callable[[str], Handled], after: Callable[[], None]) -> None:
+    def __init__(self, redirect_uri: str, handle: Callable[[str], PageAnswer], after: Callable[[], None]) -> None:
         parts = urlsplit(redirect_uri)
         if parts.scheme != "http" or parts.hostname not in _LISTENABLE:
             raise ConfigurationError(
@@ -60,7 +60,7 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 def _handler(
-    parts: SplitResult, port: int, handle: Callable[[str], Handled], after: Callable[[], None]
+    parts: SplitResult, port: int, handle: Callable[[str], PageAnswer], after: Callable[[], None]
 ) -> type[BaseHTTPRequestHandler]:
     hosts = {f"{name}:{port}" for name in _LISTENABLE} | (_LISTENABLE if port == 80 else set())
 
@@ -68,13 +68,13 @@ def _handler(
         timeout = 30.0  # a connection that sends nothing does not stay
 
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            if self.headers.get("Host", "").lower() not in hosts or asked.path != (parts.path or "/"):
+            target = urlsplit(self.path)
+            if self.headers.get("Host", "").lower() not in hosts or target.path != (parts.path or "/"):
                 # A page of another origin may reach loopback under a name of its own (DNS rebinding).
                 self._answer(404, "This page does not exist.")
                 return
             try:
-                status, sentence = handle(asked.query)
+                status, sentence = handle(target.query)
                 self._answer(status, sentence)
             finally:
                 after()
@@ -83,7 +83,7 @@ def _handler(
             title = "Connected" if status == 200 else "Not connected"
             body = _PAGE.format(title=title, sentence=html.escape(sentence)).encode()
             self.send_response(status)
-            for name, value in (
+            for name, content in (
                 ("Content-Type", "text/html; charset=utf-8"),
                 ("Content-Length", str(len(body))),
                 ("Cache-Control", "no-store"),
@@ -91,7 +91,7 @@ def _handler(
                 ("Referrer-Policy", "no-referrer"),
                 ("Connection", "close"),
             ):
-                self.send_header(name, value)
+                self.send_header(name, content)
             self.end_headers()
             self.wfile.write(body)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 
-from fullscript_pipeline.api.errors import Asked
+from fullscript_pipeline.api.errors import RequestSummary
 from fullscript_pipeline.api.response_parsing import Meta, Page, Record, check_progress, record_ids
-from fullscript_pipeline.api.thread_pool import as_they_come
+from fullscript_pipeline.api.thread_pool import iter_completed
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedPage:
     """A page before it is known whether it is the last."""
 
     number: int
@@ -22,7 +22,7 @@ class Fetched:
     meta: Meta
     wrapper_key: str
     unexpected: bool
-    asked: Asked
+    request_summary: RequestSummary
     fetched_at: datetime
 
     @property
@@ -31,7 +31,7 @@ class Fetched:
         return self.meta.current_page is not None and self.meta.total_pages is not None
 
     @property
-    def says_it_is_last(self) -> bool:
+    def is_marked_last(self) -> bool:
         last = self.meta.has_next is False and self.number >= (self.meta.total_pages or 0)
         return last or not self.records
 
@@ -41,7 +41,7 @@ class Fetched:
             records=self.records,
             total_count=self.meta.total_count,
             total_pages=self.meta.total_pages,
-            request_id=self.asked.request_id,
+            request_id=self.request_summary.request_id,
             fetched_at=self.fetched_at,
             wrapper_key=self.wrapper_key,
             unexpected_wrapper=self.unexpected,
@@ -49,65 +49,65 @@ class Fetched:
         )
 
 
-Fetch = Callable[[int], Fetched]
+Fetch = Callable[[int], FetchedPage]
 
 
-def walk(fetch: Fetch, first: int, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
+def iter_pages(fetch: Fetch, first: int, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
     """The pages from `first` on. `ignores_numbers` tells, and is told, that the server sends everything at once."""
     page = fetch(first)
     if not page.is_numbered:
-        yield from _one_by_one(fetch, page, ignores_numbers)
+        yield from _iter_pages_in_sequence(fetch, page, ignores_numbers)
         return
-    yield page.page(is_last=page.says_it_is_last)
-    if not page.says_it_is_last:
+    yield page.page(is_last=page.is_marked_last)
+    if not page.is_marked_last:
         # It may say that one follows without counting it.
         last = max(page.meta.total_pages or 0, page.number + 1 if page.meta.has_next else 0)
-        yield from side_by_side(fetch, last, range(1, first + 1))
+        yield from iter_pages_in_parallel(fetch, last, range(1, first + 1))
 
 
-def side_by_side(fetch: Fetch, last: int, landed: Collection[int]) -> Iterator[Page]:
+def iter_pages_in_parallel(fetch: Fetch, last: int, landed: Collection[int]) -> Iterator[Page]:
     """Pages 1 to `last` but for those `landed`, in order of arrival.
 
     The list may grow and shrink meanwhile: pages are added as answers count more of them, and none is asked beyond one
     that came back empty. No page is asked twice.
     """
-    asked, end = set(landed), last
+    requested, end = set(landed), last
 
     def is_within(number: int) -> bool:
         return number <= end
 
-    while numbers := [number for number in range(1, end + 1) if number not in asked]:
-        for number, page in as_they_come(fetch, takewhile(is_within, numbers)):
-            asked.add(number)
+    while numbers := [number for number in range(1, end + 1) if number not in requested]:
+        for number, page in iter_completed(fetch, takewhile(is_within, numbers)):
+            requested.add(number)
             if not page.records:
                 end = min(end, number)
             elif page.meta.has_next or (page.meta.total_pages or 0) > end:
                 end = max(end, page.meta.total_pages or 0, number + 1)
-            yield page.page(is_last=page.says_it_is_last)
+            yield page.page(is_last=page.is_marked_last)
 
 
-def _one_by_one(fetch: Fetch, page: Fetched, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
+def _iter_pages_in_sequence(fetch: Fetch, page: FetchedPage, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
     while True:
-        following: Fetched | None = None
+        next_page: FetchedPage | None = None
         is_last = not page.records or page.meta.has_next is False
         if not is_last and page.meta.has_next is None:
             # It does not say whether more follows: look ahead, so that the page can say whether it is the last.
-            following = _next_if_any(fetch, page, ignores_numbers)
-            is_last = following is None
+            next_page = _next_if_any(fetch, page, ignores_numbers)
+            is_last = next_page is None
         yield page.page(is_last=is_last)
         if is_last:
             return
-        following = following or fetch(page.number + 1)
-        check_progress(page.records, following.records, following.meta, following.asked)
-        page = following
+        next_page = next_page or fetch(page.number + 1)
+        check_progress(page.records, next_page.records, next_page.meta, next_page.request_summary)
+        page = next_page
 
 
-def _next_if_any(fetch: Fetch, page: Fetched, ignores_numbers: Callable[[bool], bool]) -> Fetched | None:
+def _next_if_any(fetch: Fetch, page: FetchedPage, ignores_numbers: Callable[[bool], bool]) -> FetchedPage | None:
     """The page after one that does not say whether there is one."""
     if ignores_numbers(False):
         return None
-    following = fetch(page.number + 1)
-    if record_ids(following.records) == record_ids(page.records):
+    next_page = fetch(page.number + 1)
+    if record_ids(next_page.records) == record_ids(page.records):
         ignores_numbers(True)
         return None
-    return following if following.records else None
+    return next_page if next_page.records else None

@@ -8,14 +8,14 @@ server's own refusals (`retry` handles a 429 and reports it with `hold`).
 from typing import Literal, Protocol
 
 # `present` is the data of today, `backfill` history: the present goes first and keeps a reserve for itself.
-Lane = Literal["present", "backfill"]
+Priority = Literal["present", "backfill"]
 
 
 class Budget(Protocol):
     """Thread-safe; one count per app and server."""
 
-    def acquire(self, lane: Lane) -> None:
+    def acquire(self, priority: Priority) -> None:
         """Return once one more request may be sent; a wait is logged, not raised."""
 
-    def hold(self, seconds: float) -> None:
+    def pause_requests(self, seconds: float) -> None:
         """The server asked for a pause: let nobody send for that long."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fullscript_pipeline.api.errors import Asked, BadResponse
+from fullscript_pipeline.api.errors import BadResponse, RequestSummary
 from fullscript_pipeline.resources.types import Endpoint
 
 Record = dict[str, Any]
@@ -38,7 +38,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class One:
+class SingleRecord:
     """One object as received."""
 
     record: Record
@@ -57,31 +57,35 @@ class Meta:
     has_next: bool | None
 
 
-def read_list(endpoint: Endpoint, body: Any, asked: Asked) -> tuple[str, list[Record], bool]:
+def parse_list(endpoint: Endpoint, body: Any, request: RequestSummary) -> tuple[str, list[Record], bool]:
     """(wrapper key, records, unexpected?) of a list answer; key "" for a bare array. Raises BadResponse."""
     if isinstance(body, list):
-        return "", _records(body, asked), True
+        return "", _records(body, request), True
     if not isinstance(body, dict):
-        raise _not_understood(endpoint, asked, "is neither an object nor an array")
+        raise _unknown_shape_error(endpoint, request, "is neither an object nor an array")
     for key in endpoint.wrapper_keys:
         if isinstance(body.get(key), list):
-            return key, _records(body[key], asked), key != endpoint.wrapper_keys[0]
-    arrays = [key for key, value in body.items() if key != "meta" and isinstance(value, list)]
+            return key, _records(body[key], request), key != endpoint.wrapper_keys[0]
+    arrays = [key for key, content in body.items() if key != "meta" and isinstance(content, list)]
     if len(arrays) != 1:
-        raise _not_understood(endpoint, asked, f"has {len(arrays)} arrays and none under {endpoint.wrapper_keys[0]!r}")
-    return arrays[0], _records(body[arrays[0]], asked), True
+        raise _unknown_shape_error(
+            endpoint, request, f"has {len(arrays)} arrays and none under {endpoint.wrapper_keys[0]!r}"
+        )
+    return arrays[0], _records(body[arrays[0]], request), True
 
 
-def read_one(endpoint: Endpoint, body: Any, asked: Asked, object_id: str | None = None) -> tuple[Record, bool]:
+def parse_object(
+    endpoint: Endpoint, body: Any, request: RequestSummary, object_id: str | None = None
+) -> tuple[Record, bool]:
     """(record, unexpected wrapper?) of a detail answer: the expected key, `event_payload.event`, or a bare object.
 
     `object_id`: whose detail was asked for; a record under the expected key need not repeat it.
     """
     if isinstance(body, dict) and isinstance(body.get("event_payload"), dict):
-        record, _ = read_one(endpoint, body["event_payload"], asked, object_id)
+        record, _ = parse_object(endpoint, body["event_payload"], request, object_id)
         return record, True
     if not isinstance(body, dict):
-        raise _not_understood(endpoint, asked, "is not an object")
+        raise _unknown_shape_error(endpoint, request, "is not an object")
     for key in endpoint.wrapper_keys:
         if _is_record(body.get(key)):
             return body[key], key != endpoint.wrapper_keys[0]
@@ -89,47 +93,49 @@ def read_one(endpoint: Endpoint, body: Any, asked: Asked, object_id: str | None 
             return {**body[key], "id": object_id}, key != endpoint.wrapper_keys[0]
     if _is_record(body):
         return body, True
-    objects = [value for key, value in body.items() if key != "meta" and _is_record(value)]
+    objects = [content for key, content in body.items() if key != "meta" and _is_record(content)]
     if len(objects) != 1:
-        raise _not_understood(endpoint, asked, f"holds no object with an id under {endpoint.wrapper_keys[0]!r}")
+        raise _unknown_shape_error(endpoint, request, f"holds no object with an id under {endpoint.wrapper_keys[0]!r}")
     return objects[0], True
 
 
-def read_meta(body: Any) -> Meta:
+def parse_meta(body: Any) -> Meta:
     """The paging facts of a list answer; all None when there is no `meta`. Numbers may come as text."""
     meta = body.get("meta") if isinstance(body, dict) else None
     if not isinstance(meta, dict):
         return Meta(None, None, None, None)
     current, pages = _number(meta.get("current_page")), _number(meta.get("total_pages"))
-    following: bool | None = None
+    has_next: bool | None = None
     if "next_page" in meta:
         # A number; some servers write the next page's address instead.
-        value = meta["next_page"]
-        following = _number(value) is not None or (isinstance(value, str) and value.strip() not in {"", "null"})
+        next_page = meta["next_page"]
+        has_next = _number(next_page) is not None or (
+            isinstance(next_page, str) and next_page.strip() not in {"", "null"}
+        )
     if current is not None and pages is not None:
         # A page too many costs one request, a page too few loses records: any sign of another page counts.
-        following = bool(following) or current < pages
-    return Meta(current, pages, _number(meta.get("total_count")), following)
+        has_next = bool(has_next) or current < pages
+    return Meta(current, pages, _number(meta.get("total_count")), has_next)
 
 
-def check_number(number: int, meta: Meta, asked: Asked) -> None:
+def check_page_number(number: int, meta: Meta, request: RequestSummary) -> None:
     """Raise BadResponse when the server answers another page than `number` and says that more follow.
 
     A page beyond the end may come back as the last one (rows vanished meanwhile); that is an end, not an error.
     """
     if meta.current_page not in (None, number) and meta.has_next is not False:
         raise BadResponse(
-            asked,
+            request,
             f"the listing does not advance: page {number} was asked, page {meta.current_page} came",
             "Run it again; tell the vendor if it stays, quoting the X-Request-Id.",
         )
 
 
-def check_progress(before: list[Record], records: list[Record], meta: Meta, asked: Asked) -> None:
+def check_progress(before: list[Record], records: list[Record], meta: Meta, request: RequestSummary) -> None:
     """Raise BadResponse when a page without a number repeats the page before and says that more follow, for ever."""
     if meta.current_page is None and meta.has_next and record_ids(before) == record_ids(records):
         raise BadResponse(
-            asked,
+            request,
             "the listing does not advance: the same page came twice",
             "Tell the vendor, quoting the X-Request-Id.",
         )
@@ -140,22 +146,22 @@ def record_ids(records: list[Record]) -> tuple[str, ...]:
     return tuple(str(record.get("id", record)) for record in records)
 
 
-def _records(values: list[Any], asked: Asked) -> list[Record]:
+def _records(entries: list[Any], request: RequestSummary) -> list[Record]:
     """The array's objects. A bare id (text or number) becomes {"id": ...}: event lists are documented as ids.
 
     Anything else is handed on as text under `as_received`: one broken entry must not cost the page. Raises BadResponse
     when there is nothing but such entries.
     """
     records: list[Record] = []
-    for value in values:
-        if isinstance(value, dict):
-            records.append(value)
-        elif isinstance(value, str | int) and not isinstance(value, bool):
-            records.append({"id": str(value)})
+    for entry in entries:
+        if isinstance(entry, dict):
+            records.append(entry)
+        elif isinstance(entry, str | int) and not isinstance(entry, bool):
+            records.append({"id": str(entry)})
         else:
-            records.append({"as_received": json.dumps(value)})
+            records.append({"as_received": json.dumps(entry)})
     if records and not any("id" in record or "as_received" not in record for record in records):
-        raise BadResponse(asked, "no entry of the list is an object", "Tell the vendor, quoting the X-Request-Id.")
+        raise BadResponse(request, "no entry of the list is an object", "Tell the vendor, quoting the X-Request-Id.")
     return records
 
 
@@ -174,9 +180,9 @@ def _number(value: object) -> int | None:
     return None
 
 
-def _not_understood(endpoint: Endpoint, asked: Asked, what: str) -> BadResponse:
+def _unknown_shape_error(endpoint: Endpoint, request: RequestSummary, what: str) -> BadResponse:
     return BadResponse(
-        asked,
+        request,
         f"the answer {what}",
         "The server's shape may have changed: compare it with the wrapper keys in fullscript_pipeline/api/endpoints.py"
         f" ({endpoint.name}).",

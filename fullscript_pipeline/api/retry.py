@@ -65,10 +65,10 @@ class RetryPolicy:
         allowed = self.unreadable_attempts if isinstance(error, BadResponse) else self.attempts
         if attempt >= allowed:
             return None
-        asked = error.retry_after if isinstance(error, RateLimited | ServerError) else None
-        if asked is not None:
+        retry_after = error.retry_after if isinstance(error, RateLimited | ServerError) else None
+        if retry_after is not None:
             # A little later than asked, so that a crowd does not come back in the same instant.
-            return asked + self.jitter() if asked <= MAX_RETRY_AFTER else None
+            return retry_after + self.jitter() if retry_after <= MAX_RETRY_AFTER else None
         first = self.first_wait_when_limited if isinstance(error, RateLimited) else self.first_wait
         ceiling = min(first * 2.0 ** (attempt - 1), max(self.longest_wait, first))
         return ceiling * (0.5 + 0.5 * self.jitter())

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.errors import FullscriptError
-from fullscript_pipeline.api.http import Answer
+from fullscript_pipeline.api.http import HttpResponse
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.plural import counted
 
@@ -28,7 +28,7 @@ class WrongClock(ConfigurationError):
     """Our clock and the server's are too far apart to store anything under either."""
 
 
-def ahead_of_server(moment: datetime, answer: Answer) -> timedelta | None:
+def clock_lead(moment: datetime, answer: HttpResponse) -> timedelta | None:
     """How far `moment`, at which the answer came by our clock, is ahead of the server's, to about a second.
 
     None when the answer does not say. One that a proxy had kept (`Age`) was sent some time between then and now.
@@ -36,15 +36,15 @@ def ahead_of_server(moment: datetime, answer: Answer) -> timedelta | None:
     try:
         # The header has whole seconds: the middle of its second.
         fresh = moment - _utc(parsedate_to_datetime(answer.date or "")) - timedelta(seconds=0.5)
-        kept = fresh - timedelta(seconds=max(int(answer.age or 0), 0))
+        from_cache = fresh - timedelta(seconds=max(int(answer.age or 0), 0))
     except (ValueError, OverflowError):
         return None
-    return fresh if fresh < timedelta(0) else max(kept, timedelta(0)) if answer.age else fresh
+    return fresh if fresh < timedelta(0) else max(from_cache, timedelta(0)) if answer.age else fresh
 
 
-def apart(ours: timedelta) -> str:
+def format_clock_lead(lead: timedelta) -> str:
     """How far our clock is from the server's, in words: "3,652 days ahead of"."""
-    size, direction = abs(ours), "ahead of" if ours > timedelta(0) else "behind"
+    size, direction = abs(lead), "ahead of" if lead > timedelta(0) else "behind"
     if size >= timedelta(days=2):
         return f"{round(size / timedelta(days=1)):,} days {direction}"
     minutes = round(size.total_seconds() / 60)
@@ -57,56 +57,56 @@ class ServerClock:
     `ask` gets one more answer of the server, for when there is none or it is hard to believe.
     """
 
-    def __init__(self, server: str, ask: Callable[[], Answer]) -> None:
-        self._server, self._ask = server, ask
+    def __init__(self, server: str, fetch: Callable[[], HttpResponse]) -> None:
+        self._server, self._fetch = server, fetch
         # Our clock less the machine's steady one, when the two clocks were last compared.
         self._compared: float | None = None
         self._lock = threading.Lock()
         self.warning: str | None = None
 
-    def see(self, answer: Answer) -> None:
+    def check_response(self, answer: HttpResponse) -> None:
         """Raises WrongClock when this answer, and another one, are more than 12 hours from our time."""
         with self._lock:
-            if not self._is_compared() and (ours := ahead_of_server(clock.now(), answer)) is not None:
-                self._compare(ours)
+            if not self._is_compared() and (lead := clock_lead(clock.now(), answer)) is not None:
+                self._compare(lead)
 
-    def require(self) -> None:
+    def require_checked(self) -> None:
         """For who is about to store what an earlier process received: asks the server if this session has not."""
         with self._lock:
-            if not self._is_compared() and (ours := self._ask_offset()) is not None:
-                self._compare(ours)
+            if not self._is_compared() and (lead := self._fetch_lead()) is not None:
+                self._compare(lead)
 
     def _is_compared(self) -> bool:
         if clock.is_set_by_hand():
             return True
-        drift = None if self._compared is None else abs(_ahead_of_steady() - self._compared)
+        drift = None if self._compared is None else abs(_lead_of_steady_clock() - self._compared)
         return drift is not None and drift < WARN_AFTER.total_seconds()
 
-    def _compare(self, ours: timedelta) -> None:
-        if abs(ours) > REFUSE_AFTER:
-            again = self._ask_offset()
-            ours = ours if again is None else min(ours, again, key=abs)
-        if abs(ours) > REFUSE_AFTER:
+    def _compare(self, lead: timedelta) -> None:
+        if abs(lead) > REFUSE_AFTER:
+            again = self._fetch_lead()
+            lead = lead if again is None else min(lead, again, key=abs)
+        if abs(lead) > REFUSE_AFTER:
             now = clock.now()
             raise WrongClock(
-                f"This machine's clock ({now:%Y-%m-%d %H:%M} UTC) is {apart(ours)} that of {self._server} "
-                f"({now - ours:%Y-%m-%d %H:%M} UTC), so nothing was stored: set this machine's clock by the network "
+                f"This machine's clock ({now:%Y-%m-%d %H:%M} UTC) is {format_clock_lead(lead)} that of {self._server} "
+                f"({now - lead:%Y-%m-%d %H:%M} UTC), so nothing was stored: set this machine's clock by the network "
                 "(NTP), then run this again; if it is right, tell the server's operator."
             )
-        self._compared, self.warning = _ahead_of_steady(), None
-        if abs(ours) > WARN_AFTER:
-            self.warning = f"this machine's clock is {apart(ours)} that of {self._server}"
+        self._compared, self.warning = _lead_of_steady_clock(), None
+        if abs(lead) > WARN_AFTER:
+            self.warning = f"this machine's clock is {format_clock_lead(lead)} that of {self._server}"
             _log.warning("%s: set it by the network (NTP)", self.warning)
 
-    def _ask_offset(self) -> timedelta | None:
+    def _fetch_lead(self) -> timedelta | None:
         try:
-            answer = self._ask()
+            answer = self._fetch()
         except FullscriptError:
             return None
-        return ahead_of_server(clock.now(), answer)
+        return clock_lead(clock.now(), answer)
 
 
-def _ahead_of_steady() -> float:
+def _lead_of_steady_clock() -> float:
     return clock.now().timestamp() - clock.steady_seconds()
 
 

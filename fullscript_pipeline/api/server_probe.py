@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.address_check import PATIENCE_SECONDS
 from fullscript_pipeline.api.errors import BadResponse
-from fullscript_pipeline.api.http import Answer, Ask, HttpClient
-from fullscript_pipeline.api.server_clock import ahead_of_server
+from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
+from fullscript_pipeline.api.server_clock import clock_lead
 from fullscript_pipeline.settings import ServerSettings
 
 
 @dataclass(frozen=True)
-class Reached:
+class ServerProbe:
     """What the server said to GET /clinic without a token, and when by our clock: in the middle of our waiting."""
 
-    answer: Answer
+    answer: HttpResponse
     moment: datetime
 
     def clock_offset(self) -> timedelta:
@@ -26,22 +26,22 @@ class Reached:
 
         Raises BadResponse when the answer has no Date.
         """
-        ours = ahead_of_server(self.moment, self.answer)
-        if ours is None:
-            asked = self.answer.asked()
-            raise BadResponse(asked, "the answer has no Date", "Something else may answer in the server's place.")
-        return -ours
+        lead = clock_lead(self.moment, self.answer)
+        if lead is None:
+            request = self.answer.request_summary()
+            raise BadResponse(request, "the answer has no Date", "Something else may answer in the server's place.")
+        return -lead
 
 
-def probe_server(server: ServerSettings) -> Reached:
+def probe_server(server: ServerSettings) -> ServerProbe:
     """One request without a token; any status is an answer. Raises ServerError when nobody answers."""
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
-        asked_at = clock.real_now()
-        answer = client.send(Ask("clinic", server.name, f"{server.api_url}/clinic"))
+        requested_at = clock.real_now()
+        answer = client.send(HttpRequest("clinic", server.name, f"{server.api_url}/clinic"))
         answered_at = clock.real_now()
-    return Reached(answer, asked_at + (answered_at - asked_at) / 2)
+    return ServerProbe(answer, requested_at + (answered_at - requested_at) / 2)
 
 
 def clock_offset(server: ServerSettings) -> timedelta:
-    """As `Reached.clock_offset`, after one request. Raises what `server_probe` raises, too."""
+    """As `ServerProbe.clock_offset`, after one request. Raises what `probe_server` raises, too."""
     return probe_server(server).clock_offset()

@@ -14,21 +14,29 @@ from typing import Self, TypeVar
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import endpoint_named
-from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
-from fullscript_pipeline.api.http import Answer, Ask, HttpClient
-from fullscript_pipeline.api.pagination import Fetched, side_by_side, walk
+from fullscript_pipeline.api.errors import FullscriptError, RateLimited, RequestSummary
+from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
+from fullscript_pipeline.api.pagination import FetchedPage, iter_pages, iter_pages_in_parallel
 from fullscript_pipeline.api.purged_record_filter import (
-    KeptOutNow,
-    refuse_their_requests,
-    without_people,
-    without_person,
+    PurgedIdsSource,
+    drop_purged_mentions,
+    drop_purged_records,
+    refuse_purged_ids,
 )
-from fullscript_pipeline.api.rate_limit import Budget, Lane
-from fullscript_pipeline.api.response_parsing import PAGE_SIZE, One, Page, check_number, read_list, read_meta, read_one
+from fullscript_pipeline.api.rate_limit import Budget, Priority
+from fullscript_pipeline.api.response_parsing import (
+    PAGE_SIZE,
+    Page,
+    SingleRecord,
+    check_page_number,
+    parse_list,
+    parse_meta,
+    parse_object,
+)
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.api.server_clock import ServerClock
 from fullscript_pipeline.api.thread_pool import IN_FLIGHT
-from fullscript_pipeline.api.token_access import Access, TokenSource
+from fullscript_pipeline.api.token_access import TokenAccess, TokenSource
 from fullscript_pipeline.resources.types import Endpoint
 
 T = TypeVar("T")
@@ -40,7 +48,7 @@ _log = logging.getLogger(__name__)
 class ClinicSession:
     """Reads one clinic's data; safe to share between threads. Close it, or use it in a `with`.
 
-    `user_id` is whose grant it opened with, `scopes` what that was granted; `seen_as` says what answers depend on.
+    `user_id` is whose grant it opened with, `scopes` what that was granted; `viewers` says what answers depend on.
     `requests` counts what was sent, by endpoint name; `retries` how many of those were asked again.
     """
 
@@ -52,24 +60,24 @@ class ClinicSession:
         client: HttpClient,
         tokens: TokenSource,
         budget: Budget,
-        lane: Lane = "present",
+        priority: Priority = "present",
         retry: RetryPolicy | None = None,
         user_id: str | None = None,
         scopes: Collection[str] = (),
-        kept_out: KeptOutNow = lambda: None,
+        purged_ids: PurgedIdsSource = lambda: None,
     ) -> None:
         self.clinic = clinic
         # Whose records are left out of every answer; asked anew each time, as somebody may be purged meanwhile.
-        self._kept_out = kept_out
+        self._purged_ids = purged_ids
         self.user_id = user_id
         self._scopes = scopes
-        self._seen_as: frozenset[Viewer] = frozenset()
+        self._viewers: frozenset[Viewer] = frozenset()
         self.requests: Counter[str] = Counter()
         self.retries = 0
         self._api_url, self._client, self._budget = api_url, client, budget
-        self._access = Access(tokens, self._smallest, scopes)
-        self._lane, self._retry = lane, retry or RetryPolicy()
-        self.server_clock = ServerClock(clinic.server, self._ask_the_time)
+        self._access = TokenAccess(tokens, self._smallest, scopes)
+        self._priority, self._retry = priority, retry or RetryPolicy()
+        self.server_clock = ServerClock(clinic.server, self._fetch_server_time)
         self._lock = threading.Lock()
         # Pages and the children of pages are asked at the same time: together never more than this.
         self._in_flight = threading.BoundedSemaphore(IN_FLIGHT)
@@ -85,16 +93,16 @@ class ClinicSession:
         self.close()
 
     @property
-    def seen_as(self) -> frozenset[Viewer]:
+    def viewers(self) -> frozenset[Viewer]:
         """Whose token was used so far, and with which scopes: another user, or fewer scopes, may see fewer rows.
 
         Usually one pair; more when a renewal brought another grant. An id that the server does not tell is None.
         """
-        return self._seen_as or frozenset([(self.user_id or None, frozenset(self._scopes))])
+        return self._viewers or frozenset([(self.user_id or None, frozenset(self._scopes))])
 
-    def note_grant(self, grant: Grant) -> None:
+    def use_grant(self, grant: Grant) -> None:
         """From now on requests carry the token of this grant."""
-        self._seen_as |= {(grant.user_id or None, frozenset(grant.scopes))}
+        self._viewers |= {(grant.user_id or None, frozenset(grant.scopes))}
 
     def close(self) -> None:
         """Close the connections; the session cannot be used afterwards."""
@@ -120,94 +128,104 @@ class ClinicSession:
         that the endpoint does not have.
         """
         endpoint = endpoint_named(endpoint_name)
-        refuse_their_requests({**path, **params}, self._kept_out(), self._asked(endpoint))
+        refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
 
-        def fetch(number: int) -> Fetched:
+        def fetch(number: int) -> FetchedPage:
             return self._page(endpoint, path, params, number, page_size)
 
-        def ignores_numbers(found: bool) -> bool:
-            if found:
+        def ignores_numbers(is_unpaged: bool) -> bool:
+            if is_unpaged:
                 self._unpaged.add(endpoint.name)
             return endpoint.name in self._unpaged
 
         resumed = total_pages is not None
-        pages = side_by_side(fetch, total_pages or 0, landed) if resumed else walk(fetch, first_page, ignores_numbers)
-        return (without_people(page, endpoint, self._kept_out()) for page in pages)
+        pages = (
+            iter_pages_in_parallel(fetch, total_pages or 0, landed)
+            if resumed
+            else iter_pages(fetch, first_page, ignores_numbers)
+        )
+        return (drop_purged_records(page, endpoint, self._purged_ids()) for page in pages)
 
-    def one(self, endpoint_name: str, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING) -> One:
+    def fetch_object(
+        self, endpoint_name: str, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING
+    ) -> SingleRecord:
         """The object of a detail endpoint. Raises as `pages` does; NotFound when this clinic does not have it."""
         endpoint = endpoint_named(endpoint_name)
-        refuse_their_requests({**path, **params}, self._kept_out(), self._asked(endpoint))
+        refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
 
-        def read(answer: Answer) -> One:
-            record, unexpected = read_one(endpoint, answer.json(), answer.asked(), path.get("id"))
-            record = without_person(record, endpoint, self._kept_out(), self._asked(endpoint))
-            return One(record, answer.request_id, clock.now(), unexpected)
+        def read(answer: HttpResponse) -> SingleRecord:
+            record, unexpected = parse_object(endpoint, answer.json(), answer.request_summary(), path.get("id"))
+            record = drop_purged_mentions(record, endpoint, self._purged_ids(), self._request_without_ids(endpoint))
+            return SingleRecord(record, answer.request_id, clock.now(), unexpected)
 
         return self._get(endpoint, path, params, read)
 
     def _page(
         self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str], number: int, size: int
-    ) -> Fetched:
-        def read(answer: Answer) -> Fetched:
-            body, asked = answer.json(), answer.asked()
-            key, records, unexpected = read_list(endpoint, body, asked)
-            meta = read_meta(body)
-            check_number(number, meta, asked)
-            return Fetched(number, records, meta, key, unexpected, asked, clock.now())
+    ) -> FetchedPage:
+        def read(answer: HttpResponse) -> FetchedPage:
+            body, request = answer.json(), answer.request_summary()
+            key, records, unexpected = parse_list(endpoint, body, request)
+            meta = parse_meta(body)
+            check_page_number(number, meta, request)
+            return FetchedPage(number, records, meta, key, unexpected, request, clock.now())
 
-        return self._get(endpoint, path, params, read, _page_params(number, size))
+        return self._get(endpoint, path, params, read, _paging_params(number, size))
 
     def _get(
         self,
         endpoint: Endpoint,
         path: Mapping[str, str],
         params: Mapping[str, str],
-        read: Callable[[Answer], T],
+        read: Callable[[HttpResponse], T],
         paging: Mapping[str, str] = _NOTHING,
     ) -> T:
         """GET with token, budget and retries, `read` included: an answer that cannot be read is asked for again."""
         endpoint.check_filters(params)
         if endpoint.kind == "list" and not paging:
             raise ValueError(f"endpoint {endpoint.name} is a list: use pages()")
-        ask = self._ask(endpoint, path, {**params, **paging})
+        request = self._request(endpoint, path, {**params, **paging})
 
         def attempt() -> T:
-            return read(self._access.answer(ask, endpoint, self._send, lambda: self._budget.acquire(self._lane)))
+            return read(
+                self._access.answer(request, endpoint, self._send, lambda: self._budget.acquire(self._priority))
+            )
 
         return self._retry.run(attempt, self._before_retry)
 
-    def _ask(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> Ask:
-        url, shown = (self._api_url + one for one in (endpoint.url_path(path), endpoint.shown_path(path)))
-        return Ask(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params, shown_url=shown)
+    def _request(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> HttpRequest:
+        url, shown = (self._api_url + path_text for path_text in (endpoint.url_path(path), endpoint.shown_path(path)))
+        return HttpRequest(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params, shown_url=shown)
 
-    def _asked(self, endpoint: Endpoint) -> Asked:
+    def _request_without_ids(self, endpoint: Endpoint) -> RequestSummary:
         """For a sentence that must not hold the ids of the request."""
-        return Asked(endpoint.name, self.clinic.server, "GET", endpoint.path, self.clinic.clinic_key)
+        return RequestSummary(endpoint.name, self.clinic.server, "GET", endpoint.path, self.clinic.clinic_key)
 
-    def _smallest(self, endpoint: Endpoint) -> Ask:
-        return self._ask(endpoint, {}, _page_params(1, 1) if endpoint.kind == "list" else {})
+    def _smallest(self, endpoint: Endpoint) -> HttpRequest:
+        return self._request(endpoint, {}, _paging_params(1, 1) if endpoint.kind == "list" else {})
 
-    def _send(self, ask: Ask, token: str) -> Answer:
+    def _send(self, request: HttpRequest, token: str) -> HttpResponse:
         with self._lock:
-            self.requests[ask.endpoint] += 1
+            self.requests[request.endpoint] += 1
         with self._in_flight:
-            answer = self._client.send(ask.with_bearer(token))
-        _log.debug("%s: status %d, X-Request-Id %s", ask.endpoint, answer.status, answer.request_id)
-        self.server_clock.see(answer)
+            answer = self._client.send(request.with_bearer(token))
+        _log.debug("%s: status %d, X-Request-Id %s", request.endpoint, answer.status, answer.request_id)
+        self.server_clock.check_response(answer)
         return answer
 
-    def _ask_the_time(self) -> Answer:
+    def _fetch_server_time(self) -> HttpResponse:
         """Any answer of the server, without a token: its Date is what is wanted."""
-        self._budget.acquire(self._lane)
-        return self._client.send(Ask("clinic", self.clinic.server, f"{self._api_url}/clinic", self.clinic.clinic_key))
+        self._budget.acquire(self._priority)
+        return self._client.send(
+            HttpRequest("clinic", self.clinic.server, f"{self._api_url}/clinic", self.clinic.clinic_key)
+        )
 
     def _before_retry(self, error: FullscriptError, wait: float) -> None:
         with self._lock:
             self.retries += 1
         if isinstance(error, RateLimited):
-            self._budget.hold(wait)
+            self._budget.pause_requests(wait)
 
 
-def _page_params(number: int, size: int) -> dict[str, str]:
+def _paging_params(number: int, size: int) -> dict[str, str]:
     return {"page[number]": str(number), "page[size]": str(size)}

@@ -8,8 +8,8 @@ from typing import Protocol
 from fullscript_pipeline.api.clinic_identity import ClinicRef
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.oauth import TokenEndpoint
-from fullscript_pipeline.api.purged_record_filter import KeptOut
-from fullscript_pipeline.api.rate_limit import Budget, Lane
+from fullscript_pipeline.api.purged_record_filter import PurgedIds
+from fullscript_pipeline.api.rate_limit import Budget, Priority
 from fullscript_pipeline.api.session import ClinicSession
 from fullscript_pipeline.api.tokens import GrantStore, TokenKeeper
 from fullscript_pipeline.settings import Settings
@@ -18,12 +18,14 @@ from fullscript_pipeline.settings import Settings
 class SessionStore(GrantStore, Protocol):
     """What a session needs of the state store."""
 
-    def kept_out_of(self, clinic: ClinicRef) -> KeptOut | None: ...
+    def purged_ids_of(self, clinic: ClinicRef) -> PurgedIds | None: ...
 
     def request_budget(self, server: str, client_id: str, limit: int) -> Budget: ...
 
 
-def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lane: Lane = "present") -> ClinicSession:
+def open_session(
+    settings: Settings, store: SessionStore, clinic: ClinicRef, priority: Priority = "present"
+) -> ClinicSession:
     """A session of `clinic`; no request is sent yet. Close it, or use it in a `with`.
 
     Raises ConfigurationError when the clinic's server is not set up.
@@ -39,10 +41,10 @@ def open_session(settings: Settings, store: SessionStore, clinic: ClinicRef, lan
         client=client,
         tokens=tokens,
         budget=budget,
-        lane=lane,
+        priority=priority,
         user_id=grant.user_id if grant else None,
         scopes=grant.scopes if grant else (),
-        kept_out=lambda: store.kept_out_of(clinic),
+        purged_ids=lambda: store.purged_ids_of(clinic),
     )
-    tokens.on_grant = session.note_grant
+    tokens.on_grant = session.use_grant
     return session

@@ -7,66 +7,66 @@ What does not belong here: whether a 401 or 404 is lasting (`token_access` finds
 from collections.abc import Collection
 
 from fullscript_pipeline.api.errors import (
-    Asked,
     AuthError,
     FullscriptError,
     NotFound,
     RateLimited,
     RequestRefused,
+    RequestSummary,
     ScopeError,
     ServerError,
     WrongAddress,
 )
-from fullscript_pipeline.api.http import Answer
+from fullscript_pipeline.api.http import HttpResponse
 from fullscript_pipeline.api.retry import retry_after_seconds
 from fullscript_pipeline.resources.types import Endpoint
 from fullscript_pipeline.settings import api_url_advice
 
 
 def error_for(
-    answer: Answer, endpoint: Endpoint | None = None, granted: Collection[str] = ()
+    answer: HttpResponse, endpoint: Endpoint | None = None, granted: Collection[str] = ()
 ) -> FullscriptError | None:
     """The error that `answer` means, None for a 2xx. `endpoint` (of a session's GET) and the scopes that its grant has
     make a 403 more precise."""
     if 200 <= answer.status < 300:
         return None
     if answer.status in (408, 425, 429) or answer.status >= 500:
-        return _temporary(answer)
-    asked = answer.asked()
+        return _temporary_error(answer)
+    request = answer.request_summary()
     if answer.status == 401:
         return AuthError(
-            asked,
+            request,
             "the access token is refused everywhere although it is fresh",
-            f"Run `fullscript-pipeline connect {asked.server}` for this clinic; the user may have withdrawn access, or "
-            "the app was given new scopes since.",
+            f"Run `fullscript-pipeline connect {request.server}` for this clinic; the user may have withdrawn access, "
+            "or the app was given new scopes since.",
         )
     if answer.status == 403:
-        return ScopeError(asked, "this app may not read it", _scope_advice(asked.server, endpoint, granted))
+        return ScopeError(request, "this app may not read it", _scope_advice(request.server, endpoint, granted))
     if answer.status == 404:
-        return NotFound(asked, "it is not there for this clinic", "It was removed, or is not for this clinic.")
-    return RequestRefused(asked, "the server does not accept the request", "Quote the X-Request-Id to the vendor.")
+        return NotFound(request, "it is not there for this clinic", "It was removed, or is not for this clinic.")
+    return RequestRefused(request, "the server does not accept the request", "Quote the X-Request-Id to the vendor.")
 
 
-def denied(answer: Answer, endpoint: Endpoint, granted: Collection[str]) -> ScopeError:
+def scope_error(answer: HttpResponse, endpoint: Endpoint, granted: Collection[str]) -> ScopeError:
     """The error of a 401 to a token that other endpoints accept; the vendor answers so where a scope is missing."""
-    asked = answer.asked()
+    request = answer.request_summary()
     what = "this token may not read it, although it works elsewhere"
-    return ScopeError(asked, what, _scope_advice(asked.server, endpoint, granted))
+    return ScopeError(request, what, _scope_advice(request.server, endpoint, granted))
 
 
-def wrong_address(asked: Asked) -> WrongAddress:
+def wrong_address_error(request: RequestSummary) -> WrongAddress:
     """The error of a 404 where no other endpoint is there either, or where the API must have one."""
-    return WrongAddress(asked, "the API is not at this address", api_url_advice(asked.server))
+    return WrongAddress(request, "the API is not at this address", api_url_advice(request.server))
 
 
-def _temporary(answer: Answer) -> RateLimited | ServerError:
+def _temporary_error(answer: HttpResponse) -> RateLimited | ServerError:
     error: RateLimited | ServerError
     if answer.status == 429:
         advice = "Wait five minutes; lower FULLSCRIPT_REQUESTS_PER_5_MIN if it stays."
-        error = RateLimited(answer.asked(), "the server limits our requests", advice)
+        error = RateLimited(answer.request_summary(), "the server limits our requests", advice)
     else:
         advice = "Try again later; if it stays, tell the vendor and quote the X-Request-Id."
-        error = ServerError(answer.asked(), "the server failed", advice)
+        error = ServerError(answer.request_summary(), "the server failed", advice)
     error.retry_after = retry_after_seconds(answer.retry_after)
     return error
 

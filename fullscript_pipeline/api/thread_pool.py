@@ -1,7 +1,7 @@
-"""A few threads for one kind of work, taken on one item at a time; what comes back comes as it is ready.
+"""Runs one kind of work in a few threads and yields each result as soon as it is ready.
 
-Not `concurrent.futures`: its threads keep a process from ending until the slowest answer is there, and an interrupted
-pull has to stop within seconds. What does not belong here: what the work is.
+Not `concurrent.futures`: its threads keep a process alive until the slowest answer has arrived, and an interrupted pull
+has to stop within seconds. What does not belong here: what the work is.
 """
 
 import threading
@@ -12,63 +12,65 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 IN_FLIGHT = 8
-# How long those still at work are waited for when the caller gives up.
+# How long running threads are waited for when the caller stops early.
 _LEAVE_AFTER = 3.0
-I = TypeVar("I")  # noqa: E741 - an item
-T = TypeVar("T")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
-def as_they_come(work: Callable[[I], T], items: Iterable[I], workers: int = IN_FLIGHT) -> Iterator[tuple[I, T]]:
-    """(item, `work(item)`) in the order of their completion; the first error stops what has not begun and is raised.
+def iter_completed(
+    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int = IN_FLIGHT
+) -> Iterator[tuple[Job, Result]]:
+    """Yields (job, `work(job)`) in the order of completion. The first error is raised, and no further job is started.
 
-    The next item is taken only after the caller has dealt with a result: at most `workers` items are asked for and not
-    yet dealt with at any time.
+    The next job is taken only after the caller has processed a result: at most `workers` jobs are started and not yet
+    processed at any time.
     """
-    jobs: SimpleQueue[I | None] = SimpleQueue()
-    results: SimpleQueue[tuple[I, T | None, BaseException | None]] = SimpleQueue()
+    queued: SimpleQueue[Job | None] = SimpleQueue()
+    completed: SimpleQueue[tuple[Job, Result | None, BaseException | None]] = SimpleQueue()
     threads: list[threading.Thread] = []
-    open_items, todo = 0, iter(items)
+    open_jobs, remaining = 0, iter(jobs)
 
     def serve() -> None:
-        while (item := jobs.get()) is not None:
+        while (job := queued.get()) is not None:
             try:
-                results.put((item, work(item), None))
+                completed.put((job, work(job), None))
             except BaseException as error:
-                results.put((item, None, error))
+                completed.put((job, None, error))
 
     try:
         while True:
-            for item in _up_to(workers - open_items, todo):
-                jobs.put(item)
-                open_items += 1
-                if len(threads) < open_items:
+            for job in _take(workers - open_jobs, remaining):
+                queued.put(job)
+                open_jobs += 1
+                if len(threads) < open_jobs:
                     threads.append(threading.Thread(target=serve, daemon=True))
                     threads[-1].start()
-            if not open_items:
+            if not open_jobs:
                 return
-            item, result, error = results.get()
-            open_items -= 1
+            job, outcome, error = completed.get()
+            open_jobs -= 1
             if error is not None:
                 raise error
-            yield item, result  # type: ignore[misc]
+            yield job, outcome  # type: ignore[misc]
     finally:
-        _dismiss(jobs, threads)
+        _dismiss(queued, threads)
 
 
-def _up_to(number: int, items: Iterator[I]) -> Iterator[I]:
+def _take(number: int, jobs: Iterator[Job]) -> Iterator[Job]:
     for _ in range(number):
-        for item in items:
-            yield item
+        for job in jobs:
+            yield job
             break
 
 
-def _dismiss(jobs: "SimpleQueue[I | None]", threads: list[threading.Thread]) -> None:
-    """Nothing more is begun; who is at work may finish, but is not waited for much longer."""
+def _dismiss(queued: "SimpleQueue[Job | None]", threads: list[threading.Thread]) -> None:
+    """Starts nothing more; running threads may finish, but are waited for a few seconds only."""
     with suppress(Empty):
         while True:
-            jobs.get_nowait()
+            queued.get_nowait()
     for _ in threads:
-        jobs.put(None)
+        queued.put(None)
     until = time.monotonic() + _LEAVE_AFTER
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))

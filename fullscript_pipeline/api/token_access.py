@@ -16,8 +16,8 @@ from typing import Protocol
 
 from fullscript_pipeline.api.endpoints import endpoint_named
 from fullscript_pipeline.api.errors import BadResponse, FullscriptError, NotFound, RateLimited, ServerError
-from fullscript_pipeline.api.http import Answer, Ask
-from fullscript_pipeline.api.status_errors import denied, error_for, wrong_address
+from fullscript_pipeline.api.http import HttpRequest, HttpResponse
+from fullscript_pipeline.api.status_errors import error_for, scope_error, wrong_address_error
 from fullscript_pipeline.resources.types import Endpoint
 
 # A cheap call of every scope: a token that none of these lets through is of no use.
@@ -28,7 +28,7 @@ _RECENT_SECONDS = 60.0
 _NOT_THERE = frozenset({404, 405, 410})
 
 # Sends a request with a token.
-Send = Callable[[Ask, str], Answer]
+Send = Callable[[HttpRequest, str], HttpResponse]
 
 
 class TokenSource(Protocol):
@@ -44,10 +44,12 @@ class TokenSource(Protocol):
         """The server has accepted `token`."""
 
 
-class Access:
+class TokenAccess:
     """What one session knows of its token and of its server; thread-safe."""
 
-    def __init__(self, tokens: TokenSource, smallest: Callable[[Endpoint], Ask], granted: Collection[str]) -> None:
+    def __init__(
+        self, tokens: TokenSource, smallest: Callable[[Endpoint], HttpRequest], granted: Collection[str]
+    ) -> None:
         """`smallest` makes the cheapest request of an endpoint; `granted` are the scopes of the token."""
         self._tokens, self._smallest, self._granted = tokens, smallest, granted
         self._lock = threading.Lock()
@@ -58,41 +60,41 @@ class Access:
         self._denied: set[str] = set()
         self._is_right_address = False
 
-    def answer(self, ask: Ask, endpoint: Endpoint, send: Send, permit: Callable[[], None]) -> Answer:
+    def answer(self, request: HttpRequest, endpoint: Endpoint, send: Send, permit: Callable[[], None]) -> HttpResponse:
         """The server's 2xx to `ask`; every request needs a permit.
 
         Raises the error that another status means, or what a renewal raises.
         """
 
-        def send_next(ask: Ask, token: str) -> Answer:
+        def send_next(request: HttpRequest, token: str) -> HttpResponse:
             permit()
-            return send(ask, token)
+            return send(request, token)
 
         permit()  # before the token: it might expire during the wait
         token = self._tokens.access_token()
-        answer = send(ask, token)
-        if answer.status == 401 and not self._is_settled(endpoint, token):
+        answer = send(request, token)
+        if answer.status == 401 and not self._is_known_refusal(endpoint, token):
             token = self._tokens.renew(token)
             sent_at = time.monotonic()
-            answer = send_next(ask, token)
+            answer = send_next(request, token)
             if answer.status == 401 and self._works(endpoint, token, sent_at, send_next):
-                answer = send_next(ask, token)  # a new token may take a moment to be known everywhere
+                answer = send_next(request, token)  # a new token may take a moment to be known everywhere
                 if answer.status == 401:
                     self._denied.add(endpoint.name)
         if answer.status not in (401, 429) and answer.status < 500:
             self._tokens.confirm_used(token)
         if _is_answered(answer):
-            self._note_success(endpoint, token)
+            self._record_success(endpoint, token)
         if answer.status == 401 and token != self._dead_token:
-            raise denied(answer, endpoint, self._granted)
+            raise scope_error(answer, endpoint, self._granted)
         error = error_for(answer, endpoint, self._granted)
         if isinstance(error, NotFound) and not self._is_api(endpoint, token, send_next):
-            raise wrong_address(answer.asked())
+            raise wrong_address_error(answer.request_summary())
         if error is not None:
             raise error
         return answer
 
-    def _note_success(self, endpoint: Endpoint, token: str) -> None:
+    def _record_success(self, endpoint: Endpoint, token: str) -> None:
         self._worked, self._is_right_address = (token, time.monotonic()), True
         if token == self._dead_token:
             self._dead_token = ""
@@ -103,7 +105,7 @@ class Access:
         last, at = self._worked
         return last == token and at >= moment
 
-    def _is_settled(self, endpoint: Endpoint, token: str) -> bool:
+    def _is_known_refusal(self, endpoint: Endpoint, token: str) -> bool:
         """What a 401 of this endpoint means is known: it needs neither a renewal nor a witness."""
         recently = time.monotonic() - _RECENT_SECONDS
         return token == self._dead_token or (endpoint.name in self._denied and self._worked_since(token, recently))
@@ -127,7 +129,7 @@ class Access:
             )
             return self._is_right_address
 
-    def _witnesses(self, refused: Endpoint, token: str, send: Send) -> Iterator[Answer]:
+    def _witnesses(self, refused: Endpoint, token: str, send: Send) -> Iterator[HttpResponse]:
         """What other endpoints say to `token`, the last that answered first. After them, the error of one that failed:
         then the others' answers are no proof."""
         failure: FullscriptError | None = None
@@ -150,12 +152,12 @@ class Access:
                 failure = error
                 continue
             if _is_answered(answer):
-                self._note_success(endpoint, token)
+                self._record_success(endpoint, token)
             yield answer
         if failure is not None:
             raise failure
 
 
-def _is_answered(answer: Answer) -> bool:
+def _is_answered(answer: HttpResponse) -> bool:
     """A 2xx with JSON in it; a web page comes of something else than the API."""
     return 200 <= answer.status < 300 and answer.body.lstrip()[:1] in (b"{", b"[")

@@ -23,8 +23,15 @@ from typing import Protocol
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
-from fullscript_pipeline.api.errors import AppRefused, Asked, BadResponse, InvalidGrant, RateLimited, ServerError
-from fullscript_pipeline.api.oauth import TokenAnswer, TokenEndpoint
+from fullscript_pipeline.api.errors import (
+    AppRefused,
+    BadResponse,
+    InvalidGrant,
+    RateLimited,
+    RequestSummary,
+    ServerError,
+)
+from fullscript_pipeline.api.oauth import TokenEndpoint, TokenPair
 from fullscript_pipeline.errors import NeedsConnect
 
 # A token is renewed this long, or this share of its life, before its end, whichever is shorter.
@@ -50,8 +57,8 @@ class GrantStore(Protocol):
     def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool: ...
     def confirm_grant(self, clinic: ClinicRef, user_id: str, generation: int) -> None: ...
     def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int, reason: str) -> None: ...
-    def note_token_failure(self, clinic: ClinicRef, asked: Asked) -> None: ...
-    def token_failure(self, clinic: ClinicRef, within: float) -> Asked | None: ...
+    def record_token_failure(self, clinic: ClinicRef, request: RequestSummary) -> None: ...
+    def token_failure(self, clinic: ClinicRef, within: float) -> RequestSummary | None: ...
     def grant_lock(self, clinic: ClinicRef) -> AbstractContextManager[None]: ...
 
 
@@ -101,34 +108,34 @@ class TokenKeeper:
             return self._fresh(grant, rejected) or self._rotate(grant, rejected)
 
     def _fresh(self, grant: Grant, rejected: str | None) -> Grant | None:
-        wanted = grant.access_token != rejected and not _is_due(grant, clock.real_now())
-        return grant if wanted else None
+        is_usable = grant.access_token != rejected and not _is_due(grant, clock.real_now())
+        return grant if is_usable else None
 
     def _rotate(self, grant: Grant, rejected: str | None) -> Grant:
         """Under the lock: a new pair, saved before anyone uses it."""
         try:
-            self._leave_alone_a_failing_server()
+            self._require_no_recent_failure()
             answer = self._endpoint.refresh(grant.refresh_token, self._clinic.clinic_key)
         except InvalidGrant:
             return self._rescue(grant)
         except AppRefused as refusal:
-            self._store.note_token_failure(self._clinic, refusal.asked)
+            self._store.record_token_failure(self._clinic, refusal.request_summary)
             raise
         except (ServerError, RateLimited, BadResponse) as failure:
             if not isinstance(failure, _StillFailingError):
-                self._store.note_token_failure(self._clinic, failure.asked)
+                self._store.record_token_failure(self._clinic, failure.request_summary)
                 _log.warning("clinic %s: the token could not be renewed now", self._clinic.clinic_key)
             if grant.access_token != rejected and clock.real_now() < grant.expires_at:
                 return grant  # it still lasts
             raise
         return self._saved(grant, answer, previous=grant.refresh_token)
 
-    def _leave_alone_a_failing_server(self) -> None:
-        asked = self._store.token_failure(self._clinic, _SILENT_SECONDS)
+    def _require_no_recent_failure(self) -> None:
+        request = self._store.token_failure(self._clinic, _SILENT_SECONDS)
         # After a refusal of the app somebody mends a setting: that may be tried at once.
-        if asked is not None and asked.status not in APP_REFUSED:
+        if request is not None and request.status not in APP_REFUSED:
             raise _StillFailingError(
-                asked,
+                request,
                 "the token could not be renewed a moment ago, and is not tried again yet",
                 f"Nothing is lost and no `connect` is needed: run this again in {_SILENT_SECONDS:.0f} s.",
             )
@@ -148,10 +155,10 @@ class TokenKeeper:
             self._clinic, grant.user_id, grant.generation, "the server does not accept its authorisation any more"
         )
         # Another user of the clinic may have connected as well: go on with that grant. Each dead one is asked once.
-        other = self._stored()
-        return self._fresh(other, None) or self._rotate(other, None)
+        another = self._stored()
+        return self._fresh(another, None) or self._rotate(another, None)
 
-    def _saved(self, grant: Grant, answer: TokenAnswer, previous: str) -> Grant:
+    def _saved(self, grant: Grant, answer: TokenPair, previous: str) -> Grant:
         new = replace(
             grant,
             access_token=answer.access_token,

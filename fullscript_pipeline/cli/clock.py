@@ -6,7 +6,7 @@ What does not belong here: moving it (`orchestration.clock_repair`).
 import click
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import WARN_AFTER, FullscriptError, apart, clock_offset
+from fullscript_pipeline.api import WARN_AFTER, FullscriptError, clock_offset, format_clock_lead
 from fullscript_pipeline.cli.audited import recorded
 from fullscript_pipeline.cli.console import data, table, talk
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
@@ -70,8 +70,8 @@ def _require_right_clock(settings: Settings, *, unverified: bool) -> None:
             continue
         if abs(ours) > WARN_AFTER:
             raise ConfigurationError(
-                f"This machine's clock is {apart(ours)} that of {server.name}, so nothing was moved: set it by the "
-                "network (NTP), then run this again."
+                f"This machine's clock is {format_clock_lead(ours)} that of {server.name}, so nothing was moved: set "
+                "it by the network (NTP), then run this again."
             )
         is_witnessed = True
     if not is_witnessed and not unverified:

@@ -32,7 +32,7 @@ def purged_but_held(con: duckdb.DuckDBPyConnection, store: StateStore) -> Sequen
     """The stored patients who were purged, by clinic."""
     found = []
     for clinic in store.clinics(with_removed=True):
-        if (kept_out := store.kept_out_of(clinic)) is None:
+        if (kept_out := store.purged_ids_of(clinic)) is None:
             continue
         rows = con.execute("SELECT patient_id FROM core.patients WHERE clinic_id = ?", [clinic.clinic_id]).fetchall()
         found += [(clinic, patient) for (patient,) in rows if patient in kept_out]

@@ -6,7 +6,7 @@ What does not belong here: tokens (`clinics`).
 
 from collections.abc import Iterator
 
-from fullscript_pipeline.api import FullscriptError, Reached, check_api_address, check_sign_in_page, probe_server
+from fullscript_pipeline.api import FullscriptError, ServerProbe, check_api_address, check_sign_in_page, probe_server
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.health.settings_and_files import configured
@@ -20,7 +20,7 @@ _MOST_SECONDS_OFF = 60
 def check_servers(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
     """Four findings for every server whose app is set up; two requests each, more only where the address is wrong."""
     for server in configured(settings):
-        first: Reached | FullscriptError
+        first: ServerProbe | FullscriptError
         try:
             first = probe_server(server)
         except FullscriptError as error:
@@ -31,7 +31,7 @@ def check_servers(settings: Settings, store: StateStore | None) -> Iterator[Find
         yield _budget(settings, store, server)
 
 
-def _clock(server: ServerSettings, first: Reached | FullscriptError) -> Finding:
+def _clock(server: ServerSettings, first: ServerProbe | FullscriptError) -> Finding:
     check = f"server.{server.name}.clock"
     try:
         if isinstance(first, FullscriptError):
@@ -45,10 +45,10 @@ def _clock(server: ServerSettings, first: Reached | FullscriptError) -> Finding:
     return passed(check, told)
 
 
-def _address(server: ServerSettings, first: Reached | FullscriptError) -> Finding:
+def _address(server: ServerSettings, first: ServerProbe | FullscriptError) -> Finding:
     check = f"server.{server.name}.address"
     try:
-        recognised = check_api_address(server, first.answer if isinstance(first, Reached) else first)
+        recognised = check_api_address(server, first.answer if isinstance(first, ServerProbe) else first)
     except FullscriptError as error:
         return failed_by(check, error)
     if not recognised:

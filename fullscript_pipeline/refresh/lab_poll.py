@@ -102,7 +102,7 @@ def _listed(session: ClinicSession) -> Iterator[dict[str, Any]]:
 def _each(session: ClinicSession, labs: Sequence[str]) -> Iterator[dict[str, Any]]:
     def read(lab: str) -> dict[str, Any]:
         try:
-            return dict(session.one("lab_order", {"id": lab}).record)
+            return dict(session.fetch_object("lab_order", {"id": lab}).record)
         except NotFound:
             return {}
 

@@ -34,7 +34,7 @@ _STAMP = select(func.count(), func.max(purged_ids.c.purged_at)).select_from(purg
 
 @dataclass(frozen=True)
 class PurgedPeople:
-    """The digests of a clinic's people who are kept out, as `api.KeptOut` wants them."""
+    """The digests of a clinic's people who are kept out, as `api.PurgedIds` describes them."""
 
     clinic: ClinicRef
     keys: tuple[bytes, ...]
@@ -72,7 +72,7 @@ class PurgeMemory:
             return connection.execute(delete(purged_ids).where(purged_ids.c.person.in_(people))).rowcount > 0
 
     def is_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
-        kept_out = self.kept_out_of(clinic)
+        kept_out = self.purged_ids_of(clinic)
         return kept_out is not None and patient_id in kept_out
 
     def purged_count(self) -> int:
@@ -80,7 +80,7 @@ class PurgeMemory:
         with self.db.read() as connection:
             return connection.execute(select(func.count(purged_ids.c.person.distinct()))).scalar_one()
 
-    def kept_out_of(self, clinic: ClinicRef) -> PurgedPeople | None:
+    def purged_ids_of(self, clinic: ClinicRef) -> PurgedPeople | None:
         """Whose records are not to be stored; None: nobody's. Cheap: a session asks before every page."""
         own = ClinicRef(clinic.server, clinic.clinic_id, clinic.clinic_key, clinic.region)
         with self.db.read() as connection:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from fullscript_pipeline.api import Lane
+from fullscript_pipeline.api import Priority
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.lease_notes import Note, PermitNotes, abandoned
 from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
@@ -37,7 +37,7 @@ _LONGEST_SLEEP = 10.0
 _LOG_EVERY_SECONDS = 10.0
 # The longest pause that makes sense (Retry-After is honoured up to 300 s); later is a clock that was set back since.
 _LONGEST_HOLD = 400.0
-_SLOTS: dict[Lane, int] = {"present": 0, "backfill": 1}
+_SLOTS: dict[Priority, int] = {"present": 0, "backfill": 1}
 _log = logging.getLogger(__name__)
 
 
@@ -81,24 +81,24 @@ class RequestBudget:
         self._slack = max(0.2, window / 60)
         self._backfill_limit = limit - min(RESERVE, int(limit * _RESERVE_SHARE))
         self._lock = threading.Lock()
-        self._leases: dict[Lane, _Lease] = {}
+        self._leases: dict[Priority, _Lease] = {}
         self._logged_s = self._looked_s = float("-inf")
 
-    def acquire(self, lane: Lane) -> None:
+    def acquire(self, priority: Priority) -> None:
         """Return once one more request may be sent. A wait is logged at most every 10 s."""
         while True:
             with self._lock:
-                wait = 0.0 if self._usable(lane) else self._borrow(lane)
+                wait = 0.0 if self._usable(priority) else self._borrow(priority)
                 # Usable again: saving the loan may have taken longer than it lasts.
-                if lease := self._usable(lane):
+                if lease := self._usable(priority):
                     lease.left -= 1
-                    self._notes.write(_SLOTS[lane], lease.note())
+                    self._notes.write(_SLOTS[priority], lease.note())
                     return
                 if wait:
-                    self._tell(lane, wait)
+                    self._tell(priority, wait)
             self._sleep(wait)
 
-    def hold(self, seconds: float) -> None:
+    def pause_requests(self, seconds: float) -> None:
         """Nobody sends to this server for `seconds`; permits in hand here are dropped, others run out by themselves."""
         until = self._clock() + seconds
         statement = insert(request_holds).values(server=self._server, app=self._app, until_s=until)
@@ -130,42 +130,42 @@ class RequestBudget:
         with self._db.read() as connection:
             return max(0.0, self._held_until(connection) - self._clock())
 
-    def _usable(self, lane: Lane) -> _Lease | None:
+    def _usable(self, priority: Priority) -> _Lease | None:
         """The lease in hand, if a permit of it may be used at this very moment."""
-        lease, now = self._leases.get(lane), self._clock()
+        lease, now = self._leases.get(priority), self._clock()
         if lease is None or not lease.left or now >= lease.ends_s:
             return None
         lease.last_used_s = now
         return lease
 
-    def _borrow(self, lane: Lane) -> float:
+    def _borrow(self, priority: Priority) -> float:
         """Take a new lease for `lane` and return 0, or the seconds after which asking again makes sense."""
         with self._db.write() as connection:
             now = self._clock()  # under the lock: waiting for it may take a while
-            self._give_back(connection, self._leases.pop(lane, None))
+            self._give_back(connection, self._leases.pop(priority, None))
             self._tidy(connection, now)
-            permits, again_s = self._allowance(connection, lane, now)
+            permits, again_s = self._allowance(connection, priority, now)
             if permits <= 0:
                 wait = min(max(again_s - now, 0.02), _LONGEST_SLEEP) + 0.02 * random.random()  # noqa: S311
-                self._queue(connection, lane, now + wait)
+                self._queue(connection, priority, now + wait)
                 return wait
-            connection.execute(delete(request_waiters).where(self._waiting(lane, mine=True)))
-            lease_id = self._lend(connection, lane, permits, now)
-        self._leases[lane] = _Lease(lease_id, permits, permits, now + self._validity, now)
+            connection.execute(delete(request_waiters).where(self._waiting(priority, mine=True)))
+            lease_id = self._lend(connection, priority, permits, now)
+        self._leases[priority] = _Lease(lease_id, permits, permits, now + self._validity, now)
         return 0.0
 
-    def _allowance(self, connection: Connection, lane: Lane, now: float) -> tuple[int, float]:
+    def _allowance(self, connection: Connection, priority: Priority, now: float) -> tuple[int, float]:
         """How many permits may be lent now, and if none, when to ask again."""
         until = self._held_until(connection)
         if now < until <= now + _LONGEST_HOLD:
             return 0, until
-        limit = self.limit if lane == "present" else self._backfill_limit
+        limit = self.limit if priority == "present" else self._backfill_limit
         free = limit - self._count(connection, now)
         if free <= 0 and self._take_from_the_dead(connection, now):
             free = limit - self._count(connection, now)
         if free <= 0:
             return 0, self._next_end(connection)
-        query = select(func.count()).where(self._waiting(lane, mine=False))
+        query = select(func.count()).where(self._waiting(priority, mine=False))
         others = connection.execute(query).scalar_one()
         if others:
             own = self._count(connection, now, request_leases.c.holder == self._holder)
@@ -176,11 +176,11 @@ class RequestBudget:
         held = select(request_holds.c.until_s).where(self._ours(request_holds))
         return float(connection.execute(held).scalar() or 0.0)
 
-    def _lend(self, connection: Connection, lane: Lane, permits: int, now: float) -> int:
+    def _lend(self, connection: Connection, priority: Priority, permits: int, now: float) -> int:
         row = {
             "server": self._server,
             "app": self._app,
-            "lane": lane,
+            "lane": priority,
             "holder": self._holder,
             "permits": permits,
             "granted_s": now,
@@ -207,9 +207,9 @@ class RequestBudget:
             self._return(connection, note)
         return len(notes)
 
-    def _queue(self, connection: Connection, lane: Lane, asks_again_s: float) -> None:
+    def _queue(self, connection: Connection, priority: Priority, asks_again_s: float) -> None:
         """Say that we wait. Void a little after we should have asked again: the dead do not hold up the living."""
-        row = {"server": self._server, "app": self._app, "lane": lane, "holder": self._holder}
+        row = {"server": self._server, "app": self._app, "lane": priority, "holder": self._holder}
         alive = {"alive_until_s": asks_again_s + min(1.0, self._validity)}
         statement = insert(request_waiters).values(**row, **alive)
         connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=alive))
@@ -241,15 +241,15 @@ class RequestBudget:
     def _ours(self, table: Table) -> ColumnElement[bool]:
         return (table.c.server == self._server) & (table.c.app == self._app)
 
-    def _waiting(self, lane: Lane, *, mine: bool) -> ColumnElement[bool]:
+    def _waiting(self, priority: Priority, *, mine: bool) -> ColumnElement[bool]:
         holder = request_waiters.c.holder
         who = holder == self._holder if mine else holder != self._holder
-        return self._ours(request_waiters) & (request_waiters.c.lane == lane) & who
+        return self._ours(request_waiters) & (request_waiters.c.lane == priority) & who
 
-    def _tell(self, lane: Lane, wait: float) -> None:
+    def _tell(self, priority: Priority, wait: float) -> None:
         if time.monotonic() - self._logged_s >= _LOG_EVERY_SECONDS:
             self._logged_s = time.monotonic()
             _log.info(
                 "waiting for the request budget of %s (%s): all %d of %.0f s are used, more in about %.0f s",
-                self._server, lane, self.limit, self._window, max(wait, 1.0),
+                self._server, priority, self.limit, self._window, max(wait, 1.0),
             )  # fmt: skip

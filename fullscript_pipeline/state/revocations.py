@@ -76,7 +76,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
             _note_who_is_left(connection, clinic)
         return mine
 
-    def note_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None:
+    def record_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None:
         """The server has not confirmed it; `reason` is a sentence without secrets."""
         with self.db.write() as connection:
             connection.execute(update(grants).where(of_user(clinic, user_id)).values(status_reason=reason))

@@ -91,7 +91,7 @@ class StateStore(
     def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
         """As `WebhookInbox` does; the body of one about somebody who was purged is not stored."""
         if self.purged_count():
-            people = [self.kept_out_of(clinic) for clinic in self.clinics(with_removed=True)]
+            people = [self.purged_ids_of(clinic) for clinic in self.clinics(with_removed=True)]
             new = [without_body_about(delivery, people) for delivery in new]
         return super().keep_deliveries(new)
 

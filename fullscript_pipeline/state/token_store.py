@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import Asked, ClinicRef, Grant, read_width
+from fullscript_pipeline.api import ClinicRef, Grant, RequestSummary, read_width
 from fullscript_pipeline.errors import Busy
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.event_tries import reopen_unreadable
@@ -98,21 +98,21 @@ class GrantRecords:
                 .values(status="needs_connect", status_reason=reason, updated_at=moment)
             )
 
-    def note_token_failure(self, clinic: ClinicRef, asked: Asked) -> None:
+    def record_token_failure(self, clinic: ClinicRef, request: RequestSummary) -> None:
         """The token endpoint failed us just now: every process leaves it alone for a while."""
         row = {"server": clinic.server, "clinic_id": clinic.clinic_id}
-        told = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(asked))}
+        told = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(request))}
         statement = insert(token_failures).values(**row, **told)
         with self.db.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=told))
 
-    def token_failure(self, clinic: ClinicRef, within: float) -> Asked | None:
+    def token_failure(self, clinic: ClinicRef, within: float) -> RequestSummary | None:
         """What failed within the last `within` seconds of real time, if no renewal has succeeded since."""
         query = select(token_failures).where(of_clinic(token_failures, clinic))
         with self.db.read() as connection:
             row = connection.execute(query).first()
         recent = row is not None and 0 <= clock.real_now().timestamp() - row.failed_s < within
-        return Asked(**json.loads(row.asked)) if row is not None and recent else None
+        return RequestSummary(**json.loads(row.asked)) if row is not None and recent else None
 
     def confirm_grant(self, clinic: ClinicRef, user_id: str, generation: int) -> None:
         """The new access token has worked: the refresh token before it is of no use any more."""

@@ -69,7 +69,7 @@ def test_a_clinic_is_stored_before_the_browser_hears_200(ready: Ready) -> None:
     assert grant is not None
     assert grant.patients_visible
     with open_session(settings, store, result.clinic) as session:
-        assert session.one("clinic").record["id"] == result.clinic.clinic_id
+        assert session.fetch_object("clinic").record["id"] == result.clinic.clinic_id
 
 
 def test_all_clinics_of_both_servers(ready: Ready) -> None:

@@ -55,7 +55,7 @@ def test_disconnect_revokes_then_forgets(ready: Ready) -> None:
     assert store.users(clinic) == []
     assert _status_with(sandbox, grant.access_token) == 401
     with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
-        session.one("clinic")
+        session.fetch_object("clinic")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_the_server_does_not_confirm_is_kept_out_of_use_and_revoked_by_the_
     assert _owed(store) == [f"clinic.{clinic.clinic_key}.revoked"]
     assert (store.clinics(), store.load_grant(clinic)) == ([], None)
     with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
-        session.one("clinic")
+        session.fetch_object("clinic")
     sandbox.control.disarm()
     (again,) = store.clinics_to_disconnect()
     assert disconnect(settings, store, again).not_revoked is None
@@ -135,7 +135,7 @@ def test_one_user_of_several_is_disconnected_and_the_others_go_on(ready: Ready) 
     for user_id in (users[False], users[True]):
         assert [one.status for one in store.clinics()] == ["ok"]
         with open_session(settings, store, store.clinics()[0]) as session:
-            session.one("clinic")
+            session.fetch_object("clinic")
         assert disconnect(settings, store, clinic, user_id).not_revoked is None
         assert user_id not in {user.user_id for user in store.users(clinic)}
     assert store.clinics() == []

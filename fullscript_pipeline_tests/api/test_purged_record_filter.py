@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullscript_pipeline.api.endpoints import endpoint_named
-from fullscript_pipeline.api.errors import Asked
+from fullscript_pipeline.api.errors import RequestSummary
 from fullscript_pipeline.api.purged_record_filter import (
-    LeftOut,
-    is_theirs,
+    PurgedObjectError,
+    drop_purged_mentions,
+    drop_purged_records,
+    is_about_purged,
     names_people,
-    refuse_their_requests,
-    without_people,
-    without_person,
+    refuse_purged_ids,
 )
 from fullscript_pipeline.api.response_parsing import Page
 from fullscript_pipeline.extraction.engine.list_progress import Walk
@@ -25,7 +25,7 @@ from fullscript_pipeline.warehouse.landing import Request
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
 
-ASKED = Asked("orders", "us-snd", "GET", "/clinic/orders", "acme")
+ASKED = RequestSummary("orders", "us-snd", "GET", "/clinic/orders", "acme")
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ THEIRS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("endpoint", "record"), THEIRS)
 def test_what_is_theirs_is_left_out_and_counted(endpoint: str, record: dict[str, Any]) -> None:
     other = {"id": "another", "patient_id": "p2", "notes": "p1 is no id here"}
-    page = without_people(_page(record, other), endpoint_named(endpoint), KEPT)
+    page = drop_purged_records(_page(record, other), endpoint_named(endpoint), KEPT)
     assert page.records == [other]
     assert len(page.left_out) == 1
     assert "p1" not in page.left_out
-    with pytest.raises(LeftOut, match="--undo"):
-        without_person(record, endpoint_named(endpoint), KEPT, ASKED)
+    with pytest.raises(PurgedObjectError, match="--undo"):
+        drop_purged_mentions(record, endpoint_named(endpoint), KEPT, ASKED)
 
 
 def test_somebody_elses_record_loses_only_the_mention() -> None:
@@ -78,7 +78,7 @@ def test_somebody_elses_record_loses_only_the_mention() -> None:
         "id": "p2", "guardian_patient_id": "p1", "guardian": {"id": "p1", "last_name": "x"},
         "dependent_ids": ["p1", "p3"], "dependents": [{"id": "p1"}, {"id": "p3"}], "notes": "p1",
     }  # fmt: skip
-    page = without_people(_page(record), endpoint_named("patients"), KEPT)
+    page = drop_purged_records(_page(record), endpoint_named("patients"), KEPT)
     assert page.records == [
         {
             "id": "p2", "guardian_patient_id": None, "guardian": None, "dependent_ids": ["p3"],
@@ -90,16 +90,16 @@ def test_somebody_elses_record_loses_only_the_mention() -> None:
 
 def test_rows_without_an_id_of_their_own_are_counted_one_by_one() -> None:
     rows = [{"id": "x", "type": kind, "entity_id": "p1"} for kind in ("patient", "other")]
-    assert len(without_people(_page(*rows), endpoint_named("metadata"), KEPT).left_out) == 2
-    assert len(without_people(_page(rows[0], rows[0]), endpoint_named("metadata"), KEPT).left_out) == 1
+    assert len(drop_purged_records(_page(*rows), endpoint_named("metadata"), KEPT).left_out) == 2
+    assert len(drop_purged_records(_page(rows[0], rows[0]), endpoint_named("metadata"), KEPT).left_out) == 1
 
 
 def test_nothing_is_asked_about_them() -> None:
-    with pytest.raises(LeftOut) as refused:
-        refuse_their_requests({"patient_id": "p1"}, KEPT, ASKED)
+    with pytest.raises(PurgedObjectError) as refused:
+        refuse_purged_ids({"patient_id": "p1"}, KEPT, ASKED)
     assert "p1" not in str(refused.value)
-    refuse_their_requests({"patient_id": "p2"}, KEPT, ASKED)
-    refuse_their_requests({"patient_id": "p1"}, None, ASKED)
+    refuse_purged_ids({"patient_id": "p2"}, KEPT, ASKED)
+    refuse_purged_ids({"patient_id": "p1"}, None, ASKED)
 
 
 def test_a_session_lets_nobody_see_them_and_its_lists_stay_whole() -> None:
@@ -109,17 +109,17 @@ def test_a_session_lets_nobody_see_them_and_its_lists_stay_whole() -> None:
             return Reply(body={"orders": [{"id": "o1"}, {"id": "o2"}, {"id": "o3", "patient_id": "p1"}], "meta": meta})
         return Reply(body={"order": {"id": "o4", "patient": {"id": "p1"}}})
 
-    with odd_server(answer) as server, session_at(server.url, kept_out=KEPT) as session:
+    with odd_server(answer) as server, session_at(server.url, purged_ids=KEPT) as session:
         (page,) = session.pages("orders")
-        with pytest.raises(LeftOut):
-            session.one("order", {"id": "o4"})
+        with pytest.raises(PurgedObjectError):
+            session.fetch_object("order", {"id": "o4"})
         asked = len(server.seen)
         for refused in (
-            lambda: session.one("patient", {"id": "p1"}),
+            lambda: session.fetch_object("patient", {"id": "p1"}),
             lambda: session.pages("patient_treatment_plans", {"patient_id": "p1"}),
             lambda: session.pages("orders", params={"patient_id": "p1"}),
         ):
-            with pytest.raises(LeftOut):
+            with pytest.raises(PurgedObjectError):
                 refused()
     walk = Walk()
     walk.add(Request("orders", "k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
@@ -140,8 +140,8 @@ _VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["id", "patient_id", "patient", "order", "data", "name"]), _VALUES))
 def test_afterwards_no_id_of_theirs_stands_where_ids_stand(record: dict[str, Any]) -> None:
-    page = without_people(_page(record), endpoint_named("orders"), KEPT)
+    page = drop_purged_records(_page(record), endpoint_named("orders"), KEPT)
     assert len(page.records) + len(page.left_out) == 1
     assert not any(names_people(one, KEPT) for one in page.records)
-    if not names_people(record, KEPT) and not is_theirs(record, endpoint_named("orders"), KEPT):
+    if not names_people(record, KEPT) and not is_about_purged(record, endpoint_named("orders"), KEPT):
         assert json.dumps(page.records) == json.dumps([record])

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from fullscript_pipeline.api import BadResponse
 from fullscript_pipeline.api.endpoints import endpoint_named
-from fullscript_pipeline.api.errors import Asked, FullscriptError, RateLimited
-from fullscript_pipeline.api.response_parsing import read_list, read_meta, read_one
+from fullscript_pipeline.api.errors import FullscriptError, RateLimited, RequestSummary
+from fullscript_pipeline.api.response_parsing import parse_list, parse_meta, parse_object
 from fullscript_pipeline.json_text import parse_json
 
-_ASKED = Asked("orders", "us-snd", "GET", "https://h/x", "maple", 200, "req-1")
+_ASKED = RequestSummary("orders", "us-snd", "GET", "https://h/x", "maple", 200, "req-1")
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["orders", "meta", "id", "x"]), inner),
@@ -25,7 +25,7 @@ _JSON = st.recursive(
 @given(_JSON)
 def test_a_list_is_read_or_refused_and_loses_nothing(body: Any) -> None:
     try:
-        key, records, _ = read_list(endpoint_named("orders"), body, _ASKED)
+        key, records, _ = parse_list(endpoint_named("orders"), body, _ASKED)
     except BadResponse:
         return
     source = body if key == "" else body[key]
@@ -36,7 +36,7 @@ def test_a_list_is_read_or_refused_and_loses_nothing(body: Any) -> None:
 @given(_JSON)
 def test_a_detail_is_read_or_refused_and_has_an_id(body: Any) -> None:
     try:
-        record, _ = read_one(endpoint_named("order"), body, _ASKED)
+        record, _ = parse_object(endpoint_named("order"), body, _ASKED)
     except BadResponse:
         return
     assert record["id"] not in {None, ""} if not isinstance(record["id"], list | dict) else True
@@ -44,30 +44,30 @@ def test_a_detail_is_read_or_refused_and_has_an_id(body: Any) -> None:
 
 def test_a_detail_need_not_repeat_the_id_that_was_asked_for() -> None:
     product = endpoint_named("product")
-    assert read_one(product, {"product": {"name": "C"}}, _ASKED, "p1") == ({"id": "p1", "name": "C"}, False)
+    assert parse_object(product, {"product": {"name": "C"}}, _ASKED, "p1") == ({"id": "p1", "name": "C"}, False)
     unclear: Any
     for unclear in ({"product": {}}, {"name": "C"}, {"product": [{"name": "C"}]}):
         with pytest.raises(BadResponse):
-            read_one(product, unclear, _ASKED, "p1")
+            parse_object(product, unclear, _ASKED, "p1")
 
 
 @given(st.dictionaries(st.sampled_from(["current_page", "next_page", "total_pages", "total_count"]), _JSON))
 def test_meta_never_fails(meta: dict[str, Any]) -> None:
-    found = read_meta({"meta": meta})
+    found = parse_meta({"meta": meta})
     if isinstance(meta.get("next_page"), int) and not isinstance(meta["next_page"], bool):
         assert found.has_next is True
 
 
 def test_meta_written_as_text_is_understood() -> None:
-    meta = read_meta({"meta": {"current_page": "2", "next_page": None, "total_pages": "2", "total_count": "140"}})
+    meta = parse_meta({"meta": {"current_page": "2", "next_page": None, "total_pages": "2", "total_count": "140"}})
     assert (meta.current_page, meta.total_pages, meta.total_count, meta.has_next) == (2, 2, 140, False)
 
 
 def test_any_sign_of_another_page_counts() -> None:
-    assert read_meta({"meta": {"current_page": 1, "next_page": "https://h/x?page[number]=2"}}).has_next is True
-    assert read_meta({"meta": {"current_page": 1, "next_page": ""}}).has_next is False
-    assert read_meta({"meta": {"current_page": 1, "next_page": None, "total_pages": 2}}).has_next is True
-    assert read_meta({"meta": {"total_count": 3}}).has_next is None
+    assert parse_meta({"meta": {"current_page": 1, "next_page": "https://h/x?page[number]=2"}}).has_next is True
+    assert parse_meta({"meta": {"current_page": 1, "next_page": ""}}).has_next is False
+    assert parse_meta({"meta": {"current_page": 1, "next_page": None, "total_pages": 2}}).has_next is True
+    assert parse_meta({"meta": {"total_count": 3}}).has_next is None
 
 
 @given(st.binary(max_size=40))

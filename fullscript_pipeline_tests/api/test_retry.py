@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullscript_pipeline.api import BadResponse, RateLimited, ServerError
-from fullscript_pipeline.api.errors import Asked
+from fullscript_pipeline.api.errors import RequestSummary
 from fullscript_pipeline.api.retry import MAX_RETRY_AFTER, RetryPolicy, retry_after_seconds
 from fullscript_pipeline_tests.helpers.api_sessions import Sleeps, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
-_ASKED = Asked("orders", "us-snd", "GET", "https://h/x")
+_ASKED = RequestSummary("orders", "us-snd", "GET", "https://h/x")
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (" 0 ", 0.0), ("", None), (None, None), ("soon", None)])
@@ -47,7 +47,7 @@ def test_the_servers_wish_goes_first(status: int) -> None:
     sleeps = Sleeps()
     replies = [Reply(status, headers={"Retry-After": "11"}), Reply(body={"clinic": {"id": "1"}})]
     with odd_server(replies) as server, session_at(server.url, sleeps=sleeps) as session:
-        session.one("clinic")
+        session.fetch_object("clinic")
     assert sleeps.waits == [11.0]
 
 
@@ -55,7 +55,7 @@ def test_a_server_that_wants_too_much_gets_an_error_not_a_sleeper() -> None:
     sleeps = Sleeps()
     replies = [Reply(429, headers={"Retry-After": str(int(MAX_RETRY_AFTER) + 1)})]
     with odd_server(replies) as server, session_at(server.url, sleeps=sleeps) as session, pytest.raises(RateLimited):
-        session.one("clinic")
+        session.fetch_object("clinic")
     assert (sleeps.waits, len(server.seen)) == ([], 1)
 
 

@@ -35,7 +35,7 @@ def _ask(settings: Settings, clinic: ClinicRef) -> int:
         open_session(settings, store, clinic) as session,
     ):
         try:
-            session.one("clinic")
+            session.fetch_object("clinic")
         except PipelineError as error:
             return error.exit_code
     return 0
@@ -93,5 +93,5 @@ def test_the_user_who_sees_most_is_used_and_the_other_is_the_fallback(tmp_path: 
         assert store.clinics()[0].status == "ok"
         sandbox.control.revoke(slug)
         with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
-            session.one("clinic")
+            session.fetch_object("clinic")
         assert store.clinics()[0].status == "needs_connect"

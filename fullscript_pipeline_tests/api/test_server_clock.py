@@ -8,7 +8,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import WrongClock
-from fullscript_pipeline.api.server_clock import apart
+from fullscript_pipeline.api.server_clock import format_clock_lead
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
 
@@ -30,9 +30,9 @@ def reply(ahead: timedelta = timedelta(0), **headers: str) -> Reply:
 def read(server: OddServer) -> str | None:
     """Reads the clinic twice, as if to store it; the warning."""
     with session_at(server.url) as session:
-        session.one("clinic")
-        session.one("clinic")
-        session.server_clock.require()
+        session.fetch_object("clinic")
+        session.fetch_object("clinic")
+        session.server_clock.require_checked()
         return session.server_clock.warning
 
 
@@ -41,7 +41,7 @@ def test_more_than_twelve_hours_apart_is_a_refusal_that_says_which_way(off: time
     with odd_server([reply(off)]) as server, pytest.raises(WrongClock) as told:
         read(server)
     assert told.value.exit_code == 78
-    assert f"{apart(-off)} that of us-snd" in str(told.value)
+    assert f"{format_clock_lead(-off)} that of us-snd" in str(told.value)
     assert ("behind" if off > timedelta(0) else "ahead of") in str(told.value)
     assert [seen.headers.get("authorization") for seen in server.seen] == ["Bearer token-1", None]
 
@@ -50,7 +50,7 @@ def test_more_than_twelve_hours_apart_is_a_refusal_that_says_which_way(off: time
 def test_more_than_ten_minutes_apart_is_a_warning(off: timedelta, caplog: pytest.LogCaptureFixture) -> None:
     with odd_server([reply(off)]) as server:
         warning = read(server)
-    assert warning == f"this machine's clock is {apart(-off)} that of us-snd"
+    assert warning == f"this machine's clock is {format_clock_lead(-off)} that of us-snd"
     assert [record.message for record in caplog.records] == [f"{warning}: set it by the network (NTP)"]
     assert len(server.seen) == 2
 
@@ -94,17 +94,17 @@ def test_a_clock_that_is_moved_on_purpose_is_not_compared(monkeypatch: pytest.Mo
 def test_a_clock_that_changes_during_a_run_is_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
     real_now = clock.real_now
     with odd_server([reply()]) as server, session_at(server.url) as session:
-        session.one("clinic")
+        session.fetch_object("clinic")
         monkeypatch.setattr(clock, "real_now", lambda: real_now() + 3652 * DAY)
         with pytest.raises(WrongClock, match="3,652 days ahead of"):
-            session.one("clinic")
+            session.fetch_object("clinic")
 
 
 def test_what_was_received_before_is_stored_only_after_the_server_was_asked() -> None:
     """A pull that goes on with what an earlier process has landed need not ask for anything else."""
     with odd_server([reply(30 * DAY)]) as server, session_at(server.url) as session:
         with pytest.raises(WrongClock):
-            session.server_clock.require()
+            session.server_clock.require_checked()
         assert len(server.seen) == 2
 
 
@@ -116,5 +116,5 @@ def silent() -> Iterator[OddServer]:
 
 def test_a_server_that_does_not_answer_says_nothing_of_our_clock(silent: OddServer) -> None:
     with session_at(silent.url) as session:
-        session.server_clock.require()
+        session.server_clock.require_checked()
     assert session.server_clock.warning is None

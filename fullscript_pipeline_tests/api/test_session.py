@@ -176,7 +176,7 @@ def test_what_is_not_understood_is_never_an_empty_page(body: object) -> None:
 )
 def test_detail_wrappers_are_tolerated(body: object, unexpected: bool) -> None:
     with odd_server([Reply(body=body)]) as server, session_at(server.url) as session:
-        one = session.one("event", path={"id": "e-1"})
+        one = session.fetch_object("event", path={"id": "e-1"})
     assert (one.record, one.unexpected_wrapper) == ({"id": "e-1", "type": "order.placed"}, unexpected)
 
 
@@ -193,7 +193,7 @@ def test_detail_wrappers_are_tolerated(body: object, unexpected: bool) -> None:
 )
 def test_a_detail_without_an_object_is_an_error(body: object) -> None:
     with odd_server([Reply(body=body)]) as server, session_at(server.url) as session, pytest.raises(BadResponse):
-        session.one("event", path={"id": "e-1"})
+        session.fetch_object("event", path={"id": "e-1"})
 
 
 def test_a_lone_surrogate_or_a_huge_number_does_not_hide_the_page() -> None:
@@ -221,7 +221,7 @@ def test_each_status_has_its_error_and_its_number_of_attempts(
         session_at(server.url) as session,
         pytest.raises(FullscriptError) as caught,
     ):
-        session.one("order", path={"id": "o-1"})
+        session.fetch_object("order", path={"id": "o-1"})
     error = caught.value
     assert type(error) is kind
     assert len(server.seen) == requests
@@ -238,7 +238,7 @@ def test_a_passing_fault_is_not_noticed(fault: Reply) -> None:
     sleeps, budget = Sleeps(), FreeBudget()
     replies = [fault, fault, Reply(body={"order": {"id": "o-1"}})]
     with odd_server(replies) as server, session_at(server.url, sleeps=sleeps, budget=budget) as session:
-        assert session.one("order", path={"id": "o-1"}).record == {"id": "o-1"}
+        assert session.fetch_object("order", path={"id": "o-1"}).record == {"id": "o-1"}
     assert session.retries == 2
     assert len(sleeps.waits) == 2
     assert len(budget.acquired) == 3  # every attempt counts
@@ -248,7 +248,7 @@ def test_a_passing_fault_is_not_noticed(fault: Reply) -> None:
 def test_broken_compression_is_asked_again() -> None:
     replies = [Reply(body=b"not gzip", headers={"Content-Encoding": "gzip"}), Reply(body={"order": {"id": "o-1"}})]
     with odd_server(replies) as server, session_at(server.url) as session:
-        assert session.one("order", path={"id": "o-1"}).record == {"id": "o-1"}
+        assert session.fetch_object("order", path={"id": "o-1"}).record == {"id": "o-1"}
 
 
 def test_a_401_renews_once_and_goes_on() -> None:
@@ -258,8 +258,8 @@ def test_a_401_renews_once_and_goes_on() -> None:
 
     tokens = SomeTokens()
     with odd_server(answer) as server, session_at(server.url, tokens=tokens) as session:
-        session.one("clinic")
-        session.one("clinic")
+        session.fetch_object("clinic")
+        session.fetch_object("clinic")
     assert len(server.seen) == 3
     assert tokens.confirmed == ["token-2", "token-2"]
 
@@ -269,7 +269,7 @@ def test_an_endpoint_that_always_says_401_does_not_burn_refreshes() -> None:
     with odd_server([Reply(401)]) as server, session_at(server.url, tokens=tokens) as session:
         for _ in range(5):
             with pytest.raises(AuthError) as caught:
-                session.one("clinic")
+                session.fetch_object("clinic")
     assert caught.value.exit_code == 77
     assert tokens.number == 2
 
@@ -282,7 +282,7 @@ def test_a_redirect_is_not_followed_and_carries_nothing() -> None:
             session_at(server.url) as session,
             pytest.raises(BadResponse, match="redirect"),
         ):
-            session.one("clinic")
+            session.fetch_object("clinic")
     assert elsewhere.seen == []
 
 
@@ -293,7 +293,7 @@ def test_the_size_of_an_answer_is_bounded() -> None:
         session_at(server.url, client=client) as session,
         pytest.raises(BadResponse, match="more than 1000 bytes"),
     ):
-        session.one("clinic")
+        session.fetch_object("clinic")
 
 
 @pytest.mark.parametrize("encodings", [("gzip",), ("zstd",), ("gzip", "gzip")])
@@ -301,7 +301,7 @@ def test_a_bomb_is_an_answer_that_cannot_be_used(encodings: tuple[str, ...]) -> 
     named = {"Content-Encoding": ", ".join(encodings)}
     with odd_server([Reply(body=bomb(encodings, 70), headers=named)]) as server, session_at(server.url) as session:
         with pytest.raises(BadResponse) as caught:
-            session.one("clinic")
+            session.fetch_object("clinic")
         said = str(caught.value)
     assert server.seen[0].headers["accept-encoding"] == "gzip, deflate, zstd"
     assert said.startswith("clinic (clinic maple, us-snd): the answer unpacks to more than 67108864 bytes (GET http://")
@@ -331,14 +331,14 @@ def test_a_compression_that_was_not_asked_for_is_told() -> None:
         session_at(server.url) as session,
         pytest.raises(BadResponse, match=r"compressed in another way than we asked for .*X-Request-Id req-1"),
     ):
-        session.one("clinic")
+        session.fetch_object("clinic")
 
 
 def test_nobody_listening_is_one_sentence() -> None:
     with odd_server([Reply()]) as server:
         url = server.url
     with session_at(url) as session, pytest.raises(ServerError, match="refused or could not be made") as caught:
-        session.one("clinic")
+        session.fetch_object("clinic")
     assert caught.value.exit_code == 69
 
 
@@ -358,7 +358,7 @@ def test_a_mistake_of_ours_is_told_before_anything_is_asked(
 ) -> None:
     with odd_server([Reply()]) as server, session_at(server.url) as session:
         with pytest.raises(ValueError, match="endpoint"):
-            session.one(name, path=path, params=params)
+            session.fetch_object(name, path=path, params=params)
         assert server.seen == []
 
 
@@ -384,7 +384,7 @@ def test_eight_threads_share_a_session() -> None:
         return Reply(503) if hiccup else Reply(body={"order": {"id": name}})
 
     with odd_server(answer) as server, session_at(server.url) as session, ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: session.one("order", path={"id": f"o-{n}"}).record["id"], range(200)))
+        found = list(pool.map(lambda n: session.fetch_object("order", path={"id": f"o-{n}"}).record["id"], range(200)))
     assert found == [f"o-{n}" for n in range(200)]
     assert session.retries == len(hiccups)
     assert session.requests["order"] == len(server.seen) == 200 + len(hiccups)
@@ -407,7 +407,7 @@ def test_a_403_is_told_at_once_for_every_endpoint(endpoint: Endpoint) -> None:
         if endpoint.kind == "list":
             next(session.pages(endpoint.name, path=ids))
         else:
-            session.one(endpoint.name, path=ids)
+            session.fetch_object(endpoint.name, path=ids)
     assert len(server.seen) == 1
     assert session.retries == 0
     wanted = "grants this endpoint to few apps" if endpoint.restricted else "in the vendor's dashboard"

@@ -52,7 +52,7 @@ def _read(session: ClinicSession, endpoint: Endpoint) -> None:
     if endpoint.kind == "list":
         list(session.pages(endpoint.name, path=ids))
     else:
-        session.one(endpoint.name, path=ids)
+        session.fetch_object(endpoint.name, path=ids)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: str(endpoint.name))
@@ -82,7 +82,7 @@ def test_a_denied_endpoint_is_not_asked_about_again_for_each_id() -> None:
         refused = 0
         for number in range(1000):
             try:
-                session.one("order", path={"id": f"o-{number}"})
+                session.fetch_object("order", path={"id": f"o-{number}"})
             except ScopeError:
                 refused += 1
     assert refused == 500
@@ -115,7 +115,7 @@ def test_the_witness_is_one_for_all_threads() -> None:
 def test_a_witness_that_is_denied_itself_is_no_proof() -> None:
     denied = {path: Reply(401) for path in ("/clinic", "/clinic/categories", "/catalog/brands", "/clinic/orders")}
     with odd_server(Denying(denied)) as server, session_at(server.url) as session, pytest.raises(ScopeError):
-        session.one("clinic")
+        session.fetch_object("clinic")
     assert [seen.path for seen in server.seen].count("/clinic/patients") == 1
 
 
@@ -149,7 +149,7 @@ def test_a_token_that_expires_is_renewed_after_an_endpoint_was_denied() -> None:
         with pytest.raises(ScopeError):
             next(session.pages("lab_orders"))
         server_side.alive = {"token-3"}
-        assert session.one("clinic").record == {"id": "c-1"}
+        assert session.fetch_object("clinic").record == {"id": "c-1"}
 
 
 def test_a_new_token_that_is_not_known_everywhere_yet_is_no_refusal() -> None:
@@ -170,7 +170,7 @@ def test_where_no_witness_can_be_heard_nothing_is_concluded(status: int, reply: 
         return Reply(status) if seen.path == "/clinic/orders/1" else reply
 
     with odd_server(answer) as server, session_at(server.url) as session, pytest.raises(Exception) as caught:
-        session.one("order", path={"id": "1"})
+        session.fetch_object("order", path={"id": "1"})
     assert getattr(caught.value, "exit_code", None) == 69, caught.value
 
 
@@ -193,7 +193,7 @@ def test_where_nothing_is_there_the_address_is_wrong_and_nobody_is_gone(website:
         session_at(server.url) as session,
         pytest.raises(WrongAddress, match=r"Set FULLSCRIPT_US_SND_API_URL to .* ends in /api, like https://") as caught,
     ):
-        session.one("order", path={"id": "o-1"})
+        session.fetch_object("order", path={"id": "o-1"})
     assert isinstance(caught.value, ConfigurationError)
     assert caught.value.exit_code == 78
 
@@ -203,7 +203,7 @@ def test_a_404_where_others_answer_is_no_wrong_address_and_is_asked_about_once()
     with odd_server(Denying(replies)) as server, session_at(server.url) as session:
         for number in range(5):
             with pytest.raises(NotFound):
-                session.one("order", path={"id": str(number)})
+                session.fetch_object("order", path={"id": str(number)})
     assert len(server.seen) == 6
 
 

@@ -57,7 +57,7 @@ def test_thirty_two_threads_and_one_expiry_make_one_refresh(tmp_path: Path) -> N
         sandbox.control.reset_requests()
         sessions = [open_session(settings, store, clinic) for _ in range(4)]
         with ThreadPoolExecutor(32) as pool:
-            answers = list(pool.map(lambda n: sessions[n % 4].one("clinic").record["id"], range(64)))
+            answers = list(pool.map(lambda n: sessions[n % 4].fetch_object("clinic").record["id"], range(64)))
         for session in sessions:
             session.close()
         assert set(answers) == {clinic.clinic_id}
@@ -105,11 +105,11 @@ def test_death_at_any_point_costs_no_sign_in(
         with monkeypatch.context() as patched, open_session(settings, store, clinic) as dying:
             patched.setattr(target, what, how(target, what))
             with pytest.raises(_KilledError):
-                dying.one("clinic")
+                dying.fetch_object("clinic")
         with StateStore(settings.state_path, settings.encryption_key) as again:
             for _ in range(2):
                 with open_session(settings, again, clinic) as session:
-                    assert session.one("clinic").record["id"] == clinic.clinic_id
+                    assert session.fetch_object("clinic").record["id"] == clinic.clinic_id
                 sandbox.control.expire_tokens()
             assert again.clinics()[0].status == "ok"
         assert 400 not in token_calls(sandbox)
@@ -120,7 +120,7 @@ def test_a_withdrawn_authorisation_stops_after_two_token_calls_and_says_connect(
         sandbox.control.revoke(next(iter(sandbox.clinics)))
         sandbox.control.reset_requests()
         with open_session(settings, store, clinic) as session, ThreadPoolExecutor(8) as pool:
-            errors = list(pool.map(lambda _: _error(lambda: session.one("clinic")), range(16)))
+            errors = list(pool.map(lambda _: _error(lambda: session.fetch_object("clinic")), range(16)))
         assert {type(error) for error in errors} == {NeedsConnect}
         assert "fullscript-pipeline connect us-snd" in str(errors[0])
         assert errors[0].exit_code == 77
@@ -131,7 +131,7 @@ def test_a_withdrawn_authorisation_stops_after_two_token_calls_and_says_connect(
             StateStore(settings.state_path, settings.encryption_key) as other,
             open_session(settings, other, clinic) as session,
         ):
-            assert isinstance(_error(lambda: session.one("clinic")), NeedsConnect)
+            assert isinstance(_error(lambda: session.fetch_object("clinic")), NeedsConnect)
         assert sum(token_calls(sandbox).values()) <= 2
         assert len(store.grants(clinic)) == 1  # nothing is erased
 
@@ -241,7 +241,7 @@ def test_renewals_without_a_refresh_token_go_on_for_ever(tmp_path: Path) -> None
         for _ in range(3):
             sandbox.control.expire_tokens()
             with open_session(settings, store, clinic) as session:
-                assert session.one("clinic").record["id"] == clinic.clinic_id
+                assert session.fetch_object("clinic").record["id"] == clinic.clinic_id
         assert token_calls(sandbox) == {200: 3}
         last = store.load_grant(clinic)
     assert first is not None

@@ -31,7 +31,7 @@ from typing import Any
 from unittest import mock
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api.thread_pool import as_they_come
+from fullscript_pipeline.api.thread_pool import iter_completed
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.warehouse import memory
 from fullscript_pipeline_tests.drills.mutated_clinic import MutatedClinic, Outcome
@@ -208,7 +208,7 @@ def trials(folder: Path, *, days: int) -> Iterator[Trials]:
         stack.enter_context(mock.patch.object(os, "fsync", lambda _: None))
         stack.enter_context(mock.patch.multiple(memory, _give_back=lambda _: None, _for_deleted=lambda *_: 0))
         # Side by side, answers would be mutated in another order each time.
-        stack.enter_context(mock.patch.object(as_they_come, "__defaults__", (1,)))
+        stack.enter_context(mock.patch.object(iter_completed, "__defaults__", (1,)))
         connected = stack.enter_context(connected_pipeline(folder, clinics=1, world_clinics=1, **_OPTIONS))
         server = stack.enter_context(MutatingServer())
         first = MutatedClinic(connected.settings, clock.now(), is_copied=True)

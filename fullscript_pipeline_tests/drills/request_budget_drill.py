@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from fullscript_pipeline.api import Lane
+from fullscript_pipeline.api import Priority
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.drills.worker_group import crew
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, environment
@@ -21,7 +21,7 @@ _RESERVE = 250
 
 
 def the_limit_is_never_passed(
-    folder: Path, *, processes: int, threads: int, limit: int, window: int, calls: int, lane: Lane = "present"
+    folder: Path, *, processes: int, threads: int, limit: int, window: int, calls: int, priority: Priority = "present"
 ) -> dict[str, float]:
     """At most `limit` requests in any `window` seconds by the server's count, while `calls` calls are made.
 
@@ -31,12 +31,12 @@ def the_limit_is_never_passed(
     equal share.
     """
     started = time.monotonic()
-    allowed = limit if lane == "present" else limit - _RESERVE
+    allowed = limit if priority == "present" else limit - _RESERVE
     shortest = (math.ceil(calls / allowed) - 1) * window
     # The server would refuse what passes the limit; a 429 would show as well.
     with connected(folder, rate_limit=limit, rate_window=window) as (sandbox, settings, _store, _clinic):
         variables = {**environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": "a key"}
-        with crew(processes, ["budget", limit, window, threads, lane], variables) as workers:
+        with crew(processes, ["budget", limit, window, threads, priority], variables) as workers:
             time.sleep(window + 1)  # what connecting has sent is out of every window
             sandbox.control.reset_requests()
             workers.order()
@@ -56,7 +56,7 @@ def the_limit_is_never_passed(
     }
     refused = sum(row["count"] for row in seen["counts"] if row["status"] == 429)
     tell(
-        "promise 20", lane=lane, processes=processes, threads=threads, acked=len(moments), limit=limit,
+        "promise 20", priority=priority, processes=processes, threads=threads, acked=len(moments), limit=limit,
         window=window, refused=refused, seconds=time.monotonic() - started, **figures,
     )  # fmt: skip
     assert figures["most_in_a_window"] <= allowed

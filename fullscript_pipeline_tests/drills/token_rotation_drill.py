@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from fullscript_pipeline.api import ClinicRef, open_session
-from fullscript_pipeline.api.http import Answer, Ask, HttpClient
+from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.drills.promise_line import tell
@@ -57,10 +57,10 @@ def _suicide(*_: object, **__: object) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _dying_send(before: bool, is_token: bool) -> Callable[[HttpClient, Ask], Answer]:
+def _dying_send(before: bool, is_token: bool) -> Callable[[HttpClient, HttpRequest], HttpResponse]:
     send = HttpClient.send
 
-    def dying(client: HttpClient, ask: Ask) -> Answer:
+    def dying(client: HttpClient, ask: HttpRequest) -> HttpResponse:
         mine = (ask.endpoint == _TOKEN) == is_token
         if mine and before:
             _suicide()
@@ -127,7 +127,7 @@ def _doomed(settings: Settings, clinic: ClinicRef, point: str) -> None:
         StateStore(settings.state_path, settings.encryption_key) as store,
         open_session(settings, store, clinic) as session,
     ):
-        session.one("clinic")
+        session.fetch_object("clinic")
 
 
 def kills_cost_no_sign_in(folder: Path, *, kills: int, seed: int = 4) -> None:
@@ -163,7 +163,7 @@ def _works(settings: Settings, clinic: ClinicRef) -> None:
         StateStore(settings.state_path, settings.encryption_key) as store,
         open_session(settings, store, clinic) as session,
     ):
-        assert session.one("clinic").record["id"] == clinic.clinic_id
+        assert session.fetch_object("clinic").record["id"] == clinic.clinic_id
 
 
 def lost_answers_are_recovered(folder: Path, *, answers: int) -> None:
@@ -175,7 +175,7 @@ def lost_answers_are_recovered(folder: Path, *, answers: int) -> None:
         for _ in range(answers):
             sandbox.control.expire_tokens()
             sandbox.control.arm("commit_then_drop", endpoint="/oauth/token")
-            recovered += session.one("clinic").record["id"] == clinic.clinic_id
+            recovered += session.fetch_object("clinic").record["id"] == clinic.clinic_id
             lost = _struck(sandbox)
             sandbox.control.disarm()
             assert lost == 1

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from fullscript_pipeline.api import ClinicSession, Lane, open_session
+from fullscript_pipeline.api import ClinicSession, Priority, open_session
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import RequestBudget, StateStore
 
@@ -37,15 +37,15 @@ def rounds(threads: int, calls: int) -> None:
         with open_session(settings, store, clinic) as session, ThreadPoolExecutor(threads) as pool:
             _say("ready")
             for _ in sys.stdin:
-                _say(len(list(pool.map(lambda _: session.one("clinic"), range(calls)))))
+                _say(len(list(pool.map(lambda _: session.fetch_object("clinic"), range(calls)))))
 
 
-def budget(limit: int, window: float, threads: int, lane: Lane) -> None:
+def budget(limit: int, window: float, threads: int, priority: Priority) -> None:
     """From the first line until the second: requests as fast as the budget lets them; answers when each came back."""
     settings = load_settings()
     ScaledStore.scale = (limit, window)
     store = ScaledStore(settings.state_path, settings.encryption_key)
-    with store, open_session(settings, store, store.clinics()[0], lane) as session:
+    with store, open_session(settings, store, store.clinics()[0], priority) as session:
         _say("ready")
         sys.stdin.readline()
         stop = threading.Event()
@@ -60,7 +60,7 @@ def _until(stop: threading.Event, session: ClinicSession) -> list[float]:
     """Seconds of the machine's monotonic clock, which all its processes share."""
     moments = []
     while not stop.is_set():
-        session.one("clinic")
+        session.fetch_object("clinic")
         moments.append(time.monotonic())
     return moments
 
@@ -75,4 +75,4 @@ if __name__ == "__main__":
     if name == "rounds":
         rounds(int(numbers[0]), int(numbers[1]))
     else:
-        budget(int(numbers[0]), float(numbers[1]), int(numbers[2]), cast(Lane, numbers[3]))
+        budget(int(numbers[0]), float(numbers[1]), int(numbers[2]), cast(Priority, numbers[3]))

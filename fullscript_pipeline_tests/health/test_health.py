@@ -275,7 +275,7 @@ def test_a_clinic_that_needs_a_connect_is_77(ready: Ready) -> None:
         open_session(settings, store, clinic) as session,
         pytest.raises(NeedsConnect),
     ):
-        session.one("clinic")
+        session.fetch_object("clinic")
     _late(settings)
     found = _found(settings)
     token = found[f"clinic.{clinic.clinic_key}.token"]
@@ -294,13 +294,13 @@ def test_an_app_that_the_server_does_not_accept_is_a_setting_and_is_tried_again_
         open_session(settings, store, clinic) as session,
     ):
         with pytest.raises(AppRefused):
-            session.one("clinic")
+            session.fetch_object("clinic")
         found = _found(settings)[f"clinic.{clinic.clinic_key}.token"]
         assert (found.state, found.exit_code) == ("fail", 78)
         assert "FULLSCRIPT_US_SND_CLIENT_SECRET" in str(found.fix)
         sandbox.control.disarm()
         sandbox.control.arm("unauthorized", endpoint="/clinic", count=1)
-        session.one("clinic")
+        session.fetch_object("clinic")
     assert _found(settings)[found.id].state == "pass"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from fullscript_pipeline.api import ClinicRef, ClinicSession, KeptOut, Lane
+from fullscript_pipeline.api import ClinicRef, ClinicSession, Priority, PurgedIds
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.retry import TOKEN_POLICY, RetryPolicy
 
@@ -15,13 +15,13 @@ CLINIC = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region=
 class FreeBudget:
     """Lets everybody through, and counts."""
 
-    acquired: list[Lane] = field(default_factory=list)
+    acquired: list[Priority] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
 
-    def acquire(self, lane: Lane) -> None:
-        self.acquired.append(lane)
+    def acquire(self, priority: Priority) -> None:
+        self.acquired.append(priority)
 
-    def hold(self, seconds: float) -> None:
+    def pause_requests(self, seconds: float) -> None:
         self.held.append(seconds)
 
 
@@ -66,7 +66,7 @@ def session_at(
     sleeps: Sleeps | None = None,
     client: HttpClient | None = None,
     scopes: Collection[str] = (),
-    kept_out: KeptOut | None = None,
+    purged_ids: PurgedIds | None = None,
 ) -> Iterator[ClinicSession]:
     """A session of CLINIC against `url`, which does not really sleep."""
     session = ClinicSession(
@@ -77,7 +77,7 @@ def session_at(
         budget=budget or FreeBudget(),
         retry=(sleeps or Sleeps()).policy(),
         scopes=scopes,
-        kept_out=lambda: kept_out,
+        purged_ids=lambda: purged_ids,
     )
     with session:
         yield session

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ENDPOINTS, Asked, ClinicRef
-from fullscript_pipeline.api.response_parsing import Page, read_list
+from fullscript_pipeline.api import ENDPOINTS, ClinicRef, RequestSummary
+from fullscript_pipeline.api.response_parsing import Page, parse_list
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
 from fullscript_pipeline.resources.orders import ORDERS
@@ -152,7 +152,7 @@ class _RightClock:
 
     warning = None
 
-    def require(self) -> None:
+    def require_checked(self) -> None:
         pass
 
 
@@ -163,14 +163,14 @@ class _Server:
         self.clinic = ClinicRef("us-snd", "c1", "acme", "us")
         self.requests: Counter[str] = Counter()
         self.retries = 0
-        self.seen_as: frozenset[tuple[str | None, frozenset[str]]] = frozenset([(None, frozenset())])
+        self.viewers: frozenset[tuple[str | None, frozenset[str]]] = frozenset([(None, frozenset())])
         self.server_clock = _RightClock()
         self._records = records
 
     def pages(self, endpoint: str, *_: object, **__: object) -> Iterator[Page]:
         described = ENDPOINTS[endpoint]
-        asked = Asked(endpoint, "us-snd", "GET", described.path)
-        key, records, unexpected = read_list(described, {described.wrapper_keys[0]: self._records}, asked)
+        asked = RequestSummary(endpoint, "us-snd", "GET", described.path)
+        key, records, unexpected = parse_list(described, {described.wrapper_keys[0]: self._records}, asked)
         yield Page(1, records, len(records), 1, None, clock.now(), key, unexpected, is_last=True)
 
 

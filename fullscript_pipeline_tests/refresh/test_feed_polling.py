@@ -24,7 +24,7 @@ class _Server:
     days: int
     left_out: tuple[int, ...] = ()
     nameless: tuple[int, ...] = ()
-    seen_as: frozenset[tuple[str, frozenset[str]]] = frozenset([("owner", frozenset({"orders:read"}))])
+    viewers: frozenset[tuple[str, frozenset[str]]] = frozenset([("owner", frozenset({"orders:read"}))])
     clinic: ClinicRef = field(default_factory=lambda: ClinicRef("us-snd", "c1", "acme", "us"))
     asked: int = 0
 
@@ -79,7 +79,7 @@ def test_a_look_reads_the_whole_feed_where_others_have_read_before(
     hidden = _Server(12)
     monkeypatch.setattr(hidden, "_row", lambda day: _Server(12)._row(day if day > 6 else day + 100))
     assert _look(store, hidden, 12, monkeypatch) == 12
-    other = _Server(12, seen_as=frozenset([viewer]))
+    other = _Server(12, viewers=frozenset([viewer]))
     assert _look(store, other, 13, monkeypatch) == 6
     other.asked = 0
     assert _look(store, other, 13, monkeypatch) == 0

@@ -32,6 +32,6 @@ def test_four_processes_and_twenty_thousand_calls(tmp_path: Path) -> None:
 
 def test_a_backfill_uses_what_its_lane_allows(tmp_path: Path) -> None:
     figures = request_budget_drill.the_limit_is_never_passed(
-        tmp_path, processes=2, threads=4, limit=4000, window=30, calls=12_000, lane="backfill"
+        tmp_path, processes=2, threads=4, limit=4000, window=30, calls=12_000, priority="backfill"
     )
     assert figures["throughput"] >= 0.95

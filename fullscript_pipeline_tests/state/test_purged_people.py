@@ -15,11 +15,11 @@ ACME, OTHER = (ClinicRef("us-snd", one, one, "us") for one in ("acme", "other"))
 def test_the_person_and_what_was_theirs_is_kept_out_at_their_clinic_only(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     with StateStore(path, KEY) as store:
-        assert store.kept_out_of(ACME) is None
+        assert store.purged_ids_of(ACME) is None
         store.remember_purged(ACME, "canary-p1", {"canary-p1", "canary-o1"})
         store.remember_purged(ACME, "canary-p2", {"canary-p2"})
         store.remember_purged(ACME, "canary-p1", {"canary-p1"})
-        kept_out, elsewhere = store.kept_out_of(ACME), store.kept_out_of(OTHER)
+        kept_out, elsewhere = store.purged_ids_of(ACME), store.purged_ids_of(OTHER)
         assert kept_out is not None
         assert elsewhere is not None
         assert ["canary-p1" in kept_out, "canary-o1" in kept_out, "p3" in kept_out] == [True, True, False]

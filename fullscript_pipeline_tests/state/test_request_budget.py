@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.api import Lane
+from fullscript_pipeline.api import Priority
 from fullscript_pipeline.state import RequestBudget, StateStore
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline_tests.drills.request_budget_drill import the_limit_is_never_passed
@@ -96,7 +96,7 @@ def test_a_small_limit_still_lets_the_backfill_through(tmp_path: Path) -> None:
             budget.acquire(_lane(lane))
 
 
-def _lane(text: str) -> Lane:
+def _lane(text: str) -> Priority:
     return "backfill" if text == "backfill" else "present"
 
 
@@ -154,8 +154,8 @@ def test_a_hold_stops_everybody(tmp_path: Path) -> None:
     with StateStore(tmp_path / "state.sqlite") as store:
         one, other = _budget(store.db, moment), _budget(store.db, moment)
         start = moment.now
-        one.hold(40)
-        one.hold(5)
+        one.pause_requests(40)
+        one.pause_requests(5)
         other.acquire("present")
         assert start + 40 <= moment.now < start + 60
 

@@ -33,7 +33,7 @@ def known_keys(object_name: str) -> Mapping[str, str]:
     schema = load_description()["components"]["schemas"].get(object_name, {})
     if "properties" not in schema:
         raise ValueError(f"there is no object {object_name!r} in fullscript_pipeline.api.description")
-    return {key: str(its["x-source"]) for key, its in schema["properties"].items()}
+    return {key: str(described["x-source"]) for key, described in schema["properties"].items()}
 
 
 @cache
@@ -47,7 +47,7 @@ def object_at(path: str) -> str:
         raise ValueError(f"there is no GET {path} in fullscript_pipeline.api.description")
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     if "$ref" not in schema:
-        (wrapped,) = (its for key, its in schema["properties"].items() if key != "meta")
+        (wrapped,) = (described for key, described in schema["properties"].items() if key != "meta")
         schema = wrapped.get("items", wrapped)
     return str(schema["$ref"].rpartition("/")[2])
 

@@ -15,33 +15,33 @@ from fullscript_pipeline.api.description.shapes import FILE, TYPES
 from fullscript_pipeline.api.endpoints import ENDPOINTS
 
 
-def make() -> dict[str, Any]:
+def build_shapes() -> dict[str, Any]:
     """The content of `shapes.json`."""
     schemas: dict[str, dict[str, Any]] = load_description()["components"]["schemas"]
     return {
         "endpoints": {name: object_at(endpoint.path) for name, endpoint in ENDPOINTS.items()},
         "objects": {
-            name: {key: _property(its) for key, its in schema["properties"].items()}
+            name: {key: _property(described) for key, described in schema["properties"].items()}
             for name, schema in schemas.items()
             if "properties" in schema
         },
     }
 
 
-def _property(its: Mapping[str, Any]) -> dict[str, Any]:
+def _property(described: Mapping[str, Any]) -> dict[str, Any]:
     """A key's types, the object below it, its words; nothing that is empty."""
-    options = its.get("anyOf", [its])
-    types = [one for option in options for one in _types(option)]
+    options = described.get("anyOf", [described])
+    types = [kind for option in options for kind in _types(option)]
     below = [_below(option) for option in options if _below(option)]
-    sure = its["x-source"] == "documented" and "null" not in types and not its.get("x-secret")
-    made = {
+    sure = described["x-source"] == "documented" and "null" not in types and not described.get("x-secret")
+    shape = {
         "types": types,
         "sure": sure,
         "object": below[0] if below else None,
-        "words": sorted(word.lower() for word in its.get("x-known-words", ())),
-        "time": its.get("format") == "date-time",
+        "words": sorted(word.lower() for word in described.get("x-known-words", ())),
+        "time": described.get("format") == "date-time",
     }
-    return {key: value for key, value in made.items() if value}
+    return {key: content for key, content in shape.items() if content}
 
 
 def _types(option: Mapping[str, Any]) -> list[str]:
@@ -56,4 +56,4 @@ def _below(option: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name(FILE).write_bytes(orjson.dumps(make(), option=orjson.OPT_INDENT_2) + b"\n")
+    Path(__file__).with_name(FILE).write_bytes(orjson.dumps(build_shapes(), option=orjson.OPT_INDENT_2) + b"\n")

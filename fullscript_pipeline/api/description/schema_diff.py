@@ -14,7 +14,7 @@ from fullscript_pipeline.api.description.shapes import Shape, shape_at
 from fullscript_pipeline.api.endpoints import ENDPOINTS
 
 # An unknown word is told only of keys whose words say nothing about a person.
-_TOLD = frozenset({"state", "current_state", "status", "type", "category", "lab_type", "availability"})
+_REPORTED_WORD_KEYS = frozenset({"state", "current_state", "status", "type", "category", "lab_type", "availability"})
 _NAMES = {str: "text", int: "a number", float: "a number with decimals", bool: "true or false", type(None): "null",
           list: "a list", dict: "an object"}  # fmt: skip
 # A key that looks like a value (an address, an id) is not told.
@@ -49,7 +49,7 @@ class Differences:
                 seen.see(records)
                 seen.is_whole |= ENDPOINTS[endpoint].kind == "detail"
 
-    def found(self) -> list[Difference]:
+    def differences(self) -> list[Difference]:
         """Every difference once, in order."""
         return sorted({one for seen in self._seen.values() for one in seen.differences()})
 
@@ -61,7 +61,7 @@ class _Seen:
         self.shape, self.name, self.path = shape, name, path
         self.is_whole = bool(path)
         self.pairs: set[tuple[str, type]] = set()
-        self.words: dict[str, set[str]] = {key: set() for key in shape.words if key in _TOLD}
+        self.words: dict[str, set[str]] = {key: set() for key in shape.words if key in _REPORTED_WORD_KEYS}
         self.tails: dict[str, set[str]] = {key: set() for key in shape.times}
         self.below: dict[str, _Seen] = {}
 
@@ -85,30 +85,32 @@ class _Seen:
             lists = chain.from_iterable([value for value in values if type(value) is list])
             parts = [*[value for value in values if type(value) is dict], *lists]
             if set(map(type, parts)) - {dict}:
-                parts = [one for one in parts if type(one) is dict]
+                parts = [part for part in parts if type(part) is dict]
             if parts:
                 self.below.setdefault(key, _Seen(shape, self.name, f"{self.path}{key}.")).see(parts)
 
     def differences(self) -> Iterator[Difference]:
         keys = {key for key, _ in self.pairs} - {"as_received"}
         new = sorted(keys - self.shape.keys)
-        yield from (self._told("new_key", key if _KEY.fullmatch(key) else "(no plain word)") for key in new[:_MOST])
+        yield from (
+            self._difference("new_key", key if _KEY.fullmatch(key) else "(no plain word)") for key in new[:_MOST]
+        )
         # Of a bare reference nothing more was to be expected; rows of a list may lack what the object itself has.
         if keys - {"id"}:
-            missing = self.shape.sure - keys - (frozenset() if self.is_whole else self.shape.whole)
-            yield from (self._told("missing_key", key) for key in sorted(missing))
+            missing = self.shape.sure - keys - (frozenset() if self.is_whole else self.shape.structured)
+            yield from (self._difference("missing_key", key) for key in sorted(missing))
         for key, kind in self.pairs - self.shape.pairs:
             if key in self.shape.keys:
-                yield self._told("type", key, _NAMES.get(kind, kind.__name__))
+                yield self._difference("type", key, _NAMES.get(kind, kind.__name__))
         for key, tails in self.tails.items():
             if not all(_TAIL.fullmatch(tail) for tail in tails):
-                yield self._told("type", key, "no ISO 8601 time with its offset")
+                yield self._difference("type", key, "no ISO 8601 time with its offset")
         for key, words in self.words.items():
             unknown = sorted(word for word in words if word and word.lower() not in self.shape.words[key])
             for word in unknown[:_MOST]:
-                yield self._told("unknown_word", key, word if _WORD.fullmatch(word) else "(no plain word)")
+                yield self._difference("unknown_word", key, word if _WORD.fullmatch(word) else "(no plain word)")
         for below in self.below.values():
             yield from below.differences()
 
-    def _told(self, what: str, key: str, more: str | None = None) -> Difference:
+    def _difference(self, what: str, key: str, more: str | None = None) -> Difference:
         return Difference(self.name, what, f"{self.path}{key}" + (f": {more}" if more else ""))

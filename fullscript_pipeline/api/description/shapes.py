@@ -33,7 +33,7 @@ class Shape:
     name: str
     keys: frozenset[str]
     sure: frozenset[str]
-    whole: frozenset[str]
+    structured: frozenset[str]
     pairs: frozenset[tuple[str, type]]
     words: Mapping[str, frozenset[str]]
     times: tuple[str, ...]
@@ -53,12 +53,19 @@ def _shape(name: str) -> Shape:
     return Shape(
         name=name,
         keys=frozenset(properties),
-        sure=frozenset(key for key, its in properties.items() if its.get("sure")),
-        whole=frozenset(key for key, its in properties.items() if {"array", "object"} & set(its["types"])),
-        pairs=frozenset((key, one) for key, its in properties.items() for name in its["types"] for one in TYPES[name]),
-        words={key: frozenset(its["words"]) for key, its in properties.items() if "words" in its},
-        times=tuple(key for key, its in properties.items() if its.get("time")),
-        nested={key: _shape(its["object"]) for key, its in properties.items() if "object" in its},
+        sure=frozenset(key for key, described in properties.items() if described.get("sure")),
+        structured=frozenset(
+            key for key, described in properties.items() if {"array", "object"} & set(described["types"])
+        ),
+        pairs=frozenset(
+            (key, python_type)
+            for key, described in properties.items()
+            for name in described["types"]
+            for python_type in TYPES[name]
+        ),
+        words={key: frozenset(described["words"]) for key, described in properties.items() if "words" in described},
+        times=tuple(key for key, described in properties.items() if described.get("time")),
+        nested={key: _shape(described["object"]) for key, described in properties.items() if "object" in described},
     )
 
 

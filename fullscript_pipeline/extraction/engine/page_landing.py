@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import REFUSE_AFTER, ClinicSession, Differences, LeftOut, NotFound, Page, WrongClock
+from fullscript_pipeline.api import (
+    REFUSE_AFTER,
+    ClinicSession,
+    Differences,
+    NotFound,
+    Page,
+    PurgedObjectError,
+    WrongClock,
+)
 from fullscript_pipeline.extraction.engine.landing_lock import file_to_fill
 from fullscript_pipeline.extraction.engine.list_progress import Listing, Walk, count_of_others
 from fullscript_pipeline.extraction.engine.list_request import ListRequest, request_key
@@ -102,8 +110,8 @@ class Asking:
         if (found := self._found.get((endpoint, key))) is not None:
             return found
         try:
-            one = session.one(endpoint, {"id": object_id} if object_id is not None else {})
-        except LeftOut:
+            one = session.fetch_object(endpoint, {"id": object_id} if object_id is not None else {})
+        except PurgedObjectError:
             self._left_out.setdefault(endpoint, set()).add(object_id or "")
             return False
         except NotFound:
@@ -122,7 +130,7 @@ class Asking:
     def require_right_clock(self) -> None:
         """Raises WrongClock when our time is not the server's, or was changed since this pull began: before a load."""
         for session in self._before:
-            session.server_clock.require()
+            session.server_clock.require_checked()
         passed = clock.steady_seconds() - self._observed_steady
         changed = clock.now() - self.observed_at - timedelta(seconds=passed)
         if abs(changed) > REFUSE_AFTER and not clock.is_set_by_hand():
@@ -252,7 +260,7 @@ class Asking:
         self, session: ClinicSession, fetched_at: datetime, request_id: str | None, parent: str | None = None
     ) -> Envelope:
         clinic = session.clinic
-        viewers = [(user, sorted(scopes)) for user, scopes in session.seen_as]
+        viewers = [(user, sorted(scopes)) for user, scopes in session.viewers]
         moment = fetched_at.astimezone(UTC).isoformat()
         envelope = Envelope(clinic.clinic_id, clinic.region, moment, request_id, parent, viewers)
         self._views.add(view_of(envelope))

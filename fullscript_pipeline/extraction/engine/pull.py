@@ -66,7 +66,7 @@ class Pull(Asking):
                 left_out=self.left_out_count,
             )
             pull_log.record(con, context, row, main)
-            drift.record(con, context, [*self._drift, *self._differences.found()])
+            drift.record(con, context, [*self._drift, *self._differences.differences()])
         self._done()
         return self._report("loaded", row.reason, counts, total_count)
 

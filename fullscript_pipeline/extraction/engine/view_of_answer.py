@@ -18,7 +18,7 @@ def view_of(envelope: Envelope | None) -> View | None:
 
 def session_view(session: ClinicSession) -> View | None:
     """What a session's next listing will be seen with; None when it is of more than one user."""
-    return common_view([_view(session.clinic.clinic_id, user, scopes) for user, scopes in session.seen_as])
+    return common_view([_view(session.clinic.clinic_id, user, scopes) for user, scopes in session.viewers])
 
 
 def grant_view(clinic: ClinicRef, grant: Grant) -> View:

@@ -60,7 +60,7 @@ class FeedPosition:
     @property
     def _viewers(self) -> str:
         """Who reads with the session, and with which scopes, as one text."""
-        return "; ".join(sorted(f"{user or ''}: {' '.join(sorted(scopes))}" for user, scopes in self._session.seen_as))
+        return "; ".join(sorted(f"{user or ''}: {' '.join(sorted(scopes))}" for user, scopes in self._session.viewers))
 
     @property
     def _last_viewers(self) -> str | None:

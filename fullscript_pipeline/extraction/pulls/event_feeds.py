@@ -203,7 +203,7 @@ def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> st
     last = min((date.fromisoformat(one) for one in positions if one), default=today)
     if today - last <= REACH:
         return None
-    session.server_clock.require()  # a clock that runs ahead would lose every day
+    session.server_clock.require_checked()  # a clock that runs ahead would lose every day
     span = f"{last} to {today - REACH}"
     store.set_fact(f"full_sweep:{clinic.server}:{clinic.clinic_id}", span)
     return span

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 
-from fullscript_pipeline.api import ClinicRef, ClinicSession, Lane, open_session
+from fullscript_pipeline.api import ClinicRef, ClinicSession, Priority, open_session
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.reports import ReportStore
@@ -31,9 +31,9 @@ class FullscriptResource(dg.ConfigurableResource[None]):
             yield store
 
     @contextmanager
-    def session(self, clinic_key: str, lane: Lane = "present") -> Iterator[tuple[ClinicSession, StateStore]]:
+    def session(self, clinic_key: str, priority: Priority = "present") -> Iterator[tuple[ClinicSession, StateStore]]:
         """A session of one clinic. Raises UsageError for a clinic that is not connected."""
-        with self.store() as store, open_session(load_settings(), store, store.clinic(clinic_key), lane) as session:
+        with self.store() as store, open_session(load_settings(), store, store.clinic(clinic_key), priority) as session:
             yield session, store
 
     @contextmanager

@@ -23,7 +23,7 @@ def test_mutated_payloads_are_loaded_or_set_aside_and_told(tmp_path: Path) -> No
 
 def test_the_shapes_are_made_from_the_description() -> None:
     made = json.loads(files("fullscript_pipeline.api.description").joinpath(FILE).read_text(encoding="utf-8"))
-    assert made == build_shapes.make(), "run `python -m fullscript_pipeline.api.description.build_shapes`"
+    assert made == build_shapes.build_shapes(), "run `python -m fullscript_pipeline.api.description.build_shapes`"
 
 
 ORDER: dict[str, object] = {"id": "1", "order_number": "R", "completed_at": "2026-05-04T23:30:00Z", "patient_id": "a",
@@ -33,7 +33,7 @@ ORDER: dict[str, object] = {"id": "1", "order_number": "R", "completed_at": "202
 def told(endpoint: str, *records: dict[str, object]) -> list[tuple[str, str]]:
     differences = Differences()
     differences.see(endpoint, records)
-    return [(one.what, one.detail) for one in differences.found()]
+    return [(one.what, one.detail) for one in differences.differences()]
 
 
 def test_what_is_as_described_is_no_difference() -> None:
