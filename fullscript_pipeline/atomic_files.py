@@ -38,12 +38,12 @@ def folder_aside(folder: Path) -> Iterator[Path]:
             Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def sweep(parent: Path) -> list[Path]:
+def remove_leftovers(parent: Path) -> list[Path]:
     """Removes the leftovers in a folder; returns those that somebody is writing."""
-    return [one for one in sorted(parent.glob(f".*{_SUFFIX}")) if one.is_dir() and not _removed(one)]
+    return [path for path in sorted(parent.glob(f".*{_SUFFIX}")) if path.is_dir() and not _removed(path)]
 
 
-def sweep_spill(folder: Path) -> int:
+def remove_old_spill(folder: Path) -> int:
     """Removes what was spilled by processes that are gone; how many files."""
     before = time.time() - _SPILL_SECONDS
     old = [path for path in folder.glob("*") if path.is_file() and path.stat().st_mtime < before]
@@ -52,13 +52,13 @@ def sweep_spill(folder: Path) -> int:
     return len(old)
 
 
-def sweep_files(data_dir: Path) -> None:
+def remove_leftover_files(data_dir: Path) -> None:
     """Removes what killed commands left beside the files that they were writing, under whichever key: nobody may be
     writing them."""
     for pattern in _LEFT_BEHIND:
-        found = [*data_dir.glob(pattern), *(data_dir / "published").glob(pattern)]
-        found += [*(data_dir / "landing").rglob(pattern), *(data_dir / "reports").rglob(pattern)]
-        for path in found:
+        leftovers = [*data_dir.glob(pattern), *(data_dir / "published").glob(pattern)]
+        leftovers += [*(data_dir / "landing").rglob(pattern), *(data_dir / "reports").rglob(pattern)]
+        for path in leftovers:
             if path.is_file():
                 path.unlink()
 

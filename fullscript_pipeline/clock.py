@@ -71,7 +71,7 @@ def cell_is_open(day: date, zone: ZoneInfo, moment: datetime | None = None) -> b
     return opens <= local < closes
 
 
-def brought_back(
+def moved_times(
     moments: Iterable[datetime], latest: datetime, after: datetime | None = None
 ) -> dict[datetime, datetime]:
     """For each of these times one that is over by `latest`, in the same order, a microsecond apart.

@@ -105,14 +105,14 @@ def _unpacked(
 
 def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The same bytes in pieces of `size`; only the last is shorter."""
-    rest = b""
+    buffered = b""
     for piece in pieces:
-        rest += piece
-        whole = len(rest) - len(rest) % size
-        yield from (rest[at : at + size] for at in range(0, whole, size))
-        rest = rest[whole:]
-    if rest:
-        yield rest
+        buffered += piece
+        complete_length = len(buffered) - len(buffered) % size
+        yield from (buffered[at : at + size] for at in range(0, complete_length, size))
+        buffered = buffered[complete_length:]
+    if buffered:
+        yield buffered
 
 
 def _zstd(_begin: bytes = b"") -> _Unpacker:

@@ -12,20 +12,20 @@ import duckdb
 
 def set_memory_limit(con: duckdb.DuckDBPyConnection, limit: str) -> None:
     """Sets the limit of the connection's instance; it stays as it is where more is in use."""
-    with con.cursor() as other:
-        before = _limit(other)
+    with con.cursor() as cursor:
+        before = _limit(cursor)
         try:
-            other.execute(f"SET memory_limit = '{limit}'")
+            cursor.execute(f"SET memory_limit = '{limit}'")
         except duckdb.OutOfMemoryException:
             # It is in force all the same, and whatever came next would fail.
-            other.execute(f"SET memory_limit = '{before}'")
+            cursor.execute(f"SET memory_limit = '{before}'")
 
 
 @contextmanager
 def memory_limit(con: duckdb.DuckDBPyConnection, limit: str) -> Iterator[None]:
     """Another limit in this block. What cannot be given back afterwards may stay: it is a limit, not what is taken."""
-    with con.cursor() as other:
-        before = _limit(other)
+    with con.cursor() as cursor:
+        before = _limit(cursor)
     set_memory_limit(con, limit)
     try:
         yield

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable
 
 LONGEST = 500  # 6 kB when percent-encoded: servers take an address of 8 kB
-CANNOT_BE_ASKED = "its id cannot be part of an address"
+UNREQUESTABLE = "its id cannot be part of an address"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}").fullmatch
-_WHOLE = re.compile(r"(-?[0-9]+)\.0").fullmatch
+_INTEGER_WITH_FRACTION = re.compile(r"(-?[0-9]+)\.0").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
 
 
@@ -24,12 +24,12 @@ def id_text(value: object) -> str | None:
     if isinstance(value, float) and not value.is_integer():
         return None
     text = str(value)
-    if text.endswith(".0") and (whole := _WHOLE(text)):
-        return whole[1]
+    if text.endswith(".0") and (match := _INTEGER_WITH_FRACTION(text)):
+        return match[1]
     return text if text.strip() else None
 
 
-def can_be_asked(text: str) -> bool:
+def is_requestable(text: str) -> bool:
     """Whether this text can be a segment of an address."""
     return text not in {".", ".."} and bool(text.strip()) and len(text) <= LONGEST and not _CONTROL(text)
 
@@ -39,12 +39,12 @@ def usable_id(value: object) -> str | None:
     if type(value) is str and _PLAIN(value):
         return value
     text = id_text(value)
-    return text if text is not None and can_be_asked(text) else None
+    return text if text is not None and is_requestable(text) else None
 
 
-def askable(ids: Iterable[str]) -> list[str]:
+def requestable_ids(ids: Iterable[str]) -> list[str]:
     """Those that can be asked for: a warehouse of an older version may hold others."""
-    return [one for one in ids if can_be_asked(one)]
+    return [object_id for object_id in ids if is_requestable(object_id)]
 
 
 def first_usable(values: Iterable[object]) -> str | None:

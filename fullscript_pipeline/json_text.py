@@ -30,7 +30,7 @@ def parse_json(body: bytes, *, strict: bool = False) -> Any:
         if _MANY_DIGITS not in body.translate(_DIGITS_ONLY):
             return value
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_int=_whole_number)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_int=_parse_integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -38,15 +38,15 @@ def parse_json(body: bytes, *, strict: bool = False) -> Any:
 def large_numbers_as_text(value: Any) -> Any:
     """The same value with whole numbers of more than 64 bits as text, at any depth: no later reader may round them."""
     if isinstance(value, dict):
-        return {key: large_numbers_as_text(one) for key, one in value.items()}
+        return {key: large_numbers_as_text(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [large_numbers_as_text(one) for one in value]
+        return [large_numbers_as_text(member) for member in value]
     if isinstance(value, int) and not isinstance(value, bool) and not _LEAST <= value <= _LARGEST:
         return str(value)
     return value
 
 
-def _whole_number(digits: str) -> int | str:
+def _parse_integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 

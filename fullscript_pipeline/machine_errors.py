@@ -39,7 +39,7 @@ _NUMBERS = {
 }
 
 
-def shortage(error: BaseException | None) -> ConfigurationError | None:
+def shortage_error(error: BaseException | None) -> ConfigurationError | None:
     """What the machine ran out of, when that is at the root of `error`; None for anything else."""
     while error is not None:
         if isinstance(error, MemoryError):
@@ -47,7 +47,7 @@ def shortage(error: BaseException | None) -> ConfigurationError | None:
         if isinstance(error, OSError) and error.errno in _NUMBERS:
             return ConfigurationError(_NUMBERS[error.errno])
         for sentence, words in _WORDS.items():
-            if any(one in str(error) for one in words):
+            if any(phrase in str(error) for phrase in words):
                 return ConfigurationError(sentence)
         error = error.__cause__ or error.__context__
     return None
@@ -58,7 +58,7 @@ def allow_open_files(enough: int = _ENOUGH_FILES) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft in (resource.RLIM_INFINITY, -1) or soft >= enough:
         return
-    wanted = enough if hard in (resource.RLIM_INFINITY, -1) else min(hard, enough)
-    if wanted < _FEWEST_FILES:
-        raise ConfigurationError(f"{_FILES} The limit is {wanted} now.")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = enough if hard in (resource.RLIM_INFINITY, -1) else min(hard, enough)
+    if limit < _FEWEST_FILES:
+        raise ConfigurationError(f"{_FILES} The limit is {limit} now.")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

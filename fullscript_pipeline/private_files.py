@@ -43,5 +43,5 @@ def make_private_folder(folder: Path) -> None:
     """Makes a folder, and those above it that are missing, for their owner only (`mkdir` opens the latter)."""
     if folder.is_dir():
         return
-    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+    for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from fullscript_pipeline import clock, environment
 from fullscript_pipeline.adherence_settings import AdherencePolicy, read_policy
-from fullscript_pipeline.atomic_files import sweep, sweep_spill
+from fullscript_pipeline.atomic_files import remove_leftovers, remove_old_spill
 from fullscript_pipeline.encryption import key_of_files, key_source
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
@@ -183,8 +183,8 @@ class Settings:
             probe = self.data_dir / f".writable-{os.getpid()}"
             probe.touch(mode=0o600)
             probe.unlink()
-            sweep(self.backups_dir)
-            sweep_spill(self.data_dir / "tmp")
+            remove_leftovers(self.backups_dir)
+            remove_old_spill(self.data_dir / "tmp")
         except OSError as problem:
             raise ConfigurationError(
                 f"The data directory {self.data_dir} cannot be written to ({problem.strerror}): set "

@@ -22,18 +22,18 @@ def read_trusted(path: Path) -> tuple[bytes, bool]:
     """
     # What was looked at is what is read, whatever happens to the name meanwhile.
     with path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        if found.st_uid not in {os.getuid(), 0}:
+        status = os.fstat(file.fileno())
+        if status.st_uid not in {os.getuid(), 0}:
             raise ConfigurationError(
-                f"The file {path} belongs to {_user(found.st_uid)}, who can change what this program does: look at "
+                f"The file {path} belongs to {_user(status.st_uid)}, who can change what this program does: look at "
                 f"what it says, then `chown {_user(os.getuid())} {path}` as root, or remove it."
             )
-        if found.st_mode & _MAY_WRITE:
+        if status.st_mode & _MAY_WRITE:
             raise ConfigurationError(
                 f"Other users can write the file {path}, and so change what this program does: look at what it says, "
                 f"then `chmod 600 {path}`."
             )
-        return file.read(), bool(found.st_mode & _MAY_READ)
+        return file.read(), bool(status.st_mode & _MAY_READ)
 
 
 def _user(number: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.atomic_files import folder_aside, sweep, sweep_files, sweep_spill
+from fullscript_pipeline.atomic_files import folder_aside, remove_leftover_files, remove_leftovers, remove_old_spill
 from fullscript_pipeline.settings import load_settings
 
 
@@ -21,7 +21,7 @@ def test_a_folder_that_nobody_holds_is_swept_by_the_next_command(
         (written / "state.sqlite").write_text("somebody")
         load_settings().prepare_data_dir()
         assert not left.exists()
-        assert sweep(backups) == [written], "its lock is held"
+        assert remove_leftovers(backups) == [written], "its lock is held"
         written.rename(backups / "20261102T000000Z")
     assert [path.name for path in backups.iterdir()] == ["20261102T000000Z"]
     with pytest.raises(RuntimeError), folder_aside(backups / "another") as written:
@@ -39,7 +39,7 @@ def test_files_beside_their_place_are_removed_and_others_are_not(tmp_path: Path)
     for name in (*left, *kept):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    sweep_files(tmp_path)
+    remove_leftover_files(tmp_path)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
@@ -48,6 +48,6 @@ def test_what_was_spilled_long_ago_is_removed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         if seconds:
             os.utime(tmp_path / name, (seconds, seconds))
-    assert sweep_spill(tmp_path) == 1
+    assert remove_old_spill(tmp_path) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["new.tmp"]
-    assert sweep_spill(tmp_path / "missing") == 0
+    assert remove_old_spill(tmp_path / "missing") == 0

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.api import ENDPOINTS
-from fullscript_pipeline.ids import can_be_asked, id_text, usable_id
+from fullscript_pipeline.ids import id_text, is_requestable, usable_id
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.resources.types import id_sql
 from fullscript_pipeline.warehouse.landing import NO_ID, UNREQUESTABLE, keyed_line, parse_line
@@ -23,7 +23,7 @@ texts = st.text(st.sampled_from(".% /\\?#;é\u00a0\u2003ab0\n\x7f\x85'\""), max_
 
 @pytest.mark.parametrize("text", ODD)
 def test_what_cannot_be_a_segment_is_never_asked_for(text: str) -> None:
-    assert not can_be_asked(text)
+    assert not is_requestable(text)
     assert usable_id(text) is None
     with pytest.raises(ValueError, match="cannot take"):
         ENDPOINTS["order"].url_path({"id": text})
@@ -34,7 +34,7 @@ def test_what_cannot_be_a_segment_is_never_asked_for(text: str) -> None:
 @example("..%2f")
 @example("%2e%2e")
 def test_whatever_can_be_asked_for_is_sent_as_one_segment(text: str) -> None:
-    if not can_be_asked(text):
+    if not is_requestable(text):
         return
     base = "http://127.0.0.1/api"
     request = httpx.Request("GET", base + ENDPOINTS["patient_treatment_plans"].url_path({"patient_id": text}))

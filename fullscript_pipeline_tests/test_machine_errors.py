@@ -8,7 +8,7 @@ import sys
 import duckdb
 import pytest
 
-from fullscript_pipeline.machine_errors import shortage
+from fullscript_pipeline.machine_errors import shortage_error
 
 ASK = """
 import resource
@@ -40,14 +40,14 @@ def test_it_is_told_also_where_another_error_hides_it(error: Exception, todo: st
     hiding = ValueError("no table could be read")
     hiding.__cause__ = error
     for one in (error, hiding):
-        short = shortage(one)
+        short = shortage_error(one)
         assert short is not None and todo in str(short)
 
 
 def test_duckdb_s_own_limit_and_any_other_error_are_no_shortage() -> None:
     limit = duckdb.OutOfMemoryException("could not allocate block of size 256.0 KiB (76.2 MiB/76.2 MiB used)")
     for other in (limit, PermissionError(errno.EACCES, "Permission denied"), KeyError("x")):
-        assert shortage(other) is None
+        assert shortage_error(other) is None
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ _REFUSALS = {
 class ConnectStore(SessionStore, Protocol):
     """What connecting needs of the state store."""
 
-    def claim_data_dir(self, kind: Literal["sandbox", "production"]) -> None: ...
+    def set_environment_kind(self, kind: Literal["sandbox", "production"]) -> None: ...
     def new_oauth_state(self, server: str) -> str: ...
     def use_oauth_state(self, server: str, state: str) -> str: ...
     def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> ClinicRef: ...
@@ -94,7 +94,7 @@ class ConnectFlow:
 
     def __init__(self, settings: Settings, store: ConnectStore, server: ServerSettings | str) -> None:
         self._settings, self._store, self._server = settings, store, settings.require_app(server)
-        store.claim_data_dir("production" if self._server.is_production else "sandbox")
+        store.set_environment_kind("production" if self._server.is_production else "sandbox")
         self.authorize_url = authorize_url(
             self._server, settings.redirect_uri, store.new_oauth_state(self._server.name)
         )

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from fullscript_pipeline.cli import lazy_imports
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.machine_errors import shortage
+from fullscript_pipeline.machine_errors import shortage_error
 from fullscript_pipeline.private_files import keep_files_private
 
 _COMMANDS = {
@@ -146,7 +146,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        if (short := shortage(error)) is None:
+        if (short := shortage_error(error)) is None:
             raise
         click.echo(f"fullscript-pipeline: {short}", err=True)
         sys.exit(short.exit_code)

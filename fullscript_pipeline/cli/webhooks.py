@@ -28,14 +28,14 @@ def webhooks() -> None:
 @click.option("--port", type=int, default=8767, show_default=True, help="0 lets the system choose.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; it speaks no TLS.")
 def serve_command(port: int, host: str) -> None:
-    from fullscript_pipeline.webhooks import open_doors, serve  # noqa: PLC0415 - the inbox needs no web server
+    from fullscript_pipeline.webhooks import configured_endpoints, serve  # noqa: PLC0415 - the inbox needs no web server
 
     settings = load_settings()
     settings.prepare_data_dir()
     if host not in LOOPBACK_HOSTS:
         talk(f"Listening on {host} without TLS: the vendor needs HTTPS, and health data must not travel in the clear.")
     with StateStore(settings.state_path, settings.encryption_key) as store, _quiet_signals():
-        doors, notes = open_doors(settings, store)
+        doors, notes = configured_endpoints(settings, store)
         for note in notes:
             talk(note)
 
@@ -123,7 +123,7 @@ def replay_command(event_ids: tuple[str, ...]) -> None:
         chosen = _chosen(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
         for one in chosen:
             store.reopen_event(one.server, one.event_id)
-        store.settle(chosen, "received")
+        store.mark_deliveries(chosen, "received")
     talk(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
 
 
@@ -132,7 +132,7 @@ def replay_command(event_ids: tuple[str, ...]) -> None:
 def ignore_command(event_ids: tuple[str, ...]) -> None:
     with _store() as store:
         chosen = _chosen(store, event_ids)
-        store.settle(chosen, "ignored", "by hand")
+        store.mark_deliveries(chosen, "ignored", "by hand")
     talk(f"{len(chosen)} deliveries are ignored.")
 
 

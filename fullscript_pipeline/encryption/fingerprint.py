@@ -14,6 +14,6 @@ def fingerprint(key: str) -> str:
     return hmac.new(key.encode(), b"fullscript-pipeline key fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
-def with_fingerprint(keys: Iterable[str], wanted: str) -> str | None:
+def with_fingerprint(keys: Iterable[str], expected: str) -> str | None:
     """The key among these that has this fingerprint."""
-    return next((key for key in keys if fingerprint(key) == wanted), None)
+    return next((key for key in keys if fingerprint(key) == expected), None)

@@ -93,15 +93,15 @@ def key_of_files(data_dir: Path, keys: Sequence[str]) -> str | None:
         return keys[-1] if keys else None
     if record.changing_to:
         raise _in_change(data_dir)
-    found = with_fingerprint(keys, record.key) if record.key else None
-    if found is None:
+    key = with_fingerprint(keys, record.key) if record.key else None
+    if key is None:
         set_to = "does not hold" if keys else "is not set to"
         raise ConfigurationError(
             f"The data in {data_dir} is encrypted, and FULLSCRIPT_ENCRYPTION_KEY {set_to} the key that it is under "
             "since `keys rotate` or `restore`: set that key. Where it is set, this process was started before: start "
             "it again."
         )
-    return found
+    return key
 
 
 def require_key_of_files(data_dir: Path, key: str | None) -> None:

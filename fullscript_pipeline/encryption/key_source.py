@@ -26,14 +26,14 @@ _LONGEST_OUTPUT = 16_384
 def read_key(variable: str) -> str | None:
     """The text of the key; None when none is set. Raises ConfigurationError when it cannot be had, or is set twice."""
     file, command = f"{variable}_FILE", f"{variable}_COMMAND"
-    given = [name for name in (variable, file, command) if environment.text(name)]
-    if len(given) > 1:
+    configured = [name for name in (variable, file, command) if environment.text(name)]
+    if len(configured) > 1:
         raise ConfigurationError(
-            f"{' and '.join(given)} are set, and the key can come from one of them only: unset the others."
+            f"{' and '.join(configured)} are set, and the key can come from one of them only: unset the others."
         )
-    if given == [command]:
+    if configured == [command]:
         return _printed_by(command, environment.text(command) or "")
-    return _in_file(file) if given == [file] else environment.text(variable)
+    return _in_file(file) if configured == [file] else environment.text(variable)
 
 
 def _in_file(variable: str) -> str:

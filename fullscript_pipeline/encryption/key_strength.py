@@ -47,8 +47,8 @@ _YEAR, _MONTH, _DAY, _DASH = "(?:19|20)[0-9]{2}", "(?:0[1-9]|1[0-2])", "(?:0[1-9
 _DATE = re.compile(_DASH.join((_YEAR, _MONTH, _DAY)) + "|" + _DASH.join((_DAY, _MONTH, _YEAR)))
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # 22 to 24 characters of one case may be base64 of 128 bits.
-_ONE_CASE = "[0-9a-z]{25,}|[0-9A-Z]{25,}"
-_ALPHABETS = (("[0-9]+", 10), ("[0-9a-f]+|[0-9A-F]+", 16), (_ONE_CASE, 32), ("[0-9A-Za-z+/_-]+", 64))
+_SAME_CASE = "[0-9a-z]{25,}|[0-9A-Z]{25,}"
+_ALPHABETS = (("[0-9]+", 10), ("[0-9a-f]+|[0-9A-F]+", 16), (_SAME_CASE, 32), ("[0-9A-Za-z+/_-]+", 64))
 _LETTERS = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _WORD_OR_NUMBER = re.compile("[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+")
 # Most pairs of letters in an English text are among these, and a seventh of those in a random one.
@@ -71,7 +71,7 @@ def new_key() -> str:
 
 
 def is_guessable(key: str) -> bool:
-    return estimated_bits(key) < ENOUGH_BITS
+    return estimate_entropy(key) < ENOUGH_BITS
 
 
 def require_good_keys(keys: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ def guessable(keys: Sequence[str]) -> str | None:
     return f"key {', '.join(map(str, weak))} of {len(keys)}" if len(keys) > 1 else "the encryption key"
 
 
-def estimated_bits(key: str) -> float:
+def estimate_entropy(key: str) -> float:
     """By the module's docstring: the least of what the text is worth as characters, as words and decoded."""
     plain = re.sub("[^a-z0-9]", "", key.lower())
     if plain in _COMMON or plain.rstrip("0123456789") in _COMMON:
@@ -99,7 +99,7 @@ def estimated_bits(key: str) -> float:
     if _UUID.fullmatch(key.lower()):
         return 122.0  # the rest of one is fixed
     guesses = [_as_characters(key), *(_as_bytes(decoded) for decoded in _decoded(key) if decoded)]
-    if _is_made_of_words(key):
+    if _consists_of_words(key):
         guesses.append(_as_words(key))
     return min(guesses)
 
@@ -111,15 +111,18 @@ def _as_characters(key: str) -> float:
     lower = text.lower()
     # Sixteen characters make more patterns by chance than sixty-four.
     shortest = _SHORTEST + (size == 16)
-    structure = [*_progressions([ord(one) for one in lower], {-1, 0, 1}, shortest), *_repeats(text, shortest)]
+    structure = [
+        *_progressions([ord(character) for character in lower], {-1, 0, 1}, shortest),
+        *_repeats(text, shortest),
+    ]
     structure += _walks(lower)
     if size != 16:  # a fortieth of all such keys hold a date
-        structure += [found.span() for found in _DATE.finditer(text)]
+        structure += [match.span() for match in _DATE.finditer(text)]
     structured = _covered(structure)
     return math.log2(size) * (len(text) - (structured if structured > _BY_CHANCE else 0))
 
 
-def _is_made_of_words(key: str) -> bool:
+def _consists_of_words(key: str) -> bool:
     """Whether it is words with something between them, or most of it is, as far as pairs of letters tell."""
     parts = [part for part in re.split("[^A-Za-z0-9]+", key) if part]
     if len(parts) > 3 and all(map(_WORD_OR_NUMBER.fullmatch, parts)) and 4 * sum(map(len, parts)) > 3 * len(key):
@@ -137,14 +140,14 @@ def _as_words(key: str) -> float:
         words = 1.0 if len(word) < 12 else len(word) / _LETTERS_OF_A_WORD
         bits += min(_WORD * words, _LETTER * len(word))
     for number in set(re.findall("[0-9]+", key)):
-        structure = [*_progressions([ord(one) for one in number], {-1, 0, 1}), *_walks(number)]
+        structure = [*_progressions([ord(digit) for digit in number], {-1, 0, 1}), *_walks(number)]
         bits += _YEAR_BITS if re.fullmatch(_YEAR, number) else math.log2(10) * (len(number) - _covered(structure))
     return bits
 
 
 def _as_bytes(decoded: bytes) -> float:
     if decoded.isascii() and decoded.decode().isprintable():
-        return estimated_bits(decoded.decode())
+        return estimate_entropy(decoded.decode())
     structure = [*_progressions(decoded, range(-255, 256)), *_repeats(decoded)]
     return 8.0 * (len(decoded) - _covered(structure))
 
@@ -177,12 +180,12 @@ def _walks(lower: str) -> Iterator[_Span]:
 
 def _repeats(text: str | bytes, shortest: int = _SHORTEST) -> Iterator[_Span]:
     """Pieces that stood in the text before."""
-    seen: set[str | bytes] = set()
+    earlier: set[str | bytes] = set()
     for at in range(len(text) - shortest + 1):
         piece = text[at : at + shortest]
-        if piece in seen:
+        if piece in earlier:
             yield at, at + shortest
-        seen.add(piece)
+        earlier.add(piece)
 
 
 def _covered(spans: Collection[_Span]) -> int:

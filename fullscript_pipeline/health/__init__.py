@@ -32,7 +32,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
         return
     store, opened = _open(settings)
     try:
-        yield from check_setup(settings, store.fact("kind") if store else None)
+        yield from check_setup(settings, store.get_fact("kind") if store else None)
         yield opened
         if store:
             yield check_audit_log(settings, store)

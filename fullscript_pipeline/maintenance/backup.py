@@ -23,7 +23,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.atomic_files import folder_aside, sweep
+from fullscript_pipeline.atomic_files import folder_aside, remove_leftovers
 from fullscript_pipeline.encryption import KeyRecord, fingerprint, write_record
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
@@ -61,7 +61,7 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     try:
         if folder.exists():
             raise UsageError(f"There is a backup {folder} already; wait a second.")
-        sweep(folder.parent)
+        remove_leftovers(folder.parent)
         with folder_aside(folder) as temporary:
             heads = _audit_heads(settings)
             _copy_state(settings.state_path, temporary / _STATE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.atomic_files import sweep, sweep_files
+from fullscript_pipeline.atomic_files import remove_leftover_files, remove_leftovers
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.maintenance.copies_elsewhere import (
     backups_that_were_made,
@@ -158,7 +158,7 @@ def _pages_again(
 def _sweep(settings: Settings, store: StateStore) -> None:
     """Removes what killed commands have left half made. Raises Busy for a backup that is being written: it would hold
     the person."""
-    being_written = [one for folder in folders_of_backups(settings, store) for one in sweep(folder)]
+    being_written = [one for folder in folders_of_backups(settings, store) for one in remove_leftovers(folder)]
     if being_written:
         raise Busy(f"A backup is being written to {being_written[0]}: let it finish, then run the purge again.")
-    sweep_files(settings.data_dir)
+    remove_leftover_files(settings.data_dir)

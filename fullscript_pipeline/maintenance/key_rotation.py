@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullscript_pipeline.atomic_files import sweep_files
+from fullscript_pipeline.atomic_files import remove_leftover_files
 from fullscript_pipeline.encryption import (
     KeyRecord,
     fingerprint,
@@ -76,7 +76,7 @@ def plan_rotation(settings: Settings) -> Rotation:
     new = encryption_keys(settings.encryption_key)[0]
     refuse_while_a_run_lands(settings.landing_dir)
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        if store.fact("kind") == "production":
+        if store.get_fact("kind") == "production":
             require_good_keys([new])
         values = store.count_to_reseal(new)
     keys = _candidates(settings)
@@ -161,7 +161,7 @@ def _databases(settings: Settings, keys: Sequence[str | None]) -> Iterator[tuple
 
 def _sweep(settings: Settings) -> None:
     """What killed commands left beside the files, and what DuckDB spilled."""
-    sweep_files(settings.data_dir)
+    remove_leftover_files(settings.data_dir)
     for path in (settings.data_dir / "tmp").glob("*"):
         path.unlink() if path.is_file() else None
 

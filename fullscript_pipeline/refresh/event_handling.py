@@ -23,7 +23,7 @@ from fullscript_pipeline.extraction.event_proof import (
 )
 from fullscript_pipeline.extraction.pulls import MOST_DETAILS, missing_variants
 from fullscript_pipeline.extraction.pulls import event_feeds as feeds
-from fullscript_pipeline.ids import CANNOT_BE_ASKED, usable_id
+from fullscript_pipeline.ids import UNREQUESTABLE, usable_id
 from fullscript_pipeline.refresh import product_resolution
 from fullscript_pipeline.refresh.consequences import follow
 from fullscript_pipeline.refresh.cost_plan import family_of, is_of_product, plan
@@ -66,7 +66,7 @@ def handle_events(
     waiting = [event for event in waiting if wanted is None or event.event_id in wanted]
     waiting = _without_moot(target, store, session, waiting)[:MOST_IDS]
     if not waiting:
-        return Refreshed(patients=tuple(store.owed(clinic)))
+        return Refreshed(patients=tuple(store.pending_page_rebuilds(clinic)))
     with target.warehouse.read() as con:
         chosen = plan(waiting, stored_of(con, clinic.clinic_id, _thin(store, clinic.server)), target.day)
     if chosen.catalog_whole:
@@ -91,7 +91,7 @@ def handle_events(
     reports.append(reads.commit())
     if known["plans"] or known["orders"] or chosen.orders_from:
         reports.append(missing_variants.pull_unknown_variants(target, session))
-    patients = tuple(dict.fromkeys([*reads.touched_patients(), *store.owed(clinic)]))
+    patients = tuple(dict.fromkeys([*reads.touched_patients(), *store.pending_page_rebuilds(clinic)]))
     families = [family_of(event) or "unknown" for event in waiting]
     counts = {family: families.count(family) for family in dict.fromkeys(families)}
     tried = tuple(event.event_id for event in waiting)
@@ -102,7 +102,7 @@ def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> 
     """After everything is committed and written: nobody needs to look again at what the warehouse has answered; what
     could not be read is tried again."""
     clinic = session.clinic
-    store.rebuilt(clinic, refreshed.patients)
+    store.mark_pages_rebuilt(clinic, refreshed.patients)
     if refreshed.warehouse is None:
         return
     done = note_outcomes(refreshed.warehouse, store, clinic, refreshed.event_ids)
@@ -112,7 +112,7 @@ def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> 
 def settle_handled(store: StateStore, server: str, event_ids: Collection[str]) -> None:
     """Those of these events that came by webhook need no further look."""
     waiting = store.deliveries(["received"], with_body=False)
-    store.settle((one for one in waiting if one.server == server and one.event_id in event_ids), "handled")
+    store.mark_deliveries((one for one in waiting if one.server == server and one.event_id in event_ids), "handled")
 
 
 def _without_moot(
@@ -158,7 +158,7 @@ def _tell(
     report = feeds.load_events(pull, session, [], listed, found)
     store.record_events(learned)
     lost = [one for one, line in details.items() if names_what_cannot_be_asked(orjson.loads(line.record))]
-    store.close_events(session.clinic, lost, "unreadable", CANNOT_BE_ASKED)
+    store.close_events(session.clinic, lost, "unreadable", UNREQUESTABLE)
     lost += feeds.close_left_out(pull, session, store)
     store.begin_try(session.clinic, [event.event_id for event in waiting], None)
     return report, [event for event in learned if event.event_id not in lost], patient_of, found
@@ -188,7 +188,7 @@ def _plan_and_patient(line: Line) -> tuple[str, str] | None:
 
 def _thin(store: StateStore, server: str) -> frozenset[str]:
     """Families whose lists were seen to come without what we need from this server."""
-    return frozenset((store.fact(f"{THIN}:{server}") or "").split())
+    return frozenset((store.get_fact(f"{THIN}:{server}") or "").split())
 
 
 def _note_thin(store: StateStore, server: str, family: str) -> None:

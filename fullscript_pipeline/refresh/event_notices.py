@@ -35,7 +35,7 @@ class Notice:
 
 def notices(store: StateStore, clinic: Clinic) -> list[Notice]:
     """What should be known of this clinic's events."""
-    seen = store.events_seen(clinic.server, clinic.clinic_id, _EVER)
+    seen = store.events_since(clinic.server, clinic.clinic_id, _EVER)
     return [*_revocation(clinic, seen), *_undocumented(clinic, seen)]
 
 

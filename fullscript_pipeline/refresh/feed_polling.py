@@ -17,7 +17,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError, Page, record_ids
 from fullscript_pipeline.extraction.event_proof import FeedPosition, moment_of, names_what_cannot_be_asked, resource_of
 from fullscript_pipeline.extraction.pulls import FEED_REFUSALS, feeds_of, note_lost_span
-from fullscript_pipeline.ids import CANNOT_BE_ASKED, id_text
+from fullscript_pipeline.ids import UNREQUESTABLE, id_text
 from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import UNKEYED, record_key
@@ -92,7 +92,7 @@ def due_events(store: StateStore, clinic: ClinicRef, *, asked_too: bool = False)
 def asked(store: StateStore, clinic: ClinicRef, found: Round) -> str:
     """A run was asked for: its events wait for it. Returns the run's name, another each time."""
     run = f"{found.clinic_key}@{clock.real_now().isoformat()}"
-    store.mark_asked(clinic.server, clinic.clinic_id, found.event_ids, run)
+    store.mark_run_requested(clinic.server, clinic.clinic_id, found.event_ids, run)
     return run
 
 
@@ -147,14 +147,14 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
         for page in _pages(session, {**position.since(), **NEWEST_FIRST}, feed, whole=to_the_end):
             rows = listed.take(page)
             events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
-            unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
+            unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
             new += len(unseen)
             if not to_the_end and not unseen and _newest_first(rows):
                 listed.is_cut = True
                 break
     except FEED_REFUSALS as refusal:
-        store.note_unavailable(clinic, feed, today, str(refusal))
+        store.record_unavailable(clinic, feed, today, str(refusal))
         return 0
     complete = listed.is_complete and not (listed.is_cut and position.was_read_in_part)
     position.note_read(today, listed.rows, complete=complete)
@@ -223,7 +223,7 @@ def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
         created,
         feed=feed,
         outcome="unreadable" if is_lost else None,
-        reason=CANNOT_BE_ASKED if is_lost else None,
+        reason=UNREQUESTABLE if is_lost else None,
     )
 
 

@@ -60,12 +60,12 @@ def freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshness:
     ]
     known = [date.fromisoformat(one) for one in positions if one]
     days = (today - min(known)).days if known else None
-    return Freshness(clinic.clinic_key, days, sweep_wanted(store, clinic), store.fact(_fact("swept", clinic)))
+    return Freshness(clinic.clinic_key, days, sweep_wanted(store, clinic), store.get_fact(_fact("swept", clinic)))
 
 
 def sweep_wanted(store: StateStore, clinic: ClinicRef) -> str | None:
     """The span for which a full sweep was asked and has not been done; None: nothing was lost."""
-    return store.fact(_fact("full_sweep", clinic)) or None
+    return store.get_fact(_fact("full_sweep", clinic)) or None
 
 
 def full_sweep(target: Target, session: ClinicSession) -> list[Report]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.extraction.event_proof import names_what_cannot_be_asked, resource_of
-from fullscript_pipeline.ids import CANNOT_BE_ASKED
+from fullscript_pipeline.ids import UNREQUESTABLE
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.refresh.feed_polling import speaker
 from fullscript_pipeline.refresh.product_resolution import hint_of
@@ -48,12 +48,12 @@ def drain(store: StateStore) -> Drained:
             clinic, event = found
             told.setdefault(clinic, []).append((delivery, event))
     for reason, some in unusable.items():
-        store.settle(some, "failed", reason)
+        store.mark_deliveries(some, "failed", reason)
         drained.failed[reason] = len(some)
     for clinic, pairs in told.items():
         drained.noted += store.record_events(event for _, event in pairs)
         done = store.processed_events(clinic.server, clinic.clinic_id, [event.event_id for _, event in pairs])
-        store.settle((delivery for delivery, event in pairs if event.event_id in done), "handled")
+        store.mark_deliveries((delivery for delivery, event in pairs if event.event_id in done), "handled")
         if any(event.event_id not in done for _, event in pairs):
             drained.clinics[clinic.clinic_key] = clinic
     store.purge_deliveries(clock.real_now() - KEEP_HANDLED)
@@ -89,7 +89,7 @@ def noted_event(
         str(created) if created else None,
         seen_by="delivery" if delivered else "webhook",
         outcome="unreadable" if is_lost else None,
-        reason=CANNOT_BE_ASKED if is_lost else None,
+        reason=UNREQUESTABLE if is_lost else None,
     )
 
 

@@ -76,7 +76,7 @@ def poll_labs(session: ClinicSession, store: StateStore) -> int:
     except (ScopeError, NotFound, RequestRefused):
         return 0
     moved = [lab for lab, state in seen.items() if state != watched.get(lab) and (lab in watched or state not in FINAL)]
-    store.note_moved_labs(clinic, moved)
+    store.mark_moved_labs(clinic, moved)
     return len(moved)
 
 

@@ -226,7 +226,7 @@ class Reads:
 
     def commit(self) -> Report:
         """Everything in one transaction. What a list showed as changed is owed its pages before that."""
-        self.store.owe(self.session.clinic, self._patients)
+        self.store.queue_page_rebuild(self.session.clinic, self._patients)
         return self.pull.commit(*self._loads)
 
     def touched_patients(self) -> list[str]:

@@ -80,7 +80,7 @@ def reconcile(session: ClinicSession, store: StateStore) -> Reconciled | None:
 
 def last_reconciled(store: StateStore, clinic: ClinicRef) -> Reconciled | None:
     """What the clinic's last reconcile found; None before the first."""
-    text = store.fact(_fact(clinic))
+    text = store.get_fact(_fact(clinic))
     return Reconciled(**orjson.loads(text)) if text else None
 
 
@@ -96,13 +96,13 @@ def _read_deliveries(session: ClinicSession, store: StateStore, found: Reconcile
         for page in session.pages(_FEED, {}, {"attempted_at": f">{first}"}):
             rows += page.records
     except (ScopeError, NotFound, RequestRefused) as refusal:
-        store.note_unavailable(clinic, _FEED, today, str(refusal))
+        store.record_unavailable(clinic, _FEED, today, str(refusal))
         found.refused = str(refusal)
         return
     found.refused = None
     _count(found, rows)
     events = {event.event_id: event for row in rows if (event := _told(clinic, row)) is not None}
-    unseen = store.unseen_events(clinic.server, clinic.clinic_id, events)
+    unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
     found.missing_deliveries = len(unseen)
     store.record_events(events.values())
     store.set_cursor(clinic.server, clinic.clinic_id, _FEED, clock.now().isoformat())

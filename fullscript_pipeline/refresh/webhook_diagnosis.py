@@ -102,7 +102,7 @@ def _unheard(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
     lists 30 days."""
     heard = store.cursor(clinic.server, "", HEARD)
     since = datetime.fromisoformat(heard) if heard else clock.now() - FIRST_LOOK_BACK
-    seen = store.events_seen(clinic.server, clinic.clinic_id, _EVER)
+    seen = store.events_since(clinic.server, clinic.clinic_id, _EVER)
     first_look = seen[0].seen_at if seen else None
     return [event for event in _by_feed(seen, since) if not _is_older(event, first_look)]
 

@@ -47,12 +47,12 @@ class ClinicRecords:
     def clinic(self, id_or_key: str) -> Clinic:
         """The connected clinic with this key or vendor id. Raises UsageError naming the known ones."""
         known = self.clinics()
-        found = [clinic for clinic in known if clinic.clinic_key == id_or_key.strip().lower()]
-        found = found or [clinic for clinic in known if clinic.clinic_id == id_or_key.strip()]
-        if len(found) == 1:
-            return found[0]
+        matches = [clinic for clinic in known if clinic.clinic_key == id_or_key.strip().lower()]
+        matches = matches or [clinic for clinic in known if clinic.clinic_id == id_or_key.strip()]
+        if len(matches) == 1:
+            return matches[0]
         keys = ", ".join(clinic.clinic_key for clinic in known)
-        if found:
+        if matches:
             raise UsageError(f"Clinic id {id_or_key!r} exists on several servers: use one of the keys {keys}.")
         advice = f"the connected clinics are {keys}" if keys else "none is connected; run `fullscript-pipeline connect`"
         raise UsageError(f"No clinic {id_or_key!r} is connected: {advice}.")

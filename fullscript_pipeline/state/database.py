@@ -60,7 +60,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view."""
-        with self._told(), self._engine.connect() as connection:
+        with self._explain_errors(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -72,7 +72,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._told(), self._engine.connect() as connection:
+        with self._explain_errors(), self._engine.connect() as connection:
             connection = connection.execution_options(begin="IMMEDIATE")  # noqa: PLW2901
             with connection.begin():
                 yield connection
@@ -80,7 +80,7 @@ class Database:
     @contextmanager
     def outside_transactions(self) -> Iterator[sqlite3.Connection]:
         """A plain connection for what SQLite does in no transaction: VACUUM, checkpoints, its backup."""
-        with self._told(), closing(sqlite3.connect(self.path, timeout=self._busy_seconds)) as connection:
+        with self._explain_errors(), closing(sqlite3.connect(self.path, timeout=self._busy_seconds)) as connection:
             connection.isolation_level = None
             yield connection
 
@@ -153,7 +153,7 @@ class Database:
             connection.exec_driver_sql(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """Turn SQLite's complaints into sentences; the statement's values (tokens) are in none of them."""
         try:
             yield
@@ -161,9 +161,9 @@ class Database:
             cause = problem.orig if isinstance(problem, DBAPIError) else problem
             if type(cause) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
                 raise  # a mistake of ours (a constraint, a wrong statement), not the file's
-            raise self._in_words(str(cause)) from None
+            raise self._error_for(str(cause)) from None
 
-    def _in_words(self, text: str) -> PipelineError:
+    def _error_for(self, text: str) -> PipelineError:
         if "locked" in text or "busy" in text:
             return Busy(
                 f"Another process has been writing the state store {self.path} for more than "

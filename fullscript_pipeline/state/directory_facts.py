@@ -23,7 +23,7 @@ class DirectoryFacts:
     db: Database
     keyring: Keyring
 
-    def claim_data_dir(self, kind: Kind) -> None:
+    def set_environment_kind(self, kind: Kind) -> None:
         """This directory is for sandboxes, or for production, from now on.
 
         Raises ConfigurationError for the other kind, and a new production directory under a key that can be guessed.
@@ -33,14 +33,14 @@ class DirectoryFacts:
             if is_new and kind == "production":
                 require_good_keys(self.keyring.keys)
             connection.execute(insert(facts).values(name="kind", value=kind).on_conflict_do_nothing())
-            found = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
-        if found != kind:
+            stored_kind = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
+        if stored_kind != kind:
             raise ConfigurationError(
-                f"The data directory {self.db.path.parent} holds {found} servers and cannot take a {kind} one (a "
+                f"The data directory {self.db.path.parent} holds {stored_kind} servers and cannot take a {kind} one (a "
                 "region has one catalog): set FULLSCRIPT_DATA_DIR to another directory."
             )
 
-    def fact(self, name: str) -> str | None:
+    def get_fact(self, name: str) -> str | None:
         """A fact about this data directory: `kind`, `made_by_demo`, ..."""
         with self.db.read() as connection:
             return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()

@@ -22,7 +22,7 @@ _AT_ONCE = 500  # SQLite bounds the number of values in one statement
 # What an event that was only listed learns from its detail, or from a webhook.
 _LEARNED = ("event_type", "resource_id", "created_at")
 # The vendor's feeds reach 30 days back; an id is remembered a little longer than it can be listed.
-KEPT = timedelta(days=35)
+RETENTION = timedelta(days=35)
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class EventLedger:
 
     db: Database
 
-    def unseen_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> list[str]:
+    def unknown_event_ids(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> list[str]:
         """Those of `event_ids` that are not in the ledger, in their order, each once."""
-        wanted = list(dict.fromkeys(event_ids))
-        seen: set[str] = set()
+        distinct_ids = list(dict.fromkeys(event_ids))
+        known_ids: set[str] = set()
         with self.db.read() as connection:
-            for some in chunks(wanted):
-                query = select(events.c.event_id).where(these(server, clinic_id, some))
-                seen.update(connection.execute(query).scalars())
-        return [event_id for event_id in wanted if event_id not in seen]
+            for chunk in chunks(distinct_ids):
+                query = select(events.c.event_id).where(events_with_ids(server, clinic_id, chunk))
+                known_ids.update(connection.execute(query).scalars())
+        return [event_id for event_id in distinct_ids if event_id not in known_ids]
 
     def record_events(self, new: Iterable[LedgerEvent]) -> int:
         """Add events; one that is there already only learns its type and object. The number added."""
@@ -76,7 +76,7 @@ class EventLedger:
                 there = connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
                 added += there
                 if not there:
-                    known = these(row["server"], row["clinic_id"], [row["event_id"]])
+                    known = events_with_ids(row["server"], row["clinic_id"], [row["event_id"]])
                     learned = {name: func.coalesce(events.c[name], row[name]) for name in _LEARNED}
                     connection.execute(update(events).where(known).values(learned))
         return added
@@ -84,19 +84,19 @@ class EventLedger:
     def event(self, server: str, clinic_id: str, event_id: str) -> LedgerEvent | None:
         """One event of the ledger."""
         with self.db.read() as connection:
-            row = connection.execute(select(events).where(these(server, clinic_id, [event_id]))).first()
+            row = connection.execute(select(events).where(events_with_ids(server, clinic_id, [event_id]))).first()
         return _event(row) if row else None
 
     def processed_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> set[str]:
         """Those of `event_ids` that nobody needs to look at any more."""
-        found: set[str] = set()
+        processed: set[str] = set()
         with self.db.read() as connection:
-            for some in chunks(list(event_ids)):
-                mine = these(server, clinic_id, some) & ~is_open()
-                found.update(connection.execute(select(events.c.event_id).where(mine)).scalars())
-        return found
+            for chunk in chunks(list(event_ids)):
+                mine = events_with_ids(server, clinic_id, chunk) & ~is_open()
+                processed.update(connection.execute(select(events.c.event_id).where(mine)).scalars())
+        return processed
 
-    def events_seen(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
+    def events_since(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
         """Events that were first seen at `since` or later, the oldest first."""
         query = (
             select(events)
@@ -118,32 +118,32 @@ class EventLedger:
 
     def forget_old_events(self) -> int:
         """Drops closed events that no feed can list again. The number dropped."""
-        oldest = (clock.now() - KEPT).isoformat()
+        oldest = (clock.now() - RETENTION).isoformat()
         with self.db.write() as connection:
             gone = connection.execute(delete(events).where(events.c.seen_at < oldest, ~is_open()))
         return int(gone.rowcount)
 
-    def owe(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
+    def queue_page_rebuild(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
         """These patients' rows and pages are to be rebuilt, whatever becomes of this process."""
         with self.db.write() as connection:
             for patient in patients:
                 row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "patient_id": patient}
                 connection.execute(insert(owed_patients).values(row).on_conflict_do_nothing())
 
-    def owed(self, clinic: ClinicRef) -> list[str]:
+    def pending_page_rebuilds(self, clinic: ClinicRef) -> list[str]:
         """Patients whose rows and pages are to be rebuilt."""
-        query = select(owed_patients.c.patient_id).where(_owed_by(clinic)).order_by(owed_patients.c.patient_id)
+        query = select(owed_patients.c.patient_id).where(_rebuilds_of(clinic)).order_by(owed_patients.c.patient_id)
         with self.db.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def rebuilt(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
+    def mark_pages_rebuilt(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
         """Their rows and pages are there."""
         with self.db.write() as connection:
-            for some in chunks(list(patients)):
-                these = _owed_by(clinic) & owed_patients.c.patient_id.in_(some)
-                connection.execute(delete(owed_patients).where(these))
+            for chunk in chunks(list(patients)):
+                pending = _rebuilds_of(clinic) & owed_patients.c.patient_id.in_(chunk)
+                connection.execute(delete(owed_patients).where(pending))
 
-    def mark_asked(self, server: str, clinic_id: str, event_ids: Iterable[str], run: str) -> None:
+    def mark_run_requested(self, server: str, clinic_id: str, event_ids: Iterable[str], run: str) -> None:
         """A run (or batch) called `run` was asked to handle them."""
         self._update(server, clinic_id, event_ids, {"asked_run": run})
 
@@ -185,7 +185,7 @@ class EventLedger:
                 statement.on_conflict_do_update(index_elements=["server", "clinic_id", "feed"], set_=row)
             )
 
-    def note_unavailable(self, clinic: ClinicRef, endpoint: str, day: date, reason: str) -> None:
+    def record_unavailable(self, clinic: ClinicRef, endpoint: str, day: date, reason: str) -> None:
         """This clinic cannot have `endpoint` on `day` (the data's day); asked again the day after."""
         key = {"server": clinic.server, "clinic_id": clinic.clinic_id, "endpoint": endpoint, "day": day.isoformat()}
         statement = insert(availability).values(**key, reason=reason)
@@ -205,8 +205,8 @@ class EventLedger:
 
     def _update(self, server: str, clinic_id: str, event_ids: Iterable[str], changed: dict[str, str]) -> None:
         with self.db.write() as connection:
-            for some in chunks(list(event_ids)):
-                connection.execute(update(events).where(these(server, clinic_id, some)).values(changed))
+            for chunk in chunks(list(event_ids)):
+                connection.execute(update(events).where(events_with_ids(server, clinic_id, chunk)).values(changed))
 
 
 def is_open() -> ColumnElement[bool]:
@@ -214,12 +214,12 @@ def is_open() -> ColumnElement[bool]:
     return events.c.processed_at.is_(None) & events.c.outcome.is_(None)
 
 
-def these(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
+def events_with_ids(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
     """These events of a clinic; `chunks` of ids at a time."""
     return (events.c.server == server) & (events.c.clinic_id == clinic_id) & events.c.event_id.in_(event_ids)
 
 
-def _owed_by(clinic: ClinicRef) -> ColumnElement[bool]:
+def _rebuilds_of(clinic: ClinicRef) -> ColumnElement[bool]:
     return (owed_patients.c.server == clinic.server) & (owed_patients.c.clinic_id == clinic.clinic_id)
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, func, select, update
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.ids import CANNOT_BE_ASKED
+from fullscript_pipeline.ids import UNREQUESTABLE
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.event_ledger import chunks, is_open, these
+from fullscript_pipeline.state.event_ledger import chunks, events_with_ids, is_open
 from fullscript_pipeline.state.schema import events
 
 # stored, gone: the object was read after the event. relisted: it names no object, and everything that it can be about
@@ -61,13 +61,13 @@ class EventTries:
         """Their objects could not be read: the next try, by real time, or the daily pull's."""
         ids, moment = list(event_ids), clock.now().isoformat()
         with self.db.write() as connection:
-            for some in chunks(ids):
-                mine = these(clinic.server, clinic.clinic_id, some)
+            for chunk in chunks(ids):
+                mine = events_with_ids(clinic.server, clinic.clinic_id, chunk)
                 query = select(events.c.event_id, events.c.attempts).where(mine)
                 for event_id, attempts in connection.execute(query).all():
                     changed = {"attempts": attempts + 1, "next_try_at": _next_try(attempts), "reason": reason}
                     changed["last_try_at"] = moment
-                    this = these(clinic.server, clinic.clinic_id, [event_id])
+                    this = events_with_ids(clinic.server, clinic.clinic_id, [event_id])
                     connection.execute(update(events).where(this).values({**changed, "asked_run": None}))
 
     def reopen_refused(self, clinic: ClinicRef) -> None:
@@ -89,8 +89,8 @@ class EventTries:
 
     def _change(self, clinic: ClinicRef, event_ids: Iterable[str], changed: Mapping[str, str | None]) -> None:
         with self.db.write() as connection:
-            for some in chunks(list(event_ids)):
-                mine = these(clinic.server, clinic.clinic_id, some)
+            for chunk in chunks(list(event_ids)):
+                mine = events_with_ids(clinic.server, clinic.clinic_id, chunk)
                 connection.execute(update(events).where(mine).values(dict(changed)))
 
 
@@ -98,7 +98,7 @@ def reopen_unreadable(connection: Connection, clinic: ClinicRef) -> None:
     """What was refused may be readable now. What no address can name stays closed."""
     refused = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
     again = dict.fromkeys(("outcome", "reason", "asked_run", "last_try_at", "next_try_at"))
-    was_refused = (events.c.outcome == "unreadable") & (func.coalesce(events.c.reason, "") != CANNOT_BE_ASKED)
+    was_refused = (events.c.outcome == "unreadable") & (func.coalesce(events.c.reason, "") != UNREQUESTABLE)
     reopened = update(events).where(refused, was_refused).values({**again, "attempts": 0})
     connection.execute(reopened)
 

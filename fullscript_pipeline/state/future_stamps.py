@@ -49,7 +49,7 @@ def future_instants(connection: Connection, now: datetime) -> set[datetime]:
     return {moment for moment in moments if moment is not None and moment > now}
 
 
-def bring_back(connection: Connection, now: datetime, moved: Mapping[datetime, datetime]) -> None:
+def move_back(connection: Connection, now: datetime, moved: Mapping[datetime, datetime]) -> None:
     """Replaces every time after `now` (by what `moved` says, else by `now`), in the caller's transaction."""
     for table, column, rows, becomes in list(_moves(connection, now, moved)):
         if becomes is None and column.primary_key:
@@ -83,8 +83,8 @@ def _days_and_runs(connection: Connection, now: datetime) -> Iterator[_Move]:
     for (day,) in connection.execute(select(availability.c.day).distinct()):
         if day > now.date().isoformat():
             yield _Move(availability, availability.c.day, availability.c.day == day, None)
-    given = select(events.c.asked_run).distinct().where(events.c.asked_run.is_not(None))
-    for (run,) in connection.execute(given):
+    requested_runs = select(events.c.asked_run).distinct().where(events.c.asked_run.is_not(None))
+    for (run,) in connection.execute(requested_runs):
         moment = _moment(run.partition("@")[2])
         if moment is not None and moment > now:
             yield _Move(events, events.c.asked_run, events.c.asked_run == run, None)
@@ -110,8 +110,8 @@ def _facts(connection: Connection, now: datetime) -> Iterator[_Move]:
         return (now.date() if len(text) == _DATE else now).isoformat()
 
     for (value,) in connection.execute(select(facts.c.value).distinct()):
-        if (told := _TIME_IN_TEXT.sub(no_later, value)) != value:
-            yield _Move(facts, facts.c.value, facts.c.value == value, told)
+        if (moved_text := _TIME_IN_TEXT.sub(no_later, value)) != value:
+            yield _Move(facts, facts.c.value, facts.c.value == value, moved_text)
 
 
 def _seconds(now: datetime) -> Iterator[_Move]:

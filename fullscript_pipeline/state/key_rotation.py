@@ -10,7 +10,7 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
 from fullscript_pipeline.state.secret_cipher import Keyring
-from fullscript_pipeline.state.store_key import looks_sealed, note_key, noted_key
+from fullscript_pipeline.state.store_key import looks_sealed, read_key_fingerprint, write_key_fingerprint
 
 
 def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
@@ -21,8 +21,8 @@ def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
     """
     before = Keyring(",".join(keyring.keys))
     with db.write() as connection:
-        before.use(noted_key(connection))
-        note_key(connection, keyring, fingerprint(key))
+        before.use(read_key_fingerprint(connection))
+        write_key_fingerprint(connection, keyring, fingerprint(key))
         changed = sum(_reseal(connection, sealed, before, keyring) for sealed in SEALED_COLUMNS)
         _refuse_unlisted(connection)
     return changed
@@ -46,8 +46,8 @@ def _reseal(connection: Connection, sealed: SealedColumn, before: Keyring, after
     identity = list(sealed.table.primary_key.columns)
     rows = connection.execute(select(*identity).where(looks_sealed(sealed))).all()
     changed = 0
-    for found in rows:
-        this = [column == value for column, value in zip(identity, found, strict=True)]
+    for identity_values in rows:
+        this = [column == value for column, value in zip(identity, identity_values, strict=True)]
         row = connection.execute(select(sealed.table).where(*this)).one()
         stored = _stored(row, sealed)
         if after.is_current(stored):
@@ -69,7 +69,7 @@ def _stored(row: Row[tuple[object, ...]], sealed: SealedColumn) -> bytes:
 
 def _refuse_unlisted(connection: Connection) -> None:
     """A sealed value that nobody has listed would stay under the former key."""
-    listed = {one.name for one in SEALED_COLUMNS}
+    listed = {sealed.name for sealed in SEALED_COLUMNS}
     schema = inspect(connection)
     for table in schema.get_table_names():
         for column in schema.get_columns(table):

@@ -33,7 +33,7 @@ class LabWatch:
         with self.db.read() as connection:
             return {row.lab_order_id: row.state for row in connection.execute(query)}
 
-    def note_moved_labs(self, clinic: ClinicRef, labs: Collection[str]) -> None:
+    def mark_moved_labs(self, clinic: ClinicRef, labs: Collection[str]) -> None:
         """They were seen in another state, or for the first time, and are to be read."""
         known = self.watched_labs(clinic)
         with self.db.write() as connection:

@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_NOTE = struct.Struct("<qqd")
+_RECORD = struct.Struct("<qqd")
 
 
 @dataclass(frozen=True)
-class Note:
+class LeaseUsage:
     """The last state of one lease: permits used, and when the last of them (seconds since 1970)."""
 
     lease_id: int
@@ -26,18 +26,18 @@ class Note:
     last_used_s: float
 
 
-class PermitNotes:
+class LeaseUsageFile:
     """The notes of one holder, made at the first write. Not thread-safe: the budget's lock stands before it."""
 
     def __init__(self, folder: Path, holder: str) -> None:
         self._path = folder / holder
         self._handle: int | None = None
 
-    def write(self, slot: int, note: Note) -> None:
+    def write(self, slot: int, usage: LeaseUsage) -> None:
         """Replace the note in `slot` (one for each lane)."""
         if self._handle is None:
             self._handle = _create(self._path)
-        os.pwrite(self._handle, _NOTE.pack(note.lease_id, note.used, note.last_used_s), slot * _NOTE.size)
+        os.pwrite(self._handle, _RECORD.pack(usage.lease_id, usage.used, usage.last_used_s), slot * _RECORD.size)
 
     def close(self) -> None:
         """Everything was given back: nothing to note any more."""
@@ -47,19 +47,19 @@ class PermitNotes:
             self._handle = None
 
 
-def abandoned(folder: Path) -> Iterator[Note]:
+def take_abandoned(folder: Path) -> Iterator[LeaseUsage]:
     """The notes of processes that are gone; each is found once."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         with suppress(OSError):  # somebody else is faster
             handle = os.open(path, os.O_RDWR)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the holder lives
-                content = os.read(handle, 16 * _NOTE.size)
+                content = os.read(handle, 16 * _RECORD.size)
                 path.unlink()
             finally:
                 os.close(handle)
-            whole = len(content) - len(content) % _NOTE.size
-            yield from (Note(*fields) for fields in _NOTE.iter_unpack(content[:whole]) if fields[0])
+            complete_length = len(content) - len(content) % _RECORD.size
+            yield from (LeaseUsage(*fields) for fields in _RECORD.iter_unpack(content[:complete_length]) if fields[0])
 
 
 def _create(path: Path) -> int:

@@ -32,10 +32,10 @@ def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
     """
     removed = 0
     with db.write() as connection:
-        owed = of_clinic(grants, clinic) & (grants.c.status == "to_be_revoked")
-        is_owed = connection.execute(select(grants.c.user_id).where(owed)).first() is not None
+        to_be_revoked = of_clinic(grants, clinic) & (grants.c.status == "to_be_revoked")
+        has_grant_to_revoke = connection.execute(select(grants.c.user_id).where(to_be_revoked)).first() is not None
         for table in metadata.sorted_tables:
-            if {"server", "clinic_id"} <= set(table.c.keys()) and not (is_owed and table is clinics):
+            if {"server", "clinic_id"} <= set(table.c.keys()) and not (has_grant_to_revoke and table is clinics):
                 own = of_clinic(table, clinic) & (grants.c.status != "to_be_revoked" if table is grants else true())
                 removed += connection.execute(delete(table).where(own)).rowcount
         named = facts.c.name.endswith(f":{clinic.server}:{clinic.clinic_id}", autoescape=True)
@@ -61,14 +61,14 @@ def rows_of_patient(
 ) -> dict[str, list[dict[str, Any]]]:
     """What `purge_patient` would remove, by table, bodies opened."""
     with db.read() as connection:
-        found = {
+        rows = {
             table.name: [dict(row._mapping) for row in connection.execute(select(table).where(condition))]
             for table, condition in _rows_of(clinic, ids)
         }
         deliveries = _naming_deliveries(connection, keyring, clinic, ids)
     bodies = [keyring.open_bytes(row.body, WEBHOOK_BODY.of_row(row)).decode(errors="replace") for row in deliveries]
     opened = [dict(row._mapping) | {"body": body} for row, body in zip(deliveries, bodies, strict=True)]
-    return found | {webhook_inbox.name: opened}
+    return rows | {webhook_inbox.name: opened}
 
 
 def _rows_of(clinic: ClinicRef, ids: Collection[str]) -> list[tuple[Table, ColumnElement[bool]]]:
@@ -90,11 +90,11 @@ def _naming_deliveries(
     connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]
 ) -> list[Row[Any]]:
     query = select(webhook_inbox).where(_of_clinic_or_nobody(clinic)).order_by(webhook_inbox.c.number)
-    needles = [one.encode() for one in ids]
+    needles = [object_id.encode() for object_id in ids]
     return [
         row
         for row in connection.execute(query)
-        if any(one in keyring.open_bytes(row.body, WEBHOOK_BODY.of_row(row)) for one in needles)
+        if any(object_id in keyring.open_bytes(row.body, WEBHOOK_BODY.of_row(row)) for object_id in needles)
     ]
 
 

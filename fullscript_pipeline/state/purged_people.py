@@ -40,12 +40,12 @@ class PurgedPeople:
     keys: tuple[bytes, ...]
     digests: frozenset[str]
 
-    def __contains__(self, one: object, /) -> bool:
-        return any(_digest(key, self.clinic, str(one)) in self.digests for key in self.keys)
+    def __contains__(self, object_id: object, /) -> bool:
+        return any(_digest(key, self.clinic, str(object_id)) in self.digests for key in self.keys)
 
-    def mark(self, one: str) -> str:
+    def mark(self, object_id: str) -> str:
         """What stands for an id where the id itself must not."""
-        return _digest(self.keys[0], self.clinic, one)[:16]
+        return _digest(self.keys[0], self.clinic, object_id)[:16]
 
 
 class PurgeMemory:
@@ -53,7 +53,7 @@ class PurgeMemory:
 
     db: Database
     keyring: Keyring
-    _kept_out: dict[ClinicRef, tuple[tuple[int, str | None], PurgedPeople]]
+    _purged_cache: dict[ClinicRef, tuple[tuple[int, str | None], PurgedPeople]]
 
     def remember_purged(self, clinic: ClinicRef, patient_id: str, ids: Collection[str]) -> None:
         """From now on nothing that is this person's, or one of these objects, is stored."""
@@ -61,8 +61,13 @@ class PurgeMemory:
         with self.db.write() as connection:
             key_id, key = next(iter(self._keys(connection).items()), None) or self._new_key(connection)
             person = _digest(key, clinic, patient_id)
-            for one in {patient_id, *ids}:
-                row = {"key_id": key_id, "digest": _digest(key, clinic, one), "person": person, "purged_at": moment}
+            for object_id in {patient_id, *ids}:
+                row = {
+                    "key_id": key_id,
+                    "digest": _digest(key, clinic, object_id),
+                    "person": person,
+                    "purged_at": moment,
+                }
                 connection.execute(insert(purged_ids).values(row).on_conflict_do_nothing())
 
     def forget_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
@@ -72,8 +77,8 @@ class PurgeMemory:
             return connection.execute(delete(purged_ids).where(purged_ids.c.person.in_(people))).rowcount > 0
 
     def is_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
-        kept_out = self.purged_ids_of(clinic)
-        return kept_out is not None and patient_id in kept_out
+        purged = self.purged_ids_of(clinic)
+        return purged is not None and patient_id in purged
 
     def purged_count(self) -> int:
         """How many people are kept out."""
@@ -87,11 +92,11 @@ class PurgeMemory:
             number, newest = connection.execute(_STAMP).one()
             if not number:
                 return None
-            stamp, known = self._kept_out.get(own, ((0, None), None))
+            stamp, known = self._purged_cache.get(own, ((0, None), None))
             if known is None or stamp != (number, newest):
                 digests = frozenset(connection.execute(select(purged_ids.c.digest)).scalars())
                 known = PurgedPeople(own, tuple(self._keys(connection).values()), digests)
-                self._kept_out[own] = (number, newest), known
+                self._purged_cache[own] = (number, newest), known
         return known
 
     def keep_purged_of(self, former: Path) -> bool:
@@ -145,10 +150,10 @@ def without_body_about(delivery: Delivery, people: Iterable[PurgedPeople | None]
         body = parse_json(delivery.body)
     except ValueError:
         return delivery
-    if not any(names_people(body, one) for one in people if one is not None):
+    if not any(names_people(body, purged) for purged in people if purged is not None):
         return delivery
     return replace(delivery, body=b"{}", state="ignored", reason="it is about somebody who was purged")
 
 
-def _digest(key: bytes, clinic: ClinicRef, one: str) -> str:
-    return hmac.digest(key, "\0".join((clinic.server, clinic.clinic_id, one)).encode(), hashlib.sha256).hex()
+def _digest(key: bytes, clinic: ClinicRef, object_id: str) -> str:
+    return hmac.digest(key, "\0".join((clinic.server, clinic.clinic_id, object_id)).encode(), hashlib.sha256).hex()

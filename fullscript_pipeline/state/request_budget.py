@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import Priority
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.lease_notes import Note, PermitNotes, abandoned
+from fullscript_pipeline.state.lease_notes import LeaseUsage, LeaseUsageFile, take_abandoned
 from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
 
 WINDOW_SECONDS = 300.0
@@ -49,8 +49,8 @@ class _Lease:
     ends_s: float
     last_used_s: float
 
-    def note(self) -> Note:
-        return Note(self.lease_id, self.size - self.left, self.last_used_s)
+    def usage(self) -> LeaseUsage:
+        return LeaseUsage(self.lease_id, self.size - self.left, self.last_used_s)
 
 
 class RequestBudget:
@@ -74,7 +74,7 @@ class RequestBudget:
         self._window, self._clock, self._sleep = window, clock, sleep
         self._holder = uuid.uuid4().hex
         self._notes_folder = db.path.with_name(f"{db.path.name}.permits")
-        self._notes = PermitNotes(self._notes_folder, self._holder)
+        self._notes = LeaseUsageFile(self._notes_folder, self._holder)
         self._block = max(1, min(_BLOCK, limit // 50))
         self._validity = max(0.5, window / 60)
         # The server counts a request a little after its permit was used: a new connection, a busy machine.
@@ -92,10 +92,10 @@ class RequestBudget:
                 # Usable again: saving the loan may have taken longer than it lasts.
                 if lease := self._usable(priority):
                     lease.left -= 1
-                    self._notes.write(_SLOTS[priority], lease.note())
+                    self._notes.write(_SLOTS[priority], lease.usage())
                     return
                 if wait:
-                    self._tell(priority, wait)
+                    self._log_wait(priority, wait)
             self._sleep(wait)
 
     def pause_requests(self, seconds: float) -> None:
@@ -161,7 +161,7 @@ class RequestBudget:
             return 0, until
         limit = self.limit if priority == "present" else self._backfill_limit
         free = limit - self._count(connection, now)
-        if free <= 0 and self._take_from_the_dead(connection, now):
+        if free <= 0 and self._reclaim_from_dead_processes(connection, now):
             free = limit - self._count(connection, now)
         if free <= 0:
             return 0, self._next_end(connection)
@@ -190,22 +190,22 @@ class RequestBudget:
 
     def _give_back(self, connection: Connection, lease: _Lease | None) -> None:
         if lease is not None:
-            self._return(connection, lease.note())
+            self._return(connection, lease.usage())
 
-    def _return(self, connection: Connection, note: Note) -> None:
+    def _return(self, connection: Connection, usage: LeaseUsage) -> None:
         """Absolute figures: a note may be of a lease that was given back already."""
-        used = {"permits": note.used, "counted_until_s": note.last_used_s + self._window + self._slack}
-        connection.execute(update(request_leases).where(request_leases.c.lease_id == note.lease_id).values(used))
+        used = {"permits": usage.used, "counted_until_s": usage.last_used_s + self._window + self._slack}
+        connection.execute(update(request_leases).where(request_leases.c.lease_id == usage.lease_id).values(used))
 
-    def _take_from_the_dead(self, connection: Connection, now: float) -> int:
+    def _reclaim_from_dead_processes(self, connection: Connection, now: float) -> int:
         """Give back what processes that are gone had in hand; how many leases that were. Looks once a while only."""
         if abs(now - self._looked_s) < self._validity:
             return 0
         self._looked_s = now
-        notes = list(abandoned(self._notes_folder))
-        for note in notes:
-            self._return(connection, note)
-        return len(notes)
+        usages = list(take_abandoned(self._notes_folder))
+        for usage in usages:
+            self._return(connection, usage)
+        return len(usages)
 
     def _queue(self, connection: Connection, priority: Priority, asks_again_s: float) -> None:
         """Say that we wait. Void a little after we should have asked again: the dead do not hold up the living."""
@@ -246,7 +246,7 @@ class RequestBudget:
         who = holder == self._holder if mine else holder != self._holder
         return self._ours(request_waiters) & (request_waiters.c.lane == priority) & who
 
-    def _tell(self, priority: Priority, wait: float) -> None:
+    def _log_wait(self, priority: Priority, wait: float) -> None:
         if time.monotonic() - self._logged_s >= _LOG_EVERY_SECONDS:
             self._logged_s = time.monotonic()
             _log.info(

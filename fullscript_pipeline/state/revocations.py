@@ -54,9 +54,13 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         """The connected clinics, and those removed ones of which a grant is still to be revoked."""
         owing = select(grants.c.server, grants.c.clinic_id).where(grants.c.status == TO_BE_REVOKED)
         with self.db.read() as connection:
-            owed = {(row.server, row.clinic_id) for row in connection.execute(owing)}
+            to_be_revoked = {(row.server, row.clinic_id) for row in connection.execute(owing)}
         every = self.clinics(with_removed=True)
-        return [one for one in every if one.status != "removed" or (one.server, one.clinic_id) in owed]
+        return [
+            clinic
+            for clinic in every
+            if clinic.status != "removed" or (clinic.server, clinic.clinic_id) in to_be_revoked
+        ]
 
     def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]:
         """Takes the grants of a clinic, or of one user of it, out of use; what is returned is to be revoked.
@@ -73,7 +77,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         with self.db.write() as connection:
             for grant in mine:
                 connection.execute(update(grants).where(of_user(clinic, grant.user_id)).values(marked))
-            _note_who_is_left(connection, clinic)
+            _update_clinic_status(connection, clinic)
         return mine
 
     def record_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None:
@@ -89,7 +93,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
             connection.execute(delete(grants).where(mine))
 
 
-def _note_who_is_left(connection: Connection, clinic: ClinicRef) -> None:
+def _update_clinic_status(connection: Connection, clinic: ClinicRef) -> None:
     """A clinic without any user is removed (the row keeps its key for a return); one whose users' grants are all dead
     needs a connect."""
     left = {row.status for row in connection.execute(select(grants.c.status).where(of_clinic(grants, clinic)))}

@@ -29,7 +29,7 @@ from fullscript_pipeline.state.purged_people import PurgeMemory, without_body_ab
 from fullscript_pipeline.state.request_budget import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
 from fullscript_pipeline.state.secret_cipher import Keyring
-from fullscript_pipeline.state.store_key import follow_key, noted_key
+from fullscript_pipeline.state.store_key import follow_key, read_key_fingerprint
 from fullscript_pipeline.state.webhook_inbox import Delivery, WebhookInbox
 
 
@@ -47,10 +47,10 @@ class StateStore(
         follow = partial(follow_key, keyring=self.keyring)
         self.db = Database(path, read_only=read_only, after_upgrade=self._begin_log, before_write=follow)
         with self.db.read() as connection:
-            self.keyring.use(noted_key(connection))
+            self.keyring.use(read_key_fingerprint(connection))
         self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
         self._lock = threading.Lock()
-        self._kept_out = {}
+        self._purged_cache = {}
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +95,9 @@ class StateStore(
             new = [without_body_about(delivery, people) for delivery in new]
         return super().keep_deliveries(new)
 
-    def audit_damage(self, noted: Sequence[AuditHead] = ()) -> list[str]:
+    def audit_damage(self, known_heads: Sequence[AuditHead] = ()) -> list[str]:
         """What of the audit log is not as it was written; `noted`: heads that were kept elsewhere."""
-        return audit_damage(self.db, self.keyring, noted)
+        return audit_damage(self.db, self.keyring, known_heads)
 
     def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:
         """The budget of an app on a server, `limit` per 300 s; sessions of one process share its leases."""

@@ -16,30 +16,30 @@ from fullscript_pipeline.state.secret_cipher import MARKS, Keyring
 _FACT = "encryption_key"
 
 
-def noted_key(connection: Connection) -> str | None:
+def read_key_fingerprint(connection: Connection) -> str | None:
     """The fingerprint of the key that the store is under, if it notes one."""
     return connection.execute(select(facts.c.value).where(facts.c.name == _FACT)).scalar()
 
 
-def note_key(connection: Connection, keyring: Keyring, noted: str) -> None:
+def write_key_fingerprint(connection: Connection, keyring: Keyring, key_fingerprint: str) -> None:
     """From now on the store is under the key of this fingerprint."""
-    statement = insert(facts).values(name=_FACT, value=noted)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": noted}))
-    keyring.use(noted)
+    statement = insert(facts).values(name=_FACT, value=key_fingerprint)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": key_fingerprint}))
+    keyring.use(key_fingerprint)
 
 
 def follow_key(connection: Connection, keyring: Keyring) -> None:
     """At the begin of a write: seal with the store's key. Raises ConfigurationError when we do not have it."""
-    noted = noted_key(connection)
-    if noted is None and keyring.keys and not _holds_secrets(connection):
-        note_key(connection, keyring, fingerprint(keyring.keys[0]))
+    stored = read_key_fingerprint(connection)
+    if stored is None and keyring.keys and not _holds_secrets(connection):
+        write_key_fingerprint(connection, keyring, fingerprint(keyring.keys[0]))
         return
-    keyring.use(noted)
+    keyring.use(stored)
     _ = keyring.fingerprint  # raises
 
 
 def _holds_secrets(connection: Connection) -> bool:
-    return any(connection.execute(select(1).where(looks_sealed(one)).limit(1)).first() for one in SEALED_COLUMNS)
+    return any(connection.execute(select(1).where(looks_sealed(sealed)).limit(1)).first() for sealed in SEALED_COLUMNS)
 
 
 def looks_sealed(sealed: SealedColumn) -> ColumnElement[bool]:

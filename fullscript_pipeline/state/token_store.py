@@ -49,11 +49,11 @@ class GrantRecords:
             before = connection.execute(
                 select(grants.c.generation, grants.c.scopes, grants.c.status).where(of_user(clinic, grant.user_id))
             ).first()
-            found = before.generation if before else None
+            stored_generation = before.generation if before else None
             in_use = before is not None and before.status != "to_be_revoked"
-            if expected_generation is not None and (found != expected_generation or not in_use):
+            if expected_generation is not None and (stored_generation != expected_generation or not in_use):
                 return False
-            row = self._row(clinic, grant, generation=(found or 0) + 1)
+            row = self._row(clinic, grant, generation=(stored_generation or 0) + 1)
             if expected_generation is None or before is None or before.scopes != row["scopes"]:
                 reopen_unreadable(connection, clinic)
             statement = insert(grants).values(row)
@@ -72,7 +72,7 @@ class GrantRecords:
         Two users who are alike are told apart by their id, not by who was renewed last: readers must not alternate.
         """
         ok = self._grants(clinic, only_ok=True)
-        return max(ok, key=lambda one: preference(one.scopes, one.patients_visible, one.user_id), default=None)
+        return max(ok, key=lambda grant: preference(grant.scopes, grant.patients_visible, grant.user_id), default=None)
 
     def grants(self, clinic: ClinicRef) -> list[Grant]:
         """Every grant of the clinic, dead ones and those to be revoked included."""
@@ -101,10 +101,10 @@ class GrantRecords:
     def record_token_failure(self, clinic: ClinicRef, request: RequestSummary) -> None:
         """The token endpoint failed us just now: every process leaves it alone for a while."""
         row = {"server": clinic.server, "clinic_id": clinic.clinic_id}
-        told = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(request))}
-        statement = insert(token_failures).values(**row, **told)
+        failure = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(request))}
+        statement = insert(token_failures).values(**row, **failure)
         with self.db.write() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=told))
+            connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=failure))
 
     def token_failure(self, clinic: ClinicRef, within: float) -> RequestSummary | None:
         """What failed within the last `within` seconds of real time, if no renewal has succeeded since."""

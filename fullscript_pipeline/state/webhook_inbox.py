@@ -73,14 +73,14 @@ class WebhookInbox:
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
             rows = [_row(self.keyring, delivery, moment) for delivery in new]
-            kept = []
+            were_added = []
             for row, delivery in zip(rows, new, strict=True):
                 added = connection.execute(insert(webhook_inbox).values(row).on_conflict_do_nothing()).rowcount > 0
                 if not added:
                     again = {"receipts": webhook_inbox.c.receipts + 1}
                     connection.execute(update(webhook_inbox).where(_this(delivery)).values(again))
-                kept.append(added)
-        return kept
+                were_added.append(added)
+        return were_added
 
     def deliveries(
         self, states: Iterable[DeliveryState] | None = None, limit: int | None = None, *, with_body: bool = True
@@ -101,7 +101,7 @@ class WebhookInbox:
             row = connection.execute(query.where(webhook_inbox.c.state.in_(["received", "failed"]))).one()
         return InboxSize(row[0], row[1] or 0, datetime.fromisoformat(row[2]) if row[2] else None)
 
-    def settle(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
+    def mark_deliveries(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
         """Note what became of these deliveries, in one transaction.
 
         `reason` is a sentence for `webhooks inbox list`, without health data. Each call counts as a try.
@@ -130,13 +130,13 @@ class WebhookInbox:
         """The secret part of the receiver's URLs, made at first use; the vendor knows it, so it must not change."""
         mine = select(facts.c.value).where(facts.c.name == _PATH_FACT)
         with self.db.read() as connection:
-            found = connection.execute(mine).scalar()
-        if found is None:
+            sealed_path = connection.execute(mine).scalar()
+        if sealed_path is None:
             with self.db.write() as connection:
                 sealed = self.keyring.seal(secrets.token_urlsafe(24), SECRET_FACT.at(_PATH_FACT))
                 connection.execute(insert(facts).values(name=_PATH_FACT, value=sealed).on_conflict_do_nothing())
-                found = connection.execute(mine).scalar_one()
-        return self.keyring.open(str(found), SECRET_FACT.at(_PATH_FACT))
+                sealed_path = connection.execute(mine).scalar_one()
+        return self.keyring.open(str(sealed_path), SECRET_FACT.at(_PATH_FACT))
 
 
 def _row(keyring: Keyring, delivery: Delivery, moment: str) -> dict[str, Any]:

@@ -5,6 +5,6 @@ handling what was received (`refresh`).
 """
 
 from fullscript_pipeline.webhooks.server import serve, serving
-from fullscript_pipeline.webhooks.webhook_endpoints import Door, open_doors
+from fullscript_pipeline.webhooks.webhook_endpoints import WebhookEndpoint, configured_endpoints
 
-__all__ = ["Door", "open_doors", "serve", "serving"]
+__all__ = ["WebhookEndpoint", "configured_endpoints", "serve", "serving"]

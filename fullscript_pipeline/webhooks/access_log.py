@@ -13,7 +13,7 @@ _MOST_WAITING = 5000
 _STOP_SECONDS = 1.0
 
 
-class Journal:
+class AccessLog:
     """Lines for `write`; those that do not fit into the queue are counted and dropped. A context manager."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
@@ -22,7 +22,7 @@ class Journal:
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="webhook journal", daemon=True)
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "AccessLog":
         self._thread.start()
         return self
 
@@ -30,7 +30,7 @@ class Journal:
         self._put(None)
         self._thread.join(_STOP_SECONDS)
 
-    def tell(self, text: str) -> None:
+    def write_line(self, text: str) -> None:
         """Log a line; never waits."""
         self._put(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ} {text}")
 

@@ -55,26 +55,30 @@ class Admission:
         finally:
             self._leave(guest)
 
-    def hold(self, guest: Guest, size: int) -> None:
+    def set_size(self, guest: Guest, size: int) -> None:
         """Its body is `size` bytes by now. Raises Full when it is itself what takes most of the room."""
         if guest not in self._held or guest in self._reserved:
             return  # sent away a moment ago, or counted already
         self._bytes += size - self._held[guest]
         self._held[guest] = size
         while self._bytes > ALL_BODIES:
-            here = (one for one in self._held if one is guest or not (one.complete or one in self._reserved))
-            largest = max(here, key=self._held.__getitem__)
+            candidates = (
+                candidate
+                for candidate in self._held
+                if candidate is guest or not (candidate.complete or candidate in self._reserved)
+            )
+            largest = max(candidates, key=self._held.__getitem__)
             if largest is guest:
                 raise Full
             self._send_away(largest)
 
-    def whole(self) -> int:
+    def complete_count(self) -> int:
         """How many have their body here, and are being checked or stored."""
         return sum(guest.complete for guest in self._held)
 
     def _make_room(self, among: Mapping[Guest, int]) -> None:
         """Sends away whoever has been slow for longest. Raises Full when nobody is."""
-        slowest = next((one for one in among if not one.complete), None)
+        slowest = next((guest for guest in among if not guest.complete), None)
         if slowest is None or slowest.age < SLOW_SECONDS:
             raise Full
         self._send_away(slowest)

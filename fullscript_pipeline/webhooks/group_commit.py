@@ -16,7 +16,7 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import Delivery, StateStore
 
 # Feeds and the vendor's log of deliveries reach back 30 days: nobody asks for more.
-KEPT = timedelta(days=35)
+RETENTION = timedelta(days=35)
 _MOST_WAITING = 500
 _AT_ONCE = 100
 _PURGE_SECONDS = 3600.0
@@ -37,7 +37,7 @@ class InboxFull(PipelineError):
     exit_code = 75
 
 
-class Keeper:
+class DeliveryWriter:
     """A thread with the only connection that writes; a context manager, which stores what waits before it ends."""
 
     def __init__(self, store: StateStore, most_bytes: int | None = None) -> None:
@@ -47,7 +47,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="webhook inbox", daemon=True)
         self._purge_at = 0.0
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "DeliveryWriter":
         self._thread.start()
         return self
 
@@ -58,7 +58,7 @@ class Keeper:
             return
         self._thread.join(_STOP_SECONDS)
 
-    async def keep(self, delivery: Delivery) -> bool:
+    async def write(self, delivery: Delivery) -> bool:
         """Return once it is durable; whether it was new. Raises Overloaded at once, or what the store raised.
 
         Whoever is cancelled before the transaction began has stored nothing.
@@ -85,13 +85,13 @@ class Keeper:
         """Whatever waits, after waiting up to a second for the first; and whether to stop."""
         batch: list[_Waiting] = []
         try:
-            one = self._waiting.get(timeout=1)
-            while one is not None:
-                if not one[1].cancelled():
-                    batch.append(one)
+            waiting = self._waiting.get(timeout=1)
+            while waiting is not None:
+                if not waiting[1].cancelled():
+                    batch.append(waiting)
                 if len(batch) == _AT_ONCE:
                     return batch, False
-                one = self._waiting.get_nowait()
+                waiting = self._waiting.get_nowait()
         except queue.Empty:
             return batch, False
         return batch, True
@@ -100,13 +100,13 @@ class Keeper:
         try:
             deliveries = [delivery for delivery, _, _ in batch]
             self._require_room(deliveries)
-            kept = self._store.keep_deliveries(deliveries)
+            were_added = self._store.keep_deliveries(deliveries)
         except Exception as problem:  # whatever it was, those who wait must be told, and the next batch may do better
             for _, done, loop in batch:
-                _tell(loop, done, problem)
+                _resolve(loop, done, problem)
             return
-        for (_, done, loop), new in zip(batch, kept, strict=True):
-            _tell(loop, done, new)
+        for (_, done, loop), new in zip(batch, were_added, strict=True):
+            _resolve(loop, done, new)
 
     def _require_room(self, new: Sequence[Delivery]) -> None:
         """Raises InboxFull. The size is looked up again every few seconds, so that room that was made is seen."""
@@ -124,22 +124,22 @@ class Keeper:
 
     def _purge(self) -> None:
         try:
-            more = self._store.purge_deliveries(clock.real_now() - KEPT)
+            more = self._store.purge_deliveries(clock.real_now() - RETENTION)
         except Exception:
             more = 0  # the store is busy or full: whoever keeps a delivery hears of it; this can wait
         self._purge_at = time.monotonic() + (0 if more else _PURGE_SECONDS)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", result: bool | Exception) -> None:
-    def tell() -> None:
+def _resolve(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", outcome: bool | Exception) -> None:
+    def set_outcome() -> None:
         if done.done():
             return
-        if isinstance(result, Exception):
-            done.set_exception(result)
+        if isinstance(outcome, Exception):
+            done.set_exception(outcome)
         else:
-            done.set_result(result)
+            done.set_result(outcome)
 
     try:
-        loop.call_soon_threadsafe(tell)
+        loop.call_soon_threadsafe(set_outcome)
     except RuntimeError:
         return  # the loop has ended, nobody waits

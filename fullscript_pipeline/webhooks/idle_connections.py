@@ -11,7 +11,7 @@ from typing import Protocol
 
 # A burst of genuine connections is read within this time; before, only the limit on all counts.
 GRACE_SECONDS = 1.0
-MOST_OF_ONE_ADDRESS = 200
+MAX_PER_ADDRESS = 200
 
 
 class Idle(Protocol):
@@ -39,7 +39,7 @@ class IdleConnections:
         here = self._by_address.setdefault(address, {})
         here[connection] = now
         oldest, since = next(iter(here.items()))
-        if len(here) > MOST_OF_ONE_ADDRESS and now - since > GRACE_SECONDS:
+        if len(here) > MAX_PER_ADDRESS and now - since > GRACE_SECONDS:
             self._close(oldest)
         if len(self._since) > self._most:
             self._close(next(iter(self._since)))

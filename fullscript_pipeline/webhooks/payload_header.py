@@ -50,8 +50,8 @@ def read_delivery(server: str, body: bytes, headers: Mapping[str, str]) -> Deliv
 
 
 def _inside(payload: dict[str, Any], name: str) -> dict[str, Any]:
-    found = payload.get(name)
-    return found if isinstance(found, dict) else payload
+    inner = payload.get(name)
+    return inner if isinstance(inner, dict) else payload
 
 
 def _first(name: str, levels: tuple[dict[str, Any], ...]) -> str:

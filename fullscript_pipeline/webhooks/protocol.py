@@ -79,8 +79,8 @@ class ImpatientProtocol(H11Protocol):
         """Seconds that the data lay in the kernel before we came to read them: how far behind we are."""
         connection = self.transport.get_extra_info("socket")
         try:
-            told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_AT + 4)
-            return float(struct.unpack_from("=I", told, _LAST_DATA_AT)[0]) / 1000
+            tcp_info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_AT + 4)
+            return float(struct.unpack_from("=I", tcp_info, _LAST_DATA_AT)[0]) / 1000
         except (AttributeError, OSError, struct.error):
             return 0.0  # not Linux: then only what happens after the read is known
 

@@ -18,13 +18,13 @@ from starlette.types import Message, Receive, Scope, Send
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import Delivery
-from fullscript_pipeline.webhooks.access_log import Journal
+from fullscript_pipeline.webhooks.access_log import AccessLog
 from fullscript_pipeline.webhooks.admission import Admission, Full
 from fullscript_pipeline.webhooks.group_commit import Overloaded
 from fullscript_pipeline.webhooks.payload_header import NotJson, is_probe, read_delivery
 from fullscript_pipeline.webhooks.protocol import ARRIVED
 from fullscript_pipeline.webhooks.signature import is_genuine
-from fullscript_pipeline.webhooks.webhook_endpoints import Door
+from fullscript_pipeline.webhooks.webhook_endpoints import WebhookEndpoint
 
 # The vendor gives up after two seconds; the way there and back is in them.
 ANSWER_SECONDS = 1.4
@@ -33,7 +33,7 @@ LARGEST_BODY = 1 << 20
 _MOST_INSIDE = 400
 # With a body that is still coming: they cost memory only.
 _MOST_READING = 1000
-_KEPT_HEADERS = ("content-type", "fullscript-signature", "user-agent")
+_STORED_HEADERS = ("content-type", "fullscript-signature", "user-agent")
 _LINGER_SECONDS, _LINGER_BYTES, _LINGER_BYTES_BUSY = 0.5, 8 << 20, 64 << 10
 _MOST_LINGERING = 100
 
@@ -55,12 +55,12 @@ class Receiver:
 
     def __init__(
         self,
-        doors: Sequence[Door],
-        keep: Callable[[Delivery], Awaitable[bool]],
-        journal: Journal | None = None,
+        endpoints: Sequence[WebhookEndpoint],
+        store_delivery: Callable[[Delivery], Awaitable[bool]],
+        access_log: AccessLog | None = None,
         most_reading: int = _MOST_READING,
     ) -> None:
-        self._doors, self._keep, self._journal = doors, keep, journal
+        self._endpoints, self._store_delivery, self._access_log = endpoints, store_delivery, access_log
         self._admission = Admission(_MOST_INSIDE + most_reading)
         self._lingering = 0
 
@@ -86,46 +86,46 @@ class Receiver:
         else:
             await visit.accept(answer)
         finally:
-            if self._journal is not None:
-                self._journal.tell(visit.line())
+            if self._access_log is not None:
+                self._access_log.write_line(visit.line())
 
     async def _answer(self, visit: "_Visit") -> str:
         """The challenge to answer with, once there is nothing left to do. Raises Refused, Gone or the store's error."""
-        door = self._door(visit.scope["path"])
-        visit.server = door.server
+        endpoint = self._endpoint_at(visit.scope["path"])
+        visit.server = endpoint.server
         if visit.scope["method"] != "POST":
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here")
         with self._admission.admitted(visit, visit.announced()):
             body = await self._body(visit)
             if is_probe(body):
                 visit.note = "probe"
-                return door.challenge
-            if self._admission.whole() > _MOST_INSIDE:
+                return endpoint.challenge
+            if self._admission.complete_count() > _MOST_INSIDE:
                 raise Full
-            await self._store(visit, door, body)
-        return door.challenge
+            await self._store(visit, endpoint, body)
+        return endpoint.challenge
 
-    async def _store(self, visit: "_Visit", door: Door, body: bytes) -> None:
+    async def _store(self, visit: "_Visit", endpoint: WebhookEndpoint, body: bytes) -> None:
         signatures = visit.headers.getlist("fullscript-signature")
         signed = signatures[0].encode("latin-1") if len(signatures) == 1 else b""
-        if not is_genuine(signed, body, door.keys, clock.real_now().timestamp()):
+        if not is_genuine(signed, body, endpoint.keys, clock.real_now().timestamp()):
             raise Refused(HTTPStatus.FORBIDDEN, "the signature does not fit, or is older than five minutes")
-        kept_headers = {name: visit.headers[name] for name in _KEPT_HEADERS if name in visit.headers}
+        stored_headers = {name: visit.headers[name] for name in _STORED_HEADERS if name in visit.headers}
         try:
-            delivery = read_delivery(door.server, body, kept_headers)
+            delivery = read_delivery(endpoint.server, body, stored_headers)
         except NotJson:
             raise Refused(HTTPStatus.BAD_REQUEST, "the body is not a JSON object") from None
-        new = await self._keep(delivery)
+        new = await self._store_delivery(delivery)
         visit.note = f"{delivery.event_type or 'event'} {delivery.event_id} {'kept' if new else 'again'}"
 
-    def _door(self, path: str) -> Door:
-        asked, found = path.encode(errors="replace"), None
-        for door in self._doors:
-            if hmac.compare_digest(asked, door.path.encode()):
-                found = door
-        if found is None:
+    def _endpoint_at(self, path: str) -> WebhookEndpoint:
+        requested, matching = path.encode(errors="replace"), None
+        for endpoint in self._endpoints:
+            if hmac.compare_digest(requested, endpoint.path.encode()):
+                matching = endpoint
+        if matching is None:
             raise Refused(HTTPStatus.NOT_FOUND, "not found")
-        return found
+        return matching
 
     async def _body(self, visit: "_Visit") -> bytes:
         body = bytearray()
@@ -133,7 +133,7 @@ class Receiver:
             body += await visit.chunk()
             if len(body) > LARGEST_BODY:
                 raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
-            self._admission.hold(visit, len(body))
+            self._admission.set_size(visit, len(body))
         return bytes(body)
 
     async def _refuse(self, visit: "_Visit", status: HTTPStatus, why: str, *, log: str = "") -> None:
@@ -230,9 +230,9 @@ class _Visit:
         return f"{self.server} {self.status or '-'} {(time.monotonic() - self._begun) * 1000:.1f} ms {self.note}"
 
     async def _respond(
-        self, status: HTTPStatus, told: dict[str, str], more: list[tuple[bytes, bytes]], *, last: bool = True
+        self, status: HTTPStatus, content: dict[str, str], more: list[tuple[bytes, bytes]], *, last: bool = True
     ) -> None:
-        body = orjson.dumps(told)
+        body = orjson.dumps(content)
         self.status = status.value
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
         await self._send({"type": "http.response.start", "status": status.value, "headers": headers})

@@ -15,20 +15,20 @@ import uvicorn
 from fullscript_pipeline.errors import Busy, ServiceUnavailable, UsageError
 from fullscript_pipeline.machine_errors import allow_open_files
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.webhooks.access_log import Journal
-from fullscript_pipeline.webhooks.group_commit import Keeper
+from fullscript_pipeline.webhooks.access_log import AccessLog
+from fullscript_pipeline.webhooks.group_commit import DeliveryWriter
 from fullscript_pipeline.webhooks.idle_connections import IdleConnections
 from fullscript_pipeline.webhooks.protocol import ImpatientProtocol
 from fullscript_pipeline.webhooks.receiver import Receiver
-from fullscript_pipeline.webhooks.webhook_endpoints import Door
+from fullscript_pipeline.webhooks.webhook_endpoints import WebhookEndpoint
 
 _BACKLOG = 1024
 # Open files that are not connections, and connections that are answered or being stored.
-_OTHER_FILES = 600
+_FILES_BESIDE_CONNECTIONS = 600
 _MOST_IDLE, _FEWEST_IDLE = 1500, 100
 # Longer than a proxy keeps its own side open (nginx: 60 s): whoever closes first must not be us, in mid-request.
 _IDLE_SECONDS = 75
-_ENOUGH_FILES = 2 * _MOST_IDLE + _OTHER_FILES
+_ENOUGH_FILES = 2 * _MOST_IDLE + _FILES_BESIDE_CONNECTIONS
 _STOP_SECONDS = 3
 _LARGEST_HEAD = 32 << 10
 _RECEIVE_BUFFER = 32 << 10
@@ -38,10 +38,10 @@ def _most_idle() -> int:
     """Half of the files that this process may open: the other half is for connections whose body is coming."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     is_endless = soft in (resource.RLIM_INFINITY, -1)
-    return _MOST_IDLE if is_endless else max(_FEWEST_IDLE, min(_MOST_IDLE, (soft - _OTHER_FILES) // 2))
+    return _MOST_IDLE if is_endless else max(_FEWEST_IDLE, min(_MOST_IDLE, (soft - _FILES_BESIDE_CONNECTIONS) // 2))
 
 
-class _Server(uvicorn.Server):
+class _WebhookServer(uvicorn.Server):
     """Tells when it listens, and leaves the signals it stopped on alone afterwards."""
 
     def __init__(self, receiver: Receiver, ready: Callable[[], None]) -> None:
@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    doors: Sequence[Door],
+    endpoints: Sequence[WebhookEndpoint],
     store: StateStore,
     *,
     host: str,
@@ -89,14 +89,14 @@ def serve(
     this process may open too few files.
     """
     allow_open_files(_ENOUGH_FILES)
-    with _bound(host, port) as listening, Journal(log) as journal, Keeper(store, inbox_bytes) as keeper:
-        receiver = Receiver(doors, keeper.keep, journal, most_reading=_most_idle())
-        _Server(receiver, lambda: on_ready(_url(listening))).run(sockets=[listening])
+    with _bound(host, port) as listening, AccessLog(log) as access_log, DeliveryWriter(store, inbox_bytes) as writer:
+        receiver = Receiver(endpoints, writer.write, access_log, most_reading=_most_idle())
+        _WebhookServer(receiver, lambda: on_ready(_url(listening))).run(sockets=[listening])
 
 
 @contextmanager
 def serving(
-    doors: Sequence[Door],
+    endpoints: Sequence[WebhookEndpoint],
     store: StateStore,
     log: Callable[[str], None] | None = None,
     inbox_bytes: int | None = None,
@@ -105,10 +105,10 @@ def serving(
     started = threading.Event()
     with (
         _bound("127.0.0.1", 0) as listening,
-        Journal(log or (lambda _: None)) as journal,
-        Keeper(store, inbox_bytes) as keeper,
+        AccessLog(log or (lambda _: None)) as access_log,
+        DeliveryWriter(store, inbox_bytes) as writer,
     ):
-        server = _Server(Receiver(doors, keeper.keep, journal), started.set)
+        server = _WebhookServer(Receiver(endpoints, writer.write, access_log), started.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -18,10 +18,10 @@ _DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 def is_genuine(header: bytes, body: bytes, keys: Iterable[bytes], now: float) -> bool:
     """Whether one of `keys` signed `body` (raw) within five minutes of `now` (seconds since 1970, real time)."""
-    told = _read(header)
-    if told is None:
+    parts = _read(header)
+    if parts is None:
         return False
-    moment, digests = told
+    moment, digests = parts
     return _is_recent(int(moment), int(now)) and _is_signed(moment, body, digests, keys)
 
 
@@ -52,9 +52,9 @@ def _is_recent(sent: int, now: int) -> bool:
 
 def _is_signed(moment: bytes, body: bytes, digests: list[bytes], keys: Iterable[bytes]) -> bool:
     # Every pair is compared, each in constant time: how long it takes says nothing about which one fits.
-    found = False
+    is_match = False
     for key in keys:
         expected = sign(key, moment, body)
         for digest in digests:
-            found |= hmac.compare_digest(expected, digest)
-    return found
+            is_match |= hmac.compare_digest(expected, digest)
+    return is_match

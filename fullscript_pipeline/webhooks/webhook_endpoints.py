@@ -13,7 +13,7 @@ from fullscript_pipeline.state import StateStore
 
 
 @dataclass(frozen=True)
-class Door:
+class WebhookEndpoint:
     """One server's way in. `path` holds a secret, and nothing of a door but `server` may be shown or logged."""
 
     server: str
@@ -22,13 +22,13 @@ class Door:
     keys: tuple[bytes, ...] = field(repr=False)
 
 
-def open_doors(settings: Settings, store: StateStore) -> tuple[list[Door], list[str]]:
+def configured_endpoints(settings: Settings, store: StateStore) -> tuple[list[WebhookEndpoint], list[str]]:
     """A door for every server whose webhooks are set up, and a sentence for each that is only half so.
 
     The path's secret is the same after a restart. Raises ConfigurationError when no server is set up.
     """
-    kind = store.fact("kind")
-    doors: list[Door] = []
+    kind = store.get_fact("kind")
+    endpoints: list[WebhookEndpoint] = []
     notes: list[str] = []
     for server in settings.servers.values():
         if not server.webhook_challenge_token and not server.webhook_signature_keys:
@@ -38,10 +38,10 @@ def open_doors(settings: Settings, store: StateStore) -> tuple[list[Door], list[
             continue
         path = f"/hooks/{store.webhook_path()}/{server.name}"
         keys = tuple(key.encode() for key in server.webhook_signature_keys)
-        doors.append(Door(server.name, path, server.webhook_challenge_token or "", keys))
-    if not doors:
+        endpoints.append(WebhookEndpoint(server.name, path, server.webhook_challenge_token or "", keys))
+    if not endpoints:
         raise ConfigurationError(_nothing(notes))
-    return doors, notes
+    return endpoints, notes
 
 
 def _problem(server: ServerSettings, settings: Settings, kind: str | None) -> str | None:

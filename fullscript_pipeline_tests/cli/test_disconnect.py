@@ -82,7 +82,7 @@ def test_what_can_never_be_confirmed_is_given_up_on_purpose(two: Connected, run:
 def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     clinic = two.store.clinics()[0]
-    two.store.note_unavailable(clinic, "orders", two.settings.start_date, "a reason")
+    two.store.record_unavailable(clinic, "orders", two.settings.start_date, "a reason")
     two.sandbox.control.arm("http_500", endpoint="/oauth/revoke", count=None)
     done = run("purge", "--clinic", clinic.clinic_key, "--disconnect", "--yes", data=data, **variables)
     assert done.returncode == 69

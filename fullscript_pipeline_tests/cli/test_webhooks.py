@@ -31,7 +31,7 @@ def filled(data_dir: Path) -> Path:
                 Delivery("us-snd", "e-2", "i-2", body=body),
             ]
         )
-        store.settle(store.deliveries()[:1], "failed", "the order is gone")
+        store.mark_deliveries(store.deliveries()[:1], "failed", "the order is gone")
     return data_dir
 
 
@@ -107,7 +107,7 @@ def test_production_needs_a_good_encryption_key_and_its_own_directory(
     assert "can be guessed" in told
     assert "fullscript-pipeline keys new" in told
     with StateStore(data_dir / "state.sqlite", "a key") as store:
-        store.claim_data_dir("sandbox")
+        store.set_environment_kind("sandbox")
     assert "for sandbox servers" in str(run("serve", "--port", "0").exception)
     monkeypatch.delenv("FULLSCRIPT_ENCRYPTION_KEY")
     assert "FULLSCRIPT_ENCRYPTION_KEY" in str(run("serve", "--port", "0").exception)

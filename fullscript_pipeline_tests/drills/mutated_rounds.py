@@ -179,7 +179,7 @@ class _Check:
 
     def _handled_without_object(self, now: Keys) -> Iterator[tuple[str, str]]:
         clinic = self.its.clinic
-        for event in self.its.store.events_seen(clinic.server, clinic.clinic_id, self.day.moment - timedelta(days=99)):
+        for event in self.its.store.events_since(clinic.server, clinic.clinic_id, self.day.moment - timedelta(days=99)):
             table, _, object_id = self.day.events.get(event.event_id, ("events", "", ""))
             if (
                 event.processed_at

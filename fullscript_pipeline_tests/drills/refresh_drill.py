@@ -50,7 +50,7 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
         end = account(its)
         differ = _unlike_an_unkilled_pull(its, folder)
         pending = its.store.pending_events(its.clinic.server, its.clinic.clinic_id)
-        owed = its.store.owed(its.clinic)
+        owed = its.store.pending_page_rebuilds(its.clinic)
         tell(
             "refresh killed",
             events=2 * tried,

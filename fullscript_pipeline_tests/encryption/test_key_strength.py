@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fullscript_pipeline.encryption.key_strength import estimated_bits, guessable, is_guessable, new_key
+from fullscript_pipeline.encryption.key_strength import estimate_entropy, guessable, is_guessable, new_key
 
 GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "hexadecimal, 128 bits": lambda source: source.randbytes(16).hex(),
@@ -50,7 +50,7 @@ def test_ten_thousand_generated_keys_are_not_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("key", PEOPLES)
 def test_a_key_that_a_person_made_is_refused(key: str) -> None:
-    assert is_guessable(key), estimated_bits(key)
+    assert is_guessable(key), estimate_entropy(key)
 
 
 def test_ten_words_and_more_of_a_list_are_enough() -> None:

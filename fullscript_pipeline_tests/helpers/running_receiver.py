@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fullscript_pipeline.state import Delivery, StateStore
-from fullscript_pipeline.webhooks import Door, serving
+from fullscript_pipeline.webhooks import WebhookEndpoint, serving
 from fullscript_pipeline_tests.helpers.vendor_client import CHALLENGE, KEY, Told, deliver, post, raw
 
 SECRET = "s3cr3t"
@@ -55,7 +55,7 @@ def receiving(
     inbox_bytes: int | None = None,
 ) -> Iterator[Receiver]:
     doors = [
-        Door(server, f"/hooks/{SECRET}/{server}", CHALLENGE, tuple(key.encode() for key in keys))
+        WebhookEndpoint(server, f"/hooks/{SECRET}/{server}", CHALLENGE, tuple(key.encode() for key in keys))
         for server in ("us-snd", "ca-snd")
     ]
     with ExitStack() as running:

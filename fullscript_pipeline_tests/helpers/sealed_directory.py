@@ -44,7 +44,7 @@ def make_sealed_directory(folder: Path, key: str | None = OLD, *, patients: int 
         "u-1", "Practitioner", ("clinic:read",), now, now + timedelta(hours=2), "an-access-token", "a-refresh"
     )
     with StateStore(settings.state_path, key) as store:
-        store.claim_data_dir("sandbox")
+        store.set_environment_kind("sandbox")
         store.register_clinic("us-snd", "c-1", "us", "Maple")
         store.save_grant(CLINIC, grant)
         store.keep_delivery(Delivery("us-snd", "e-1", body=b'{"patient": "Canary"}'))

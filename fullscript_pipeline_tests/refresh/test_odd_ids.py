@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.ids import CANNOT_BE_ASKED
+from fullscript_pipeline.ids import UNREQUESTABLE
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 
 ODD = (".", "..", "a\u0000b", "x" * 501)
@@ -32,7 +32,7 @@ def test_a_refresh_closes_what_names_no_object_that_can_be_asked_for(tmp_path: P
         assert requests["patient"] + requests["patients"] == 1
         # Where the whole list is cheaper than details, nobody learns what the patients' events are about.
         for event_id in (odd[-1], "hook-1"):
-            assert outcome(one, event_id) == ("unreadable", CANNOT_BE_ASKED)
+            assert outcome(one, event_id) == ("unreadable", UNREQUESTABLE)
         assert outcome(one, good)[0] != "unreadable"
         assert one.store.pending_events(one.clinic.server, one.clinic.clinic_id) == []
         one.look()
@@ -52,7 +52,7 @@ def test_a_pull_goes_on_past_it(tmp_path: Path, value: str) -> None:
         (stored,) = one.rows("SELECT count(*) FROM core.treatment_plans")
         assert 0 < stored[0] < len(plans) + 1
         told = one.rows("SELECT DISTINCT table_name, reason FROM ops.quarantine ORDER BY 1")
-        assert {reason for _, reason in told} == {f"the record cannot be asked for: {CANNOT_BE_ASKED}"}
+        assert {reason for _, reason in told} == {f"the record cannot be asked for: {UNREQUESTABLE}"}
         assert {"patients", "orders", "staff"} <= {table for table, _ in told}
         assert one.rows("SELECT count(*) FROM ops.pulls WHERE outcome <> 'loaded' AND resource = 'orders'") == [(0,)]
         # A row that cannot be asked for is none of the others: what else is missing may still be found gone.

@@ -171,7 +171,7 @@ def test_a_killed_refresh_owes_the_pages_and_asks_no_detail_twice(its: Living) -
     done, asked = its.handle()
     assert asked["event"] == 0
     assert patient in done.patients
-    assert its.store.owed(its.clinic) == []
+    assert its.store.pending_page_rebuilds(its.clinic) == []
 
 
 def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(its: Living) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.state.future_stamps import bring_back, count_future, future_instants
+from fullscript_pipeline.state.future_stamps import count_future, future_instants, move_back
 from fullscript_pipeline.state.schema import metadata
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ def repaired(store: StateStore) -> dict[str, int]:
     """Moves everything back; how much was ahead."""
     with store.db.write() as connection:
         found = count_future(connection, NOW)
-        bring_back(connection, NOW, clock.brought_back(future_instants(connection, NOW), NOW))
+        move_back(connection, NOW, clock.moved_times(future_instants(connection, NOW), NOW))
         assert count_future(connection, NOW) == {}
     return found
 

@@ -47,9 +47,9 @@ def test_states_and_limits(tmp_path: Path) -> None:
         store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(4)])
         store.keep_delivery(replace(_ONE, event_id="e-1", integration_id="i-1"))
         named = {(one.event_id, one.integration_id): one for one in store.deliveries()}
-        store.settle([named["e-0", ""]], "handled")
-        store.settle([named["e-1", "i-1"]], "failed", "what it is about is gone")
-        store.settle([named["e-2", ""], replace(_ONE, server="ca-snd", event_id="e-3")], "ignored", "by hand")
+        store.mark_deliveries([named["e-0", ""]], "handled")
+        store.mark_deliveries([named["e-1", "i-1"]], "failed", "what it is about is gone")
+        store.mark_deliveries([named["e-2", ""], replace(_ONE, server="ca-snd", event_id="e-3")], "ignored", "by hand")
         waiting = store.deliveries(["received"])
         assert [(one.event_id, one.integration_id) for one in waiting] == [("e-1", ""), ("e-3", "")]
         assert [one.event_id for one in store.deliveries(["received"], 1)] == ["e-1"]
@@ -71,7 +71,7 @@ def test_only_old_settled_deliveries_are_purged(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
         store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(6)])
         for delivery, state in zip(store.deliveries(), get_args(DeliveryState)[1:], strict=False):
-            store.settle([delivery], state)
+            store.mark_deliveries([delivery], state)
         assert store.purge_deliveries(clock.real_now() - timedelta(hours=1)) == 0
         assert store.purge_deliveries(clock.real_now(), limit=1) == 1
         assert store.purge_deliveries(clock.real_now()) == 1

@@ -48,7 +48,7 @@ def repaired(warehouse: Warehouse) -> int:
     """As `clock repair` does it; how many times were moved."""
     with warehouse.write() as con:
         ahead, last = future_instants(con, NOW)
-        move_back(con, NOW, clock.brought_back(ahead, NOW, after=last), NOW.date())
+        move_back(con, NOW, clock.moved_times(ahead, NOW, after=last), NOW.date())
         return len(ahead)
 
 
@@ -148,8 +148,8 @@ def test_days_to_come_are_today_and_what_is_made_or_read_again_is_forgotten(ware
 def test_the_new_times_follow_the_last_true_one_and_each_other() -> None:
     ahead = [datetime(2036, 1, day, tzinfo=UTC) for day in (3, 1, 2)]
     step = timedelta(microseconds=1)
-    moved = clock.brought_back(ahead, NOW)
+    moved = clock.moved_times(ahead, NOW)
     assert [moved[one] for one in sorted(ahead)] == [NOW - 2 * step, NOW - step, NOW]
-    late = clock.brought_back(ahead, NOW, after=NOW - step)
+    late = clock.moved_times(ahead, NOW, after=NOW - step)
     assert [late[one] for one in sorted(ahead)] == [NOW, NOW + step, NOW + 2 * step]
-    assert clock.brought_back([], NOW, after=NOW) == {}
+    assert clock.moved_times([], NOW, after=NOW) == {}

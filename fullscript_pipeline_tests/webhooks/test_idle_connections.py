@@ -28,7 +28,7 @@ class Someone:
 
 
 def test_of_one_address_the_oldest_is_closed_once_a_burst_would_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idle_connections, "MOST_OF_ONE_ADDRESS", 3)
+    monkeypatch.setattr(idle_connections, "MAX_PER_ADDRESS", 3)
     now = [0.0]
     idle = IdleConnections(10, lambda: now[0])
     first, *others = [Someone() for _ in range(5)]
@@ -68,20 +68,20 @@ def test_whoever_is_slow_makes_room_and_nobody_who_is_whole() -> None:
         quick.age = 0.6
         with admission.admitted(slow), admission.admitted(latest):
             assert (whole.is_ended, quick.is_ended, slow.is_ended) == (False, True, False)
-            assert admission.whole() == 1
+            assert admission.complete_count() == 1
 
 
 def test_the_largest_body_makes_room_for_a_small_one() -> None:
     admission = Admission(10)
     large, larger, small = Someone(), Someone(), Someone()
     with admission.admitted(large), admission.admitted(larger), admission.admitted(small):
-        admission.hold(large, ALL_BODIES // 3)
-        admission.hold(larger, ALL_BODIES // 3 * 2)
-        admission.hold(small, 2000)
+        admission.set_size(large, ALL_BODIES // 3)
+        admission.set_size(larger, ALL_BODIES // 3 * 2)
+        admission.set_size(small, 2000)
         assert (large.is_ended, larger.is_ended) == (False, True)
-        admission.hold(larger, ALL_BODIES)  # a piece that was on its way
+        admission.set_size(larger, ALL_BODIES)  # a piece that was on its way
         with pytest.raises(Full):
-            admission.hold(large, ALL_BODIES)
+            admission.set_size(large, ALL_BODIES)
     assert admission._bytes == 0
 
 
@@ -93,8 +93,8 @@ def test_large_bodies_that_are_announced_take_no_room_from_small_ones() -> None:
         with pytest.raises(Full), admission.admitted(third, half):
             raise AssertionError("those before it are not slow")
         with admission.admitted(small, 2000):
-            admission.hold(first, half)
-            admission.hold(small, 2000)
+            admission.set_size(first, half)
+            admission.set_size(small, 2000)
         first.age = 0.5
         with admission.admitted(third, half):
             assert (first.is_ended, second.is_ended) == (True, False)

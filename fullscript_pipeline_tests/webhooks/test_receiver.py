@@ -213,10 +213,10 @@ def test_a_log_that_nobody_reads_delays_nobody(tmp_path: Path) -> None:
 def test_what_was_handled_long_ago_is_deleted_while_it_runs(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "KEPT", timedelta(0))
+    monkeypatch.setattr(keeper_module, "RETENTION", timedelta(0))
     monkeypatch.setattr(keeper_module, "_PURGE_SECONDS", 0.0)
     receiver.deliver(payload("e-1"), payload("e-2"))
-    receiver.store.settle([one for one in receiver.kept() if one.event_id == "e-1"], "handled")
+    receiver.store.mark_deliveries([one for one in receiver.kept() if one.event_id == "e-1"], "handled")
     assert wait(lambda: [kept.event_id for kept in receiver.kept()] == ["e-2"])
 
 
@@ -232,6 +232,6 @@ def test_a_full_inbox_is_a_503_that_drops_nothing_until_there_is_room(
         assert wait(lambda: any("The webhook inbox is full (0.0 MB wait" in line for line in receiver.lines))
         size = receiver.store.inbox_size()
         assert (size.waiting, size.since is not None) == (3, True)
-        receiver.store.settle(receiver.kept()[:2], "handled")
+        receiver.store.mark_deliveries(receiver.kept()[:2], "handled")
         assert receiver.deliver(payload("e-3"))[0].accepted
     assert size.waiting_bytes > 4000

@@ -86,7 +86,7 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
         except FEED_REFUSALS as refusal:
             refused.append(str(refusal))
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
-    unseen = set(store.unseen_events(server, clinic_id, listed))
+    unseen = set(store.unknown_event_ids(server, clinic_id, listed))
     pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not is_of_product(event)}
     new = {one: line for one, line in listed.items() if one in unseen}
     new |= {one: ledger_line(event) for one, event in pending.items()}
@@ -254,7 +254,7 @@ def _remember(store: StateStore, session: ClinicSession, events: Sequence[SeenEv
     )
     ids = [event.event_id for event in events]
     store.begin_try(session.clinic, ids, begun_at)
-    store.mark_asked(server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}")
+    store.mark_run_requested(server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}")
     store.forget_old_events()
 
 

@@ -14,7 +14,7 @@ from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found
 from fullscript_pipeline.extraction.pulls.products import whole_products
-from fullscript_pipeline.ids import askable
+from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.loading import not_found_objects
@@ -54,7 +54,7 @@ def pull_known_products(
     """Every product known of but those `read` today. `asks_everybody`: see `catalog.pull_products`."""
     pull, region = Pull(target, "products_by_id"), target.region
     products, variants = _Asked(pull, sessions, "product"), _Asked(pull, sessions, "variant")
-    in_parallel(products.ask, [one for one in askable(_known(target, sessions)) if one not in read])
+    in_parallel(products.ask, [one for one in requestable_ids(_known(target, sessions)) if one not in read])
     lines = whole_products(pull, variants.ask)
     denied = products.with_outcome("gone") if asks_everybody else []
     with target.warehouse.read() as con:

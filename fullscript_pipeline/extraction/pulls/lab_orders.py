@@ -19,7 +19,7 @@ from fullscript_pipeline.extraction.engine import (
     read_awaited,
     with_details,
 )
-from fullscript_pipeline.ids import askable
+from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS, LAB_TESTS
@@ -83,7 +83,7 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
             "AND lab_test_id IS NOT NULL ORDER BY 1",
             [clinic_id],
         ).fetchall()
-        tests = dict.fromkeys(askable(test for (test,) in rows))
+        tests = dict.fromkeys(requestable_ids(test for (test,) in rows))
         due = due_details(con, clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS)
     try:
         found = in_parallel(lambda test: pull.one(session, "lab_test", test), due)

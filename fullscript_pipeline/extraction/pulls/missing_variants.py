@@ -16,7 +16,7 @@ from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found as shown
 from fullscript_pipeline.extraction.pulls.products import product_of, variants_within, whole_products
-from fullscript_pipeline.ids import askable
+from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line
 
@@ -81,7 +81,7 @@ def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: 
         ORDER BY 1""",
         {"clinic": clinic_id, "region": region, "since": pull.observed_at - ASK_AGAIN_AFTER},
     ).fetchall()
-    return askable(variant for (variant,) in rows)
+    return requestable_ids(variant for (variant,) in rows)
 
 
 def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, str]) -> None:

@@ -81,7 +81,7 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
 def _new(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
     """What the feed lists and the ledger does not know, and what the ledger knows and nobody has handled."""
     listed = {line.id: line for line in pull.file.lines(FEED)}
-    unseen = store.unseen_events(clinic.server, clinic.clinic_id, listed)
+    unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, listed)
     waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_of_product(event)]
     return list({event.event_id: ledger_line(event) for event in waiting}.values()) + [listed[one] for one in unseen]
 

@@ -25,7 +25,7 @@ from fullscript_pipeline.extraction.engine import (
     with_details,
 )
 from fullscript_pipeline.extraction.event_proof import note_objects, resource_of
-from fullscript_pipeline.ids import askable, id_text
+from fullscript_pipeline.ids import id_text, requestable_ids
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.documents import PRACTITIONER_RESOURCES, RESOURCES
 from fullscript_pipeline.resources.external_ids import EXTERNAL_IDS
@@ -217,7 +217,7 @@ def practitioners_of(pull: Pull) -> list[str]:
             "SELECT practitioner_id FROM core.practitioners WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
             [clinic_id],
         ).fetchall()
-    return askable(practitioner for (practitioner,) in rows)
+    return requestable_ids(practitioner for (practitioner,) in rows)
 
 
 def parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:

@@ -28,7 +28,7 @@ from fullscript_pipeline.extraction.engine import (
     read_each,
     session_view,
 )
-from fullscript_pipeline.ids import can_be_asked
+from fullscript_pipeline.ids import is_requestable
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
 from fullscript_pipeline.warehouse.event_log import answer_unnamed
@@ -160,7 +160,7 @@ def due_patients(
         WHERE p.clinic_id = $clinic AND p.removed_at IS NULL ORDER BY r.plans_read_at NULLS FIRST, p.patient_id""",
         {"clinic": clinic_id, "lesser": lesser},
     ).fetchall()
-    rows = [row for row in rows if can_be_asked(row[0])]
+    rows = [row for row in rows if is_requestable(row[0])]
     never = tuple(patient for patient, is_new, _ in rows if is_new)
     touched = tuple(patient for patient, is_new, is_touched in rows if is_touched and not is_new)
     turn = [patient for patient, is_new, is_touched in rows if not is_new and not is_touched]

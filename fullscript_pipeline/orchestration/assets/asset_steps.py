@@ -16,7 +16,7 @@ from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
 from fullscript_pipeline.extraction.engine import Report, Target
 from fullscript_pipeline.extraction.request_estimate import Pace, by_resource, plan_clinic, plan_region
-from fullscript_pipeline.machine_errors import shortage
+from fullscript_pipeline.machine_errors import shortage_error
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
@@ -39,11 +39,11 @@ def told_in_a_sentence() -> Iterator[None]:
     except PipelineError as error:
         raise Failed(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
     except (OSError, MemoryError) as error:
-        if (short := shortage(error)) is None:
+        if (short := shortage_error(error)) is None:
             raise
         raise Failed(str(short), metadata={"exit_code": short.exit_code}, allow_retries=False) from None
     except duckdb.OutOfMemoryException as error:
-        if (short := shortage(error)) is not None:
+        if (short := shortage_error(error)) is not None:
             raise Failed(str(short), metadata={"exit_code": short.exit_code}) from None
         raise Failed(
             f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}

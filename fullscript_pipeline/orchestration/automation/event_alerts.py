@@ -44,7 +44,7 @@ def _unsent(store: StateStore) -> list[Notice]:
     found = [notice for clinic in store.clinics() for notice in notices(store, clinic)]
     # Of a type that several clinics have seen the first is enough.
     each = {notice.identity: notice for notice in reversed(found)}
-    return [notice for notice in reversed(each.values()) if store.fact(_fact(notice)) is None]
+    return [notice for notice in reversed(each.values()) if store.get_fact(_fact(notice)) is None]
 
 
 def _fact(notice: Notice) -> str:

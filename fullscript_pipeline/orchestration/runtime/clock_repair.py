@@ -66,7 +66,7 @@ class ClockRepair:
         backup = back_up(self.settings, self.warehouse) if has_data else None
         moved = self._moved()
         with self.store.db.write() as connection:
-            state_stamps.bring_back(connection, self._real_now, moved)
+            state_stamps.move_back(connection, self._real_now, moved)
         if has_data:
             with self.warehouse.write() as con:
                 warehouse_stamps.move_back(con, self.now, moved, self._today)
@@ -84,7 +84,7 @@ class ClockRepair:
             with self.warehouse.read() as con:
                 of_data, last = warehouse_stamps.future_instants(con, self.now)
             ahead |= of_data
-        return clock.brought_back(ahead, self.now, after=last)
+        return clock.moved_times(ahead, self.now, after=last)
 
     def _files(self) -> Iterator[Path]:
         """Landed pages, digests and kept pages of days to come."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from fullscript_pipeline.ids import can_be_asked
+from fullscript_pipeline.ids import is_requestable
 
 SORTING = ("sort_by", "order_by")
 EVENT_FILTERS = ("created_at", "event_type", *SORTING)
@@ -40,7 +40,7 @@ class Endpoint:
         that cannot be asked for: it would be another endpoint's address."""
         path = self.path
         for name, value in values.items():
-            if f"{{{name}}}" not in path or not can_be_asked(value):
+            if f"{{{name}}}" not in path or not is_requestable(value):
                 raise ValueError(f"endpoint {self.name} cannot take this {name} in its path {self.path}")
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         if "{" in path:

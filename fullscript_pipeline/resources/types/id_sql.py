@@ -10,7 +10,7 @@ _CONTROL = r"[\x00-\x1f\x7f-\x{9f}]"
 _BLANK = r"[ \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*"
 
 
-def can_be_asked(text: str) -> str:
+def is_requestable(text: str) -> str:
     """Whether the text can be asked for.
 
     Nearly every id is told by its length and first letter; JSON writes control characters as escapes.
@@ -24,7 +24,7 @@ def can_be_asked(text: str) -> str:
     return f"(({plain}) OR ({fine}))"
 
 
-def whole(text: str) -> str:
+def without_fraction(text: str) -> str:
     """A whole number without its fraction."""
     return f"CASE WHEN ends_with({text}, '.0') THEN regexp_replace({text}, '^(-?[0-9]+)[.]0$', '\\1') ELSE {text} END"
 
@@ -36,4 +36,4 @@ def usable_ids(texts: str) -> str:
 
 def usable_id(text: str) -> str:
     """The id, or NULL when it cannot be asked for."""
-    return f"CASE WHEN {can_be_asked(text)} THEN {whole(text)} END"
+    return f"CASE WHEN {is_requestable(text)} THEN {without_fraction(text)} END"

@@ -25,12 +25,12 @@ from fullscript_pipeline.state.secret_cipher import Keyring
 
 # The version of the store from which on there is always a chain.
 _FIRST_VERSION = 1 + next(
-    number for number, statements in enumerate(MIGRATIONS) if any("TABLE audit_log" in one for one in statements)
+    number for number, statements in enumerate(MIGRATIONS) if any("TABLE audit_log" in sql for sql in statements)
 )
 BEGUN = "begun"
 # Why a chain begins where the one before should have gone on: a sign of damage.
 LOST = "the log before could not be continued"
-NOT_KEPT = "the log of the store it replaced could not be read"
+FORMER_LOG_UNREADABLE = "the log of the store it replaced could not be read"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,11 @@ class AuditLog:
     def keep_audit_log_of(self, former: Path) -> None:
         """This store, from a backup, takes the place of `former`: its log goes on here, in a new chain."""
         with self.db.write() as connection:
-            is_whole = carry_over(connection, self.keyring, former)
-            self._begin(connection, "a backup was restored" if is_whole else f"a backup was restored; {NOT_KEPT}")
+            is_complete = carry_over(connection, self.keyring, former)
+            self._begin(
+                connection,
+                "a backup was restored" if is_complete else f"a backup was restored; {FORMER_LOG_UNREADABLE}",
+            )
 
     def audit_digest(self, *parts: str) -> str:
         """What entries of today name a clinic or a person by."""
@@ -121,12 +124,12 @@ class AuditLog:
             **fields,
         }
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
-        made = AuditEntry(chain.name, number + 1, entry, text, chain.code(text))
-        values = {"chain": made.chain, "number": made.number, "entry": text, "code": made.code}
+        appended = AuditEntry(chain.name, number + 1, entry, text, chain.code(text))
+        values = {"chain": appended.chain, "number": appended.number, "entry": text, "code": appended.code}
         connection.execute(insert(audit_log).values(values))
-        sealed = {"sealed_head": chain.sealed_head(self.keyring, made.head)}
+        sealed = {"sealed_head": chain.sealed_head(self.keyring, appended.head)}
         connection.execute(update(audit_chains).where(audit_chains.c.chain == chain.name).values(sealed))
-        return made
+        return appended
 
     def _end_of(self, connection: Connection, chain: Chain) -> tuple[int, str]:
         """Number and code to go on from: the head's, so that what was cut off leaves a gap; where somebody put an older

@@ -16,7 +16,7 @@ from fullscript_pipeline.state.schema import audit_log
 from fullscript_pipeline.state.secret_cipher import Keyring
 
 
-def audit_damage(db: Database, keyring: Keyring, noted: Sequence[AuditHead] = ()) -> list[str]:
+def audit_damage(db: Database, keyring: Keyring, known_heads: Sequence[AuditHead] = ()) -> list[str]:
     """A clause for everything that is not as it was written; none: the log is whole.
 
     `noted`: heads of this log that were kept elsewhere (a backup, syslog); each must still be an entry of it.
@@ -25,11 +25,14 @@ def audit_damage(db: Database, keyring: Keyring, noted: Sequence[AuditHead] = ()
         chains = chain_rows(connection)
         if not chains:
             return ["the log is gone: the state store holds none, although one began with it"]
-        return [*_strangers(connection, [row.chain for row in chains]), *_damaged(connection, keyring, chains, noted)]
+        return [
+            *_strangers(connection, [row.chain for row in chains]),
+            *_damaged(connection, keyring, chains, known_heads),
+        ]
 
 
 def _damaged(
-    connection: Connection, keyring: Keyring, chains: Sequence[Row[Any]], noted: Sequence[AuditHead]
+    connection: Connection, keyring: Keyring, chains: Sequence[Row[Any]], known_heads: Sequence[AuditHead]
 ) -> Iterator[str]:
     codes: dict[tuple[str, int], str] = {}
     before: list[AuditHead] = []
@@ -42,10 +45,10 @@ def _damaged(
         if keyring.fingerprint and not keyring.is_sealed(row.sealed_key):
             yield f"the key of chain {row.chain} is not sealed: `keys rotate` seals it, if no key was set before"
         rows = entry_rows(connection, row.chain)
-        codes |= {(row.chain, one.number): one.code for one in rows}
-        yield from _damaged_entries(chain, [(one.number, entry_of(one)) for one in rows])
+        codes |= {(row.chain, entry_row.number): entry_row.code for entry_row in rows}
+        yield from _damaged_entries(chain, [(entry_row.number, entry_of(entry_row)) for entry_row in rows])
         before += _heads_before(chain, entry_of(rows[0]) if rows else None)
-    for head in dict.fromkeys([*before, *noted]):
+    for head in dict.fromkeys([*before, *known_heads]):
         if codes.get((head.chain, head.number)) != head.code:
             yield f"entry {head.number} of chain {head.chain} is not the one that was noted elsewhere, or not there"
 

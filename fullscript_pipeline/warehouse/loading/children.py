@@ -108,7 +108,9 @@ def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
 
 def _lines_of(child: Child, first: int, last: int) -> str:
     array = f"rows_{child.array}"
-    own_id = "position::VARCHAR" if child.table.by_position else id_sql.whole("json_extract_string(line, '$.id')")
+    own_id = (
+        "position::VARCHAR" if child.table.by_position else id_sql.without_fraction("json_extract_string(line, '$.id')")
+    )
     # What is no list is one line that cannot be read: its text, which is no object.
     rows = (
         f"CASE json_type({array}) WHEN 'ARRAY' THEN json_extract({array}, '$[*]') WHEN 'NULL' THEN [] "

@@ -11,7 +11,7 @@ from typing import Any
 
 from fullscript_pipeline import ids
 from fullscript_pipeline.resources.types import Column, Kind, Table, casts
-from fullscript_pipeline.resources.types.id_sql import can_be_asked, usable_id, usable_ids
+from fullscript_pipeline.resources.types.id_sql import is_requestable, usable_id, usable_ids
 from fullscript_pipeline.warehouse.landing import AS_RECEIVED, NO_ID, UNREADABLE, UNREQUESTABLE
 
 # A record that is larger is more likely a fault than an object, and would take the memory of a whole batch.
@@ -111,8 +111,8 @@ def untyped_reason(table: Table, values: str = "") -> str:
 # Lines of an array come with their id as it was sent.
 _UNKEYED = (
     f"WHEN id IS NULL OR trim(id) = '' OR starts_with(id, '{NO_ID}') THEN 'the record has no id' "
-    f"WHEN starts_with(id, '{UNREQUESTABLE}') OR NOT {can_be_asked('id')} "
-    f"THEN 'the record cannot be asked for: {ids.CANNOT_BE_ASKED}' "
+    f"WHEN starts_with(id, '{UNREQUESTABLE}') OR NOT {is_requestable('id')} "
+    f"THEN 'the record cannot be asked for: {ids.UNREQUESTABLE}' "
 )
 
 

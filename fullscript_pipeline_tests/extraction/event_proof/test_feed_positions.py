@@ -26,7 +26,7 @@ def told(connected: Connected) -> list[str]:
 
 def unseen(cell: AllClinics) -> list[str]:
     clinic = cell.connected.store.clinics()[0]
-    found: list[str] = cell.connected.store.unseen_events(clinic.server, clinic.clinic_id, told(cell.connected))
+    found: list[str] = cell.connected.store.unknown_event_ids(clinic.server, clinic.clinic_id, told(cell.connected))
     return found
 
 

@@ -74,7 +74,7 @@ def test_what_is_not_known_is_asked_with_one_page_each(store: StateStore) -> Non
 
 
 def test_what_is_refused_today_and_what_does_not_exist_is_skipped_with_the_reason(store: StateStore) -> None:
-    store.note_unavailable(ACME, "staff", DAY, "403 for this app")
+    store.record_unavailable(ACME, "staff", DAY, "403 for this app")
     line = line_of(plan_clinic(None, ACME, DAY, store=store), "GET /clinic/staff")
     assert line.requests == 0
     assert "403 for this app" in line.why
@@ -111,7 +111,7 @@ def test_later_bills_count_who_is_due_and_name_who_is_not(warehouse: Warehouse, 
 def test_a_region_without_the_full_list_goes_by_categories(store: StateStore) -> None:
     lines = plan_region(None, "us", [ACME], DAY, store=store)
     assert line_of(lines, "GET /catalog/products").requests == 1
-    store.note_unavailable(ACME, "products", DAY, "restricted")
+    store.record_unavailable(ACME, "products", DAY, "restricted")
     lines = plan_region(None, "us", [ACME], DAY, store=store)
     assert "restricted" in line_of(lines, "GET /catalog/products").why
     assert plan_region(None, "us", [], clock.now().date()) == []
