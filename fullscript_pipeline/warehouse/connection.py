@@ -1,8 +1,8 @@
-"""Opens the warehouse: one DuckDB instance a process, the file attached only while it is read or written.
+"""Opens the warehouse: one DuckDB instance per process, with the file attached only while it is read or written.
 
-A cross-process file lock with a bounded wait stands before every attach, for readers too: while one process holds a
-DuckDB file for writing, no other can even read it. What does not belong here: tables, SQL of the load, anything that
-fetches. Fetching happens with no file attached.
+Every attach, also of a reader, first takes a cross-process file lock with a bounded wait: while one process has a
+DuckDB file open for writing, no other process can even read it. Pages are fetched with no file attached. What does not
+belong here: tables, the SQL of a load, anything that fetches.
 """
 
 import importlib.util
@@ -23,14 +23,14 @@ from fullscript_pipeline.warehouse import duckdb_errors, memory
 
 MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
-# A person at a terminal should not wonder for longer than this.
+# After this long a wait is logged, so that a person at a terminal knows why nothing happens.
 WARN_AFTER_SECONDS = 2.0
 _ALIAS = "warehouse"
 _log = logging.getLogger(__name__)
 
 
 def _httpfs_extension() -> Path:
-    """The wheel's extension file. It brings the fast cipher that encrypted files need; nothing may be downloaded."""
+    """The extension file from the wheel. It holds the fast cipher for encrypted files; nothing may be downloaded."""
     spec = importlib.util.find_spec("duckdb_extension_httpfs")
     if spec is None or spec.origin is None:
         raise ConfigurationError("The package duckdb-extension-httpfs is missing; set the environment up with `make`.")
@@ -38,7 +38,7 @@ def _httpfs_extension() -> Path:
 
 
 def _quoted_key(key: str) -> str:
-    """DuckDB reads a key as bytes: it takes plain ASCII as it is, and anything else as `\\xC3\\xBC`."""
+    """Quotes a key for DuckDB, which reads it as bytes: ASCII stays as it is, others become `\\xC3\\xBC`."""
     return _quoted("".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in key.encode()))
 
 
@@ -47,11 +47,11 @@ def _quoted(value: str | Path) -> str:
 
 
 class Warehouse:
-    """The DuckDB file of one data directory, and the only way to it.
+    """The DuckDB file of one data directory. All access goes through this class.
 
-    `read()` and `write()` yield a connection whose default catalog is the warehouse; `write()` is one transaction that
-    commits when the block ends and rolls back when it raises. Both raise Busy (exit 75, naming the holder) when another
-    process keeps the file longer than `lock_wait` seconds.
+    `read()` and `write()` yield a connection whose default catalog is the warehouse. `write()` is one transaction: it
+    commits when the block ends and rolls back when the block raises. Both raise Busy (exit 75, naming the holder) when
+    another process holds the file for longer than `lock_wait` seconds.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class Warehouse:
         self._guard = threading.RLock()
 
     def sibling(self, path: Path, encryption_key: str | None) -> "Warehouse":
-        """Another file, opened through the same DuckDB instance: starting one costs a tenth of a second."""
+        """Returns another file, opened through the same DuckDB instance: a new instance takes a tenth of a second."""
         opened = Warehouse(path, encryption_key, lock_wait=self._lock_wait, temp_dir=self._temp_dir)
         opened._instance, opened._guard = self._connection(), self._guard
         return opened
 
     @property
     def key(self) -> str | None:
-        """What the file is encrypted with."""
+        """The key that the file is encrypted with; None for a plain file."""
         return self._key
 
     def exists(self) -> bool:
@@ -87,7 +87,7 @@ class Warehouse:
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to read with; DuckDB is asked for the file in read-only mode."""
+        """Yields a connection to the file in read-only mode."""
         if not self.exists():
             raise duckdb_errors.no_warehouse_error(self.path)
         with self._attached(read_only=True) as con:
@@ -95,7 +95,7 @@ class Warehouse:
 
     @contextmanager
     def read_unlocked(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """As `read()`, for a file that nobody writes (a backup): no lock, and nothing is left beside it."""
+        """As `read()`, for a file that no process writes (a backup). Takes no lock and creates no files next to it."""
         with self._guard, private_files():
             con = self._connection()
             self._attach(con, read_only=True)
@@ -109,7 +109,7 @@ class Warehouse:
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction."""
+        """Yields a connection in one transaction."""
         with self._attached(read_only=False) as con:
             con.execute("BEGIN")
             try:
@@ -121,13 +121,13 @@ class Warehouse:
 
     @contextmanager
     def maintain(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """For migrations and checkpoints: writable, no transaction opened."""
+        """Yields a writable connection without a transaction, for migrations and checkpoints."""
         with self._attached(read_only=False) as con:
             yield con
 
     @contextmanager
     def exclusive_file(self, *, checkpointed: bool = True) -> Iterator[Path]:
-        """The file itself, attached nowhere, under the lock: to copy or replace it (`file_copies`)."""
+        """Yields the path, with the file locked and detached, to copy or replace it (`file_copies`)."""
         with self._guard, self._exclusively():
             if checkpointed and self.exists():
                 with self._attached(read_only=False) as con:
@@ -138,9 +138,9 @@ class Warehouse:
     def read_with_target(
         self, path: Path, key: str | None, *, is_shared: bool = True
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse to read, and a new file attached as `target` to write a copy to, under a key of its own.
+        """Yields a reading connection that also has a new file attached as `target`, to write a copy under another key.
 
-        `is_shared` False: nobody writes the file, as in `read_unlocked()`.
+        `is_shared` False: no process writes the warehouse, as in `read_unlocked()`.
         """
         with self.read() if is_shared else self.read_unlocked() as con:
             if key and not self._key:
@@ -164,7 +164,7 @@ class Warehouse:
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        # Also while it is read: what does not fit into memory is spilled to files.
+        # Readers too: DuckDB spills to files what does not fit into memory.
         with self._guard, self._exclusively(), private_files():
             con = self._connection()
             self._attach(con, read_only=read_only)
@@ -198,7 +198,7 @@ class Warehouse:
             self._lock.release()
 
     def _warn_of_wait(self, holder: str) -> None:
-        _log.warning("waiting for the warehouse, which %s holds (up to %.0f s) ...", holder, self._lock_wait)
+        _log.warning("waiting up to %.0f s for the warehouse, which %s holds ...", self._lock_wait, holder)
 
     def _holder_name(self) -> str:
         try:
@@ -225,7 +225,7 @@ class Warehouse:
                 },
             )
             con.execute("SET TimeZone = 'UTC'")
-            # On for whoever seems to sit at a prompt, as a forked process does: it would print among our data.
+            # DuckDB turns it on when it takes the process for a prompt (a forked one, too), and prints into our output.
             con.execute("SET enable_progress_bar = false")
             if self._key:
                 con.execute(f"LOAD {_quoted(_httpfs_extension())}")
@@ -241,7 +241,7 @@ class Warehouse:
         con.execute(f"USE {_ALIAS}")
 
     def _retry_until_free(self, attach: Callable[[], object]) -> None:
-        """Waits for a foreign reader (a notebook, the DuckDB shell) that knows nothing of our lock."""
+        """Retries while a program that ignores our lock (a notebook, the DuckDB shell) has the file open."""
         began, has_warned = time.monotonic(), False
         while True:
             try:

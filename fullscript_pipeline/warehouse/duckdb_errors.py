@@ -1,4 +1,4 @@
-"""What DuckDB says when a file cannot be used, in sentences that say what to do.
+"""Translates DuckDB errors about a file into messages that say what to do.
 
 What does not belong here: waiting for a file, opening one (`connection`).
 """
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fullscript_pipeline.errors import Busy, ConfigurationError
 
-# A file that was cut short or overwritten; an encrypted block that was shows as a tag that differs.
+# How DuckDB reports a file that was truncated or overwritten; the tag differs for a damaged encrypted block.
 _DAMAGE = ("read enough bytes", "not a valid DuckDB database", "Corrupt database file", "AES tag differs")
 
 
 def no_warehouse_error(path: Path) -> ConfigurationError:
-    """Nothing was pulled yet, or the file is elsewhere."""
+    """The error for a warehouse that does not exist: nothing was pulled yet, or the file is elsewhere."""
     return ConfigurationError(
         f"There is no warehouse at {path} yet; `fullscript-pipeline pull` (or the demo) makes it."
     )
@@ -24,12 +24,12 @@ def _is_log_damage(error: Exception) -> bool:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file itself is broken, as far as DuckDB tells."""
+    """Whether the error message shows that the file itself is damaged."""
     return _is_log_damage(error) or any(words in str(error) for words in _DAMAGE)
 
 
 def unreadable_file_error(path: Path, error: Exception) -> ConfigurationError:
-    """The file could not be read, for no want of a key."""
+    """The error for a file that could not be read for another reason than its key."""
     failure = f"The warehouse {path} cannot be read: {_first_line(error)}"
     if _is_log_damage(error):
         return ConfigurationError(
@@ -46,7 +46,7 @@ def unreadable_file_error(path: Path, error: Exception) -> ConfigurationError:
 
 
 def key_error(path: Path, key: str | None, error: Exception) -> ConfigurationError:
-    """The key does not fit the file: none, a wrong one, or one too many."""
+    """The error for a key that does not match the file: it is missing, wrong, or the file is plain."""
     if is_damage(error):
         return unreadable_file_error(path, error)
     if key and "is not encrypted" in str(error):
@@ -54,7 +54,7 @@ def key_error(path: Path, key: str | None, error: Exception) -> ConfigurationErr
             f"FULLSCRIPT_ENCRYPTION_KEY is set, but the warehouse {path} was made without a key and is a plain file: "
             "unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and `connect` and `pull` there."
         )
-    # DuckDB may quote what it was given.
+    # DuckDB may quote the key in its message.
     reason = _first_line(error).replace(key or "\0", "...")
     return ConfigurationError(
         f"The warehouse {path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set ({reason}) Set the key it "
@@ -63,7 +63,7 @@ def key_error(path: Path, key: str | None, error: Exception) -> ConfigurationErr
 
 
 def open_elsewhere_error(path: Path, error: Exception) -> Busy:
-    """A program that knows nothing of our lock has the file."""
+    """The error for a file that a program has open which ignores our lock."""
     return Busy(
         f"The warehouse {path} is open in another program: {_first_line(error)} Close it there, or read the copy under "
         "`published/` instead."
@@ -71,7 +71,7 @@ def open_elsewhere_error(path: Path, error: Exception) -> Busy:
 
 
 def holder_name_in(error: Exception) -> str:
-    """DuckDB names the process that has the file."""
+    """The process that has the file open, as DuckDB names it."""
     match = re.search(r"PID (\d+)", str(error))
     return f"process {match[1]}" if match else "another program"
 

@@ -1,7 +1,7 @@
-"""Our own times in the warehouse that lie in the future, left by a run under a wrong clock: found, and moved back.
+"""Finds times in the warehouse that lie in the future, left by a run under a wrong clock, and moves them back.
 
-Ours is every time and day that no record of the vendor brought: observations, versions, pulls, what was read when. The
-columns are taken from the file itself, so a new table is covered. Times move as one ordered set, so versions stay
+Only the pipeline's own times are moved, not those of the vendor's records: observations, versions, pulls and reads. The
+columns are read from the file itself, so a new table is covered. All times move as one ordered set, so versions stay
 gapless and in order. What does not belong here: the state store's times (`state.future_stamps`), who may call this.
 """
 
@@ -18,13 +18,13 @@ from fullscript_pipeline.resources import ALL_TABLES
 _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type = 'DATE' FROM duckdb_columns() c
     JOIN duckdb_tables() t USING (database_oid, schema_oid, table_oid)
     WHERE c.database_name = current_database() AND c.data_type IN ('DATE', 'TIMESTAMP WITH TIME ZONE') ORDER BY ALL"""
-# Columns that are filled like a vendor's, with a time of ours.
+# Columns of a described table that hold a time of ours.
 _OURS = frozenset({("core.events", "processed_at")})
 # When a pull really ran, whatever time FULLSCRIPT_NOW says it is.
 _REAL = frozenset({("ops.pulls", "started_at"), ("ops.pulls", "finished_at")})
-# Supply runs out on days to come; the next pages compute these tables anew.
+# These tables may hold future days (run-out dates); the next page build computes them again.
 _COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline"})
-# What the next pulls make or read again, by the column that says when it was: nobody knows when it really was read.
+# Tables whose rows the next pulls create again, by their column of times: the real time of the read is unknown.
 _RECREATED = {
     "marts.catalog_changes": "seen_on",
     "marts.catalog_digests": "day",
@@ -35,19 +35,19 @@ _RECREATED = {
 
 @dataclass(frozen=True)
 class StampColumn:
-    """A column of times (or days) of ours."""
+    """A column that holds times (or days) of ours."""
 
     table: str
     name: str
     is_day: bool
 
     def limit(self, now: datetime) -> datetime:
-        """What lies after it is to come. FULLSCRIPT_NOW may lie before the real time."""
+        """Times after this one are in the future. FULLSCRIPT_NOW may be earlier than the real time."""
         return max(now, clock.real_now()) if (self.table, self.name) in _REAL else now
 
 
 def stamp_columns(con: duckdb.DuckDBPyConnection) -> list[StampColumn]:
-    """All that this file has. What is due at some time (`next_...`) may lie ahead."""
+    """Every such column of this file. Due times (`next_...`) are left out: they may lie in the future."""
     vendors = {(table.stored_in, column.name) for table in ALL_TABLES for column in table.columns} - _OURS
     return [
         StampColumn(table, name, is_day)
@@ -57,7 +57,7 @@ def stamp_columns(con: duckdb.DuckDBPyConnection) -> list[StampColumn]:
 
 
 def count_future(con: duckdb.DuckDBPyConnection, now: datetime, today: date) -> dict[str, int]:
-    """By table, how many rows hold a time of ours after `now` or a day after `today`; those with none are left out."""
+    """Counts by table the rows with a time after `now` or a day after `today`; tables without any are left out."""
     counts = {}
     for table, columns in _by_table(stamp_columns(con)):
         ahead = " OR ".join(f"{column.name} > ?" for column in columns)
@@ -68,7 +68,7 @@ def count_future(con: duckdb.DuckDBPyConnection, now: datetime, today: date) -> 
 
 
 def future_instants(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[set[datetime], datetime | None]:
-    """Every distinct time of ours after `now`; and the last one that is not, None without any."""
+    """Every distinct time after `now`, and the last time that is not after it (None: there is none)."""
     ahead: set[datetime] = set()
     last: datetime | None = None
     for column in stamp_columns(con):
@@ -82,7 +82,7 @@ def future_instants(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[set[
 
 
 def move_back(con: duckdb.DuckDBPyConnection, now: datetime, moved: Mapping[datetime, datetime], today: date) -> None:
-    """Replaces times after `now` by what `moved` says, days after `today` by `today`; in the caller's transaction."""
+    """Replaces times after `now` as `moved` says and days after `today` by `today`, in the caller's transaction."""
     columns = stamp_columns(con)
     for column in columns:
         if _RECREATED.get(column.table) == column.name:

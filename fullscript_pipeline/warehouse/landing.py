@@ -1,8 +1,8 @@
-"""Landing: what a frame says. Every page as received is a frame, appended and synced before it is used.
+"""The content of a landing frame. Each received page is one frame, which is appended and synced before it is used.
 
-The frames are the resume checkpoint and the source that core can be rebuilt from without an API call. A file holds one
-pull of one resource. The first line of a frame is `{"frame": ...}`, the request and where its answer came from; every
-other line is one record: `{"hash", "id", "record"}`, in this order. What does not belong here: the file on disk, its
+The frames are the resume checkpoint, and core can be rebuilt from them without an API call. A file holds one pull of
+one resource. The first line of a frame is `{"frame": ...}`: the request, and where its answer came from. Every other
+line is one record: `{"hash", "id", "record"}`, in this order. What does not belong here: the file on disk, its
 compression and encryption (`frame_file`), DuckDB, typing.
 """
 
@@ -17,14 +17,14 @@ import orjson
 from fullscript_pipeline.ids import id_text, usable_id
 from fullscript_pipeline.json_text import large_numbers_as_text
 
-# Links that let their holder act as the patient, and results' short-lived addresses: never written to disk.
+# Links that let their holder act as the patient, and short-lived addresses of results: never written to disk.
 SECRET_KEYS = frozenset({"invitation_url", "checkout_url", "practitioner_pay_url", "pdf_url"})
 
 NO_ID = "no-id:"
 UNREADABLE = "unreadable:"
 UNREQUESTABLE = "cannot-be-asked:"
-NAMELESS = (NO_ID, UNREADABLE)  # how the id of a row begins that does not tell which object it is
-UNKEYED = (*NAMELESS, UNREQUESTABLE)  # and of one that no request can be made for
+NAMELESS = (NO_ID, UNREADABLE)  # prefixes of the id of a row whose object is unknown
+UNKEYED = (*NAMELESS, UNREQUESTABLE)  # the same, and of a row whose object cannot be requested
 AS_RECEIVED = "as_received"
 
 _HASH = b'{"hash":"'
@@ -32,11 +32,11 @@ _ID = b'","id":"'
 _RECORD = b',"record":'
 _HASH_LENGTH = 32
 _SECRETS = tuple(f'"{key}"'.encode() for key in SECRET_KEYS)
-_SECRETS_END = b'_url"'  # all of them: one look instead of four at a record that has none
+_SECRETS_END = b'_url"'  # of every secret key: one search instead of four in a record that has none
 
 
 class Size(NamedTuple):
-    """How many lines a file has, their length and that of the largest, in bytes."""
+    """The number of lines of a file, their total length and the length of the longest, in bytes."""
 
     lines: int = 0
     length: int = 0
@@ -48,7 +48,7 @@ class Size(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One record as landed. `record` is its JSON text; `parent_id` the object it was listed under, else None."""
+    """A landed record. `record` is its JSON text; `parent_id` is the object that it was listed under, or None."""
 
     id: str
     parent_id: str | None
@@ -58,8 +58,11 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Envelope:
-    """Where an answer came from; `parent_id`: the object that its records were listed under; `seen_as`: the users, each
-    with the scopes, whose token may have asked for it (none: a frame of before 2026-11-28)."""
+    """Where an answer came from.
+
+    `parent_id`: the object that its records were listed under. `seen_as`: the users, each with their scopes, whose
+    token may have been used (empty in frames from before 2026-11-28).
+    """
 
     clinic_id: str
     region: str
@@ -71,12 +74,12 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Request:
-    """What a frame answers: enough to know that a page need not be asked again.
+    """The request that a frame answers, so that a resumed pull does not fetch the page again.
 
-    `key` tells requests of one endpoint apart (the parent, the id, the filter); `found` is False for a 404. A list that
-    moved while it was read is walked again: `walk` counts from 1. `is_bare`: the answer was an array on its own;
-    `of_others`: so many rows are of another patient than the one whose list was asked for; `left_out`: what stands for
-    rows of people who are not to be stored.
+    `key` distinguishes requests to one endpoint (the parent, the id, the filter). `found` is False for a 404. A list
+    that changed while it was read is read again: `walk` counts these readings from 1. `is_bare`: the answer was an
+    array without a wrapper. `of_others`: the number of rows that belong to another patient than the one whose list was
+    requested. `left_out`: marks in place of the rows of purged people.
     """
 
     endpoint: str
@@ -99,7 +102,7 @@ class Request:
 
 
 def without_secrets(value: Any) -> Any:
-    """The same JSON value without the named secret keys, at any depth."""
+    """Returns the JSON value without the secret keys, at any depth."""
     if isinstance(value, dict):
         return {key: without_secrets(member) for key, member in value.items() if key not in SECRET_KEYS}
     if isinstance(value, list):
@@ -108,7 +111,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:
-    """Sorted keys, no spaces: key order must not look like a change. Raises TypeError for text that is not Unicode."""
+    """Encodes with sorted keys, so that key order is no change. Raises TypeError for text that is not Unicode."""
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
@@ -122,8 +125,11 @@ def make_line(record: Mapping[str, Any]) -> bytes:
 
 
 def keyed_line(record: Mapping[str, Any]) -> tuple[str, bytes]:
-    """(id, line of a frame). A record without an id, with one that cannot be asked for, or with text that is no
-    Unicode, is landed so that the load can tell (`UNKEYED`): it goes to quarantine there, and nothing is lost here."""
+    """Returns (id, line of a frame).
+
+    A record without an id, with an id that cannot be requested, or with text that is not Unicode is landed under an id
+    that says so (`UNKEYED`): nothing is lost here, and the load moves it to quarantine.
+    """
     try:
         text = _landed(record)
         digest = content_hash(text)
@@ -131,13 +137,13 @@ def keyed_line(record: Mapping[str, Any]) -> tuple[str, bytes]:
     except TypeError:
         text = orjson.dumps({AS_RECEIVED: json.dumps(without_secrets(record), sort_keys=True)})
         digest = content_hash(text)
-        # With its own id, where that can be read: the object is there and must not be taken for gone.
+        # With its own id, where that can be read: the object exists and must not be marked as removed.
         record_id = usable_id(record.get("id")) or UNREADABLE + digest
     return record_id, b'{"hash":"%b","id":%b,"record":%b}' % (digest.encode(), orjson.dumps(record_id), text)
 
 
 def record_key(own: object, digest: str) -> str:
-    """The id under which a record is landed: its own, or what tells why there is none; `digest` is of its content."""
+    """The id under which a record is landed: its own, or a prefix that says why not and the content's `digest`."""
     if (usable := usable_id(own)) is not None:
         return usable
     text = id_text(own)
@@ -162,9 +168,9 @@ def parse_line(line: bytes, parent_id: str | None = None) -> Line:
 
 
 def parse_lines(lines: Iterable[bytes], parent_id: str | None) -> Iterator[Line]:
-    """The records of a frame's lines.
+    """Yields the records of a frame's lines.
 
-    Every record of every pull goes through here several times: an id that needs no unescaping is cut out.
+    Every record of every pull passes here several times, so an id without escapes is cut out instead of parsed.
     """
     ends, begins = len(_HASH) + _HASH_LENGTH, len(_HASH) + _HASH_LENGTH + len(_ID)
     for line in lines:
@@ -173,13 +179,13 @@ def parse_lines(lines: Iterable[bytes], parent_id: str | None) -> Iterator[Line]
         if line.startswith(_HASH) and b"\\" not in line[begins:cut]:
             yield Line(line[begins : cut - 1].decode(), parent_id, line[len(_HASH) : ends].decode(), record)
         else:
-            # Also lines of before 2026-11-26, which had their envelope each.
+            # Also lines from before 2026-11-26, which had an envelope each.
             head = orjson.loads(line[:cut] + b"}")
             yield Line(head["id"], head.get("parent_id", parent_id), head["hash"], record)
 
 
 def parse_request(head: bytes) -> Request:
-    """What the first line of a frame says."""
+    """Parses the first line of a frame."""
     fields = orjson.loads(head)["frame"]
     envelope = fields.pop("envelope", None)
     return Request(**fields, envelope=Envelope(**envelope) if envelope else None)

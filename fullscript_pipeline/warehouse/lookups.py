@@ -1,6 +1,6 @@
-"""Small questions about a described table that other rooms have: hashes of stored objects, numbers of rows.
+"""Small queries over described tables that other rooms need: hashes of stored objects, row counts.
 
-What does not belong here: anything that writes, questions about one table only (they stand where they are asked).
+What does not belong here: anything that writes, queries of one table only (they belong to the module that uses them).
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 def stored_hashes(
     con: duckdb.DuckDBPyConnection, table: Table, owner: str, ids: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """The content hash of every object of this clinic, or region, that is there; with `ids` of these only."""
+    """The content hash of every present object of a clinic or region, or of those in `ids` only."""
     rows = con.execute(
         f"SELECT {table.key[-1]}, content_hash FROM core.{table.name} WHERE {table.scope_column} = $owner "
         f"AND removed_at IS NULL AND ($ids::VARCHAR[] IS NULL OR {table.key[-1]} IN (SELECT unnest($ids)))",
@@ -24,7 +24,7 @@ def stored_hashes(
 
 
 def patients_of(con: duckdb.DuckDBPyConnection, table: Table, clinic_id: str, ids: Iterable[str]) -> dict[str, str]:
-    """Whose these stored objects of a clinic are, removed ones included; those of nobody are left out."""
+    """The patient of each of these stored objects, removed ones included; objects without a patient are left out."""
     rows = con.execute(
         f"SELECT {table.key[-1]}, patient_id FROM core.{table.name} WHERE clinic_id = ? "
         f"AND {table.key[-1]} IN (SELECT unnest(?::VARCHAR[])) AND patient_id IS NOT NULL ORDER BY ALL",
@@ -34,13 +34,13 @@ def patients_of(con: duckdb.DuckDBPyConnection, table: Table, clinic_id: str, id
 
 
 def row_counts(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, int]:
-    """How many rows each of the tables (`schema.name`) holds."""
+    """Counts the rows of each of the tables (`schema.name`)."""
     counts = {name: con.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
     return {name: int(row[0]) for name, row in counts.items() if row}
 
 
 def rows_in(file: Warehouse) -> int:
-    """How many rows all tables of a copy hold together."""
+    """Counts the rows of all tables of a copy together."""
     with file.read_unlocked() as con:
         tables = con.execute(
             "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"

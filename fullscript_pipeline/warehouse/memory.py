@@ -1,7 +1,8 @@
-"""How much memory DuckDB may take: it would fill whatever it may before it spills, so it gets what it needs.
+"""Sets how much memory DuckDB may use. DuckDB fills its limit before it spills, so the limit is what a load needs.
 
-What arrives tells what a load needs. Besides, DuckDB keeps a list of the deleted rows of every block that it reads or
-writes (those of a DELETE until the transaction ends) and cannot spill it, so that part is told from what is stored.
+The need of a load is computed from the records that arrive. In addition, DuckDB keeps a list of the deleted rows of
+every block that it reads or writes (those of a DELETE until the transaction ends) and cannot spill it; that part is
+computed from the stored rows.
 What does not belong here: loading (`load`), opening the file (`connection`).
 """
 
@@ -15,8 +16,8 @@ from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.landing import Size
 
 VECTOR = 2_048  # rows that DuckDB handles at a time
-# MB: between loads, and what has to be left of it beside lists of deleted rows; for any load; at the most for what
-# arrives.
+# MB: the limit between loads, the part of it that lists of deleted rows must leave free, the base of any load, and the
+# maximum for a load's records.
 USUAL_MB = 200
 LEFT_MB = 100
 LOAD_MB = 80
@@ -28,8 +29,12 @@ _ALLOWED = "mb_allowed"
 
 
 def needed_megabytes(table: Table, size: Size) -> int:
-    """MB: a block or a few for every column, keys and hashes of a long list, a few copies of the rows that are handled
-    at a time and of the largest record. Measured with products of 1 to 100 kB and lists of up to 700,000 rows."""
+    """Estimates the MB that a load needs.
+
+    It counts a few blocks for every column, keys and hashes of a long list, and a few copies of the rows that are
+    processed at a time and of the largest record. Measured with products of 1 to 100 kB and lists of up to 700,000
+    rows.
+    """
     columns = sum(len(described.columns) for described in (table, *(child.table for child in table.children)))
     rows = size.length // max(1, size.lines) * min(size.lines, VECTOR)
     of_arriving = columns + max(0, size.lines - LONG_LIST) // 5_000 + (4 * rows + 6 * size.largest) // 10**6
@@ -37,24 +42,24 @@ def needed_megabytes(table: Table, size: Size) -> int:
 
 
 def set_usual_limit(con: duckdb.DuckDBPyConnection) -> None:
-    """Sets the limit for the attached file outside of loads."""
+    """Sets the limit that holds between loads, for the attached file."""
     _limit(con, max(USUAL_MB, LEFT_MB + _megabytes_for_deleted(con)))
 
 
 @contextmanager
 def memory_limit_for_load(con: duckdb.DuckDBPyConnection, table: Table, size: Size) -> Iterator[None]:
-    """In this block DuckDB may take what a load of the table needs, beside what the transaction holds already."""
+    """Within the block, DuckDB may use what a load of the table needs in addition to what the transaction holds."""
     _allow(con, needed_megabytes(table, size) + _held_megabytes(con) + _megabytes_for_deleted(con, table))
     try:
         yield
     finally:
-        # After an error the transaction takes no more statements; what is raised has to be that error, not this.
+        # After an error the transaction accepts no statement; the original error must be raised, not this one.
         with suppress(duckdb.TransactionException):
             set_usual_limit(con)
 
 
 def allow_more(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """In a load: what another table that is written needs."""
+    """Raises the limit within a load by what another written table needs."""
     _allow(con, _allowed(con) + _megabytes_for_deleted(con, table))
 
 
@@ -73,26 +78,26 @@ def _limit(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
 
 
 def _release_memory(con: duckdb.DuckDBPyConnection) -> None:
-    """Makes DuckDB give back whatever it can read again or spill."""
+    """Makes DuckDB release all memory that it can read again or spill."""
     with suppress(duckdb.OutOfMemoryException), con.cursor() as cursor:
         cursor.execute("SET memory_limit = '1MB'")
         cursor.execute(f"SET memory_limit = '{USUAL_MB}MB'")
 
 
 def _held_megabytes(con: duckdb.DuckDBPyConnection) -> int:
-    """MB that earlier statements of the transaction hold until its end."""
+    """The MB that earlier statements of the transaction hold until it ends."""
     _release_memory(con)
     (held,) = con.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchone() or (0,)
     return int(held) // 10**6
 
 
 def _megabytes_for_deleted(con: duckdb.DuckDBPyConnection, table: Table | None = None) -> int:
-    """MB of the lists of deleted rows of a table, or of all, at the most. Tables with history are only added to."""
+    """The maximum MB of the lists of deleted rows of a table, or of all. Tables with history only grow."""
     return 0 if table and table.history else _rows(con, table) // VECTOR * _DELETED_LIST // 10**6
 
 
 def _rows(con: duckdb.DuckDBPyConnection, table: Table | None) -> int:
-    """About how many rows a table has, or all that have no history."""
+    """The estimated number of rows of a table, or of all tables without history."""
     (rows,) = con.execute(
         "SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() WHERE database_name = current_database() "
         "AND if($table IS NULL, schema_name = 'core', schema_name || '.' || table_name = $table)",

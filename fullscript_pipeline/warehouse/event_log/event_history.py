@@ -1,9 +1,8 @@
-"""Which events earlier looks have answered: a feed lists a month of them when it is first read.
+"""Closes events that earlier reads have answered already: the first read of a feed lists a month of events.
 
-An object that is stored and was looked at after its event happened was read after it, whoever told of the event later.
-An event that names no object is answered by a whole list of a day or more after it, made by a view that sees no less
-than any other. What does not belong here: what a
-load answers (`event_proof`).
+A stored object that was read after its event happened answers that event, even if the event became known later. An
+event that names no object is answered by a complete list that was read a day or more after it, by a view that sees no
+less than any other view. What does not belong here: what a load answers (`event_proof`).
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +21,7 @@ from fullscript_pipeline.warehouse.event_log.event_proof import (
 from fullscript_pipeline.warehouse.loading import narrowings
 
 _KINDS = tuple(kind for kind in KINDS if kind.family)
-# Per clinic object that is there: when it was last looked at.
+# When each present object of a clinic was last read.
 _READ_AT = """SELECT s.{key}, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.clinic_id = s.clinic_id
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete)
 FROM core.{table} s, ctx WHERE s.clinic_id = ctx.clinic_id AND s.removed_at IS NULL AND s.{key} IN ?"""
@@ -44,13 +43,13 @@ _CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.c
 
 
 def _is_narrowed(con: duckdb.DuckDBPyConnection, kind: ObjectKind) -> bool:
-    """Whether a clinic's objects were last listed by a view that sees less than another one did."""
+    """Whether a clinic's objects were last listed by a view that sees less than an earlier view."""
     (clinic_id,) = con.execute("SELECT clinic_id FROM ctx").fetchone() or (None,)
     return clinic_id is not None and any(narrowing.table == kind.table for narrowing in narrowings(con, clinic_id))
 
 
 def answer_by_earlier_reads(con: duckdb.DuckDBPyConnection, event_ids: Collection[str]) -> None:
-    """Answers these stored events of the scope in `ctx` where an earlier look already has."""
+    """Records an outcome for those of these stored events (of the scope in `ctx`) that an earlier read answers."""
     waiting = with_product_ids(con, [event for event in _pending_events(con) if event.event_id in event_ids])
     for kind in _KINDS:
         mine = [event for event in waiting if kind_of(event.event_type) == kind]
@@ -64,8 +63,10 @@ def answer_by_earlier_reads(con: duckdb.DuckDBPyConnection, event_ids: Collectio
 
 
 def answer_unnamed(con: duckdb.DuckDBPyConnection) -> None:
-    """At the end of a clinic's pull: what names no object, where whole lists have answered it; and what is of no kind
-    that is kept (`ignored`), if it does not wait for an object that is stored."""
+    """Closes, at the end of a clinic's pull, the events without an object that complete lists have answered.
+
+    Events of a kind that is not stored are closed as `ignored`, unless they wait for a stored object.
+    """
     waiting = _pending_events(con)
     for kind in _KINDS:
         _answer_unnamed(con, kind, [event for event in waiting if kind_of(event.event_type) == kind])
@@ -74,7 +75,7 @@ def answer_unnamed(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def refuse_unavailable(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
-    """Events of a clinic about objects whose whole list the server refused at the last look are unreadable."""
+    """Marks events as unreadable whose objects are in a list that the server refused at its last read."""
     rows = con.execute(
         "SELECT resource FROM ops.pulls WHERE clinic_id = ? AND resource IN (SELECT unnest(?::VARCHAR[])) "
         "GROUP BY resource HAVING arg_max(outcome, (observed_at, finished_at)) = 'not_available'",

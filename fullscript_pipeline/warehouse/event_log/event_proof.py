@@ -1,11 +1,13 @@
-"""Which events a load has answered: the one place that decides it, in the transaction that stores the objects.
+"""Decides which events a load has answered, in the transaction that stores the objects. Only this module decides it.
 
-An event is answered when its object was read after the event was asked for and is stored as it was read (`stored`); or
-is marked removed because its id and a fresh list that should hold it both lack it (`gone`). One that names no object is
-answered when everything that it can be about was listed a day or more after it (`relisted`). What is in quarantine,
-was kept as stored without a look, or came before, answers nothing. An object that the server refuses makes its event
-`unreadable`. What does not belong here: reading (`extraction`), when it is tried again (`state.event_tries`), what
-earlier looks have answered (`event_history`).
+* `stored`: the object was read after the event was opened, and is stored as it was read.
+* `gone`: the object is marked removed, because its id and a fresh list that should hold it both lack it.
+* `relisted`: the event names no object, and all that it can be about was listed a day or more after it.
+* `unreadable`: the server refuses the object.
+
+A record in quarantine, a record that was kept without a new read, and an earlier read answer nothing. What does not
+belong here: reading objects (`extraction`), when a read is retried (`state.event_tries`), what earlier reads have
+answered (`event_history`).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -19,23 +21,23 @@ import pyarrow as pa
 from fullscript_pipeline.event_types import KINDS, kind_of
 from fullscript_pipeline.resources.types import Table
 
-# An object may be told before it can be read; this long afterwards a list that should hold it does.
+# An event may arrive before its object can be read; after this time a list that should hold the object does.
 READABLE_AFTER = timedelta(days=1)
-# How far the server's clock may differ from ours without our minding it.
+# The difference between the server's clock and ours that is ignored.
 CLOCKS_DIFFER = timedelta(minutes=10)
-# More events than this are not read one by one where a list brings their objects.
+# With more events than this, a list is read instead of single objects, where there is one.
 MANY = 100
 _TABLES = frozenset(kind.table for kind in KINDS if kind.family)
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What a load's reading is worth: nothing of it was read before `read_since`.
+    """What a load proves about events. None of its records was read before `read_since`.
 
-    `gone`: ids that neither their detail nor a list that should hold them shows; `unread`: ids that were listed and
-    kept as stored; `refused`: ids that the server does not show (403). `covers_events`: the lines are all that an event
-    since the last complete look can be about; `answers`: events without an object for each of which something new came.
-    `left_out`: ids of objects that are there and not to be stored.
+    `gone`: ids that neither their detail nor a list that should hold them returned. `unread`: ids that were listed, and
+    whose stored row was kept. `refused`: ids that the server refuses (403). `covers_events`: the lines are all that an
+    event since the last complete read can be about. `answers`: events without an object, for each of which a new object
+    arrived. `left_out`: ids of existing objects that must not be stored (purged people).
     """
 
     read_since: datetime
@@ -48,7 +50,7 @@ class Proof:
 
 
 class PendingEvent(NamedTuple):
-    """An event that nothing has answered yet; without a time of its own it happened when it was first stored."""
+    """An event without an outcome. If the event has no time, `happened_at` is when it was first stored."""
 
     event_id: str
     clinic_id: str | None
@@ -59,14 +61,16 @@ class PendingEvent(NamedTuple):
 
     @property
     def is_readable_since(self) -> datetime:
-        """From when on a whole list holds what it is about. A feed's row of a product event names nothing, and tells of
-        one of all products; one that names its variants is about these."""
+        """From when on a complete list contains the event's object.
+
+        A product event in a feed names no object and may be about any product, unless it names variants.
+        """
         is_any_product = is_of_kind(self.event_type, "products") and not self.variants
         return self.happened_at + (CLOCKS_DIFFER if is_any_product else READABLE_AFTER)
 
 
 class _State(NamedTuple):
-    """How an object stands after the load."""
+    """The state of an object after the load."""
 
     object_id: str
     came: bool
@@ -76,7 +80,7 @@ class _State(NamedTuple):
 
 
 def reopen_events(con: duckdb.DuckDBPyConnection, event_ids: Iterable[str], moment: datetime) -> None:
-    """The objects of these stored events are to be read after `moment`, whatever was answered before."""
+    """Clears the outcome of these events: their objects must be read after `moment`."""
     con.execute(
         "UPDATE core.events SET processed_at = NULL, outcome = NULL, last_try_at = ? "
         "FROM ctx WHERE event_id IN (SELECT unnest(?::VARCHAR[])) AND coalesce(core.events.clinic_id, ctx.clinic_id) "
@@ -86,8 +90,10 @@ def reopen_events(con: duckdb.DuckDBPyConnection, event_ids: Iterable[str], mome
 
 
 def awaited_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table) -> list[str]:
-    """The objects of a clinic's table that events wait for; an event of a type that nobody has documented counts when
-    its object is stored there."""
+    """The objects of a clinic's table that events wait for.
+
+    An event of an undocumented type counts if its object is stored in the table.
+    """
     rows = con.execute(
         f"SELECT DISTINCT e.resource_id, e.event_type, s.{table.key[-1]} IS NOT NULL FROM core.events e "
         f"LEFT JOIN core.{table.name} s ON s.clinic_id = e.clinic_id AND s.{table.key[-1]} = e.resource_id "
@@ -99,8 +105,10 @@ def awaited_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table
 
 
 def answered_by_count(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Table, new: int) -> list[str]:
-    """Events that wait and name no object, when they are too many for their details: a whole list answers all of them
-    if it brought as many new objects as they tell of (`new`)."""
+    """Pending events without an object that a complete list answers, if they are too many to fetch their details.
+
+    The list answers all of them if it brought as many new objects (`new`) as these events announce.
+    """
     rows = con.execute(
         "SELECT event_id, event_type FROM core.events WHERE clinic_id = ? AND processed_at IS NULL "
         "AND outcome IS NULL AND resource_id IS NULL ORDER BY ALL",
@@ -112,7 +120,7 @@ def answered_by_count(con: duckdb.DuckDBPyConnection, clinic_id: str, table: Tab
 
 
 def answer_events(con: duckdb.DuckDBPyConnection, table: Table, proof: Proof) -> None:
-    """After a load of `table` (its temp tables `ctx` and `newest` are there): answers the events that it can."""
+    """Records the outcome of the events that a load of `table` answers. Reads its temp tables `ctx` and `newest`."""
     if table.name not in _TABLES:
         return
     waiting = [event for event in _pending_events(con, table, proof.read_since) if _may_be_of(table, event.event_type)]
@@ -124,7 +132,7 @@ def answer_events(con: duckdb.DuckDBPyConnection, table: Table, proof: Proof) ->
 
 
 def record_outcomes(con: duckdb.DuckDBPyConnection, answered: Sequence[tuple[str, str | None, str]]) -> None:
-    """Writes outcomes by event and clinic id."""
+    """Writes rows of (event id, clinic id, outcome)."""
     if not answered:
         return
     ids, clinics, outcomes = ([row[place] for row in answered] for place in range(3))
@@ -139,7 +147,7 @@ def record_outcomes(con: duckdb.DuckDBPyConnection, answered: Sequence[tuple[str
 
 
 def _pending_events(con: duckdb.DuckDBPyConnection, table: Table, read_since: datetime) -> list[PendingEvent]:
-    """Events of this scope that are not answered and were asked for before the reading began."""
+    """Events of this scope without an outcome that were opened before the reading began."""
     ours = "coalesce(e.clinic_id, ctx.clinic_id) IS NOT DISTINCT FROM ctx.clinic_id"
     if table.scope == "region":
         ours = (
@@ -156,14 +164,14 @@ def _pending_events(con: duckdb.DuckDBPyConnection, table: Table, read_since: da
     return with_product_ids(con, waiting) if table.scope == "region" else waiting
 
 
-# Product payloads name variants only.
+# The payload of a product event names variants only.
 VARIANTS = """coalesce(json_extract_string(e.extra, '$.data.product.variants[*].id'), [])
     || coalesce(json_extract_string(e.extra, '$.data.variants[*].id'), [])
     || coalesce(json_extract_string(e.extra, '$.variants[*].id'), [])"""
 
 
 def with_product_ids(con: duckdb.DuckDBPyConnection, waiting: list[PendingEvent]) -> list[PendingEvent]:
-    """What is stored tells the product of a variant."""
+    """Fills in the product of events that name variants, from the stored variants."""
     variants = {variant for event in waiting if event.object_id is None for variant in event.variants}
     if not variants:
         return waiting
@@ -204,7 +212,7 @@ def _outcome(table: Table, event: PendingEvent, states: dict[str, _State], proof
         return "unreadable"
     state = states.get(event.object_id)
     if state is None:
-        # Never stored: gone only when it had the time to become readable.
+        # Never stored: it counts as gone only after it had time to become readable.
         return "gone" if is_old and event.object_id in proof.gone else None
     if state.is_removed:
         lacked = state.is_removed_now or event.object_id in proof.gone or (proof.covers_events and not state.came)
@@ -225,5 +233,5 @@ def is_of_kind(event_type: str | None, table: str) -> bool:
 
 
 def _may_be_of(table: Table, event_type: str | None) -> bool:
-    """An event of a type that nobody has documented may be about any object that has its id."""
+    """Whether the event can be about this table; one of an undocumented type can be about any object with its id."""
     return kind_of(event_type) is None or is_of(table, event_type)

@@ -1,4 +1,4 @@
-"""`ops.events`: what became of each event, and when its object is read next; a copy of the ledger for analysts.
+"""`ops.events`: the outcome of each event and when its object is read next; a copy of the event ledger for analysts.
 
 What does not belong here: what answers an event (`event_proof`), the ledger itself (`state`).
 """
@@ -15,7 +15,7 @@ _TYPES = {"attempts": pa.int64(), "seen_at": _INSTANT, "last_try_at": _INSTANT, 
 
 
 class EventTry(NamedTuple):
-    """A row of `ops.events`. `outcome` is None while the event waits; `next_try_at` None: with the daily pull."""
+    """A row of `ops.events`. `outcome` is None while the event waits; `next_try_at` is None for the daily pull."""
 
     event_id: str
     event_type: str | None
@@ -28,7 +28,7 @@ class EventTry(NamedTuple):
 
 
 class StoredOutcome(NamedTuple):
-    """What the warehouse knows of an event: its outcome, since when it was asked for, and its object."""
+    """What the warehouse knows about an event: its outcome, when it was opened last, and its object."""
 
     event_id: str
     outcome: str | None
@@ -40,7 +40,7 @@ class StoredOutcome(NamedTuple):
 def stored_outcomes(
     con: duckdb.DuckDBPyConnection, clinic_id: str, event_ids: Sequence[str]
 ) -> dict[str, StoredOutcome]:
-    """What is known of these events of a clinic; what is not stored is left out."""
+    """Returns the outcomes of these events of a clinic; events that are not stored are left out."""
     rows = con.execute(
         """SELECT e.event_id, e.outcome, e.last_try_at, e.resource_id, EXISTS (SELECT 1 FROM ops.quarantine q
             WHERE q.clinic_id = ? AND q.record_id = e.resource_id AND q.resolved_at IS NULL)
@@ -51,7 +51,7 @@ def stored_outcomes(
 
 
 def write_event_tries(con: duckdb.DuckDBPyConnection, clinic_id: str, tries: Sequence[EventTry]) -> None:
-    """Writes these rows in place of what was there of the same events."""
+    """Writes these rows and replaces those of the same events."""
     ids = [event_try.event_id for event_try in tries]
     con.execute(
         "DELETE FROM ops.events WHERE clinic_id = ? AND event_id IN (SELECT unnest(?::VARCHAR[]))", [clinic_id, ids]

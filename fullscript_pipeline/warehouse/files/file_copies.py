@@ -1,6 +1,6 @@
-"""The warehouse's file as a whole: copied, written anew, replaced; each under its lock, and never half.
+"""Copies, rewrites and replaces the warehouse file as a whole, under its lock; no step can leave half a file.
 
-What does not belong here: copies with other contents (`publish`), what a backup holds besides.
+What does not belong here: copies with other contents (`publish`), the other files of a backup.
 """
 
 import os
@@ -11,13 +11,13 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 
 
 def copy_file(warehouse: Warehouse, target: Path) -> None:
-    """A consistent, checkpointed copy, byte for byte, under the same key. Raises FileExistsError for a `target`."""
+    """Makes a consistent copy, byte for byte, under the same key. Raises FileExistsError if `target` exists."""
     with warehouse.exclusive_file() as path:
         copy_private(path, target)
 
 
 def vacuum(warehouse: Warehouse) -> None:
-    """Writes the whole file anew: DuckDB keeps what was deleted in free blocks, and here it is gone for good."""
+    """Rewrites the whole file, so that deleted rows are gone for good: DuckDB leaves them in free blocks."""
     fresh = warehouse.path.with_name(f".{warehouse.path.name}.rewriting")
     fresh.unlink(missing_ok=True)
     with warehouse.exclusive_file() as path:
@@ -27,7 +27,7 @@ def vacuum(warehouse: Warehouse) -> None:
 
 
 def replace_with(warehouse: Warehouse, source: Path) -> None:
-    """Puts a copy of another file in this one's place (a restore), whatever key this one has."""
+    """Replaces this file with a copy of another one (a restore), whatever its key is."""
     fresh = warehouse.path.with_name(f".{warehouse.path.name}.restoring")
     fresh.unlink(missing_ok=True)
     with warehouse.exclusive_file(checkpointed=False) as path:
@@ -37,7 +37,7 @@ def replace_with(warehouse: Warehouse, source: Path) -> None:
 
 
 def copy_private(source: Path, target: Path) -> None:
-    """Copies a file for its owner only, synced. Raises FileExistsError when the target is there."""
+    """Copies a file with mode 0600 and syncs it. Raises FileExistsError if the target exists."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as to, source.open("rb") as of:
         shutil.copyfileobj(of, to, 1 << 20)

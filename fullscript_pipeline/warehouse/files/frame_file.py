@@ -1,7 +1,7 @@
-"""A landing file: frames are appended and synced; what is torn is cut, what is damaged is named.
+"""A landing file: appends and syncs frames, cuts a torn end, and reports damage with its place.
 
-A finished file (`.frames`) ends with a closing frame. Only the end of a file that is not finished can be torn, by a
-crash while it was written: the next pull cuts it and fetches that page again. Whatever else cannot be read is damage.
+A finished file (`.frames`) ends with a closing frame. Only an unfinished file can have a torn end, from a crash during
+a write: the next pull cuts it and fetches that page again. Anything else that cannot be read is damage.
 What does not belong here: how a frame is sealed (`frame_format`), what it says (`landing`).
 """
 
@@ -23,13 +23,13 @@ FINISHED = ".frames"
 
 
 class DiskTrouble(PipelineError):
-    """What was received cannot be written."""
+    """A received page cannot be written."""
 
     exit_code = 78
 
 
 class LandingDamage(PipelineError):
-    """A landing file holds bytes that are not what was written."""
+    """A landing file does not hold what was written."""
 
     exit_code = 78
 
@@ -37,7 +37,7 @@ class LandingDamage(PipelineError):
 class FrameFile:
     """An append-only file of frames; safe for several threads of one process.
 
-    `place`: what its frames are bound to, by default server, owner, day and pull, as the path names them.
+    `place`: the path that its frames are bound to (server, owner, day and pull), by default its own.
     """
 
     def __init__(self, path: Path, encryption_key: str | None = None, *, place: Path | None = None) -> None:
@@ -51,7 +51,7 @@ class FrameFile:
         self._first_walks: dict[tuple[str, str], int] = {}
 
     def append(self, request: Request, lines: Sequence[bytes]) -> None:
-        """Writes one frame and syncs it: afterwards the page survives a crash. Raises DiskTrouble; leaves no part."""
+        """Writes one frame and syncs it, so that it survives a crash. Raises DiskTrouble, and leaves no part then."""
         head = orjson.dumps({"frame": request})
         payload = compress_text(b"\n".join((head, *lines)))
         with self._lock:
@@ -61,7 +61,7 @@ class FrameFile:
             self.size = self.size.plus(lines)
 
     def close(self) -> None:
-        """Appends the closing frame, if anything was landed: from now on nothing of the file may be missing."""
+        """Appends the closing frame, if anything was landed. From then on, a missing part is damage."""
         if self.path.exists():
             with self._lock:
                 self._append(compress_text(b""), is_closing=True)
@@ -72,19 +72,19 @@ class FrameFile:
         self.rename(FINISHED)
 
     def rename(self, suffix: str) -> None:
-        """The file, if anything was landed, goes on under another suffix."""
+        """Gives the file another suffix, if anything was landed."""
         if self.path.exists():
             self.path = self.path.rename(self.path.with_suffix(suffix))
 
     def only_from(self, endpoint: str, key: str, walk: int) -> None:
-        """Of this list only the frames of this walk and later ones count: the earlier ones were of a moving list."""
+        """Skips the frames of earlier walks of this list: the list changed while they were read."""
         self._first_walks[endpoint, key] = walk
 
     def frames(self) -> Iterator[tuple[Request, list[bytes]]]:
-        """Every frame in order.
+        """Yields every frame in order.
 
-        Raises ConfigurationError at once when another key sealed it, and LandingDamage after the last frame that can
-        be read when anything else could not.
+        Raises ConfigurationError at once if another key sealed the file. Raises LandingDamage after the last readable
+        frame if any part could not be read.
         """
         check = _IntegrityCheck(self._written)
         for piece in self._pieces():
@@ -97,22 +97,22 @@ class FrameFile:
         check.raise_damage(self.path)
 
     def records(self) -> Iterator[tuple[Request, Iterator[Line]]]:
-        """Every frame with its records. Raises as `frames` does."""
+        """Yields every frame with its records. Raises as `frames` does."""
         for request, lines in self.frames():
             yield request, parse_lines(lines, request.parent_id)
 
     def requests(self) -> list[Request]:
-        """What the frames answer. Raises as `frames` does."""
+        """The requests that the frames answer. Raises as `frames` does."""
         return [request for request, _ in self.frames()]
 
     def lines(self, endpoint: str | None = None) -> Iterator[Line]:
-        """Every record, optionally of one endpoint only, in the order received. Raises as `frames` does."""
+        """Yields every record in the order received, or those of one endpoint. Raises as `frames` does."""
         for request, lines in self.frames():
             if endpoint is None or request.endpoint == endpoint:
                 yield from parse_lines(lines, request.parent_id)
 
     def cut_torn_end(self) -> None:
-        """Drops what a crash left unfinished, so that the next append starts at a clean edge."""
+        """Cuts off a frame that a crash left unfinished, so that the next append starts after a complete frame."""
         if not self.path.exists():
             return
         frame_count, torn = 0, None
@@ -150,12 +150,12 @@ class FrameFile:
         except OSError as problem:
             raise DiskTrouble(
                 f"{self.path} cannot be written ({problem.strerror}); free some space or correct the folder's "
-                "permissions, then pull again: what is landed is not asked again."
+                "permissions, then pull again: pages that are landed are not fetched again."
             ) from None
 
 
 class _IntegrityCheck:
-    """What a reader has met of a file's pieces, and whether that is all there was."""
+    """Checks, piece by piece, that a file holds all that was written."""
 
     def __init__(self, written: int | None) -> None:
         self._expected = written
@@ -167,7 +167,7 @@ class _IntegrityCheck:
         self._damaged: list[int] = []
 
     def add_piece(self, piece: Frame | Gap) -> None:
-        """Takes in the next piece of the file."""
+        """Checks the next piece of the file."""
         if isinstance(piece, Gap):
             self._next_number = None
             if piece.end is None:
@@ -183,7 +183,7 @@ class _IntegrityCheck:
         self._closed |= piece.is_closing
 
     def raise_damage(self, path: Path) -> None:
-        """Raises LandingDamage unless all that was written came."""
+        """Raises LandingDamage unless everything that was written could be read."""
         places = list(self._damaged)
         size = path.stat().st_size if path.exists() else 0
         is_finished = path.suffix == FINISHED and path.exists()

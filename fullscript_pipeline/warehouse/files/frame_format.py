@@ -1,10 +1,10 @@
-"""Frames on disk: how one is sealed, and how a file of them is taken apart, past bytes that are no frame.
+"""Frames on disk: seals a frame, and reads a file of frames, past bytes that are not a frame.
 
 A frame is a header (`FSL2`, flags, payload length, its number in the file, which key sealed it, a checksum of all that)
 and a payload: zstd, sealed with AES-256-GCM when there is a key (nonce first). Header and place of the file are the
-associated data, so a frame opens nowhere else; with a key, one that is not sealed is refused. Files of before
-2026-11-28 hold `FSL1` frames: no number, key, checksum or place. What does not belong here: writing files and what is
-missing of one (`frame_file`), what a frame says (`landing`).
+associated data, so a frame cannot be opened in another place. With a key set, a frame that is not sealed is refused.
+Files from before 2026-11-28 hold `FSL1` frames, without number, key, checksum or place. What does not belong here:
+writing files and finding missing parts (`frame_file`), the content of a frame (`landing`).
 """
 
 import os
@@ -37,7 +37,7 @@ _LEVEL = 1  # smaller and twice as fast as 3 on pages of records
 
 @dataclass(frozen=True)
 class Frame:
-    """A whole frame; `number` is None for those of earlier versions; `payload` is the text after `compress_text`."""
+    """A complete frame. `number` is None in frames of earlier versions; `payload` is the compressed text."""
 
     start: int
     end: int
@@ -49,25 +49,25 @@ class Frame:
 
 @dataclass(frozen=True)
 class Gap:
-    """Bytes from `start` on that are no frame. `end`: where the next frame begins; None: there is none."""
+    """Bytes that are not a frame, from `start` to `end`, where the next frame begins (None: no frame follows)."""
 
     start: int
     end: int | None
 
 
 def compress_text(text: bytes) -> bytes:
-    """The text compressed, with a checksum. Raises ServiceUnavailable for one that could not be read back."""
+    """Compresses the text, with a checksum. Raises ServiceUnavailable for a text that is too large to be read back."""
     if len(text) > MAX_TEXT_BYTES:
         raise ServiceUnavailable(
             f"A page of the answer is {len(text)} bytes with its records' ids, more than the {MAX_TEXT_BYTES} that can "
             "be stored: tell the vendor."
         )
-    # A compressor of its own: several threads land at the same time.
+    # A new compressor each time: several threads land at once.
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(text)
 
 
 class FrameFormat:
-    """Seals and opens the frames of one file. `place`: what they are bound to, server/owner/day/pull as a path."""
+    """Seals and opens the frames of one file. `place`: the path that they are bound to (server/owner/day/pull)."""
 
     def __init__(self, encryption_key: str | None, place: Path) -> None:
         self._cipher = AESGCM(_derived(encryption_key, "landing", 32)) if encryption_key else None
@@ -75,7 +75,7 @@ class FrameFormat:
         self._place = "/".join((*place.parent.parts[-3:], place.stem)).encode()
 
     def seal(self, payload: bytes, number: int, *, is_closing: bool = False) -> bytes:
-        """The bytes of a frame. `payload`: a text after `compress_text`."""
+        """Returns the bytes of a frame. `payload`: a text after `compress_text`."""
         flags = (_ENCRYPTED if self._cipher else 0) | (_CLOSING if is_closing else 0)
         length = len(payload) + (_NONCE + _TAG if self._cipher else 0)
         header = _HEADER.pack(_MAGIC, flags, length, number, self._key)
@@ -86,7 +86,7 @@ class FrameFormat:
         return header + payload
 
     def pieces(self, path: Path) -> Iterator[Frame | Gap]:
-        """The file from its beginning to its end. Raises ConfigurationError when another key sealed it."""
+        """Yields the pieces of the file in order. Raises ConfigurationError if another key sealed it."""
         with path.open("rb") as file:
             at, size, opened = 0, os.fstat(file.fileno()).st_size, False
             while at < size:
@@ -105,7 +105,7 @@ class FrameFormat:
                     at = frame.end
 
     def _next_frame(self, file: BinaryIO, at: int) -> int | None:
-        """Where the next frame that can be read begins, from `at` on."""
+        """The offset of the next readable frame, from `at` on; None: there is none."""
         file.seek(at)
         remaining, offset = file.read(), -1
         while (offset := remaining.find(_MAGIC[:3], offset + 1)) >= 0:
@@ -114,7 +114,7 @@ class FrameFormat:
         return None
 
     def _frame_at(self, file: BinaryIO, at: int) -> Frame | None:
-        """The frame that begins at `at`; None when what stands there is no whole frame."""
+        """The frame that begins at `at`; None if there is no complete frame."""
         file.seek(at)
         header = file.read(_HEADER.size + _CHECKSUM.size)
         if header.startswith(_OLD_MAGIC) and len(header) >= _OLD_HEADER.size:
@@ -150,13 +150,13 @@ class FrameFormat:
         return None if opened is None else Frame(at, at + len(header) + length, opened[1], payload=opened[0])
 
     def _may_be_another_key(self, file: BinaryIO) -> bool:
-        """Whether the file begins as a sealed one of an earlier version, which does not tell by which key."""
+        """Whether the file begins like a sealed file of an earlier version, which does not name its key."""
         file.seek(0)
         begin = file.read(len(_OLD_MAGIC) + 1)
         return self._cipher is not None and begin == _OLD_MAGIC + bytes([_ENCRYPTED])
 
     def _opened(self, payload: bytes, is_sealed: bool, associated: bytes) -> tuple[bytes, bytes] | None:
-        """A payload without its seal, and its text; None when it is not what was written."""
+        """Returns the payload without its seal, and its text; None if it is not what was written."""
         try:
             if is_sealed:
                 if self._cipher is None:
@@ -164,7 +164,7 @@ class FrameFormat:
                 payload = self._cipher.decrypt(payload[:_NONCE], payload[_NONCE:], associated)
         except (InvalidTag, ValueError):
             return None
-        # None also for bytes after its end: they would be frames that a wrong length has swallowed.
+        # Also None if bytes follow the end: a wrong length would hide further frames.
         text = unpack_frame(payload, MAX_TEXT_BYTES)
         return None if text is None else (payload, text)
 
@@ -181,7 +181,7 @@ def _another_key(path: str, *, is_set: bool = True, or_damaged: bool = False) ->
 def _not_sealed(path: str, offset: int) -> ConfigurationError:
     return ConfigurationError(
         f"{path} holds a page at byte {offset} that is not encrypted, although FULLSCRIPT_ENCRYPTION_KEY is set: a run "
-        "without the key wrote it, or somebody else. Move the file away and pull again; what it held is asked again."
+        "without the key wrote it, or somebody else. Move the file away and pull again; its pages are fetched again."
     )
 
 

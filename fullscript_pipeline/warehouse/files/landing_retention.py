@@ -1,7 +1,7 @@
-"""How long landed pages are kept.
+"""Deletes landed pages after their retention time.
 
-They are what core can be rebuilt from without asking again, and proof of what was received; nothing reads an old one
-otherwise. What does not belong here: pages kept of earlier days (`reports.kept`).
+Core can be rebuilt from landed pages without new requests, and they prove what was received; nothing else reads old
+ones. What does not belong here: pages kept of earlier days (`reports.kept`).
 """
 
 from contextlib import suppress
@@ -12,16 +12,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Tidied:
-    """What was (or would be) removed."""
+    """The files that were removed, or would be."""
 
     files: int = 0
     bytes: int = 0
 
 
 def tidy_landing(landing_dir: Path, keep_days: int, today: date, *, only_look: bool = False) -> Tidied:
-    """Removes landed pages of days before the last `keep_days`; 0 keeps them all.
+    """Removes the landed pages of days before the last `keep_days`; 0 keeps all of them.
 
-    Files of an interrupted pull as well: nobody takes one up after so long (`extraction.claims`).
+    Files of interrupted pulls are removed too: no pull resumes them after so long (`extraction.claims`).
     """
     files = size = 0
     if not keep_days:
@@ -34,7 +34,7 @@ def tidy_landing(landing_dir: Path, keep_days: int, today: date, *, only_look: b
             if not only_look:
                 path.unlink(missing_ok=True)
         if not only_look:
-            with suppress(OSError):  # a file came in between
+            with suppress(OSError):  # a file was added meanwhile
                 folder.rmdir()
     return Tidied(files, size)
 

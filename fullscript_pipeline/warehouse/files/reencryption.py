@@ -1,7 +1,7 @@
-"""Puts a sealed file under another key: landing files and DuckDB files, each written anew beside the old one.
+"""Re-encrypts landing files and DuckDB files with another key: each is written to a new file next to the old one.
 
-A new file is complete, synced and compared with the old one before it takes its name, so a kill leaves the old file or
-the new one; what it leaves beside them is removed by the next start. What does not belong here: which files there are,
+A new file is complete, synced and compared with the old one before it takes its name, so a kill leaves either the old
+file or the new one. The next start removes leftovers. What does not belong here: which files there are,
 in which order (`orchestration.key_rotation`).
 """
 
@@ -25,7 +25,7 @@ Keys = Sequence[str | None]
 
 
 def key_of_frames(path: Path, keys: Keys) -> str | None:
-    """The one of the keys (None: none at all) that a landing file is sealed with. Raises ConfigurationError."""
+    """Finds the key that a landing file is sealed with (None: it is plain). Raises ConfigurationError if none fits."""
     for key in keys:
         try:
             next(FrameFormat(key, path).pieces(path), None)
@@ -36,7 +36,7 @@ def key_of_frames(path: Path, keys: Keys) -> str | None:
 
 
 def are_frames_sealed_with(path: Path, key: str) -> bool:
-    """Whether a landing file is sealed with `key` and bound to its place, or empty."""
+    """Whether a landing file is sealed with `key` and bound to its place; also True for an empty file."""
     try:
         first = next(FrameFormat(key, path).pieces(path), None)
     except ConfigurationError:
@@ -45,13 +45,13 @@ def are_frames_sealed_with(path: Path, key: str) -> bool:
 
 
 def require_intact_frames(path: Path, keys: Keys) -> None:
-    """Raises ConfigurationError for a landing file of another key, LandingDamage for one that cannot be read whole."""
+    """Raises ConfigurationError for a landing file of another key, LandingDamage for a damaged one."""
     for _ in FrameFile(path, key_of_frames(path, keys)).frames():
         pass
 
 
 def rekey_frames(path: Path, keys: Keys, new: str) -> None:
-    """Writes a landing file anew under `new`. Raises as `require_intact_frames`; the file is as it was then."""
+    """Re-encrypts a landing file with `new`. Raises as `require_intact_frames` and leaves the file unchanged then."""
     old = key_of_frames(path, keys)
     temporary = path.with_name(f".{path.name}{REKEYING}")
     temporary.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def rekey_frames(path: Path, keys: Keys, new: str) -> None:
 
 
 def _write_frames(path: Path, source: FrameFormat, temporary: Path, target: FrameFormat) -> str:
-    """The digest of all that is in the new file."""
+    """Writes the new file and returns the digest of its content."""
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         content = hashlib.new("sha256")
         number, is_closed = 0, False
@@ -73,11 +73,11 @@ def _write_frames(path: Path, source: FrameFormat, temporary: Path, target: Fram
             if not isinstance(piece, Frame):
                 if path.suffix == FINISHED or piece.end is not None:
                     raise LandingDamage(f"The landing file {path} is damaged at byte {piece.start}: move it away.")
-                break  # a crash tore the end off, which its pull asks again
+                break  # a crash tore off the end, which its pull fetches again
             number, is_closed = piece.number or number + 1, piece.is_closing
             file.write(target.seal(piece.payload, number, is_closing=is_closed))
             _hash_frame(content, piece)
-        if path.suffix == FINISHED and not is_closed:  # of a version that closed none
+        if path.suffix == FINISHED and not is_closed:  # from a version that wrote no closing frame
             closing = Frame(0, 0, b"", number + 1, is_closing=True)
             file.write(target.seal(compress_text(b""), closing.number or 0, is_closing=True))
             _hash_frame(content, closing)
@@ -99,7 +99,7 @@ def _hash_frame(content: "hashlib._Hash", frame: Frame) -> None:
 
 
 def key_of_database(path: Path, keys: Keys, temp_dir: Path) -> str | None:
-    """The same for a DuckDB file. Raises ConfigurationError, also for a damaged one."""
+    """Finds the key of a DuckDB file. Raises ConfigurationError if none fits, or if the file is damaged."""
     for key in keys:
         try:
             with _opener(temp_dir).sibling(path, key).read_unlocked():
@@ -111,9 +111,9 @@ def key_of_database(path: Path, keys: Keys, temp_dir: Path) -> str | None:
 
 
 def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_shared: bool) -> None:
-    """Copies a DuckDB file into one under `new`, compares every table, and puts it in the place of the old one.
+    """Copies a DuckDB file into a file encrypted with `new`, compares every table, and replaces the old file.
 
-    `is_shared`: others open it under its lock (the warehouse). Raises Busy when it is held too long.
+    `is_shared`: other processes open it under its lock (the warehouse). Raises Busy if the lock is held too long.
     """
     database = _opener(temp_dir).sibling(path, old)
     fresh = path.with_name(f".{path.name}{REKEYING}")
@@ -136,12 +136,12 @@ def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_
 
 @lru_cache(maxsize=1)
 def _opener(temp_dir: Path) -> Warehouse:
-    """Opens files of any key; what it spills is encrypted."""
+    """A warehouse that opens files of any key; its spilled files are encrypted."""
     return Warehouse(temp_dir / "none", "a key", temp_dir=temp_dir)
 
 
 def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int, int | None]]:
-    """Every table with its rows and a sum of their hashes, every view and macro with the length of its text."""
+    """Every table with its row count and the sum of its row hashes, and every view and macro."""
     tables = con.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
         [database],

@@ -1,9 +1,8 @@
-"""Merges the arrays of records into the tables of children: only lines that changed are written.
+"""Merges the arrays of records into the child tables; only changed lines are written.
 
-Works on the temp table `incoming` (records as they are typed) and makes `incoming_child`. An array that is not there,
-or is no list, says nothing of the stored lines, a line that cannot be read nothing of the line that it was
-(`unread_lines`). What does not belong here: records themselves (`merge`), children that more than one parent lists
-(`shared_children`).
+Reads the temp table `incoming` (typed records) and makes `incoming_child`. If an array is missing or is not a list, the
+stored lines stay; if a line cannot be read, the stored line that it may be stays (`unread_lines`). What does not belong
+here: records themselves (`merge`), children that more than one parent lists (`shared_children`).
 """
 
 import duckdb
@@ -19,19 +18,19 @@ from fullscript_pipeline.warehouse.loading import (
     versions,
 )
 
-# Arrays are taken apart so much of their text at a time: DuckDB needs many times that.
+# How much text of arrays is unnested at a time, in bytes: DuckDB needs many times that memory.
 _TEXT_AT_ONCE = 2**19
 
 
 def merge(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Merges every array of `incoming`. Returns how many lines went to quarantine."""
+    """Merges every array of `incoming`. Returns the number of lines that went to quarantine."""
     return sum(_merge_child(con, child) for child in table.children)
 
 
 def remove_children(con: duckdb.DuckDBPyConnection, child: Child, parents: str) -> None:
-    """Marks the children of parents that are gone, but for those that another parent lists too.
+    """Marks the children of removed parents as removed, except those that another parent also lists.
 
-    `parents`: a query of their ids.
+    `parents`: a query for the parents' ids.
     """
     if child.table.by_position:
         versions.tombstone(con, child.table, f"s.{child.parent_column} IN ({parents})")
@@ -59,7 +58,7 @@ def _merge_child(con: duckdb.DuckDBPyConnection, child: Child) -> int:
 
 
 def _replace(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """Puts `incoming_child` in the place of what the parents of `listing` had; what is the same stays as it is."""
+    """Replaces the lines of the parents in `listing` with `incoming_child`; unchanged lines stay as they are."""
     table = child.table
     below, same = _below(child), versions.same_key(table, "incoming_child")
     if table.history:
@@ -70,7 +69,7 @@ def _replace(con: duckdb.DuckDBPyConnection, child: Child) -> None:
 
 
 def _leave_unchanged(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """Takes out of `incoming_child` what is stored just so, and notes its keys in `unchanged`."""
+    """Removes the lines from `incoming_child` that are stored unchanged, and puts their keys into `unchanged`."""
     table = child.table
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE unchanged AS SELECT n.parent_id, n.id FROM incoming_child n, "
@@ -81,15 +80,17 @@ def _leave_unchanged(con: duckdb.DuckDBPyConnection, child: Child) -> None:
 
 
 def _below(child: Child) -> str:
-    """The stored rows that `incoming_child` takes the place of."""
+    """The SQL condition of the stored rows that `incoming_child` replaces."""
     if not child.table.by_position:
         return f"s.{child.table.key[-1]} IN (SELECT id FROM departed)"
     return f"s.{child.parent_column} IN (SELECT parent_id FROM listing)"
 
 
 def _lists(child: Child) -> str:
-    """Whether a record's array says what its lines are. Languages that write a list as an object of numbered members
-    write an empty one as `[]`."""
+    """The SQL condition that a record's array states its lines.
+
+    An empty object does not: languages that encode a list as an object of numbered members encode an empty one as `[]`.
+    """
     array = f"rows_{child.array}"
     return f"({array} IS NOT NULL AND {array}::VARCHAR NOT IN ('null', '{{}}'))"
 
@@ -97,7 +98,7 @@ def _lists(child: Child) -> str:
 def _lines(con: duckdb.DuckDBPyConnection, child: Child) -> list[str]:
     """Returns the lines of an array of `incoming` as sources of `load_staging`, a few parents at a time."""
     length = f"strlen(rows_{child.array}::VARCHAR)"
-    # What a transaction has just written is numbered from somewhere high up.
+    # Row ids of rows that the transaction has just written start at a high number.
     first, last, average = con.execute(f"SELECT min(rowid), max(rowid), avg({length}) FROM incoming").fetchone() or ()
     if first is None:
         return [_lines_of(child, 0, 0)]
@@ -111,7 +112,7 @@ def _lines_of(child: Child, first: int, last: int) -> str:
     own_id = (
         "position::VARCHAR" if child.table.by_position else id_sql.without_fraction("json_extract_string(line, '$.id')")
     )
-    # What is no list is one line that cannot be read: its text, which is no object.
+    # A value that is not a list becomes one line that cannot be read: its text, which is not an object.
     rows = (
         f"CASE json_type({array}) WHEN 'ARRAY' THEN json_extract({array}, '$[*]') WHEN 'NULL' THEN [] "
         f"WHEN 'OBJECT' THEN {_members(array)} ELSE if({array} IS NULL, [], [{array}]) END"
@@ -124,7 +125,7 @@ def _lines_of(child: Child, first: int, last: int) -> str:
 
 
 def _members(array: str) -> str:
-    """The lines of an object of numbered members, in the order of their numbers (the landed text has them as text)."""
+    """The lines of an object of numbered members, in the order of the numbers (landed text has them as strings)."""
     keys = f"json_keys({array})"
     numbers = f"list_sort(list_transform({keys}, lambda key: {{'number': key::UHUGEINT, 'key': key}}))"
     members = f"list_transform({numbers}, lambda member: json_extract({array}, '$.\"' || member.key || '\"'))"

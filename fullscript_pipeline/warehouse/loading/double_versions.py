@@ -1,7 +1,7 @@
-"""Mends children of which older programs left overlapping versions: one under each parent that listed them.
+"""Repairs children with overlapping versions, which older programs stored under each parent that listed the child.
 
-What those parents list is not lost: it is noted in `ops.shared_children`. What does not belong here: keeping it from
-happening again (`shared_children`).
+What these parents list is not lost: it goes into `ops.shared_children`. What does not belong here: preventing new
+overlaps (`shared_children`).
 """
 
 import duckdb
@@ -12,7 +12,7 @@ from fullscript_pipeline.warehouse.loading.shared_children import ParentLink
 
 
 def repair_versions(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Mends the keys of `table` and its children that have more than one open version."""
+    """Repairs the keys of `table` and its children that have more than one open version."""
     for versioned in (table, *(child.table for child in table.children)):
         if versioned.name in shared_children.PARENT_LINKS:
             keys = ", ".join(versioned.key_columns)
@@ -25,7 +25,7 @@ def repair_versions(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def repair_all_versions(con: duckdb.DuckDBPyConnection) -> None:
-    """For the upgrade of a file: every key, versions that overlap in the past and parents that had a child before."""
+    """Repairs every key, for the upgrade of a file: also past overlaps, and parents that had a child before."""
     for link in shared_children.PARENT_LINKS.values():
         keys = ", ".join(link.table.key_columns)
         con.execute(f"CREATE OR REPLACE TEMP TABLE double AS SELECT DISTINCT {keys} FROM {link.table.stored_in}")
@@ -35,7 +35,7 @@ def repair_all_versions(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _repair(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
-    """The open version that is not removed stays, the newest of several; where it begins, the others end."""
+    """Keeps the newest open version that is not removed, and ends the others where it begins."""
     table, keys = link.table, ", ".join(link.table.key_columns)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE in_order AS
@@ -60,7 +60,7 @@ def _repair(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
 
 
 def _record_parents(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
-    """A parent lists what was its child when its latest version was loaded, whoever has the child now."""
+    """Records for each parent the children that it listed when its latest version was loaded."""
     table, key = link.table, link.table.key[-1]
     keys, scope = ", ".join(table.key_columns), table.scope_column
     con.execute(

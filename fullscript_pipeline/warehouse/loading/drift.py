@@ -1,6 +1,6 @@
-"""`ops.drift`: how the vendor's answers differ from what is described of them, each difference once per clinic.
+"""`ops.drift`: the differences between the vendor's answers and their description, each once per clinic.
 
-Keys, types and words are noted, never a value that may be about a patient. What does not belong here: finding the
+It stores keys, types and words, never a value that may be about a patient. What does not belong here: finding the
 differences (`api`), what a table does with a new key (it is kept in `extra`).
 """
 
@@ -15,8 +15,11 @@ from fullscript_pipeline.warehouse.loading.load_context import Context
 
 @dataclass(frozen=True)
 class Drift:
-    """A difference. `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type;
-    untyped or rounded (then it is a table, see `field_notes`)."""
+    """A difference.
+
+    `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type; untyped or rounded (then
+    `object` is a table, see `field_notes`).
+    """
 
     clinic_id: str | None
     region: str | None
@@ -29,7 +32,7 @@ class Drift:
 
 
 def record(con: duckdb.DuckDBPyConnection, context: Context, differences: Iterable[tuple[str, str, str]]) -> None:
-    """Notes (object, what, detail): the first time, the last time, in how many pulls."""
+    """Stores (object, what, detail) with the first time, the last time and the number of pulls."""
     for difference in sorted(set(differences)):
         known = con.execute(
             "UPDATE ops.drift SET last_seen_at = greatest(last_seen_at, ?), times = coalesce(times, 1) + 1 "
@@ -46,7 +49,7 @@ def record(con: duckdb.DuckDBPyConnection, context: Context, differences: Iterab
 
 
 def listed(con: duckdb.DuckDBPyConnection) -> list[Drift]:
-    """Everything that was ever noted, the newest first."""
+    """Every stored difference, the newest first."""
     rows = con.execute(
         """SELECT clinic_id, region, object, what, detail, seen_at, coalesce(last_seen_at, seen_at), coalesce(times, 1)
         FROM ops.drift ORDER BY seen_at DESC, object, what, detail, clinic_id"""
@@ -55,7 +58,7 @@ def listed(con: duckdb.DuckDBPyConnection) -> list[Drift]:
 
 
 def new_since(con: duckdb.DuckDBPyConnection, within: timedelta) -> list[Drift]:
-    """What was met for the first time within this long before the last observation."""
+    """The differences that first occurred within this long before the last observation."""
     drifts = listed(con)
     newest = max((drift.last_seen_at for drift in drifts), default=None)
     row = con.execute("SELECT max(observed_at) FROM ops.pulls").fetchone()
@@ -64,6 +67,6 @@ def new_since(con: duckdb.DuckDBPyConnection, within: timedelta) -> list[Drift]:
 
 
 def summary(drifts: Iterable[Drift]) -> str:
-    """One phrase per difference, clinics taken together: `new key order.colour`."""
+    """A phrase per difference, such as `new key order.colour`; those of several clinics appear once."""
     phrases = {f"{drift.what.replace('_', ' ')} {drift.object}.{drift.detail}": None for drift in drifts}
     return ", ".join(phrases)

@@ -1,7 +1,7 @@
-"""Which fields could not be typed, or were rounded: noted in `ops.drift` by name and never with a value.
+"""Records in `ops.drift` which fields could not be typed or were rounded: by name, never with a value.
 
-Such a field is NULL (or rounded) alone; its text stays in `extra`. What does not belong here: which fields they are
-(`record_typing`), reading them again (`retyping`).
+Only that field is NULL (or rounded); its text stays in `extra`. What does not belong here: deciding which fields these
+are (`record_typing`), typing them again (`retyping`).
 """
 
 import duckdb
@@ -12,14 +12,14 @@ UNTYPED, ROUNDED = "untyped", "rounded"
 
 
 def begin(con: duckdb.DuckDBPyConnection) -> None:
-    """An empty temp table `noted_fields`: what this load finds."""
+    """Makes the empty temp table `noted_fields` for this load."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE noted_fields (object VARCHAR, what VARCHAR, detail VARCHAR, times BIGINT)"
     )
 
 
 def record_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
-    """Adds what the records of `source` (`staging.load_staging`) tell that are going to be loaded."""
+    """Adds the fields of the records in `source` (`staging.load_staging`) that are going to be loaded."""
     con.execute(
         f"""INSERT INTO noted_fields SELECT '{table.name}', what, key, count(*) FROM (
             SELECT '{UNTYPED}' AS what, unnest(string_split(untyped, ' ')) AS key
@@ -30,7 +30,7 @@ def record_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) ->
 
 
 def record(con: duckdb.DuckDBPyConnection) -> int:
-    """Writes them to `ops.drift`: the first time, the last time, in how many loads. Returns how many values it were."""
+    """Writes them to `ops.drift` with first time, last time and number of loads. Returns the number of values."""
     (values,) = con.execute("SELECT coalesce(sum(times), 0) FROM noted_fields").fetchone() or (0,)
     if not values:
         return 0

@@ -1,4 +1,4 @@
-"""Loads landed records into core and history: compare hashes first, write only what differs, all in one transaction.
+"""Loads landed records into core and history: compares hashes, and writes only what differs, in one transaction.
 
 The caller holds the transaction (`Warehouse.write`). What does not belong here: fetching, which records to ask for,
 `ops.pulls` (`pull_log.py`).
@@ -51,13 +51,13 @@ def load(
 ) -> Counts:
     """Writes the records that differ from the latest known version.
 
-    `lines` is called twice and must give the same records both times; of several with one id the last counts.
-    `missing_among`: the lines are everything there is among these stored rows, so what is missing there is marked
-    removed, unless it is too much at once (`mass_deletion_guard`); None: absence means nothing. `gone`: ids that the
-    server denied one by one. Neither counts for a row that the context's view has never seen (`views`); `listed`: the
-    ids that a list showed, the others came one by one (None: all). `size`: of all landed lines; it tells how much
-    memory the load may take.
-    Raises nothing for a record that cannot be typed: it goes to `ops.quarantine`.
+    `lines` is called twice and must yield the same records both times; of several with one id, the last counts.
+    `missing_among`: the lines are complete for these stored rows, so rows that are missing are marked removed, unless
+    there are too many at once (`mass_deletion_guard`); None: absence means nothing. `gone`: ids that the server
+    answered 404 for, one by one. Neither removes a row that the context's view has never seen (`reader_views`).
+    `listed`: the ids that a list showed, while the others were fetched one by one (None: all were listed). `size`: of
+    all landed lines, to compute the memory of the load. A record that cannot be typed raises nothing: it goes to
+    `ops.quarantine`.
     """
     with memory.memory_limit_for_load(con, table, size):
         return _load(con, table, lines, context, missing_among, gone, listed)
@@ -108,9 +108,9 @@ def _load(
 
 
 def _load_staging(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
-    """The temp table `incoming` of what the batches hold, one batch in memory at a time.
+    """Makes the temp table `incoming` from the batches, with one batch in memory at a time.
 
-    All of it, then one merge: a merge per batch in one transaction took twice the memory.
+    All batches are staged before one merge: a merge per batch in one transaction took twice the memory.
     """
     con.register("arriving", pa.RecordBatchReader.from_batches(_INCOMING, batches).__arrow_c_stream__())
     staging.load_staging(con, table, "arriving")
@@ -118,9 +118,9 @@ def _load_staging(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterato
 
 
 def _stage_keys(con: duckdb.DuckDBPyConnection, table: Table, lines: Lines) -> None:
-    """Temp table `newest`: per record the hash and place of its last line.
+    """Makes the temp table `newest`: the hash and place of the last line of each record.
 
-    An id alone is a key whatever the record was listed under: a plan comes from its patient's list and by id.
+    The id alone is the key, whatever the record was listed under: a plan arrives in its patient's list and by id.
     """
     parent_id = "parent_id" if len(table.key) > 1 else "NULL::VARCHAR AS parent_id"
     con.register("arriving", pa.RecordBatchReader.from_batches(_KEYS, _key_batches(lines)).__arrow_c_stream__())
@@ -149,7 +149,7 @@ def _batches(lines: Lines, differing: bytearray) -> Iterator[pa.RecordBatch]:
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """A few lines at a time. DuckDB reads a batch's records all at once, and takes many times their length for it."""
+    """Yields a few lines at a time: DuckDB reads all records of a batch at once, and needs many times their length."""
     chunk: list[Line] = []
     length = 0
     for line in lines:

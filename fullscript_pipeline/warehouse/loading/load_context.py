@@ -12,7 +12,7 @@ from datetime import datetime
 class View:
     """Who reads a clinic's lists, and with which scopes. A user that the server does not name is None.
 
-    No `scopes`: the server does not tell them. `lacks`: those of the scopes we read with that are not granted.
+    Empty `scopes`: the server does not name them. `lacks`: the scopes that we read with and that are not granted.
     """
 
     clinic_id: str
@@ -22,7 +22,7 @@ class View:
 
     @property
     def key(self) -> str:
-        """Names the view in tables."""
+        """The name of the view in tables."""
         text = "\n".join([self.clinic_id, self.user_id or "", *sorted(self.scopes)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -39,9 +39,9 @@ class View:
 
 @dataclass(frozen=True)
 class Context:
-    """Whose records these are and when they were true. `clinic_id` or `region` is the scope of every row.
+    """Whose records these are and when they were observed. `clinic_id` or `region` is the scope of every row.
 
-    `view`: who read them, and with which scopes; None: it does not matter, absence counts for everything.
+    `view`: who read them, and with which scopes (None: any reader sees all of them, so absence proves removal).
     """
 
     server: str
@@ -57,9 +57,9 @@ class Context:
 class Counts:
     """What a load did, in records of the table itself (not of its children).
 
-    `unproven`: rows that a complete list lacked, and that stand because its view never saw them. `narrower`: 1 when
-    another view of the table sees what this one does not. `untyped`: values that could not be typed, or were rounded,
-    those of children too.
+    `unproven`: rows that a complete list lacked, and that stay because its view never saw them. `narrower`: 1 if
+    another view of the table sees more than this one. `untyped`: values that could not be typed or were rounded,
+    including those of children.
     """
 
     read: int = 0

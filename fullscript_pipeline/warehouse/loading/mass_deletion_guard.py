@@ -1,8 +1,9 @@
-"""The brake on mass disappearance: many rows that vanish at once are more likely a fault than the truth.
+"""Holds removals if too many rows are missing at once, which is more often a fault than the truth.
 
-When a complete listing lacks more than a fifth of the rows that were there (and more than five), none of them is marked
-removed. They are noted in `ops.held_removals`; a listing of a later day that lacks them again confirms it, row by row.
-Whatever comes back is forgotten. What does not belong here: marking (`merge`), what is complete (`extraction`).
+If a complete listing lacks more than a fifth of the present rows (and more than five), none of them is marked removed.
+They go into `ops.held_removals`; a listing of a later day that lacks them too confirms the removal, row by row. A row
+that is listed again is taken off. What does not belong here: marking rows (`merge`), deciding which listing is complete
+(`extraction`).
 """
 
 import duckdb
@@ -14,9 +15,9 @@ ROWS = 5
 
 
 def hold_too_many(con: duckdb.DuckDBPyConnection, table: Table, there: str) -> int:
-    """Takes out of the temp table `gone` what may not be marked yet; returns how many rows that is.
+    """Removes the rows from the temp table `gone` that may not be marked yet; returns how many.
 
-    `there`: the FROM and WHERE of the stored rows that the listing was expected to hold.
+    `there`: the FROM and WHERE of the stored rows that the listing was expected to contain.
     """
     key = table.record_key("g")
     known = (
@@ -41,13 +42,13 @@ def hold_too_many(con: duckdb.DuckDBPyConnection, table: Table, there: str) -> i
 
 
 def held_rows(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
-    """By table, how many of the clinic's rows are held: no list has them any more, and they still count as present."""
+    """Counts by table the held rows of a clinic: no list contains them any more, and they still count as present."""
     sql = "SELECT table_name, count(*) FROM ops.held_removals WHERE clinic_id = ? GROUP BY ALL ORDER BY ALL"
     return dict(con.execute(sql, [clinic_id]).fetchall())
 
 
 def forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """What the temp table `newest` holds is there again."""
+    """Takes the rows of the temp table `newest` off the held removals: they are listed again."""
     con.execute(
         f"DELETE FROM ops.held_removals h USING newest n, ctx WHERE {_ours(table)} "
         f"AND h.record_key = {table.came_key('n')}"

@@ -1,7 +1,7 @@
-"""Merges records: what differs of what came, the rows in its place, what is gone.
+"""Merges records: finds those that differ, writes them, and marks rows that are gone.
 
-Works on the temp tables `newest` (keys and hashes of all that came) and `incoming`, where every row is known to differ
-from what is stored. What does not belong here: reading landing files, deciding what is complete (`load.py`), the
+Works on the temp tables `newest` (keys and hashes of all records that arrived) and `incoming` (the records that differ
+from the stored ones). What does not belong here: reading landing files, deciding what is complete (`load.py`), the
 arrays of a record (`children.py`), the statements that change stored rows (`versions.py`).
 """
 
@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 10_000
 
 
 def diff_hashes(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, int, int]:
-    """What of `newest` is new, changed or returned: 1 at the place of each such record; how many; how many are new."""
+    """Finds what is new, changed or returned: a 1 at the place of each such record, their number, the number of new."""
     (lines,) = con.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM newest").fetchone() or (0,)
     differing, differ, new = bytearray(lines), 0, 0
     here = f"{versions.scope(table)}{versions.latest(table)}"
@@ -45,7 +45,7 @@ def diff_hashes(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray
 
 
 class MissingRows(NamedTuple):
-    """Marks the stored rows that a complete list lacks, holds them (`mass_deletion_guard`), or leaves them
+    """Counts the stored rows that a complete list lacks: marked removed, held (`mass_deletion_guard`), or left
     (`reader_views`)."""
 
     removed: int = 0
@@ -56,7 +56,7 @@ class MissingRows(NamedTuple):
 def remove_missing(
     con: duckdb.DuckDBPyConnection, table: Table, missing_among: Among, visibility: Visibility
 ) -> MissingRows:
-    """Marks what is stored among these rows, is not in `newest`, and was in sight of whoever reads."""
+    """Marks the rows of the scope that are not in `newest` and were visible to the reader."""
     keys = ", ".join(f"s.{name}" for name in table.key)
     missing = f"NOT {versions.same_key(table, 'newest')}"
     with removal_scope.condition(con, missing_among) as is_listed:
@@ -73,14 +73,14 @@ def remove_missing(
 
 
 class Quarantined(NamedTuple):
-    """What went to quarantine: records, and how many of them the table does not know."""
+    """The number of records that went to quarantine, and of those among them that are not stored."""
 
     records: int
     unknown: int
 
 
 def merge_staging(con: duckdb.DuckDBPyConnection, table: Table) -> Quarantined:
-    """Merges `incoming` into the table, but for what goes to quarantine; its arrays are merged by `children`."""
+    """Merges `incoming` into the table, without what goes to quarantine; `children` merges the arrays."""
     bad = quarantine.move_untyped(con, table, "incoming")
     unknown = staging.count(con, _unknown(table, "bad")) if bad else 0
     versions.write(con, table, "incoming", close_where=versions.same_key(table, "incoming"))
@@ -94,15 +94,17 @@ def _unknown(table: Table, source: str) -> str:
 
 
 def merge_staged_lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Merges `incoming_child` into its table; the parents stay as they are. Returns how many went to quarantine."""
+    """Merges `incoming_child` into its table; the parents are not touched. Returns how many went to quarantine."""
     bad = quarantine.move_untyped(con, table, "incoming_child")
     versions.write(con, table, "incoming_child", close_where=versions.same_key(table, "incoming_child"))
     return bad
 
 
 def remove_denied(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], visibility: Visibility) -> int:
-    """Marks objects as gone that the vendor answered 404 for; returns how many were still there. A clinic's object that
-    this view never saw stands."""
+    """Marks objects as removed that the server answered 404 for; returns how many were still present.
+
+    A clinic's object that this view never saw is not marked.
+    """
     is_visible = visibility.absence_sql(table, by_id=True) if table.scope == "clinic" else "true"
     con.register("arriving", pa.table({table.key[-1]: pa.array(sorted(ids), pa.string())}))
     con.execute(
@@ -116,7 +118,7 @@ def remove_denied(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[st
 
 
 def remove_keys(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str]) -> None:
-    """Marks live rows as gone by their whole keys (`Table.record_key`)."""
+    """Marks present rows as removed by their complete keys (`Table.record_key`)."""
     con.register("arriving", pa.table({"record_key": pa.array(sorted(keys), pa.string())}))
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {', '.join(f's.{name}' for name in table.key)} "
@@ -128,8 +130,10 @@ def remove_keys(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str
 
 
 def _remove(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Gone rows are kept, with `removed_at`; where there is history, as a closing version. Children go with them, but
-    for those that another parent lists too."""
+    """Sets `removed_at` on the rows in `gone`; in tables with history by a closing version.
+
+    Their children are marked too, except those that another parent also lists.
+    """
     match = " AND ".join(f"s.{name} = g.{name}" for name in table.key)
     versions.tombstone(con, table, f"EXISTS (SELECT 1 FROM gone g WHERE {match})")
     for child in table.children:

@@ -1,6 +1,7 @@
-"""Which tables are read by a view that sees less than one before it: since when, what it lacks, how many rows stand.
+"""Finds tables that are read by a view that sees less than an earlier one: since when, what is missing, how many rows.
 
-What does not belong here: what a view may prove (`views`), making it the clinic's view (`acceptance`).
+What does not belong here: what a view may prove (`reader_views`), accepting the view for the clinic
+(`view_acceptance`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,11 @@ _VIEWS = (
 
 @dataclass(frozen=True)
 class Narrowing:
-    """A table whose last reader sees less than an earlier one did.
+    """A table whose last reader sees less than an earlier reader did.
 
-    `full_at`: when it was listed last by one who sees what this one does not; None: not known. `lacks`: scopes which
-    that one had. `is_different_user`: that one is another user. `rows`: so many rows the list lacks, and they stand.
+    `full_at`: when an earlier, wider reader last listed it (None: unknown). `lacks`: the scopes that only the earlier
+    reader had. `is_different_user`: the earlier reader is another user. `rows`: the number of rows that the list lacks
+    and that stay as they were.
     """
 
     table: str
@@ -56,26 +58,26 @@ def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
     for name, own in groupby(rows, key=lambda row: str(row[0])):
         listed = [(stored_view(*view), at) for _, at, *view in own]
         present, listed_at = listed[-1]
-        # Of what no list holds as a whole (events), nothing was ever read in full.
+        # A table that no list contains completely (events) was never read in full.
         if listed_at and (narrowing := _narrowing(con, name, owner, present, listed[:-1])):
             narrowed.append(narrowing)
     return narrowed
 
 
 def narrowing_sentences(con: duckdb.DuckDBPyConnection, context: Context, counts: Mapping[str, Counts]) -> list[str]:
-    """A sentence for each table that this pull's view saw less of than another one did."""
+    """A sentence for each table of which this pull's view saw less than an earlier view."""
     narrowed = (_narrowing_of(con, context, name) for name, count in counts.items() if count.narrower)
     return [narrowing.sentence for narrowing in narrowed if narrowing]
 
 
 def is_narrowed(con: duckdb.DuckDBPyConnection, context: Context, table: Table, counts: Counts) -> bool:
-    """Whether this load's view of a clinic's table lacks scopes or rows that another one had."""
+    """Whether this load's view of a clinic's table lacks scopes or rows that an earlier view had."""
     is_narrower = table.scope == "clinic" and counts.narrower
     return bool(is_narrower) and _narrowing_of(con, context, table.name) is not None
 
 
 def missing_rows(con: duckdb.DuckDBPyConnection, table: Table, owner: str, view: View) -> int:
-    """How many stored rows the last listings of this view lacked without being a proof."""
+    """Counts the stored rows that the last listings of this view lacked without proving their removal."""
     latest = " AND s.valid_to IS NULL" if table.history else ""
     (number,) = con.execute(
         f"SELECT count(*) FROM {table.stored_in} s WHERE s.{table.scope_column} = $owner AND s.removed_at IS NULL"
@@ -100,7 +102,7 @@ def _narrowing(
     present: View,
     others: Sequence[tuple[View, datetime | None]],
 ) -> Narrowing | None:
-    """Worth telling: scopes for reading are missing, or rows are."""
+    """The narrowing of a table, if scopes for reading or rows are missing."""
     wider = [(view, at) for view, at in others if view != present and not present.includes(view)]
     if not wider or name not in _TABLES:
         return None

@@ -1,7 +1,8 @@
-"""Objects of a region that no list holds: gone when every clinic was told 404 twice, an hour apart.
+"""Objects of a region that no list contains: they count as gone if every clinic got 404 twice, an hour apart.
 
-`ops.denials` keeps when an object was denied first; one that is read again is forgotten. What does not belong here:
-asking (`extraction.catalog`), objects of a clinic, for which a list is the second witness (`extraction.absence`).
+`ops.denials` stores when an object was first not found; an object that is read again is deleted from it. What does not
+belong here: requesting objects (`extraction.pulls`), objects of a clinic, for which a list is the second witness
+(`extraction.engine.absence`).
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +20,7 @@ DDL = """CREATE TABLE IF NOT EXISTS ops.denials (
 def not_found_twice(
     con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Collection[str], moment: datetime
 ) -> list[str]:
-    """Those of the objects denied at `moment` that were denied an hour or more before, and not read since."""
+    """The objects not found at `moment` that were also not found an hour or more before, and not read since."""
     rows = con.execute(
         "SELECT object_id FROM ops.denials WHERE region = ? AND table_name = ? AND first_denied_at <= ? "
         "AND object_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL",
@@ -31,7 +32,7 @@ def not_found_twice(
 def record_not_found(
     con: duckdb.DuckDBPyConnection, region: str, table: Table, denied: Sequence[str], requested: Collection[str]
 ) -> None:
-    """Remembers since when each of `denied` is; the others of `asked` were not denied by everybody."""
+    """Stores when each of `denied` was first not found; deletes the others of `requested`: not every clinic got 404."""
     con.execute(
         "DELETE FROM ops.denials WHERE region = ? AND table_name = ? AND object_id IN (SELECT unnest(?::VARCHAR[])) "
         "AND NOT list_contains(?::VARCHAR[], object_id)",

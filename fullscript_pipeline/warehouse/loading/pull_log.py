@@ -1,4 +1,4 @@
-"""`ops.pulls`: what each run asked, got and wrote; and what it tells about the last observation.
+"""`ops.pulls`: what each run requested, received and wrote, and queries for the last observation.
 
 What does not belong here: the pull itself (`extraction`).
 """
@@ -15,12 +15,12 @@ from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, 
 class PullRow:
     """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available.
 
-    A failed pull commits nothing. `bill_requests`: what was announced before the first request (None: no bill was
-    made). `sweep_only_changes`: changed rows that nothing but the rolling share found. `held`: so many rows were
-    missing at once that none was marked. `listed_by`, `scopes`: whose token, and what it was granted ('': the server
-    does not say); None: of several. `unproven`: rows that a list lacked under a view that never saw them (`views`).
-    `left_out`: records of people who were purged. `read_at`: when the reading began, by the data's clock.
-    `patch_version`: of the vendor's API; None while no answer tells it.
+    A failed pull commits nothing. `bill_requests`: the request estimate (None: none was made). `sweep_only_changes`:
+    changed rows that only the rolling re-read found. `held`: missing rows that were not marked, because there were too
+    many. `listed_by`, `scopes`: the user of the token, and its scopes ('': the server does not name them); None:
+    several tokens. `unproven`: rows that a list lacked under a view that never saw them (`reader_views`). `left_out`:
+    records of purged people. `read_at`: when the reading began, by the data's clock. `patch_version`: of the vendor's
+    API (None: no answer named it).
     """
 
     resource: str
@@ -47,7 +47,7 @@ class PullRow:
 
 
 def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, counts: Counts) -> None:
-    """Appends the row, in the transaction of the data it tells of."""
+    """Appends the row, in the transaction of the data that it describes."""
     values = asdict(row) | {
         "pull_id": context.pull_id,
         "server": context.server,
@@ -71,8 +71,10 @@ def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
 
 
 def last_products_read(con: duckdb.DuckDBPyConnection, region: str, *, refusals: bool = False) -> datetime | None:
-    """When all of a region's known products were last looked at; None: never. `refusals`: or were asked for, by an app
-    that may not read them."""
+    """When all known products of a region were last read (None: never).
+
+    `refusals`: also count reads that the server refused, because the app may not read products.
+    """
     row = con.execute(
         "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND list_contains(?, outcome) "
         "AND resource IN ('products', 'products_by_id')",
@@ -82,7 +84,7 @@ def last_products_read(con: duckdb.DuckDBPyConnection, region: str, *, refusals:
 
 
 def last_catalog_list(con: duckdb.DuckDBPyConnection, region: str) -> datetime | None:
-    """When a region's catalog was last listed to its end; None: never."""
+    """When a region's catalog was last listed completely (None: never)."""
     row = con.execute(
         "SELECT max(observed_at) FROM ops.pulls WHERE region = ? AND resource = 'products' AND outcome = 'loaded' "
         "AND complete",
@@ -92,7 +94,7 @@ def last_catalog_list(con: duckdb.DuckDBPyConnection, region: str) -> datetime |
 
 
 def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -> datetime | None:
-    """When this resource of this clinic was last loaded; None: never."""
+    """When this resource of this clinic was last loaded (None: never)."""
     row = con.execute(
         "SELECT max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? AND outcome = 'loaded'",
         [clinic_id, resource],
@@ -100,9 +102,9 @@ def last_loaded(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str) -
     return row[0] if row else None
 
 
-# What a clinic's pages stand on.
+# The tables that a clinic's pages are made from.
 _PAGE_TABLES = ("patients", "treatment_plans", "orders")
-# Per clinic and resource: the last load, the last look (refusals included), and whether that was a refusal.
+# Per clinic and resource: the last load, the last read (refusals included), and whether that was a refusal.
 _LAST_OUTCOMES = f"""SELECT clinic_id, resource, max(observed_at) FILTER (outcome = 'loaded') AS loaded_at,
     max(observed_at) AS looked_at, arg_max(outcome, (observed_at, finished_at)) = 'not_available' AS is_refused
     FROM ops.pulls WHERE resource IN {_PAGE_TABLES} AND outcome IN ('loaded', 'not_available') GROUP BY ALL"""
@@ -111,15 +113,15 @@ _LAST_FULL_LOAD = f"""SELECT clinic_id, min(coalesce(loaded_at, looked_at)) FROM
 
 
 def last_full_loads(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
-    """By clinic, since when nothing of it is older: the oldest of the last loads of patients, plans and orders.
+    """The oldest of the last loads of patients, plans and orders, by clinic.
 
-    A clinic that lacks one of them is left out; what it was never allowed to read counts as looked at.
+    A clinic that lacks one of them is left out; a table that it may not read counts with the time of its refusal.
     """
     return dict(con.execute(_LAST_FULL_LOAD).fetchall())
 
 
 def refused_tables(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime | None]:
-    """What of patients, treatment plans and orders the server refused at the last look; and when it was loaded last."""
+    """Which of patients, treatment plans and orders the server refused at the last read, with the last load of each."""
     sql = f"SELECT resource, loaded_at FROM ({_LAST_OUTCOMES}) WHERE clinic_id = ? AND is_refused ORDER BY ALL"
     return dict(con.execute(sql, [clinic_id]).fetchall())
 
@@ -127,7 +129,7 @@ def refused_tables(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, 
 def last_complete(
     con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View | None = None
 ) -> datetime | None:
-    """When this resource was last listed to its end (by somebody who sees all that `view` does); None: never."""
+    """When this resource was last listed completely, by a reader who sees all that `view` sees (None: never)."""
     rows = con.execute(
         "SELECT listed_by, scopes, max(observed_at) FROM ops.pulls WHERE clinic_id = ? AND resource = ? "
         "AND outcome = 'loaded' AND complete GROUP BY ALL",
@@ -137,7 +139,7 @@ def last_complete(
 
 
 def narrower_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str, view: View) -> list[datetime]:
-    """When (`read_at`) this resource was read by somebody who may not see all that `view` does."""
+    """When (`read_at`) this resource was read by a reader who may not see all that `view` sees."""
     rows = con.execute(
         "SELECT listed_by, scopes, read_at FROM ops.pulls WHERE clinic_id = ? AND resource = ? "
         "AND outcome = 'loaded' AND scopes IS NOT NULL",
@@ -147,5 +149,5 @@ def narrower_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str
 
 
 def _sees_all_of(view: View | None, clinic_id: str, user_id: str | None, scopes: str | None) -> bool:
-    """Scopes were not noted before 2026-11-28: that listing counts."""
+    """Pulls from before 2026-11-28 have no scopes stored; they count."""
     return view is None or scopes is None or View(clinic_id, user_id, frozenset(scopes.split())).includes(view)

@@ -1,8 +1,8 @@
-"""`ops.quarantine`: records that could not be loaded, with the reason; how they get out of it.
+"""`ops.quarantine`: records that could not be loaded, with the reason and how they were resolved.
 
-A record is set aside alone, the rest of its page loads; its object is not taken for gone meanwhile. It is resolved
-when the object loads later (`loaded`), comes in another broken shape (`superseded`), is no longer listed (`gone`), or
-is read again by a program that can type it (`replayed`). What does not belong here: why a record cannot be typed
+Only the record is moved, and the rest of its page is loaded; its object is not marked removed meanwhile. A record is
+resolved when its object is loaded later (`loaded`), arrives in another broken shape (`superseded`), is no longer listed
+(`gone`), or is typed by a newer program (`replayed`). What does not belong here: why a record cannot be typed
 (`record_typing`).
 """
 
@@ -31,7 +31,7 @@ class QuarantinedRecord:
 
 
 def open_records(con: duckdb.DuckDBPyConnection) -> list[QuarantinedRecord]:
-    """Every record that is still in quarantine, oldest first."""
+    """The records that are still in quarantine, the oldest first."""
     rows = con.execute(
         """SELECT table_name, clinic_id, region, record_key, parent_id, record_id, reason, seen_at, record
         FROM ops.quarantine WHERE resolved_at IS NULL ORDER BY seen_at, table_name, record_key"""
@@ -40,7 +40,7 @@ def open_records(con: duckdb.DuckDBPyConnection) -> list[QuarantinedRecord]:
 
 
 def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
-    """How many records of a clinic are in quarantine, by table."""
+    """Counts the records of a clinic in quarantine by table."""
     sql = (
         "SELECT table_name, count(*) FROM ops.quarantine WHERE clinic_id = ? AND resolved_at IS NULL GROUP BY ALL "
         "ORDER BY ALL"
@@ -49,7 +49,7 @@ def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, i
 
 
 def move_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Moves what cannot be typed out of the temp table `source` (`staging.load_staging`) to `bad`. Returns how many."""
+    """Moves the records that cannot be typed from the temp table `source` to `bad`. Returns how many."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE bad AS SELECT parent_id, id, record, reason FROM {source} "
         "WHERE reason IS NOT NULL"
@@ -71,14 +71,14 @@ def move_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> i
 
 
 def resolve_lines(con: duckdb.DuckDBPyConnection, table: Table, parents: str) -> None:
-    """Lines of a record that was read again, in the temp table `parents`, and are not `bad` any more."""
+    """Resolves the lines of records in the temp table `parents` that can be read now."""
     if _any_open(con, table):
         still = "EXISTS (SELECT 1 FROM bad WHERE bad.parent_id = q.parent_id AND bad.record = q.record)"
         _resolve(con, "loaded", f"{parents} p, ctx", f"{_open(table)} AND q.parent_id = p.id AND NOT {still}")
 
 
 def resolve_records(con: duckdb.DuckDBPyConnection, table: Table, *, everything: bool) -> None:
-    """What came in the temp table `newest` and is stored as it came; with `everything`, what did not come."""
+    """Resolves records of the temp table `newest` that are stored now; with `everything`, also unlisted ones."""
     if not _any_open(con, table):
         return
     own = "q.record_id = n.id" + (" AND q.parent_id = n.parent_id" if len(table.key) > 1 else "")
@@ -98,7 +98,7 @@ def resolve_records(con: duckdb.DuckDBPyConnection, table: Table, *, everything:
 
 
 def by_table(rows: list[QuarantinedRecord]) -> Mapping[tuple[str, str | None, str | None], list[QuarantinedRecord]]:
-    """By table, clinic and region: what one load can take."""
+    """Groups the records by table, clinic and region, as one load needs them."""
     groups: dict[tuple[str, str | None, str | None], list[QuarantinedRecord]] = {}
     for record in rows:
         groups.setdefault((record.table, record.clinic_id, record.region), []).append(record)
@@ -106,7 +106,7 @@ def by_table(rows: list[QuarantinedRecord]) -> Mapping[tuple[str, str | None, st
 
 
 def _open(table: Table) -> str:
-    """Open rows of the table in this scope; the catalog is one for all clinics of a region."""
+    """The SQL condition of open rows of the table in this scope; all clinics of a region share one catalog."""
     scope = "q.region IS NOT DISTINCT FROM ctx.region"
     if table.scope == "clinic":
         scope += " AND q.clinic_id IS NOT DISTINCT FROM ctx.clinic_id"

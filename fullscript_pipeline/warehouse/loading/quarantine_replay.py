@@ -1,6 +1,6 @@
-"""Reads quarantined records again, through the present table descriptions: what can be typed now is loaded.
+"""Types quarantined records again with the current table descriptions, and loads those that can be typed now.
 
-What does not belong here: why a record is set aside (`record_typing`), how it is resolved otherwise (`quarantine`).
+What does not belong here: why a record cannot be typed (`record_typing`), how else it is resolved (`quarantine`).
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _PARENTS = {child.table.name: table for table in ALL_TABLES for child in table.c
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of one table's records; those that are `left` could not be typed again."""
+    """The result for the records of one table; `left` is the number that still cannot be typed."""
 
     table: str
     clinic_id: str | None
@@ -35,9 +35,9 @@ class Replayed:
 
 
 def replay(con: duckdb.DuckDBPyConnection, now: datetime, clinic_keys: Mapping[str, str]) -> list[Replayed]:
-    """Loads what can be, in the caller's transaction, as observed at `now` (never before the last observation).
+    """Loads what can be typed now, in the caller's transaction, as observed at `now` (or at the last observation).
 
-    `clinic_keys`: our name of a clinic by the vendor's id. A table that no longer exists is left alone.
+    `clinic_keys`: the clinic key by the vendor's id. Records of a table that no longer exists stay.
     """
     last = pull_log.last_observation(con)
     observed = max(now, last) if last else now
@@ -77,7 +77,7 @@ def _replay_table(
 def _replay_lines(
     con: duckdb.DuckDBPyConnection, table: Table, rows: list[QuarantinedRecord], context: Context
 ) -> None:
-    """Lines of arrays: their parents are loaded and stay as they are."""
+    """Replays lines of arrays; their parents are stored already and are not touched."""
     staging.set_context(con, context)
     field_notes.begin(con)
     columns = {
@@ -87,7 +87,7 @@ def _replay_lines(
         "record": [record.record for record in rows],
     }
     con.register("arriving", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
-    # A line may look its parent up among what is staged: nothing is, and it has to do without.
+    # The typing of a line may join the staged parents; the empty table stands in for them.
     staging.load_staging(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
     staging.load_staging(con, table, "arriving", into="incoming_child")
     field_notes.record_untyped(con, table, "incoming_child")
@@ -99,7 +99,7 @@ def _replay_lines(
 
 
 def _hash(table: Table, record: QuarantinedRecord) -> str:
-    """As the load makes it: of the landed text, or of the JSON of a line."""
+    """The hash as a load computes it: of the landed text, or of the JSON of a line."""
     if table.name in _PARENTS and record.parent_id is not None:
         return hashlib.md5(record.record.encode(), usedforsecurity=False).hexdigest()
     return content_hash(record.record.encode())
@@ -113,7 +113,7 @@ def _count_open(con: duckdb.DuckDBPyConnection, name: str, clinic_id: str | None
 
 
 def _server(con: duckdb.DuckDBPyConnection, clinic_id: str | None, region: str | None) -> str:
-    """Whose records these are; a region's catalog is read from the clinics of one server."""
+    """The server that these records came from; a region's catalog is read from the clinics of one server."""
     row = con.execute(
         "SELECT server FROM ops.pulls WHERE if(? IS NULL, region = ?, clinic_id = ?) "
         "ORDER BY observed_at DESC NULLS LAST LIMIT 1",

@@ -1,10 +1,10 @@
-"""What a list may prove depends on who read it: a row is gone only for a view under which it was seen before.
+"""Decides which rows a list may prove to be gone: only rows that were seen before under a view that it includes.
 
-A *view* is a user and the scopes of the token. It may prove the absence of what a view that it *includes* (the same
-user, no scope more) has listed. While every view of a table includes those before it, nothing is kept per row. Once
-another one reads the table, `ops.view_sightings` keeps which view saw which row, and `ops.view_missing` which rows a
-complete listing lacked without being a proof. What does not belong here: marking (`merge`), saying it
-(`narrower_views`).
+A *view* is a user and the scopes of the token. It *includes* another view of the same user with no further scope, and
+may prove the absence of rows that an included view has listed. While each view of a table includes all earlier ones,
+nothing is stored per row. Once another view reads the table, `ops.view_sightings` stores which view saw which row, and
+`ops.view_missing` stores which rows a complete listing lacked without proving their removal. What does not belong here:
+marking rows (`merge`), reporting narrower views (`narrower_views`).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -50,9 +50,9 @@ def common_view(views: Collection[View | None]) -> View | None:
 
 @dataclass(frozen=True)
 class Visibility:
-    """What the view of a load may say of a table's stored rows. `is_full`: it includes every view that read it.
+    """Which stored rows of a table the view of a load can prove to be gone.
 
-    `is_only`: there never was another one.
+    `is_full`: it includes every view that has read the table. `is_only`: no other view has ever read it.
     """
 
     view: View | None = None
@@ -60,7 +60,7 @@ class Visibility:
     is_only: bool = True
 
     def absence_sql(self, table: Table, *, by_id: bool = False) -> str:
-        """SQL over the stored row `s`: its absence from a list, or (`by_id`) a 404, shows that it is gone."""
+        """The SQL condition that absence from a list, or (`by_id`) a 404, proves the stored row `s` to be gone."""
         if self.is_full:
             return "true"
         sighting = (
@@ -70,7 +70,7 @@ class Visibility:
 
 
 def known_views(con: duckdb.DuckDBPyConnection, table_name: str, owner: str) -> list[View]:
-    """The views that have read a table of a clinic (its id), or of a region; the oldest first."""
+    """The views that have read a table of a clinic (its id) or a region, the oldest first."""
     rows = con.execute(
         "SELECT viewer_clinic_id, user_id, scopes, lacks FROM ops.views WHERE table_name = ? "
         "AND coalesce(clinic_id, region) = ? ORDER BY first_seen_at, view",
@@ -85,7 +85,7 @@ def stored_view(clinic_id: str, user_id: str | None, scopes: str, lacks: str) ->
 
 
 def register_view(con: duckdb.DuckDBPyConnection, table: Table, context: Context) -> Visibility:
-    """Notes that the view of `context` reads the table. Before anything of the load is merged."""
+    """Records that the view of `context` reads the table. Call it before the load merges anything."""
     view, owner = context.view, _owner(table, context)
     if view is None or table.key_is_scope or (table.scope == "clinic" and owner is None):
         return Visibility()
@@ -114,9 +114,9 @@ def record_sightings(
     *,
     is_listing: bool,
 ) -> None:
-    """Notes what the temp table `newest` holds as seen; `listed`: the ids that a list showed (None: all).
+    """Records the rows of the temp table `newest` as seen.
 
-    `is_listing`: the load is of a complete list.
+    `listed`: the ids that a list showed (None: all). `is_listing`: the load is of a complete list.
     """
     if visibility.view is None or visibility.is_only:
         return
@@ -142,9 +142,9 @@ def record_sightings(
 
 
 def record_missing(con: duckdb.DuckDBPyConnection, table: Table, visibility: Visibility, missing: str) -> int:
-    """Notes what a complete listing lacked though its view never saw it; `missing`: FROM and WHERE of those rows `s`.
+    """Records rows that a complete listing lacked and that its view never saw; they stay. Returns how many.
 
-    They stand as they are. Returns how many there are.
+    `missing`: FROM and WHERE of these rows `s`.
     """
     if visibility.is_full or visibility.view is None:
         return 0
@@ -167,9 +167,9 @@ def _forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _record_earlier_sightings(con: duckdb.DuckDBPyConnection, table: Table, known: Sequence[View]) -> None:
-    """What is stored and nobody is noted for came while one view included all others: that one has seen it.
+    """Records stored rows without a sighting as seen by the view that includes all others.
 
-    Also of what is gone, as it may come back.
+    Removed rows too, since they may be listed again.
     """
     widest = next((view for view in known if all(view.includes(known_view) for known_view in known)), None)
     if widest is None:
@@ -184,12 +184,12 @@ def _record_earlier_sightings(con: duckdb.DuckDBPyConnection, table: Table, know
 
 
 def _insert_view(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None, view: View) -> None:
-    """A table's view, with when it listed the table last as far as `ops.pulls` tells."""
+    """Inserts a view of a table, with the time of its last listing according to `ops.pulls`."""
     con.execute(
         "INSERT INTO ops.views SELECT ?, ctx.region, ?, ?, ?, ?, ?, ?, ctx.observed_at, NULL FROM ctx",
         [owner, table.name, view.key, view.clinic_id, view.user_id, *map(join_scopes, (view.scopes, view.lacks))],
     )
-    # Until a second view comes, nothing but `ops.pulls` tells when the first one listed.
+    # Until a second view reads the table, only `ops.pulls` knows when the first view listed it.
     con.execute(
         f"""UPDATE ops.views o SET last_listed_at = (SELECT max(p.observed_at) FROM ops.pulls p
             WHERE p.clinic_id IS NOT DISTINCT FROM o.clinic_id AND p.region = o.region AND p.complete
@@ -201,7 +201,7 @@ def _insert_view(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None
 
 
 def _earlier_view(con: duckdb.DuckDBPyConnection, view: View, clinic_id: str | None) -> View:
-    """Who read rows of before views were noted: the last lister, as far as it is known, with scopes nobody knows."""
+    """The view of rows from before views were stored: the last user who listed, with unknown scopes."""
     row = con.execute(
         "SELECT listed_by FROM ops.pulls WHERE clinic_id = ? AND complete AND outcome = 'loaded' "
         "AND listed_by IS NOT NULL AND scopes IS NULL ORDER BY observed_at DESC, finished_at DESC LIMIT 1",

@@ -1,8 +1,8 @@
-"""SQL that turns a record's JSON text into typed columns, and tells which records could not be typed.
+"""SQL that turns a record's JSON text into typed columns, and finds the records that cannot be typed.
 
-`json_transform` reads the record once into a struct of text; each column is then cast on its own (`casts`), so a value
-that cannot be typed, or is rounded, is seen: its record is set aside when a figure needs it (`strict`), else the key is
-noted and its text kept. What does not belong here: inserting, comparing, history.
+`json_transform` reads the record once into a struct of text; each column is then cast on its own (`casts`). A value
+that cannot be typed, or is rounded, is thus detected: if a figure needs it (`strict`), its record goes to quarantine;
+otherwise its key is recorded and its text is kept. What does not belong here: inserting, comparing, history.
 """
 
 import json
@@ -14,12 +14,12 @@ from fullscript_pipeline.resources.types import Column, Kind, Table, casts
 from fullscript_pipeline.resources.types.id_sql import is_requestable, usable_id, usable_ids
 from fullscript_pipeline.warehouse.landing import AS_RECEIVED, NO_ID, UNREADABLE, UNREQUESTABLE
 
-# A record that is larger is more likely a fault than an object, and would take the memory of a whole batch.
+# A larger record is more likely a fault than an object, and would need the memory of a whole batch.
 MAX_RECORD_BYTES = 2 * 2**20
 
 
 def json_structure(table: Table) -> str:
-    """The argument of `json_transform`: every source path, all leaves read as text."""
+    """The argument of `json_transform`: every source path, with all leaves as text."""
     tree: dict[str, Any] = {}
     lists = {column.source[0] for column in table.columns if column.kind is Kind.LIST}
     for path in table.sources():
@@ -33,14 +33,14 @@ def json_structure(table: Table) -> str:
                 inside = node.setdefault(parent, inside)
             node = inside
         node[leaf] = ["VARCHAR"] if path in lists else "VARCHAR"
-    # A record that could not be landed as JSON stands as text under this key.
+    # A record that could not be landed as JSON is stored as text under this key.
     return json.dumps({**tree, AS_RECEIVED: "VARCHAR"})
 
 
 def parsed_records(table: Table, source: str) -> str:
-    """The rows of `source` (parent_id, id, hash, record), each with its record as the struct `r`.
+    """Selects the rows of `source` (parent_id, id, hash, record), each with its record as the struct `r`.
 
-    A record that is too large stands as `whole` only: reading it would take the memory of all others.
+    A record that is too large appears as `whole` only: parsing it would need the memory of all others.
     """
     read = f"if(strlen(record) > {MAX_RECORD_BYTES}, '{{}}', record)"
     return (
@@ -54,7 +54,7 @@ def _field(path: str) -> str:
 
 
 def source_text(column: Column) -> str:
-    """The column's text as the vendor wrote it: the first source that is not empty; NULL when all are."""
+    """The column's text as the vendor wrote it: the first source that is not empty, or NULL."""
     options = [f"nullif({_field(path)}, '')" for path in column.source]
     if column.kind in {Kind.INSTANT, Kind.DATE}:
         options = [f"CASE WHEN NOT {casts.is_no_date(_field(path))} THEN {_field(path)} END" for path in column.source]
@@ -62,7 +62,7 @@ def source_text(column: Column) -> str:
 
 
 def typed_value(column: Column) -> str:
-    """The column's value: NULL when there is no text or the text is not of the column's kind."""
+    """The column's value; NULL if there is no text, or the text is not of the column's kind."""
     if column.sql is not None:
         return column.sql
     if column.kind is Kind.LIST:
@@ -73,7 +73,7 @@ def typed_value(column: Column) -> str:
 
 
 def _list_value(column: Column) -> str:
-    """The first source that holds anything: a list of texts, a key of a list of objects, or a text on its own."""
+    """The first source that is not empty: a list of texts, a key of a list of objects, or a single text."""
     list_path, *others = column.source
     options = [f"list_filter({_field(list_path)}, lambda text: text IS NOT NULL)"]
     for path in others:
@@ -83,7 +83,7 @@ def _list_value(column: Column) -> str:
             options.append(f"list_filter({keys}, lambda text: text IS NOT NULL)")
         else:
             options.append(f"[nullif({_field(path)}, '')]")
-    # A single one may come without its list.
+    # A single text may arrive without a list.
     path = f"'$.{list_path}'"
     options.append(
         f"CASE WHEN json_type(record, {path}) IN ('VARCHAR', 'UBIGINT', 'BIGINT') "
@@ -95,9 +95,9 @@ def _list_value(column: Column) -> str:
 
 
 def untyped_reason(table: Table, values: str = "") -> str:
-    """An expression: which column could not be typed (never its value, which may be PHI), or NULL when all could.
+    """An expression for the column that could not be typed (never its value, which may be PHI); NULL if all could.
 
-    `values`: how the names of the columns begin that hold what is typed already; '': it is typed for this.
+    `values`: the prefix of the columns that hold the typed values already; '': the values are typed here.
     """
     cases = [
         f"WHEN {_is_untyped(column, values)} THEN '{column.source[0]} is not {_WORDS[column.kind]}'"
@@ -108,7 +108,7 @@ def untyped_reason(table: Table, values: str = "") -> str:
     return f"CASE {_UNREADABLE}{key}{' '.join(cases)} END"
 
 
-# Lines of an array come with their id as it was sent.
+# Lines of an array have their id as the server sent it.
 _UNKEYED = (
     f"WHEN id IS NULL OR trim(id) = '' OR starts_with(id, '{NO_ID}') THEN 'the record has no id' "
     f"WHEN starts_with(id, '{UNREQUESTABLE}') OR NOT {is_requestable('id')} "
@@ -133,13 +133,16 @@ _WORDS = {
 
 
 def untyped(table: Table, values: str = "") -> str:
-    """An expression: the keys whose values could not be typed, apart by blanks; '' when all could. Each is NULL in its
-    column, alone; the record is loaded, and `unmapped_json` keeps the text. `values`: as in `untyped_reason`."""
+    """An expression for the keys whose values could not be typed, separated by blanks; '' if all could.
+
+    Only these columns are NULL: the record is loaded, and `unmapped_json` keeps the text. `values`: as in
+    `untyped_reason`.
+    """
     return _keys_where((column, _is_lost(column, values)) for column in table.columns if reports_untyped(column))
 
 
 def rounded(table: Table) -> str:
-    """As `untyped`: the keys whose numbers had more decimals than their columns hold."""
+    """As `untyped`, for the keys whose numbers have more decimals than their columns."""
     return _keys_where(
         (column, casts.is_rounded(source_text(column)))
         for column in table.columns
@@ -153,17 +156,17 @@ def _keys_where(conditions: Iterable[tuple[Column, str]]) -> str:
 
 
 def reports_untyped(column: Column) -> bool:
-    """Whether a value of the column that cannot be typed is noted."""
+    """Whether a value of the column that cannot be typed is recorded."""
     return column.sql is None and (column.kind in _WORDS or column.kind is Kind.LIST or column.is_id)
 
 
 def _keys(column: Column) -> list[str]:
-    """The record's own keys that the column reads; what stands inside another is kept with that."""
+    """The top-level keys of the record that the column reads; a nested value is kept with its outer key."""
     return [path for path in column.source if "." not in path] or [column.source[0].partition(".")[0]]
 
 
 def _is_lost(column: Column, values: str) -> str:
-    """Whether something was sent and is not in the column: also a date that stands for none."""
+    """Whether a value was sent that the column does not hold; also a date that means no date."""
     if column.kind not in {Kind.INSTANT, Kind.DATE}:
         return _is_untyped(column, values)
     value = f"{values}{column.name}" if values else typed_value(column)
@@ -185,9 +188,10 @@ def _is_untyped(column: Column, values: str) -> str:
 
 
 def unmapped_json(table: Table, *, keep_untyped: bool = False) -> str:
-    """What no column holds, as JSON, or NULL when nothing is left over: mostly, so the keys are looked at first.
+    """The members of a record that no column holds, as JSON; NULL if there are none (usual, so keys are compared
+    first).
 
-    `of_noted`: of a row with `untyped` and `rounded`, whose keys are kept as they were written.
+    `keep_untyped`: for a row with `untyped` and `rounded`, whose keys are kept as they were sent.
     """
     known = table.typed_keys()
     patch = json.dumps(dict.fromkeys(known))

@@ -1,7 +1,7 @@
-"""Of which stored rows a complete listing tells: what it lacks among those is gone.
+"""The stored rows that a complete listing covers: a covered row that the listing lacks is gone.
 
-Ids that a server has sent never become SQL text: they are handed to DuckDB as a relation. What does not belong here:
-whether a listing is complete (`extraction`), what happens to what it lacks (`merge`, `mass_deletion_guard`).
+Ids from a server never become SQL text: they are registered in DuckDB as a relation. What does not belong here: whether
+a listing is complete (`extraction`), what happens to missing rows (`merge`, `mass_deletion_guard`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,11 @@ _DAYS = "among_days"
 
 @dataclass(frozen=True)
 class Among:
-    """Stored rows: all of the scope; or those whose `column` is one of `ids`, or a day from `first` to `last` (None:
-    open). With `owners` also those whose owner (the row of that table which `column` names) is no longer there."""
+    """Stored rows: all of the scope, or those whose `column` is one of `ids` or a day from `first` to `last`.
+
+    `first` or `last` None: no bound. `owners`: also the rows whose owner (the row of that table that `column` names) is
+    removed.
+    """
 
     column: str | None = None
     ids: Sequence[str] = ()
@@ -38,7 +41,7 @@ EVERYTHING = Among()
 
 
 def rows_of(column: str, ids: Sequence[str]) -> Among | None:
-    """The rows of these; None when there are none, as then nothing was listed."""
+    """The rows of these ids; None for no ids, because then nothing was listed."""
     return Among(column, ids) if ids else None
 
 
@@ -49,7 +52,7 @@ def rows_between(column: str, first: date | None, last: date | None) -> Among:
 
 @contextmanager
 def condition(con: duckdb.DuckDBPyConnection, among: Among) -> Iterator[str]:
-    """In this block: the SQL condition that a stored row `s` is one of them."""
+    """Yields the SQL condition that a stored row `s` is covered; its ids are registered within the block."""
     if among.column is None:
         yield "true"
         return

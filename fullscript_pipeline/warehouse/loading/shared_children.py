@@ -1,8 +1,9 @@
-"""Children with an id of their own, which more than one parent may list: one stored row each, of one parent.
+"""Children with an id of their own, which several parents may list: each has one stored row, of one parent.
 
-It stays with its parent for as long as that one lists it; then it goes to another that lists it (the first by id), and
-is gone only when none does. What further parents list is kept in `ops.shared_children`. What does not belong here:
-lines that are known by their place (`unread_lines`), rows that older programs left double (`double_versions`).
+The row stays with its parent as long as that parent lists it, then moves to another parent that lists it (the first by
+id), and is removed only when no parent lists it. What the other parents list is stored in `ops.shared_children`. What
+does not belong here: lines identified by their position (`unread_lines`), duplicate rows of older programs
+(`double_versions`).
 """
 
 from typing import NamedTuple
@@ -19,7 +20,7 @@ DDL = """CREATE TABLE IF NOT EXISTS ops.shared_children (
 
 
 class ParentLink(NamedTuple):
-    """A table of such children, the table of their parents and the column that names the parent."""
+    """A table of such children, the table of their parents, and the column with the parent's id."""
 
     table: Table
     parents: Table
@@ -33,21 +34,21 @@ PARENT_LINKS = {
     if not child.table.by_position
 }
 
-# A child that a line which cannot be read may be: the one it names, or any of its parent's where it names none of them.
+# The child that an unreadable line may be: the one with its id, or any of its parent's if it has none of their ids.
 _MAYBE = "EXISTS (SELECT 1 FROM unread_ids u WHERE u.parent_id = {parent} AND (u.id = {child} OR NOT u.is_known))"
 
 
 def stage_empty(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """Makes `incoming_child` and `unread` empty: the parents are gone, and so are their arrays."""
+    """Makes empty `incoming_child` and `unread`: removed parents list no children."""
     nothing = "(SELECT ''::VARCHAR AS parent_id, '' AS id, '' AS hash, '' AS record WHERE false)"
     staging.load_staging(con, child.table, nothing, into="incoming_child")
     con.execute("CREATE OR REPLACE TEMP TABLE unread (parent_id VARCHAR, id VARCHAR)")
 
 
 def assign_parents(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """Leaves in `incoming_child` one row for every child whose parent lists it or takes it over.
+    """Reduces `incoming_child` to one row per child, of the parent that keeps it or takes it over.
 
-    Makes `departed`: the children that a parent of `listing` had and lists no more.
+    Makes `departed`: the children that a parent of `listing` had and no longer lists.
     """
     link = PARENT_LINKS[child.table.name]
     # Of several lines with one id the last counts, as of several records.
@@ -66,7 +67,7 @@ def assign_parents(con: duckdb.DuckDBPyConnection, child: Child) -> None:
 
 
 def keep_parents(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """A record of `incoming` that was read on its own leaves the child with the parent that lists it."""
+    """Keeps the stored parent of records of `incoming` that were fetched on their own, not in a parent's array."""
     if table.name not in PARENT_LINKS:
         return
     link = PARENT_LINKS[table.name]
@@ -78,7 +79,7 @@ def keep_parents(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def as_record(table: Table, prefix: str) -> str:
-    """A row as the record that it was read from: what no column holds is in `extra`, the raw text in a column."""
+    """SQL that rebuilds the record that a row was read from, out of its text columns and `extra`."""
     texts = {
         column.source[0]: column.name
         for column in table.columns
@@ -89,7 +90,7 @@ def as_record(table: Table, prefix: str) -> str:
 
 
 def _stage_unread_ids(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
-    """The temp table `unread_ids`: lines that cannot be read, and whether each names a child that its parent had."""
+    """Makes the temp table `unread_ids`: unreadable lines, and whether each has the id of a child of its parent."""
     key = link.table.key[-1]
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE unread_ids AS SELECT u.parent_id, u.id, EXISTS (
@@ -110,7 +111,7 @@ def _stage_departed(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
 
 
 def _stage_others(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
-    """Adds to `incoming_child` what other parents list of the children concerned."""
+    """Adds to `incoming_child` the same children as other parents list them."""
     concerned = "SELECT id FROM departed UNION SELECT id FROM incoming_child"
     source = (
         "(SELECT o.parent_id, o.child_id AS id, o.content_hash AS hash, o.record FROM ops.shared_children o, ctx "
@@ -121,7 +122,7 @@ def _stage_others(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
 
 
 def _choose_parents(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
-    """Takes all but one parent's row of each child out of `incoming_child`; all of them where the stored one stays."""
+    """Chooses one parent per child of `incoming_child`: the stored one if it still lists the child, else the first."""
     table, own, parent = link.table, f"s.{link.table.key[-1]}", f"s.{link.column}"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE chosen AS
@@ -147,7 +148,7 @@ def _choose_parents(con: duckdb.DuckDBPyConnection, link: ParentLink) -> None:
 
 
 def _is_there(link: ParentLink, parent: str) -> str:
-    """Whether a parent is stored and not gone."""
+    """The SQL condition that a parent is stored and not removed."""
     table = link.parents
     latest = "AND p.valid_to IS NULL" if table.history else ""
     return (

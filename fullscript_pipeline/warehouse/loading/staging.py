@@ -1,4 +1,4 @@
-"""Temp tables of a load: whose pull it is (`ctx`), and what arrives, typed (`load_staging`).
+"""Temp tables of a load: the context of the pull (`ctx`), and the arriving records, typed (`load_staging`).
 
 What does not belong here: how a text becomes a typed value (`record_typing`), stored rows (`versions`).
 """
@@ -11,7 +11,7 @@ from fullscript_pipeline.warehouse.loading.load_context import Context
 
 
 def set_context(con: duckdb.DuckDBPyConnection, context: Context) -> None:
-    """One row, and a variable of it, for columns that come from the pull and not from the record."""
+    """Makes the table `ctx` with one row, and a variable of it, for columns that come from the pull."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE ctx (server VARCHAR, region VARCHAR, clinic_id VARCHAR, clinic_key VARCHAR, "
         "observed_at TIMESTAMPTZ, pull_id VARCHAR)"
@@ -36,9 +36,11 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def load_staging(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, into: str = "incoming") -> None:
-    """A temp table of what `sources` (parent_id, id, hash, record) hold, typed: parent_id, id, hash, `v_<column>`,
-    `rows_<array>` for the children (JSON; NULL where the record has no such key), the keys that are `untyped` and
-    `rounded`, `reason` where the record cannot be loaded, and then the `record`."""
+    """Makes a temp table with the typed records of `sources` (parent_id, id, hash, record).
+
+    Its columns: parent_id, id, hash; `v_<column>` per column; `rows_<array>` for the children (JSON; NULL if the record
+    has no such key); the `untyped` and `rounded` keys; `reason` and `record` for a record that cannot be loaded.
+    """
     first, *more_queries = (_typed(table, source) for source in sources)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {first}")
     for query in more_queries:
@@ -46,8 +48,8 @@ def load_staging(con: duckdb.DuckDBPyConnection, table: Table, *sources: str, in
 
 
 def _typed(table: Table, source: str) -> str:
-    """In three steps, as DuckDB makes again what stands in a condition: the values; what of them is NULL or rounded;
-    what no column holds."""
+    """Selects in three nested steps, since DuckDB evaluates an expression again for each use: the values, which of them
+    are NULL or rounded, and the members that no column holds."""
     values = dict(zip(table.key_columns, _key_values(table), strict=True))
     values |= {column.name: record_typing.typed_value(column) for column in table.columns if column.name not in values}
     typed = [f"{value} AS v_{name}" for name, value in values.items()]
@@ -59,7 +61,7 @@ def _typed(table: Table, source: str) -> str:
         f"{record_typing.unmapped_json(table, keep_untyped=True)} AS v_extra, "
         "if(reason IS NULL, NULL, whole) AS record "
         f"FROM (SELECT *, {', '.join(checks)} FROM (SELECT parent_id, id, hash, whole, record, r, {', '.join(typed)} "
-        # Not joined: a join would gather the batches of `load` into larger ones, which take the memory of all.
+        # Not joined: a join would combine the batches of `load` into larger ones, which need more memory.
         f"FROM (SELECT *, getvariable('ctx') AS ctx FROM ({record_typing.parsed_records(table, source)}))))"
     )
 

@@ -1,7 +1,7 @@
-"""A line of an array that cannot be read says nothing of the line that is stored: that one stays.
+"""Keeps the stored lines that unreadable lines of an array may be.
 
-Which stored line it was is told by what the line is about (its variant, its test) and its place. Where neither tells,
-any of the lines that are not accounted for may be meant, so all of them stay. What does not belong here: why a line
+A stored line is matched by its subject (its variant, its test) and its position. If neither matches, the unreadable
+line may be any stored line that is not matched otherwise, so all of these stay. What does not belong here: why a line
 cannot be read (`record_typing`), children with an id of their own (`shared_children`).
 """
 
@@ -32,7 +32,7 @@ class ArrivedLine(NamedTuple):
 
 
 def stage_unread(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """The temp table `unread`: the lines of `incoming_child` that could not be typed, before they are set aside."""
+    """Makes the temp table `unread` of the lines of `incoming_child` that could not be typed."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE unread AS SELECT parent_id, id, {_subject(child.table, 'v_')} AS subject "
         "FROM incoming_child WHERE reason IS NOT NULL"
@@ -40,14 +40,14 @@ def stage_unread(con: duckdb.DuckDBPyConnection, child: Child) -> None:
 
 
 def keep_stored(con: duckdb.DuckDBPyConnection, child: Child) -> None:
-    """Adds to `incoming_child` the stored lines that lines of `unread` may be, each at its place in the new array."""
+    """Adds the stored lines that unreadable lines may be to `incoming_child`, at their new positions."""
     parents = [parent for (parent,) in con.execute("SELECT DISTINCT parent_id FROM unread ORDER BY 1").fetchall()]
     for first in range(0, len(parents), _PARENTS_AT_ONCE):
         _keep(con, child, parents[first : first + _PARENTS_AT_ONCE])
 
 
 def match_stored_lines(stored: Iterable[StoredLine], arrived: Sequence[ArrivedLine]) -> dict[int, int]:
-    """Which stored lines stay: the place of each in the array that arrived, and where it is stored."""
+    """The stored lines that stay: the new position of each, mapped to its stored position."""
     at = {line.position: line.subject for line in stored}
     known = _same_lines(at, arrived)
     matched = {line.position: known[line.position] for line in arrived if not line.is_read and line.position in known}
@@ -64,7 +64,7 @@ def match_stored_lines(stored: Iterable[StoredLine], arrived: Sequence[ArrivedLi
 
 
 def _same_lines(stored: Mapping[int, str | None], arrived: Sequence[ArrivedLine]) -> dict[int, int]:
-    """Where a line that arrived is stored, by its place: at that very place, else the next one on the same subject."""
+    """Maps each arrived line to its stored position: the same one if the subject matches, else the next with it."""
     missing = object()
     same = {line.position: line.position for line in arrived if stored.get(line.position, missing) == line.subject}
     others: dict[str | None, deque[int]] = {}
@@ -111,5 +111,5 @@ def _stage_stored(con: duckdb.DuckDBPyConnection, table: Table, placements: list
 
 
 def _subject(table: Table, prefix: str) -> str:
-    """What a line is about: the first column that is not its key."""
+    """The column with the subject of a line: the first that is not its key."""
     return f"{prefix}{table.columns[0].name}" if table.by_position else "NULL::VARCHAR"

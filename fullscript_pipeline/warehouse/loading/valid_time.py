@@ -1,9 +1,9 @@
-"""When a change happened: a version counts from the event that told of it, where one did, not from when it was seen.
+"""Sets the valid time of versions: from the event that announced the change, if there is one.
 
-Clinic objects with events of their own, and the catalog's products with their variants. Otherwise a version counts
-from when it was first seen, and a removal from when it was noticed. `known_at` says when a version was learned;
-versions of a key have the same order by either time. What does not belong here: `merge`, comparing days (the catalog
-room).
+This holds for clinic objects with events of their own, and for products with their variants. Otherwise a version is
+valid from its first observation, and a removal from the observation that lacked the row. `known_at` is when a version
+was learned; versions of a key have the same order by either time. What does not belong here: merging (`merge`),
+comparing days (the catalog room).
 """
 
 import duckdb
@@ -11,7 +11,7 @@ import duckdb
 from fullscript_pipeline.event_types import KINDS
 from fullscript_pipeline.resources.types import Table
 
-# The events that tell of a clinic table's objects.
+# The events about the objects of a clinic table.
 EVENTS = {kind.table: f"{kind.prefix}.%" for kind in KINDS if kind.family not in (None, "products")}
 
 _OF_CLINIC = """CREATE OR REPLACE TEMP TABLE dated AS
@@ -23,8 +23,8 @@ JOIN core.events e ON e.clinic_id = v.clinic_id AND e.resource_id = v.{key}
 WHERE v.valid_to IS NULL AND v.removed_at IS NULL AND v.valid_from = ctx.observed_at
 GROUP BY ALL"""
 
-# An event can only have told of a change that the last look at all products did not show yet. A product that was not
-# known dates from its creation, unless the whole list lacked it since, or the region was not looked at before.
+# An event can only announce a change that the last read of all products did not show yet. A new product is valid from
+# its creation, unless a complete list lacked it since, or the region was never read before.
 _OF_REGION = """CREATE OR REPLACE TEMP TABLE dated AS
 WITH looks AS (
     SELECT max(l.observed_at) AS last_at,
@@ -58,9 +58,9 @@ GROUP BY ALL"""
 
 
 def date_versions(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Dates the versions that this load opened. Versions of a key stay gapless: the one before ends where it begins.
+    """Sets `valid_from` of the versions that this load opened; the version before ends there, so no gap appears.
 
-    Of several events since the version before was learned, the last one counts.
+    Of several events since the previous version was learned, the last one counts.
     """
     if table.history and table.name in EVENTS:
         con.execute(_OF_CLINIC.format(key=table.key[-1], table=table.stored_in, events=EVENTS[table.name]))
@@ -76,8 +76,10 @@ def date_versions(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _move(con: duckdb.DuckDBPyConnection, table: Table, column: str) -> None:
-    """Where the versions opened now begin, the ones before end, also those of a line that had another parent; a line
-    that was learned after the event stays."""
+    """Moves the begin of the new versions, and the end of those before, to the event.
+
+    Also for a line that had another parent before; a line that was learned after the event is not moved.
+    """
     keys = ", ".join(f"s.{name}" for name in table.key_columns)
     same = " AND ".join(f"{{0}}.{name} = s.{name}" for name in table.key_columns)
     con.execute(

@@ -1,8 +1,8 @@
-"""SQL over stored rows: which are in scope, how they are replaced, closed and marked as removed.
+"""SQL over stored rows: selects those in scope, replaces them, closes versions and marks rows as removed.
 
-A current table is replaced by DELETE + INSERT; a table with history gets a closed and an open version. The stored row
-is `s`, what arrives is `n`, whose pull it is stands in the temp table `ctx`. What does not belong here: what is written
-(`merge`, `children`), when a change happened (`valid_time`).
+Rows of a table without history are replaced by DELETE + INSERT; a table with history gets a closed and an open version.
+In the SQL, the stored row is `s`, the arriving row is `n`, and the pull's context is the temp table `ctx`. What does
+not belong here: what is written (`merge`, `children`), when a change happened (`valid_time`).
 """
 
 import duckdb
@@ -18,12 +18,12 @@ def scope(table: Table) -> str:
 
 
 def latest(table: Table) -> str:
-    """With an AND before it; nothing for a table that keeps no versions."""
+    """The condition of the latest version, with a leading AND; empty for a table without history."""
     return " AND s.valid_to IS NULL" if table.history else ""
 
 
 def live(table: Table) -> str:
-    """Rows of the scope that are there now: the latest version, and not removed."""
+    """Present rows of the scope: the latest version, and not removed."""
     return f"{scope(table)}{latest(table)} AND s.removed_at IS NULL"
 
 
@@ -37,12 +37,12 @@ def same_key(table: Table, source: str) -> str:
 
 
 def columns(table: Table) -> list[str]:
-    """The key, the columns and `extra`: what a staged row holds, each as `v_<column>`."""
+    """The key, the columns and `extra`: the columns of a staged row, where each is named `v_<column>`."""
     return list(dict.fromkeys([*table.key_columns, *(column.name for column in table.columns), "extra"]))
 
 
 def write(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_where: str) -> None:
-    """Puts the staged rows of `source` in the place of the stored ones that meet `close_where`."""
+    """Replaces the stored rows that meet `close_where` with the staged rows of `source`."""
     if table.history:
         _close(con, table, close_where)
     else:
@@ -57,13 +57,13 @@ def write(con: duckdb.DuckDBPyConnection, table: Table, source: str, *, close_wh
 
 
 def tombstone(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:
-    """Marks the live rows that meet `where` as removed; where there is history, by a closing version."""
+    """Marks the present rows that meet `where` as removed; in a table with history by a closing version."""
     here = f"{live(table)} AND {where}"
     if not table.history:
         con.execute(f"UPDATE {table.stored_in} s SET removed_at = ctx.observed_at FROM ctx WHERE {here}")
         return
     con.execute(f"CREATE OR REPLACE TEMP TABLE closing AS SELECT s.* FROM {table.stored_in} s, ctx WHERE {here}")
-    # What is gone already stays as it is.
+    # Rows that are removed already are not changed.
     _close(con, table, f"({where}) AND s.removed_at IS NULL")
     con.execute(
         f"INSERT INTO {table.stored_in} BY NAME SELECT closing.* REPLACE (ctx.observed_at AS removed_at, "
@@ -72,7 +72,7 @@ def tombstone(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:
 
 
 def _close(con: duckdb.DuckDBPyConnection, table: Table, where: str) -> None:
-    """Ends the open versions; one that was opened at this very instant was never visible and is dropped."""
+    """Ends the open versions; a version that was opened at this very instant was never visible and is deleted."""
     con.execute(
         f"DELETE FROM {table.stored_in} s USING ctx WHERE {scope(table)} AND s.valid_to IS NULL AND {where} "
         "AND s.valid_from >= ctx.observed_at"

@@ -1,7 +1,7 @@
-"""Taking a narrower view for the clinic's: what only earlier views saw is marked removed, at once and from then on.
+"""Accepts a narrower view as the clinic's view: rows that only earlier views saw are marked removed.
 
-Of the rows that wait, those go at once that a complete listing of the view has lacked; the others when one does.
-Earlier views count no more. What does not belong here: asking whether to (`cli.accept_view`), pages (`orchestration`).
+Rows that a complete listing of the view has lacked are marked at once, the others when a listing lacks them. Earlier
+views no longer count. What does not belong here: asking the user (`cli.accept_view`), pages (`orchestration`).
 """
 
 import json
@@ -19,9 +19,9 @@ from fullscript_pipeline.warehouse.loading.reader_views import join_scopes, know
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What goes: keys of rows by table, and the patients whose pages that touches; and the views that count no more.
+    """The rows to remove, as keys by table, the patients whose pages change, and the views that no longer count.
 
-    `unread`: how many more rows, by table, no list of the view has been read for yet.
+    `unread`: the number of further rows, by table, that no listing of the view has covered yet.
     """
 
     keys: Mapping[str, list[str]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Acceptance:
 
 
 def preview(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Acceptance:
-    """What `accept` would do. `is_known`: the view has read some table."""
+    """Computes what `accept` would do. `is_known`: the view has read a table."""
     keys: dict[str, list[str]] = {}
     unread: dict[str, int] = {}
     patients: set[str] = set()
@@ -60,9 +60,10 @@ def preview(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Acc
 
 
 def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepted_by: str) -> Acceptance:
-    """Does it, in the caller's transaction, and leaves a line in `ops.accepted_views`.
+    """Accepts the view, in the caller's transaction, and adds a row to `ops.accepted_views`.
 
-    That holds counts only: a purge must find every row that is about a person. The rows have its time as `removed_at`.
+    That row holds only counts: a purge must find every row that is about a person. The removed rows have its time as
+    `removed_at`.
     """
     staging.set_context(con, context)
     accepted = preview(con, context, view)
@@ -91,7 +92,7 @@ def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepte
 
 
 def _tables(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Iterator[tuple[Table, list[View]]]:
-    """The clinic's tables, and those of its region that this view has read; with the views that read them."""
+    """Yields the clinic's tables, and those of its region that this view has read, each with its views."""
     for table in ALL_TABLES:
         known = known_views(con, table.name, _owner(table, context))
         if known and (table.scope == "clinic" or view in known):
@@ -101,7 +102,7 @@ def _tables(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Ite
 def _unseen(
     con: duckdb.DuckDBPyConnection, table: Table, context: Context, included: list[str], view: View
 ) -> list[tuple[str, str | None, bool]]:
-    """The rows that stand and no listing of this view has shown; whose they are, and whether one has lacked them."""
+    """Rows that no listing of this view has shown: the key, the patient, and whether a listing has lacked the row."""
     names = {*table.key_columns, *(column.name for column in table.columns)}
     patient = "s.patient_id" if "patient_id" in names else "NULL"
     key = table.record_key("s")
@@ -116,7 +117,7 @@ def _unseen(
 
 
 def _make_only_view(con: duckdb.DuckDBPyConnection, table: Table, context: Context, view: View) -> None:
-    """From here on this view counts as the one that has seen every row."""
+    """Makes this view the only one of the table, so that it counts as having seen every row."""
     owner = _owner(table, context)
     for name in ("ops.views", "ops.view_sightings", "ops.view_missing"):
         con.execute(f"DELETE FROM {name} WHERE table_name = ? AND coalesce(clinic_id, region) = ?", [table.name, owner])

@@ -1,6 +1,6 @@
-"""Whether a landed answer, or one record of it, is a person's or names them.
+"""Finds out whether a landed answer, or a record of it, belongs to a person or mentions them.
 
-What does not belong here: the files (`frame_file`), what is done about it (`purge`, `person_export`).
+What does not belong here: the files (`frame_file`), what happens to such records (`purge`, `person_rows`).
 """
 
 from collections.abc import Collection
@@ -16,13 +16,13 @@ def frame_mentions(request: Request, lines: list[bytes], ids: Collection[str]) -
 
 
 def requests_object(request: Request, ids: Collection[str]) -> bool:
-    """Whether the request itself was for one of these objects: `<clinic key>/<id>?<filters>`."""
+    """Whether the request was for one of these objects; its key is `<clinic key>/<id>?<filters>`."""
     requested_id, _, filters = request.key.partition("/")[2].partition("?")
     return requested_id in ids or any(part.partition("=")[2] in ids for part in filters.split("&"))
 
 
 def line_mentions(line: bytes, ids: Collection[str]) -> bool:
-    """Whether the record is one of these objects, was listed under one, or holds one of their ids anywhere."""
+    """Whether the record is one of these objects, was listed under one, or contains one of their ids."""
     if not any(object_id.encode() in line for object_id in ids):
         return False
     landed = parse_line(line)
@@ -30,7 +30,7 @@ def line_mentions(line: bytes, ids: Collection[str]) -> bool:
 
 
 def _contains_id(value: Any, ids: Collection[str], *, is_id: bool = False) -> bool:
-    """Whether one of the ids stands where ids stand: under `id`, `..._id`, `..._ids`, at any depth."""
+    """Whether one of the ids is a value of `id`, `..._id` or `..._ids`, at any depth."""
     if isinstance(value, dict):
         return any(
             _contains_id(member, ids, is_id=key == "id" or key.endswith(("_id", "_ids")))

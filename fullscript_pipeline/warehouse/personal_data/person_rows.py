@@ -1,7 +1,7 @@
-"""What warehouse and landed pages hold of one person, as JSON text: rows as they are stored, records as received.
+"""Collects the rows of one person in the warehouse and their landed records, as JSON text.
 
-The texts are DuckDB's and the vendor's own, never read and written again: no digit is lost. What does not belong here:
-which rows and records are a person's (`subject`, `mentions`), the file of all of it (`orchestration.person_file`).
+The text is DuckDB's or the vendor's own and is not parsed and written again, so no digit is lost. What does not belong
+here: which rows and records are a person's (`subject`, `mentions`), the exported file (`maintenance`).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ LANDED = frozenset({FINISHED, ".open", ".abandoned"})
 
 
 def stored_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> dict[str, list[str]]:
-    """The rows by table, each as a JSON object; every table that could hold one is there, empty ones too."""
+    """The rows by table, each as a JSON object; a table that could hold rows of the person but has none is included."""
     return {
         table: [
             str(row) for (row,) in con.execute(f"SELECT to_json(t) FROM {table} t WHERE {condition}", values).fetchall()
@@ -29,7 +29,7 @@ def stored_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset
 
 
 def dependents_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[str]:
-    """Whose guardian the person is: their rows are theirs, that they name this one is this one's."""
+    """The dependents of the person: their rows are their own, only the mention of the guardian is the person's."""
     rows = con.execute(
         "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND guardian_patient_id = ? ORDER BY 1",
         [subject.clinic_id, subject.patient_id],
@@ -38,9 +38,9 @@ def dependents_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[str]
 
 
 def landed_records(folder: Path, encryption_key: str | None, ids: frozenset[str]) -> list[str]:
-    """Every landed record that is the person's or names them, each as a JSON object with where it came from.
+    """Every landed record that belongs to the person or mentions them, each as a JSON object with its source.
 
-    Raises LandingDamage, after all files were read, for those that cannot be read as a whole: they may hold more.
+    Raises LandingDamage, after all files were read, for damaged files: they may hold more records.
     """
     matching: list[str] = []
     damaged: list[str] = []

@@ -1,7 +1,7 @@
-"""Takes a clinic, or one person of a clinic, out of the warehouse and the landing files.
+"""Erases a clinic, or one person of a clinic, from the warehouse and the landing files.
 
-Which rows and lines that is say `subject` and `mentions`. What does not belong here: pages, the state store, copies
-(`orchestration.purging` knows them all).
+`subject` and `mentions` define which rows and lines that is. What does not belong here: pages, the state store, copies
+(`maintenance` erases from all stores).
 """
 
 import json
@@ -22,7 +22,7 @@ from fullscript_pipeline.warehouse.personal_data.subject import Subject, json_sp
 
 
 def delete_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> dict[str, int]:
-    """Deletes the rows, in the caller's transaction; the number by table, tables without any left out."""
+    """Deletes the rows, in the caller's transaction. Returns the number by table; tables without any are left out."""
     removed: dict[str, int] = {}
     for table, condition, values in rows_of(con, subject, ids):
         deleted = con.execute(f"DELETE FROM {table} WHERE {condition}", values)
@@ -33,7 +33,7 @@ def delete_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset
 
 
 def _forget_in_others(con: duckdb.DuckDBPyConnection, subject: Subject, patient_id: str) -> None:
-    """A dependent's row names its guardian: by column, and maybe in what no column holds."""
+    """Removes the person as a guardian from rows of dependents, in the column and in `extra`."""
     con.execute(
         "UPDATE core.patients SET guardian_patient_id = nullif(guardian_patient_id, $patient), extra = CASE WHEN "
         "len(list_filter($spellings, lambda spelling: contains(extra::VARCHAR, spelling))) > 0 THEN NULL ELSE extra "
@@ -45,7 +45,7 @@ def _forget_in_others(con: duckdb.DuckDBPyConnection, subject: Subject, patient_
 def record(
     con: duckdb.DuckDBPyConnection, subject: Subject, digest: str, when: datetime, counts: Mapping[str, int]
 ) -> None:
-    """The audit line: when, what kind, whom (as a digest), how much. No name, no id."""
+    """Adds the audit row: time, kind, subject (as a digest) and counts. It holds no name and no id."""
     con.execute(
         "INSERT INTO ops.purges (purged_at, kind, subject, removed) VALUES (?, ?, ?, ?)",
         [when, subject.kind, digest, json.dumps(dict(counts), sort_keys=True)],
@@ -53,10 +53,10 @@ def record(
 
 
 def purge_landing(folder: Path, encryption_key: str | None, ids: frozenset[str]) -> dict[str, int]:
-    """Takes every line that is the person's or names them out of the files below a clinic's folder.
+    """Removes every line that belongs to the person or mentions them from the files below a clinic's folder.
 
-    A file that holds none is left as it is. Raises Busy while a run is filling one of the files, and LandingDamage,
-    after all others are done, for files that cannot be read as a whole: they may still hold the person.
+    A file without such a line is not touched. Raises Busy while a run writes one of the files. Raises LandingDamage,
+    after all other files are done, for damaged files: they may still hold the person.
     """
     counts = {"landing_lines": 0, "landing_files": 0}
     damaged: list[str] = []
@@ -75,7 +75,7 @@ def purge_landing(folder: Path, encryption_key: str | None, ids: frozenset[str])
 
 
 def _rewrite_without(path: Path, encryption_key: str | None, ids: frozenset[str]) -> int:
-    """How many lines and answers went."""
+    """Rewrites the file without these ids; returns the number of removed lines and answers."""
     file = FrameFile(path, encryption_key)
     if path.suffix != FINISHED:
         file.cut_torn_end()
@@ -98,7 +98,7 @@ def _rewrite_without(path: Path, encryption_key: str | None, ids: frozenset[str]
 
 
 def _copy_without(file: FrameFile, target: FrameFile, ids: frozenset[str]) -> int:
-    """Appends to `kept` what does not concern these ids; how many lines and answers are left out."""
+    """Appends to `target` what does not mention these ids; returns the number of lines and answers left out."""
     dropped = 0
     for request, lines in file.frames():
         left = [line for line in lines if not line_mentions(line, ids)]
@@ -112,7 +112,7 @@ def _copy_without(file: FrameFile, target: FrameFile, ids: frozenset[str]) -> in
 
 @contextmanager
 def _claimed(path: Path) -> Iterator[None]:
-    """No run fills the file meanwhile (`extraction.claims` takes the same lock)."""
+    """Keeps runs from writing the file within the block (`extraction.engine.landing_lock` takes the same lock)."""
     if path.suffix != ".open":
         yield
         return
@@ -129,7 +129,7 @@ def _claimed(path: Path) -> Iterator[None]:
 
 
 def remove_landing(folder: Path) -> int:
-    """Removes a clinic's folder of landed pages; the number of files. Raises Busy while a run fills one."""
+    """Removes a clinic's folder of landed pages; returns the number of files. Raises Busy while a run writes one."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     for path in files:
         with _claimed(path):

@@ -1,8 +1,9 @@
-"""What is a person's in the warehouse, or a clinic's: the one list that `purge` and an export of a person's data share.
+"""Defines which rows of the warehouse belong to a person or a clinic, for both `purge` and the export of a person's
+data.
 
-A person is their own record, their plans, orders and lab orders with every version, the lines of those, and rows that
-name one of these ids. What does not belong here: removing rows (`purge`), writing them out (`person_export`), landed
-pages (`mentions`).
+A person's rows are their own record, their plans, orders and lab orders with every version, the lines of those, and
+rows that mention one of these ids. What does not belong here: removing rows (`purge`), exporting them (`person_rows`),
+landed pages (`mentions`).
 """
 
 import hashlib
@@ -13,13 +14,13 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-# What a person owns, and the column that names it in the tables below it (lines, tests, resources).
+# The objects of a person, and the column with their id in child tables (lines, tests, resources).
 _OWNED = {
     "treatment_plan_id": "history.treatment_plans",
     "order_id": "core.orders",
     "lab_order_id": "history.lab_orders",
 }
-# Tables without a patient's id whose rows may be about one: by a column of ids, or in the record as received.
+# Tables without a patient's id whose rows may be about a person: by a column of ids, or in the received record.
 _REFERRING = {
     "core.events": "resource_id",
     "core.external_ids": "entity_id",
@@ -35,7 +36,7 @@ _RECORDS = ("extra", "record")
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is to go: a clinic, or (with `patient_id`) one person of it."""
+    """A clinic, or (with `patient_id`) one person of it."""
 
     clinic_id: str
     patient_id: str | None = None
@@ -45,7 +46,7 @@ class Subject:
         return "clinic" if self.patient_id is None else "patient"
 
     def digest(self, key: str | None) -> str:
-        """What the audit line names it by: keyed, so that nobody finds the id by trying; the owner can check one."""
+        """The keyed digest for the audit row: nobody can find the id by trying, and the key's owner can check an id."""
         text = f"{self.clinic_id}/{self.patient_id or ''}".encode()
         return hmac.new((key or "").encode(), text, hashlib.sha256).hexdigest()[:32]
 
@@ -67,7 +68,7 @@ def ids_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> frozenset[str]:
 
 
 class RowSelection(NamedTuple):
-    """Rows of a stored table: a condition with its values."""
+    """A condition, with its values, that selects rows of a stored table."""
 
     table: str
     condition: str
@@ -75,18 +76,18 @@ class RowSelection(NamedTuple):
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> list[RowSelection]:
-    """Every stored table that may hold rows of the subject, with the condition that finds them."""
+    """The selections of the subject's rows, for every stored table that may hold some."""
     selections = []
     for table, columns in _tables(con).items():
         if subject.patient_id is None:
-            # A region's row may name the clinic too (`viewer_clinic_id`).
+            # A row of a region may mention the clinic too (`viewer_clinic_id`).
             naming = sorted(column for column in columns if column.endswith("clinic_id"))
             condition = " OR ".join(f"{column} = ?" for column in naming)
             selections.append(RowSelection(table, condition, [subject.clinic_id] * len(naming)))
             continue
         condition, values = _condition(table, columns, subject, ids)
         if condition:
-            # A webhook delivery may be tied to no clinic and tell of a person all the same.
+            # A webhook delivery without a clinic may still be about the person.
             nobodys = "OR clinic_id IS NULL" if subject.patient_id and table in _REFERRING else ""
             selections.append(
                 RowSelection(table, f"(clinic_id = ? {nobodys}) AND ({condition})", [subject.clinic_id, *values])
@@ -95,7 +96,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str
 
 
 def json_spellings(object_id: str) -> list[str]:
-    """How an id stands in a JSON text: quoted, or a bare number."""
+    """The spellings of an id in JSON text: quoted, or a bare number."""
     bare = (
         [f":{object_id},", f":{object_id}}}", f"[{object_id},", f",{object_id},", f"[{object_id}]", f",{object_id}]"]
         if object_id.isdigit()
@@ -105,7 +106,7 @@ def json_spellings(object_id: str) -> list[str]:
 
 
 def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[str]) -> tuple[str, list[Any]]:
-    """Which of the clinic's rows of a table are the person's; none for a table that knows no person."""
+    """The condition of the person's rows of a table; empty for a table without persons."""
     conditions: list[str] = []
     values: list[Any] = []
     if table not in _REFERRING:
@@ -125,7 +126,7 @@ def _condition(table: str, columns: set[str], subject: Subject, ids: frozenset[s
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
-    """Columns of every stored table that has rows of clinics."""
+    """The columns of every stored table with rows of clinics."""
     rows = con.execute(
         """SELECT schema_name || '.' || table_name, list(column_name) FROM duckdb_columns() WHERE database_name =
         current_database() AND (schema_name, table_name) IN (SELECT (schema_name, table_name) FROM duckdb_tables()

@@ -1,9 +1,9 @@
 """A de-identified copy, after 45 CFR 164.514(b)(2): who bought, and was recommended, which product in which year.
 
-Years are the only dates, ids are random bytes drawn for this copy, a clinic is a code. Nothing else that is told of a
-patient is in it: an order's number, basket, time, quantity or price, a practitioner, a plan. What fewer than k patients
-share is taken out (`k_anonymity`), and the catalog holds only the products that are left. What is gone at the vendor
-is not in it. What does not belong here: the file and its key (`publish`), the list of columns (`published_columns`).
+Years are the only dates, ids are random bytes drawn for this copy, and a clinic is a code. The copy holds nothing else
+about a patient: no order number, basket, time, quantity or price, no practitioner, no plan. Values that fewer than k
+patients share are suppressed (`k_anonymity`), and the catalog holds only the remaining products. Removed rows are not
+in the copy. What does not belong here: the file and its key (`publish`), the list of columns (`published_columns`).
 """
 
 import os
@@ -22,7 +22,7 @@ _PEOPLE = f"""
         dense_rank() OVER (ORDER BY patient_id)::INTEGER AS person, clinic_id, patient_id,
         year(date_of_birth)::INTEGER AS birth_year, coalesce({gender_word("gender")}, 'unknown') AS gender
     FROM warehouse.core.patients WHERE removed_at IS NULL"""
-# A line whose product the catalog does not know stands for its pack, as in the marts.
+# A line whose product is not in the catalog counts as its variant, as in the marts.
 _PACKS = """
     CREATE TEMP TABLE packs AS SELECT (dense_rank() OVER (ORDER BY region, product_id))::INTEGER AS product, *
     FROM (
@@ -45,7 +45,7 @@ _RECOMMENDED = """
     FROM warehouse.core.treatment_plans p JOIN warehouse.core.recommendations r USING (clinic_id, treatment_plan_id)
     WHERE p.removed_at IS NULL AND r.removed_at IS NULL AND p.state IS DISTINCT FROM 'draft'"""
 SOURCES = {"purchases": _BOUGHT, "recommendations": _RECOMMENDED}
-# Numbers only, so that a million orders fit into the memory there is.
+# Numbers only, so that a million orders fit into memory.
 _FACTS = "CREATE TEMP TABLE facts (source VARCHAR, pid INTEGER, product INTEGER, year INTEGER, times INTEGER)"
 _FACTS_OF = """
     INSERT INTO facts SELECT '{source}', pid, product, year, count(*) FROM (
@@ -58,7 +58,7 @@ _GOODS = """
     CREATE TEMP TABLE goods AS SELECT DISTINCT product, region, product_id FROM packs
     WHERE product IN (SELECT product FROM facts)"""
 _TEMP = ("people", "packs", "facts", "goods", "people_codes", "clinic_codes")
-# What the copy's tables are read from; the list of columns picks.
+# The queries of the copy's tables; `published_columns` selects their columns.
 _WRITTEN = {
     "core.clinics": """SELECT code AS clinic_id, region FROM clinic_codes LEFT JOIN warehouse.core.clinics
         USING (clinic_id)""",
@@ -78,15 +78,16 @@ _WRITTEN = {
 
 
 class EmptyCopy(PipelineError):
-    """Nobody, or nobody but some who could be told apart, would be in the copy."""
+    """The copy would hold nobody, or only people who could be singled out."""
 
 
 @dataclass(frozen=True)
 class Deidentified:
-    """What a copy holds, and what it cost; `k_reached` is counted in the copy itself.
+    """The content of a copy and what was suppressed; `k_reached` is counted in the copy itself.
 
-    `facts`: rows of purchases and recommendations. `patients_without_years`: who has none in the years it holds.
-    `patients_standing_alone`: whom somebody finds who knows clinic, birth years, gender and one of these rows at once.
+    `facts`: rows of purchases and recommendations. `patients_without_years`: patients without a row in these years.
+    `patients_standing_alone`: patients that a reader could identify who knows clinic, birth years, gender and one of
+    these rows together.
     """
 
     k: int
@@ -104,7 +105,7 @@ class Deidentified:
 def write_deidentified(
     con: duckdb.DuckDBPyConnection, k: int, this_year: int, *, with_current_year: bool
 ) -> Deidentified:
-    """Fills `target`, an empty file, from `warehouse`. Raises EmptyCopy when nobody would be in it."""
+    """Fills the empty file `target` from `warehouse`. Raises EmptyCopy if nobody would be in it."""
     _drop_temp(con)
     try:
         listed, through = _stage(con, this_year, with_current_year=with_current_year)
@@ -134,10 +135,10 @@ def write_deidentified(
 
 
 def _stage(con: duckdb.DuckDBPyConnection, this_year: int, *, with_current_year: bool) -> tuple[int, int]:
-    """Makes the temp tables; how many patients there are, and the last year that is taken.
+    """Makes the temp tables; returns the number of patients and the last year of the copy.
 
-    A year that is not over is left out, with patients of whom nothing else is known: two copies of one year would show
-    by their difference what came between them. Where no earlier year is known, the present one is taken.
+    The current year is left out, with patients who have rows in no other year: the difference of two copies of one year
+    would show what happened between them. If there is no earlier year, the current one is used.
     """
     con.execute(_PEOPLE)
     con.execute(_PACKS)
@@ -168,7 +169,7 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _draw_codes(con: duckdb.DuckDBPyConnection, table: str, sql: str) -> None:
-    """`table`: each row of the query with 80 bits of the system's randomness as 20 hexadecimal digits, its `code`."""
+    """Makes `table`: each row of the query with a `code` of 80 random bits, as 20 hexadecimal digits."""
     number = int(con.execute(f"SELECT count(*) FROM ({sql})").fetchall()[0][0])
     drawn = pa.FixedSizeBinaryArray.from_buffers(pa.binary(10), number, [None, pa.py_buffer(os.urandom(10 * number))])
     con.register("drawn", pa.table({"bytes": drawn}))
@@ -183,7 +184,7 @@ def _draw_codes(con: duckdb.DuckDBPyConnection, table: str, sql: str) -> None:
 
 
 def _reached(con: duckdb.DuckDBPyConnection, k: int) -> int:
-    """The smallest number of patients that share something in the copy, counted there. Raises EmptyCopy below k."""
+    """The smallest number of patients that share a value, counted in the copy. Raises EmptyCopy below k."""
     people = "target.core.patients"
     shares = [f"SELECT count(DISTINCT patient_id) AS n FROM {people} GROUP BY clinic_id, birth_years, gender"]
     for source in SOURCES:

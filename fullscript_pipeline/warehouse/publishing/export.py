@@ -1,6 +1,6 @@
-"""Tables as files: Parquet for programs, CSV for people. For their owner only, and in the clear.
+"""Exports tables as files: Parquet for programs, CSV for people. The files are not encrypted; mode 0600.
 
-No cell of a CSV file can start a formula: what could gets an apostrophe. What does not belong here: the copy of the
+A CSV cell that could start a formula gets an apostrophe. What does not belong here: the copy of the
 whole warehouse (`publish.py`), the sheets that go with the pages (`reports`).
 """
 
@@ -16,13 +16,13 @@ from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 Format = Literal["parquet", "csv"]
-# As reports.export has it: signs that start a formula in a spreadsheet, the wide ones of East Asian input too.
+# As in reports.export: signs that start a formula in a spreadsheet, also the wide forms of East Asian input.
 _FORMULA = r"^\s*[=+\-@|%＝＋－＠]|^[\t\r\n]"
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One file."""
+    """An exported file."""
 
     table: str
     path: Path
@@ -32,8 +32,8 @@ class Exported:
 def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequence[str] = ()) -> list[Exported]:
     """Writes each table to `<folder>/<schema>.<table>.<format>` (0600, folder 0700), replacing what is there.
 
-    `tables`: `schema.table`, or a name of `core`; none: all of core and marts. Raises UsageError for an unknown one,
-    ConfigurationError when the folder cannot be written.
+    `tables`: `schema.table`, or a table name of `core`; empty: all of core and marts. Raises UsageError for an unknown
+    one, ConfigurationError when the folder cannot be written.
     """
     try:
         make_private_folder(folder)
@@ -48,7 +48,7 @@ def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequ
 
 
 def _known(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
-    """Columns and types of every table and view."""
+    """The columns and types of every table and view."""
     rows = con.execute(
         """SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()
         WHERE database_name = current_database() AND NOT internal ORDER BY 1, column_index"""
@@ -84,7 +84,7 @@ def _written(
 
 
 def _cell(column: str, kind: str) -> str:
-    """The column as a spreadsheet shows it and never runs it; lists and records as JSON text."""
+    """The column as a spreadsheet shows it without executing it; lists and records as JSON text."""
     if kind in {"VARCHAR", "JSON"}:
         text = f'"{column}"::VARCHAR'
     elif kind.endswith("[]"):

@@ -1,24 +1,25 @@
-"""Takes out of a set of people, and of what they bought, what fewer than k of them share.
+"""Suppresses values of people, and of what they bought, that fewer than k of them share.
 
 It works on two temp tables of a connection: `people` (pid, person, clinic_id, birth_year, gender) and `facts` (source,
-pid, product, year, times). A person may be a patient of several clinics, and counts once. What must be shared by k:
+pid, product, year, times). A person may be a patient of several clinics, and counts once. At least k people must share:
 
-* `people`: clinic, birth years and gender. Birth years are widened to bands first; who still stands with too few is
-  taken out, with all facts;
-* `facts`, each source by itself: product and year; clinic, birth years and gender, because a reader who knows that
-  somebody bought anything looks among the buyers only; and a number of facts: nobody has more than k people have.
+* `people`: clinic, birth years and gender. Birth years are first widened to bands; people who still share them with too
+  few others are removed with all their facts;
+* `facts`, for each source: product and year; clinic, birth years and gender, because a reader who knows that somebody
+  bought anything searches among the buyers only; and the number of facts: nobody has more facts than k people have.
 
-A rule takes out only what breaks it, and they are repeated until nothing does: what holds already loses nothing, and
-the same tables always lose the same rows. What does not belong here: what a fact is (`deidentify`).
+A rule removes only what breaks it, and the rules are repeated until nothing does: rows that satisfy them are never
+removed, and equal tables always lose the same rows. What does not belong here: what a fact is (`deidentify`).
 """
 
 import duckdb
 
-# Each is made of whole ones of the one before. Never with another start: two copies would tell more than each.
+# Each band consists of complete bands of the width before. The start never changes: two copies with different starts
+# would reveal more than each alone.
 BAND_WIDTHS: tuple[int | None, ...] = (1, 5, 10, 20, 40, None)
 OLDEST_EXACT_AGE = 89
-# Wider bands cost everybody their age, suppression costs those who are few, and rows. Narrower bands than none at all
-# may cost so much of the people, and must leave so much of the facts that none at all would leave.
+# Wider bands blur the age of everybody; suppression removes rare people and rows. Narrow bands are used if they remove
+# at most this share of the people, and leave at least this share of the facts that a single band would leave.
 _MAY_GO_PERCENT, _MUST_STAY_PERCENT = 10, 75
 
 _RARE_PEOPLE = """
@@ -50,9 +51,9 @@ _RARE_NUMBER = """
 
 
 def suppress(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> int | None:
-    """Takes out what the module's docstring says; how many years a band has, None for all in one.
+    """Suppresses as the module's docstring says; returns the years per band (None: one band for all).
 
-    Gives `people` a column `birth_years`, `facts` a column `repeated`. Ages over 89 are one class in any case.
+    Adds the column `birth_years` to `people` and `repeated` to `facts`. Ages over 89 are always one class.
     """
     chosen = _narrowest_bands(con, k, this_year)
     _suppress_in_bands(con, k, _band(chosen, this_year))
@@ -77,7 +78,7 @@ def _narrowest_bands(con: duckdb.DuckDBPyConnection, k: int, this_year: int) -> 
 
 
 def _facts_left(con: duckdb.DuckDBPyConnection, k: int, band: str) -> int:
-    """How many would be left; nothing is taken out."""
+    """Counts the facts that would be left; nothing is removed."""
     con.execute("BEGIN")
     try:
         _suppress_in_bands(con, k, band)
@@ -91,13 +92,13 @@ def _suppress_in_bands(con: duckdb.DuckDBPyConnection, k: int, band: str) -> Non
     con.execute(f"UPDATE people SET birth_years = {band}")
     con.execute(_RARE_PEOPLE, {"k": k})
     con.execute("DELETE FROM facts WHERE pid NOT IN (SELECT pid FROM people)")
-    # A rule that took something out begins anew with the first: numbers are cut only where the others hold.
+    # After a rule has removed rows, start again with the first: numbers of facts are cut only where the others hold.
     while any(_number(con, rule, k) for rule in (_RARE_PRODUCT_YEAR, _RARE_CLASS, _RARE_NUMBER)):
         pass
 
 
 def _mark_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
-    """Whether more than once in the year; NULL where a yes or no would single out."""
+    """Sets `repeated`: more than once in the year; NULL where yes or no would single somebody out."""
     con.execute("ALTER TABLE facts ADD COLUMN repeated BOOLEAN")
     con.execute(
         """UPDATE facts SET repeated = facts.times > 1 FROM (
@@ -111,7 +112,7 @@ def _mark_repeats(con: duckdb.DuckDBPyConnection, k: int) -> None:
 
 
 def count_standing_alone(con: duckdb.DuckDBPyConnection) -> int:
-    """How many people somebody would find who knows clinic, birth years, gender and one product of a year at once."""
+    """Counts the people that a reader could identify who knows clinic, birth years, gender and a product of a year."""
     return _number(
         con,
         """SELECT count(DISTINCT person) FROM (
@@ -131,7 +132,7 @@ def _going(con: duckdb.DuckDBPyConnection, k: int, band: str) -> int:
 
 
 def _band(width: int | None, this_year: int) -> str:
-    """SQL: the band of `birth_year`, as `1980-1984`."""
+    """SQL for the band of `birth_year`, as in `1980-1984`."""
     if width is None:
         return "'any'"
     over_89 = this_year - OLDEST_EXACT_AGE - 1

@@ -1,8 +1,8 @@
-"""A pseudonymised copy: a row per row of the warehouse, ids of persons replaced by ones of the copy.
+"""A pseudonymised copy: one row per row of the warehouse, with pseudonyms in place of the ids of persons.
 
-A pseudonym is a hash under a pepper that is in no file: without it nobody can try ids. It is of the clinic and of the
-kind of object too, so that equal ids of two clinics, or of a patient and an order, do not look alike. Rows lie in the
-order of the pseudonyms: their place tells nothing. What does not belong here: which columns stay
+A pseudonym is a hash keyed by a pepper that is in no file: without it nobody can find ids by trying. The clinic and the
+kind of object are part of the hash, so equal ids of two clinics, or of a patient and an order, get different
+pseudonyms. Rows are sorted by pseudonym, so their order reveals nothing. What does not belong here: which columns stay
 (`published_columns`), where the pepper comes from (`publish_secrets`).
 """
 
@@ -13,7 +13,7 @@ from fullscript_pipeline.warehouse.publishing.k_anonymity import OLDEST_EXACT_AG
 from fullscript_pipeline.warehouse.publishing.published_columns import PSEUDONYMISED, SHIFTED, Columns, gender_word
 from fullscript_pipeline.warehouse.schema import as_of_macro_sql, latest_view_sql
 
-# Columns that hold an id of a person, or of what is theirs; and whose.
+# Columns with an id of a person or of their objects, and the kind of object.
 _KINDS = {
     "patient_id": "patient",
     "guardian_patient_id": "patient",
@@ -26,7 +26,7 @@ _SHIFTED_DATES = frozenset({"available_at", "created_on", "completed_on"})
 
 
 def write_pseudonymised(con: duckdb.DuckDBPyConnection, pepper: str, this_year: int, *, shift_dates: bool) -> None:
-    """Fills `target`, an empty file, from `warehouse`."""
+    """Fills the empty file `target` from `warehouse`."""
     con.execute("SET VARIABLE pepper = ?", [pepper])
     try:
         for schema in ("core", "history", "marts"):
@@ -42,7 +42,7 @@ def write_pseudonymised(con: duckdb.DuckDBPyConnection, pepper: str, this_year: 
 
 
 def _existing_columns(con: duckdb.DuckDBPyConnection, columns: Columns) -> Columns:
-    """Of the list, what this warehouse has."""
+    """The listed columns that this warehouse has."""
     rows = con.execute(
         "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE database_name = 'warehouse'"
     ).fetchall()
@@ -57,7 +57,7 @@ def _masked(column: str, this_year: int, *, shift_dates: bool) -> str:
     if column == "treatment_plan_ids":
         return f"list_transform({column}, lambda id: {_pseudonym('plan', 'id')}) AS {column}"
     if column == "date_of_birth":
-        # Ages above are pooled: there are few of them.
+        # Higher ages are pooled, because they are rare.
         oldest = this_year - OLDEST_EXACT_AGE
         return f"CASE WHEN year({column}) < {oldest} THEN {oldest} ELSE year({column}) END AS birth_year"
     if column == "gender":
@@ -72,7 +72,7 @@ def _pseudonym(kind: str, value: str) -> str:
 
 
 def _shift(patient: str) -> str:
-    """From 1 to 365 days, the same for all dates of a patient."""
+    """SQL for the shift of a patient's dates: 1 to 365 days, the same for all of them."""
     return f"(1 + ('0x' || left({_keyed('shift', patient)}, 12))::BIGINT % 365)::INTEGER"
 
 

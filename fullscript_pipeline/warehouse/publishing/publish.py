@@ -1,8 +1,8 @@
-"""Read copies for analysts, under `published/`: written aside, then renamed, so that a reader never sees half of one.
+"""Writes read copies for analysts under `published/`: to a temporary file, then renamed, so no reader sees half a copy.
 
-Three levels, a file each; a file says in its table `copy_info` which it is and how it was made. What does not belong
-here: what is in a level (`pseudonymise`, `deidentify`), its secrets (`publish_secrets`), single files for spreadsheets
-(`export.py`), backups (`backup.py`).
+There are three levels with a file each; the table `copy_info` of a file states its level and how it was made. What does
+not belong here: the content of a level (`pseudonymise`, `deidentify`), its secrets (`publish_secrets`), files for
+spreadsheets (`export`), backups (`maintenance`).
 """
 
 from dataclasses import asdict, dataclass, field
@@ -27,7 +27,7 @@ _INFO = """CREATE TABLE target.copy_info (level VARCHAR, made_at TIMESTAMPTZ, da
 
 
 class Level(Enum):
-    """How much a copy tells; the value is its name, in options, files and sentences."""
+    """How much a copy reveals; the value is its name in options, file names and messages."""
 
     WHOLE = "whole"
     PSEUDONYMISED = "pseudonymised"
@@ -40,7 +40,7 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class CopyOptions:
-    """What a copy is to be. `shift_dates` is for the pseudonymised level, the last two for the de-identified one."""
+    """How to make a copy. `shift_dates` is for the pseudonymised level, the last two are for the de-identified one."""
 
     level: Level = Level.WHOLE
     shift_dates: bool = False
@@ -50,7 +50,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class Published:
-    """A copy that was written, the key of its file, and what a de-identified one holds."""
+    """A written copy, the key of its file, and the counts of a de-identified one."""
 
     path: Path
     options: CopyOptions
@@ -59,17 +59,18 @@ class Published:
 
 
 def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | None = None) -> Published:
-    """Replaces a copy by the present warehouse. A whole one is encrypted if the warehouse is or a publish key is set.
+    """Writes a copy of the warehouse, replacing the previous one of its level.
 
-    Raises Busy when the warehouse is held too long, ConfigurationError when there is none or a secret of the copy
-    cannot be used, EmptyCopy when a de-identified copy would hold nobody.
+    A whole copy is encrypted if the warehouse is, or if a publish key is set. Raises Busy if the warehouse is held too
+    long, ConfigurationError if there is no warehouse or a secret of the copy cannot be used, EmptyCopy if a
+    de-identified copy would hold nobody.
     """
     options = options or CopyOptions()
     target = options.level.path(settings)
     make_private_folder(settings.published_dir)
     key, pepper = _secrets(settings, options)
     temporary = target.with_name(f".{target.name}.writing")
-    # The lock is held until the copy has its name: another `publish` must not take the half for a left-over.
+    # The lock is held until the copy is renamed: another `publish` must not remove the temporary file as a leftover.
     with warehouse.exclusive_file(checkpointed=False):
         _remove(temporary)
         try:
@@ -83,7 +84,7 @@ def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | Non
 
 
 def _secrets(settings: Settings, options: CopyOptions) -> tuple[str | None, str]:
-    """The key of the file, and the pepper of its ids."""
+    """The key of the file and the pepper of its ids."""
     if options.level is Level.WHOLE:
         return settings.publish_key or settings.warehouse_key, ""
     key = publish_secrets.own_key(settings, options.level.value)
@@ -93,13 +94,13 @@ def _secrets(settings: Settings, options: CopyOptions) -> tuple[str | None, str]
 
 
 def _remove(temporary: Path) -> None:
-    """With DuckDB's log beside it, which it would read into the next file of that name."""
+    """Removes the file and DuckDB's log, which DuckDB would apply to the next file of that name."""
     for name in (temporary.name, f"{temporary.name}.wal"):
         temporary.with_name(name).unlink(missing_ok=True)
 
 
 def options_of_copies(settings: Settings) -> list[CopyOptions | Level]:
-    """How each copy that there is was made; only its level where that cannot be read from it."""
+    """How each existing copy was made; only its level if the copy cannot be read."""
     return [_options_of(settings, level) for level in Level if level.path(settings).exists()]
 
 
@@ -130,7 +131,7 @@ def _fill(con: duckdb.DuckDBPyConnection, settings: Settings, options: CopyOptio
 
 
 def _write_info(con: duckdb.DuckDBPyConnection, options: CopyOptions, counts: Deidentified | None) -> None:
-    """A row that says what the file is: no secret, and nothing that is not printed when it is made."""
+    """Writes the row that describes the copy: no secret, and only what the command prints as well."""
     con.execute(_INFO)
     dates = "years" if counts else "shifted" if options.shift_dates else "kept"
     con.execute(

@@ -1,6 +1,6 @@
-"""The two secrets of a copy for analysts: the key its file is encrypted with, and the pepper of its pseudonyms.
+"""The two secrets of a copy for analysts: the key of its file, and the pepper of its pseudonyms.
 
-Who is given the key must not be able to make the pseudonyms, and must not be able to open the warehouse. What does not
+A person who receives the key must be able neither to compute the pseudonyms nor to open the warehouse. What does not
 belong here: settings (`settings`), hashing (`pseudonymise`).
 """
 
@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 def own_key(settings: Settings, level: str) -> str:
-    """The key to hand out.
+    """The key that analysts receive.
 
-    Raises ConfigurationError when there is none, it is one of the pipeline's, or it can be guessed and real patients
-    are at stake.
+    Raises ConfigurationError if there is none, if it is a key of the pipeline, or if it can be guessed and the data are
+    of real patients.
     """
     make = "`fullscript-pipeline keys new` prints a good one"
     if not settings.publish_key:
@@ -38,10 +38,10 @@ def own_key(settings: Settings, level: str) -> str:
 
 
 def pepper(settings: Settings, *, lasting: bool) -> str:
-    """What pseudonyms are keyed by: from FULLSCRIPT_PUBLISH_PEPPER, else random and of one copy.
+    """The key of the pseudonyms: from FULLSCRIPT_PUBLISH_PEPPER, else random for one copy.
 
-    Raises ConfigurationError when the setting has to do with a key, or can be guessed and real patients are at stake;
-    with `lasting`, when it is missing.
+    Raises ConfigurationError if the setting contains a key or is part of one, or if it can be guessed and the data are
+    of real patients; with `lasting`, also if it is missing.
     """
     configured = settings.publish_pepper
     if not configured:
@@ -62,7 +62,7 @@ def pepper(settings: Settings, *, lasting: bool) -> str:
 
 
 def _require_hard_to_guess(settings: Settings, variable: str, secret: str, consequence: str) -> None:
-    """Raises ConfigurationError where real patients are at stake; elsewhere says so."""
+    """Raises ConfigurationError for a weak secret if the data are of real patients; otherwise logs a warning."""
     if not is_guessable(secret):
         return
     weak = f"{variable} can be guessed, and {consequence} by trying: `fullscript-pipeline keys new` prints a good one."

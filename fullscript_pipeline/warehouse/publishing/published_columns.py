@@ -1,6 +1,6 @@
-"""What stays in a copy for analysts: one list per level, and nothing that is not in it.
+"""The columns of a copy for analysts: one list per level, and no other column is copied.
 
-A column that is added to a table is in no copy until somebody writes it here. No level has names, contacts, order
+A new column of a table is in no copy until it is added here. No level has names, contacts, order
 numbers, ids of other systems, texts that people wrote (dosages, messages), records as received (`extra`), staff, events
 or a table of `ops`. What does not belong here: how a column is changed on its way (`pseudonymise`, `deidentify`).
 """
@@ -126,6 +126,6 @@ DEIDENTIFIED: Columns = {
 
 
 def gender_word(column: str) -> str:
-    """SQL: one of the vendor's words; another text that somebody wrote there is not told."""
+    """SQL for the gender: one of the vendor's words; any other text becomes `other`."""
     word = f"lower(trim({column}))"
     return f"CASE WHEN {word} IN ('female', 'male', 'x') THEN {word} WHEN {column} IS NOT NULL THEN 'other' END"

@@ -1,9 +1,10 @@
-"""Makes and upgrades the warehouse's tables.
+"""Creates and upgrades the tables of the warehouse.
 
 Plain DDL only (no ENUM, no function defaults) with a CHECKPOINT straight after: a kill after other DDL has left files
-that could not be opened. A file is upgraded when the statements here differ from those it was made from: what is
-missing is added (`new_columns`), nothing is ever dropped, so a new column needs no step of its own. `VERSION` rises
-only when an older program must not write the file any more. What does not belong here: moving data (`new_columns`).
+that could not be opened. A file is upgraded if the statements here differ from those that it was made from: missing
+tables and columns are added (`new_columns`) and nothing is ever dropped, so a new column needs no step of its own.
+`VERSION` rises only if an older program must not write the file any more. What does not belong here: moving data
+(`new_columns`).
 """
 
 import hashlib
@@ -62,7 +63,7 @@ _OPS = (
 
 
 def statements(marts: Sequence[str]) -> list[str]:
-    """Everything that makes a warehouse; each may be run again on one that has it."""
+    """All statements that create a warehouse; each may be run again on an existing one."""
     schemas = [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in SCHEMAS]
     return [*schemas, *_OPS, *(statement for table in ALL_TABLES for statement in table_ddl(table)), *marts]
 
@@ -100,7 +101,7 @@ def migrate(warehouse: Warehouse, marts: Sequence[str]) -> None:
 
 
 def _version(con: duckdb.DuckDBPyConnection) -> tuple[int, str | None]:
-    """The version, and what the file was made from (not known before version 3); 0 for a new file."""
+    """The version (0 for a new file), and the fingerprint of its statements (unknown before version 3)."""
     tables = con.execute(
         "SELECT 1 FROM duckdb_tables() WHERE database_name = 'warehouse' AND table_name = 'schema_version'"
     ).fetchone()

@@ -1,8 +1,8 @@
-"""Brings data of an older warehouse into columns and tables that a newer description adds.
+"""Fills columns and tables that a newer description adds to an older warehouse.
 
-What could not be typed before was kept in `extra`, so a new column, or a new table of a record's array, is filled from
-there; a version is never added or changed by that, but for overlapping ones (`double_versions`). What cannot be told
-from a row (a new reading of a key whose text was not kept) stays NULL until the record changes. What does not belong
+Members without a column were kept in `extra`, so a new column, or a new table of a record's array, is filled from
+there. This adds and changes no version, except overlapping ones (`double_versions`). A column that cannot be computed
+from the row (a new reading of a key whose text was not kept) stays NULL until the record changes. What does not belong
 here: the statements (`migrations`).
 """
 
@@ -22,7 +22,7 @@ _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data
 
 @dataclass(frozen=True)
 class UpgradePlan:
-    """What a file lacks: `columns` by table (with their type), for tables that it has; `tables` that it has not."""
+    """What a file lacks: `columns` (with types) by table, for its existing tables, and missing `tables`."""
 
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tables: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ NOTHING = UpgradePlan()
 
 
 def plan_upgrade(con: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> UpgradePlan:
-    """Compares the file with what the statements make elsewhere, in memory. Call it outside a transaction."""
+    """Compares the file with what the statements create in memory. Call it outside a transaction."""
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as scratch:
         for statement in statements:
             scratch.execute(statement)
@@ -55,7 +55,7 @@ def add_columns(con: duckdb.DuckDBPyConnection, plan: UpgradePlan) -> None:
 
 
 def fill_columns(con: duckdb.DuckDBPyConnection, plan: UpgradePlan) -> None:
-    """Fills what was added, once every table is there."""
+    """Fills the added columns and tables, after every table exists."""
     if "record_id" in plan.columns.get("ops.quarantine", {}):
         con.execute(
             "UPDATE ops.quarantine SET record_id = split_part(record_key, '/', -1), "
@@ -87,14 +87,14 @@ def _is_derivable_from_row(column: Column) -> bool:
 
 
 def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column]) -> None:
-    """What still cannot be typed stays as it is: nothing is taken from `extra` that no column holds."""
+    """Fills new columns from `extra`. A value that still cannot be typed stays there."""
     known = [
         f"'{column.source[0]}', {column.name}"
         for column in table.columns
         if column.kind is Kind.TEXT and column.sql is None and "." not in column.source[0] and column not in columns
     ]
     record = f"json_merge_patch(json_object({', '.join(known)}), coalesce(extra, '{{}}'))"
-    # The row has its key already, and arrays of the record are no column's.
+    # The row has its key already, and arrays of the record have no column.
     described = replace(table, children=(), by_position=True)
     values = ", ".join(f"{record_typing.typed_value(column)} AS {column.name}" for column in columns)
     taken = ", ".join(f"{column.name} = n.{column.name}" for column in columns)
@@ -113,7 +113,7 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
 
 
 def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> None:
-    """Lines of the latest versions, from the array that was kept in `extra`; the array is then taken out of there."""
+    """Moves the lines of the latest versions from the array in `extra` into the new child table."""
     table, array = child.table, f"json_extract(p.extra, '$.{child.array}[*]')"
     latest = "p.valid_to IS NULL" if parent.history else "true"
     since = "p.valid_from, p.known_at" if parent.history else "p.observed_at AS valid_from, p.observed_at AS known_at"

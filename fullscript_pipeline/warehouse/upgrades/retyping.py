@@ -1,6 +1,6 @@
-"""Reads the fields again that an older version of the program could not type: their text stands in `extra`.
+"""Types fields again that an older version of the program could not type; their text is in `extra`.
 
-No version of a row is made by it. What does not belong here: records that were set aside whole (`quarantine_replay`).
+It adds no version of a row. What does not belong here: complete records in quarantine (`quarantine_replay`).
 """
 
 import duckdb
@@ -11,7 +11,7 @@ from fullscript_pipeline.warehouse.loading import record_typing
 
 
 def retype(con: duckdb.DuckDBPyConnection) -> int:
-    """Fills every column that is NULL though its text can be typed now. Returns in how many rows."""
+    """Fills every NULL column whose text can be typed now. Returns the number of changed rows."""
     return sum(_retype(con, table) for table in ALL_TABLES)
 
 
