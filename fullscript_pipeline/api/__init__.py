@@ -1,4 +1,4 @@
-"""Speaks HTTP to Fullscript, and only reads: sessions, pages, OAuth, the error family, the seam of the budget.
+"""Speaks HTTP to Fullscript, and only reads: sessions, pages, OAuth, the error classes, the interface of the budget.
 
 It knows nothing of Dagster, DuckDB or where tokens are stored (`state` implements its Protocols).
 """

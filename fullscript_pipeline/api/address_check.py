@@ -1,7 +1,7 @@
-"""Whether the addresses that are set are those of the API and of its sign-in page: asked with no token and no effect.
+"""Checks whether the configured addresses are those of the API and of its sign-in page, by requests without a token.
 
-Only what an answer proves is concluded: no answer, a 5xx, a 429 or anything unheard of leaves it open. What does not
-belong here: what a session makes of a 404 (`token_access`), and the clocks (`server_probe`).
+It concludes only what a response proves: no response, a 5xx, a 429 or an unknown response leaves the question open.
+What does not belong here: how a session treats a 404 (`token_access`), and the clocks (`server_probe`).
 """
 
 import re
@@ -16,20 +16,20 @@ from fullscript_pipeline.api.status_errors import wrong_address_error
 from fullscript_pipeline.settings import ServerSettings, api_url_advice, server_at
 
 PATIENCE_SECONDS = 5.0
-# What the API says to a call without a token, and what an address says where the API is not.
+# Statuses of the API for a request without a token, and of an address without the API.
 _REFUSED = frozenset({400, 401, 403, 422})
 _NOT_THERE = frozenset({404, 405, 410})
 _BLAMES_THE_APP = re.compile(rb"invalid_client|unauthorized_client|redirect[-_ ]?ur[il]|client[-_ ]?id", re.IGNORECASE)
 
-# What came of a request.
+# The result of a request.
 Outcome = HttpResponse | FullscriptError
 
 
 def check_api_address(server: ServerSettings, first: Outcome | None = None) -> bool:
-    """Whether the API was recognised at its address; False when the answers leave it open.
+    """Whether the API was recognised at its address; False if the responses leave it open.
 
-    `first`: what GET /clinic came to, if it was asked already. Raises WrongAddress when the API is surely elsewhere:
-    the address is another server's, or nothing of the API is there.
+    `first`: the result of GET /clinic, if it was requested already. Raises WrongAddress if the API is certainly not
+    there: the address is another server's, or none of the API's endpoints exists.
     """
     _raise_if_of_another_server(server)
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
@@ -45,7 +45,7 @@ def check_api_address(server: ServerSettings, first: Outcome | None = None) -> b
             if _is_api(_send(client, _clinic_request(server, address))):
                 what = f"the API is not at this address but at {address}"
                 raise WrongAddress(request, what, api_url_advice(server.name))
-        # A server might hide its endpoints from callers without a token; the token endpoint is for them.
+        # A server may hide its endpoints from clients without a token, but not the token endpoint.
         url = f"{server.api_url}/oauth/token"
         if _is_api(_send(client, HttpRequest("oauth/token", server.name, url, json={"grant_type": "none"}))) is False:
             raise wrong_address_error(request)
@@ -53,9 +53,9 @@ def check_api_address(server: ServerSettings, first: Outcome | None = None) -> b
 
 
 def check_sign_in_page(server: ServerSettings, redirect_uri: str) -> bool:
-    """Whether the sign-in page was there for our app; False when the answer leaves it open.
+    """Whether the sign-in page exists for our app; False if the response leaves it open.
 
-    Raises AppRefused when it does not know the client id or the redirect URI: the vendor answers 404 then.
+    Raises AppRefused if the page does not know the client id or the redirect URI: the vendor answers 404 then.
     """
     url = authorize_url(server, redirect_uri, secrets.token_urlsafe(8))
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
@@ -95,7 +95,7 @@ def _send(client: HttpClient, request: HttpRequest) -> Outcome:
 
 
 def _is_api(outcome: Outcome) -> bool | None:
-    """Whether an endpoint of the API has answered; None: open."""
+    """Whether the response is from an endpoint of the API; None: unknown."""
     if isinstance(outcome, FullscriptError):
         return False if _is_redirect(outcome) else None
     if outcome.status in _REFUSED:
@@ -113,7 +113,7 @@ def _clinic_request(server: ServerSettings, address: str) -> HttpRequest:
 
 
 def _likely_addresses(address: str) -> Iterator[str]:
-    """What may have been meant: with `/api` at its end, once; with https."""
+    """Addresses that may have been intended: with a single `/api` at the end, and with https."""
     with_api = f"{re.sub(r'/api(/.*)?$', '', address)}/api"
     if with_api != address:
         yield with_api

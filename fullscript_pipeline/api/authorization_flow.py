@@ -1,7 +1,7 @@
-"""Connecting a clinic (a user signs in at Fullscript and comes back with a code), and disconnecting it.
+"""Connects a clinic (a user signs in at Fullscript, which redirects back with a code), and disconnects it.
 
-No printing: the command line shows `authorize_url`, calls `wait` or `paste`, and words the result. A callback is
-answered 200 only once the clinic and its grant are stored. What does not belong here: the web server
+This module prints nothing: the command line shows `authorize_url`, calls `wait` or `paste`, and reports the result. A
+callback is answered with 200 only after the clinic and its grant are stored. What does not belong here: the web server
 (`oauth_callback_server`), the token calls (`oauth`), renewals (`tokens`).
 """
 
@@ -37,7 +37,7 @@ _REFUSALS = {
 
 
 class ConnectStore(SessionStore, Protocol):
-    """What connecting needs of the state store."""
+    """The part of the state store that connecting uses."""
 
     def set_environment_kind(self, kind: Literal["sandbox", "production"]) -> None: ...
     def new_oauth_state(self, server: str) -> str: ...
@@ -50,7 +50,7 @@ class ConnectStore(SessionStore, Protocol):
 
 @dataclass(frozen=True)
 class ConnectResult:
-    """Who is connected, with what. `missing_read_scopes` says in words what each missing one costs."""
+    """The connected clinic and user, and the scopes. `missing_read_scopes`: what each missing scope costs, in words."""
 
     clinic: ClinicRef
     user_id: str
@@ -62,8 +62,10 @@ class ConnectResult:
 
 @dataclass(frozen=True)
 class DisconnectResult:
-    """`not_revoked`: why the server may still honour the access, in words, with the error's exit code; None when it is
-    gone."""
+    """The result of a disconnect.
+
+    `not_revoked`: why the server may still accept the tokens, in words (None: they are revoked), with the exit code.
+    """
 
     clinic: ClinicRef
     not_revoked: str | None
@@ -71,7 +73,7 @@ class DisconnectResult:
 
 
 class _FixedToken:
-    """The token of the very first request, before there is a grant in the store."""
+    """The token source of the first request, before a grant is stored."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -83,13 +85,13 @@ class _FixedToken:
         return rejected
 
     def confirm_used(self, token: str) -> None:
-        """Nothing to confirm: there is no older pair."""
+        """Does nothing: there is no older token pair."""
 
 
 class ConnectFlow:
-    """One connect to `server`: listen (`with`), show `authorize_url`, `wait`; or without `with`, `paste`.
+    """One attempt to connect to `server`: enter it (`with`), show `authorize_url`, `wait`; or `paste` without `with`.
 
-    Raises ConfigurationError when the app is not set up, or the data directory is of the other kind.
+    Raises ConfigurationError if the app is not set up, or the data directory is for the other kind of servers.
     """
 
     def __init__(self, settings: Settings, store: ConnectStore, server: ServerSettings | str) -> None:
@@ -104,7 +106,10 @@ class ConnectFlow:
         self._listener: CallbackServer | None = None
 
     def check_addresses(self) -> None:
-        """Before a person signs in: raises WrongAddress or AppRefused when that would surely end in an error."""
+        """Checks, before a person signs in, that it can work.
+
+        Raises WrongAddress or AppRefused if it certainly cannot.
+        """
         check_api_address(self._server)
         check_sign_in_page(self._server, self._settings.redirect_uri)
 
@@ -119,13 +124,13 @@ class ConnectFlow:
             self._listener.close()
 
     def wait(self, timeout: float = WAIT_SECONDS) -> ConnectResult:
-        """The result, once the user has come back. A callback that is not ours is refused and not waited for less.
+        """Waits for the user's callback and returns the result. A foreign callback is rejected, and the wait continues.
 
-        Raises ConnectRefused when the user denies, nobody comes within `timeout` seconds, or the code is not taken;
-        the family of `api.errors` when the server fails.
+        Raises ConnectRefused if the user denies access, no callback arrives within `timeout` seconds, or the server
+        rejects the code. Raises errors of `api.errors` if the server fails.
         """
         until = time.monotonic() + timeout
-        # In pieces: of two signals at once, both may go to the server's thread, which does not wake this one.
+        # Waits in short pieces: if two signals arrive at once, both may go to the server thread and not wake this one.
         while not self._done.wait(min(_POLL_SECONDS, timeout)) and time.monotonic() < until:
             pass
         if not self._done.is_set():
@@ -138,7 +143,7 @@ class ConnectFlow:
         raise self._outcome or ConnectRefused("The sign-in ended without an answer: run `connect` again.")
 
     def paste(self, redirected_url: str) -> ConnectResult:
-        """The result of the URL that the user was redirected to and pasted. Raises as `wait` does."""
+        """Returns the result for a redirect URL that the user pasted. Raises as `wait` does."""
         expected, pasted = urlsplit(self._settings.redirect_uri), urlsplit(redirected_url.strip())
         if (expected.scheme, expected.netloc, expected.path) != (pasted.scheme, pasted.netloc, pasted.path):
             raise ConnectRefused(
@@ -148,14 +153,14 @@ class ConnectFlow:
         return self._complete(pasted.query)
 
     def _callback(self, query: str) -> PageAnswer:
-        """For the listener: what the page says. Only the owner of the state can end the wait."""
+        """Handles a callback; returns the status and text of the page. Only a callback with our state ends the wait."""
         with self._one_at_a_time:
             try:
                 connected = self._complete(query)
             except _ForeignCallback as problem:
                 _log.warning("a sign-in was refused: %s", problem)
                 return 400, str(problem)
-            except Exception as problem:  # whatever it is belongs to whoever waits, not to a server thread
+            except Exception as problem:  # any error belongs to the waiting thread, not to the server thread
                 self._outcome = problem
                 status = 400 if isinstance(problem, ConnectRefused | InvalidGrant) else 502
                 return status, f"{_for_page(problem)} Go back to the terminal."
@@ -167,7 +172,7 @@ class ConnectFlow:
             self._done.set()
 
     def _complete(self, query: str) -> ConnectResult:
-        """Check the callback, exchange its code, read the clinic, store both."""
+        """Checks the callback, exchanges its code, reads the clinic, and stores the clinic and its grant."""
         code = self._checked_code(query)
         server = self._server
         budget = self._store.request_budget(server.name, server.client_id or "", self._settings.requests_per_5_min)
@@ -200,7 +205,10 @@ class ConnectFlow:
         )
 
     def _checked_code(self, query: str) -> str:
-        """The code of a callback whose state is ours, unused and young. A state is used up by its first check."""
+        """Returns the code of a callback with a valid state: ours, unused, not expired.
+
+        A state can be checked only once.
+        """
         values = parse_qs(query, keep_blank_values=True, max_num_fields=50)
         if len(values.get("state", [])) != 1 or len(values.get("code", [])) > 1:
             raise _ForeignCallback(
@@ -221,17 +229,17 @@ class ConnectFlow:
 
 
 class _ForeignCallback(ConnectRefused):
-    """A callback that does not belong to this connect; the right one may still come."""
+    """A callback that does not belong to this attempt; the right one may still arrive."""
 
 
 def disconnect(
     settings: Settings, store: ConnectStore, clinic: ClinicRef, user_id: str | None = None
 ) -> DisconnectResult:
-    """Take the access of a clinic, or of one user of it, away at the server, then forget the tokens.
+    """Revokes the access of a clinic, or of one of its users, at the server, then deletes the tokens.
 
-    They are out of use from the start; what the server does not confirm is kept, for the next call to revoke.
-    Raises ConfigurationError when the app is not set up or the tokens cannot be decrypted, UsageError for an unknown
-    user.
+    The tokens are not used from the start. Tokens that the server does not confirm as revoked stay stored, so that the
+    next call can revoke them. Raises ConfigurationError if the app is not set up or the tokens cannot be decrypted,
+    UsageError for an unknown user.
     """
     server = settings.require_app(clinic.server)
     budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
@@ -258,7 +266,7 @@ def disconnect(
 
 
 def _patients_visible(session: ClinicSession, answer: TokenPair) -> int | None:
-    """How many patients this user sees; of several users of a clinic the one who sees most is used."""
+    """The number of patients that this user sees; of several users of a clinic, the one who sees most is used."""
     if "patients:read" in missing_read_scopes(answer.scopes):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Who a session speaks for, and the grant it holds: the small types that `api` and `state` share.
+"""The clinic of a session and its grant: the types that `api` and `state` share.
 
 What does not belong here: how they are stored (`state`), how a grant is renewed (`tokens`).
 """
@@ -22,9 +22,9 @@ class ClinicRef:
 class Grant:
     """What one user of a clinic granted us. Times are UTC, by this machine's clock; tokens stay out of the repr.
 
-    `previous_refresh_token` is kept until the new access token has worked once: the vendor lets the old refresh
-    token live until then, so it is the way back from a pair that was saved but is not accepted.
-    `generation` grows by one with every saved pair; a writer names the one it read.
+    `previous_refresh_token` is kept until the new access token has been accepted once. The vendor keeps the old refresh
+    token valid until then, so it can replace a saved pair that is not accepted. `generation` grows by one with every
+    saved pair; a writer states the one that it read.
     """
 
     user_id: str

@@ -1,22 +1,22 @@
-"""The family of everything that can go wrong between us and Fullscript.
+"""The errors of requests to Fullscript.
 
     PipelineError                      (fullscript_pipeline.errors)
     +-- FullscriptError                carries status, request_id, clinic, method, url (redacted), endpoint
-    |   +-- AuthError          77      the token is refused everywhere although it is fresh (also a NeedsConnect)
+    |   +-- AuthError          77      every endpoint refuses a fresh token (also a NeedsConnect)
     |   |   +-- InvalidGrant   77      the authorisation itself is refused (token endpoint only)
     |   +-- AppRefused         78      the client id or secret is refused (also a ConfigurationError)
     |   +-- WrongAddress       78      404 of everything: this is not the API (also a ConfigurationError)
     |   +-- ScopeError          1      403, or 401 to a token that works elsewhere: this app or this user may not
     |   +-- NotFound            1      404, where other endpoints answer
-    |   +-- RateLimited        69      429, after waiting as long as we may (also ServiceUnavailable)
+    |   +-- RateLimited        69      still rate limited after all retries (also ServiceUnavailable)
     |   +-- ServerError        69      5xx, or no answer at all (also ServiceUnavailable)
-    |   +-- BadResponse        69      an answer whose shape is not understood (also ServiceUnavailable)
-    |   +-- RequestRefused      1      any other 4xx: what we asked is not accepted
+    |   +-- BadResponse        69      a response of unknown shape (also ServiceUnavailable)
+    |   +-- RequestRefused      1      any other 4xx: the request is not accepted
     +-- ConnectRefused          1      a connect attempt that must not go on
     +-- NeedsConnect           77      (fullscript_pipeline.errors) a clinic has no working grant
 
-What does not belong here: what is retried (`retry`), anything of an answer's body. A body may hold health data or a
-token, so a message is made of the status, our own words and the X-Request-Id, never of what the server wrote.
+A body may hold health data or a token, so a message contains the status, our own words and the X-Request-Id, never text
+of the server. What does not belong here: what is retried (`retry`), anything from a response body.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, Pipelin
 
 @dataclass(frozen=True)
 class RequestSummary:
-    """What was asked, for the sentence of an error. `url` is redacted already; `clinic` is the clinic key."""
+    """A request, as an error message may describe it. `url` is redacted already; `clinic` is the clinic key."""
 
     endpoint: str
     server: str
@@ -40,8 +40,8 @@ class RequestSummary:
 class FullscriptError(PipelineError):
     """What failed, where, the X-Request-Id to quote to the vendor, and what to do.
 
-    `exhausted`: it has been asked again as often as its rule allows. A call inside another one (a token call inside a
-    GET) must not be multiplied by the outer one's retries.
+    `exhausted`: it was retried as often as its rule allows. A nested request (a token call within a GET) must not be
+    multiplied by the retries of the outer one.
     """
 
     exhausted = False
@@ -58,7 +58,7 @@ class FullscriptError(PipelineError):
         )
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        # The default would call __init__ with the message alone; Dagster and process pools pickle errors.
+        # Dagster and process pools pickle errors; the default would call __init__ with the message alone.
         return (_rebuild, (type(self), self.request_summary, str(self), dict(self.__dict__)))
 
 
@@ -72,7 +72,7 @@ def _rebuild(
 
 
 class AuthError(FullscriptError, NeedsConnect):
-    """401 of every endpoint to a token that has just been renewed: for this clinic a person must `connect`."""
+    """Every endpoint answers 401 to a token that has just been renewed: a person must `connect` this clinic."""
 
     exit_code = 77
 
@@ -88,14 +88,16 @@ class AppRefused(FullscriptError, ConfigurationError):
 
 
 class WrongAddress(FullscriptError, ConfigurationError):
-    """Nothing that the API has is at the address that is set."""
+    """None of the API's endpoints exists at the configured address."""
 
     exit_code = 78
 
 
 class ScopeError(FullscriptError):
-    """403, or 401 to a token that works elsewhere: the app was not granted this endpoint, or the token lacks its scope.
-    Often not a failure for the caller."""
+    """403, or 401 to a token that other endpoints accept: the app or the token has no permission for this endpoint.
+
+    Often not a failure for the caller.
+    """
 
 
 class NotFound(FullscriptError):
@@ -103,11 +105,11 @@ class NotFound(FullscriptError):
 
 
 class RequestRefused(FullscriptError):
-    """Any other 4xx: asking again would not help."""
+    """Any other 4xx: a retry would not help."""
 
 
 class RateLimited(FullscriptError, ServiceUnavailable):
-    """429 that outlasted our patience. `retry_after` is what the server asked for, in seconds."""
+    """Still rate limited after all retries. `retry_after`: the seconds that the server requested."""
 
     exit_code = 69
     retry_after: float | None = None
@@ -121,10 +123,10 @@ class ServerError(FullscriptError, ServiceUnavailable):
 
 
 class BadResponse(FullscriptError, ServiceUnavailable):
-    """An answer we do not understand. Never read "nothing" out of one."""
+    """A response of unknown shape. Never treat it as an empty result."""
 
     exit_code = 69
 
 
 class ConnectRefused(PipelineError):
-    """A connect attempt that was denied, is too old, or does not belong to us."""
+    """A connect attempt that was denied, has expired, or is not ours."""

@@ -1,8 +1,8 @@
-"""The module that sends requests: one request in, one bounded answer out.
+"""Sends a request and returns one bounded response.
 
-It never follows a redirect (a redirect could carry the Authorization header to another host), never reads more than
-`MAX_BYTES`, however the body is compressed, and never takes longer than `MAX_SECONDS` for one answer. What does not
-belong here: tokens, what is retried, what an answer means.
+It never follows a redirect (which could carry the Authorization header to another host), never reads more than
+`MAX_BYTES`, compressed or not, and never takes longer than `MAX_SECONDS` for one response. What does not belong here:
+tokens, retries, the meaning of a response.
 """
 
 import logging
@@ -37,7 +37,7 @@ for _chatty in ("httpx", "httpcore"):
 
 MAX_SECONDS = 120.0
 _LARGE = 8 << 20
-# Seconds until a connection stands, and between two parts of an answer.
+# Timeouts: to make a connection, and between two parts of a response.
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 _POOL_SECONDS = 60.0
@@ -47,7 +47,7 @@ _USER_AGENT = "fullscript-pipeline"
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request to be made. `json` makes it a POST, which only the OAuth token calls are."""
+    """A request to send. `json` makes it a POST; only the OAuth token calls are POSTs."""
 
     endpoint: str
     server: str
@@ -57,7 +57,7 @@ class HttpRequest:
     json: Mapping[str, str] | None = field(default=None, repr=False)
     bearer: str | None = field(default=None, repr=False)
     accept: str = "application/json"
-    # The address as errors show it, where the real one holds ids of a person's objects.
+    # The URL for error messages, if the real one holds ids of a person's objects.
     shown_url: str | None = None
 
     @property
@@ -68,7 +68,7 @@ class HttpRequest:
         return replace(self, bearer=token)
 
     def request_summary(self, status: int | None = None, request_id: str | None = None) -> RequestSummary:
-        """What an error may say about this request."""
+        """Describes this request for an error message."""
         address = self.shown_url or self.url
         full_url = f"{address}?{urlencode(self.params)}" if self.params else address
         return RequestSummary(
@@ -78,7 +78,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What came back: status, X-Request-Id, headers as written, the body (bounded, never in the repr)."""
+    """A received response: status, X-Request-Id, some headers as sent, the body (bounded, never in the repr)."""
 
     request: HttpRequest
     status: int
@@ -92,7 +92,7 @@ class HttpResponse:
         return self.request.request_summary(self.status, self.request_id)
 
     def json(self) -> Any:
-        """The body as Python values. Raises BadResponse when it is not JSON."""
+        """Parses the body. Raises BadResponse if it is not JSON."""
         try:
             return parse_json(self.body)
         except ValueError:
@@ -137,10 +137,10 @@ class HttpClient:
         self._client.close()
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Ask once. Any status is an answer.
+        """Sends the request once and returns the response, whatever its status is.
 
-        Raises ServerError when no whole answer arrives (connection, timeout, broken compression), BadResponse for one
-        that is larger than the bound, compressed in another way than we asked for, or a redirect.
+        Raises ServerError if no complete response arrives (connection, timeout, broken compression), BadResponse for a
+        response that is too large, has an encoding that was not requested, or is a redirect.
         """
         headers = {"Accept": request.accept} | ({"Authorization": f"Bearer {request.bearer}"} if request.bearer else {})
         try:
@@ -174,7 +174,7 @@ class HttpClient:
         return received
 
     def _read(self, request: HttpRequest, response: httpx.Response) -> bytes:
-        # httpx would unpack a piece whole, whatever it becomes: 96 kB of zstd are 3 GB.
+        # httpx would decompress a piece without a limit: 96 kB of zstd can become 3 GB.
         encoding = response.headers.get("content-encoding", "")
         summary = request.request_summary(response.status_code, _plain_request_id(response.headers.get("x-request-id")))
         try:
@@ -194,7 +194,10 @@ class HttpClient:
             raise httpx.DecodingError("broken") from None
 
     def _joined(self, parts: Iterator[bytes]) -> bytes:
-        """The body; of large ones only one is held at a time, so that eight bombs at once cost no more than one."""
+        """Joins the body.
+
+        Only one large body is in memory at a time, so eight decompression bombs cost no more than one.
+        """
         body = bytearray()
         with ExitStack() as alone:
             for part in parts:
@@ -212,7 +215,7 @@ class HttpClient:
 
 
 def _error_words(problem: Exception) -> str:
-    """A few words for a transport error. Its own text may hold a URL, so only its kind is told."""
+    """A few words for a transport error, by its class; its own text may hold a URL."""
     if _is_untrusted(problem):
         return "its certificate is not trusted"
     kinds: tuple[tuple[type[Exception], str], ...] = (
@@ -245,6 +248,6 @@ def _is_untrusted(problem: BaseException | None) -> bool:
 
 
 def _plain_request_id(request_id: str | None) -> str | None:
-    """The X-Request-Id if it is plain: a header could otherwise bring line breaks or anything else into a log."""
+    """Returns the X-Request-Id if it is plain text, so that a header cannot put line breaks into a log."""
     plain = request_id is not None and len(request_id) <= 100 and request_id.replace("-", "").replace("_", "").isalnum()
     return request_id if plain else None

@@ -1,8 +1,8 @@
-"""Proxies and certificates as the environment names them: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and their relatives.
+"""Reads proxies and certificates from the environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and similar variables.
 
-Read here and not by httpx, which ends in a traceback at spellings that other programs take (`::1/128` in NO_PROXY, a
-SOCKS proxy, a certificate file that is not there). A server on this machine is never reached through a proxy. What does
-not belong here: requests (`http`), addresses of the vendor's servers (`settings`).
+httpx does not read them, because it raises a traceback for values that other programs accept (`::1/128` in NO_PROXY, a
+SOCKS proxy, a missing certificate file). A server on this machine is never reached through a proxy. What does not
+belong here: requests (`http`), addresses of the vendor's servers (`settings`).
 """
 
 import ipaddress
@@ -25,8 +25,7 @@ _CERTIFICATES = {"SSL_CERT_FILE": Path.is_file, "SSL_CERT_DIR": Path.is_dir}
 class RoutedTransport(httpx.BaseTransport):
     """Sends each request through the proxy that the environment names for it, or directly.
 
-    Raises ConfigurationError: certificates that are not there when it is made, a proxy that cannot be used when a
-    request would go through it.
+    Raises ConfigurationError in the constructor for missing certificates, and for a request through an unusable proxy.
     """
 
     def __init__(self, limits: httpx.Limits) -> None:
@@ -34,7 +33,7 @@ class RoutedTransport(httpx.BaseTransport):
         self._proxies = urllib.request.getproxies()
         self._bypassed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         self._lock = threading.Lock()
-        # By the address of the proxy; '' for the direct way.
+        # By the address of the proxy; '' for a direct connection.
         self._transports: dict[str, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -54,9 +53,9 @@ class RoutedTransport(httpx.BaseTransport):
 
 
 def proxy_for(url: httpx.URL, named: Mapping[str, str], no_proxy: str) -> str | None:
-    """The address of the proxy for a request, of those `named` by scheme or `all`; None: the direct way.
+    """The address of the proxy for a request, from `named` (by scheme, or `all`); None: connect directly.
 
-    Raises ConfigurationError when that is no http or https proxy.
+    Raises ConfigurationError if it is not an http or https proxy.
     """
     scheme = url.scheme if named.get(url.scheme) else "all"
     value = named.get(scheme, "").strip()
@@ -84,8 +83,8 @@ def proxy_for(url: httpx.URL, named: Mapping[str, str], no_proxy: str) -> str | 
 def is_bypassed(host: str, port: int | None, no_proxy: str) -> bool:
     """Whether a host is reached directly: on this machine, or on the list `no_proxy`.
 
-    An entry is a name (which covers what lies below it), an address, a network (`10.0.0.0/8`, `::1/128`), each with or
-    without a port and brackets, or `*`. An entry of any other kind covers nothing.
+    An entry is a name (which includes its subdomains), an address, a network (`10.0.0.0/8`, `::1/128`), each with or
+    without a port and brackets, or `*`. Any other entry matches nothing.
     """
     address = _ip(host)
     if host.lower().rstrip(".") == "localhost" or (address is not None and address.is_loopback):
@@ -129,13 +128,13 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 
 
 def trusted_certificates() -> ssl.SSLContext:
-    """Whose certificates are trusted. Raises ConfigurationError when the environment names some that cannot be read."""
+    """The trusted CA certificates. Raises ConfigurationError if the environment names some that cannot be read."""
     return _context(*(os.environ.get(variable, "") for variable in (*_CERTIFICATES, "SSLKEYLOGFILE")))
 
 
 @cache
 def _context(*_: str) -> ssl.SSLContext:
-    """Reading the certificates takes 20 ms or more, so it is done once, not once a session."""
+    """Cached, because reading the certificates takes 20 ms or more."""
     for variable, is_there in _CERTIFICATES.items():
         value = os.environ.get(variable)
         if value and not is_there(Path(value)):

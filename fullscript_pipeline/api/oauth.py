@@ -1,7 +1,7 @@
 """The three OAuth calls, as the vendor documents them (JSON bodies, answers under "oauth"), and the authorize URL.
 
-These are the only POSTs of the project. What does not belong here: when to renew (`tokens`), where tokens are kept.
-A token answer is a secret from the first byte to the last: nothing of it goes into an error or a log.
+These are the only POSTs of the project. A token response is secret as a whole: no part of it goes into an error or a
+log. What does not belong here: when to renew (`tokens`), where tokens are stored.
 """
 
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ from fullscript_pipeline.settings import ServerSettings
 
 _DEFAULT_LIFE_SECONDS = 7200
 _LONGEST_LIFE_SECONDS = 366 * 24 * 3600
-# With which words (RFC 6749, RFC 6750) a server says that there is no such token.
+# Error codes (RFC 6749, RFC 6750) for a token that the server does not know.
 _UNKNOWN_TOKEN = frozenset({"invalid_token", "invalid_grant"})
-# With which statuses a server says that it has no such endpoint.
+# Statuses for an endpoint that the server does not have.
 _NOT_THERE = frozenset({404, 405, 410})
 
 
 @dataclass(frozen=True)
 class TokenPair:
-    """A new pair. Times are ours (UTC): a server whose clock is wrong must not make a token look old."""
+    """A new token pair. Times are by our clock (UTC): a wrong server clock must not make a token look expired."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -41,7 +41,7 @@ class TokenPair:
 
 
 def authorize_url(server: ServerSettings, redirect_uri: str, state: str) -> str:
-    """Where the user's browser goes. Scopes are set in the vendor's dashboard, not here."""
+    """The URL for the user's browser. Scopes are set in the vendor's dashboard, not here."""
     query = {
         "client_id": server.client_id or "",
         "redirect_uri": redirect_uri,
@@ -53,7 +53,7 @@ def authorize_url(server: ServerSettings, redirect_uri: str, state: str) -> str:
 
 
 class TokenEndpoint:
-    """The token calls of one app. `rate_limit` counts them too: the vendor's limit is over all endpoints."""
+    """The token calls of one app. The budget counts them too: the vendor's limit covers all endpoints."""
 
     def __init__(
         self,
@@ -67,23 +67,25 @@ class TokenEndpoint:
         self._budget, self._retry = budget, retry
 
     def exchange_code(self, code: str) -> TokenPair:
-        """The first pair for an authorization code. Never asked twice: a code works once.
+        """Exchanges an authorization code for the first token pair. Never retried: a code works once.
 
-        Raises InvalidGrant when the server does not take the code, AppRefused for a wrong client, or the family.
+        Raises InvalidGrant if the server rejects the code, AppRefused for a wrong client, or another error of `errors`.
         """
         once = RetryPolicy(attempts=1, unreadable_attempts=1)
         return self._token({"grant_type": "authorization_code", "code": code}, None, once, fallback_refresh_token=None)
 
     def refresh(self, refresh_token: str, clinic: str) -> TokenPair:
-        """A new pair for `refresh_token`, which stays where the answer brings none (RFC 6749, 6). An answer that got
-        lost is asked for once more, with the same token."""
+        """Requests a new pair for `refresh_token`, which stays valid if the response has no new one (RFC 6749, 6).
+
+        A lost response is requested once more with the same token.
+        """
         grant = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return self._token(grant, clinic, self._retry, fallback_refresh_token=refresh_token)
 
     def revoke(self, token: str, clinic: str) -> None:
-        """Take the access away at the server. A token that the server says it does not know is as good as revoked.
+        """Revokes a token at the server. A token that the server does not know counts as revoked.
 
-        Raises AppRefused, WrongAddress or the family when the server does not confirm it.
+        Raises AppRefused, WrongAddress or another error of `errors` if the server does not confirm it.
         """
         body = {**self._credentials(), "token": token}
 
@@ -118,7 +120,7 @@ class TokenEndpoint:
         return self._client.send(request)
 
     def _before_retry(self, error: FullscriptError, wait: float) -> None:
-        """The limit is over all endpoints: what the token endpoint asks for, everybody heeds."""
+        """Pauses all requests when the token endpoint is rate limited: the limit covers all endpoints."""
         if isinstance(error, RateLimited):
             self._budget.pause_requests(wait)
 
@@ -158,7 +160,7 @@ def read_token(
 
 
 def _token_object(body: Any) -> Mapping[str, Any]:
-    """The object that holds the access token: the documented `oauth` before all others."""
+    """The object with the access token: the documented `oauth` first, then any other."""
     outer = body if isinstance(body, dict) else {}
     candidates = [outer.get("oauth"), outer, *outer.values()]
     return next(
@@ -167,7 +169,7 @@ def _token_object(body: Any) -> Mapping[str, Any]:
 
 
 def _life_seconds(expires_in: object) -> float:
-    """`expires_in`, a number that may come as text; the documented two hours when it makes no sense."""
+    """Parses `expires_in`, a number or text; the documented two hours if it is not plausible."""
     try:
         seconds = float(expires_in) if isinstance(expires_in, int | float | str) else 0.0
     except ValueError:
@@ -180,7 +182,7 @@ def _text(value: object) -> str | None:
 
 
 def _refusal(answer: HttpResponse, server: ServerSettings) -> FullscriptError | None:
-    """The error of a token call that was not answered with 2xx. The OAuth word decides, the status only helps."""
+    """The error of a token call without a 2xx response; the OAuth error code decides before the status."""
     words = _error_words(answer) if answer.status in (400, 401, 403, 422) else set()
     if "invalid_grant" in words:
         return InvalidGrant(
@@ -201,7 +203,7 @@ def _refusal(answer: HttpResponse, server: ServerSettings) -> FullscriptError | 
 
 
 def _confirms(answer: HttpResponse) -> bool:
-    """Whether a 2xx says that it was done: empty as documented or anything but an error or a web page."""
+    """Whether a 2xx response confirms the call: it is empty, as documented, or neither an error nor a web page."""
     text = answer.body.strip()
     if text[:1] == b"<":
         return False
@@ -213,7 +215,7 @@ def _confirms(answer: HttpResponse) -> bool:
 
 
 def _error_words(answer: HttpResponse) -> set[str]:
-    """The error codes in an error body: `error` as text, array or object with a code, `errors` as an array of them."""
+    """The error codes of a body: `error` as text, array or object with a code, or `errors` as an array."""
     try:
         body = answer.json()
     except BadResponse:

@@ -1,6 +1,6 @@
-"""The small web server on loopback that the browser comes back to after the user has signed in.
+"""The web server on loopback that receives the browser's redirect after the user has signed in.
 
-Bound to the redirect URI's host and port, and answers its path only. What does not belong here: what a callback
+It is bound to the port of the redirect URI and answers its path only. What does not belong here: what a callback
 means (`authorization_flow`), and any log of a request: its URL holds the authorization code.
 """
 
@@ -23,7 +23,7 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ful
 
 
 class CallbackServer:
-    """Listens from its making on, in a thread. `handle` gets the query text and answers status and sentence.
+    """Starts listening in a background thread when constructed. `handle` maps the query text to status and sentence.
 
     Raises ConfigurationError for a redirect URI that is not plain http on loopback, Busy when the port is taken.
     """
@@ -56,7 +56,7 @@ class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up is no news; what `handle` raises has been kept for whoever waits."""
+        """Ignores errors: a client that disconnects early is not one, and `handle` keeps its own for the waiter."""
 
 
 def _handler(
@@ -65,12 +65,12 @@ def _handler(
     hosts = {f"{name}:{port}" for name in _LISTENABLE} | (_LISTENABLE if port == 80 else set())
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = 30.0  # a connection that sends nothing does not stay
+        timeout = 30.0  # an idle connection is closed
 
         def do_GET(self) -> None:
             target = urlsplit(self.path)
             if self.headers.get("Host", "").lower() not in hosts or target.path != (parts.path or "/"):
-                # A page of another origin may reach loopback under a name of its own (DNS rebinding).
+                # A page of another origin can reach loopback under its own host name (DNS rebinding).
                 self._answer(404, "This page does not exist.")
                 return
             try:

@@ -1,6 +1,7 @@
-"""Walks a list: page after page, or up to eight pages at a time where page 1 tells how many there are.
+"""Fetches the pages of a list: one after the other, or up to eight in parallel if page 1 states how many there are.
 
-Sorts out when a list has ended. What does not belong here: sending (`session`), the shape of an answer (`pages`).
+It also decides when a list has ended. What does not belong here: sending (`session`), the shape of a response
+(`response_parsing`).
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -15,7 +16,7 @@ from fullscript_pipeline.api.thread_pool import iter_completed
 
 @dataclass(frozen=True)
 class FetchedPage:
-    """A page before it is known whether it is the last."""
+    """A fetched page, before it is known whether it is the last."""
 
     number: int
     records: list[Record]
@@ -27,7 +28,7 @@ class FetchedPage:
 
     @property
     def is_numbered(self) -> bool:
-        """Its `meta` says which page this is and how many there are: the others can be asked in any order."""
+        """Whether `meta` has the page number and the number of pages: then pages can be fetched in any order."""
         return self.meta.current_page is not None and self.meta.total_pages is not None
 
     @property
@@ -53,23 +54,26 @@ Fetch = Callable[[int], FetchedPage]
 
 
 def iter_pages(fetch: Fetch, first: int, ignores_numbers: Callable[[bool], bool]) -> Iterator[Page]:
-    """The pages from `first` on. `ignores_numbers` tells, and is told, that the server sends everything at once."""
+    """Yields the pages from `first` on.
+
+    `ignores_numbers` reads or records whether the server ignores page numbers and sends everything at once.
+    """
     page = fetch(first)
     if not page.is_numbered:
         yield from _iter_pages_in_sequence(fetch, page, ignores_numbers)
         return
     yield page.page(is_last=page.is_marked_last)
     if not page.is_marked_last:
-        # It may say that one follows without counting it.
+        # `meta` may announce a next page without counting it.
         last = max(page.meta.total_pages or 0, page.number + 1 if page.meta.has_next else 0)
         yield from iter_pages_in_parallel(fetch, last, range(1, first + 1))
 
 
 def iter_pages_in_parallel(fetch: Fetch, last: int, landed: Collection[int]) -> Iterator[Page]:
-    """Pages 1 to `last` but for those `landed`, in order of arrival.
+    """Yields pages 1 to `last` except those `landed`, in the order of arrival.
 
-    The list may grow and shrink meanwhile: pages are added as answers count more of them, and none is asked beyond one
-    that came back empty. No page is asked twice.
+    The list may grow or shrink meanwhile: further pages are fetched if responses count more of them, and none after an
+    empty page. No page is fetched twice.
     """
     requested, end = set(landed), last
 
@@ -91,7 +95,7 @@ def _iter_pages_in_sequence(fetch: Fetch, page: FetchedPage, ignores_numbers: Ca
         next_page: FetchedPage | None = None
         is_last = not page.records or page.meta.has_next is False
         if not is_last and page.meta.has_next is None:
-            # It does not say whether more follows: look ahead, so that the page can say whether it is the last.
+            # Unknown whether a page follows: fetch it first, so that this page can be marked as the last.
             next_page = _next_if_any(fetch, page, ignores_numbers)
             is_last = next_page is None
         yield page.page(is_last=is_last)
@@ -103,7 +107,7 @@ def _iter_pages_in_sequence(fetch: Fetch, page: FetchedPage, ignores_numbers: Ca
 
 
 def _next_if_any(fetch: Fetch, page: FetchedPage, ignores_numbers: Callable[[bool], bool]) -> FetchedPage | None:
-    """The page after one that does not say whether there is one."""
+    """Fetches the page after one that does not state whether a page follows; None if there is none."""
     if ignores_numbers(False):
         return None
     next_page = fetch(page.number + 1)

@@ -1,7 +1,8 @@
-"""Leaves out of what a server answers the records of people who are not to be stored: they were purged here.
+"""Removes purged people from responses, so that they are not stored again.
 
-A record that is such a person's is left out whole; of any other record what names one is taken away. It happens before
-anybody sees the answer, so that nothing of it can land. What does not belong here: who these people are (`state`).
+A record that belongs to such a person is dropped; from any other record, their ids and objects are removed. This
+happens before any caller sees the response, so nothing of it can be landed. What does not belong here: who was purged
+(`state`).
 """
 
 import json
@@ -14,29 +15,29 @@ from fullscript_pipeline.api.response_parsing import Page, Record
 from fullscript_pipeline.ids import id_text
 from fullscript_pipeline.resources.types import Endpoint
 
-# Records that are about somebody wherever they name them: events, deliveries, ids of other systems.
+# Endpoints whose records are about a person wherever they mention one: events, deliveries, ids of other systems.
 _REFERRING_ENDPOINTS = ("event", "webhook_deliveries", "metadata")
 _CATALOG = "/catalog/"
 
 
 class PurgedIds(Protocol):
-    """The ids of people who are kept out, and of what was theirs."""
+    """The ids of purged people and of their objects."""
 
     def __contains__(self, object_id: object, /) -> bool: ...
 
     def mark(self, object_id: str) -> str:
-        """What stands for an id where the id itself must not: keyed, the same every time."""
+        """A keyed digest that stands for an id where the id must not be stored; always the same for an id."""
 
 
 PurgedIdsSource = Callable[[], PurgedIds | None]
 
 
 class PurgedObjectError(NotFound):
-    """The object is there, and somebody's who is kept out: as good as not there."""
+    """The object exists but belongs to a purged person; callers treat it as not found."""
 
 
 def drop_purged_records(page: Page, endpoint: Endpoint, purged: PurgedIds | None) -> Page:
-    """The page without the records of people who are kept out; `left_out` has their ids by mark."""
+    """Returns the page without the records of purged people; `left_out` has their ids by mark."""
     if purged is None or endpoint.path.startswith(_CATALOG):
         return page
     remaining: list[Record] = []
@@ -44,7 +45,7 @@ def drop_purged_records(page: Page, endpoint: Endpoint, purged: PurgedIds | None
     for record in page.records:
         if is_about_purged(record, endpoint, purged):
             own = id_text(record.get("id")) or ""
-            # Of rows whose id is not their own, or that have none, all that they hold tells them apart.
+            # A row without an id of its own is identified by its whole content.
             is_known_by_id = own and endpoint.name != "metadata"
             left[purged.mark(own if is_known_by_id else json.dumps(record, sort_keys=True))] = own
         else:
@@ -55,7 +56,7 @@ def drop_purged_records(page: Page, endpoint: Endpoint, purged: PurgedIds | None
 def drop_purged_mentions(
     record: Record, endpoint: Endpoint, purged: PurgedIds | None, request: RequestSummary
 ) -> Record:
-    """The object, without what names somebody who is kept out. Raises LeftOut when it is theirs."""
+    """Returns the object without mentions of purged people. Raises PurgedObjectError if it belongs to one."""
     if purged is None or endpoint.path.startswith(_CATALOG):
         return record
     if is_about_purged(record, endpoint, purged):
@@ -64,13 +65,13 @@ def drop_purged_mentions(
 
 
 def refuse_purged_ids(parameters: Mapping[str, str], purged: PurgedIds | None, request: RequestSummary) -> None:
-    """Raises LeftOut for a request that names somebody who is kept out: it is not sent."""
+    """Raises PurgedObjectError for a request with an id of a purged person, before it is sent."""
     if purged is not None and any(parameter in purged for parameter in parameters.values()):
         raise _purged_object_error(request)
 
 
 def is_about_purged(record: Record, endpoint: Endpoint, purged: PurgedIds) -> bool:
-    """Whether the record is somebody's who is kept out, or about one."""
+    """Whether the record belongs to, or is about, a purged person."""
     patient = record.get("patient")
     owners = [record.get("id"), record.get("patient_id"), patient.get("id") if isinstance(patient, dict) else patient]
     if any(_is_purged(owner, purged) for owner in owners):
@@ -80,7 +81,7 @@ def is_about_purged(record: Record, endpoint: Endpoint, purged: PurgedIds) -> bo
 
 
 def mask_mentions(record: Record, purged: PurgedIds) -> Record:
-    """The same record, but that an id of theirs, or an object with one, is None, or gone from its list."""
+    """Returns the record with their ids, and objects with such an id, set to None or removed from lists."""
     return {
         key: _masked(content, purged, is_id=key == "id" or key.endswith(("_id", "_ids")))
         for key, content in record.items()
@@ -99,7 +100,7 @@ def _masked(content: Any, purged: PurgedIds, *, is_id: bool) -> Any:
 
 
 def names_people(content: Any, purged: PurgedIds) -> bool:
-    """Whether an id of theirs stands in it, where ids stand."""
+    """Whether it contains an id of a purged person, in a place for ids."""
     return mask_mentions({"value": content}, purged) != {"value": content}
 
 

@@ -1,7 +1,7 @@
-"""What of a URL may be shown in a log, an error or a run's page.
+"""Redacts URLs for logs, errors and run pages.
 
-An allow list: a query value is masked unless its parameter is known to carry neither a secret nor anything about a
-person, so a parameter we have not met yet is masked too. What does not belong here: deciding what to log.
+An allow list: a query value is masked unless its parameter is known to hold neither a secret nor anything about a
+person, so an unknown parameter is masked too. What does not belong here: deciding what to log.
 """
 
 from urllib.parse import parse_qsl, urlsplit
@@ -18,10 +18,10 @@ _OPEN = frozenset(
 
 
 def redact_url(url: str) -> str:
-    """`url` without user info and fragment, with every query value masked that is not known to be harmless.
+    """Returns `url` without user info and fragment, with every query value masked that is not known to be harmless.
 
-    A path stays (`Endpoint.shown_path` leaves ids of people out), but for a segment that looks like an e-mail address
-    or a name.
+    The path stays (`Endpoint.shown_path` leaves out ids of people), except segments that look like an e-mail address or
+    a name.
     """
     try:
         parts = urlsplit(url)

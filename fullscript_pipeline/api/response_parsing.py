@@ -1,8 +1,8 @@
-"""From an answer's JSON to records: wrapper keys, `meta`, and when a listing has ended.
+"""Parses the JSON of a response into records: wrapper keys, `meta`, and whether a listing has ended.
 
-The vendor documents few wrapper keys, and `meta` only for top-level lists, so this room is tolerant about names and
-strict about meaning: a shape that is not understood is a BadResponse, never an empty page. What does not belong here:
-sending requests, or what a record means.
+The vendor documents few wrapper keys, and `meta` only for top-level lists. So this module accepts any name and is
+strict about meaning: an unknown shape is a BadResponse, never an empty page. What does not belong here: sending
+requests, or what a record means.
 """
 
 import json
@@ -20,9 +20,9 @@ PAGE_SIZE = 100  # the vendor's maximum; a server may ignore it
 
 @dataclass(frozen=True)
 class Page:
-    """One page as received. `fetched_at` is UTC by the data's clock; `unexpected_wrapper` is a drift to report.
+    """A page as received. `fetched_at` is UTC by the data's clock; `unexpected_wrapper` is a drift to report.
 
-    `left_out`: ids of records that are not to be stored and are not in `records`, by what may stand for them.
+    `left_out`: the ids of purged people's records, which are not in `records`, by their marks.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Page:
 
 @dataclass(frozen=True)
 class SingleRecord:
-    """One object as received."""
+    """An object as received."""
 
     record: Record
     request_id: str | None
@@ -49,7 +49,7 @@ class SingleRecord:
 
 @dataclass(frozen=True)
 class Meta:
-    """`meta` with numbers as numbers; None for what is absent. `has_next` None: it does not say."""
+    """The parsed `meta`; None for what is absent. `has_next` None: not stated."""
 
     current_page: int | None
     total_pages: int | None
@@ -58,7 +58,7 @@ class Meta:
 
 
 def parse_list(endpoint: Endpoint, body: Any, request: RequestSummary) -> tuple[str, list[Record], bool]:
-    """(wrapper key, records, unexpected?) of a list answer; key "" for a bare array. Raises BadResponse."""
+    """Returns (wrapper key, records, unexpected?) of a list response; key "" for a bare array. Raises BadResponse."""
     if isinstance(body, list):
         return "", _records(body, request), True
     if not isinstance(body, dict):
@@ -77,9 +77,10 @@ def parse_list(endpoint: Endpoint, body: Any, request: RequestSummary) -> tuple[
 def parse_object(
     endpoint: Endpoint, body: Any, request: RequestSummary, object_id: str | None = None
 ) -> tuple[Record, bool]:
-    """(record, unexpected wrapper?) of a detail answer: the expected key, `event_payload.event`, or a bare object.
+    """Returns (record, unexpected wrapper?) of a detail response.
 
-    `object_id`: whose detail was asked for; a record under the expected key need not repeat it.
+    The record is under the expected key or under `event_payload.event`, or the response is the bare object.
+    `object_id`: the requested id; a record under the expected key need not repeat it.
     """
     if isinstance(body, dict) and isinstance(body.get("event_payload"), dict):
         record, _ = parse_object(endpoint, body["event_payload"], request, object_id)
@@ -100,28 +101,28 @@ def parse_object(
 
 
 def parse_meta(body: Any) -> Meta:
-    """The paging facts of a list answer; all None when there is no `meta`. Numbers may come as text."""
+    """Parses the `meta` of a list response; all None without `meta`. Numbers may be text."""
     meta = body.get("meta") if isinstance(body, dict) else None
     if not isinstance(meta, dict):
         return Meta(None, None, None, None)
     current, pages = _number(meta.get("current_page")), _number(meta.get("total_pages"))
     has_next: bool | None = None
     if "next_page" in meta:
-        # A number; some servers write the next page's address instead.
+        # A number; some servers send the address of the next page instead.
         next_page = meta["next_page"]
         has_next = _number(next_page) is not None or (
             isinstance(next_page, str) and next_page.strip() not in {"", "null"}
         )
     if current is not None and pages is not None:
-        # A page too many costs one request, a page too few loses records: any sign of another page counts.
+        # A page too many costs one request, a page too few loses records, so any sign of another page counts.
         has_next = bool(has_next) or current < pages
     return Meta(current, pages, _number(meta.get("total_count")), has_next)
 
 
 def check_page_number(number: int, meta: Meta, request: RequestSummary) -> None:
-    """Raise BadResponse when the server answers another page than `number` and says that more follow.
+    """Raises BadResponse if the response is another page than `number` and announces further pages.
 
-    A page beyond the end may come back as the last one (rows vanished meanwhile); that is an end, not an error.
+    For a page beyond the end a server may return the last page (rows were removed meanwhile): an end, not an error.
     """
     if meta.current_page not in (None, number) and meta.has_next is not False:
         raise BadResponse(
@@ -132,7 +133,7 @@ def check_page_number(number: int, meta: Meta, request: RequestSummary) -> None:
 
 
 def check_progress(before: list[Record], records: list[Record], meta: Meta, request: RequestSummary) -> None:
-    """Raise BadResponse when a page without a number repeats the page before and says that more follow, for ever."""
+    """Raises BadResponse if a page without a number repeats the page before and announces further pages: a loop."""
     if meta.current_page is None and meta.has_next and record_ids(before) == record_ids(records):
         raise BadResponse(
             request,
@@ -142,15 +143,16 @@ def check_progress(before: list[Record], records: list[Record], meta: Meta, requ
 
 
 def record_ids(records: list[Record]) -> tuple[str, ...]:
-    """What tells one page from another."""
+    """The ids of a page's records, to compare pages."""
     return tuple(str(record.get("id", record)) for record in records)
 
 
 def _records(entries: list[Any], request: RequestSummary) -> list[Record]:
-    """The array's objects. A bare id (text or number) becomes {"id": ...}: event lists are documented as ids.
+    """Returns the objects of an array. A bare id (text or number) becomes {"id": ...}: event lists are documented as
+    ids.
 
-    Anything else is handed on as text under `as_received`: one broken entry must not cost the page. Raises BadResponse
-    when there is nothing but such entries.
+    Any other entry is kept as text under `as_received`, so that one broken entry does not cost the page. Raises
+    BadResponse if all entries are broken.
     """
     records: list[Record] = []
     for entry in entries:
@@ -170,7 +172,7 @@ def _is_record(value: object) -> bool:
 
 
 def _number(value: object) -> int | None:
-    """A whole number, also written as text; None for anything else."""
+    """Parses a whole number, or its text; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

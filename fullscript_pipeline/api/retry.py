@@ -1,14 +1,14 @@
-"""What is asked again, how often and after how long: the whole rule, in one place.
+"""The retry rule: which requests are repeated, how often, and after which wait.
 
     GET       no whole answer, 408, 425, 5xx     5 attempts, jittered 0.5 s doubling, at most 30 s each
     GET       429                                5 attempts, Retry-After if given, else jittered 5 s doubling
-    GET       an answer we cannot read           3 attempts (damaged on the way; a real drift costs two requests)
+    GET       a response that cannot be parsed   3 attempts (damaged in transit; a real drift costs two requests)
     token     no whole answer, 408, 425, 429,    2 attempts: the vendor lets the old refresh token live until the new
-              5xx, unreadable                    access token is used, so a lost answer is asked for again
+              5xx, unreadable                    access token is used, so a lost response can be repeated
     anything else                                never (401 is the session's: re-read, renew, once)
 
-A token call happens inside a GET; its failure is not multiplied by the GET's attempts (`exhausted`). Retry-After
-(seconds or a date) is honoured up to 300 s; a server that asks for more gets an error, not a sleeper.
+A token call is nested in a GET; its failure is not multiplied by the attempts of the GET (`exhausted`). Retry-After
+(seconds or a date) is followed up to 300 s; a longer one raises the error at once.
 What does not belong here: sending, or counting requests.
 """
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Attempts (first one included) and waits in seconds. `sleep` and `jitter` are replaced in tests."""
+    """Attempts (including the first) and waits in seconds. `sleep` and `jitter` are replaced in tests."""
 
     attempts: int = 5
     unreadable_attempts: int = 3
@@ -42,7 +42,10 @@ class RetryPolicy:
     jitter: Callable[[], float] = random.random
 
     def run(self, call: Callable[[], T], before_retry: Callable[[FullscriptError, float], None]) -> T:
-        """`call` until it answers or the rule says stop; then its last error. `before_retry` hears of each wait."""
+        """Repeats `call` until it succeeds or the attempts are used up, then raises its last error.
+
+        `before_retry` is called before each wait.
+        """
         attempt = 0
         while True:
             attempt += 1
@@ -61,13 +64,13 @@ class RetryPolicy:
                 self.sleep(wait)
 
     def wait_after(self, error: FullscriptError, attempt: int) -> float | None:
-        """Seconds to wait before the next attempt; None when there is none."""
+        """The seconds to wait before the next attempt; None if there is none."""
         allowed = self.unreadable_attempts if isinstance(error, BadResponse) else self.attempts
         if attempt >= allowed:
             return None
         retry_after = error.retry_after if isinstance(error, RateLimited | ServerError) else None
         if retry_after is not None:
-            # A little later than asked, so that a crowd does not come back in the same instant.
+            # A little later than requested, so that not all clients retry at the same instant.
             return retry_after + self.jitter() if retry_after <= MAX_RETRY_AFTER else None
         first = self.first_wait_when_limited if isinstance(error, RateLimited) else self.first_wait
         ceiling = min(first * 2.0 ** (attempt - 1), max(self.longest_wait, first))
@@ -78,7 +81,7 @@ TOKEN_POLICY = RetryPolicy(attempts=2, unreadable_attempts=2)
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Retry-After in seconds from now: a number or an HTTP date; None when absent or not understood."""
+    """Parses Retry-After (a number or an HTTP date) into seconds from now; None if absent or invalid."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -1,7 +1,7 @@
-"""The server's clock as the second witness of ours: what is stored under a wrong time is hard to take back.
+"""Compares this machine's clock with the server's: data that are stored under a wrong time are hard to correct.
 
     10 minutes apart    a warning, in the log and on the run
-    12 hours apart      a refusal, before anything is landed or stored; asked for once more before it is believed
+    12 hours apart      a refusal, before anything is landed or stored; confirmed by a second response
     no `Date`           no check; nor with FULLSCRIPT_NOW, which moves our clock on purpose
 
 What does not belong here: token life and webhook tolerance (they follow our clock alone).
@@ -25,16 +25,17 @@ _log = logging.getLogger(__name__)
 
 
 class WrongClock(ConfigurationError):
-    """Our clock and the server's are too far apart to store anything under either."""
+    """Our clock and the server's differ too much to store anything."""
 
 
 def clock_lead(moment: datetime, answer: HttpResponse) -> timedelta | None:
-    """How far `moment`, at which the answer came by our clock, is ahead of the server's, to about a second.
+    """How far our clock is ahead of the server's, to about a second; `moment` is when the response arrived by our
+    clock.
 
-    None when the answer does not say. One that a proxy had kept (`Age`) was sent some time between then and now.
+    None if the response has no date. A response that a proxy had cached (`Age`) was sent at some time before.
     """
     try:
-        # The header has whole seconds: the middle of its second.
+        # The header has whole seconds, so use the middle of its second.
         fresh = moment - _utc(parsedate_to_datetime(answer.date or "")) - timedelta(seconds=0.5)
         from_cache = fresh - timedelta(seconds=max(int(answer.age or 0), 0))
     except (ValueError, OverflowError):
@@ -43,7 +44,7 @@ def clock_lead(moment: datetime, answer: HttpResponse) -> timedelta | None:
 
 
 def format_clock_lead(lead: timedelta) -> str:
-    """How far our clock is from the server's, in words: "3,652 days ahead of"."""
+    """Formats how far our clock is from the server's: "3,652 days ahead of"."""
     size, direction = abs(lead), "ahead of" if lead > timedelta(0) else "behind"
     if size >= timedelta(days=2):
         return f"{round(size / timedelta(days=1)):,} days {direction}"
@@ -52,26 +53,26 @@ def format_clock_lead(lead: timedelta) -> str:
 
 
 class ServerClock:
-    """Compares the clocks at a session's first answer, and again whenever ours was changed since; thread-safe.
+    """Compares the clocks at the first response of a session, and again after ours was changed; thread-safe.
 
-    `ask` gets one more answer of the server, for when there is none or it is hard to believe.
+    `fetch` gets another response from the server, if there is none or one must be confirmed.
     """
 
     def __init__(self, server: str, fetch: Callable[[], HttpResponse]) -> None:
         self._server, self._fetch = server, fetch
-        # Our clock less the machine's steady one, when the two clocks were last compared.
+        # Our clock minus the machine's steady clock, at the last comparison.
         self._compared: float | None = None
         self._lock = threading.Lock()
         self.warning: str | None = None
 
     def check_response(self, answer: HttpResponse) -> None:
-        """Raises WrongClock when this answer, and another one, are more than 12 hours from our time."""
+        """Raises WrongClock if this response and another one are more than 12 hours from our time."""
         with self._lock:
             if not self._is_compared() and (lead := clock_lead(clock.now(), answer)) is not None:
                 self._compare(lead)
 
     def require_checked(self) -> None:
-        """For who is about to store what an earlier process received: asks the server if this session has not."""
+        """Checks before data of an earlier process are stored; requests the time if there is no response yet."""
         with self._lock:
             if not self._is_compared() and (lead := self._fetch_lead()) is not None:
                 self._compare(lead)

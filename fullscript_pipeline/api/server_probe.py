@@ -1,4 +1,4 @@
-"""Whether a server answers at all, and what its clock says: for `doctor`, with no token and no effect.
+"""Checks whether a server responds, and its clock: for `doctor`, with a request without a token.
 
 What does not belong here: reading data (`session`).
 """
@@ -16,7 +16,7 @@ from fullscript_pipeline.settings import ServerSettings
 
 @dataclass(frozen=True)
 class ServerProbe:
-    """What the server said to GET /clinic without a token, and when by our clock: in the middle of our waiting."""
+    """The response to GET /clinic without a token, and its time by our clock: the middle of the wait."""
 
     answer: HttpResponse
     moment: datetime
@@ -24,7 +24,7 @@ class ServerProbe:
     def clock_offset(self) -> timedelta:
         """How far the server's clock is ahead of this machine's, to about a second.
 
-        Raises BadResponse when the answer has no Date.
+        Raises BadResponse if the response has no Date.
         """
         lead = clock_lead(self.moment, self.answer)
         if lead is None:
@@ -34,7 +34,7 @@ class ServerProbe:
 
 
 def probe_server(server: ServerSettings) -> ServerProbe:
-    """One request without a token; any status is an answer. Raises ServerError when nobody answers."""
+    """Sends one request without a token; any status is a response. Raises ServerError if there is none."""
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
         requested_at = clock.real_now()
         answer = client.send(HttpRequest("clinic", server.name, f"{server.api_url}/clinic"))

@@ -1,7 +1,7 @@
-"""A session of one clinic: its token, its server, the shared budget, the retry rule; and it can only read.
+"""A session of one clinic: its token, its server, the shared budget and the retry rule. It can only read.
 
-No method of it writes to Fullscript. What does not belong here: where tokens live (`tokens`, `state`), how often to
-retry (`retry`), what a record means (`warehouse`).
+No method writes to Fullscript. What does not belong here: where tokens are stored (`tokens`, `state`), how often a
+request is retried (`retry`), what a record means (`warehouse`).
 """
 
 import logging
@@ -46,10 +46,10 @@ _log = logging.getLogger(__name__)
 
 
 class ClinicSession:
-    """Reads one clinic's data; safe to share between threads. Close it, or use it in a `with`.
+    """Reads one clinic's data; thread-safe. Close it, or use it in a `with`.
 
-    `user_id` is whose grant it opened with, `scopes` what that was granted; `viewers` says what answers depend on.
-    `requests` counts what was sent, by endpoint name; `retries` how many of those were asked again.
+    `user_id` and `scopes` are of the grant that the session opened with; `viewers` is what responses depend on.
+    `requests` counts the sent requests by endpoint name, `retries` counts how many of them were retries.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ClinicSession:
         purged_ids: PurgedIdsSource = lambda: None,
     ) -> None:
         self.clinic = clinic
-        # Whose records are left out of every answer; asked anew each time, as somebody may be purged meanwhile.
+        # Called for every response, since a person may be purged during the session.
         self._purged_ids = purged_ids
         self.user_id = user_id
         self._scopes = scopes
@@ -79,9 +79,9 @@ class ClinicSession:
         self._priority, self._retry = priority, retry or RetryPolicy()
         self.server_clock = ServerClock(clinic.server, self._fetch_server_time)
         self._lock = threading.Lock()
-        # Pages and the children of pages are asked at the same time: together never more than this.
+        # Pages and the children of pages are fetched in parallel: this bounds them together.
         self._in_flight = threading.BoundedSemaphore(IN_FLIGHT)
-        # Endpoints that ignore page numbers: learnt once per session.
+        # Endpoints that ignore page numbers, as this session has found out.
         self._unpaged: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -94,18 +94,18 @@ class ClinicSession:
 
     @property
     def viewers(self) -> frozenset[Viewer]:
-        """Whose token was used so far, and with which scopes: another user, or fewer scopes, may see fewer rows.
+        """The users whose tokens were used so far, each with the scopes: they decide which rows are visible.
 
-        Usually one pair; more when a renewal brought another grant. An id that the server does not tell is None.
+        Usually one pair; more if a renewal brought another grant. An id that the server does not name is None.
         """
         return self._viewers or frozenset([(self.user_id or None, frozenset(self._scopes))])
 
     def use_grant(self, grant: Grant) -> None:
-        """From now on requests carry the token of this grant."""
+        """Records that requests carry the token of this grant from now on."""
         self._viewers |= {(grant.user_id or None, frozenset(grant.scopes))}
 
     def close(self) -> None:
-        """Close the connections; the session cannot be used afterwards."""
+        """Closes the connections; the session cannot be used afterwards."""
         self._client.close()
 
     def pages(
@@ -119,13 +119,13 @@ class ClinicSession:
         total_pages: int | None = None,
         landed: Collection[int] = (),
     ) -> Iterator[Page]:
-        """The pages of a list endpoint from `first_page` on, at least one; `is_last` marks where it ended.
+        """Yields the pages of a list endpoint from `first_page` on, at least one; `is_last` marks the end of the list.
 
-        Where the answer says how many pages there are, up to 8 are asked at a time and come in any order; the caller
-        has dealt with one before another is asked. With `total_pages` a listing is gone on with: pages 1 to
-        `total_pages` but for those `landed`. `page_size` is a wish (at most 100); page numbers count pages of that
-        size. Raises, while iterating, the family of `api.errors` or NeedsConnect; ValueError for a path or parameter
-        that the endpoint does not have.
+        If a response states the number of pages, up to 8 are fetched in parallel and arrive in any order; the next one
+        is fetched after the caller has processed one. `total_pages` resumes a listing: pages 1 to `total_pages` except
+        those `landed`. `page_size` is a request (at most 100) that a server may ignore; page numbers count pages of
+        that size. Raises, while iterating, errors of `api.errors` or NeedsConnect, and ValueError for a path or
+        parameter that the endpoint does not have.
         """
         endpoint = endpoint_named(endpoint_name)
         refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
@@ -149,7 +149,10 @@ class ClinicSession:
     def fetch_object(
         self, endpoint_name: str, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING
     ) -> SingleRecord:
-        """The object of a detail endpoint. Raises as `pages` does; NotFound when this clinic does not have it."""
+        """Fetches the object of a detail endpoint.
+
+        Raises as `pages` does; NotFound if the clinic has no such object.
+        """
         endpoint = endpoint_named(endpoint_name)
         refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
 
@@ -180,7 +183,7 @@ class ClinicSession:
         read: Callable[[HttpResponse], T],
         paging: Mapping[str, str] = _NOTHING,
     ) -> T:
-        """GET with token, budget and retries, `read` included: an answer that cannot be read is asked for again."""
+        """Sends a GET with token, budget and retries; a response that `read` cannot parse is requested again."""
         endpoint.check_filters(params)
         if endpoint.kind == "list" and not paging:
             raise ValueError(f"endpoint {endpoint.name} is a list: use pages()")
@@ -198,7 +201,7 @@ class ClinicSession:
         return HttpRequest(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params, shown_url=shown)
 
     def _request_without_ids(self, endpoint: Endpoint) -> RequestSummary:
-        """For a sentence that must not hold the ids of the request."""
+        """Describes a request for a message that must not hold its ids."""
         return RequestSummary(endpoint.name, self.clinic.server, "GET", endpoint.path, self.clinic.clinic_key)
 
     def _smallest(self, endpoint: Endpoint) -> HttpRequest:
@@ -214,7 +217,7 @@ class ClinicSession:
         return answer
 
     def _fetch_server_time(self) -> HttpResponse:
-        """Any answer of the server, without a token: its Date is what is wanted."""
+        """Fetches any response, without a token, for its Date."""
         self._budget.acquire(self._priority)
         return self._client.send(
             HttpRequest("clinic", self.clinic.server, f"{self._api_url}/clinic", self.clinic.clinic_key)

@@ -1,4 +1,4 @@
-"""Puts a session together: settings, a store, a clinic.
+"""Makes a session from settings, a store and a clinic.
 
 What does not belong here: anything a session does once it is open.
 """
@@ -16,7 +16,7 @@ from fullscript_pipeline.settings import Settings
 
 
 class SessionStore(GrantStore, Protocol):
-    """What a session needs of the state store."""
+    """The part of the state store that a session uses."""
 
     def purged_ids_of(self, clinic: ClinicRef) -> PurgedIds | None: ...
 
@@ -26,9 +26,9 @@ class SessionStore(GrantStore, Protocol):
 def open_session(
     settings: Settings, store: SessionStore, clinic: ClinicRef, priority: Priority = "present"
 ) -> ClinicSession:
-    """A session of `clinic`; no request is sent yet. Close it, or use it in a `with`.
+    """Opens a session of `clinic` without sending a request. Close it, or use it in a `with`.
 
-    Raises ConfigurationError when the clinic's server is not set up.
+    Raises ConfigurationError if the clinic's server is not set up.
     """
     server = settings.require_app(clinic.server)
     budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)

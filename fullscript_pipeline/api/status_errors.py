@@ -1,7 +1,6 @@
-"""Which error a status means, with the sentence that tells the reader what to do.
+"""Maps a response status to an error, with a message that says what to do.
 
-What does not belong here: whether a 401 or 404 is lasting (`token_access` finds out), and what is asked again
-(`retry`).
+What does not belong here: whether a 401 or 404 is permanent (`token_access` finds out), what is retried (`retry`).
 """
 
 from collections.abc import Collection
@@ -26,8 +25,10 @@ from fullscript_pipeline.settings import api_url_advice
 def error_for(
     answer: HttpResponse, endpoint: Endpoint | None = None, granted: Collection[str] = ()
 ) -> FullscriptError | None:
-    """The error that `answer` means, None for a 2xx. `endpoint` (of a session's GET) and the scopes that its grant has
-    make a 403 more precise."""
+    """The error for a response, None for a 2xx.
+
+    `endpoint` (of a session's GET) and the granted scopes make the message of a 403 more precise.
+    """
     if 200 <= answer.status < 300:
         return None
     if answer.status in (408, 425, 429) or answer.status >= 500:
@@ -48,14 +49,14 @@ def error_for(
 
 
 def scope_error(answer: HttpResponse, endpoint: Endpoint, granted: Collection[str]) -> ScopeError:
-    """The error of a 401 to a token that other endpoints accept; the vendor answers so where a scope is missing."""
+    """The error for a 401 to a token that other endpoints accept: the vendor's response to a missing scope."""
     request = answer.request_summary()
     what = "this token may not read it, although it works elsewhere"
     return ScopeError(request, what, _scope_advice(request.server, endpoint, granted))
 
 
 def wrong_address_error(request: RequestSummary) -> WrongAddress:
-    """The error of a 404 where no other endpoint is there either, or where the API must have one."""
+    """The error for a 404 if no other endpoint exists either, or if the API must have this endpoint."""
     return WrongAddress(request, "the API is not at this address", api_url_advice(request.server))
 
 

@@ -1,12 +1,12 @@
-"""Sends a session's requests with a token that works, and finds out what a lasting 401 or a 404 means.
+"""Sends a session's requests with a valid token, and finds out the cause of a repeated 401 or a 404.
 
-    401, and another call with this token is answered   this endpoint is denied: a permission is missing (ScopeError)
-    401, and no other call with it is answered          the token works nowhere (AuthError)
-    404, and the server has answered another call       this object, or endpoint, is not there (NotFound)
-    404 to every call                                   the address is not the API's (WrongAddress)
+    401, and another request with this token succeeds   a permission for this endpoint is missing (ScopeError)
+    401, and no other request with it succeeds          the token is invalid (AuthError)
+    404, and another request succeeds                   this object, or endpoint, does not exist (NotFound)
+    404 to every request                                the address is not the API's (WrongAddress)
 
-The other call, the witness, counts for all threads of a session. What does not belong here: how a token is renewed
-(`tokens`), the budget and the retries (`session`).
+The result of the other request, the witness, holds for all threads of a session. What does not belong here: how a token
+is renewed (`tokens`), the budget and the retries (`session`).
 """
 
 import threading
@@ -20,11 +20,11 @@ from fullscript_pipeline.api.http import HttpRequest, HttpResponse
 from fullscript_pipeline.api.status_errors import error_for, scope_error, wrong_address_error
 from fullscript_pipeline.resources.types import Endpoint
 
-# A cheap call of every scope: a token that none of these lets through is of no use.
+# A cheap request per scope: a token that all of these refuse is invalid.
 _WITNESSES = ("clinic", "categories", "brands", "patients", "orders", "treatment_plan_events")
-# For so long a token that worked is taken for one that works.
+# A token that was accepted within this time counts as valid.
 _RECENT_SECONDS = 60.0
-# With which statuses a server says that it has no such endpoint at all.
+# Statuses for an endpoint that the server does not have.
 _NOT_THERE = frozenset({404, 405, 410})
 
 # Sends a request with a token.
@@ -32,25 +32,25 @@ Send = Callable[[HttpRequest, str], HttpResponse]
 
 
 class TokenSource(Protocol):
-    """Where a session's access token comes from; thread-safe."""
+    """The source of a session's access tokens; thread-safe."""
 
     def access_token(self) -> str:
-        """A token that has not expired. Raises NeedsConnect when there is none to be had."""
+        """Returns a token that has not expired. Raises NeedsConnect if there is none."""
 
     def renew(self, rejected: str) -> str:
-        """Another token than `rejected`, which the server refused: a sibling's, or a new one."""
+        """Returns another token than `rejected`: one that another process has renewed, or a new one."""
 
     def confirm_used(self, token: str) -> None:
-        """The server has accepted `token`."""
+        """Records that the server has accepted `token`."""
 
 
 class TokenAccess:
-    """What one session knows of its token and of its server; thread-safe."""
+    """What a session knows about its token and its server; thread-safe."""
 
     def __init__(
         self, tokens: TokenSource, smallest: Callable[[Endpoint], HttpRequest], granted: Collection[str]
     ) -> None:
-        """`smallest` makes the cheapest request of an endpoint; `granted` are the scopes of the token."""
+        """`smallest` makes the cheapest request to an endpoint; `granted` are the scopes of the token."""
         self._tokens, self._smallest, self._granted = tokens, smallest, granted
         self._lock = threading.Lock()
         # The token that worked last, and when.
@@ -61,9 +61,9 @@ class TokenAccess:
         self._is_right_address = False
 
     def answer(self, request: HttpRequest, endpoint: Endpoint, send: Send, permit: Callable[[], None]) -> HttpResponse:
-        """The server's 2xx to `ask`; every request needs a permit.
+        """Returns the 2xx response to a request. `permit` is called before every request that is sent.
 
-        Raises the error that another status means, or what a renewal raises.
+        Raises the error for another status, or what a renewal raises.
         """
 
         def send_next(request: HttpRequest, token: str) -> HttpResponse:
@@ -78,7 +78,7 @@ class TokenAccess:
             sent_at = time.monotonic()
             answer = send_next(request, token)
             if answer.status == 401 and self._works(endpoint, token, sent_at, send_next):
-                answer = send_next(request, token)  # a new token may take a moment to be known everywhere
+                answer = send_next(request, token)  # a new token may take a moment to be accepted everywhere
                 if answer.status == 401:
                     self._denied.add(endpoint.name)
         if answer.status not in (401, 429) and answer.status < 500:
@@ -106,12 +106,12 @@ class TokenAccess:
         return last == token and at >= moment
 
     def _is_known_refusal(self, endpoint: Endpoint, token: str) -> bool:
-        """What a 401 of this endpoint means is known: it needs neither a renewal nor a witness."""
+        """Whether the cause of a 401 of this endpoint is known already, so that no renewal and no witness is needed."""
         recently = time.monotonic() - _RECENT_SECONDS
         return token == self._dead_token or (endpoint.name in self._denied and self._worked_since(token, recently))
 
     def _works(self, refused: Endpoint, token: str, sent_at: float, send: Send) -> bool:
-        """Whether a token that this endpoint has refused works elsewhere. Raises when nobody can tell now."""
+        """Whether other endpoints accept a token that this one refused. Raises if that cannot be determined now."""
         with self._lock:
             works = self._worked_since(token, sent_at) or (
                 token != self._dead_token and any(map(_is_answered, self._witnesses(refused, token, send)))
@@ -121,7 +121,7 @@ class TokenAccess:
             return works
 
     def _is_api(self, refused: Endpoint, token: str, send: Send) -> bool:
-        """Whether the API is at this address. Raises when nobody can tell now."""
+        """Whether the API is at this address. Raises if that cannot be determined now."""
         with self._lock:
             self._is_right_address = self._is_right_address or any(
                 answer.status not in _NOT_THERE and (answer.status >= 400 or _is_answered(answer))
@@ -130,8 +130,10 @@ class TokenAccess:
             return self._is_right_address
 
     def _witnesses(self, refused: Endpoint, token: str, send: Send) -> Iterator[HttpResponse]:
-        """What other endpoints say to `token`, the last that answered first. After them, the error of one that failed:
-        then the others' answers are no proof."""
+        """Yields the responses of other endpoints to `token`, starting with the last one that succeeded.
+
+        Raises at the end the error of an endpoint that failed: the other responses prove nothing then.
+        """
         failure: FullscriptError | None = None
         last = [self._last_answered.name] if self._last_answered else []
         for name in dict.fromkeys((*last, *_WITNESSES)):
@@ -159,5 +161,5 @@ class TokenAccess:
 
 
 def _is_answered(answer: HttpResponse) -> bool:
-    """A 2xx with JSON in it; a web page comes of something else than the API."""
+    """Whether it is a 2xx with JSON; a web page is not from the API."""
     return 200 <= answer.status < 300 and answer.body.lstrip()[:1] in (b"{", b"[")

@@ -1,16 +1,17 @@
 """Keeps one clinic's access token fresh, whatever other threads and processes do at the same time.
 
-The vendor rotates: every refresh makes a new pair, and the old refresh token lives until the new access token is used
-for the first time. So a renewal happens under a lock that all processes respect, in this order: lock, read again,
-still needed?, ask, **save the new pair and keep the refresh token before it**, unlock, only then use it. Whatever dies
-in between, one of the two refresh tokens in the store works. What does not belong here: the store, the HTTP call.
+The vendor rotates tokens: every refresh makes a new pair, and the old refresh token stays valid until the new access
+token is first used. So a renewal runs under a lock that all processes respect, in this order: lock, read the store
+again, check that it is still needed, request, **save the new pair together with the previous refresh token**, unlock,
+and only then use it. If a process dies in between, one of the two stored refresh tokens works.
 
-Two ways a renewal fails, never mixed up. The server says invalid_grant, and still does after a second look at the store
-and with the kept token: the grant is dead, a person must `connect` (NeedsConnect, exit 77). The server fails (5xx, no
-answer, an HTML page): the grant may be as good as ever, so nothing is marked and nobody is sent to sign in again
-(exit 69); the next run tries anew. At most two token calls either way, all threads and processes together.
+A renewal can fail in two ways. If the server answers invalid_grant, also for the pair that is stored now and for the
+previous refresh token, the grant is dead and a person must `connect` (NeedsConnect, exit 77). If the server fails (5xx,
+no response, an HTML page), the grant may still be valid, so nothing is marked and nobody has to sign in again (exit
+69); the next run tries again. In both cases at most two token calls are sent, by all threads and processes together.
 
-Real time throughout, never FULLSCRIPT_NOW: the server's clock is real.
+All times are real, never FULLSCRIPT_NOW, because the server's clock is real. What does not belong here: the store, the
+HTTP call.
 """
 
 import logging
@@ -34,12 +35,12 @@ from fullscript_pipeline.api.errors import (
 from fullscript_pipeline.api.oauth import TokenEndpoint, TokenPair
 from fullscript_pipeline.errors import NeedsConnect
 
-# A token is renewed this long, or this share of its life, before its end, whichever is shorter.
+# A token is renewed this long, or this share of its life, before it expires, whichever is shorter.
 _EARLY = timedelta(seconds=60)
 _EARLY_SHARE = 0.1
-# After a token call that failed on the server's side, nobody (no thread, no other process) tries it again for so long.
+# After a token call failed on the server's side, no thread and no process retries it for this long.
 _SILENT_SECONDS = 15.0
-# With which statuses a token endpoint says that it does not accept the app (what they say of a grant is told apart).
+# Statuses of a token endpoint that does not accept the app (a refused grant has its own error code).
 APP_REFUSED = frozenset({400, 401, 403, 422})
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class _StillFailingError(ServerError):
 
 
 class GrantStore(Protocol):
-    """Where grants live; `state.StateStore` is one."""
+    """The store of grants; `state.StateStore` implements it."""
 
     def load_grant(self, clinic: ClinicRef) -> Grant | None: ...
     def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool: ...
@@ -63,7 +64,7 @@ class GrantStore(Protocol):
 
 
 class TokenKeeper:
-    """The `TokenSource` of a session: thread-safe, and one of many on the same store."""
+    """The `TokenSource` of a session; thread-safe. Several may share a store."""
 
     def __init__(self, clinic: ClinicRef, store: GrantStore, endpoint: TokenEndpoint) -> None:
         self._clinic, self._store, self._endpoint = clinic, store, endpoint
@@ -73,18 +74,18 @@ class TokenKeeper:
         self.on_grant: Callable[[Grant], None] = lambda grant: None
 
     def access_token(self) -> str:
-        """A token with some life left. Raises NeedsConnect when no grant works, or the family when the server fails."""
+        """Returns a token that is not about to expire. Raises NeedsConnect if no grant works, or the server's error."""
         grant = self._grant
         if grant is None or _is_due(grant, clock.real_now()):
             grant = self._current(rejected=None)
         return grant.access_token
 
     def renew(self, rejected: str) -> str:
-        """Another token than `rejected`: the store's, if a sibling has rotated meanwhile, else a new one."""
+        """Returns another token than `rejected`: the stored one, if another process has renewed it, else a new one."""
         return self._current(rejected).access_token
 
     def confirm_used(self, token: str) -> None:
-        """The server has taken `token`: the refresh token before it is spent."""
+        """Records that the server has accepted `token`, so that the previous refresh token is no longer needed."""
         grant = self._grant
         if grant is None or grant.access_token != token or grant.previous_refresh_token is None:
             return
@@ -95,7 +96,7 @@ class TokenKeeper:
         self._store.confirm_grant(self._clinic, grant.user_id, grant.generation)
 
     def _current(self, rejected: str | None) -> Grant:
-        """The grant to use now, renewed when it is due or is the one that was rejected."""
+        """The grant to use now, renewed if it is due or its token was rejected."""
         with self._lock:
             grant = self._fresh(self._stored(), rejected) or self._renewed(rejected)
             self.on_grant(grant)
@@ -104,7 +105,7 @@ class TokenKeeper:
 
     def _renewed(self, rejected: str | None) -> Grant:
         with self._store.grant_lock(self._clinic):
-            grant = self._stored()  # again: a sibling may have renewed while we waited
+            grant = self._stored()  # read again: another process may have renewed it meanwhile
             return self._fresh(grant, rejected) or self._rotate(grant, rejected)
 
     def _fresh(self, grant: Grant, rejected: str | None) -> Grant | None:
@@ -112,7 +113,7 @@ class TokenKeeper:
         return grant if is_usable else None
 
     def _rotate(self, grant: Grant, rejected: str | None) -> Grant:
-        """Under the lock: a new pair, saved before anyone uses it."""
+        """Requests a new pair under the lock, and saves it before it is used."""
         try:
             self._require_no_recent_failure()
             answer = self._endpoint.refresh(grant.refresh_token, self._clinic.clinic_key)
@@ -126,13 +127,13 @@ class TokenKeeper:
                 self._store.record_token_failure(self._clinic, failure.request_summary)
                 _log.warning("clinic %s: the token could not be renewed now", self._clinic.clinic_key)
             if grant.access_token != rejected and clock.real_now() < grant.expires_at:
-                return grant  # it still lasts
+                return grant  # not expired yet
             raise
         return self._saved(grant, answer, previous=grant.refresh_token)
 
     def _require_no_recent_failure(self) -> None:
         request = self._store.token_failure(self._clinic, _SILENT_SECONDS)
-        # After a refusal of the app somebody mends a setting: that may be tried at once.
+        # After the app was refused, a setting is corrected: that may be tried at once.
         if request is not None and request.status not in APP_REFUSED:
             raise _StillFailingError(
                 request,
@@ -141,7 +142,7 @@ class TokenKeeper:
             )
 
     def _rescue(self, grant: Grant) -> Grant:
-        """The server refused our refresh token: somebody connected anew, the kept one works, or the grant is dead."""
+        """Handles a refused refresh token: a new connect is used, or the previous token works, or the grant is dead."""
         stored = self._stored()
         if stored.access_token != grant.access_token:
             return self._fresh(stored, None) or self._rotate(stored, None)
@@ -154,7 +155,7 @@ class TokenKeeper:
         self._store.mark_grant_dead(
             self._clinic, grant.user_id, grant.generation, "the server does not accept its authorisation any more"
         )
-        # Another user of the clinic may have connected as well: go on with that grant. Each dead one is asked once.
+        # Another user of the clinic may have connected too: use that grant. Each dead grant is tried once.
         another = self._stored()
         return self._fresh(another, None) or self._rotate(another, None)
 
@@ -169,7 +170,7 @@ class TokenKeeper:
             scopes=answer.scopes or grant.scopes,
         )
         if not self._store.save_grant(self._clinic, new, expected_generation=grant.generation):
-            return self._stored()  # a connect was faster: its pair stands
+            return self._stored()  # a connect was faster: use its pair
         _log.info("clinic %s: token renewed", self._clinic.clinic_key)
         return replace(new, generation=grant.generation + 1)
 
@@ -187,6 +188,6 @@ class TokenKeeper:
 
 
 def _is_due(grant: Grant, moment: datetime) -> bool:
-    """Whether it is time to renew. A token obtained in the future (the clock was set back) is due too."""
+    """Whether the token must be renewed; also if it was obtained in the future (the clock was set back)."""
     early = min(_EARLY, (grant.expires_at - grant.obtained_at) * _EARLY_SHARE)
     return moment >= grant.expires_at - early or moment < grant.obtained_at - _EARLY

@@ -25,7 +25,7 @@ def load_description() -> dict[str, Any]:
 
 @cache
 def known_keys(object_name: str) -> Mapping[str, str]:
-    """Top-level keys of an object (`patient`, `treatment_plan`, ...) and how we know each of them.
+    """The top-level keys of an object (`patient`, `treatment_plan`, ...) and how each is known.
 
     The marks are `documented`, `observed` and `inferred` (docs/fullscript-api/README.md). A key that is not here is a
     drift; a missing one is a drift only if it is documented. Raises ValueError for an object that is not described.
@@ -38,7 +38,7 @@ def known_keys(object_name: str) -> Mapping[str, str]:
 
 @cache
 def object_at(path: str) -> str:
-    """The name of the object that a GET of `path` (as in the endpoint table) answers, one or a list of them.
+    """The name of the object that a GET of `path` (as in the endpoint table) returns, one or a list of them.
 
     Raises ValueError for a path that is not described.
     """

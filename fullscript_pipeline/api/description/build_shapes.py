@@ -29,7 +29,7 @@ def build_shapes() -> dict[str, Any]:
 
 
 def _property(described: Mapping[str, Any]) -> dict[str, Any]:
-    """A key's types, the object below it, its words; nothing that is empty."""
+    """The types of a key, its nested object and its known words; empty parts are left out."""
     options = described.get("anyOf", [described])
     types = [kind for option in options for kind in _types(option)]
     below = [_below(option) for option in options if _below(option)]

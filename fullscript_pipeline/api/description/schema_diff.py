@@ -1,7 +1,7 @@
-"""How answers differ from the description: new and missing keys, unknown words, other types.
+"""Finds how responses differ from the description: new and missing keys, unknown words, other types.
 
-Values are never told, since they may be about a patient: only keys, the names of types, and words of keys that the
-description lists the words of. What does not belong here: what is done about a difference (the warehouse's).
+Values are never reported, since they may be about a patient: only keys, names of types, and words of keys whose words
+the description lists. What does not belong here: what is done about a difference (the warehouse's).
 """
 
 import re
@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from fullscript_pipeline.api.description.shapes import Shape, shape_at
 from fullscript_pipeline.api.endpoints import ENDPOINTS
 
-# An unknown word is told only of keys whose words say nothing about a person.
+# An unknown word is reported only for keys whose words say nothing about a person.
 _REPORTED_WORD_KEYS = frozenset({"state", "current_state", "status", "type", "category", "lab_type", "availability"})
 _NAMES = {str: "text", int: "a number", float: "a number with decimals", bool: "true or false", type(None): "null",
           list: "a list", dict: "an object"}  # fmt: skip
-# A key that looks like a value (an address, an id) is not told.
+# A key that looks like a value (an address, an id) is not reported.
 _KEY = re.compile(r"[A-Za-z_$][\w.$-]{0,63}")
 _WORD = re.compile(r"[A-Za-z][\w .-]{0,39}")
-# Of an instant: what stands between date and time, and what follows the seconds.
+# In an instant: the separator of date and time, and what follows the seconds.
 _TAIL = re.compile(r"T(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
 _MOST = 50
 
@@ -34,7 +34,7 @@ class Difference(NamedTuple):
 
 
 class Differences:
-    """Sees records as they arrive, from several threads; tells at the end how they differ."""
+    """Collects records as they arrive, from several threads, and returns their differences at the end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,7 +55,7 @@ class Differences:
 
 
 class _Seen:
-    """What the records of one shape had."""
+    """The keys, types and words of the records of one shape."""
 
     def __init__(self, shape: Shape, name: str, path: str) -> None:
         self.shape, self.name, self.path = shape, name, path
@@ -66,7 +66,7 @@ class _Seen:
         self.below: dict[str, _Seen] = {}
 
     def see(self, records: Sequence[dict[str, Any]]) -> None:
-        # Every record of every pull goes through here: where they all have the same keys, column by column, in C.
+        # Every record of every pull passes here: records with the same keys are compared by column, in C.
         orders = set(map(tuple, records))
         alike: dict[tuple[str, ...], Sequence[dict[str, Any]]] = dict.fromkeys(orders, records)
         if len(orders) > 1:
@@ -95,7 +95,7 @@ class _Seen:
         yield from (
             self._difference("new_key", key if _KEY.fullmatch(key) else "(no plain word)") for key in new[:_MOST]
         )
-        # Of a bare reference nothing more was to be expected; rows of a list may lack what the object itself has.
+        # A bare reference has no further keys; rows of a list may lack keys that the object itself has.
         if keys - {"id"}:
             missing = self.shape.sure - keys - (frozenset() if self.is_whole else self.shape.structured)
             yield from (self._difference("missing_key", key) for key in sorted(missing))

@@ -1,4 +1,4 @@
-"""The description boiled down to what a comparison of answers needs: per object its keys, their types and known words.
+"""The part of the description that comparing responses needs: the keys of each object, their types and known words.
 
 What does not belong here: making `shapes.json` (`build_shapes`), comparing (`schema_diff`).
 """
@@ -25,9 +25,11 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Shape:
-    """What an object looks like. `sure`: documented keys that are never null; `whole`: those of them that hold a list
-    or an object, which rows of a list may lack. `pairs`: each key with each type it may have. `words`: of keys that
-    hold one of a few words. `times`: keys that hold an instant. `nested`: the shapes below a key.
+    """The shape of an object.
+
+    `sure`: documented keys that are never null. `structured`: keys that hold a list or an object, which rows of a list
+    may lack. `pairs`: each key with each type it may have. `words`: the words of keys that hold one of a few words.
+    `times`: keys that hold an instant. `nested`: the shapes below a key.
     """
 
     name: str
