@@ -1,7 +1,8 @@
-"""What is written beside its place and renamed when it is whole, and what a killed process left of that.
+"""Folders that are written under a temporary name and renamed when complete, and the leftovers of killed processes.
 
-Whoever writes a folder holds its lock: one that nobody holds is a leftover, and is swept by the next command. Files are
-swept by who may not leave any: a purge, a change of keys. What does not belong here: what is in them.
+The writer of a folder holds its lock: a folder with a free lock is a leftover, which the next command removes. Leftover
+files are removed by commands that must not leave any: a purge, a change of keys. What does not belong here: the content
+of files.
 """
 
 import shutil
@@ -17,13 +18,13 @@ _LEFT_BEHIND = (
     ".*.rekeying", ".*.rekeying.wal", ".*.rewriting", ".*.rewriting.wal", ".*.writing", ".*.writing.wal",
     ".*.restoring", ".*.restoring-*", ".writing-*",
 )  # fmt: skip
-# What DuckDB spilled and nobody has touched for so long is of a process that is gone: a load takes minutes.
+# A spilled file that was not changed for this long is of a dead process: a load takes minutes.
 _SPILL_SECONDS = 6 * 3600
 
 
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
-    """A folder to be filled, then renamed to `folder` by the caller; what is left of it afterwards is removed."""
+    """Yields a temporary folder, which the caller fills and renames to `folder`; otherwise it is removed."""
     from filelock import FileLock  # noqa: PLC0415 - every command imports this module, few write
 
     temporary = folder.with_name(f".{folder.name}{_SUFFIX}")
@@ -39,12 +40,12 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(parent: Path) -> list[Path]:
-    """Removes the leftovers in a folder; returns those that somebody is writing."""
+    """Removes the leftovers in a folder; returns the temporary folders that are being written."""
     return [path for path in sorted(parent.glob(f".*{_SUFFIX}")) if path.is_dir() and not _removed(path)]
 
 
 def remove_old_spill(folder: Path) -> int:
-    """Removes what was spilled by processes that are gone; how many files."""
+    """Removes spilled files of dead processes; returns their number."""
     before = time.time() - _SPILL_SECONDS
     old = [path for path in folder.glob("*") if path.is_file() and path.stat().st_mtime < before]
     for path in old:
@@ -53,8 +54,7 @@ def remove_old_spill(folder: Path) -> int:
 
 
 def remove_leftover_files(data_dir: Path) -> None:
-    """Removes what killed commands left beside the files that they were writing, under whichever key: nobody may be
-    writing them."""
+    """Removes the temporary files that killed commands left, whatever their key. Nothing may be writing meanwhile."""
     for pattern in _LEFT_BEHIND:
         leftovers = [*data_dir.glob(pattern), *(data_dir / "published").glob(pattern)]
         leftovers += [*(data_dir / "landing").rglob(pattern), *(data_dir / "reports").rglob(pattern)]

@@ -1,8 +1,7 @@
-"""The one notion of "now" for data: what day it is, and when something was observed.
+"""The data's clock: the current time and day for everything that is observed.
 
-`FULLSCRIPT_NOW` moves it for demos and tests. What does not belong here: anything that must follow real time
-whatever the demo says (token life, OAuth state, webhook tolerance, request budget, locks, retries): those call
-`real_now()`.
+`FULLSCRIPT_NOW` moves it for demos and tests. What does not belong here: whatever must follow real time (token life,
+OAuth state, webhook tolerance, request budget, locks, retries), which calls `real_now()`.
 """
 
 import time
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fullscript_pipeline import environment
 from fullscript_pipeline.errors import ConfigurationError
 
-# A daily cell may still be filled this long after its day has ended: late queues and retries after midnight are normal.
+# A daily partition may be filled this long after its day has ended: late queues and retries are normal.
 GRACE = timedelta(hours=6)
 
 
@@ -23,7 +22,7 @@ def real_now() -> datetime:
 
 
 def steady_seconds() -> float:
-    """Seconds from a moment of this machine's boot, whatever is done to its time; its sleep counts where it can."""
+    """Seconds since this machine booted, independent of its clock; includes suspend where the system supports it."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -35,7 +34,7 @@ def is_set_by_hand() -> bool:
 def now() -> datetime:
     """The data's time, UTC: `FULLSCRIPT_NOW` when set (ISO 8601; without an offset it is UTC), else real time.
 
-    Raises ConfigurationError when the variable cannot be read as a time.
+    Raises ConfigurationError if the variable is not a time.
     """
     text = environment.text("FULLSCRIPT_NOW")
     if not text:
@@ -60,9 +59,9 @@ def day_of(moment: datetime, zone: ZoneInfo) -> date:
 
 
 def cell_is_open(day: date, zone: ZoneInfo, moment: datetime | None = None) -> bool:
-    """Whether a snapshot of `day` may be taken at `moment` (default now): during the day or before 06:00 of the next.
+    """Whether the partition of `day` may be filled at `moment` (default now): on that day or before 06:00 of the next.
 
-    List endpoints show the present, so a cell filled later would carry another day's data under its name.
+    List endpoints return the current state only, so a later pull would store another day's data under this day.
     """
     local = (moment or now()).astimezone(zone)
     opens = datetime(day.year, day.month, day.day, tzinfo=zone)
@@ -74,10 +73,10 @@ def cell_is_open(day: date, zone: ZoneInfo, moment: datetime | None = None) -> b
 def moved_times(
     moments: Iterable[datetime], latest: datetime, after: datetime | None = None
 ) -> dict[datetime, datetime]:
-    """For each of these times one that is over by `latest`, in the same order, a microsecond apart.
+    """Maps each of these times to one that is not after `latest`, in the same order, a microsecond apart.
 
-    They come after `after`, a time that is not moved; where that is too late for all of them to fit, they end as soon
-    after `latest` as they can.
+    The new times are after `after`, a time that is not moved. If they do not all fit in between, they end as soon after
+    `latest` as possible.
     """
     ordered, step = sorted(set(moments)), timedelta(microseconds=1)
     first = latest - step * (len(ordered) - 1)

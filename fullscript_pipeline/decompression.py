@@ -1,7 +1,7 @@
-"""Decompression with an upper bound: a small answer or file must not become gigabytes of memory.
+"""Decompression with an upper bound: a small response or file must not become gigabytes of memory.
 
-A piece of what came is unpacked before the next one is, and each is so short that what it unpacks to is at most 8 MB
-(zlib makes up to 1,032 bytes of one, zstd 32,768). What does not belong here: HTTP, landing frames, compressing.
+The input is decompressed in pieces, which are so short that each becomes at most 8 MB (zlib makes up to 1,032 bytes of
+one, zstd 32,768). What does not belong here: HTTP, landing frames, compressing.
 """
 
 import zlib
@@ -10,30 +10,30 @@ from typing import Protocol
 
 import zstandard
 
-# Of an answer, packed or not; nobody's page of records comes near it.
+# The maximum of a response, compressed or not; no page of records comes near it.
 MAX_BYTES = 64 * 1024 * 1024
-# What we can unpack, as a request says it.
+# The encodings that we accept, as a request header.
 ACCEPTED_ENCODINGS = "gzip, deflate, zstd"
 _MOST_ENCODINGS = 4
-# RFC 9659: what an HTTP answer may need at most. Our own landing frames need less.
+# RFC 9659: the maximum for HTTP responses. Our own landing frames need less.
 _ZSTD_WINDOW = 8 << 20
 _ZSTD_PIECE, _ZLIB_PIECE = 256, 8 << 10
 
 
 class TooLarge(Exception):
-    """It unpacks to more than it may."""
+    """The decompressed size exceeds the bound."""
 
 
 class UnknownEncoding(Exception):
-    """It is compressed in a way that was not asked for."""
+    """The encoding was not requested."""
 
 
 class BrokenCompression(Exception):
-    """It is not what its encoding says, or ends in the middle."""
+    """The content does not match its encoding, or is incomplete."""
 
 
 class _Unpacker(Protocol):
-    """What zlib and zstandard have in common."""
+    """The common interface of zlib and zstandard decompressors."""
 
     @property
     def eof(self) -> bool: ...
@@ -43,7 +43,7 @@ class _Unpacker(Protocol):
 
 
 def unpack(pieces: Iterable[bytes], content_encoding: str, most: int = MAX_BYTES) -> Iterator[bytes]:
-    """Undo `Content-Encoding` (several words: the last was applied last) over a body that arrives in pieces.
+    """Reverses `Content-Encoding` (of several words, the last was applied last) for a body that arrives in pieces.
 
     Raises TooLarge when the body is, before or after any step; UnknownEncoding; BrokenCompression.
     """
@@ -58,7 +58,7 @@ def unpack(pieces: Iterable[bytes], content_encoding: str, most: int = MAX_BYTES
 
 
 def unpack_frame(payload: bytes, most: int) -> bytes | None:
-    """The text of exactly one zstd frame; None when it is not one, is not whole, or is more than `most` bytes."""
+    """Decompresses exactly one zstd frame; None if it is not one, is incomplete, or exceeds `most` bytes."""
     unpacker, text = _zstd(), bytearray()
     try:
         for piece in _cut((payload,), _ZSTD_PIECE):
@@ -84,7 +84,10 @@ def _bounded(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 def _unpacked(
     pieces: Iterable[bytes], piece_size: int, make: Callable[[bytes], _Unpacker], begins: Callable[[int], bool]
 ) -> Iterator[bytes]:
-    """`make` gets the first bytes; `begins` says of the byte after an end whether another part begins with it."""
+    """Decompresses pieces.
+
+    `make` gets the first bytes; `begins` tests whether a byte after an end begins another part.
+    """
     unpacker: _Unpacker | None = None
     for cut in _cut(pieces, piece_size):
         piece = cut
@@ -104,7 +107,7 @@ def _unpacked(
 
 
 def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in pieces of `size`; only the last is shorter."""
+    """Splits the bytes into pieces of `size`; only the last is shorter."""
     buffered = b""
     for piece in pieces:
         buffered += piece
@@ -124,7 +127,7 @@ def _gzip(_begin: bytes) -> _Unpacker:
 
 
 def _deflate(begin: bytes) -> _Unpacker:
-    # As documented it has zlib's head; some servers leave it out.
+    # The standard requires zlib's head; some servers omit it.
     has_head = begin[0] & 15 == zlib.DEFLATED and int.from_bytes(begin[:2]) % 31 == 0
     return zlib.decompressobj(zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS)
 
@@ -138,7 +141,7 @@ def _undo_deflate(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _undo_zstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    # A frame, or one that is to be skipped.
+    # A frame, or a skippable frame.
     return _unpacked(pieces, _ZSTD_PIECE, _zstd, lambda byte: byte == 0x28 or 0x50 <= byte <= 0x5F)
 
 

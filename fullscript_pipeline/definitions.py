@@ -1,6 +1,6 @@
-"""Where Dagster finds the project: the beginning of its code location's process, and of each run's.
+"""The entry point of Dagster's code location: the process of the code location and of each run begins here.
 
-What does not belong here: what it finds (`build`).
+What does not belong here: the definitions themselves (`build`).
 """
 
 from fullscript_pipeline.build import build_defs

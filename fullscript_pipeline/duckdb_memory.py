@@ -1,7 +1,7 @@
-"""Sets DuckDB's memory limit through another connection: a limit below what is in use fails, and the statement would
-fail the transaction that it is part of.
+"""Sets DuckDB's memory limit through another connection.
 
-What does not belong here: how much is needed (`warehouse.memory`, and whoever asks for more).
+A limit below the memory in use fails, and would fail the transaction of the statement. What does not belong here: how
+much memory is needed (`warehouse.memory`, and the modules that need more).
 """
 
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ import duckdb
 
 
 def set_memory_limit(con: duckdb.DuckDBPyConnection, limit: str) -> None:
-    """Sets the limit of the connection's instance; it stays as it is where more is in use."""
+    """Sets the limit of the connection's instance; the limit is not changed if more memory is in use."""
     with con.cursor() as cursor:
         before = _limit(cursor)
         try:
             cursor.execute(f"SET memory_limit = '{limit}'")
         except duckdb.OutOfMemoryException:
-            # It is in force all the same, and whatever came next would fail.
+            # The limit is set nevertheless, and the next statements would fail.
             cursor.execute(f"SET memory_limit = '{before}'")
 
 
 @contextmanager
 def memory_limit(con: duckdb.DuckDBPyConnection, limit: str) -> Iterator[None]:
-    """Another limit in this block. What cannot be given back afterwards may stay: it is a limit, not what is taken."""
+    """Sets another limit within the block. It may stay if memory cannot be released: it is a limit, not a usage."""
     with con.cursor() as cursor:
         before = _limit(cursor)
     set_memory_limit(con, limit)

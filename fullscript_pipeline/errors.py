@@ -1,7 +1,7 @@
-"""The root of every error a user may meet, with the exit code the command line answers.
+"""The base classes of errors that users see, with the exit codes of the command line.
 
-What does not belong here: errors of one room (they live in that room and derive from these). A message is one
-sentence or two: what, where, what to do. It never holds a secret, a name or a date of birth.
+A message is one or two sentences: what failed, where, and what to do. It never holds a secret, a name or a date of
+birth. What does not belong here: errors of one room (they are defined in that room and derive from these).
 """
 
 
@@ -12,19 +12,19 @@ class PipelineError(Exception):
 
 
 class UsageError(PipelineError):
-    """The request itself is wrong: an unknown clinic, a day that cannot be pulled, a bad option."""
+    """The command itself is wrong: an unknown clinic, a day that cannot be pulled, an invalid option."""
 
     exit_code = 2
 
 
 class ServiceUnavailable(PipelineError):
-    """The other side does not answer, or answers nonsense."""
+    """The server does not respond, or its response is invalid."""
 
     exit_code = 69
 
 
 class Busy(PipelineError):
-    """Another process holds what this one needs, for longer than it may wait."""
+    """Another process holds a resource for longer than this one may wait."""
 
     exit_code = 75
 
@@ -36,6 +36,6 @@ class NeedsConnect(PipelineError):
 
 
 class ConfigurationError(PipelineError):
-    """A setting, a key, a folder or the clock is not usable as it is."""
+    """A setting, a key, a folder or the clock cannot be used as it is."""
 
     exit_code = 78

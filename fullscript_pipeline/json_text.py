@@ -1,8 +1,8 @@
 """JSON text from a server to Python values.
 
-orjson does nearly all of it. What it refuses but a record may still hold (a lone surrogate) is read by the standard
-library, so that one odd character does not hide a page of a hundred records; so is a whole number of more than 64 bits,
-which can only be an id: orjson would round it. What does not belong here: what a value means.
+orjson parses nearly all of it. The standard library parses what orjson refuses but a record may contain (a lone
+surrogate), so that one odd character does not cost a page of a hundred records. It also parses whole numbers of more
+than 64 bits, which orjson would round; they can only be ids. What does not belong here: what a value means.
 """
 
 import json
@@ -12,15 +12,17 @@ import orjson
 
 _LARGEST = 2**64 - 1
 _LEAST = -(2**63)
-_MOST_DIGITS = 4_000  # Python reads no longer ones
-# Shorter numbers fit; a look for so many digits on end costs less than reading the JSON.
+_MOST_DIGITS = 4_000  # the longest that Python parses
+# Shorter numbers fit; searching for this many consecutive digits costs less than parsing the JSON.
 _MANY_DIGITS = b"0" * 19
 _DIGITS_ONLY = bytes(ord("0") if chr(code).isdigit() and code < 128 else 0 for code in range(256))
 
 
 def parse_json(body: bytes, *, strict: bool = False) -> Any:
-    """The value in `body`. Raises ValueError when it is not JSON (NaN and Infinity are not) or nested too deeply;
-    `strict`: also for text that is not Unicode."""
+    """Parses `body`. Raises ValueError if it is not JSON (NaN and Infinity are not) or is nested too deeply.
+
+    `strict`: also raises for text that is not Unicode.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -36,7 +38,7 @@ def parse_json(body: bytes, *, strict: bool = False) -> Any:
 
 
 def large_numbers_as_text(value: Any) -> Any:
-    """The same value with whole numbers of more than 64 bits as text, at any depth: no later reader may round them."""
+    """Returns the value with whole numbers of more than 64 bits as text, at any depth: no reader can round them."""
     if isinstance(value, dict):
         return {key: large_numbers_as_text(member) for key, member in value.items()}
     if isinstance(value, list):

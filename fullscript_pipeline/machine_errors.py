@@ -1,6 +1,6 @@
-"""What a machine can run out of: disk, memory, open files; each told in a sentence that says what to do.
+"""Errors of exhausted resources of the machine (disk, memory, open files), with messages that say what to do.
 
-What does not belong here: how much of the disk is whose (`health.volume`), DuckDB's own memory limit (`warehouse`).
+What does not belong here: what uses the disk (`health.volume`), DuckDB's own memory limit (`warehouse`).
 """
 
 import errno
@@ -8,7 +8,7 @@ import resource
 
 from fullscript_pipeline.errors import ConfigurationError
 
-# A run holds the databases, 8 connections and Dagster's files open; 40 were enough for pages, 60 for a pull.
+# A run has the databases, 8 connections and Dagster's files open; 40 were enough for pages, 60 for a pull.
 _FEWEST_FILES = 96
 _ENOUGH_FILES = 1_024
 _DISK = (
@@ -23,8 +23,8 @@ _FILES = (
     f"This process may not open more files: allow it at least {_ENOUGH_FILES} (`ulimit -n {_ENOUGH_FILES}`; "
     "LimitNOFILE of a systemd unit, ulimits of a container), then run the command again."
 )
-# In words of DuckDB and SQLite, which hand on what the system said. SQLite on a full disk says the last of the first
-# when it cannot make the file beside its own.
+# Phrases in messages of DuckDB and SQLite, which pass on the system's message. On a full disk, SQLite reports a disk
+# I/O error if it cannot create its second file.
 _WORDS = {
     _DISK: ("disk is full", "No space left on device", "disk I/O error"),
     _MEMORY: ("Cannot allocate memory", "bad allocation", "can't start new thread"),
@@ -40,7 +40,7 @@ _NUMBERS = {
 
 
 def shortage_error(error: BaseException | None) -> ConfigurationError | None:
-    """What the machine ran out of, when that is at the root of `error`; None for anything else."""
+    """The error for an exhausted resource, if that is a cause of `error`; None otherwise."""
     while error is not None:
         if isinstance(error, MemoryError):
             return ConfigurationError(_MEMORY)
@@ -54,7 +54,7 @@ def shortage_error(error: BaseException | None) -> ConfigurationError | None:
 
 
 def allow_open_files(enough: int = _ENOUGH_FILES) -> None:
-    """Takes as many open files as a run may need, where the system lets us. Raises ConfigurationError where not."""
+    """Raises the limit of open files to what a run needs. Raises ConfigurationError if the system allows too few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft in (resource.RLIM_INFINITY, -1) or soft >= enough:
         return

@@ -1,9 +1,9 @@
-"""Whatever we write is its owner's only, from the moment it is there: files 0600, folders 0700.
+"""Makes all written files private to their owner from their creation: files 0600, folders 0700.
 
-Our own code gives the mode when it makes a file. Libraries do not: DuckDB makes its write-ahead log and what it spills
-as the process's umask says, Dagster its databases and logs. So a process of ours takes the umask for good
-(`keep_files_private`), and code that others import takes it for as long as such a library may write (`private_files`).
-What does not belong here: rights of what is there already (`settings`, `health`).
+Our own code sets the mode when it creates a file. Libraries use the umask of the process: DuckDB for its write-ahead
+log and spilled files, Dagster for its databases and logs. So our processes set the umask permanently
+(`keep_files_private`), and code that others import sets it while such a library may write (`private_files`). What does
+not belong here: permissions of existing files (`settings`, `health`).
 """
 
 import os
@@ -18,13 +18,13 @@ _blocks, _umask_before = 0, _PRIVATE
 
 
 def keep_files_private() -> None:
-    """For the rest of this process and for those it starts. Called where a process of ours begins."""
+    """Sets the umask for this process and those that it starts. Called at the begin of our processes."""
     os.umask(_PRIVATE)
 
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Within the block nothing that this process makes can be read by others; blocks of several threads may overlap."""
+    """Makes all files private that this process creates within the block; blocks of several threads may overlap."""
     global _blocks, _umask_before  # noqa: PLW0603 - a umask is the process's, so is the count of who needs it
     with _guard:
         if not _blocks:
@@ -40,7 +40,7 @@ def private_files() -> Iterator[None]:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes a folder, and those above it that are missing, for their owner only (`mkdir` opens the latter)."""
+    """Creates a folder and its missing parents with mode 0700 (`mkdir` would make the parents readable)."""
     if folder.is_dir():
         return
     for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):

@@ -1,7 +1,7 @@
-"""Which process is meant: its number alone is given to another one sooner or later, after a restart or in a container.
+"""Identifies a process uniquely: a process id alone is reused, after a restart or in another container.
 
-An identity is the machine (a hash of its name), its boot, the namespace that counts its process numbers, the number
-and the start time. What does not belong here: what is concluded from a process that is gone (`orchestration.orphans`).
+An identity consists of the machine (a hash of its name), its boot, the namespace of its process ids, the process id and
+the start time. What does not belong here: what follows from a dead process (`orchestration.runtime.orphans`).
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from typing import Self
 import psutil
 
 _PROC = Path("/proc")
-# A zombie has ended; only its parent has not asked how.
+# A zombie has ended; only its parent has not read its exit status.
 _ENDED = frozenset("ZX")
 
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """`boot` and `namespace` are empty where the system does not tell them; `started` is in the system's own unit."""
+    """`boot` and `namespace` are empty if the system does not provide them; `started` is in the system's own unit."""
 
     machine: str
     boot: str
@@ -35,7 +35,7 @@ class ProcessIdentity:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What `str()` wrote; None for anything else."""
+        """Parses the text of `str()`; None for any other text."""
         parts = text.strip().split("/")
         if len(parts) != 5 or not (parts[3].isascii() and parts[3].isdigit() and len(parts[3]) < 12):
             return None
@@ -46,22 +46,22 @@ class ProcessIdentity:
 
     @property
     def runs_on_this_kernel(self) -> bool:
-        """Whether locks that it holds can be seen from here: the same boot, perhaps in another container."""
+        """Whether its locks are visible from here: the same boot, perhaps in another container."""
         machine, boot, _ = _here()
         return self.boot == boot if boot else self.machine == machine
 
     def is_alive(self) -> bool | None:
-        """Whether the process runs; None when that cannot be known from here (another machine or container)."""
+        """Whether the process runs; None if that is unknown here (another machine or container)."""
         machine, boot, namespace = _here()
         if self.boot != boot:
-            return False if self.machine == machine else None  # the machine was started anew since
+            return False if self.machine == machine else None  # the machine was restarted since
         if self.namespace != namespace or (not boot and self.machine != machine):
             return None
         return _start_of(self.pid) == self.started
 
 
 def started_after(pid: int, moment: float) -> bool | None:
-    """Whether process `pid` began after `moment` (seconds since 1970); None: there is no such process."""
+    """Whether process `pid` started after `moment` (seconds since 1970); None: there is no such process."""
     if _start_of(pid) is None:
         return None
     try:
@@ -71,7 +71,7 @@ def started_after(pid: int, moment: float) -> bool | None:
 
 
 def _here() -> tuple[str, str, str]:
-    # Machines that were copied from one image may share the one or the other.
+    # Machines that were cloned from one image may share the name or the machine id.
     name = platform.node() + _read(Path("/etc/machine-id"))
     machine = hashlib.sha256(name.encode()).hexdigest()[:12]
     return machine, _read(_PROC / "sys/kernel/random/boot_id").replace("-", "")[:12], _namespace()
@@ -85,7 +85,7 @@ def _namespace() -> str:
 
 
 def _start_of(pid: int) -> str | None:
-    """When a process began; None when there is none, or it has ended."""
+    """When a process started; None if there is none, or it has ended."""
     if not (_PROC / "self/stat").exists():
         return _start_by_psutil(pid)
     # After the name, which may hold anything: state, then 18 numbers, then the start in clock ticks since boot.

@@ -1,7 +1,8 @@
-"""Reads files that decide what we do and hold secrets: nobody but this user and root may have written them.
+"""Reads configuration and key files, and accepts only those that this user or root alone can write.
 
-Whoever can write `.env` chooses where tokens go; whoever can write a key file chooses a key that they know. What does
-not belong here: what such a file says (`environment`, `encryption_key`), files that we make (`private_files`).
+A person who can write `.env` decides where tokens are sent; a person who can write a key file chooses a key that they
+know. What does not belong here: the content of such files (`environment`, `encryption.key_source`), files that we
+create (`private_files`).
 """
 
 import os
@@ -16,11 +17,11 @@ _MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 def read_trusted(path: Path) -> tuple[bytes, bool]:
-    """The contents, and whether other users may read them too.
+    """Returns the content, and whether other users can read the file.
 
-    Raises ConfigurationError when somebody else owns the file or may write it, OSError when it cannot be read.
+    Raises ConfigurationError if another user owns or can write the file, OSError if it cannot be read.
     """
-    # What was looked at is what is read, whatever happens to the name meanwhile.
+    # The opened file is both checked and read, even if the name changes meanwhile.
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if status.st_uid not in {os.getuid(), 0}:

@@ -1,6 +1,6 @@
-"""The fingerprint of an encryption key: tells one key from another, and says nothing about it.
+"""The fingerprint of an encryption key: it identifies the key and reveals nothing about it.
 
-It stands where something has to say under which key it is: in the state store, in the record of a change of keys. What
+It is stored where data state their key: in the state store, and in the record of a change of keys. What
 does not belong here: sealing.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 
 def fingerprint(key: str) -> str:
-    """16 hexadecimal digits."""
+    """The fingerprint of a key: 16 hexadecimal digits."""
     return hmac.new(key.encode(), b"fullscript-pipeline key fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
 def with_fingerprint(keys: Iterable[str], expected: str) -> str | None:
-    """The key among these that has this fingerprint."""
+    """Returns the key with this fingerprint; None if there is none."""
     return next((key for key in keys if fingerprint(key) == expected), None)

@@ -1,8 +1,9 @@
-"""Under which key the files of a data directory are: its `encryption.json`, written by `keys rotate` and `restore`.
+"""The record of the key of a data directory's files: `encryption.json`, written by `keys rotate` and `restore`.
 
-There is none before the first change: the files are under the last key of the setting then. While a change is under
-way, or was interrupted, it says so, and nobody opens or writes a sealed file; the state store notes its own key. The
-note holds fingerprints only. What does not belong here: changing keys (`orchestration.key_rotation`).
+Before the first change there is no record, and the files are encrypted with the last key of the setting. During a
+change of keys, or after an interrupted one, the record states that, and no process opens or writes a sealed file. The
+state store records its own key. The record holds fingerprints only. What does not belong here: changing keys
+(`orchestration.key_rotation`).
 """
 
 import json
@@ -22,14 +23,14 @@ _NAME, _LOCK = "encryption.json", "encryption.lock"
 
 @dataclass(frozen=True)
 class KeyRecord:
-    """Fingerprints: of the key that the files are under (None: it was never noted), and of the one to come."""
+    """The fingerprints of the key of the files (None: never recorded), and of the key that they are changed to."""
 
     key: str | None
     changing_to: str | None = None
 
 
 def read_record(data_dir: Path) -> KeyRecord | None:
-    """None: there is none. Raises ConfigurationError for one that cannot be read."""
+    """Reads the record; None if there is none. Raises ConfigurationError if it cannot be read."""
     try:
         fields = json.loads((data_dir / _NAME).read_text(encoding="utf-8"))
         return KeyRecord(fields["key"], fields["changing_to"])
@@ -47,7 +48,7 @@ def has_record(data_dir: Path) -> bool:
 
 
 def write_record(data_dir: Path, record: KeyRecord) -> None:
-    """Durable, and never half."""
+    """Writes the record durably and atomically."""
     path = data_dir / _NAME
     temporary = path.with_name(f".{_NAME}.writing")
     temporary.unlink(missing_ok=True)
@@ -60,12 +61,12 @@ def write_record(data_dir: Path, record: KeyRecord) -> None:
 
 
 def remove_record(data_dir: Path) -> None:
-    """As before the first change of keys."""
+    """Removes the record, as before the first change of keys."""
     (data_dir / _NAME).unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes a rename in it durable."""
+    """Makes a rename in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -75,7 +76,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def changing_keys(data_dir: Path) -> Iterator[None]:
-    """One change of keys at a time. Raises Busy."""
+    """Allows one change of keys at a time. Raises Busy."""
     try:
         with FileLock(data_dir / _LOCK, mode=0o600, timeout=0):
             yield
@@ -84,9 +85,9 @@ def changing_keys(data_dir: Path) -> Iterator[None]:
 
 
 def key_of_files(data_dir: Path, keys: Sequence[str]) -> str | None:
-    """The one of the setting's keys that the files are under; None: no key is set, and none was ever noted.
+    """The key of the files, out of the setting's keys; None: no key is set and none was recorded.
 
-    Raises ConfigurationError while a change was interrupted or when the key is not among these, Busy during a change.
+    Raises ConfigurationError if a change was interrupted or the key is not among these, Busy during a change.
     """
     record = read_record(data_dir)
     if record is None:
@@ -105,7 +106,7 @@ def key_of_files(data_dir: Path, keys: Sequence[str]) -> str | None:
 
 
 def require_key_of_files(data_dir: Path, key: str | None) -> None:
-    """Before a sealed file is begun with `key`. Raises as `key_of_files` when that is not the one in force any more."""
+    """Checks `key` before a sealed file is created. Raises as `key_of_files` if it is no longer the current key."""
     record = read_record(data_dir)
     if record and (record.changing_to or record.key != (fingerprint(key) if key else None)):
         key_of_files(data_dir, [key] if key else [])

@@ -1,7 +1,8 @@
-"""Where the encryption key comes from: a variable, a file of the owner's, or a command that asks a vault or keyring.
+"""Reads the encryption key from a variable, a private file, or a command that queries a vault or keyring.
 
-`NAME`, `NAME_FILE` or `NAME_COMMAND`, one of them. The command is run once a process, by no shell; the first line that
-it prints is the key (or several, comma separated). Neither the key nor what the command prints is in any error or log.
+Only one of `NAME`, `NAME_FILE` and `NAME_COMMAND` may be set. The command runs once per process, without a shell; the
+first line of its output is the key (or several, comma separated). Neither the key nor the output is in any error or
+log.
 What does not belong here: how good a key is (`key_strength`), what is sealed with it.
 """
 
@@ -24,7 +25,7 @@ _LONGEST_OUTPUT = 16_384
 
 
 def read_key(variable: str) -> str | None:
-    """The text of the key; None when none is set. Raises ConfigurationError when it cannot be had, or is set twice."""
+    """Returns the key's text; None if none is set. Raises ConfigurationError if it is unreadable or set twice."""
     file, command = f"{variable}_FILE", f"{variable}_COMMAND"
     configured = [name for name in (variable, file, command) if environment.text(name)]
     if len(configured) > 1:
@@ -52,7 +53,7 @@ def _in_file(variable: str) -> str:
 
 @cache
 def _printed_by(variable: str, command: str) -> str:
-    """Cached: run once in the life of this process, when it succeeds."""
+    """The key that a command prints. Cached, so that a successful command runs once per process."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -70,7 +71,7 @@ def _printed_by(variable: str, command: str) -> str:
 
 
 def _run(variable: str, words: list[str]) -> bytes:
-    """What the command prints. It gets none of our other secrets, no input, and a process group to be ended with."""
+    """Runs the command and returns its output. It gets none of our secrets, no input, and its own process group."""
     quiet, ours = subprocess.DEVNULL, environment.without_secrets(os.environ)
     deadline = time.monotonic() + COMMAND_SECONDS
     try:
@@ -98,7 +99,7 @@ def _run(variable: str, words: list[str]) -> bytes:
 
 
 def _output(process: "subprocess.Popen[bytes]", deadline: float) -> bytes:
-    """Up to its end, or a little more than may be. Raises TimeoutError."""
+    """Reads the output to its end, or until it is too long. Raises TimeoutError."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     output = b""
     with selectors.DefaultSelector() as ready:

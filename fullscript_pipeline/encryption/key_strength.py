@@ -1,11 +1,12 @@
-"""How hard an encryption key is to guess, estimated from its text alone; and how a good one is made.
+"""Estimates how hard an encryption key is to guess, from its text alone, and makes good keys.
 
-Nobody can see in a text how it was made. So: its length times the bits of the alphabet it seems to be drawn from,
-without what people make and generators do not: repeats, sequences, keyboard walks, dates. Up to eight characters of
-such structure are in generated keys by chance and count as random, so that a key of 128 bits out of a generator is not
-refused. A text of words counts 12.9 bits for each different one (a list of 7,776). What decodes to text or to a pattern
-(base64, hexadecimal) is as weak as that, and keys of manuals and examples count nothing. What does not belong here:
-where a key is set (`encryption_key`), and stretching: DuckDB alone must open a file with the key as it is.
+A text does not show how it was made. The estimate is its length times the bits of its apparent alphabet, without
+structure that people create and generators do not: repeats, sequences, keyboard walks, dates. Generated keys contain up
+to eight characters of such structure by chance; these count as random, so that a generated key of 128 bits is not
+refused. A text of words counts 12.9 bits per different word (a list of 7,776). A text that decodes (base64,
+hexadecimal) to text or a pattern is as weak as that, and keys from manuals and examples count zero. What does not
+belong here: where a key is set (`key_source`), and key stretching: DuckDB must be able to open a file with the key
+itself.
 """
 
 import base64
@@ -19,11 +20,11 @@ from contextlib import suppress
 from fullscript_pipeline.errors import ConfigurationError
 
 ENOUGH_BITS = 128
-# Of a word, a year and a letter that is in no word; an average word has five and a half letters.
+# The bits of a word, a year and a single letter; an average word has five and a half letters.
 _WORD, _YEAR_BITS, _LETTER, _LETTERS_OF_A_WORD = math.log2(7776), math.log2(200), math.log2(26), 5.5
 _BY_CHANCE = 8
 _SHORTEST = 5
-# Without case and punctuation: defaults of frameworks, examples of manuals, test vectors of standards.
+# In lower case without punctuation: defaults of frameworks, examples of manuals, test vectors of standards.
 _COMMON = frozenset(
     re.split(
         r"\s+",
@@ -51,7 +52,7 @@ _SAME_CASE = "[0-9a-z]{25,}|[0-9A-Z]{25,}"
 _ALPHABETS = (("[0-9]+", 10), ("[0-9a-f]+|[0-9A-F]+", 16), (_SAME_CASE, 32), ("[0-9A-Za-z+/_-]+", 64))
 _LETTERS = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _WORD_OR_NUMBER = re.compile("[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+")
-# Most pairs of letters in an English text are among these, and a seventh of those in a random one.
+# Most letter pairs of an English text are among these, and a seventh of those of a random text.
 _PAIRS = frozenset(
     re.split(
         r"\s+",
@@ -64,8 +65,8 @@ _Span = tuple[int, int]
 
 
 def new_key() -> str:
-    """256 bits, 43 characters; none of them means anything to a shell, to `.env` or in a list of keys."""
-    while (key := secrets.token_urlsafe(32)).startswith("-"):  # it would look like an option
+    """Makes a key of 256 bits in 43 characters, none of which is special in a shell, in `.env` or in a list of keys."""
+    while (key := secrets.token_urlsafe(32)).startswith("-"):  # it would be parsed as an option
         pass
     return key
 
@@ -75,7 +76,7 @@ def is_guessable(key: str) -> bool:
 
 
 def require_good_keys(keys: Sequence[str]) -> None:
-    """Raises ConfigurationError for a key that can be guessed: nothing of real patients is to be put under it."""
+    """Raises ConfigurationError for a key that can be guessed; data of real patients must not be sealed with it."""
     if weak := guessable(keys):
         raise ConfigurationError(
             f"FULLSCRIPT_ENCRYPTION_KEY is to seal data of real patients, and {weak} can be guessed: set it to one "
@@ -84,7 +85,7 @@ def require_good_keys(keys: Sequence[str]) -> None:
 
 
 def guessable(keys: Sequence[str]) -> str | None:
-    """Which of the keys of a setting can be guessed, in words; None when none can."""
+    """Names the keys of a setting that can be guessed, in words; None if there are none."""
     weak = [number for number, key in enumerate(keys, 1) if is_guessable(key)]
     if not weak:
         return None
@@ -92,12 +93,12 @@ def guessable(keys: Sequence[str]) -> str | None:
 
 
 def estimate_entropy(key: str) -> float:
-    """By the module's docstring: the least of what the text is worth as characters, as words and decoded."""
+    """Estimates the bits of a key as the module describes: the minimum of characters, words and decoded bytes."""
     plain = re.sub("[^a-z0-9]", "", key.lower())
     if plain in _COMMON or plain.rstrip("0123456789") in _COMMON:
         return 0.0
     if _UUID.fullmatch(key.lower()):
-        return 122.0  # the rest of one is fixed
+        return 122.0  # the other bits of a UUID are fixed
     guesses = [_as_characters(key), *(_as_bytes(decoded) for decoded in _decoded(key) if decoded)]
     if _consists_of_words(key):
         guesses.append(_as_words(key))
@@ -123,7 +124,7 @@ def _as_characters(key: str) -> float:
 
 
 def _consists_of_words(key: str) -> bool:
-    """Whether it is words with something between them, or most of it is, as far as pairs of letters tell."""
+    """Whether it consists of separated words, or mostly of words, judged by its letter pairs."""
     parts = [part for part in re.split("[^A-Za-z0-9]+", key) if part]
     if len(parts) > 3 and all(map(_WORD_OR_NUMBER.fullmatch, parts)) and 4 * sum(map(len, parts)) > 3 * len(key):
         return True
@@ -134,7 +135,7 @@ def _consists_of_words(key: str) -> bool:
 
 
 def _as_words(key: str) -> float:
-    """Each different word, number and sign counts once: nobody guesses a repetition separately."""
+    """Counts each different word, number and sign once: a repetition adds nothing to guess."""
     bits = 5.0 * len(set(re.findall("[^A-Za-z0-9]", key)))
     for word in set(_LETTERS.findall(key)):
         words = 1.0 if len(word) < 12 else len(word) / _LETTERS_OF_A_WORD
@@ -153,7 +154,7 @@ def _as_bytes(decoded: bytes) -> float:
 
 
 def _decoded(key: str) -> Iterator[bytes]:
-    """What the key may stand for, written in hexadecimal or base64."""
+    """Yields the bytes that the key may encode in hexadecimal or base64."""
     bare = key.rstrip("=").translate(str.maketrans("-_", "+/"))
     with suppress(ValueError):
         yield bytes.fromhex(key)
@@ -162,7 +163,7 @@ def _decoded(key: str) -> Iterator[bytes]:
 
 
 def _progressions(values: Sequence[int], steps: Collection[int], shortest: int = _SHORTEST) -> Iterator[_Span]:
-    """Runs in which each value differs from the one before by the same step: aaaaa, abcde, 54321."""
+    """Yields runs in which each value differs from the one before by the same step: aaaaa, abcde, 54321."""
     start = 0
     for at in range(1, len(values) + 1):
         step = values[at] - values[at - 1] if at < len(values) else None
@@ -179,7 +180,7 @@ def _walks(lower: str) -> Iterator[_Span]:
 
 
 def _repeats(text: str | bytes, shortest: int = _SHORTEST) -> Iterator[_Span]:
-    """Pieces that stood in the text before."""
+    """Yields pieces that occurred in the text before."""
     earlier: set[str | bytes] = set()
     for at in range(len(text) - shortest + 1):
         piece = text[at : at + shortest]

@@ -1,4 +1,4 @@
-"""Which clinics are connected, under which key, and how they are.
+"""The connected clinics: their keys and their status.
 
 What does not belong here: their tokens (`token_store`).
 """
@@ -24,7 +24,7 @@ _LONGEST_KEY = 40
 
 @dataclass(frozen=True)
 class Clinic(ClinicRef):
-    """A clinic with its health. `status_reason` says in words why it needs a connect."""
+    """A clinic with its status. `status_reason`: why it needs a connect, in words."""
 
     status: Literal["ok", "needs_connect", "removed"] = "ok"
     status_reason: str | None = None
@@ -37,7 +37,7 @@ class ClinicRecords:
     db: Database
 
     def clinics(self, *, with_removed: bool = False) -> list[Clinic]:
-        """The connected clinics by key, those that need a connect included."""
+        """The connected clinics by key, including those that need a connect."""
         query = select(clinics).order_by(clinics.c.clinic_key)
         if not with_removed:
             query = query.where(clinics.c.status != "removed")
@@ -45,7 +45,7 @@ class ClinicRecords:
             return [_clinic(row) for row in connection.execute(query)]
 
     def clinic(self, id_or_key: str) -> Clinic:
-        """The connected clinic with this key or vendor id. Raises UsageError naming the known ones."""
+        """The connected clinic with this key or vendor id. Raises UsageError, which lists the known clinics."""
         known = self.clinics()
         matches = [clinic for clinic in known if clinic.clinic_key == id_or_key.strip().lower()]
         matches = matches or [clinic for clinic in known if clinic.clinic_id == id_or_key.strip()]
@@ -58,7 +58,7 @@ class ClinicRecords:
         raise UsageError(f"No clinic {id_or_key!r} is connected: {advice}.")
 
     def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> Clinic:
-        """Add the clinic, or bring it back, with status ok. A clinic keeps the key it once had."""
+        """Adds the clinic, or restores it, with status ok. A restored clinic keeps its key."""
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
             known = connection.execute(select(clinics.c.clinic_key, clinics.c.server, clinics.c.clinic_id)).all()
@@ -80,13 +80,13 @@ class ClinicRecords:
         return self.clinic(str(row["clinic_key"]))
 
     def remove_clinic(self, clinic: ClinicRef) -> None:
-        """Forget its tokens. The row stays, marked removed, so that a later connect gets the same key again."""
+        """Deletes its tokens. The row stays, marked removed, so that a later connect gets the same key."""
         with self.db.write() as connection:
             connection.execute(grants.delete().where(_is(grants, clinic)))
             _set_status(connection, clinic, "removed", None)
 
     def mark_needs_connect(self, clinic: ClinicRef, reason: str) -> None:
-        """The clinic has no working grant; `reason` is a plain sentence without secrets."""
+        """Marks a clinic without a working grant; `reason` is a sentence without secrets."""
         with self.db.write() as connection:
             _set_status(connection, clinic, "needs_connect", reason)
 

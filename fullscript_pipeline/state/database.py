@@ -1,7 +1,7 @@
-"""The SQLite file itself: private, in WAL mode, migrated, with short transactions.
+"""Opens the SQLite file: private, in WAL mode, migrated, with short transactions.
 
-Used by several processes and threads at once: a writer takes the write lock at its start (BEGIN IMMEDIATE), so that
-what it read cannot change under it, and waits a bounded time for others. What does not belong here: any table.
+Several processes and threads use it at once. A writer takes the write lock at its start (BEGIN IMMEDIATE), so that rows
+that it has read cannot change, and waits for others for a bounded time. What does not belong here: any table.
 """
 
 import os
@@ -28,10 +28,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.016
 class Database:
     """Opens `path`, creating folder (0700) and file (0600), and brings it to the newest schema.
 
-    `read_only` makes, changes and migrates nothing: the file must be there, of our schema, and takes no write.
-    `after_upgrade` is called in the transaction that brings the schema to the newest version, with the version before.
-    `before_write` is called at the begin of every transaction that writes, with the write lock held; it may raise.
-    Raises ConfigurationError when it cannot be used as it is, Busy when others hold it for longer than we may wait.
+    `read_only`: creates, changes and migrates nothing; the file must exist with the current schema. `after_upgrade` is
+    called with the previous version, in the transaction that upgrades the schema. `before_write` is called at the begin
+    of every write transaction, with the write lock held; it may raise. Raises ConfigurationError if the file cannot be
+    used, Busy if other processes hold it for too long.
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class Database:
         self._migrate()
 
     def close(self) -> None:
-        """Close the connections of this process."""
+        """Closes the connections of this process."""
         self._engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view."""
+        """Yields a connection with a consistent snapshot."""
         with self._explain_errors(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that holds the write lock from its start; committed at the end, rolled back on an error."""
+        """Yields a transaction that holds the write lock from its start; commits at the end, rolls back on error."""
         with self._transaction() as connection:
             self._before_write(connection)
             yield connection
@@ -79,14 +79,17 @@ class Database:
 
     @contextmanager
     def outside_transactions(self) -> Iterator[sqlite3.Connection]:
-        """A plain connection for what SQLite does in no transaction: VACUUM, checkpoints, its backup."""
+        """Yields a plain connection, for what SQLite does outside transactions: VACUUM, checkpoints, backup."""
         with self._explain_errors(), closing(sqlite3.connect(self.path, timeout=self._busy_seconds)) as connection:
             connection.isolation_level = None
             yield connection
 
     def damage(self) -> str | None:
-        """What SQLite itself finds wrong in its file; None: nothing. It compares tables with their indexes and keeps no
-        checksums: another letter in a plain column is not seen, one in a sealed value is when that is opened."""
+        """The first problem that SQLite's integrity check finds in the file; None: none.
+
+        SQLite compares tables with their indexes and has no checksums, so it does not detect a changed letter in a
+        plain column; a changed sealed value is detected when it is opened.
+        """
         with self.read() as connection:
             answer = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
         return None if answer == "ok" else str(answer)
@@ -107,7 +110,7 @@ class Database:
     def _make_engine(self) -> Engine:
         engine = create_engine(
             URL.create("sqlite", database=str(self.path)),
-            hide_parameters=True,  # tokens, in a log or an error
+            hide_parameters=True,  # no tokens in a log or an error
             connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
         )
 
@@ -143,7 +146,7 @@ class Database:
                 f"The state store {self.path} was made by a newer version of fullscript-pipeline: install that one."
             )
         with self._transaction() as connection:
-            # Again under the lock: another process may have migrated meanwhile.
+            # Read again under the lock: another process may have migrated meanwhile.
             version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             for migration in MIGRATIONS[version:]:
                 for statement in migration:
@@ -154,13 +157,13 @@ class Database:
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
-        """Turn SQLite's complaints into sentences; the statement's values (tokens) are in none of them."""
+        """Translates SQLite errors into messages without the statement's values (tokens)."""
         try:
             yield
         except (DBAPIError, sqlite3.Error) as problem:
             cause = problem.orig if isinstance(problem, DBAPIError) else problem
             if type(cause) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
-                raise  # a mistake of ours (a constraint, a wrong statement), not the file's
+                raise  # a bug of ours (a constraint, a wrong statement), not a problem of the file
             raise self._error_for(str(cause)) from None
 
     def _error_for(self, text: str) -> PipelineError:
@@ -188,17 +191,17 @@ class Database:
 
 
 def _create(path: Path) -> None:
-    """Make the file before SQLite does: it would follow the umask. Its -wal and -shm files copy the mode of this one.
+    """Creates the file with mode 0600 before SQLite would, by the umask. Its -wal and -shm files copy the mode.
 
-    Only ever a file that is not there. Opening an existing one here would be fatal: POSIX drops all of a process's
-    locks on a file when it closes any handle of it, SQLite's too, and two writers at once make a malformed file.
+    It never opens an existing file: POSIX releases all locks of a process on a file, also SQLite's, when the process
+    closes any handle of it, and two writers at once corrupt the file.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def remove_store(path: Path) -> None:
-    """Removes a store that nobody has open, with its log and index."""
+    """Removes a store that no process has open, with its log and index."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
@@ -206,8 +209,8 @@ def remove_store(path: Path) -> None:
 def _take_write_lock(connection: Any, seconds: float) -> None:
     """BEGIN IMMEDIATE, tried every few milliseconds.
 
-    SQLite's own wait looks only ten times a second after a while: beside a busy writer, the webhook receiver would
-    wait for half a second and more.
+    SQLite's own wait polls only ten times a second after a while: with a busy writer, the webhook receiver would wait
+    for more than half a second.
     """
     deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
     connection.execute("PRAGMA busy_timeout=0")
@@ -218,7 +221,7 @@ def _take_write_lock(connection: Any, seconds: float) -> None:
             except sqlite3.OperationalError as problem:
                 if "locked" not in str(problem) or time.monotonic() > deadline:
                     raise
-                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - so that those who wait do not move in step
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - so that waiting processes do not retry in step
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return
@@ -227,13 +230,13 @@ def _take_write_lock(connection: Any, seconds: float) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
-    """Switch the file to WAL, once; SQLite itself does not wait here for other processes that start together."""
+    """Switches the file to WAL once. SQLite itself does not wait for other processes here, so this retries."""
     deadline = time.monotonic() + seconds
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as problem:
-            # Others end; a disk that takes no more does not while we wait.
+            # Other processes release the lock; a full disk does not recover during the wait.
             if "lock" not in str(problem) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

@@ -1,6 +1,6 @@
-"""Facts about this data directory: which kind of servers it is for, who made it, and what other rooms note of it.
+"""Named facts about this data directory: the kind of its servers, what made it, and what other rooms store.
 
-What does not belong here: what a fact means to the room that notes it.
+What does not belong here: the meaning of a fact, which belongs to the room that stores it.
 """
 
 from typing import Literal
@@ -24,9 +24,10 @@ class DirectoryFacts:
     keyring: Keyring
 
     def set_environment_kind(self, kind: Kind) -> None:
-        """This directory is for sandboxes, or for production, from now on.
+        """Sets that this directory is for sandboxes or for production.
 
-        Raises ConfigurationError for the other kind, and a new production directory under a key that can be guessed.
+        Raises ConfigurationError if it is for the other kind, or if a new production directory has a key that can be
+        guessed.
         """
         with self.db.write() as connection:
             is_new = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).first() is None
@@ -41,7 +42,7 @@ class DirectoryFacts:
             )
 
     def get_fact(self, name: str) -> str | None:
-        """A fact about this data directory: `kind`, `made_by_demo`, ..."""
+        """Returns a fact (`kind`, `made_by_demo`, ...); None if it is not set."""
         with self.db.read() as connection:
             return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
 

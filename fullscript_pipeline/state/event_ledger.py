@@ -1,7 +1,7 @@
-"""What was seen and handled: events, feed positions, what is not available to a clinic.
+"""The event ledger: known events and whether they were handled, feed positions, refused endpoints, page rebuilds.
 
-The ledger may be behind the data, never ahead: an event is marked processed after the warehouse has committed what it
-asked for. What does not belong here: reading feeds, deciding what to fetch (`refresh`), data (`core.events` is a copy).
+The ledger may be behind the data, never ahead: an event is marked processed after the warehouse has committed its
+object. What does not belong here: reading feeds, deciding what to fetch (`refresh`), data (`core.events` is a copy).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,18 +19,18 @@ from fullscript_pipeline.state.schema import availability, cursors, events, owed
 
 SeenBy = Literal["feed", "webhook", "delivery"]
 _AT_ONCE = 500  # SQLite bounds the number of values in one statement
-# What an event that was only listed learns from its detail, or from a webhook.
+# Columns that a listed event gets later, from its detail or from a webhook.
 _LEARNED = ("event_type", "resource_id", "created_at")
-# The vendor's feeds reach 30 days back; an id is remembered a little longer than it can be listed.
+# The vendor's feeds reach 30 days back; ids are kept a little longer than they can be listed.
 RETENTION = timedelta(days=35)
 
 
 @dataclass(frozen=True)
 class LedgerEvent:
-    """An event as the ledger knows it. `clinic_id` is whose feed or receiver told of it; `feed` the endpoint's name.
+    """An event of the ledger. `clinic_id`: the clinic whose feed or webhook brought it; `feed`: the endpoint's name.
 
-    `resource_id` is known when a webhook or a delivery brought the payload: then no detail needs to be asked for.
-    What became of it, and when it is tried next: `event_tries`.
+    `resource_id` is known if a webhook or a delivery brought the payload; then its detail need not be fetched. Its
+    outcome and next try: see `event_tries`.
     """
 
     server: str
@@ -57,7 +57,7 @@ class EventLedger:
     db: Database
 
     def unknown_event_ids(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> list[str]:
-        """Those of `event_ids` that are not in the ledger, in their order, each once."""
+        """Returns those of `event_ids` that are not in the ledger, in their order, each once."""
         distinct_ids = list(dict.fromkeys(event_ids))
         known_ids: set[str] = set()
         with self.db.read() as connection:
@@ -67,7 +67,7 @@ class EventLedger:
         return [event_id for event_id in distinct_ids if event_id not in known_ids]
 
     def record_events(self, new: Iterable[LedgerEvent]) -> int:
-        """Add events; one that is there already only learns its type and object. The number added."""
+        """Adds events and returns the number added; a known event only gets its missing type and object."""
         moment = clock.now()
         rows = [_event_row(event, moment) for event in new]
         added = 0
@@ -88,7 +88,7 @@ class EventLedger:
         return _event(row) if row else None
 
     def processed_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> set[str]:
-        """Those of `event_ids` that nobody needs to look at any more."""
+        """Returns those of `event_ids` that are closed."""
         processed: set[str] = set()
         with self.db.read() as connection:
             for chunk in chunks(list(event_ids)):
@@ -97,7 +97,7 @@ class EventLedger:
         return processed
 
     def events_since(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
-        """Events that were first seen at `since` or later, the oldest first."""
+        """The events that were first seen at `since` or later, the oldest first."""
         query = (
             select(events)
             .where(events.c.server == server, events.c.clinic_id == clinic_id, events.c.seen_at >= since.isoformat())
@@ -117,49 +117,49 @@ class EventLedger:
             return {row.event_id: row.resource_id for row in connection.execute(query)}
 
     def forget_old_events(self) -> int:
-        """Drops closed events that no feed can list again. The number dropped."""
+        """Deletes closed events that no feed can list any more; returns the number."""
         oldest = (clock.now() - RETENTION).isoformat()
         with self.db.write() as connection:
             gone = connection.execute(delete(events).where(events.c.seen_at < oldest, ~is_open()))
         return int(gone.rowcount)
 
     def queue_page_rebuild(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
-        """These patients' rows and pages are to be rebuilt, whatever becomes of this process."""
+        """Queues a rebuild of these patients' rows and pages, durably."""
         with self.db.write() as connection:
             for patient in patients:
                 row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "patient_id": patient}
                 connection.execute(insert(owed_patients).values(row).on_conflict_do_nothing())
 
     def pending_page_rebuilds(self, clinic: ClinicRef) -> list[str]:
-        """Patients whose rows and pages are to be rebuilt."""
+        """The patients whose rows and pages are queued for a rebuild."""
         query = select(owed_patients.c.patient_id).where(_rebuilds_of(clinic)).order_by(owed_patients.c.patient_id)
         with self.db.read() as connection:
             return list(connection.execute(query).scalars())
 
     def mark_pages_rebuilt(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
-        """Their rows and pages are there."""
+        """Removes these patients from the queue: their rows and pages are rebuilt."""
         with self.db.write() as connection:
             for chunk in chunks(list(patients)):
                 pending = _rebuilds_of(clinic) & owed_patients.c.patient_id.in_(chunk)
                 connection.execute(delete(owed_patients).where(pending))
 
     def mark_run_requested(self, server: str, clinic_id: str, event_ids: Iterable[str], run: str) -> None:
-        """A run (or batch) called `run` was asked to handle them."""
+        """Records that the run (or batch) `run` was requested to handle these events."""
         self._update(server, clinic_id, event_ids, {"asked_run": run})
 
     def mark_processed(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> None:
-        """What they asked for is committed in the warehouse."""
+        """Marks events whose objects are committed in the warehouse."""
         self._update(server, clinic_id, event_ids, {"processed_at": clock.now().isoformat()})
 
     def reopen_event(self, server: str, event_id: str) -> None:
-        """Somebody wants it handled once more, whatever came of it."""
+        """Reopens the event for another attempt, whatever its outcome is."""
         again = dict.fromkeys(("asked_run", "processed_at", "outcome", "reason", "last_try_at", "next_try_at"))
         with self.db.write() as connection:
             this = (events.c.server == server) & (events.c.event_id == event_id)
             connection.execute(update(events).where(this).values({**again, "attempts": 0}))
 
     def pending_events(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
-        """Events that are not closed, the oldest first, those of a run that was asked already included."""
+        """The events that are not closed, the oldest first, including those that a run was requested for."""
         query = (
             select(events)
             .where(events.c.server == server, events.c.clinic_id == clinic_id, is_open())
@@ -170,7 +170,7 @@ class EventLedger:
             return [_event(row) for row in connection.execute(query)]
 
     def cursor(self, server: str, clinic_id: str, feed: str) -> str | None:
-        """How far a feed was read: whatever text was stored."""
+        """The stored position of a feed, as text."""
         query = select(cursors.c.position).where(
             cursors.c.server == server, cursors.c.clinic_id == clinic_id, cursors.c.feed == feed
         )
@@ -186,14 +186,14 @@ class EventLedger:
             )
 
     def record_unavailable(self, clinic: ClinicRef, endpoint: str, day: date, reason: str) -> None:
-        """This clinic cannot have `endpoint` on `day` (the data's day); asked again the day after."""
+        """Records that the server refuses `endpoint` to this clinic on `day` (by the data's clock)."""
         key = {"server": clinic.server, "clinic_id": clinic.clinic_id, "endpoint": endpoint, "day": day.isoformat()}
         statement = insert(availability).values(**key, reason=reason)
         with self.db.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_={"reason": reason}))
 
     def unavailable(self, clinic: ClinicRef, endpoint: str, day: date) -> str | None:
-        """Why `endpoint` is not available to this clinic on `day`; None when it may be asked."""
+        """Why the server refuses `endpoint` to this clinic on `day`; None: no refusal is recorded."""
         query = select(availability.c.reason).where(
             availability.c.server == clinic.server,
             availability.c.clinic_id == clinic.clinic_id,
@@ -210,12 +210,12 @@ class EventLedger:
 
 
 def is_open() -> ColumnElement[bool]:
-    """Neither handled nor given up."""
+    """The SQL condition that an event is not closed."""
     return events.c.processed_at.is_(None) & events.c.outcome.is_(None)
 
 
 def events_with_ids(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
-    """These events of a clinic; `chunks` of ids at a time."""
+    """The SQL condition of these events of a clinic; use `chunks` for long lists of ids."""
     return (events.c.server == server) & (events.c.clinic_id == clinic_id) & events.c.event_id.in_(event_ids)
 
 
@@ -224,7 +224,7 @@ def _rebuilds_of(clinic: ClinicRef) -> ColumnElement[bool]:
 
 
 def chunks(values: list[str]) -> Iterable[list[str]]:
-    """As many values at a time as one statement may name."""
+    """Splits values into lists that one statement can hold."""
     return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
 
 

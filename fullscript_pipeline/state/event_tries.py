@@ -1,8 +1,8 @@
-"""What became of an event, and when its object is to be read next.
+"""The outcomes of events, and when the object of an open event is read next.
 
-An event waits until its object was read after it. What could not be read is tried again after 1, 5 and 30 minutes of
-real time, then by the daily pull; somebody who asks for a refresh tries all at once. What does not belong here: which
-events there are (`event_ledger`), and whether an object was read (the warehouse knows, `warehouse.event_proof`).
+An event is open until its object was read after it. A failed read is retried after 1, 5 and 30 minutes of real time,
+then by the daily pull; a refresh on demand retries all at once. What does not belong here: which events exist
+(`event_ledger`), whether an object was read (`warehouse.event_log.event_proof`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,17 +20,20 @@ from fullscript_pipeline.state.event_ledger import chunks, events_with_ids, is_o
 from fullscript_pipeline.state.schema import events
 
 # stored, gone: the object was read after the event. relisted: it names no object, and everything that it can be about
-# was. ignored: nothing of it is kept, because of its type, or because it is about somebody who was purged. unreadable:
-# the server refuses the object (403).
+# was read. ignored: nothing is stored for its type, or it is about a purged person. unreadable: the server refuses the
+# object (403).
 Outcome = Literal["stored", "gone", "relisted", "ignored", "unreadable"]
-# After so many tries without the object, the time to the next; then it is the daily pull's turn.
+# The wait after each failed try; after the last one, the daily pull tries.
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 
 
 @dataclass(frozen=True)
 class EventBacklog:
-    """What of a clinic's events is not handled. `waiting` were tried and wait for their object, the first seen at
-    `since`; `reasons` says why events count as unreadable, and how many."""
+    """The unhandled events of a clinic.
+
+    `waiting`: tried events that wait for their object, the first seen at `since`. `reasons`: why events are unreadable,
+    with their number.
+    """
 
     waiting: int = 0
     since: datetime | None = None
@@ -44,21 +47,23 @@ class EventTries:
     db: Database
 
     def begin_try(self, clinic: ClinicRef, event_ids: Iterable[str], moment: datetime | None) -> None:
-        """Their objects are read from `moment` (the data's clock) on; what was read before says nothing of them. None:
-        by a refresh, which closes them itself when their patients' pages are there."""
+        """Records that their objects are read from `moment` (the data's clock) on; earlier reads answer nothing.
+
+        None: a refresh reads them, and closes the events itself when the pages of their patients are rebuilt.
+        """
         self._change(clinic, event_ids, {"last_try_at": moment.isoformat() if moment else None})
 
     def close_events(
         self, clinic: ClinicRef, event_ids: Iterable[str], outcome: Outcome, reason: str | None = None
     ) -> None:
-        """Nobody needs to look at these again; for `unreadable`: until the daily pull, or until access changes."""
+        """Closes events with an outcome; `unreadable` ones are reopened by the daily pull or when access changes."""
         done = {"outcome": outcome, "reason": reason, "next_try_at": None}
         if outcome != "unreadable":
             done["processed_at"] = clock.now().isoformat()
         self._change(clinic, event_ids, done)
 
     def postpone_events(self, clinic: ClinicRef, event_ids: Iterable[str], reason: str) -> None:
-        """Their objects could not be read: the next try, by real time, or the daily pull's."""
+        """Schedules the next try of events whose objects could not be read: by real time, or with the daily pull."""
         ids, moment = list(event_ids), clock.now().isoformat()
         with self.db.write() as connection:
             for chunk in chunks(ids):
@@ -71,12 +76,12 @@ class EventTries:
                     connection.execute(update(events).where(this).values({**changed, "asked_run": None}))
 
     def reopen_refused(self, clinic: ClinicRef) -> None:
-        """A daily pull asks once more for what was refused: one 403 may have been a mistake of the server's."""
+        """Reopens refused events for a daily pull: a 403 may have been a mistake of the server."""
         with self.db.write() as connection:
             reopen_unreadable(connection, clinic)
 
     def event_backlog(self, clinic: ClinicRef) -> EventBacklog:
-        """What of this clinic's events was tried and is not handled."""
+        """The clinic's events that were tried and are not handled."""
         mine = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
         waiting = select(func.count(), func.min(events.c.seen_at)).where(mine, is_open(), events.c.attempts > 0)
         refused = select(events.c.reason, func.count()).where(mine, events.c.outcome == "unreadable")
@@ -95,7 +100,7 @@ class EventTries:
 
 
 def reopen_unreadable(connection: Connection, clinic: ClinicRef) -> None:
-    """What was refused may be readable now. What no address can name stays closed."""
+    """Reopens refused events, which may be readable now; events whose object cannot be requested stay closed."""
     refused = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
     again = dict.fromkeys(("outcome", "reason", "asked_run", "last_try_at", "next_try_at"))
     was_refused = (events.c.outcome == "unreadable") & (func.coalesce(events.c.reason, "") != UNREQUESTABLE)
@@ -104,5 +109,5 @@ def reopen_unreadable(connection: Connection, clinic: ClinicRef) -> None:
 
 
 def _next_try(attempts: int) -> str | None:
-    """When the next try is due after `attempts` before this one; None: with the daily pull."""
+    """When the next try is due after `attempts` earlier ones; None: with the daily pull."""
     return (clock.real_now() + RETRY_AFTER[attempts]).isoformat() if attempts < len(RETRY_AFTER) else None

@@ -1,7 +1,7 @@
-"""Times in the state store that lie in the future, left by a run under a wrong clock: finds them, moves them back.
+"""Finds times in the state store that lie in the future, left by a run under a wrong clock, and moves them back.
 
-Which columns hold times is read off the schema: names ending in `_at` or `_s`, and `day`. Positions in feeds go back as
-far as feeds reach, for nobody knows when they were really read; an event that is seen twice is one event. What does
+The columns are found by name in the schema: `..._at`, `..._s` and `day`. Positions in feeds are moved back as far as
+feeds reach, since the real time of the last read is unknown; reading an event twice does no harm. What does
 not belong here: the warehouse's times (`warehouse.future_stamps`).
 """
 
@@ -16,9 +16,9 @@ from fullscript_pipeline.state.schema import availability, cursors, events, fact
 
 # The vendor's times.
 _VENDORS = frozenset({("events", "created_at"), ("webhook_inbox", "created_at")})
-# These may lie ahead, unless the time that they were counted from does too.
+# Due times may lie in the future, unless the time that they were computed from does too.
 _DUE = {("grants", "expires_at"): "obtained_at", ("events", "next_try_at"): "last_try_at"}
-# A day less than the vendor's feeds reach: further back would look like days that are lost.
+# A day less than the vendor's feeds reach: an older position would be taken for a feed gap.
 _FEEDS_REACH = timedelta(days=29)
 _FEED_OF_DELIVERIES = "webhook_deliveries"
 _DATE = len("2026-11-22")
@@ -26,7 +26,7 @@ _TIME_IN_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+0
 
 
 class _Move(NamedTuple):
-    """Rows in which a column lies ahead, and what takes its place; None: nothing is known any more."""
+    """Rows in which a column is in the future, and its new value; None: the value is unknown."""
 
     table: Table
     column: Column[Any]
@@ -35,7 +35,7 @@ class _Move(NamedTuple):
 
 
 def count_future(connection: Connection, now: datetime) -> dict[str, int]:
-    """By table, how many values lie after `now`; tables without any are left out."""
+    """Counts by table the values after `now`; tables without any are left out."""
     counts: dict[str, int] = {}
     for move in _moves(connection, now, {}):
         number = select(func.count()).select_from(move.table).where(move.rows)
@@ -44,13 +44,13 @@ def count_future(connection: Connection, now: datetime) -> dict[str, int]:
 
 
 def future_instants(connection: Connection, now: datetime) -> set[datetime]:
-    """Every distinct time of ours after `now`."""
+    """The distinct times of ours after `now`."""
     moments = (_moment(value) for _, column in _time_columns() for value in _after(connection, column, now))
     return {moment for moment in moments if moment is not None and moment > now}
 
 
 def move_back(connection: Connection, now: datetime, moved: Mapping[datetime, datetime]) -> None:
-    """Replaces every time after `now` (by what `moved` says, else by `now`), in the caller's transaction."""
+    """Replaces every time after `now` (as `moved` says, else by `now`), in the caller's transaction."""
     for table, column, rows, becomes in list(_moves(connection, now, moved)):
         if becomes is None and column.primary_key:
             connection.execute(delete(table).where(rows))
@@ -79,7 +79,7 @@ def _due_times(now: datetime) -> Iterator[_Move]:
 
 
 def _days_and_runs(connection: Connection, now: datetime) -> Iterator[_Move]:
-    """What was refused on a day to come, and the runs that events were given to at a time to come."""
+    """Refusals on a future day, and runs that were requested at a future time."""
     for (day,) in connection.execute(select(availability.c.day).distinct()):
         if day > now.date().isoformat():
             yield _Move(availability, availability.c.day, availability.c.day == day, None)
@@ -101,7 +101,7 @@ def _positions(connection: Connection, now: datetime) -> Iterator[_Move]:
 
 
 def _facts(connection: Connection, now: datetime) -> Iterator[_Move]:
-    """Times inside what is told of the last look, or of days that are lost."""
+    """Times within the texts of facts."""
 
     def no_later(match: re.Match[str]) -> str:
         text, moment = match.group(), _moment(match.group())
@@ -115,7 +115,7 @@ def _facts(connection: Connection, now: datetime) -> Iterator[_Move]:
 
 
 def _seconds(now: datetime) -> Iterator[_Move]:
-    """What lasts until some time is bounded by who reads it (`request_budget`), and left alone."""
+    """Columns of seconds. Times until which something holds are bounded by their reader (`request_budget`)."""
     for table in metadata.sorted_tables:
         for column in table.c:
             if column.name.endswith("_s") and not column.name.endswith("until_s"):

@@ -1,4 +1,4 @@
-"""Puts everything that is sealed in the state store under another key, in one transaction.
+"""Re-encrypts all sealed values of the state store with another key, in one transaction.
 
 What does not belong here: files (`warehouse.rekey`), the order of steps (`orchestration.key_rotation`).
 """
@@ -14,10 +14,10 @@ from fullscript_pipeline.state.store_key import looks_sealed, read_key_fingerpri
 
 
 def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
-    """Seals every value with `key`, one of the keyring's, bound to its place; the number of those that were not so.
+    """Seals every value with `key`, one of the keyring's, bound to its place; returns the number of changed values.
 
-    Raises ConfigurationError for a value that none of the keyring's keys opens, and PipelineError for a sealed value
-    in a column that is not in the list; nothing is changed then.
+    Raises ConfigurationError for a value that no key of the keyring opens, and PipelineError for a sealed value in a
+    column that is not listed; nothing is changed then.
     """
     before = Keyring(",".join(keyring.keys))
     with db.write() as connection:
@@ -29,7 +29,7 @@ def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
 
 
 def count_to_reseal(connection: Connection, keyring: Keyring, key: str) -> int:
-    """How many values are not under `key`. Raises ConfigurationError for one that no key of the keyring opens."""
+    """Counts the values that are not sealed with `key`. Raises ConfigurationError if no key opens one."""
     after = Keyring(key)
     after.use(fingerprint(key))
     number = 0
@@ -68,7 +68,7 @@ def _stored(row: Row[tuple[object, ...]], sealed: SealedColumn) -> bytes:
 
 
 def _refuse_unlisted(connection: Connection) -> None:
-    """A sealed value that nobody has listed would stay under the former key."""
+    """Raises PipelineError for a sealed value in an unlisted column, which would stay under the former key."""
     listed = {sealed.name for sealed in SEALED_COLUMNS}
     schema = inspect(connection)
     for table in schema.get_table_names():

@@ -1,6 +1,6 @@
-"""Lab orders that may still move: the state in which each was last read, and those that were seen in another one.
+"""Lab orders whose state may still change: the state in which each was last read, and which have changed since.
 
-Their states are polled without opening the warehouse, so they are kept here too. What does not belong here: polling
+Their states are polled without opening the warehouse, so they are stored here too. What does not belong here: polling
 (`refresh.lab_poll`), what a state means (`warehouse.labs`).
 """
 
@@ -19,7 +19,7 @@ class LabWatch:
     db: Database
 
     def watch_labs(self, clinic: ClinicRef, states: Mapping[str, str]) -> None:
-        """These lab orders of the clinic, and no others, may still move; they were just read in these states."""
+        """Replaces the watched lab orders of the clinic by these, which were just read in these states."""
         own = {"server": clinic.server, "clinic_id": clinic.clinic_id, "has_moved": 0}
         rows = [{**own, "lab_order_id": lab, "state": state} for lab, state in states.items()]
         with self.db.write() as connection:
@@ -28,13 +28,13 @@ class LabWatch:
                 connection.execute(insert(watched_labs), rows)
 
     def watched_labs(self, clinic: ClinicRef) -> dict[str, str]:
-        """The state of each lab order that may still move, as it was last read."""
+        """The last read state of each watched lab order."""
         query = select(watched_labs.c.lab_order_id, watched_labs.c.state).where(_of(clinic))
         with self.db.read() as connection:
             return {row.lab_order_id: row.state for row in connection.execute(query)}
 
     def mark_moved_labs(self, clinic: ClinicRef, labs: Collection[str]) -> None:
-        """They were seen in another state, or for the first time, and are to be read."""
+        """Marks lab orders to be read: their state has changed, or they are new."""
         known = self.watched_labs(clinic)
         with self.db.write() as connection:
             for lab in labs:
@@ -46,7 +46,7 @@ class LabWatch:
                     connection.execute(insert(watched_labs).values({**row, "state": "", "has_moved": 1}))
 
     def moved_labs(self, clinic: ClinicRef) -> list[str]:
-        """Lab orders that are to be read."""
+        """The lab orders that are marked to be read."""
         query = (
             select(watched_labs.c.lab_order_id)
             .where(_of(clinic) & (watched_labs.c.has_moved == 1))

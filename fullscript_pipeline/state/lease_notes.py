@@ -1,8 +1,8 @@
-"""What a process has used of the permits it holds, noted where it outlives the process.
+"""Stores how many of its permits a process has used, in a file that outlives the process.
 
-A few bytes in a file of its own, written through the page cache at every permit (microseconds, no sync), under a lock
-that the system takes off when the process dies. So whoever needs permits can see that a holder is gone and how many it
-has used. If the machine itself dies the note may be lost: then the whole block counts, which errs on the safe side.
+The file holds a few bytes, written to the page cache at every permit (microseconds, no sync), under a lock that the
+system releases when the process dies. So another process can see that the holder is gone and how many permits it has
+used. If the machine fails, the file may be lost; then the whole block counts as used, which is the safe side.
 What does not belong here: the count (`request_budget`).
 """
 
@@ -19,7 +19,7 @@ _RECORD = struct.Struct("<qqd")
 
 @dataclass(frozen=True)
 class LeaseUsage:
-    """The last state of one lease: permits used, and when the last of them (seconds since 1970)."""
+    """The usage of a lease: the used permits, and when the last one was used (seconds since 1970)."""
 
     lease_id: int
     used: int
@@ -27,20 +27,20 @@ class LeaseUsage:
 
 
 class LeaseUsageFile:
-    """The notes of one holder, made at the first write. Not thread-safe: the budget's lock stands before it."""
+    """The file of one holder, created at the first write. Not thread-safe: the budget holds its lock."""
 
     def __init__(self, folder: Path, holder: str) -> None:
         self._path = folder / holder
         self._handle: int | None = None
 
     def write(self, slot: int, usage: LeaseUsage) -> None:
-        """Replace the note in `slot` (one for each lane)."""
+        """Replaces the usage in `slot` (one per priority)."""
         if self._handle is None:
             self._handle = _create(self._path)
         os.pwrite(self._handle, _RECORD.pack(usage.lease_id, usage.used, usage.last_used_s), slot * _RECORD.size)
 
     def close(self) -> None:
-        """Everything was given back: nothing to note any more."""
+        """Removes the file, after all permits were returned."""
         if self._handle is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._handle)
@@ -48,12 +48,12 @@ class LeaseUsageFile:
 
 
 def take_abandoned(folder: Path) -> Iterator[LeaseUsage]:
-    """The notes of processes that are gone; each is found once."""
+    """Yields the usage left by dead processes and removes their files, so that each is found once."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with suppress(OSError):  # somebody else is faster
+        with suppress(OSError):  # another process was faster
             handle = os.open(path, os.O_RDWR)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the holder lives
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the holder is alive
                 content = os.read(handle, 16 * _RECORD.size)
                 path.unlink()
             finally:
@@ -63,12 +63,12 @@ def take_abandoned(folder: Path) -> Iterator[LeaseUsage]:
 
 
 def _create(path: Path) -> int:
-    """A new file that is locked for as long as this process lives, or holds it open."""
+    """Creates a file that is locked as long as this process is alive or holds it open."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        # Between the two calls somebody may have taken it for an abandoned one.
+        # Another process may have removed it as abandoned between the two calls.
         if os.fstat(handle).st_nlink:
             return handle
         os.close(handle)

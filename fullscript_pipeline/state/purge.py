@@ -1,6 +1,6 @@
-"""Takes a clinic, or what is known of one person, out of the state store; or shows the latter.
+"""Erases a clinic or a person from the state store, or lists what it knows about a person.
 
-What does not belong here: revoking a grant at the server (`api.connect.disconnect`).
+What does not belong here: revoking a grant at the server (`api.authorization_flow.disconnect`).
 """
 
 from collections.abc import Collection
@@ -26,9 +26,9 @@ from fullscript_pipeline.state.token_store import of_clinic
 
 
 def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
-    """Every row of the clinic, its key and tokens included, and what names it; the number of rows.
+    """Deletes every row of the clinic, its key and tokens included, and rows that mention it; returns their number.
 
-    A grant that is still to be revoked at the server stays, and the clinic's row with it.
+    A grant that is still to be revoked at the server stays, and so does the clinic's row.
     """
     removed = 0
     with db.write() as connection:
@@ -46,7 +46,7 @@ def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
 
 
 def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
-    """Events about these objects, what is owed to the person, and webhook bodies that name them; the number of rows."""
+    """Deletes events about these objects, queued rebuilds and webhooks that mention them; returns the row count."""
     with db.write() as connection:
         removed = sum(
             connection.execute(delete(table).where(condition)).rowcount for table, condition in _rows_of(clinic, ids)
@@ -59,7 +59,7 @@ def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collec
 def rows_of_patient(
     db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """What `purge_patient` would remove, by table, bodies opened."""
+    """The rows that `purge_patient` would delete, by table, with decrypted bodies."""
     with db.read() as connection:
         rows = {
             table.name: [dict(row._mapping) for row in connection.execute(select(table).where(condition))]
@@ -72,14 +72,14 @@ def rows_of_patient(
 
 
 def _rows_of(clinic: ClinicRef, ids: Collection[str]) -> list[tuple[Table, ColumnElement[bool]]]:
-    """Every table but the inbox that may name one of a person's objects, and which of its rows do."""
+    """Every table except the inbox that may mention an object of a person, with the condition of these rows."""
     named = {events: events.c.resource_id, owed_patients: owed_patients.c.patient_id}
     named[watched_labs] = watched_labs.c.lab_order_id
     return [(table, of_clinic(table, clinic) & column.in_(ids)) for table, column in named.items()]
 
 
 def _drop_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
-    """Webhook bodies that hold one of the ids: the clinic's, and those that were tied to no clinic."""
+    """Deletes webhooks that contain one of the ids: those of the clinic and those without a clinic."""
     named = _naming_deliveries(connection, keyring, clinic, ids)
     for row in named:
         connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number == row.number))
@@ -103,7 +103,7 @@ def _of_clinic_or_nobody(clinic: ClinicRef) -> ColumnElement[bool]:
 
 
 def wipe_deleted(db: Database) -> None:
-    """SQLite keeps deleted rows in free pages and in its log: write the file anew and empty the log."""
+    """Rewrites the file and empties the log, because SQLite keeps deleted rows in free pages and in its log."""
     with db.outside_transactions() as connection:
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,8 +1,8 @@
-"""Remembers who was purged, so that the next pull does not bring them back: by keyed digests, never by an id.
+"""Remembers purged people by keyed digests, so that the next pull does not store them again; no id is stored.
 
-The key is random and sealed like a token, so it survives a change of the installation's key. Remembered are the
-person's id and those of their plans, orders and lab orders; no row says which clinic they were of. What does not belong
-here: removing (`purge`), leaving out what comes (`api.left_out`).
+The key is random and sealed like a token, so it survives a change of the installation's key. Digests are stored of the
+person's id and of the ids of their plans, orders and lab orders; no row names the clinic. What does not belong here:
+deleting rows (`purge`), dropping received records (`api.purged_record_filter`).
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _STAMP = select(func.count(), func.max(purged_ids.c.purged_at)).select_from(purg
 
 @dataclass(frozen=True)
 class PurgedPeople:
-    """The digests of a clinic's people who are kept out, as `api.PurgedIds` describes them."""
+    """The digests of the purged people of a clinic; implements `api.PurgedIds`."""
 
     clinic: ClinicRef
     keys: tuple[bytes, ...]
@@ -44,7 +44,7 @@ class PurgedPeople:
         return any(_digest(key, self.clinic, str(object_id)) in self.digests for key in self.keys)
 
     def mark(self, object_id: str) -> str:
-        """What stands for an id where the id itself must not."""
+        """A digest that stands for an id where the id must not be stored."""
         return _digest(self.keys[0], self.clinic, object_id)[:16]
 
 
@@ -56,7 +56,7 @@ class PurgeMemory:
     _purged_cache: dict[ClinicRef, tuple[tuple[int, str | None], PurgedPeople]]
 
     def remember_purged(self, clinic: ClinicRef, patient_id: str, ids: Collection[str]) -> None:
-        """From now on nothing that is this person's, or one of these objects, is stored."""
+        """Remembers the person and their objects, so that none of them is stored again."""
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
             key_id, key = next(iter(self._keys(connection).items()), None) or self._new_key(connection)
@@ -71,7 +71,7 @@ class PurgeMemory:
                 connection.execute(insert(purged_ids).values(row).on_conflict_do_nothing())
 
     def forget_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
-        """The next pull may bring the person back. False: they were not remembered."""
+        """Forgets the person, so that the next pull may store them again. False: they were not remembered."""
         with self.db.write() as connection:
             people = [_digest(key, clinic, patient_id) for key in self._keys(connection).values()]
             return connection.execute(delete(purged_ids).where(purged_ids.c.person.in_(people))).rowcount > 0
@@ -81,12 +81,12 @@ class PurgeMemory:
         return purged is not None and patient_id in purged
 
     def purged_count(self) -> int:
-        """How many people are kept out."""
+        """The number of purged people."""
         with self.db.read() as connection:
             return connection.execute(select(func.count(purged_ids.c.person.distinct()))).scalar_one()
 
     def purged_ids_of(self, clinic: ClinicRef) -> PurgedPeople | None:
-        """Whose records are not to be stored; None: nobody's. Cheap: a session asks before every page."""
+        """The ids that must not be stored; None: none. Cheap, because a session calls it for every page."""
         own = ClinicRef(clinic.server, clinic.clinic_id, clinic.clinic_key, clinic.region)
         with self.db.read() as connection:
             number, newest = connection.execute(_STAMP).one()
@@ -100,8 +100,10 @@ class PurgeMemory:
         return known
 
     def keep_purged_of(self, former: Path) -> bool:
-        """This store, from a backup, takes the place of `former`: who was purged since stays purged. False: somebody
-        was, under a key that this one's do not open."""
+        """Copies purged people of `former` into this store, a backup that replaces it.
+
+        False: some are stored under a key that the keys of this store do not open.
+        """
         if not former.exists():
             return True
         with closing(sqlite3.connect(f"file:{former}?mode=ro", uri=True)) as source:
@@ -110,7 +112,7 @@ class PurgeMemory:
                 keys = source.execute(
                     "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?", [len(KEY_FACT), KEY_FACT]
                 ).fetchall()
-            except sqlite3.Error:  # of a version that remembered nobody, or a damaged one, which is what is replaced
+            except sqlite3.Error:  # of a version without this table, or damaged, which is why it is replaced
                 return True
         opened = {name.removeprefix(KEY_FACT): (name, value) for name, value in keys if self._opens(name, value)}
         with self.db.write() as connection:
@@ -130,7 +132,7 @@ class PurgeMemory:
         return True
 
     def _keys(self, connection: Connection) -> dict[str, bytes]:
-        """By their id. Raises ConfigurationError when they were sealed with another key than we have."""
+        """The keys by id. Raises ConfigurationError if they were sealed with a key that we do not have."""
         return {
             name.removeprefix(KEY_FACT): bytes.fromhex(self.keyring.open(value, SECRET_FACT.at(name)))
             for name, value in connection.execute(_KEYS).all()
@@ -145,7 +147,7 @@ class PurgeMemory:
 
 
 def without_body_about(delivery: Delivery, people: Iterable[PurgedPeople | None]) -> Delivery:
-    """The delivery; of one that names somebody who was purged only that it came."""
+    """Returns the delivery, without its body if it mentions a purged person."""
     try:
         body = parse_json(delivery.body)
     except ValueError:

@@ -1,14 +1,14 @@
 """The request budget, counted in the state store across every process of this machine.
 
 The vendor refuses more than 5,000 requests of an app in any rolling 300 s. A process borrows a small block of permits
-that is valid for a few seconds; the block counts against the window from the moment it is lent until 300 s after the
-last moment a permit of it could have been used. So the count is never below what the server can have seen, whichever
-process dies when, and costs one short transaction per block instead of one per request. A block that is used up, out of
-date or not needed any more is given back with what was really used. What a process was killed with in hand is given
-back by whoever is short of permits next (`lease_notes` knows how much of it was used).
+(a lease), which is valid for a few seconds. The block counts against the window from the moment it is lent until 300 s
+after the last moment at which one of its permits could have been used. So the count is never below what the server can
+have seen, whenever a process dies, and costs one short transaction per block instead of one per request. A block that
+is used up, expired or not needed any more is returned with its real usage. The permits of a killed process are returned
+by the next process that is short of permits (`lease_notes` knows how many were used).
 
-Fair: while others wait, nobody holds more than an equal share of the window. Implements `api.budget.Budget`. What does
-not belong here: what a 429 means.
+It is fair: while others wait, no process holds more than an equal share of the window. Implements
+`api.rate_limit.Budget`. What does not belong here: the meaning of a 429.
 """
 
 import logging
@@ -28,14 +28,14 @@ from fullscript_pipeline.state.lease_notes import LeaseUsage, LeaseUsageFile, ta
 from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
 
 WINDOW_SECONDS = 300.0
-# What the backfill leaves to the present, and the share of a small limit that it may be at most.
+# The permits that the backfill leaves to the present, and the maximum share of a small limit.
 RESERVE = 250
 _RESERVE_SHARE = 0.25
 _BLOCK = 20
-# Nobody sleeps longer than this at once: somebody may give permits back early, or die.
+# The longest sleep at once: another process may return permits early, or die.
 _LONGEST_SLEEP = 10.0
 _LOG_EVERY_SECONDS = 10.0
-# The longest pause that makes sense (Retry-After is honoured up to 300 s); later is a clock that was set back since.
+# The longest plausible pause (Retry-After is followed up to 300 s); a later end means that the clock was set back.
 _LONGEST_HOLD = 400.0
 _SLOTS: dict[Priority, int] = {"present": 0, "backfill": 1}
 _log = logging.getLogger(__name__)
@@ -85,11 +85,11 @@ class RequestBudget:
         self._logged_s = self._looked_s = float("-inf")
 
     def acquire(self, priority: Priority) -> None:
-        """Return once one more request may be sent. A wait is logged at most every 10 s."""
+        """Waits until one more request may be sent. A wait is logged at most every 10 s."""
         while True:
             with self._lock:
                 wait = 0.0 if self._usable(priority) else self._borrow(priority)
-                # Usable again: saving the loan may have taken longer than it lasts.
+                # Checked again: saving the lease may have taken longer than it is valid.
                 if lease := self._usable(priority):
                     lease.left -= 1
                     self._notes.write(_SLOTS[priority], lease.usage())
@@ -99,7 +99,7 @@ class RequestBudget:
             self._sleep(wait)
 
     def pause_requests(self, seconds: float) -> None:
-        """Nobody sends to this server for `seconds`; permits in hand here are dropped, others run out by themselves."""
+        """Blocks all requests to this server for `seconds`: drops the leases here; those of others expire."""
         until = self._clock() + seconds
         statement = insert(request_holds).values(server=self._server, app=self._app, until_s=until)
         later = func.max(request_holds.c.until_s, statement.excluded.until_s)
@@ -111,7 +111,7 @@ class RequestBudget:
                 )
 
     def close(self) -> None:
-        """Give back what is in hand: a step of a few requests must not cost the window a whole block."""
+        """Returns all leases: a step with a few requests must not use a whole block of the window."""
         with self._lock:
             leases, self._leases = list(self._leases.values()), {}
             if leases:
@@ -121,17 +121,17 @@ class RequestBudget:
             self._notes.close()
 
     def used(self) -> int:
-        """How many requests of the window are spoken for now, by all processes."""
+        """The number of requests in the window that are used or lent now, by all processes."""
         with self._db.read() as connection:
             return self._count(connection, self._clock())
 
     def held_seconds(self) -> float:
-        """How long the server's own wish for a pause still lasts; 0 when there is none."""
+        """The remaining seconds of a pause that the server requested; 0: no pause."""
         with self._db.read() as connection:
             return max(0.0, self._held_until(connection) - self._clock())
 
     def _usable(self, priority: Priority) -> _Lease | None:
-        """The lease in hand, if a permit of it may be used at this very moment."""
+        """The current lease, if one of its permits may be used now."""
         lease, now = self._leases.get(priority), self._clock()
         if lease is None or not lease.left or now >= lease.ends_s:
             return None
@@ -139,7 +139,7 @@ class RequestBudget:
         return lease
 
     def _borrow(self, priority: Priority) -> float:
-        """Take a new lease for `lane` and return 0, or the seconds after which asking again makes sense."""
+        """Takes a new lease and returns 0, or returns the seconds to wait before the next try."""
         with self._db.write() as connection:
             now = self._clock()  # under the lock: waiting for it may take a while
             self._give_back(connection, self._leases.pop(priority, None))
@@ -155,7 +155,7 @@ class RequestBudget:
         return 0.0
 
     def _allowance(self, connection: Connection, priority: Priority, now: float) -> tuple[int, float]:
-        """How many permits may be lent now, and if none, when to ask again."""
+        """The number of permits that may be lent now; if none, also when to try again."""
         until = self._held_until(connection)
         if now < until <= now + _LONGEST_HOLD:
             return 0, until
@@ -193,12 +193,12 @@ class RequestBudget:
             self._return(connection, lease.usage())
 
     def _return(self, connection: Connection, usage: LeaseUsage) -> None:
-        """Absolute figures: a note may be of a lease that was given back already."""
+        """Returns a lease with its real usage; absolute figures, as it may have been returned already."""
         used = {"permits": usage.used, "counted_until_s": usage.last_used_s + self._window + self._slack}
         connection.execute(update(request_leases).where(request_leases.c.lease_id == usage.lease_id).values(used))
 
     def _reclaim_from_dead_processes(self, connection: Connection, now: float) -> int:
-        """Give back what processes that are gone had in hand; how many leases that were. Looks once a while only."""
+        """Returns the leases of dead processes and their number; checks only once in a while."""
         if abs(now - self._looked_s) < self._validity:
             return 0
         self._looked_s = now
@@ -208,7 +208,7 @@ class RequestBudget:
         return len(usages)
 
     def _queue(self, connection: Connection, priority: Priority, asks_again_s: float) -> None:
-        """Say that we wait. Void a little after we should have asked again: the dead do not hold up the living."""
+        """Registers this process as waiting. The entry expires soon, so that dead processes do not delay live ones."""
         row = {"server": self._server, "app": self._app, "lane": priority, "holder": self._holder}
         alive = {"alive_until_s": asks_again_s + min(1.0, self._validity)}
         statement = insert(request_waiters).values(**row, **alive)
@@ -219,7 +219,7 @@ class RequestBudget:
         connection.execute(delete(leases).where(self._ours(leases), leases.c.counted_until_s <= now))
         alive = waiters.c.alive_until_s.between(now, now + 2 * _LONGEST_SLEEP)
         connection.execute(delete(waiters).where(self._ours(waiters), ~alive))
-        # A clock that was set back would leave rows that count for hours: none can be longer than this.
+        # After the clock was set back, rows would count for hours: cut them to the longest possible time.
         longest = now + self._longest
         late = update(leases).where(self._ours(leases), leases.c.counted_until_s > longest)
         connection.execute(late.values(counted_until_s=longest))
@@ -230,7 +230,7 @@ class RequestBudget:
         return int(connection.execute(query.where(self._ours(request_leases), counted, *only)).scalar_one())
 
     def _next_end(self, connection: Connection) -> float:
-        """When the first lease leaves the window."""
+        """When the next lease leaves the window."""
         query = select(func.min(request_leases.c.counted_until_s)).where(self._ours(request_leases))
         return float(connection.execute(query).scalar() or 0.0)
 

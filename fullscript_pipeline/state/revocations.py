@@ -1,8 +1,8 @@
-"""The users whose grants a clinic has, and the grants that are taken out of use but not yet revoked at the server.
+"""The users with a grant for a clinic, and grants that are no longer used but not yet revoked at the server.
 
-A grant leaves this store only when the server has confirmed that it is revoked, or when somebody gives that up on
-purpose: one that is lost here while the server still honours it could be taken back by nobody. What does not belong
-here: asking the server (`api.connect`).
+A grant is deleted only after the server has confirmed its revocation, or when a user gives that up on purpose: a grant
+that is lost here while the server accepts it could not be revoked any more. What does not belong here: requests to the
+server (`api.authorization_flow`).
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,11 @@ TO_BE_REVOKED: GrantStatus = "to_be_revoked"
 
 @dataclass(frozen=True)
 class ClinicUser:
-    """A user who connected, without the tokens. `is_used`: pulls go by this grant. `changed_at`: since when `status`
-    is what it is, or since when the token is; `reason`: why the server has not confirmed the revocation."""
+    """A user who connected, without the tokens.
+
+    `is_used`: pulls use this grant. `changed_at`: since when the status or the token is valid. `reason`: why the server
+    has not confirmed the revocation.
+    """
 
     user_id: str
     user_type: str
@@ -42,7 +45,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
     """Part of StateStore."""
 
     def users(self, clinic: ClinicRef) -> list[ClinicUser]:
-        """Everybody with a grant for this clinic, dead ones and those to be revoked included."""
+        """Every user with a grant for this clinic, including dead grants and those to be revoked."""
         query = select(grants).where(of_clinic(grants, clinic)).order_by(grants.c.user_id)
         with self.db.read() as connection:
             rows = connection.execute(query).all()
@@ -51,7 +54,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         return [_user(row, is_used=row is used) for row in rows]
 
     def clinics_to_disconnect(self) -> list[Clinic]:
-        """The connected clinics, and those removed ones of which a grant is still to be revoked."""
+        """The connected clinics, and removed ones with a grant that is still to be revoked."""
         owing = select(grants.c.server, grants.c.clinic_id).where(grants.c.status == TO_BE_REVOKED)
         with self.db.read() as connection:
             to_be_revoked = {(row.server, row.clinic_id) for row in connection.execute(owing)}
@@ -63,10 +66,10 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         ]
 
     def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]:
-        """Takes the grants of a clinic, or of one user of it, out of use; what is returned is to be revoked.
+        """Marks the grants of a clinic, or of one of its users, as to be revoked, and returns them.
 
-        Before the server is asked: whatever dies afterwards, they are still there to be revoked. Raises UsageError for
-        a user who has none, ConfigurationError when they cannot be opened: then nothing has changed.
+        Called before the request to the server: if the process dies, they can still be revoked. Raises UsageError for a
+        user without a grant, ConfigurationError if they cannot be decrypted; nothing is changed then.
         """
         every = self.grants(clinic)
         mine = [grant for grant in every if user_id in (None, grant.user_id)]
@@ -81,21 +84,19 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         return mine
 
     def record_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None:
-        """The server has not confirmed it; `reason` is a sentence without secrets."""
+        """Records that the server has not confirmed the revocation; `reason` is a sentence without secrets."""
         with self.db.write() as connection:
             connection.execute(update(grants).where(of_user(clinic, user_id)).values(status_reason=reason))
 
     def forget_grant(self, clinic: ClinicRef, user_id: str) -> None:
-        """The server has confirmed that this grant is revoked, or somebody gives that up. One that was made anew
-        meanwhile stays."""
+        """Deletes a grant whose revocation is confirmed or given up. A grant that was renewed meanwhile stays."""
         mine = of_user(clinic, user_id) & (grants.c.status == TO_BE_REVOKED)
         with self.db.write() as connection:
             connection.execute(delete(grants).where(mine))
 
 
 def _update_clinic_status(connection: Connection, clinic: ClinicRef) -> None:
-    """A clinic without any user is removed (the row keeps its key for a return); one whose users' grants are all dead
-    needs a connect."""
+    """Marks a clinic without users as removed, and one whose grants are all dead as needing a connect."""
     left = {row.status for row in connection.execute(select(grants.c.status).where(of_clinic(grants, clinic)))}
     if "ok" in left:
         return

@@ -50,14 +50,14 @@ request_leases = Table(
     Column("holder", Text), Column("permits", Integer), Column("granted_s", Float), Column("counted_until_s", Float),
 )  # fmt: skip
 
-# Who was refused a block and will ask again: the others leave them their share. A row is void after alive_until_s.
+# Processes that were refused a block and will try again: others leave them their share. Void after alive_until_s.
 request_waiters = Table(
     "request_waiters", metadata,
     Column("server", Text, primary_key=True), Column("app", Text, primary_key=True),
     Column("lane", Text, primary_key=True), Column("holder", Text, primary_key=True), Column("alive_until_s", Float),
 )  # fmt: skip
 
-# A pause the server asked for (429 with Retry-After): nobody sends before until_s.
+# A pause that the server requested (429 with Retry-After): no process sends before until_s.
 request_holds = Table(
     "request_holds", metadata,
     Column("server", Text, primary_key=True), Column("app", Text, primary_key=True), Column("until_s", Float),
@@ -70,9 +70,9 @@ availability = Table(
     Column("endpoint", Text, primary_key=True), Column("day", Text, primary_key=True), Column("reason", Text),
 )  # fmt: skip
 
-# The ledger: which events were seen, which run was asked to handle them, when that was done. clinic_id '' = none given.
+# The ledger: known events, the run that was requested to handle each, and when that was done. clinic_id '' = none.
 # outcome: stored, gone, relisted, ignored (those have processed_at), unreadable (has none); NULL: still waits.
-# next_try_at: by the machine's clock; NULL after a try: the daily pull's turn.
+# next_try_at: by the machine's clock; NULL after a try: the daily pull tries next.
 events = Table(
     "events", metadata,
     Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
@@ -83,14 +83,14 @@ events = Table(
     Column("outcome", Text), Column("reason", Text),
 )  # fmt: skip
 
-# Patients whose rows and pages are to be rebuilt: noted before the data is committed, gone when the pages are there.
+# Patients whose rows and pages must be rebuilt: added before the data is committed, deleted when the pages exist.
 owed_patients = Table(
     "owed_patients", metadata,
     Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
     Column("patient_id", Text, primary_key=True),
 )  # fmt: skip
 
-# Lab orders that may still move, as they were last read; has_moved: a poll saw another state.
+# Lab orders whose state may still change, as last read; has_moved: a poll saw another state.
 watched_labs = Table(
     "watched_labs", metadata,
     Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
@@ -104,8 +104,8 @@ cursors = Table(
 )  # fmt: skip
 
 # Deliveries in the order in which they came, the body byte for byte (sealed when there is a key). state: received,
-# handled, ignored, failed. receipts: how often it came; tries: how often somebody tried to handle it. integration_id
-# and clinic_id '' = none given.
+# handled, ignored, failed. receipts: how often it was received; tries: how often handling was tried. integration_id and
+# clinic_id '' = none.
 webhook_inbox = Table(
     "webhook_inbox", metadata,
     Column("number", Integer, primary_key=True), Column("server", Text), Column("event_id", Text),
@@ -125,14 +125,14 @@ audit_chains = Table(
     Column("sealed_head", Text),
 )  # fmt: skip
 
-# Who took or removed what. entry: JSON text; code: its HMAC. Rows are only ever added.
+# Who exported or removed what. entry: JSON text; code: its HMAC. Rows are only added.
 audit_log = Table(
     "audit_log", metadata,
     Column("chain", Text, primary_key=True), Column("number", Integer, primary_key=True),
     Column("entry", Text), Column("code", Text),
 )  # fmt: skip
 
-# Who was purged, by keyed digests of their ids and of those of what was theirs; person: the digest of their own id.
+# Purged people: keyed digests of their ids and of the ids of their objects; person: the digest of their own id.
 purged_ids = Table(
     "purged_ids", metadata,
     Column("digest", Text, primary_key=True), Column("key_id", Text), Column("person", Text),

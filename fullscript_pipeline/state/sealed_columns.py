@@ -1,8 +1,8 @@
-"""The one list of what is sealed in the state store: which columns, and what each value is bound to.
+"""The list of the sealed columns of the state store, and of what each value is bound to.
 
-`Keyring` seals for a place of this list only, and `key_rotation` walks it, so that no sealed column can be forgotten: a
-new one is a line here. A value opens in its own column, beside its own key columns, and nowhere else. What does not
-belong here: encrypting (`secret_cipher`).
+`Keyring` seals only for a place of this list, and `key_rotation` iterates over it, so no sealed column can be
+forgotten: a new one is a line here. A value can be opened only in its own column, next to its own key columns. What
+does not belong here: encrypting (`secret_cipher`).
 """
 
 import json
@@ -16,7 +16,7 @@ from fullscript_pipeline.state.schema import audit_chains, facts, grants, webhoo
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sealed value stands: the column, and the values of the columns that it is bound to."""
+    """The place of a sealed value: the column, and the values of the key columns that it is bound to."""
 
     column: "SealedColumn"
     bound_to: tuple[str, ...]
@@ -27,9 +27,9 @@ class Place:
 
 @dataclass(frozen=True)
 class SealedColumn:
-    """A column, text or bytes, of sealed values; `key` names the columns of its row that a value is bound to.
+    """A column of sealed values, text or bytes; `key`: the columns of its row that a value is bound to.
 
-    Not every value of it need be sealed (a fact may be plain).
+    Not every value is sealed (a fact may be plain).
     """
 
     table: Table
@@ -45,7 +45,7 @@ class SealedColumn:
         return self.table.c[self.of]
 
     def at(self, *bound_to: str) -> Place:
-        """The place beside these values of the key columns."""
+        """The place with these values of the key columns."""
         if len(bound_to) != len(self.key):
             raise ValueError(f"{self.name} is bound to {', '.join(self.key)}")
         return Place(self, bound_to)

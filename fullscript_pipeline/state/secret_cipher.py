@@ -1,9 +1,10 @@
-"""Encrypts what must not lie in the state store as plain text (`sealed_columns` lists it).
+"""Encrypts the secrets of the state store (`sealed_columns` lists them).
 
-The setting is one key or several, comma separated. The key in force seals: the one that the store is under, else the
-first; all open, so that keys can be rotated. A value is bound to its place (AES-256-GCM with the place as associated
-data). Values of before 2026-11-29 are Fernet tokens or plain, bound to nothing; a store that notes its key (a new one,
-or one that was rotated) refuses them. What does not belong here: the warehouse's and the landing frames' encryption.
+The setting is one key or several, comma separated. The active key seals: the key of the store, else the first one. All
+keys open, so that keys can be rotated. A value is bound to its place (AES-256-GCM with the place as associated data).
+Values from before 2026-11-29 are Fernet tokens or plain, and bound to no place; a store that records its key (a new
+one, or one that was rotated) refuses them. What does not belong here: the warehouse's and the landing frames'
+encryption.
 """
 
 import base64
@@ -23,13 +24,13 @@ from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, Place
 
 SETTING = "FULLSCRIPT_ENCRYPTION_KEY"
 _PLAIN, _FERNET, _BOUND = b"plain:", b"fernet:", b"sealed:"
-# How what a keyring has made begins.
+# The prefixes of stored values.
 MARKS = (_PLAIN[:6], _FERNET[:6], _BOUND[:6])
 _ID, _NONCE = 8, 12
 
 
 class Keyring:
-    """Seals and opens secrets, text or bytes, for a place. Without a key they are kept as they are, marked so."""
+    """Seals and opens secrets, text or bytes, for a place. Without a key they are stored plain, with a mark."""
 
     def __init__(self, setting: str | None) -> None:
         self.keys = encryption_keys(setting)
@@ -39,7 +40,7 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str | None:
-        """Of the key in force. Raises ConfigurationError when the store is under one that is not in the setting."""
+        """The fingerprint of the active key. Raises ConfigurationError if the store's key is not in the setting."""
         if self._store_key is None:
             return fingerprint(self.keys[0]) if self.keys else None
         if self._store_key not in self._ciphers:
@@ -47,19 +48,22 @@ class Keyring:
         return self._store_key
 
     def use(self, store_key: str | None) -> None:
-        """Seal with the key of this fingerprint from now on, and refuse what is bound to no place; None: the first."""
+        """Makes the key of this fingerprint active, and refuses values without a place;
+
+        None: the first key is active.
+        """
         self._store_key = store_key
 
     def seal(self, secret: str, place: Place) -> str:
-        """`secret` as it may be stored there. Raises as `fingerprint`."""
+        """Seals `secret` for this place. Raises as `fingerprint`."""
         return self.seal_bytes(secret.encode(), place).decode()
 
     def open(self, stored: str, place: Place) -> str:
-        """The secret in `stored`. Raises ConfigurationError for a key we do not have, or a value of another place."""
+        """Opens `stored`. Raises ConfigurationError for an unknown key, or for a value of another place."""
         return self.open_bytes(stored.encode(), place).decode()
 
     def seal_bytes(self, secret: bytes, place: Place) -> bytes:
-        """The same for bytes."""
+        """Seals bytes for this place. Raises as `fingerprint`."""
         if place.column not in SEALED_COLUMNS:
             raise ValueError(f"{place.column.name} is not in the list of sealed columns")
         used = self.fingerprint
@@ -70,11 +74,11 @@ class Keyring:
         return _BOUND + base64.b64encode(bytes.fromhex(used) + nonce + sealed)
 
     def is_sealed(self, stored: str) -> bool:
-        """Whether it was stored under a key."""
+        """Whether the value was sealed with a key."""
         return stored.startswith((_FERNET.decode(), _BOUND.decode()))
 
     def open_bytes(self, stored: bytes, place: Place) -> bytes:
-        """The same for bytes."""
+        """Opens bytes. Raises as `open`."""
         if stored.startswith(_BOUND):
             return self._opened(stored.removeprefix(_BOUND), place)
         if self._store_key is not None:
@@ -89,7 +93,7 @@ class Keyring:
             raise self._another_key() from None
 
     def is_current(self, stored: bytes) -> bool:
-        """Whether a value is sealed, to a place, with the key in force."""
+        """Whether a value is sealed with the active key and bound to a place."""
         try:
             head = base64.b64decode(stored.removeprefix(_BOUND)[:12], validate=True)[:_ID].hex()
         except (binascii.Error, ValueError):
@@ -136,7 +140,7 @@ def _derived(key: str, purpose: str) -> bytes:
 
 
 def _fernet_key(text: str) -> bytes:
-    """`text` itself when it is a Fernet key, else a key derived from it."""
+    """Returns `text` if it is a Fernet key, else a key derived from it."""
     try:
         if len(text) == 44 and len(base64.urlsafe_b64decode(text)) == 32:
             return text.encode()

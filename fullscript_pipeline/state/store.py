@@ -1,8 +1,8 @@
-"""The operational store as others see it: one object over one SQLite file.
+"""The operational store as other rooms use it: one object for one SQLite file.
 
-"State decides what to fetch, DuckDB what is true": nothing here is data about patients, but for webhook bodies (sealed)
-that wait to be handled, and all of it may be behind the warehouse, never ahead. What does not belong here: queries (a
-module per subject), HTTP, Dagster.
+State decides what to fetch, and DuckDB holds what is true. The store holds no data about patients, except the sealed
+bodies of unhandled webhooks. It may be behind the warehouse, never ahead. What does not belong here: queries (a module
+per subject), HTTP, Dagster.
 """
 
 import hashlib
@@ -38,8 +38,8 @@ class StateStore(
 ):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
-    `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither makes the file nor changes a row of
-    it, for whoever only looks. Raises ConfigurationError when the file cannot be used.
+    `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither creates the file nor changes a row.
+    Raises ConfigurationError if the file cannot be used.
     """
 
     def __init__(self, path: Path, encryption_key: str | None = None, *, read_only: bool = False) -> None:
@@ -61,46 +61,46 @@ class StateStore(
         self.close()
 
     def reseal(self, key: str) -> int:
-        """Put all that is sealed under `key`, one of the setting's; the number of values that were not."""
+        """Re-encrypts all sealed values with `key`, one of the setting's; returns the number of changed values."""
         return reseal_store(self.db, self.keyring, key)
 
     def wipe_deleted(self) -> None:
-        """Write the file anew without what was deleted or replaced in it, values under a former key for example."""
+        """Rewrites the file without deleted or replaced values, such as those under a former key."""
         wipe_deleted(self.db)
 
     def count_to_reseal(self, key: str) -> int:
-        """How many values are not under `key`. Raises ConfigurationError for one that no key of the setting opens."""
+        """Counts the values that are not sealed with `key`. Raises ConfigurationError if no key opens one."""
         with self.db.read() as connection:
             return count_to_reseal(connection, self.keyring, key)
 
     def close(self) -> None:
-        """Close this process's connections, unused permits given back; using the store again opens new ones."""
+        """Returns unused permits and closes this process's connections; later use opens new ones."""
         with self._lock:
             budgets = list(self._budgets.values())
         for budget in budgets:
-            # If the store cannot be written just now, the permits count as used for a window: no reason to fail.
+            # If the store cannot be written now, the permits count as used for a window; that is no reason to fail.
             with suppress(PipelineError):
                 budget.close()
         self.db.close()
 
     def _begin_log(self, connection: Connection, version: int) -> None:
-        """In a store that was just made or upgraded: under which key it is, then the audit log, which is sealed."""
+        """Prepares a store that was just created or upgraded: records its key, then begins the sealed audit log."""
         follow_key(connection, self.keyring)
         self.begin_log_of_upgraded_store(connection, version)
 
     def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
-        """As `WebhookInbox` does; the body of one about somebody who was purged is not stored."""
+        """As `WebhookInbox.keep_deliveries`, but without the body of a delivery about a purged person."""
         if self.purged_count():
             people = [self.purged_ids_of(clinic) for clinic in self.clinics(with_removed=True)]
             new = [without_body_about(delivery, people) for delivery in new]
         return super().keep_deliveries(new)
 
     def audit_damage(self, known_heads: Sequence[AuditHead] = ()) -> list[str]:
-        """What of the audit log is not as it was written; `noted`: heads that were kept elsewhere."""
+        """The damages of the audit log; `known_heads`: heads that were stored elsewhere."""
         return audit_damage(self.db, self.keyring, known_heads)
 
     def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:
-        """The budget of an app on a server, `limit` per 300 s; sessions of one process share its leases."""
+        """The budget of an app on a server (`limit` per 300 s); sessions of a process share its leases."""
         app = hashlib.sha256(client_id.encode()).hexdigest()[:16]
         with self._lock:
             return self._budgets.setdefault((server, app, limit), RequestBudget(self.db, server, app, limit))

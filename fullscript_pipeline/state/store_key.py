@@ -1,7 +1,7 @@
-"""Which key the state store is under: noted in it by its first write, changed by `keys rotate`, asked by every write.
+"""The key of the state store: recorded in it by the first write, changed by `keys rotate`, checked by every write.
 
-So a process that was started with another key, or before a change of keys, cannot write anything. A store of before
-2026-11-29 notes none until it is rotated. What does not belong here: encrypting (`secret_cipher`), rotating
+So a process that was started with another key, or before a change of keys, cannot write. A store from before 2026-11-29
+records no key until it is rotated. What does not belong here: encrypting (`secret_cipher`), rotating
 (`key_rotation`).
 """
 
@@ -17,19 +17,19 @@ _FACT = "encryption_key"
 
 
 def read_key_fingerprint(connection: Connection) -> str | None:
-    """The fingerprint of the key that the store is under, if it notes one."""
+    """The fingerprint of the store's key; None: none is recorded."""
     return connection.execute(select(facts.c.value).where(facts.c.name == _FACT)).scalar()
 
 
 def write_key_fingerprint(connection: Connection, keyring: Keyring, key_fingerprint: str) -> None:
-    """From now on the store is under the key of this fingerprint."""
+    """Records the key with this fingerprint as the store's key, and makes it active."""
     statement = insert(facts).values(name=_FACT, value=key_fingerprint)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": key_fingerprint}))
     keyring.use(key_fingerprint)
 
 
 def follow_key(connection: Connection, keyring: Keyring) -> None:
-    """At the begin of a write: seal with the store's key. Raises ConfigurationError when we do not have it."""
+    """Makes the store's key active at the begin of a write. Raises ConfigurationError if we do not have it."""
     stored = read_key_fingerprint(connection)
     if stored is None and keyring.keys and not _holds_secrets(connection):
         write_key_fingerprint(connection, keyring, fingerprint(keyring.keys[0]))
@@ -43,6 +43,6 @@ def _holds_secrets(connection: Connection) -> bool:
 
 
 def looks_sealed(sealed: SealedColumn) -> ColumnElement[bool]:
-    """Which values of the column a keyring has made."""
+    """The SQL condition that a value of the column was made by a keyring."""
     begin = cast(func.substr(sealed.column, 1, len(MARKS[0])), Text)
     return begin.in_([mark.decode() for mark in MARKS])

@@ -1,6 +1,6 @@
-"""What users granted us: the token pairs, and the states of connects under way.
+"""Stores the grants of users (their token pairs) and the OAuth states of connects in progress.
 
-What does not belong here: when to renew and how (`api.tokens`); this room only keeps what it is given, safely.
+What does not belong here: when and how tokens are renewed (`api.tokens`).
 """
 
 import hashlib
@@ -39,11 +39,10 @@ class GrantRecords:
     keyring: Keyring
 
     def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool:
-        """Store the pair as generation + 1; the clinic is ok from then on.
+        """Stores the pair as generation + 1 and sets the clinic's status to ok.
 
-        With `expected_generation`, only if the stored one still has it and is in use: False means that another writer
-        (a connect, a disconnect) was faster, and that what it wrote stands. A new connect, or other scopes, open again
-        what was refused.
+        With `expected_generation`, only if the stored grant still has it and is in use. False: another writer (a
+        connect, a disconnect) was faster, and its grant stays. A new connect, or other scopes, reopen refused events.
         """
         with self.db.write() as connection:
             before = connection.execute(
@@ -67,22 +66,22 @@ class GrantRecords:
         return True
 
     def load_grant(self, clinic: ClinicRef) -> Grant | None:
-        """The best working grant: the widest scopes, then the most patients visible. None: none.
+        """The best working grant: the widest scopes, then the most visible patients. None: there is none.
 
-        Two users who are alike are told apart by their id, not by who was renewed last: readers must not alternate.
+        Equal users are ordered by id, not by the last renewal, so that the reader does not alternate.
         """
         ok = self._grants(clinic, only_ok=True)
         return max(ok, key=lambda grant: preference(grant.scopes, grant.patients_visible, grant.user_id), default=None)
 
     def grants(self, clinic: ClinicRef) -> list[Grant]:
-        """Every grant of the clinic, dead ones and those to be revoked included."""
+        """Every grant of the clinic, including dead ones and those to be revoked."""
         return self._grants(clinic, only_ok=False)
 
     def mark_grant_dead(self, clinic: ClinicRef, user_id: str, generation: int, reason: str) -> None:
-        """The server confirmed that this pair is not valid any more; the clinic needs a connect if it was the last.
+        """Marks a pair that the server rejects for good; if it was the last, the clinic needs a connect.
 
-        One transaction: a clinic without a grant must never look healthy, and one that somebody connects at this very
-        moment must never look dead. The row stays: tokens are never thrown away.
+        One transaction, so that a clinic without a grant never appears as ok, and a clinic that is being connected
+        never appears as dead. The row stays: tokens are never deleted here.
         """
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
@@ -99,7 +98,7 @@ class GrantRecords:
             )
 
     def record_token_failure(self, clinic: ClinicRef, request: RequestSummary) -> None:
-        """The token endpoint failed us just now: every process leaves it alone for a while."""
+        """Records that the token endpoint failed, so that no process calls it for a while."""
         row = {"server": clinic.server, "clinic_id": clinic.clinic_id}
         failure = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(request))}
         statement = insert(token_failures).values(**row, **failure)
@@ -107,7 +106,7 @@ class GrantRecords:
             connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=failure))
 
     def token_failure(self, clinic: ClinicRef, within: float) -> RequestSummary | None:
-        """What failed within the last `within` seconds of real time, if no renewal has succeeded since."""
+        """The request that failed within the last `within` seconds (real time), if no renewal has succeeded since."""
         query = select(token_failures).where(of_clinic(token_failures, clinic))
         with self.db.read() as connection:
             row = connection.execute(query).first()
@@ -115,7 +114,7 @@ class GrantRecords:
         return RequestSummary(**json.loads(row.asked)) if row is not None and recent else None
 
     def confirm_grant(self, clinic: ClinicRef, user_id: str, generation: int) -> None:
-        """The new access token has worked: the refresh token before it is of no use any more."""
+        """Deletes the previous refresh token, after the new access token was accepted."""
         with self.db.write() as connection:
             connection.execute(
                 update(grants)
@@ -125,9 +124,9 @@ class GrantRecords:
 
     @contextmanager
     def grant_lock(self, clinic: ClinicRef) -> Iterator[None]:
-        """One renewal at a time for this clinic, across threads and processes. Raises Busy after five minutes.
+        """Allows one renewal at a time for this clinic, across threads and processes. Raises Busy after five minutes.
 
-        A file lock, not a transaction: it is held while the token endpoint answers, and other rows must stay writable.
+        It is a file lock and not a transaction, because other rows must stay writable during the token call.
         """
         folder = self.db.path.with_name(f"{self.db.path.name}.locks")
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -143,7 +142,7 @@ class GrantRecords:
             ) from None
 
     def new_oauth_state(self, server: str) -> str:
-        """A fresh, unguessable state for a connect to `server`; only its hash is kept."""
+        """Makes a random OAuth state for a connect to `server`; only its hash is stored."""
         state = secrets.token_urlsafe(32)
         moment = clock.real_now().timestamp()
         with self.db.write() as connection:
@@ -153,7 +152,7 @@ class GrantRecords:
         return state
 
     def use_oauth_state(self, server: str, state: str) -> StateVerdict:
-        """Use `state` up: "ok" the first time within ten minutes of real time for this server."""
+        """Checks and uses up `state`: "ok" for the first check within ten minutes of real time, for this server."""
         moment = clock.real_now().timestamp()
         mine = (oauth_states.c.state_hash == _hash(state)) & (oauth_states.c.server == server)
         with self.db.write() as connection:
@@ -164,7 +163,7 @@ class GrantRecords:
                 return "used"
             connection.execute(update(oauth_states).where(mine).values(used_s=moment))
             age = moment - row.created_s
-            # A clock set back since makes an age negative: that state is as good as old.
+            # The age is negative if the clock was set back; such a state counts as expired.
             return "ok" if 0 <= age <= OAUTH_STATE_LIFE.total_seconds() else "expired"
 
     def _grants(self, clinic: ClinicRef, *, only_ok: bool) -> list[Grant]:
@@ -216,7 +215,7 @@ class GrantRecords:
 
 
 def preference(scopes: Collection[str], patients_visible: int | None, user_id: str) -> tuple[int, int, str]:
-    """What a grant is worth to us beside another user's of the same clinic: the greater is used."""
+    """The sort key of the grants of a clinic; the grant with the greatest is used."""
     return read_width(scopes), patients_visible or 0, user_id
 
 

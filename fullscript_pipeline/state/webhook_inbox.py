@@ -1,7 +1,7 @@
-"""The webhook inbox: what the receiver acknowledged, until somebody has handled it.
+"""The webhook inbox: acknowledged deliveries, until they are handled.
 
-A delivery is kept once per server, event and integration, however often it comes. The body holds health data and is
-sealed like a token. Times are the machine's: the receiver lives in real time, whatever a demo's clock says. What does
+A delivery is stored once per server, event and integration, however often it is received. The body holds health data
+and is sealed like a token. Times are real, never FULLSCRIPT_NOW. What does
 not belong here: signatures and HTTP (`webhooks`), what a delivery means and what to fetch for it (`refresh`).
 """
 
@@ -28,10 +28,10 @@ _BODY_OUT = [column for column in webhook_inbox.c if column.name != "body"]
 
 @dataclass(frozen=True)
 class Delivery:
-    """A genuine payload. `event_id` is `body-<hash>` where the payload names none; ids are '' where none was given.
+    """A genuine delivery. `event_id` is `body-<hash>` if the payload has none; other missing ids are ''.
 
-    `body` is what was received, byte for byte; empty when it was not asked for (`with_body`). `created_at` is the
-    vendor's text.
+    `body` is the received body, byte for byte; empty if it was not selected (`with_body`). `created_at` is the vendor's
+    text.
     """
 
     server: str
@@ -51,7 +51,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class InboxSize:
-    """What is not handled yet: how many deliveries, the bytes of their bodies, when the oldest came."""
+    """The unhandled deliveries: their number, the bytes of their bodies, and when the oldest was received."""
 
     waiting: int
     waiting_bytes: int
@@ -65,11 +65,11 @@ class WebhookInbox:
     keyring: Keyring
 
     def keep_delivery(self, delivery: Delivery) -> bool:
-        """Store it durably; False: it was there already."""
+        """Stores a delivery durably; False: it was stored already."""
         return self.keep_deliveries([delivery])[0]
 
     def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
-        """Store them durably in one transaction; for each, whether it was new. A known one only counts its receipt."""
+        """Stores deliveries durably in one transaction; returns for each whether it was new. A known one is counted."""
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
             rows = [_row(self.keyring, delivery, moment) for delivery in new]
@@ -85,7 +85,7 @@ class WebhookInbox:
     def deliveries(
         self, states: Iterable[DeliveryState] | None = None, limit: int | None = None, *, with_body: bool = True
     ) -> list[Delivery]:
-        """Those in `states` (None: all), as they came in. Raises ConfigurationError: bodies sealed with another key."""
+        """The deliveries in `states` (None: all), in order. Raises ConfigurationError for bodies of another key."""
         query = select(*(webhook_inbox.c if with_body else _BODY_OUT)).order_by(webhook_inbox.c.number).limit(limit)
         if states is not None:
             query = query.where(webhook_inbox.c.state.in_(list(states)))
@@ -94,7 +94,7 @@ class WebhookInbox:
         return [_delivery(self.keyring, row) for row in rows]
 
     def inbox_size(self) -> InboxSize:
-        """What waits to be handled, or failed and waits for somebody."""
+        """The size of the deliveries that wait to be handled, or failed and wait for a person."""
         bodies = webhook_inbox.c.body
         query = select(func.count(), func.sum(func.length(bodies)), func.min(webhook_inbox.c.received_at))
         with self.db.read() as connection:
@@ -102,7 +102,7 @@ class WebhookInbox:
         return InboxSize(row[0], row[1] or 0, datetime.fromisoformat(row[2]) if row[2] else None)
 
     def mark_deliveries(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
-        """Note what became of these deliveries, in one transaction.
+        """Records the state of these deliveries, in one transaction.
 
         `reason` is a sentence for `webhooks inbox list`, without health data. Each call counts as a try.
         """
@@ -117,7 +117,7 @@ class WebhookInbox:
                 connection.execute(update(webhook_inbox).where(_this(delivery)).values(changed))
 
     def purge_deliveries(self, before: datetime, limit: int = 1000) -> int:
-        """Delete up to `limit` that were handled or ignored and last touched before `before`; the number."""
+        """Deletes up to `limit` handled or ignored deliveries last changed before `before`; returns the number."""
         old = (
             select(webhook_inbox.c.number)
             .where(webhook_inbox.c.state.in_(["handled", "ignored"]), webhook_inbox.c.updated_at < before.isoformat())
@@ -127,7 +127,7 @@ class WebhookInbox:
             return connection.execute(delete(webhook_inbox).where(webhook_inbox.c.number.in_(old))).rowcount
 
     def webhook_path(self) -> str:
-        """The secret part of the receiver's URLs, made at first use; the vendor knows it, so it must not change."""
+        """The secret part of the receiver's URLs, made at first use. The vendor stores it, so it must not change."""
         mine = select(facts.c.value).where(facts.c.name == _PATH_FACT)
         with self.db.read() as connection:
             sealed_path = connection.execute(mine).scalar()

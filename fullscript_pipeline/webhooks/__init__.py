@@ -1,6 +1,6 @@
-"""The webhook receiver: proves a delivery genuine, keeps it durably, says so within the vendor's two seconds.
+"""The webhook receiver: verifies a delivery, stores it durably, and answers within the vendor's two seconds.
 
-It knows the state store and nothing else: no DuckDB, no Dagster, no call to Fullscript. What does not belong here:
+It uses the state store only: no DuckDB, no Dagster, no request to Fullscript. What does not belong here:
 handling what was received (`refresh`).
 """
 

@@ -1,4 +1,4 @@
-"""The access log: a line per answer on stderr, written by a thread so that a slow reader of it delays nobody.
+"""The access log: a line per response on stderr, written by a thread so that a slow reader delays no response.
 
 What does not belong here: paths (they hold a secret), bodies and headers (health data, signatures).
 """
@@ -14,7 +14,7 @@ _STOP_SECONDS = 1.0
 
 
 class AccessLog:
-    """Lines for `write`; those that do not fit into the queue are counted and dropped. A context manager."""
+    """Queues lines for `write`; if the queue is full, lines are counted and dropped. A context manager."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -31,7 +31,7 @@ class AccessLog:
         self._thread.join(_STOP_SECONDS)
 
     def write_line(self, text: str) -> None:
-        """Log a line; never waits."""
+        """Logs a line without waiting."""
         self._put(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ} {text}")
 
     def _put(self, line: str | None) -> None:
@@ -46,4 +46,4 @@ class AccessLog:
             try:
                 self._write(f"{line} ({dropped} lines before this one were dropped)" if dropped else line)
             except (OSError, ValueError):
-                return  # nobody reads it any more
+                return  # the output is closed

@@ -1,28 +1,28 @@
-"""How many requests, and how many bytes of their bodies, are held at once; whoever is slow makes room for the others.
+"""Bounds the requests, and the bytes of their bodies, that are processed at once; slow requests make room for others.
 
-A body that takes its time is a slow network's or an attacker's; either way its sender can come again, and a genuine one
-that has arrived whole must not be refused for it. What does not belong here: what a request is answered (`receiver`).
+A slow body comes from a slow network or an attacker. In both cases the sender can send it again, and a complete genuine
+request must not be refused because of it. What does not belong here: the response to a request (`receiver`).
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-# All bodies being received together, the large ones and the rest, so that many cannot fill the memory.
+# The bytes of all bodies in reception, so that many cannot fill the memory; also those of all large ones.
 ALL_BODIES = 4 << 20
-# The vendor's are a few thousand bytes. What announces more reserves it, so that of many some are read whole and not
-# all in part; it takes no room from the others.
+# The vendor's bodies have a few thousand bytes. A larger body reserves its announced size, so that some of many are
+# read completely instead of all in part; it takes no room from the small ones.
 LARGE_BODY = 64 << 10
-# The vendor's bodies come with their heads.
+# The vendor's bodies arrive together with their heads.
 SLOW_SECONDS = 0.3
 
 
 class Full(Exception):
-    """There is no room, and nobody slow to make it."""
+    """There is no room, and no slow request to remove."""
 
 
 class Guest(Protocol):
-    """A request being worked on; `complete`: its body is here."""
+    """A request in progress; `complete`: its body has arrived."""
 
     @property
     def complete(self) -> bool: ...
@@ -32,7 +32,7 @@ class Guest(Protocol):
 
 
 class Admission:
-    """The requests inside with the bytes that each holds, in the order in which they came in."""
+    """The admitted requests with the bytes that each holds, in the order of arrival."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -42,7 +42,7 @@ class Admission:
 
     @contextmanager
     def admitted(self, guest: Guest, announced: int = 0) -> Iterator[None]:
-        """It is inside for the length of the block; `announced`: how long its body will be. Raises Full."""
+        """Admits a request for the length of the block; `announced`: the size of its body. Raises Full."""
         if len(self._held) >= self._most:
             self._make_room(self._held)
         while announced > LARGE_BODY and sum(self._reserved.values()) + announced > ALL_BODIES:
@@ -56,9 +56,9 @@ class Admission:
             self._leave(guest)
 
     def set_size(self, guest: Guest, size: int) -> None:
-        """Its body is `size` bytes by now. Raises Full when it is itself what takes most of the room."""
+        """Updates the size of a body so far. Raises Full if this request itself takes the most room."""
         if guest not in self._held or guest in self._reserved:
-            return  # sent away a moment ago, or counted already
+            return  # removed meanwhile, or reserved already
         self._bytes += size - self._held[guest]
         self._held[guest] = size
         while self._bytes > ALL_BODIES:
@@ -73,11 +73,11 @@ class Admission:
             self._send_away(largest)
 
     def complete_count(self) -> int:
-        """How many have their body here, and are being checked or stored."""
+        """The number of requests whose body has arrived and is being checked or stored."""
         return sum(guest.complete for guest in self._held)
 
     def _make_room(self, among: Mapping[Guest, int]) -> None:
-        """Sends away whoever has been slow for longest. Raises Full when nobody is."""
+        """Removes the request that has been slow for the longest time. Raises Full if there is none."""
         slowest = next((guest for guest in among if not guest.complete), None)
         if slowest is None or slowest.age < SLOW_SECONDS:
             raise Full

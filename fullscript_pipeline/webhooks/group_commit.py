@@ -1,7 +1,7 @@
-"""Group commit: deliveries that wait at the same moment are stored in one transaction, and told when it is durable.
+"""Group commit: stores all waiting deliveries in one transaction, and confirms them when it is durable.
 
-A commit waits for the disk; one for each of 50 requests a second would queue, one for all that wait does not. What does
-not belong here: HTTP, and the transaction itself (`state`).
+A commit waits for the disk: a commit for each of 50 requests a second would queue, one for all of them does not. What
+does not belong here: HTTP, and the transaction itself (`state`).
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state import Delivery, StateStore
 
-# Feeds and the vendor's log of deliveries reach back 30 days: nobody asks for more.
+# Feeds and the vendor's log of deliveries reach back 30 days; nothing reads older deliveries.
 RETENTION = timedelta(days=35)
 _MOST_WAITING = 500
 _AT_ONCE = 100
 _PURGE_SECONDS = 3600.0
-# How long a look at the inbox's size is good for, with what was added since.
+# How long the inbox size is cached; what is added meanwhile is counted.
 _SIZE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 
@@ -28,17 +28,17 @@ _Waiting = tuple[Delivery, "asyncio.Future[bool]", asyncio.AbstractEventLoop]
 
 
 class Overloaded(Exception):
-    """More waits than can be stored in time."""
+    """More deliveries wait than can be stored in time."""
 
 
 class InboxFull(PipelineError):
-    """So much waits to be handled that no more is taken; the vendor keeps it and sends it again."""
+    """Too many unhandled deliveries: no more are accepted, and the vendor sends them again later."""
 
     exit_code = 75
 
 
 class DeliveryWriter:
-    """A thread with the only connection that writes; a context manager, which stores what waits before it ends."""
+    """A thread that writes deliveries. A context manager: at its end, waiting deliveries are stored."""
 
     def __init__(self, store: StateStore, most_bytes: int | None = None) -> None:
         self._store, self._most_bytes = store, most_bytes
@@ -59,9 +59,9 @@ class DeliveryWriter:
         self._thread.join(_STOP_SECONDS)
 
     async def write(self, delivery: Delivery) -> bool:
-        """Return once it is durable; whether it was new. Raises Overloaded at once, or what the store raised.
+        """Waits until the delivery is durable; returns whether it was new. Raises Overloaded, or the store's error.
 
-        Whoever is cancelled before the transaction began has stored nothing.
+        A call that is cancelled before the transaction begins stores nothing.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
@@ -82,7 +82,7 @@ class DeliveryWriter:
                 self._purge()
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
-        """Whatever waits, after waiting up to a second for the first; and whether to stop."""
+        """Returns all waiting deliveries, after waiting up to a second for the first, and whether to stop."""
         batch: list[_Waiting] = []
         try:
             waiting = self._waiting.get(timeout=1)
@@ -101,7 +101,7 @@ class DeliveryWriter:
             deliveries = [delivery for delivery, _, _ in batch]
             self._require_room(deliveries)
             were_added = self._store.keep_deliveries(deliveries)
-        except Exception as problem:  # whatever it was, those who wait must be told, and the next batch may do better
+        except Exception as problem:  # the waiting requests must get any error, and the next batch may succeed
             for _, done, loop in batch:
                 _resolve(loop, done, problem)
             return
@@ -109,7 +109,7 @@ class DeliveryWriter:
             _resolve(loop, done, new)
 
     def _require_room(self, new: Sequence[Delivery]) -> None:
-        """Raises InboxFull. The size is looked up again every few seconds, so that room that was made is seen."""
+        """Raises InboxFull if there is no room. The size is read again every few seconds."""
         if self._most_bytes is None:
             return
         if time.monotonic() >= self._size_until:
@@ -126,7 +126,7 @@ class DeliveryWriter:
         try:
             more = self._store.purge_deliveries(clock.real_now() - RETENTION)
         except Exception:
-            more = 0  # the store is busy or full: whoever keeps a delivery hears of it; this can wait
+            more = 0  # the store is busy or full; storing a delivery reports that, and the purge can wait
         self._purge_at = time.monotonic() + (0 if more else _PURGE_SECONDS)
 
 
@@ -142,4 +142,4 @@ def _resolve(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", outc
     try:
         loop.call_soon_threadsafe(set_outcome)
     except RuntimeError:
-        return  # the loop has ended, nobody waits
+        return  # the loop has ended, so no request waits

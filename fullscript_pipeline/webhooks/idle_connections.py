@@ -1,7 +1,7 @@
-"""Connections that owe us a request: so many in all and from one address, then those that wait longest are closed.
+"""Bounds idle connections, in total and per address: beyond the bound, the oldest are closed.
 
-A connection costs an open file. Thousands that say nothing, or half of a request's head, must not keep the vendor out;
-behind a proxy they come from the same address as the vendor's do, so nobody is refused, the oldest make room. What does
+A connection costs an open file. Thousands of connections that send nothing, or half of a request's head, must not lock
+out the vendor. Behind a proxy all have the same address, so no new one is refused: the oldest make room. What does
 not belong here: requests whose head is there (`admission`), sockets (`server`).
 """
 
@@ -9,19 +9,19 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-# A burst of genuine connections is read within this time; before, only the limit on all counts.
+# A burst of genuine connections is read within this time; before it ends, only the total bound applies.
 GRACE_SECONDS = 1.0
 MAX_PER_ADDRESS = 200
 
 
 class Idle(Protocol):
-    """A connection that can be closed because it has sent no request."""
+    """A connection without a request, which can be closed."""
 
     def close_idle(self) -> None: ...
 
 
 class IdleConnections:
-    """Of one server, in the order in which they fell idle. Used by its event loop only."""
+    """The idle connections of a server, in the order in which they became idle. Used by its event loop only."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._clock = most, clock
@@ -32,7 +32,7 @@ class IdleConnections:
         return len(self._since)
 
     def add(self, connection: Idle, address: str) -> None:
-        """It waits from now on; others may be closed for it."""
+        """Adds a connection that became idle; may close older ones."""
         self.remove(connection)
         now = self._clock()
         self._since[connection] = address, now
@@ -45,7 +45,7 @@ class IdleConnections:
             self._close(next(iter(self._since)))
 
     def remove(self, connection: Idle) -> None:
-        """Its request has come, or it has ended."""
+        """Removes a connection whose request has arrived, or that has ended."""
         address, _ = self._since.pop(connection, ("", 0.0))
         here = self._by_address.get(address, {})
         here.pop(connection, None)

@@ -1,4 +1,7 @@
-"""Reads of a payload only what the inbox is keyed by. What does not belong here: what an event means (`refresh`)."""
+"""Reads from a payload the fields that the inbox needs: ids, type and time.
+
+What does not belong here: the meaning of an event (`refresh`).
+"""
 
 import hashlib
 import re
@@ -14,19 +17,19 @@ _PROBE = re.compile(rb"\s*(\{\s*\})?\s*")
 
 
 class NotJson(ValueError):
-    """The body is no JSON object. Deep nesting, bare NUL and lone surrogates are no JSON to us either."""
+    """The body is not a JSON object. Deep nesting, a bare NUL and lone surrogates are refused too."""
 
 
 def is_probe(body: bytes) -> bool:
-    """Whether this is the call before the delivery: nothing, whitespace or `{}`."""
+    """Whether this is the probe that precedes deliveries: nothing, whitespace or `{}`."""
     return len(body) <= _LONGEST_WORD and _PROBE.fullmatch(body) is not None
 
 
 def read_delivery(server: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
-    """`body` as the inbox keeps it. Raises NotJson.
+    """Makes the delivery that the inbox stores. Raises NotJson.
 
-    The samples wrap the event as `event_payload.event`, the text on signatures as `event` only: both are read. One
-    without a usable id is keyed by its content, so that its retries are known again.
+    The vendor's samples wrap the event as `event_payload.event`, its text on signatures as `event` only: both are read.
+    An event without a usable id is identified by its content, so that retries are recognised.
     """
     try:
         payload = parse_json(body, strict=True)
@@ -59,6 +62,9 @@ def _first(name: str, levels: tuple[dict[str, Any], ...]) -> str:
 
 
 def _word(value: object) -> str:
-    """`value` when it can be an id, a type or a time: short, printable; ids may be numbers one day."""
+    """Returns `value` as text if it can be an id, a type or a time: short and printable.
+
+    Numbers are accepted as ids.
+    """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return text if isinstance(text, str) and len(text) <= _LONGEST_WORD and text.isprintable() else ""

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP/1.1 with what it lacks: a deadline for a request's head, the time it waited, answers to nonsense.
+"""Extends uvicorn's HTTP/1.1 by a deadline for a request's head, its waiting time, and responses to invalid input.
 
-What does not belong here: bodies and answers to requests (`receiver`), who is closed to make room (`idle_connections`).
+What does not belong here: bodies and responses (`receiver`), which connections are closed (`idle_connections`).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from fullscript_pipeline.webhooks.idle_connections import IdleConnections
 
 # In a request's `state`: when its last byte reached this machine, by the monotonic clock.
 ARRIVED = "arrived"
-# The vendor itself gives up after two.
+# The vendor itself gives up after two seconds.
 _HEAD_SECONDS = 5.0
 # struct tcp_info of Linux: eight bytes, then numbers of four; tcpi_last_data_recv, milliseconds, is the twelfth.
 _LAST_DATA_AT = 8 + 11 * 4
@@ -26,8 +26,10 @@ _NONSENSE = b"HTTP/1.1 400 Bad Request" + _END
 
 
 class ImpatientProtocol(H11Protocol):
-    """Closes a connection whose first request's head is not there within five seconds, or a later one's within five of
-    its first byte. `idle` is of the server."""
+    """Closes a connection if the head of its first request does not arrive within five seconds.
+
+    For a later request, the five seconds begin with its first byte. `idle` belongs to the server.
+    """
 
     idle: IdleConnections
     _head_timer: asyncio.TimerHandle | None = None
@@ -40,7 +42,7 @@ class ImpatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
-            return  # read and thrown away: a close with unread bytes would be a reset, and lose the answer
+            return  # read and discarded: closing with unread bytes would send a reset, and the response would be lost
         if self.conn.their_state is h11.IDLE:
             self.app_state = {ARRIVED: time.monotonic() - self._waited()}
         super().data_received(data)
@@ -63,29 +65,29 @@ class ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP, or stopped being it in the middle of a body."""
+        """Answers input that is not HTTP, or stops being HTTP within a body."""
         self._refused = True
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-            self.transport.abort()  # an answer is on its way already
+            self.transport.abort()  # a response is being sent already
             return
         self.transport.write(_NONSENSE)
         self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _waited(self) -> float:
-        """Seconds that the data lay in the kernel before we came to read them: how far behind we are."""
+        """The seconds that the data waited in the kernel before they were read."""
         connection = self.transport.get_extra_info("socket")
         try:
             tcp_info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_AT + 4)
             return float(struct.unpack_from("=I", tcp_info, _LAST_DATA_AT)[0]) / 1000
         except (AttributeError, OSError, struct.error):
-            return 0.0  # not Linux: then only what happens after the read is known
+            return 0.0  # not Linux: only the time after the read is known
 
     def close_idle(self) -> None:
-        """Ends a connection that owes us a request."""
+        """Closes an idle connection with status 408."""
         if not self.transport.is_closing():
             self.transport.write(_TOO_SLOW)
             self.transport.close()

@@ -1,8 +1,8 @@
-"""The application behind the socket: from bytes to an answer, by the vendor's rules.
+"""The ASGI application of the receiver: answers requests by the vendor's rules.
 
-The answers: 200 with the challenge for a probe, and for a genuine delivery once it is durable; 4xx for what will never
-be accepted; 503, early, for what should be sent again. Never 3xx or 410 (the vendor disables the address on 410), never
-a 200 later than the deadline. What does not belong here: sockets (`server`), rows (`state`).
+The responses: 200 with the challenge for a probe, and for a genuine delivery after it is durable; 4xx for requests that
+will never be accepted; an early 503 for requests that should be sent again. Never 3xx or 410 (the vendor disables the
+address on 410), and never a 200 after the deadline. What does not belong here: sockets (`server`), rows (`state`).
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from fullscript_pipeline.webhooks.protocol import ARRIVED
 from fullscript_pipeline.webhooks.signature import is_genuine
 from fullscript_pipeline.webhooks.webhook_endpoints import WebhookEndpoint
 
-# The vendor gives up after two seconds; the way there and back is in them.
+# The vendor gives up after two seconds, which include the transfer in both directions.
 ANSWER_SECONDS = 1.4
 LARGEST_BODY = 1 << 20
-# Whole, and being stored: more could not be in time.
+# Complete requests that are being stored: more could not be stored in time.
 _MOST_INSIDE = 400
-# With a body that is still coming: they cost memory only.
+# Requests whose body is arriving: they cost memory only.
 _MOST_READING = 1000
 _STORED_HEADERS = ("content-type", "fullscript-signature", "user-agent")
 _LINGER_SECONDS, _LINGER_BYTES, _LINGER_BYTES_BUSY = 0.5, 8 << 20, 64 << 10
@@ -39,7 +39,7 @@ _MOST_LINGERING = 100
 
 
 class Refused(Exception):
-    """What comes in is not accepted; `why` holds nothing of what was sent."""
+    """The request is not accepted; `why` contains nothing from the request."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -47,11 +47,11 @@ class Refused(Exception):
 
 
 class Gone(Exception):
-    """The other side has hung up."""
+    """The client has disconnected."""
 
 
 class Receiver:
-    """An ASGI application; `keep` stores a delivery durably and says whether it was new."""
+    """An ASGI application; `store_delivery` stores a delivery durably and returns whether it was new."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Receiver:
         except Refused as refused:
             await self._refuse(visit, refused.status, refused.why)
         except Exception as problem:
-            # 503 and not 500: it was not stored, so it should be sent again. A store's sentence says what to do.
+            # 503, not 500: the delivery was not stored and should be sent again. The store's message says what to do.
             why = str(problem) if isinstance(problem, PipelineError) else type(problem).__name__
             await self._refuse(visit, HTTPStatus.SERVICE_UNAVAILABLE, "not stored", log=why)
         else:
@@ -90,7 +90,7 @@ class Receiver:
                 self._access_log.write_line(visit.line())
 
     async def _answer(self, visit: "_Visit") -> str:
-        """The challenge to answer with, once there is nothing left to do. Raises Refused, Gone or the store's error."""
+        """Handles the request and returns the challenge for the response. Raises Refused, Gone or the store's error."""
         endpoint = self._endpoint_at(visit.scope["path"])
         visit.server = endpoint.server
         if visit.scope["method"] != "POST":
@@ -137,7 +137,7 @@ class Receiver:
         return bytes(body)
 
     async def _refuse(self, visit: "_Visit", status: HTTPStatus, why: str, *, log: str = "") -> None:
-        """With a little patience for what is still being sent, for as many as cost little."""
+        """Refuses a request; a bounded number of refused requests may send a little more of their body."""
         self._lingering += 1
         try:
             await visit.refuse(status, why, log=log, lingers=self._lingering <= _MOST_LINGERING)
@@ -146,7 +146,7 @@ class Receiver:
 
 
 class _Visit:
-    """One request and its answer, with what the log may say of it."""
+    """A request and its response, with what the access log may contain."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
@@ -158,14 +158,14 @@ class _Visit:
         self._begun: float = scope.get("state", {}).get(ARRIVED, time.monotonic())
 
     def seconds_left(self) -> float:
-        """Until the answer would come too late. Raises Refused when it would now: never a slow 200, even if stored."""
+        """The seconds until the deadline. Raises Refused after it: never a late 200, even if the delivery is stored."""
         left = ANSWER_SECONDS - (time.monotonic() - self._begun)
         if left <= 0:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many at once")
         return left
 
     def announced(self) -> int:
-        """How long its body will be; 0 when it does not say. Raises Refused for one that is not read at all."""
+        """The announced size of the body; 0 if there is none. Raises Refused for a body that is not accepted."""
         if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
         length = self.headers.get("content-length", "0")
@@ -175,17 +175,17 @@ class _Visit:
 
     @property
     def age(self) -> float:
-        """Seconds since it reached this machine."""
+        """The seconds since the request reached this machine."""
         return time.monotonic() - self._begun
 
     def give_up(self) -> None:
-        """Its time is over at once: others need the room."""
+        """Ends the request at once, to make room for others."""
         self._given_up = True
         if self.deadline is not None:
             self.deadline.reschedule(asyncio.get_running_loop().time())
 
     def lateness(self) -> tuple[HTTPStatus, str]:
-        """How a request that ran out of time is answered."""
+        """The status and reason for a request that ran out of time."""
         if self._given_up:
             return HTTPStatus.SERVICE_UNAVAILABLE, "too many at once, and its body came slowly"
         if self.complete:
@@ -193,7 +193,7 @@ class _Visit:
         return HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time"
 
     async def chunk(self) -> bytes:
-        """The next piece of the body; `complete` after the last one. Raises Gone."""
+        """Receives the next piece of the body; sets `complete` after the last one. Raises Gone."""
         message: Message = await self._receive()
         if message["type"] == "http.disconnect":
             raise Gone
@@ -201,12 +201,14 @@ class _Visit:
         return bytes(message.get("body", b""))
 
     async def accept(self, challenge: str) -> None:
-        """The one answer that counts as delivered."""
+        """Sends the response that confirms a delivery."""
         await self._respond(HTTPStatus.OK, {"challenge": challenge}, [])
 
     async def refuse(self, status: HTTPStatus, why: str, *, log: str = "", lingers: bool = True) -> None:
-        """Answer, and end the connection when more of the body may come: a little of it is read, or the answer would
-        be lost to a reset."""
+        """Sends a refusal, and closes the connection if more of the body may arrive.
+
+        A little of that body is read first, because a reset would lose the response.
+        """
         self.note = f"refused: {log or why}"
         more = [(b"retry-after", b"60")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
         more += [(b"allow", b"POST")] if status == HTTPStatus.METHOD_NOT_ALLOWED else []
@@ -214,7 +216,7 @@ class _Visit:
             await self._respond(status, {"error": why}, more)
             return
         await self._respond(status, {"error": why}, [*more, (b"connection", b"close")], last=False)
-        # Overload must cost little, and to the vendor a reset is the same as a 503.
+        # Under overload less is read: for the vendor, a reset is the same as a 503.
         most = _LINGER_BYTES if status != HTTPStatus.SERVICE_UNAVAILABLE else _LINGER_BYTES_BUSY
         read = 0
         try:
@@ -226,7 +228,7 @@ class _Visit:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def line(self) -> str:
-        """What the log says: no path, no body."""
+        """The line for the access log, without path and body."""
         return f"{self.server} {self.status or '-'} {(time.monotonic() - self._begun) * 1000:.1f} ms {self.note}"
 
     async def _respond(

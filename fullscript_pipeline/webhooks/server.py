@@ -1,6 +1,6 @@
-"""The socket and the process around the receiver: bound, ready, stopped.
+"""Runs the receiver: binds the socket, starts and stops the server.
 
-What does not belong here: answers (`receiver`).
+What does not belong here: responses (`receiver`).
 """
 
 import errno
@@ -23,10 +23,10 @@ from fullscript_pipeline.webhooks.receiver import Receiver
 from fullscript_pipeline.webhooks.webhook_endpoints import WebhookEndpoint
 
 _BACKLOG = 1024
-# Open files that are not connections, and connections that are answered or being stored.
+# Open files besides idle and reading connections: other files, and connections that are being answered or stored.
 _FILES_BESIDE_CONNECTIONS = 600
 _MOST_IDLE, _FEWEST_IDLE = 1500, 100
-# Longer than a proxy keeps its own side open (nginx: 60 s): whoever closes first must not be us, in mid-request.
+# Longer than a proxy keeps its own side open (nginx: 60 s), so that we do not close first, during a request.
 _IDLE_SECONDS = 75
 _ENOUGH_FILES = 2 * _MOST_IDLE + _FILES_BESIDE_CONNECTIONS
 _STOP_SECONDS = 3
@@ -35,14 +35,14 @@ _RECEIVE_BUFFER = 32 << 10
 
 
 def _most_idle() -> int:
-    """Half of the files that this process may open: the other half is for connections whose body is coming."""
+    """Half of the files that this process may open; the other half is for connections whose body is arriving."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     is_endless = soft in (resource.RLIM_INFINITY, -1)
     return _MOST_IDLE if is_endless else max(_FEWEST_IDLE, min(_MOST_IDLE, (soft - _FILES_BESIDE_CONNECTIONS) // 2))
 
 
 class _WebhookServer(uvicorn.Server):
-    """Tells when it listens, and leaves the signals it stopped on alone afterwards."""
+    """Calls `ready` when it listens, and does not raise its stop signals again afterwards."""
 
     def __init__(self, receiver: Receiver, ready: Callable[[], None]) -> None:
         class Impatient(ImpatientProtocol):
@@ -82,11 +82,10 @@ def serve(
     on_ready: Callable[[str], None],
     log: Callable[[str], None],
 ) -> None:
-    """Receive until SIGTERM or SIGINT; what is in flight is answered. `on_ready` gets the base URL once it listens.
-    Nothing more is taken while `inbox_bytes` wait to be handled.
+    """Receives until SIGTERM or SIGINT; requests in progress are answered. `on_ready` gets the base URL.
 
-    Raises Busy when another program has the port, UsageError when it is none that we may use, ConfigurationError when
-    this process may open too few files.
+    No delivery is accepted while `inbox_bytes` wait to be handled. Raises Busy if another program has the port,
+    UsageError if the port cannot be used, ConfigurationError if this process may open too few files.
     """
     allow_open_files(_ENOUGH_FILES)
     with _bound(host, port) as listening, AccessLog(log) as access_log, DeliveryWriter(store, inbox_bytes) as writer:
@@ -101,7 +100,7 @@ def serving(
     log: Callable[[str], None] | None = None,
     inbox_bytes: int | None = None,
 ) -> Iterator[str]:
-    """Receive in a thread of this process, on a port of loopback that the system picks; yields the base URL."""
+    """Receives in a thread of this process, on a free port of loopback; yields the base URL."""
     started = threading.Event()
     with (
         _bound("127.0.0.1", 0) as listening,
@@ -129,7 +128,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         raise UsageError(f"{host} is no address of this machine: leave --host out, or name one that is.") from None
     with listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # What one connection can put into our memory at a time; connections inherit it.
+        # The maximum that a connection can put into our memory at a time; connections inherit it.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         try:
             listening.bind((host, port))

@@ -1,7 +1,7 @@
 """The `Fullscript-Signature` header: `t=<Unix seconds>,v1=<HMAC-SHA256 of "t.body", hex>`.
 
-Spaces, the order of the parts, further parts and a second `v1` are not documented and do not matter; everything that
-is documented must be exactly so. What does not belong here: where the keys come from.
+Spaces, the order of the parts, further parts and a second `v1` are not documented and are ignored; everything that is
+documented must match exactly. What does not belong here: where the keys come from.
 """
 
 import hashlib
@@ -46,12 +46,12 @@ def _read(header: bytes) -> tuple[bytes, list[bytes]] | None:
 
 
 def _is_recent(sent: int, now: int) -> bool:
-    # Both are cut to whole seconds, so `sent` may stand for almost a second later: that counts against the future.
+    # Both are whole seconds, so `sent` may be almost a second later: the bound for the future is strict.
     return -TOLERANCE_SECONDS < now - sent <= TOLERANCE_SECONDS
 
 
 def _is_signed(moment: bytes, body: bytes, digests: list[bytes], keys: Iterable[bytes]) -> bool:
-    # Every pair is compared, each in constant time: how long it takes says nothing about which one fits.
+    # Every pair is compared, each in constant time, so that the duration does not reveal which one matches.
     is_match = False
     for key in keys:
         expected = sign(key, moment, body)

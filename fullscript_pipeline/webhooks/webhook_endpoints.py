@@ -1,4 +1,4 @@
-"""Which servers' webhooks are received, where, and by which secrets.
+"""The webhook endpoints of the configured servers: paths and secrets.
 
 What does not belong here: HTTP.
 """
@@ -14,7 +14,7 @@ from fullscript_pipeline.state import StateStore
 
 @dataclass(frozen=True)
 class WebhookEndpoint:
-    """One server's way in. `path` holds a secret, and nothing of a door but `server` may be shown or logged."""
+    """The webhook endpoint of a server. `path` holds a secret; only `server` may be shown or logged."""
 
     server: str
     path: str = field(repr=False)
@@ -23,9 +23,9 @@ class WebhookEndpoint:
 
 
 def configured_endpoints(settings: Settings, store: StateStore) -> tuple[list[WebhookEndpoint], list[str]]:
-    """A door for every server whose webhooks are set up, and a sentence for each that is only half so.
+    """Returns an endpoint per server with complete webhook settings, and a sentence per server with incomplete ones.
 
-    The path's secret is the same after a restart. Raises ConfigurationError when no server is set up.
+    The secret of the path is the same after a restart. Raises ConfigurationError if no server is configured.
     """
     kind = store.get_fact("kind")
     endpoints: list[WebhookEndpoint] = []

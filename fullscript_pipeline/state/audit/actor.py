@@ -1,5 +1,6 @@
-"""Who runs this process: the operating system's user and the host. Environment variables that anybody can set are not
-asked. What does not belong here: what the process does.
+"""The user who runs this process, and the host, from the operating system.
+
+Environment variables are not used, because anybody can set them. What does not belong here: what the process does.
 """
 
 import getpass
@@ -13,7 +14,7 @@ _NOBODY = 2**32 - 1
 
 
 def acting_user() -> dict[str, str]:
-    """`user` and `host`; `login` where somebody else signed in than acts now (sudo)."""
+    """Returns `user` and `host`; also `login` if another user signed in (sudo)."""
     actor = {"user": _name(os.getuid()) if hasattr(os, "getuid") else getpass.getuser(), "host": socket.gethostname()}
     try:
         login = int(_LOGIN.read_text(encoding="ascii"))
@@ -29,5 +30,5 @@ def _name(number: int) -> str:
         import pwd  # noqa: PLC0415 - not on every system
 
         return pwd.getpwuid(number).pw_name
-    except (ImportError, KeyError):  # a container knows no names
+    except (ImportError, KeyError):  # a container may have no user names
         return f"uid {number}"

@@ -1,6 +1,6 @@
-"""A restore puts an older store in place of a newer one; the audit log of the newer goes on all the same.
+"""Copies the audit log of a store into the backup that replaces it, so that the log continues.
 
-What does not belong here: the rest of the store, which is the backup's.
+What does not belong here: the rest of the store, which comes from the backup.
 """
 
 import sqlite3
@@ -21,9 +21,9 @@ _ENTRIES = "SELECT number, entry, code FROM audit_log WHERE chain = ?"
 
 
 def carry_over(connection: Connection, keyring: Keyring, former: Path) -> bool:
-    """Adds the chains of a store that is being replaced, as they are; of one that both have, the longer stays.
+    """Adds the chains of the replaced store unchanged; of a chain that both have, the longer one is kept.
 
-    False: there was a log, and this key does not open it.
+    False: the store had a log that this key does not open.
     """
     if not former.exists():
         return True
@@ -32,7 +32,7 @@ def carry_over(connection: Connection, keyring: Keyring, former: Path) -> bool:
             chains = source.execute(_CHAINS).fetchall()
             entries = {chain: source.execute(_ENTRIES, [chain]).fetchall() for chain, *_ in chains}
     except sqlite3.Error as problem:
-        return "no such table" in str(problem)  # of a version without a log
+        return "no such table" in str(problem)  # from a version without a log
     opened = [row for row in chains if _opens(keyring, row)]
     for chain, *sealed in opened:
         _add(connection, chain, sealed, entries[chain])

@@ -1,6 +1,6 @@
-"""A chain of the audit log: the random key of its entries' codes, its head, and how both are sealed.
+"""A chain of the audit log: the random key for the codes of its entries, its head, and how both are sealed.
 
-Key and head are sealed with what they are and whose, so that no other sealed value can stand in their place. What does
+Key and head are sealed together with their purpose and chain, so that no other sealed value can replace them. What does
 not belong here: the entries (`log`).
 """
 
@@ -19,7 +19,7 @@ _CODE_LENGTH = 64
 
 @dataclass(frozen=True)
 class AuditHead:
-    """The last entry of a chain at some moment: noted elsewhere, it proves what the log held then."""
+    """The last entry of a chain at some moment. Stored elsewhere, it proves what the log held then."""
 
     chain: str
     number: int
@@ -30,7 +30,7 @@ class AuditHead:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What `str()` wrote. Raises UsageError for anything else."""
+        """Parses the text of `str()`. Raises UsageError for any other text."""
         chain, number, code = [*text.strip().split(":"), "", ""][:3]
         if not (chain and number.isascii() and number.isdigit() and len(code) == _CODE_LENGTH):
             raise UsageError(f"{text[:100]!r} is no head of an audit log; write it as CHAIN:NUMBER:CODE.")
@@ -39,7 +39,7 @@ class AuditHead:
 
 @dataclass(frozen=True)
 class Chain:
-    """`head` is None where what stands there was not written as the head of this chain."""
+    """A chain of entries. `head` is None if the stored one was not written as the head of this chain."""
 
     name: str
     key: bytes
@@ -47,20 +47,20 @@ class Chain:
 
     @classmethod
     def new(cls) -> Self:
-        """A chain without an entry."""
+        """Makes a chain without entries."""
         name = secrets.token_hex(4)
         return cls(name, secrets.token_bytes(32), AuditHead(name, 0, ""))
 
     @classmethod
     def opened(cls, keyring: Keyring, name: str, sealed_key: str, sealed_head: str) -> Self:
-        """A stored chain. Raises ConfigurationError when its key cannot be opened."""
+        """Opens a stored chain. Raises ConfigurationError if its key cannot be opened."""
         key = _content(keyring.open(sealed_key, AUDIT_KEY.at(name)), "audit key", name)
         if key is None:
             raise ConfigurationError(
                 "The audit log's key is not what was written: somebody changed the state store. `fullscript-pipeline "
                 "audit verify` says what is wrong; restore the state store from a backup."
             )
-        # A head in the clear beside a sealed key is none of ours.
+        # A plain head next to a sealed key was not written by us.
         is_ours = keyring.is_sealed(sealed_head) or not keyring.is_sealed(sealed_key)
         return cls(name, bytes.fromhex(key), _opened_head(keyring, name, sealed_head) if is_ours else None)
 
@@ -71,11 +71,11 @@ class Chain:
         return keyring.seal(f"audit head|{self.name}|{head.number}:{head.code}", AUDIT_HEAD.at(self.name))
 
     def code(self, entry: str) -> str:
-        """What proves that whoever wrote the entry had the chain's key."""
+        """The HMAC of an entry, which proves that its writer had the chain's key."""
         return hmac.new(self.key, entry.encode(), hashlib.sha256).hexdigest()
 
     def digest(self, *parts: str) -> str:
-        """What the log names a clinic or a person by: nobody without the key finds an id by trying."""
+        """The keyed digest of a clinic or a person: without the key, nobody can find the id by trying."""
         return hmac.new(self.key, "\0".join(("subject", *parts)).encode(), hashlib.sha256).hexdigest()[:32]
 
 

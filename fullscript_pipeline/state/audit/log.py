@@ -1,9 +1,9 @@
-"""The audit log: who took or removed what, in entries that are only ever added.
+"""The audit log: who exported or removed what, in entries that are only added.
 
-An entry is a JSON text with its number, its chain and the code of the entry before it; its own code is an HMAC under
-the chain's key. Key and head are sealed with the installation's key: nobody without it can write an entry, or shorten
-the log, unseen. A chain begins with the store, and a new one after a restore, because two installations must not
-continue the same. What does not belong here: checking a log (`verification`), which commands are recorded
+An entry is a JSON text with its number, its chain and the code of the entry before it; its own code is an HMAC with the
+chain's key. Key and head are sealed with the installation's key, so without it nobody can add an entry or shorten the
+log undetected. A chain begins with the store, and a new one after a restore, because two installations must not
+continue the same chain. What does not belong here: checking a log (`verification`), which commands are recorded
 (`cli.audited`).
 """
 
@@ -23,19 +23,19 @@ from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.schema import MIGRATIONS, audit_chains, audit_log
 from fullscript_pipeline.state.secret_cipher import Keyring
 
-# The version of the store from which on there is always a chain.
+# The first version of the store that always has a chain.
 _FIRST_VERSION = 1 + next(
     number for number, statements in enumerate(MIGRATIONS) if any("TABLE audit_log" in sql for sql in statements)
 )
 BEGUN = "begun"
-# Why a chain begins where the one before should have gone on: a sign of damage.
+# The reason of a chain that begins although the one before should have continued: a sign of damage.
 LOST = "the log before could not be continued"
 FORMER_LOG_UNREADABLE = "the log of the store it replaced could not be read"
 
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """An entry as it was written. `code` is what the row holds, right or not."""
+    """An entry as it was written. `code` is what the row holds, valid or not."""
 
     chain: str
     number: int
@@ -45,7 +45,7 @@ class AuditEntry:
 
     @property
     def head(self) -> AuditHead:
-        """The head of the chain when this was its last entry."""
+        """The head of the chain after this entry was added."""
         return AuditHead(self.chain, self.number, self.code)
 
 
@@ -56,12 +56,12 @@ class AuditLog:
     keyring: Keyring
 
     def begin_log_of_upgraded_store(self, connection: Connection, version: int) -> None:
-        """In the transaction that makes the log's tables: from then on a store without a chain is a damaged one."""
+        """Begins the log in the transaction that creates its tables; later, a store without a chain is damaged."""
         if version < _FIRST_VERSION:
             self._begin(connection, "the store was made" if version == 0 else "the store was upgraded")
 
     def append_audit_entry(self, event: str, fields: Mapping[str, Any]) -> AuditEntry:
-        """Adds an entry, durably. Raises ConfigurationError when the chain's key cannot be opened."""
+        """Adds an entry durably. Raises ConfigurationError if the chain's key cannot be opened."""
         with self.db.write() as connection:
             chain = self._newest(connection)
             if chain is None or chain.head is None:
@@ -69,7 +69,7 @@ class AuditLog:
             return self._append(connection, chain, event, fields)
 
     def keep_audit_log_of(self, former: Path) -> None:
-        """This store, from a backup, takes the place of `former`: its log goes on here, in a new chain."""
+        """Continues the log of `former`, which this backup replaces, in a new chain."""
         with self.db.write() as connection:
             is_complete = carry_over(connection, self.keyring, former)
             self._begin(
@@ -78,19 +78,19 @@ class AuditLog:
             )
 
     def audit_digest(self, *parts: str) -> str:
-        """What entries of today name a clinic or a person by."""
+        """The digest of a clinic or a person in new entries."""
         with self.db.read() as connection:
             chain = self._newest(connection)
         return chain.digest(*parts) if chain else ""
 
     def audit_heads(self) -> list[AuditHead]:
-        """The head of each chain, the one that is continued last. Raises ConfigurationError as `append_audit_entry`."""
+        """The head of each chain; the current chain is last. Raises ConfigurationError as `append_audit_entry`."""
         with self.db.read() as connection:
             chains = [self._opened(row) for row in chain_rows(connection)]
         return [chain.head for chain in chains if chain.head]
 
     def audit_entries(self) -> list[AuditEntry]:
-        """Every entry that can be read as one, chain by chain; whether it is genuine `verification` says."""
+        """Every readable entry, chain by chain; `verification` checks whether they are genuine."""
         with self.db.read() as connection:
             rows = [row for chain in chain_rows(connection) for row in entry_rows(connection, chain.chain)]
         return [entry for row in rows if (entry := entry_of(row))]
@@ -132,8 +132,10 @@ class AuditLog:
         return appended
 
     def _end_of(self, connection: Connection, chain: Chain) -> tuple[int, str]:
-        """Number and code to go on from: the head's, so that what was cut off leaves a gap; where somebody put an older
-        head there, the last row's."""
+        """The number and code that the next entry continues.
+
+        Those of the head, so that removed entries leave a gap; those of the last row if an older head was put back.
+        """
         head = chain.head or AuditHead(chain.name, 0, "")
         own = select(audit_log).where(audit_log.c.chain == chain.name)
         last = connection.execute(own.order_by(audit_log.c.number.desc()).limit(1)).first()
@@ -150,7 +152,7 @@ def entry_rows(connection: Connection, chain: str) -> Sequence[Row[Any]]:
 
 
 def entry_of(row: Row[Any]) -> AuditEntry | None:
-    """None: what the row holds is no JSON object."""
+    """Parses an entry; None if the row holds no JSON object."""
     try:
         fields = json.loads(row.entry)
     except (ValueError, TypeError):

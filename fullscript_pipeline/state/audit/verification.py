@@ -1,4 +1,4 @@
-"""Is the audit log as it was written? Every entry's code, its place, the chain to the entry before, and the end.
+"""Checks that the audit log is as it was written: the code and place of each entry, its predecessor, and the end.
 
 What does not belong here: adding entries (`log`), what is done about damage.
 """
@@ -17,9 +17,9 @@ from fullscript_pipeline.state.secret_cipher import Keyring
 
 
 def audit_damage(db: Database, keyring: Keyring, known_heads: Sequence[AuditHead] = ()) -> list[str]:
-    """A clause for everything that is not as it was written; none: the log is whole.
+    """Returns a clause for each damage; empty: the log is intact.
 
-    `noted`: heads of this log that were kept elsewhere (a backup, syslog); each must still be an entry of it.
+    `known_heads`: heads of this log that were stored elsewhere (a backup, syslog); each must still be an entry of it.
     """
     with db.read() as connection:
         chains = chain_rows(connection)
@@ -82,7 +82,7 @@ def _missing(chain: Chain, first: int, last: int) -> str:
 
 
 def _heads_before(chain: Chain, first: AuditEntry | None) -> list[AuditHead]:
-    """Which heads of other chains its first entry names."""
+    """The heads of other chains that the first entry names."""
     if first is None or first.fields.get("event") != BEGUN or first.code != chain.code(first.text):
         return []
     return [AuditHead.parse(text) for text in first.fields["after"]]
