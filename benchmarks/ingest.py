@@ -4,7 +4,7 @@ python benchmarks/ingest.py [--orders N] [--patients N] [--latency MS] [--dlt-py
 
 Each contender is a process of its own against the same static server; imports are told apart. Ours seals what it writes
 (`FULLSCRIPT_ENCRYPTION_KEY` is set). dlt is in the group `bench` (`uv pip install --group bench`); `--dlt-python` names
-another interpreter that has it. What is promised stands in docs/architecture.md, "Measured".
+another interpreter that has it. What is promised stands in docs/measurements.md.
 """
 
 import argparse

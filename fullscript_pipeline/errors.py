@@ -6,7 +6,7 @@ birth. What does not belong here: errors of one room (they are defined in that r
 
 
 class PipelineError(Exception):
-    """Something the user can act on. `exit_code` is the contract's (docs/architecture.md, "Exit codes")."""
+    """Something the user can act on. `exit_code` is the contract's (README.md, "Commands")."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""Every environment variable of the project in one typed place (docs/architecture.md, "Settings").
+"""Every environment variable of the project in one typed place (docs/operations.md, "Settings").
 
 `load_settings()` reads the environment and a `.env` file of the current directory; a bad value is a
 ConfigurationError that names the variable. What does not belong here: defaults of one room's behaviour (page sizes,

@@ -17,7 +17,7 @@ class Finding:
 
     A `warn` is worth a look and changes no exit code. A `skip` says why the check could not be made, and is no pass;
     `fix` says what to do about a `fail` or a `warn`, where `what` does not. `exit_code` is the contract's
-    (docs/architecture.md) for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
+    (README.md, "Commands") for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
     """
 
     id: str

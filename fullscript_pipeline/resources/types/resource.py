@@ -59,7 +59,7 @@ class EventFamily:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRule:
-    """Which requests a pull sends, how many, and why: a row of the table in docs/architecture.md."""
+    """Which requests a pull sends, how many, and why: a row of the table in docs/requests.md."""
 
     requests: str
     number: str
