@@ -41,3 +41,23 @@ def test_every_path_that_a_text_names_exists(text: Path) -> None:
     for name in PATH.findall(text.read_text(encoding="utf-8")):
         is_there = any((place / name).is_file() for place in PLACES)
         assert is_there or ("/" not in name and any(ROOT.glob(f"fullscript_pipeline*/**/{name}"))), name
+
+
+def changes() -> dict[str, str]:
+    """The sections of where-to-change-what.md by their headings."""
+    _, *sections = (DOCS / "where-to-change-what.md").read_text(encoding="utf-8").split("\n## ")
+    return {heading: body for heading, _, body in (section.partition("\n") for section in sections)}
+
+
+def test_twelve_changes_are_described() -> None:
+    assert len(changes()) == 12
+
+
+@pytest.mark.parametrize("change", changes())
+def test_a_change_names_its_files_and_its_tests(change: str) -> None:
+    table, _, tests = changes()[change].partition("| step | file |\n")[2].partition("Tests:")
+    for row in table.strip().splitlines()[1:]:
+        if row.startswith("|"):
+            last = row.strip("| ").rpartition(" | ")[2]
+            assert any((place / name).exists() for name in re.findall(r"`([^`]+)`", last) for place in PLACES), row
+    assert re.search(r"`fullscript_pipeline_tests/[\w/]*test_\w+\.py`", tests)
