@@ -36,10 +36,11 @@ from fullscript_pipeline.orchestration.runtime import (
     region_cell,
 )
 from fullscript_pipeline.regions import REGIONS
+from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 
-_ORDERS = {"orders", "order_line_items"}
+_WITH_PAST_DAYS = {table for resource in ALL_RESOURCES if resource.has_past_days for table in resource.table_names}
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _cells(settings: Settings, clinics: Sequence[Clinic], asked: Asked) -> list[
     today = clock.today(settings.time_zone)
     first, last = _range(asked, today, settings)
     only = set(asked.only)
-    if only and only <= _ORDERS and (first, last) != (today, today):
+    if only and only <= _WITH_PAST_DAYS and (first, last) != (today, today):
         return [_backfill(clinic, first, last) for clinic in clinics]
     if first != last:
         raise UsageError(

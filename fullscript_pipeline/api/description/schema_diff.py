@@ -41,9 +41,8 @@ class Differences:
         self._seen: dict[str, _Seen] = {}
 
     def see(self, endpoint: str, records: Sequence[dict[str, Any]]) -> None:
-        """Records of an answer of this endpoint."""
-        if records:
-            shape = shape_at(endpoint)
+        """Records of an answer of this endpoint; those of an endpoint that is not described are not compared."""
+        if records and (shape := shape_at(endpoint)):
             with self._lock:
                 seen = self._seen.setdefault(shape.name, _Seen(shape, shape.name, ""))
                 seen.see(records)

@@ -43,10 +43,11 @@ class Shape:
 
 
 @cache
-def shape_at(endpoint: str) -> Shape:
-    """The shape of the objects that an endpoint answers. Raises KeyError for an endpoint that is not described."""
+def shape_at(endpoint: str) -> Shape | None:
+    """The shape of the objects that an endpoint answers; None for an endpoint that is not described yet."""
     made = _made()
-    return _shape(made["endpoints"][endpoint])
+    name = made["endpoints"].get(endpoint)
+    return _shape(name) if name else None
 
 
 @cache

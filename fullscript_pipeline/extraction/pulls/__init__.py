@@ -41,6 +41,7 @@ from fullscript_pipeline.extraction.pulls.patient_relationships import Ties, ind
 from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
 from fullscript_pipeline.extraction.pulls.products import product_of, whole_products
 from fullscript_pipeline.extraction.pulls.treatment_plans import due_patients
+from fullscript_pipeline.extraction.pulls.whole_lists import find_pull, pull_whole_list
 
 __all__ = [
     "FEED_REFUSALS",
@@ -58,6 +59,7 @@ __all__ = [
     "due_patients",
     "event_feeds",
     "feeds_of",
+    "find_pull",
     "found",
     "independent",
     "is_thin",
@@ -77,6 +79,7 @@ __all__ = [
     "protocols_and_resources",
     "pull_orders_of_who_left",
     "pull_product_events",
+    "pull_whole_list",
     "read_orders_of",
     "stored_orders",
     "sweep_window",

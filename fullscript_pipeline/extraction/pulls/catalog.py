@@ -33,16 +33,10 @@ from fullscript_pipeline.extraction.pulls.brands import pull_brands
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found
 from fullscript_pipeline.extraction.pulls.known_products import pull_known_products
 from fullscript_pipeline.extraction.pulls.products import is_whole, shared, whole_products
+from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.resources.brands import BRANDS
 from fullscript_pipeline.resources.categories import CATEGORIES, CATEGORY_PRODUCTS
 from fullscript_pipeline.resources.products import PRODUCTS
-from fullscript_pipeline.resources.reference_lists import (
-    ALLERGENS,
-    INGREDIENTS,
-    PRACTITIONER_TYPES,
-    SUPPLEMENT_TYPES,
-    THIRD_PARTY_CERTIFICATIONS,
-)
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash, record_key
 from fullscript_pipeline.warehouse.loading import EVERYTHING
@@ -50,13 +44,14 @@ from fullscript_pipeline.warehouse.loading import EVERYTHING
 # Where a category may hold those below it.
 _INNER = ("sub_categories", "subcategories", "children", "categories")
 
+# The catalog's small lists, brands first.
 REFERENCE_LISTS: tuple[Table, ...] = (
     BRANDS,
-    INGREDIENTS,
-    ALLERGENS,
-    SUPPLEMENT_TYPES,
-    THIRD_PARTY_CERTIFICATIONS,
-    PRACTITIONER_TYPES,
+    *(
+        resource.tables[0]
+        for resource in ALL_RESOURCES
+        if resource.partition == "region" and resource.listing == "whole list"
+    ),
 )
 
 

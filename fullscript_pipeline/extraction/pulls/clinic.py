@@ -18,10 +18,10 @@ from fullscript_pipeline.extraction.engine import (
 )
 from fullscript_pipeline.extraction.pulls import patient_relationships
 from fullscript_pipeline.extraction.pulls.treatment_plans import patients_due
+from fullscript_pipeline.extraction.pulls.whole_lists import pull_whole_list
 from fullscript_pipeline.resources.clinics import CLINICS
 from fullscript_pipeline.resources.patients import PATIENTS
-from fullscript_pipeline.resources.people import PRACTITIONERS, STAFF
-from fullscript_pipeline.resources.types import Table
+from fullscript_pipeline.resources.people import PRACTITIONERS_RESOURCE, STAFF_RESOURCE
 from fullscript_pipeline.warehouse import UNKEYED, Line
 from fullscript_pipeline.warehouse.event_log import awaited_objects
 from fullscript_pipeline.warehouse.loading import EVERYTHING
@@ -40,8 +40,8 @@ def pull_clinic(target: Target, session: ClinicSession) -> Report:
 def pull_people(target: Target, session: ClinicSession) -> list[Report]:
     """Practitioners and staff, whole."""
     return [
-        _pull_whole_list(target, session, "practitioners", PRACTITIONERS),
-        _pull_whole_list(target, session, "staff", STAFF),
+        pull_whole_list(target, session, PRACTITIONERS_RESOURCE),
+        pull_whole_list(target, session, STAFF_RESOURCE),
     ]
 
 
@@ -131,17 +131,3 @@ def _stored_patients(
 def _names_in(line: Line) -> list[str | None]:
     record = orjson.loads(line.record)
     return [None if record.get(name) in (None, "") else str(record[name]) for name in _NAMES]
-
-
-def _pull_whole_list(
-    target: Target, session: ClinicSession, endpoint: str, table: Table, params: dict[str, str] | None = None
-) -> Report:
-    """A list that holds everything: what a complete one lacks is gone."""
-    pull = Pull(target, endpoint)
-    listing = listed_or_refused(pull, session, endpoint, params)
-    if isinstance(listing, Report):
-        return listing
-    return pull.commit(
-        Load(table, pull.lines(endpoint), missing_among=EVERYTHING if listing.complete else None),
-        total_count=listing.total_count,
-    )

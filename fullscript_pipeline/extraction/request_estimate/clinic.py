@@ -3,7 +3,7 @@
 What does not belong here: the catalog (`region`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 
 import duckdb
@@ -29,8 +29,11 @@ from fullscript_pipeline.extraction.request_estimate.estimate import (
     last_pulls,
     pages,
 )
+from fullscript_pipeline.extraction.request_estimate.rules import lines_by_rule, patient_count
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources import ALL_RESOURCES
+from fullscript_pipeline.resources.types import Resource
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.loading import View
 
@@ -50,18 +53,20 @@ def plan_clinic(
     """A clinic's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables."""
     last = last_pulls(con, "clinic_id", clinic.clinic_id)
     known = Known(clinic.clinic_key, con, clinic, day, pace, store, ask, last)
-    steps: tuple[tuple[set[str], Callable[[Known], Iterable[BillLine]]], ...] = (
-        ({"clinics"}, lambda known: [known.line("clinics", "GET /clinic", 1, "always")]),
-        ({"practitioners", "staff"}, _people),
-        ({"patients"}, _patients),
-        ({"events"}, _events),
-        ({"treatment_plans", "recommendations"}, _plans),
-        ({"orders", "order_line_items"}, _orders),
-        ({"lab_orders", "lab_tests"}, _labs),
-        ({"clinic_variants"}, _variants),
-        ({"protocols", "resources", "external_ids", "webhook_deliveries", "addresses", "templates"}, _library),
-    )
-    return [line for tables, lines in steps if only is None or tables & set(only) for line in lines(known)]
+    return [
+        line
+        for resource in ALL_RESOURCES
+        if resource.partition == "clinic" and (only is None or set(resource.table_names) & set(only))
+        for line in _lines(known, resource)
+    ]
+
+
+def _lines(known: Known, resource: Resource) -> Iterable[BillLine]:
+    """What a pull of one resource needs: by its rule, or by the function of its name below."""
+    if resource.estimate.rule != "computed":
+        return lines_by_rule(known, resource)
+    computed = _COMPUTED.get(resource.name)
+    return computed(known) if computed else ()
 
 
 def plan_order_days(con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, first: date, last: date) -> BillLine:
@@ -72,13 +77,8 @@ def plan_order_days(con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, fi
     return known.line("orders_backfill", "GET /clinic/orders", pages(rows), why, at_least=True, table="orders")
 
 
-def _people(known: Known) -> Iterator[BillLine]:
-    yield known.listed("practitioners", "GET /clinic/practitioners")
-    yield known.listed("staff", "GET /clinic/staff")
-
-
 def _patients(known: Known) -> Iterator[BillLine]:
-    rows, why, sure = _patient_count(known)
+    rows, why, sure = patient_count(known)
     listed = pages(rows)
     yield known.line("patients", "GET /clinic/patients", listed, why, at_least=not sure, listed_as="patients")
     last = known.last.get("patients")
@@ -89,14 +89,6 @@ def _patients(known: Known) -> Iterator[BillLine]:
     yield known.line(
         "patients", "GET /clinic/patients*", more, why, at_least=not known.is_loaded("patients"), listed_as="patients"
     )
-
-
-def _patient_count(known: Known) -> tuple[int, str, bool]:
-    grant = known.store.load_grant(known.clinic) if known.store else None
-    counted = known.number("SELECT max(patient_count) FROM core.clinics WHERE clinic_id = $clinic")
-    if not counted and grant and grant.patients_visible:
-        return known.size("patients", grant.patients_visible, "patients, counted when the clinic was connected")
-    return known.size("patients", counted, "patients by the clinic's own count")
 
 
 def _events(known: Known) -> Iterator[BillLine]:
@@ -118,7 +110,7 @@ def _plans(known: Known) -> Iterator[BillLine]:
     endpoint = "GET /clinic/patients/{id}/treatment_plans"
     stored = known.number("SELECT count(*) FROM core.patients WHERE clinic_id = $clinic AND removed_at IS NULL")
     if known.con is None or not stored:
-        rows, _, sure = _patient_count(known)
+        rows, _, sure = patient_count(known)
         why = "one for each patient, the first time"
         yield known.line("treatment_plans", endpoint, rows, why, at_least=not sure)
         return
@@ -162,13 +154,17 @@ def _stored_orders(known: Known, window: Window) -> int:
     )
 
 
-def _labs(known: Known) -> Iterator[BillLine]:
+def _lab_orders(known: Known) -> Iterator[BillLine]:
     if known.clinic.region not in REGIONS_WITH_LABS:
         yield known.line("lab_orders", "GET /clinic/labs/orders", 0, _NO_LABS)
         return
     yield known.listed("lab_orders", "GET /clinic/labs/orders")
-    why = "of each test that orders name, once a week"
-    yield known.line("lab_tests", "GET /clinic/labs/tests/{id}", _due_tests(known), why, at_least=True)
+
+
+def _lab_tests(known: Known) -> Iterator[BillLine]:
+    if known.clinic.region in REGIONS_WITH_LABS:
+        why = "of each test that orders name, once a week"
+        yield known.line("lab_tests", "GET /clinic/labs/tests/{id}", _due_tests(known), why, at_least=True)
 
 
 def _due_tests(known: Known) -> int:
@@ -199,24 +195,13 @@ def _variants(known: Known) -> Iterator[BillLine]:
     )
 
 
-def _library(known: Known) -> Iterator[BillLine]:
-    people, _, _ = known.size("practitioners")
-    each = f"Fullscript's list and one for each of {people:,} practitioners"
-    yield known.as_last_time("protocols", "GET /clinic/*/protocols", people + 1, each)
-    yield known.as_last_time("resources", "GET /clinic/*/resources", people + 1, each)
-    yield known.listed("external_ids", "GET /clinic/metadata", asked_as="metadata")
-    yield known.as_last_time("webhook_deliveries", "GET /webhooks/deliveries", 1, "attempts since the last look")
-    yield from _extras(known)
-
-
-def _extras(known: Known) -> Iterator[BillLine]:
-    rows, _, _ = _patient_count(known)
-    people, _, _ = known.size("practitioners")
-    for extra, endpoint, first, why in (
-        ("addresses", "GET /clinic/patients/{id}/addresses", rows, "one for each patient, then a share a day"),
-        ("templates", "GET /clinic/practitioners/{id}/templates", people, "one for each practitioner"),
-    ):
-        if extra in known.pace.extras:
-            yield known.as_last_time(extra, endpoint, first, why)
-        else:
-            yield known.line(extra, endpoint, 0, "skipped: not in FULLSCRIPT_EXTRAS")
+# By the name of the resource; one that is in no list here is pulled without requests of its own.
+_COMPUTED: Mapping[str, Callable[[Known], Iterable[BillLine]]] = {
+    "patients": _patients,
+    "events": _events,
+    "treatment_plans": _plans,
+    "orders": _orders,
+    "lab_orders": _lab_orders,
+    "lab_tests": _lab_tests,
+    "variants": _variants,
+}

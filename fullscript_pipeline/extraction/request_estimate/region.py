@@ -12,6 +12,9 @@ import duckdb
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.extraction.pulls import REFERENCE_LISTS
 from fullscript_pipeline.extraction.request_estimate.estimate import Ask, BillLine, Known, Pace, ask_nobody, last_pulls
+from fullscript_pipeline.extraction.request_estimate.rules import lines_by_rule
+from fullscript_pipeline.resources import resource_named
+from fullscript_pipeline.resources.product_searches import PRODUCT_SEARCHES_RESOURCE, SIMILAR_PRODUCTS_RESOURCE
 from fullscript_pipeline.state import StateStore
 
 
@@ -44,7 +47,7 @@ def plan_region(
 def _lists(known: Known, clinics: Sequence[ClinicRef]) -> Iterator[BillLine]:
     """Brands come in two forms: all of them and those on sale; and as each clinic may prescribe them."""
     for table in REFERENCE_LISTS:
-        yield known.listed(table.name, f"GET /catalog/{table.name}", times=2 if table.name == "brands" else 1)
+        yield from lines_by_rule(known, resource_named(table.name))
     for clinic in clinics:
         of_clinic = _of_clinic(known, clinic)
         yield of_clinic.listed("clinic_brands", "GET /catalog/brands", table="brands", asked_as="brands")
@@ -101,17 +104,8 @@ def _unseen_products(known: Known, clinics: Sequence[ClinicRef]) -> int:
 
 
 def _extras(known: Known) -> Iterator[BillLine]:
-    products = known.number("SELECT count(*) FROM core.products WHERE region = $region AND removed_at IS NULL")
-    searches = sum(one.startswith("product_search:") for one in known.pace.extras)
-    for resource, endpoint, first, wanted in (
-        ("similar_products", "GET /catalog/products/{id}/similar", products, "similar_products" in known.pace.extras),
-        ("product_searches", "GET /catalog/search/products", searches, bool(searches)),
-    ):
-        if wanted:
-            why = "one for each product, then a share a day" if resource == "similar_products" else "one for each query"
-            yield known.as_last_time(resource, endpoint, first, why, table="products")
-        else:
-            yield known.line(resource, endpoint, 0, "skipped: not in FULLSCRIPT_EXTRAS", table="products")
+    for resource in (SIMILAR_PRODUCTS_RESOURCE, PRODUCT_SEARCHES_RESOURCE):
+        yield from lines_by_rule(known, resource, table="products")
 
 
 def _of_clinic(known: Known, clinic: ClinicRef) -> Known:

@@ -1,8 +1,8 @@
 """All assets, by family. What does not belong here: what they do (`extraction`, `adherence`, `catalog`, `reports`)."""
 
-from fullscript_pipeline.orchestration.assets import adherence, catalog, clinic, orders, protocols
+from fullscript_pipeline.orchestration.assets import adherence, catalog, clinic, orders, protocols, single_resources
 
-CLINIC_ASSETS = (
+_WRITTEN = (
     clinic.clinic,
     clinic.people,
     clinic.patients,
@@ -15,6 +15,7 @@ CLINIC_ASSETS = (
     adherence.adherence,
     adherence.adherence_pages,
 )
+CLINIC_ASSETS = (*_WRITTEN, *single_resources.remaining_steps(_WRITTEN))
 REGION_ASSETS = (
     catalog.reference_lists,
     catalog.products,

@@ -23,7 +23,7 @@ from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.state import schema as state
 from fullscript_pipeline.warehouse.upgrades import statements
 
-_DICTIONARY = Path(__file__).parents[2] / "docs" / "data-dictionary.toml"
+_DICTIONARY = Path(__file__).parents[3] / "docs" / "data-dictionary.toml"
 _HISTORIES = {table.name for table in ALL_TABLES if table.history}
 # `name TYPE` up to the comma or the end; a type may have brackets of its own: DECIMAL(18,4), VARCHAR[].
 _COLUMN = re.compile(r"(\w+) (\w+(?:\([\d, ]+\))?(?:\[\])?)(?:,|$)")

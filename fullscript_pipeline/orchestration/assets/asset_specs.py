@@ -7,30 +7,29 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from fullscript_pipeline.resources.types import Resource
+
 OWNER = "team:data-engineering"
-DAILY = "Daily, the present only"
 
 
-def core(
-    table: str,
-    group: str,
-    what: str,
-    endpoint: str,
-    scope: str,
-    *,
-    phi: bool,
-    cadence: str = DAILY,
-    deps: Sequence[str] = (),
-) -> dg.AssetSpec:
-    """A table of `core`; `deps` are other asset keys as `schema/table`."""
+def table_specs(*resources: Resource) -> list[dg.AssetSpec]:
+    """A spec for every table that the pulls of these resources fill."""
+    return [_table_spec(resource, table) for resource in resources for table in resource.table_names]
+
+
+def _table_spec(resource: Resource, table: str) -> dg.AssetSpec:
+    phi = "yes" if resource.contains_phi else "no"
     return dg.AssetSpec(
         dg.AssetKey(["core", table]),
-        description=(f"{what}\n\nSource: `{endpoint}`. Scope: `{scope}`. {cadence}. PHI: {'yes' if phi else 'no'}."),
-        group_name=group,
+        description=(
+            f"{resource.texts[table]}\n\nSource: `{resource.shown_source}`. Scope: `{resource.shown_scope}`. "
+            f"{resource.cadence_of(table)}. PHI: {phi}."
+        ),
+        group_name=resource.group,
         owners=[OWNER],
         kinds={"duckdb", "fullscript"},
-        tags={"phi": "yes" if phi else "no"},
-        deps=[dg.AssetKey(one.split("/")) for one in deps],
+        tags={"phi": phi},
+        deps=[dg.AssetKey(["core", before]) for before in resource.read_after],
     )
 
 

@@ -18,6 +18,7 @@ from fullscript_pipeline.extraction.engine import Report, Target
 from fullscript_pipeline.extraction.request_estimate import Pace, by_resource, plan_clinic, plan_region
 from fullscript_pipeline.machine_errors import shortage_error
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
+from fullscript_pipeline.resources.types import Resource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse, lookups
@@ -166,8 +167,9 @@ def any_target(
     )
 
 
-def results(reports: Sequence[Report], tables: Sequence[str]) -> Iterator[dg.MaterializeResult[None]]:
-    """One result per table of a step: its counts, and the step's requests on the first."""
+def materialize_results(reports: Sequence[Report], *resources: Resource) -> Iterator[dg.MaterializeResult[None]]:
+    """One result per table of a step's resources: its counts, and the step's requests on the first."""
+    tables = [table for resource in resources for table in resource.table_names]
     counts: dict[str, Counts] = {}
     for report in reports:
         for table, count in report.counts.items():

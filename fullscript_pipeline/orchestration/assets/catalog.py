@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import dagster as dg
 
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.extraction.pulls import REFERENCE_LISTS, pull_product_events
 from fullscript_pipeline.extraction.pulls import catalog as catalog_pulls
 from fullscript_pipeline.extraction.pulls import optional_resources as extra_pulls
-from fullscript_pipeline.extraction.pulls import pull_product_events
 from fullscript_pipeline.orchestration.assets import asset_specs, digest_rebuild
 from fullscript_pipeline.orchestration.assets.asset_steps import (
     cell_of,
+    materialize_results,
     region_step,
-    results,
     row_counts,
     told_in_a_sentence,
 )
@@ -26,91 +26,42 @@ from fullscript_pipeline.orchestration.runtime import (
     WarehouseResource,
     region_days,
 )
+from fullscript_pipeline.resources import resource_named
+from fullscript_pipeline.resources.brands import CLINIC_BRANDS_RESOURCE
+from fullscript_pipeline.resources.categories import CATEGORIES_RESOURCE
+from fullscript_pipeline.resources.product_searches import PRODUCT_SEARCHES_RESOURCE, SIMILAR_PRODUCTS_RESOURCE
+from fullscript_pipeline.resources.products import PRODUCTS_RESOURCE
+from fullscript_pipeline.resources.reference_lists import PRACTITIONER_TYPES
 
 Results = Iterator[dg.MaterializeResult[None]]
 
 _DIGEST = dg.AssetKey(["reports", "catalog_digest"])
 _NO_MASS_CHANGE = "no_mass_change"
-_REFERENCE = tuple(table.name for table in catalog_pulls.REFERENCE_LISTS)
-_PRODUCT_TABLES = ("products", "variants", "categories", "category_products")
-_EXTRAS = ("similar_products", "product_searches")
+_REFERENCE = (*(resource_named(table.name) for table in REFERENCE_LISTS), CLINIC_BRANDS_RESOURCE)
+_PRODUCTS = (PRODUCTS_RESOURCE, CATEGORIES_RESOURCE, SIMILAR_PRODUCTS_RESOURCE, PRODUCT_SEARCHES_RESOURCE)
+# What changes of a catalog are told from.
+_COMPARED = [
+    *(table.name for table in REFERENCE_LISTS if table is not PRACTITIONER_TYPES),
+    *("products", "variants", "categories", "category_products"),
+]
 
 
 @dg.multi_asset(
     name="reference_lists",
     partitions_def=region_days,
-    specs=[
-        asset_specs.core(
-            table,
-            "catalog",
-            f"The catalog's {table.replace('_', ' ')}, every version kept.",
-            f"GET /catalog/{table}",
-            "catalog:read",
-            phi=False,
-        )
-        for table in _REFERENCE
-    ]
-    + [
-        asset_specs.core(
-            "clinic_brands",
-            "catalog",
-            "The brands that each clinic has access to.",
-            "GET /catalog/brands?clinic_permitted=true",
-            "catalog:read",
-            phi=False,
-        )
-    ],
+    specs=asset_specs.table_specs(*_REFERENCE),
 )
 def reference_lists(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
     with region_step(context, fullscript, warehouse) as (target, sessions, _):
-        yield from results(catalog_pulls.pull_reference_lists(target, sessions), [*_REFERENCE, "clinic_brands"])
+        yield from materialize_results(catalog_pulls.pull_reference_lists(target, sessions), *_REFERENCE)
 
 
 @dg.multi_asset(
     name="products",
     partitions_def=region_days,
-    specs=[
-        asset_specs.core(
-            table,
-            "catalog",
-            what,
-            "GET /catalog/products (restricted), else categories and products by id",
-            "catalog:read",
-            phi=False,
-        )
-        for table, what in (
-            ("products", "Products, every version kept; a product is gone only when every clinic is told 404 twice."),
-            ("variants", "The variants of each product: size, price (msrp), availability."),
-            ("categories", "Each clinic's categories."),
-            ("category_products", "Which products each category shows."),
-            ("catalog_coverage", "How each product was found, by which clinic, when first and last."),
-        )
-    ]
-    + [
-        asset_specs.core(
-            table,
-            "catalog",
-            what,
-            endpoint,
-            "catalog:read",
-            phi=False,
-            cadence="Only with FULLSCRIPT_EXTRAS; restricted",
-        )
-        for table, what, endpoint in (
-            (
-                "similar_products",
-                "What the vendor calls similar to each product, most similar first.",
-                "GET /catalog/products/{product_id}/similar",
-            ),
-            (
-                "product_searches",
-                "What the catalog's search finds for the configured queries.",
-                "GET /catalog/search/products",
-            ),
-        )
-    ],
+    specs=asset_specs.table_specs(*_PRODUCTS),
 )
 def products(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
@@ -125,7 +76,7 @@ def products(
         reports = [*heard.reports, *pulled]
         heard.answered(store, target.day.isoformat())
         reports += extra_pulls.pull_region_extras(target, sessions, settings.extras, settings.sweep_days)
-        yield from results(reports, [*_PRODUCT_TABLES, "catalog_coverage", *_EXTRAS])
+        yield from materialize_results(reports, *_PRODUCTS)
 
 
 @dg.multi_asset(
@@ -138,7 +89,7 @@ def products(
             "Field by field: what changed between consecutive observations of the catalog.",
             phi=False,
             kinds={"duckdb", "sql"},
-            deps=[f"core/{table}" for table in (*_REFERENCE, *_PRODUCT_TABLES) if table != "practitioner_types"],
+            deps=[f"core/{table}" for table in _COMPARED],
         )
     ],
 )

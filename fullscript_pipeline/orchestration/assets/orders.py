@@ -17,49 +17,25 @@ from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import (
     any_target,
     clinic_step,
+    materialize_results,
     owner_and_day,
-    results,
     told_in_a_sentence,
 )
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
 from fullscript_pipeline.refresh import watch_labs
+from fullscript_pipeline.resources.lab_orders import LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE
+from fullscript_pipeline.resources.orders import ORDERS_RESOURCE
+from fullscript_pipeline.resources.products import VARIANTS_RESOURCE
 from fullscript_pipeline.warehouse import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None]]
-
-_LAB_TABLES = ("lab_orders", "lab_order_tests", "lab_order_results", "lab_tests")
-_ORDERS_CADENCE = (
-    "Daily: the whole history first, then the trailing days and a share of what is older (refunds raise no event); any "
-    "day again"
-)
 
 
 @dg.multi_asset(
     name="orders",
     partitions_def=clinic_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    specs=[
-        asset_specs.core(
-            "orders",
-            "commerce",
-            "Completed and refunded orders.",
-            "GET /clinic/orders",
-            "patients:order_history",
-            phi=True,
-            cadence=_ORDERS_CADENCE,
-            deps=["core/clinics"],
-        ),
-        asset_specs.core(
-            "order_line_items",
-            "commerce",
-            "The lines of each order: variant and quantity.",
-            "GET /clinic/orders",
-            "patients:order_history",
-            phi=True,
-            cadence=_ORDERS_CADENCE,
-            deps=["core/clinics"],
-        ),
-    ],
+    specs=asset_specs.table_specs(ORDERS_RESOURCE),
 )
 def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     days: dict[str, list[date]] = {}
@@ -73,7 +49,7 @@ def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
             for key, asked in days.items()
             for report in _pull_orders(context.run.run_id, fullscript, opened, key, sorted(asked))
         ]
-        yield from results(reports, ["orders", "order_line_items"])
+        yield from materialize_results(reports, ORDERS_RESOURCE)
 
 
 def _pull_orders(
@@ -98,35 +74,7 @@ def _pull_orders(
 @dg.multi_asset(
     name="labs",
     partitions_def=clinic_days,
-    specs=[
-        asset_specs.core(
-            table,
-            "labs",
-            what,
-            "GET /clinic/labs/orders",
-            "patients:order_history",
-            phi=True,
-            cadence="Daily, polled whole: most states raise no event; US only",
-            deps=["core/clinics"],
-        )
-        for table, what in (
-            ("lab_orders", "Lab orders and their state, every state kept in history."),
-            ("lab_order_tests", "The tests of each lab order."),
-            ("lab_order_results", "Which results are there, never their content or address."),
-        )
-    ]
-    + [
-        asset_specs.core(
-            "lab_tests",
-            "labs",
-            "What the vendor says of each test of the clinic's lab orders.",
-            "GET /clinic/labs/tests/{id}",
-            "not documented",
-            phi=False,
-            cadence="Once per test, then within a week; US only",
-            deps=["core/clinics"],
-        )
-    ],
+    specs=asset_specs.table_specs(LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE),
 )
 def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, store):
@@ -134,27 +82,16 @@ def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, ware
         if reports[0].outcome == "loaded":
             reports.append(lab_pulls.pull_lab_tests(target, session))
         watch_labs(target.warehouse, store, session.clinic)
-        yield from results(reports, _LAB_TABLES)
+        yield from materialize_results(reports, LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE)
 
 
 @dg.multi_asset(
     name="variants",
     partitions_def=clinic_days,
-    specs=[
-        asset_specs.core(
-            "clinic_variants",
-            "catalog",
-            "Variants that this clinic's plans and orders name and the region's catalog lacked: looked up, and whether "
-            "the server knew them. What is found goes to the region's products and variants.",
-            "GET /catalog/variants/{id}, GET /catalog/products/{id}",
-            "catalog:read",
-            phi=False,
-            deps=["core/recommendations", "core/order_line_items"],
-        )
-    ],
+    specs=asset_specs.table_specs(VARIANTS_RESOURCE),
 )
 def variants(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        yield from results([variant_pulls.pull_unknown_variants(target, session)], ["clinic_variants"])
+        yield from materialize_results([variant_pulls.pull_unknown_variants(target, session)], VARIANTS_RESOURCE)

@@ -1,0 +1,40 @@
+"""A step for every resource of a clinic that no other module of this room pulls: nothing has to be written for it.
+
+What does not belong here: a step that pulls several resources, or does more than pull (the other modules).
+"""
+
+from collections.abc import Collection, Iterator
+
+import dagster as dg
+
+from fullscript_pipeline.extraction.pulls import find_pull
+from fullscript_pipeline.orchestration.assets import asset_specs
+from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step, materialize_results
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
+from fullscript_pipeline.resources import ALL_RESOURCES
+from fullscript_pipeline.resources.types import Resource
+
+
+def remaining_steps(written: Collection[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The steps of a clinic's day that are not among those that were written by hand."""
+    keys = {key for asset in written for key in asset.keys}
+    return [
+        single_step(resource)
+        for resource in ALL_RESOURCES
+        if resource.partition == "clinic"
+        and any(dg.AssetKey(["core", table]) not in keys for table in resource.table_names)
+    ]
+
+
+def single_step(resource: Resource) -> dg.AssetsDefinition:
+    """The asset that pulls one resource of a clinic."""
+    pull = find_pull(resource)
+
+    @dg.multi_asset(name=resource.name, partitions_def=clinic_days, specs=asset_specs.table_specs(resource))
+    def pull_resource(
+        context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        with clinic_step(context, fullscript, warehouse) as (target, session, _):
+            yield from materialize_results([pull(target, session)], resource)
+
+    return pull_resource
