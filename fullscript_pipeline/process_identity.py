@@ -39,7 +39,8 @@ class ProcessIdentity:
         parts = text.strip().split("/")
         if len(parts) != 5 or not (parts[3].isascii() and parts[3].isdigit() and len(parts[3]) < 12):
             return None
-        return cls(parts[0], parts[1], parts[2], int(parts[3]), parts[4])
+        machine, boot, namespace, pid, started = parts
+        return cls(machine=machine, boot=boot, namespace=namespace, pid=int(pid), started=started)
 
     def __str__(self) -> str:
         return "/".join(map(str, astuple(self)))

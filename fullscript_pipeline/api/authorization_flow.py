@@ -18,7 +18,7 @@ from fullscript_pipeline.api.address_check import check_api_address, check_sign_
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.errors import ConnectRefused, FullscriptError, InvalidGrant
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.api.oauth import TokenEndpoint, TokenPair, authorize_url
+from fullscript_pipeline.api.oauth import GrantedTokens, TokenEndpoint, authorize_url
 from fullscript_pipeline.api.oauth_callback_server import CallbackServer, PageAnswer
 from fullscript_pipeline.api.scopes import missing_read_scopes, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
@@ -265,7 +265,7 @@ def disconnect(
     )
 
 
-def _patients_visible(session: ClinicSession, answer: TokenPair) -> int | None:
+def _patients_visible(session: ClinicSession, answer: GrantedTokens) -> int | None:
     """The number of patients that this user sees; of several users of a clinic, the one who sees most is used."""
     if "patients:read" in missing_read_scopes(answer.scopes):
         return None
@@ -275,7 +275,7 @@ def _patients_visible(session: ClinicSession, answer: TokenPair) -> int | None:
         return None
 
 
-def _grant(answer: TokenPair, patients_visible: int | None) -> Grant:
+def _grant(answer: GrantedTokens, patients_visible: int | None) -> Grant:
     return Grant(
         user_id=answer.user_id or "",
         user_type=answer.user_type or "",

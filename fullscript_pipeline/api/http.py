@@ -72,7 +72,13 @@ class HttpRequest:
         address = self.shown_url or self.url
         full_url = f"{address}?{urlencode(self.params)}" if self.params else address
         return RequestSummary(
-            self.endpoint, self.server, self.method, redact_url(full_url), self.clinic, status, request_id
+            endpoint=self.endpoint,
+            server=self.server,
+            method=self.method,
+            url=redact_url(full_url),
+            clinic=self.clinic,
+            status=status,
+            request_id=request_id,
         )
 
 
@@ -157,13 +163,13 @@ class HttpClient:
                 request.request_summary(), _error_words(problem), "Check the server's API_URL setting."
             ) from None
         received = HttpResponse(
-            request,
-            response.status_code,
-            _plain_request_id(response.headers.get("x-request-id")),
-            response.headers.get("retry-after"),
-            body,
-            response.headers.get("date"),
-            response.headers.get("age"),
+            request=request,
+            status=response.status_code,
+            request_id=_plain_request_id(response.headers.get("x-request-id")),
+            retry_after=response.headers.get("retry-after"),
+            body=body,
+            date=response.headers.get("date"),
+            age=response.headers.get("age"),
         )
         if 300 <= received.status < 400:
             raise BadResponse(

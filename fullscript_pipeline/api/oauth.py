@@ -27,7 +27,7 @@ _NOT_THERE = frozenset({404, 405, 410})
 
 
 @dataclass(frozen=True)
-class TokenPair:
+class GrantedTokens:
     """A new token pair. Times are by our clock (UTC): a wrong server clock must not make a token look expired."""
 
     access_token: str = field(repr=False)
@@ -66,7 +66,7 @@ class TokenEndpoint:
         self._server, self._redirect_uri, self._client = server, redirect_uri, client
         self._budget, self._retry = budget, retry
 
-    def exchange_code(self, code: str) -> TokenPair:
+    def exchange_code(self, code: str) -> GrantedTokens:
         """Exchanges an authorization code for the first token pair. Never retried: a code works once.
 
         Raises InvalidGrant if the server rejects the code, AppRefused for a wrong client, or another error of `errors`.
@@ -74,7 +74,7 @@ class TokenEndpoint:
         once = RetryPolicy(attempts=1, unreadable_attempts=1)
         return self._token({"grant_type": "authorization_code", "code": code}, None, once, fallback_refresh_token=None)
 
-    def refresh(self, refresh_token: str, clinic: str) -> TokenPair:
+    def refresh(self, refresh_token: str, clinic: str) -> GrantedTokens:
         """Requests a new pair for `refresh_token`, which stays valid if the response has no new one (RFC 6749, 6).
 
         A lost response is requested once more with the same token.
@@ -102,10 +102,10 @@ class TokenEndpoint:
 
     def _token(
         self, grant: Mapping[str, str], clinic: str | None, retry: RetryPolicy, fallback_refresh_token: str | None
-    ) -> TokenPair:
+    ) -> GrantedTokens:
         body = {**grant, **self._credentials(), "redirect_uri": self._redirect_uri}
 
-        def attempt() -> TokenPair:
+        def attempt() -> GrantedTokens:
             requested_at = clock.real_now()
             answer = self._send("oauth/token", body, clinic)
             if error := _refusal(answer, self._server):
@@ -130,7 +130,7 @@ class TokenEndpoint:
 
 def read_token(
     body: Any, answer: HttpResponse, requested_at: datetime, fallback_refresh_token: str | None = None
-) -> TokenPair:
+) -> GrantedTokens:
     """The pair in `{"oauth": {...}}`, in another object or in the body itself; `kept` is the refresh token of an answer
     that brings none. Raises BadResponse when there is no pair."""
     token = _token_object(body)
@@ -146,7 +146,7 @@ def read_token(
     owner = owner if isinstance(owner, dict) else {}
     scope = token.get("scope")
     words = scope.replace(",", " ").split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
-    return TokenPair(
+    return GrantedTokens(
         access_token=access,
         refresh_token=refresh,
         obtained_at=requested_at,

@@ -131,7 +131,7 @@ class ClinicSession:
         refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
 
         def fetch(number: int) -> FetchedPage:
-            return self._page(endpoint, path, params, number, page_size)
+            return self._page(endpoint, path, params, number=number, size=page_size)
 
         def ignores_numbers(is_unpaged: bool) -> bool:
             if is_unpaged:
@@ -171,9 +171,17 @@ class ClinicSession:
             key, records, unexpected = parse_list(endpoint, body, request)
             meta = parse_meta(body)
             check_page_number(number, meta, request)
-            return FetchedPage(number, records, meta, key, unexpected, request, clock.now())
+            return FetchedPage(
+                number=number,
+                records=records,
+                meta=meta,
+                wrapper_key=key,
+                unexpected=unexpected,
+                request_summary=request,
+                fetched_at=clock.now(),
+            )
 
-        return self._get(endpoint, path, params, read, _paging_params(number, size))
+        return self._get(endpoint, path, params, read, paging=_paging_params(number, size))
 
     def _get(
         self,
@@ -198,11 +206,24 @@ class ClinicSession:
 
     def _request(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> HttpRequest:
         url, shown = (self._api_url + path_text for path_text in (endpoint.url_path(path), endpoint.shown_path(path)))
-        return HttpRequest(endpoint.name, self.clinic.server, url, self.clinic.clinic_key, params, shown_url=shown)
+        return HttpRequest(
+            endpoint=endpoint.name,
+            server=self.clinic.server,
+            url=url,
+            clinic=self.clinic.clinic_key,
+            params=params,
+            shown_url=shown,
+        )
 
     def _request_without_ids(self, endpoint: Endpoint) -> RequestSummary:
         """Describes a request for a message that must not hold its ids."""
-        return RequestSummary(endpoint.name, self.clinic.server, "GET", endpoint.path, self.clinic.clinic_key)
+        return RequestSummary(
+            endpoint=endpoint.name,
+            server=self.clinic.server,
+            method="GET",
+            url=endpoint.path,
+            clinic=self.clinic.clinic_key,
+        )
 
     def _smallest(self, endpoint: Endpoint) -> HttpRequest:
         return self._request(endpoint, {}, _paging_params(1, 1) if endpoint.kind == "list" else {})

@@ -32,7 +32,7 @@ from fullscript_pipeline.api.errors import (
     RequestSummary,
     ServerError,
 )
-from fullscript_pipeline.api.oauth import TokenEndpoint, TokenPair
+from fullscript_pipeline.api.oauth import GrantedTokens, TokenEndpoint
 from fullscript_pipeline.errors import NeedsConnect
 
 # A token is renewed this long, or this share of its life, before it expires, whichever is shorter.
@@ -159,7 +159,7 @@ class TokenKeeper:
         another = self._stored()
         return self._fresh(another, None) or self._rotate(another, None)
 
-    def _saved(self, grant: Grant, answer: TokenPair, previous: str) -> Grant:
+    def _saved(self, grant: Grant, answer: GrantedTokens, previous: str) -> Grant:
         new = replace(
             grant,
             access_token=answer.access_token,

@@ -151,7 +151,9 @@ class RequestBudget:
                 return wait
             connection.execute(delete(request_waiters).where(self._waiting(priority, mine=True)))
             lease_id = self._lend(connection, priority, permits, now)
-        self._leases[priority] = _Lease(lease_id, permits, permits, now + self._validity, now)
+        self._leases[priority] = _Lease(
+            lease_id=lease_id, size=permits, left=permits, ends_s=now + self._validity, last_used_s=now
+        )
         return 0.0
 
     def _allowance(self, connection: Connection, priority: Priority, now: float) -> tuple[int, float]:

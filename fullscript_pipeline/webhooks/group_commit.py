@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from fullscript_pipeline import clock
@@ -24,7 +25,14 @@ _PURGE_SECONDS = 3600.0
 _SIZE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 
-_Waiting = tuple[Delivery, "asyncio.Future[bool]", asyncio.AbstractEventLoop]
+
+@dataclass(frozen=True, kw_only=True)
+class _WaitingDelivery:
+    """A delivery to store, and the future of the request that waits for it, with its event loop."""
+
+    delivery: Delivery
+    was_new: "asyncio.Future[bool]"
+    loop: asyncio.AbstractEventLoop
 
 
 class Overloaded(Exception):
@@ -43,7 +51,7 @@ class DeliveryWriter:
     def __init__(self, store: StateStore, most_bytes: int | None = None) -> None:
         self._store, self._most_bytes = store, most_bytes
         self._size, self._size_until = 0, 0.0
-        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[_WaitingDelivery | None] = queue.Queue(_MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="webhook inbox", daemon=True)
         self._purge_at = 0.0
 
@@ -64,12 +72,12 @@ class DeliveryWriter:
         A call that is cancelled before the transaction begins stores nothing.
         """
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[bool] = loop.create_future()
+        was_new: asyncio.Future[bool] = loop.create_future()
         try:
-            self._waiting.put_nowait((delivery, done, loop))
+            self._waiting.put_nowait(_WaitingDelivery(delivery=delivery, was_new=was_new, loop=loop))
         except queue.Full:
             raise Overloaded from None
-        return await done
+        return await was_new
 
     def _run(self) -> None:
         while True:
@@ -81,13 +89,13 @@ class DeliveryWriter:
             if not batch and time.monotonic() >= self._purge_at:
                 self._purge()
 
-    def _next_batch(self) -> tuple[list[_Waiting], bool]:
+    def _next_batch(self) -> tuple[list[_WaitingDelivery], bool]:
         """Returns all waiting deliveries, after waiting up to a second for the first, and whether to stop."""
-        batch: list[_Waiting] = []
+        batch: list[_WaitingDelivery] = []
         try:
             waiting = self._waiting.get(timeout=1)
             while waiting is not None:
-                if not waiting[1].cancelled():
+                if not waiting.was_new.cancelled():
                     batch.append(waiting)
                 if len(batch) == _AT_ONCE:
                     return batch, False
@@ -96,17 +104,17 @@ class DeliveryWriter:
             return batch, False
         return batch, True
 
-    def _store_batch(self, batch: list[_Waiting]) -> None:
+    def _store_batch(self, batch: list[_WaitingDelivery]) -> None:
         try:
-            deliveries = [delivery for delivery, _, _ in batch]
+            deliveries = [waiting.delivery for waiting in batch]
             self._require_room(deliveries)
             were_added = self._store.keep_deliveries(deliveries)
         except Exception as problem:  # the waiting requests must get any error, and the next batch may succeed
-            for _, done, loop in batch:
-                _resolve(loop, done, problem)
+            for waiting in batch:
+                _resolve(waiting, problem)
             return
-        for (_, done, loop), new in zip(batch, were_added, strict=True):
-            _resolve(loop, done, new)
+        for waiting, is_new in zip(batch, were_added, strict=True):
+            _resolve(waiting, is_new)
 
     def _require_room(self, new: Sequence[Delivery]) -> None:
         """Raises InboxFull if there is no room. The size is read again every few seconds."""
@@ -130,16 +138,16 @@ class DeliveryWriter:
         self._purge_at = time.monotonic() + (0 if more else _PURGE_SECONDS)
 
 
-def _resolve(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", outcome: bool | Exception) -> None:
+def _resolve(waiting: _WaitingDelivery, outcome: bool | Exception) -> None:
     def set_outcome() -> None:
-        if done.done():
+        if waiting.was_new.done():
             return
         if isinstance(outcome, Exception):
-            done.set_exception(outcome)
+            waiting.was_new.set_exception(outcome)
         else:
-            done.set_result(outcome)
+            waiting.was_new.set_result(outcome)
 
     try:
-        loop.call_soon_threadsafe(set_outcome)
+        waiting.loop.call_soon_threadsafe(set_outcome)
     except RuntimeError:
         return  # the loop has ended, so no request waits

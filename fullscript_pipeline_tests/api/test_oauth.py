@@ -10,7 +10,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import BadResponse, FullscriptError, ServerError
 from fullscript_pipeline.api.errors import AppRefused, InvalidGrant
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.api.oauth import TokenEndpoint, TokenPair, authorize_url
+from fullscript_pipeline.api.oauth import GrantedTokens, TokenEndpoint, authorize_url
 from fullscript_pipeline.settings import ServerSettings
 from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
 from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
@@ -22,7 +22,7 @@ def _server(url: str) -> ServerSettings:
     return ServerSettings("us-snd", "us", False, "the id", "canary-secret", url, f"{url}/authorize")
 
 
-def _refresh(server: OddServer) -> TokenPair:
+def _refresh(server: OddServer) -> GrantedTokens:
     with HttpClient() as client:
         policy = Sleeps().token_policy()
         endpoint = TokenEndpoint(_server(server.url), "http://127.0.0.1:1/cb", client, FreeBudget(), policy)

@@ -124,7 +124,7 @@ class AuditLog:
             **fields,
         }
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
-        appended = AuditEntry(chain.name, number + 1, entry, text, chain.code(text))
+        appended = AuditEntry(chain=chain.name, number=number + 1, fields=entry, text=text, code=chain.code(text))
         values = {"chain": appended.chain, "number": appended.number, "entry": text, "code": appended.code}
         connection.execute(insert(audit_log).values(values))
         sealed = {"sealed_head": chain.sealed_head(self.keyring, appended.head)}
@@ -157,4 +157,8 @@ def entry_of(row: Row[Any]) -> AuditEntry | None:
         fields = json.loads(row.entry)
     except (ValueError, TypeError):
         return None
-    return AuditEntry(row.chain, row.number, fields, row.entry, row.code) if isinstance(fields, dict) else None
+    return (
+        AuditEntry(chain=row.chain, number=row.number, fields=fields, text=row.entry, code=row.code)
+        if isinstance(fields, dict)
+        else None
+    )

@@ -134,7 +134,14 @@ class FrameFormat:
             return None
         if self._cipher and not flags & _ENCRYPTED:
             raise _not_sealed(file.name, at)
-        return Frame(at, at + len(header) + length, opened[1], number, bool(flags & _CLOSING), opened[0])
+        return Frame(
+            start=at,
+            end=at + len(header) + length,
+            text=opened[1],
+            number=number,
+            is_closing=bool(flags & _CLOSING),
+            payload=opened[0],
+        )
 
     def _old_frame_at(self, file: BinaryIO, at: int, header: bytes) -> Frame | None:
         _, flags, length = _OLD_HEADER.unpack(header)

@@ -60,7 +60,7 @@ def load(
     `ops.quarantine`.
     """
     with memory.memory_limit_for_load(con, table, size):
-        return _load(con, table, lines, context, missing_among, gone, listed)
+        return _load(con, table, lines, context, missing_among=missing_among, gone=gone, listed=listed)
 
 
 def _load(
@@ -68,6 +68,7 @@ def _load(
     table: Table,
     lines: Lines,
     context: Context,
+    *,
     missing_among: Among | None,
     gone: Sequence[str],
     listed: Collection[str] | None,
@@ -77,13 +78,13 @@ def _load(
     double_versions.repair_versions(con, table)
     visibility = reader_views.register_view(con, table, context)
     _stage_keys(con, table, lines)
-    differing, differ, added = merge.diff_hashes(con, table)
-    quarantined_records, bad_lines = merge.Quarantined(0, 0), 0
-    if differ:
-        _load_staging(con, table, _batches(lines, differing))
+    diff = merge.diff_hashes(con, table)
+    bad, bad_lines = merge.Quarantined(0, 0), 0
+    if diff.records:
+        _load_staging(con, table, _batches(lines, diff.selected))
         field_notes.record_untyped(con, table, "incoming")
         shared_children.keep_parents(con, table)
-        quarantined_records = merge.merge_staging(con, table)
+        bad = merge.merge_staging(con, table)
         bad_lines = children.merge(con, table)
         valid_time.date_versions(con, table)
     mass_deletion_guard.forget_returned(con, table)
@@ -91,19 +92,16 @@ def _load(
     reader_views.record_sightings(con, table, visibility, listed, is_listing=missing_among is not None)
     missing = merge.remove_missing(con, table, missing_among, visibility) if missing_among else merge.MissingRows()
     removed = missing.removed + (merge.remove_denied(con, table, gone, visibility) if gone else 0)
-    changed = differ - added - (quarantined_records.records - quarantined_records.unknown)
-    read, quarantined = staging.count(con, "newest"), quarantined_records.records + bad_lines
-    added -= quarantined_records.unknown
     return Counts(
-        read,
-        added,
-        changed,
-        removed,
-        quarantined,
-        missing.held,
-        missing.unproven,
-        int(not visibility.is_full),
-        field_notes.record(con),
+        read=staging.count(con, "newest"),
+        added=diff.new - bad.unknown,
+        changed=diff.records - diff.new - (bad.records - bad.unknown),
+        removed=removed,
+        quarantined=bad.records + bad_lines,
+        held=missing.held,
+        unproven=missing.unproven,
+        narrower=int(not visibility.is_full),
+        untyped=field_notes.record(con),
     )
 
 
@@ -141,8 +139,8 @@ def _key_batches(lines: Lines) -> Iterator[pa.RecordBatch]:
         ordinal += len(chunk)
 
 
-def _batches(lines: Lines, differing: bytearray) -> Iterator[pa.RecordBatch]:
-    for chunk in _chunks(compress(lines(), differing)):
+def _batches(lines: Lines, selected: bytearray) -> Iterator[pa.RecordBatch]:
+    for chunk in _chunks(compress(lines(), selected)):
         ids, parents, digests, records = zip(*chunk, strict=True)
         columns = [pa.array(column, pa.string()) for column in (parents, ids, digests, records)]
         yield pa.record_batch(columns, schema=_INCOMING)

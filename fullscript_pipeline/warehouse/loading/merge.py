@@ -27,10 +27,22 @@ from fullscript_pipeline.warehouse.loading.removal_scope import Among
 _ROWS_AT_ONCE = 10_000
 
 
-def diff_hashes(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray, int, int]:
-    """Finds what is new, changed or returned: a 1 at the place of each such record, their number, the number of new."""
+class HashDiff(NamedTuple):
+    """The arrived records that are new, changed or returned.
+
+    `selected` has a 1 at the place of each; `records` is their number, `new` the number of those that were never
+    stored.
+    """
+
+    selected: bytearray
+    records: int
+    new: int
+
+
+def diff_hashes(con: duckdb.DuckDBPyConnection, table: Table) -> HashDiff:
+    """Compares the hashes of `newest` with those of the stored rows."""
     (lines,) = con.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM newest").fetchone() or (0,)
-    differing, differ, new = bytearray(lines), 0, 0
+    selected, records, new = bytearray(lines), 0, 0
     here = f"{versions.scope(table)}{versions.latest(table)}"
     batches = con.execute(
         f"""SELECT n.ordinal, s.content_hash IS NULL FROM newest n LEFT JOIN (
@@ -39,9 +51,9 @@ def diff_hashes(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[bytearray
     ).to_arrow_reader(_ROWS_AT_ONCE)
     for batch in batches:
         for place in batch.column(0).to_pylist():
-            differing[place] = 1
-        differ, new = differ + batch.num_rows, new + batch.column(1).true_count
-    return differing, differ, new
+            selected[place] = 1
+        records, new = records + batch.num_rows, new + batch.column(1).true_count
+    return HashDiff(selected, records, new)
 
 
 class MissingRows(NamedTuple):

@@ -59,7 +59,7 @@ def narrowings(con: duckdb.DuckDBPyConnection, owner: str) -> list[Narrowing]:
         listed = [(stored_view(*view), at) for _, at, *view in own]
         present, listed_at = listed[-1]
         # A table that no list contains completely (events) was never read in full.
-        if listed_at and (narrowing := _narrowing(con, name, owner, present, listed[:-1])):
+        if listed_at and (narrowing := _narrowing(con, name, owner, present=present, others=listed[:-1])):
             narrowed.append(narrowing)
     return narrowed
 
@@ -92,7 +92,7 @@ def _narrowing_of(con: duckdb.DuckDBPyConnection, context: Context, name: str) -
     owner = (context.clinic_id if _TABLES[name].scope == "clinic" else None) or context.region
     rows = con.execute(_VIEWS, [owner]).fetchall()
     others = [(stored_view(*view), at) for table, at, *view in rows if table == name]
-    return _narrowing(con, name, owner, context.view, others) if context.view else None
+    return _narrowing(con, name, owner, present=context.view, others=others) if context.view else None
 
 
 def _narrowing(
@@ -113,4 +113,6 @@ def _narrowing(
         return None
     full_at = max((at for _, at in wider if at), default=None)
     is_different_user = any(view.user_id != present.user_id for view, _ in wider)
-    return Narrowing(name, full_at, tuple(sorted(lacks)), is_different_user, rows)
+    return Narrowing(
+        table=name, full_at=full_at, lacks=tuple(sorted(lacks)), is_different_user=is_different_user, rows=rows
+    )

@@ -47,9 +47,13 @@ def replay(con: duckdb.DuckDBPyConnection, now: datetime, clinic_keys: Mapping[s
             done.append(Replayed(name, clinic_id, 0, len(rows)))
             continue
         context = Context(
-            _server(con, clinic_id, region), region or "", clinic_id, clinic_keys.get(clinic_id or ""), observed,
-            f"replay-{uuid.uuid4().hex}",
-        )  # fmt: skip
+            server=_server(con, clinic_id, region),
+            region=region or "",
+            clinic_id=clinic_id,
+            clinic_key=clinic_keys.get(clinic_id or ""),
+            observed_at=observed,
+            pull_id=f"replay-{uuid.uuid4().hex}",
+        )
         _replay_table(con, _TABLES[name], rows, context)
         left = _count_open(con, name, clinic_id, region)
         done.append(Replayed(name, clinic_id, len(rows) - left, left))

@@ -49,14 +49,20 @@ def preview(con: duckdb.DuckDBPyConnection, context: Context, view: View) -> Acc
             continue
         earlier |= wider
         unseen = _unseen(
-            con, table, context, [known_view.key for known_view in known if view.includes(known_view)], view
+            con,
+            table,
+            context,
+            included=[known_view.key for known_view in known if view.includes(known_view)],
+            view=view,
         )
         if missing := [key for key, _, is_missing in unseen if is_missing]:
             keys[table.name] = missing
         if len(unseen) > len(missing):
             unread[table.name] = len(unseen) - len(missing)
         patients |= {patient for _, patient, is_missing in unseen if patient and is_missing}
-    return Acceptance(keys, unread, frozenset(patients), frozenset(earlier), is_known)
+    return Acceptance(
+        keys=keys, unread=unread, patients=frozenset(patients), earlier=frozenset(earlier), is_known=is_known
+    )
 
 
 def accept(con: duckdb.DuckDBPyConnection, context: Context, view: View, accepted_by: str) -> Acceptance:

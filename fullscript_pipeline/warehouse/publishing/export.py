@@ -39,7 +39,10 @@ def export(warehouse: Warehouse, folder: Path, file_format: Format, tables: Sequ
         make_private_folder(folder)
         with warehouse.read() as con:
             known = _known(con)
-            return [_written(con, folder, file_format, table, known[table]) for table in _chosen(tables, known)]
+            return [
+                _written(con, folder, file_format, table=table, columns=known[table])
+                for table in _chosen(tables, known)
+            ]
     except (OSError, duckdb.IOException) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem).splitlines()[0]
         raise ConfigurationError(
