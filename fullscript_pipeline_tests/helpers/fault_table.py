@@ -137,8 +137,8 @@ def _impatient() -> Iterator[None]:
     with (
         patch.object(session, "RetryPolicy", calm),
         patch.object(session_factory, "HttpClient", quick),
-        patch.object(RequestBudget, "hold", lambda self, seconds: None),
-        patch.object(StateStore, "note_token_failure", lambda *_: None),
+        patch.object(RequestBudget, "pause_requests", lambda self, seconds: None),
+        patch.object(StateStore, "record_token_failure", lambda *_: None),
     ):
         yield
     object.__setattr__(retry.TOKEN_POLICY, "sleep", before)
