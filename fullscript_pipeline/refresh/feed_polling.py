@@ -156,8 +156,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
     except FEED_REFUSALS as refusal:
         store.record_unavailable(clinic, feed, today, str(refusal))
         return 0
-    complete = listed.is_complete and not (listed.is_cut and position.was_read_in_part)
-    position.note_read(today, listed.rows, complete=complete)
+    position.note_read(today, listed.rows, complete=listed.is_complete, to_the_end=not listed.is_cut)
     return new
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction.event_proof.event_parsing import moment_of
+from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.state import StateStore
 
 # The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
@@ -33,7 +34,7 @@ class FeedPosition:
         By the newest event that was listed where that is older than the last look: nothing of the feed lies between,
         and a server whose clock is behind ours still shows what happened since.
         """
-        day = self._stored()
+        day = self._stored("whole") or self._stored()
         if day is None or self._last_viewers not in {None, self._viewers}:
             return {}
         first = min(day, self._stored("newest") or day)
@@ -44,18 +45,25 @@ class FeedPosition:
         """Whether another user read the feed last, or one with other scopes: this session may see more."""
         return self._last_viewers not in {None, _IN_PART, self._viewers}
 
-    @property
-    def was_read_in_part(self) -> bool:
-        """Whether it is not known to be read to the end: what the newest events do not show may be new all the same."""
-        return self._last_viewers == _IN_PART
-
-    def note_read(self, day: date, rows: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
-        """The feed was read up to a day; `rows` are what it listed. Not `complete`: the next listing is whole."""
-        newest = max(((moment_of(row) or "")[:10] for row in rows), default="")
+    def note_read(
+        self, day: date, rows: Iterable[Mapping[str, Any]], *, complete: bool, to_the_end: bool = True
+    ) -> None:
+        """Records that the feed was read up to a day; `rows` are what it listed. Not `complete`: the next listing is
+        whole. Not `to_the_end`: reading stopped at known events, which proves nothing of the pages before, so the next
+        listing begins where one that went to the end began.
+        """
+        listed = list(rows)
+        newest = max(((moment_of(row) or "")[:10] for row in listed), default="")
         if newest > (self._stored("newest") or ""):
             self._write(newest, "newest")
         self._write(day.isoformat())
-        self._write(self._viewers if complete else _IN_PART, "viewers")
+        # A row whose id cannot be requested stands for an event that was not read.
+        if not complete or any(usable_id(row.get("id")) is None for row in listed):
+            self._write(_IN_PART, "viewers")
+        elif to_the_end:
+            self._write(self._viewers, "viewers")
+        if to_the_end:
+            self._write(day.isoformat(), "whole")
 
     @property
     def _viewers(self) -> str:

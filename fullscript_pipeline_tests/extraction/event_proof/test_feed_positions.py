@@ -1,19 +1,53 @@
 """A feed counts as read only as far as it came even, and only for who sees no more than its reader."""
 
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from fullscript_pipeline import refresh
+from fullscript_pipeline.api import ClinicRef, ClinicSession
+from fullscript_pipeline.extraction.event_proof.feed_positions import FeedPosition
 from fullscript_pipeline.refresh.reconcile import reconcile
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.helpers.event_shapes import bent
 from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
-pytestmark = pytest.mark.check_all
-
 FEED = "/events/orders"
+
+
+TODAY = date(2026, 3, 20)
+TOLD = {"id": "e1", "created_at": "2026-03-19T10:00:00Z"}
+
+
+@pytest.fixture
+def position(tmp_path: Path) -> Iterator[FeedPosition]:
+    """A feed that the clinic's owner has read to the end on 10 March."""
+    clinic = ClinicRef("us-snd", "c1", "maple-street", "us")
+    session = cast(ClinicSession, SimpleNamespace(clinic=clinic, viewers=[("owner", frozenset({"patients:read"}))]))
+    with StateStore(tmp_path / "state.sqlite", None) as store:
+        position = FeedPosition(store, session, FEED)
+        position.note_read(date(2026, 3, 10), [], complete=True)
+        assert position.since() == {"created_at": ">2026-03-08"}
+        yield position
+
+
+def test_a_listing_that_stops_at_known_events_moves_no_position(position: FeedPosition) -> None:
+    """What a page before the stop left out is listed by the next one that goes to the end."""
+    position.note_read(TODAY, [TOLD], complete=True, to_the_end=False)
+    assert position.since() == {"created_at": ">2026-03-08"}
+    position.note_read(TODAY, [TOLD], complete=True)
+    assert position.since() == {"created_at": ">2026-03-17"}
+
+
+@pytest.mark.parametrize("event_id", ["line\nbreak", "..", "a\x00b", "", None])
+def test_an_event_whose_id_cannot_be_requested_was_not_read(position: FeedPosition, event_id: str | None) -> None:
+    position.note_read(TODAY, [TOLD, TOLD | {"id": event_id}], complete=True)
+    assert position.since() == {}, "the next listing is whole"
 
 
 def told(connected: Connected) -> list[str]:
@@ -48,6 +82,7 @@ def read_again(cell: AllClinics, by: str) -> None:
         reconcile(session, cell.connected.store)
 
 
+@pytest.mark.check_all
 @pytest.mark.parametrize("by", ["pull", "look"])
 def test_a_feed_that_another_user_has_read_is_listed_whole(tmp_path: Path, by: str) -> None:
     with connected_pipeline(tmp_path, clinics=1, patients=30, products=12, history_days=20) as connected:
@@ -68,6 +103,7 @@ def test_a_feed_that_another_user_has_read_is_listed_whole(tmp_path: Path, by: s
 
 
 @pytest.mark.parametrize("kind", ["without an id", "left out"])
+@pytest.mark.check_all
 @pytest.mark.parametrize("by", ["pull", "look"])
 def test_what_a_feed_failed_to_show_is_listed_the_next_time(tmp_path: Path, by: str, kind: str) -> None:
     """However long before the newest event of that day it had happened."""
