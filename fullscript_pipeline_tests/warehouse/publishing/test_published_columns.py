@@ -3,6 +3,7 @@
 import pytest
 
 from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources.types import BOTH_COPIES, Copy, Table, text
 from fullscript_pipeline.warehouse.publishing.published_columns import PSEUDONYMISED, SHIFTED, Columns
 
 
@@ -24,3 +25,12 @@ def test_every_listed_column_is_one_of_the_table_and_none_is_free_text(listed: C
             assert not texts & set(columns), table
             assert not any(part in column for column in columns for part in ("dosage", "text", "raw", "url")), table
     assert not any(table.startswith("ops.") or "staff" in table or "events" in table for table in listed)
+
+
+def test_a_column_is_in_no_copy_until_it_says_so_and_never_without_its_table() -> None:
+    plain = Table("visits", "clinic", key=("visit_id",), columns=(text("reason"),))
+    assert (plain.copies, plain.columns[0].copies) == ((), ())
+    table = Table("visits", "clinic", key=("visit_id",), copies=BOTH_COPIES, columns=(text("place").published(),))
+    assert table.columns[0].copies == BOTH_COPIES
+    with pytest.raises(ValueError, match=r"visits\.reason is in a copy that the table is not in"):
+        Table("visits", "clinic", key=("visit_id",), columns=(text("reason").published(Copy.SHIFTED),))
