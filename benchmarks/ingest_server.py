@@ -79,12 +79,10 @@ def pages_of(key: str, records: list[dict[str, object]]) -> dict[int, bytes]:
     return made
 
 
-def answer(body: object) -> bytes:
+def answer(body: object, status: str = "200 OK") -> bytes:
     text = orjson.dumps(body)
-    head = (
-        f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\nx-request-id: r-1\r\n\r\n"
-    )
-    return head.encode() + text
+    head = [f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(text)}", "x-request-id: r-1"]
+    return "\r\n".join([*head, "", ""]).encode() + text
 
 
 async def serve(made: dict[str, dict[int, bytes]], latency: float) -> None:
@@ -103,9 +101,12 @@ async def serve(made: dict[str, dict[int, bytes]], latency: float) -> None:
                 if latency:
                     await asyncio.sleep(latency)
                 number = int(parse_qs(target.query).get("page[number]", ["1"])[0])
-                writer.write(made[target.path.rpartition("/")[2]][number])
+                pages = made.get(target.path.rpartition("/")[2], {})
+                writer.write(pages[number] if number in pages else answer({"error": "not found"}, "404 Not Found"))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client has gone
+        finally:
             writer.close()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)

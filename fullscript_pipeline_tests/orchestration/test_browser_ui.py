@@ -87,7 +87,7 @@ def test_the_graph_reads_like_the_mission(page: Page) -> None:
 
 def test_an_asset_says_what_it_is_where_it_comes_from_and_what_is_in_it(page: Page) -> None:
     page.open("/assets/core/orders").wait_for(
-        "GET /clinic/orders", "patients:order_history", "PHI: yes", "data-engineering", "completed_on", "commerce.py"
+        "GET /clinic/orders", "patients:order_history", "PHI: yes", "data-engineering", "completed_on", "orders.py"
     )
 
 
