@@ -21,7 +21,7 @@ import dagster as dg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' sandbox helpers are not installed
 
-from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
 from fullscript_pipeline.orchestration.automation import sensors
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
@@ -63,7 +63,7 @@ def report(name: str, seconds: list[float], promise: str) -> None:
 
 def with_the_daemon(its: Living, orders: int) -> None:
     chance, port = random.Random(3), free_port()
-    with child([*OURS, "ui", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    with run_child([*OURS, "ui", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         page, at = place(its, chance)
         print(f"first page after the start of the UI: {seconds_until_changed(page, at):.1f}s", flush=True)
         seconds = []

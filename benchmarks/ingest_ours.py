@@ -12,7 +12,7 @@ from ingest_measure import Measured
 
 from fullscript_pipeline.cli import lazy_imports
 
-with lazy_imports.for_good():
+with lazy_imports.freeze_imports():
     from fullscript_pipeline import clock
     from fullscript_pipeline.api import Grant, Priority, open_session
     from fullscript_pipeline.extraction.engine.pull import Target
@@ -63,5 +63,5 @@ def main(url: str, data_dir: str, priority: str = "present") -> None:
 
 
 if __name__ == "__main__":
-    with lazy_imports.without("pandas"):  # as every command does
+    with lazy_imports.hide_package("pandas"):  # as every command does
         main(*sys.argv[1:])

@@ -19,7 +19,7 @@ import httpx
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fullscript_pipeline.cli.subprocesses import child  # noqa: E402
+from fullscript_pipeline.cli.subprocesses import run_child  # noqa: E402
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline, free_port  # noqa: E402
 
 RUN = [sys.executable, "-m", "fullscript_pipeline"]
@@ -44,7 +44,7 @@ def show(what: str, wall: float, cpu: float | None, limit: str) -> None:
 def up() -> float:
     """Seconds from `ui` to an answer of the UI."""
     port, began = free_port(), time.monotonic()
-    with child([*RUN, "ui", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    with run_child([*RUN, "ui", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         while time.monotonic() - began < 120:
             try:
                 if httpx.get(f"http://127.0.0.1:{port}/server_info", trust_env=False).is_success:

@@ -26,7 +26,7 @@ import json, sys
 import dagster as dg
 import fullscript_pipeline
 from fullscript_pipeline.build import build_defs
-from fullscript_pipeline.cli.pull_runner import Asked, pull
+from fullscript_pipeline.cli.pull_runner import PullOptions, pull
 from fullscript_pipeline.event_types import kind_of, row_of
 from fullscript_pipeline.extraction.request_estimate import plan_clinic
 from fullscript_pipeline.maintenance import open_warehouse
@@ -34,7 +34,7 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 
 settings, names = load_settings(), ("team", "roster")
-codes = [pull(Asked(only=names)) for _ in range(2)]
+codes = [pull(PullOptions(only=names)) for _ in range(2)]
 with StateStore(settings.state_path, settings.encryption_key) as store:
     lines = plan_clinic(None, store.clinics()[0], settings.start_date)
 with open_warehouse().read() as con:

@@ -5,7 +5,7 @@ What does not belong here: what goes (`warehouse.acceptance`), pages (`orchestra
 
 import click
 
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import CLINIC
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
@@ -33,37 +33,37 @@ def accept_view(clinic: str, yes: bool) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = store.clinic(clinic)
         view = present_view(store, chosen)
-    asked = ViewAcceptance(settings, open_warehouse(), chosen, view)
-    found = asked.preview()
-    if not found.earlier:
-        talk(
+    acceptance = ViewAcceptance(settings, open_warehouse(), chosen, view)
+    preview = acceptance.preview()
+    if not preview.earlier:
+        print_message(
             f"{chosen.clinic_key}: whoever read it before saw nothing that is not seen now; there is nothing to accept."
         )
         return
-    _describe(chosen, view, found)
+    _print_preview(chosen, view, preview)
     if not yes:
         click.confirm("Mark these rows removed, and go by this view from now on?", abort=True, err=True)
-    done = asked.accept()
-    talk(
-        f"{chosen.clinic_key}: {counted(done.rows, 'row')} marked removed; it is noted in ops.accepted_views.",
+    accepted = acceptance.accept()
+    print_message(
+        f"{chosen.clinic_key}: {counted(accepted.rows, 'row')} marked removed; it is noted in ops.accepted_views.",
         bold=True,
     )
 
 
-def _describe(clinic: Clinic, view: View, found: Acceptance) -> None:
-    talk(f"{clinic.clinic_key} is read as user {view.user_id or '(not told)'} with {_scopes(view)}.")
-    for earlier in sorted(found.earlier, key=str):
-        talk(f"  It was read before as user {earlier.user_id or '(not told)'} with {_scopes(earlier)}.")
-    names = sorted({*found.keys, *found.unread})
-    counts = [[name, len(found.keys.get(name, [])), found.unread.get(name, 0)] for name in names]
-    data(table(["table", "rows to remove now", "not read again yet"], counts))
-    if found.unread:
-        talk("Of the rows whose list has not been read again yet, those that it lacks go when it is.")
-    for name, keys in found.keys.items():
+def _print_preview(clinic: Clinic, view: View, preview: Acceptance) -> None:
+    print_message(f"{clinic.clinic_key} is read as user {view.user_id or '(not told)'} with {_scopes(view)}.")
+    for earlier in sorted(preview.earlier, key=str):
+        print_message(f"  It was read before as user {earlier.user_id or '(not told)'} with {_scopes(earlier)}.")
+    names = sorted({*preview.keys, *preview.unread})
+    counts = [[name, len(preview.keys.get(name, [])), preview.unread.get(name, 0)] for name in names]
+    print_data(format_columns(["table", "rows to remove now", "not read again yet"], counts))
+    if preview.unread:
+        print_message("Of the rows whose list has not been read again yet, those that it lacks go when it is.")
+    for name, keys in preview.keys.items():
         shown = f"{', '.join(keys[:10])}{f' and {len(keys) - 10} more' if len(keys) > 10 else ''}"
-        talk(f"  {name}: {shown}")
-    if found.patients:
-        talk(f"It touches the pages of {counted(len(found.patients), 'patient')} and the clinic's lists.")
+        print_message(f"  {name}: {shown}")
+    if preview.patients:
+        print_message(f"It touches the pages of {counted(len(preview.patients), 'patient')} and the clinic's lists.")
 
 
 def _scopes(view: View) -> str:

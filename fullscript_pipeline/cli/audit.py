@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from fullscript_pipeline.cli.audited import FAILED, FINISHED, STARTED
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import heads_of_backups
 from fullscript_pipeline.plural import counted
@@ -35,12 +35,14 @@ def list_command(as_json: bool) -> None:
         entries = store.audit_entries()
     if as_json:
         for entry in entries:
-            data(json.dumps({**entry.fields, "code": entry.code}))
+            print_data(json.dumps({**entry.fields, "code": entry.code}))
         return
-    actions = _actions(entries)
+    actions = _commands_with_outcome(entries)
     if actions:
-        data(table(list(_COLUMNS), [[action.get(name) for name in _COLUMNS.values()] for action in actions]))
-    talk(f"{counted(len(actions), 'command')} recorded.")
+        print_data(
+            format_columns(list(_COLUMNS), [[action.get(name) for name in _COLUMNS.values()] for action in actions])
+        )
+    print_message(f"{counted(len(actions), 'command')} recorded.")
 
 
 @audit.command("verify", help="Is every entry there, as it was written and in its place? 1: no; says which.")
@@ -54,23 +56,23 @@ def list_command(as_json: bool) -> None:
 def verify_command(heads: Sequence[str]) -> int:
     settings = load_settings()
     with _store(settings) as store:
-        noted = [AuditHead.parse(one) for one in heads]
-        damage = store.audit_damage([*noted, *heads_of_backups(settings.backups_dir)])
+        expected = [*map(AuditHead.parse, heads), *heads_of_backups(settings.backups_dir)]
+        damage = store.audit_damage(expected)
         entries = len(store.audit_entries())
         newest = [] if damage else store.audit_heads()[-1:]
-    for one in damage:
-        data(one)
+    for finding in damage:
+        print_data(finding)
     if damage:
-        talk(
+        print_message(
             f"The audit log is not as it was written ({counted(len(damage), 'finding')}, above): compare it with that "
             "of a backup or with what syslog has, and find out who could write to the state store."
         )
         return 1
-    talk(
+    print_message(
         f"{counted(entries, 'entry', 'entries')}, all as they were written. Note the head elsewhere to prove it later:"
     )
     for head in newest:
-        data(str(head))
+        print_data(str(head))
     return 0
 
 
@@ -80,42 +82,42 @@ def _store(settings: Settings) -> StateStore:
     return StateStore(settings.state_path, settings.encryption_key)
 
 
-def _actions(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
+def _commands_with_outcome(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
     """One for each command that was begun, with how it ended; beginnings of chains stand for themselves."""
     actions: dict[tuple[object, object], dict[str, Any]] = {}
     for entry in entries:
-        told = entry.fields
-        if told.get("event") in {FINISHED, FAILED}:
-            own = (told.get("of_chain"), told.get("action"))
-            ended = {name: told[name] for name in ("rows", "destination", "whose") if name in told}
-            actions.setdefault(own, _action(entry)).update(ended | {"outcome": _outcome(told)})
+        fields = entry.fields
+        if fields.get("event") in {FINISHED, FAILED}:
+            key = (fields.get("of_chain"), fields.get("action"))
+            ended = {name: fields[name] for name in ("rows", "destination", "whose") if name in fields}
+            actions.setdefault(key, _describe_entry(entry)).update(ended | {"outcome": _format_outcome(fields)})
         else:
-            actions[entry.chain, entry.number] = _action(entry)
-    return [action | {"of": _of(action)} for action in actions.values()]
+            actions[entry.chain, entry.number] = _describe_entry(entry)
+    return [action | {"of": _format_subject(action)} for action in actions.values()]
 
 
-def _action(entry: AuditEntry) -> dict[str, Any]:
-    told = entry.fields
-    is_command = told.get("event") == STARTED
+def _describe_entry(entry: AuditEntry) -> dict[str, Any]:
+    fields = entry.fields
+    is_command = fields.get("event") == STARTED
     return {
-        **told,
-        "at": str(told.get("at", ""))[:19].replace("T", " "),
-        "who": f"{told.get('user')}@{told.get('host')}"
-        + (f", signed in as {told['login']}" if "login" in told else ""),
-        "command": told.get("command", "(the log begins)"),
-        "outcome": "not known: it never ended" if is_command else told.get("because", ""),
+        **fields,
+        "at": str(fields.get("at", ""))[:19].replace("T", " "),
+        "who": f"{fields.get('user')}@{fields.get('host')}"
+        + (f", signed in as {fields['login']}" if "login" in fields else ""),
+        "command": fields.get("command", "(the log begins)"),
+        "outcome": "not known: it never ended" if is_command else fields.get("because", ""),
     }
 
 
-def _outcome(told: Any) -> str:
-    if told["event"] == FINISHED:
+def _format_outcome(fields: Any) -> str:
+    if fields["event"] == FINISHED:
         return "done"
-    return f"failed ({told.get('error') or 'exit code ' + str(told.get('exit_code'))})"
+    return f"failed ({fields.get('error') or 'exit code ' + str(fields.get('exit_code'))})"
 
 
-def _of(action: dict[str, Any]) -> str:
+def _format_subject(action: dict[str, Any]) -> str:
     whose = action.get("whose")
     if not isinstance(whose, dict):
         return ""
     digests = whose.get("digests") or []
-    return f"{whose.get('of')} {' '.join(str(one)[:8] for one in digests)}".strip()
+    return f"{whose.get('of')} {' '.join(str(digest)[:8] for digest in digests)}".strip()

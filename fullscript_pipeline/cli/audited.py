@@ -22,7 +22,7 @@ STANDARD_OUTPUT = "standard output"
 
 
 @dataclass(frozen=True)
-class Whose:
+class DataSubjects:
     """Whose data a command is about: these clinics, or one patient of the first; neither: everybody's."""
 
     clinics: Sequence[ClinicRef] = ()
@@ -32,51 +32,53 @@ class Whose:
         """As an entry names them: no id, no name."""
         if not self.clinics:
             return {"of": "everybody"}
-        ids = [(one.server, one.clinic_id) for one in self.clinics]
+        ids = [(clinic.server, clinic.clinic_id) for clinic in self.clinics]
         if self.patient_id is None:
-            return {"of": "clinics", "digests": [store.audit_digest(*one) for one in ids]}
+            return {"of": "clinics", "digests": [store.audit_digest(*clinic) for clinic in ids]}
         return {"of": "a patient", "digests": [store.audit_digest(*ids[0], self.patient_id)]}
 
 
-EVERYBODY = Whose()
+EVERYBODY = DataSubjects()
 
 
 @dataclass
-class Record:
+class AuditOutcome:
     """What the command adds to its last entry, as far as it knows."""
 
     rows: int | None = None
-    whose: Whose | None = None
+    whose: DataSubjects | None = None
     destination: str | None = None
     exit_code: int = 0
 
     def fields(self, store: StateStore) -> dict[str, Any]:
-        told: dict[str, Any] = {"rows": self.rows} if self.rows is not None else {}
+        fields: dict[str, Any] = {"rows": self.rows} if self.rows is not None else {}
         if self.whose is not None:
-            told["whose"] = self.whose.digests(store)
+            fields["whose"] = self.whose.digests(store)
         if self.destination is not None:
-            told["destination"] = self.destination
-        return told | ({"exit_code": self.exit_code} if self.exit_code else {})
+            fields["destination"] = self.destination
+        return fields | ({"exit_code": self.exit_code} if self.exit_code else {})
 
 
 @contextmanager
-def recorded(
+def audit_logged(
     settings: Settings,
     command: str,
     *,
-    whose: Whose | None = EVERYBODY,
+    whose: DataSubjects | None = EVERYBODY,
     destination: Path | str | None = None,
     at_end_only: bool = False,
-) -> Iterator[Record]:
+) -> Iterator[AuditOutcome]:
     """Raises PipelineError when the beginning cannot be recorded, or handed on: then the block is not entered.
 
     `whose` None: the command tells it later. `at_end_only`: there is no log yet that the beginning could stand in.
     """
-    told: dict[str, Any] = {"command": command}
+    fields: dict[str, Any] = {"command": command}
     if destination is not None:
-        told["destination"] = str(destination)
-    action = {"command": command} if at_end_only else _begin(settings, told, whose)
-    record = Record(whose=whose if at_end_only else None, destination=told.get("destination") if at_end_only else None)
+        fields["destination"] = str(destination)
+    action = {"command": command} if at_end_only else _begin(settings, fields, whose)
+    record = AuditOutcome(
+        whose=whose if at_end_only else None, destination=fields.get("destination") if at_end_only else None
+    )
     try:
         yield record
     except BaseException as error:
@@ -86,19 +88,19 @@ def recorded(
     _end(settings, FAILED if record.exit_code else FINISHED, action, record)
 
 
-def _begin(settings: Settings, told: dict[str, Any], whose: Whose | None) -> dict[str, Any]:
+def _begin(settings: Settings, fields: dict[str, Any], whose: DataSubjects | None) -> dict[str, Any]:
     """What the entry of the end says of this one."""
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        entry = store.append_audit_entry(STARTED, told | ({"whose": whose.digests(store)} if whose else {}))
-        action = {"command": told["command"], "action": entry.number, "of_chain": entry.chain}
+        entry = store.append_audit_entry(STARTED, fields | ({"whose": whose.digests(store)} if whose else {}))
+        action = {"command": fields["command"], "action": entry.number, "of_chain": entry.chain}
         try:
             deliver(settings, entry)
         except PipelineError as error:
             store.append_audit_entry(FAILED, action | {"error": type(error).__name__})
-            raise type(error)(f"{error} Until then `{told['command']}` does not begin.") from None
+            raise type(error)(f"{error} Until then `{fields['command']}` does not begin.") from None
     return action
 
 
-def _end(settings: Settings, event: str, action: dict[str, Any], record: Record) -> None:
+def _end(settings: Settings, event: str, action: dict[str, Any], record: AuditOutcome) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         deliver(settings, store.append_audit_entry(event, action | record.fields(store)))

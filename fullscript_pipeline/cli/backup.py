@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.audited import recorded
-from fullscript_pipeline.cli.console import data, talk
+from fullscript_pipeline.cli.audited import audit_logged
+from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health import in_words, purged_but_held
 from fullscript_pipeline.maintenance import back_up, require_contents
@@ -33,18 +33,21 @@ def backup(to: Path | None, with_landing: bool) -> None:
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     require_contents(settings)
-    with recorded(settings, "backup", destination=to.absolute() if to else settings.backups_dir) as record:
-        made = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
-        record.rows, record.destination = made.rows, str(made.folder)
-    talk(
-        f"Backed up and verified: {counted(made.files, 'file')}, {in_words(made.bytes)}, {counted(made.rows, 'row')}.",
+    with audit_logged(settings, "backup", destination=to.absolute() if to else settings.backups_dir) as record:
+        written = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
+        record.rows, record.destination = written.rows, str(written.folder)
+    print_message(
+        f"Backed up and verified: {counted(written.files, 'file')}, {in_words(written.bytes)}, "
+        f"{counted(written.rows, 'row')}.",
         bold=True,
     )
     if settings.encryption_key:
-        talk("It is encrypted with FULLSCRIPT_ENCRYPTION_KEY, which is not in it: without the key it cannot be read.")
+        print_message(
+            "It is encrypted with FULLSCRIPT_ENCRYPTION_KEY, which is not in it: without the key it cannot be read."
+        )
     else:
-        talk("There is no encryption key, so it holds health data and tokens in the clear.")
-    data(str(made.folder))
+        print_message("There is no encryption key, so it holds health data and tokens in the clear.")
+    print_data(str(written.folder))
 
 
 @click.command(
@@ -57,27 +60,30 @@ def restore(folder: Path, force: bool) -> None:
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     has_log = _has_log(settings)
-    with recorded(settings, "restore", destination=settings.data_dir, at_end_only=not has_log) as record:
-        made = put_back(settings, warehouse, folder.absolute(), force=force)
-        record.rows = made.rows
-    talk(
-        f"Restored the backup of {made.made_at}: {counted(made.files, 'file')}, {counted(made.rows, 'row')}.",
+    with audit_logged(settings, "restore", destination=settings.data_dir, at_end_only=not has_log) as record:
+        restored = put_back(settings, warehouse, folder.absolute(), force=force)
+        record.rows = restored.rows
+    print_message(
+        f"Restored the backup of {restored.made_at}: {counted(restored.files, 'file')}, "
+        f"{counted(restored.rows, 'row')}.",
         bold=True,
     )
-    _tell_who_is_held_again(settings, warehouse)
-    talk("Tokens that were renewed since are of no use: `fullscript-pipeline clinics` shows who must connect again.")
-    talk("Then `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
-    data(str(settings.data_dir))
+    _warn_of_restored_purged_people(settings, warehouse)
+    print_message(
+        "Tokens that were renewed since are of no use: `fullscript-pipeline clinics` shows who must connect again."
+    )
+    print_message("Then `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
+    print_data(str(settings.data_dir))
 
 
-def _tell_who_is_held_again(settings: Settings, warehouse: Warehouse) -> None:
+def _warn_of_restored_purged_people(settings: Settings, warehouse: Warehouse) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         if not store.purged_count():
             return
         with warehouse.read() as con:
             held = purged_but_held(con, store)
     for clinic, patient in held:
-        talk(
+        print_message(
             f"The backup holds a person who was purged: `fullscript-pipeline purge --patient {clinic.clinic_key} "
             f"{patient}` removes them again."
         )
@@ -92,7 +98,7 @@ def _has_log(settings: Settings) -> bool:
         with StateStore(settings.state_path, settings.encryption_key) as store:
             store.audit_heads()
     except PipelineError as error:
-        talk(f"The audit log that is there cannot be continued, and will not be kept. {error}")
+        print_message(f"The audit log that is there cannot be continued, and will not be kept. {error}")
         return False
     return True
 
@@ -103,13 +109,13 @@ def tidy(dry_run: bool) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     if not settings.keep_landing_days:
-        talk("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")
-    kept = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "for ever"
+        print_message("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")
+    retention = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "for ever"
     today = clock.today(settings.time_zone)
     if dry_run or not settings.keep_landing_days:
         tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)
     else:
-        with recorded(settings, "tidy", destination=settings.landing_dir):
+        with audit_logged(settings, "tidy", destination=settings.landing_dir):
             tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
     word = "would be removed" if dry_run else "removed"
-    data(f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} (kept: {kept})")
+    print_data(f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} (kept: {retention})")

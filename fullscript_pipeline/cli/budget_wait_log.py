@@ -8,7 +8,7 @@ import sys
 
 from tqdm import tqdm
 
-_WAITS = "fullscript_pipeline.state.request_budget"
+_LOGGER = "fullscript_pipeline.state.request_budget"
 
 
 class _OnStderr(logging.Handler):
@@ -16,9 +16,9 @@ class _OnStderr(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
-def show_waits() -> None:
+def log_budget_waits() -> None:
     """From now on, in this process; again is harmless."""
-    logger = logging.getLogger(_WAITS)
+    logger = logging.getLogger(_LOGGER)
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _OnStderr) for handler in logger.handlers):
         logger.addHandler(_OnStderr())

@@ -37,7 +37,7 @@ from fullscript_pipeline.catalog import (
     to_csv,
     to_jsonl,
 )
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.regions import REGIONS
@@ -71,9 +71,9 @@ class Percent(click.ParamType[Decimal]):
         return share
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What to compare, as the options say."""
+@dataclass(frozen=True, kw_only=True)
+class DiffOptions:
+    """The options of `catalog diff`: what to compare."""
 
     first: date
     last: date
@@ -103,27 +103,28 @@ class Asked:
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
-    asked = Asked(**(options | {"entities": tuple(options["entities"]) or DEFAULT_ENTITIES}))
+    selected = DiffOptions(**(options | {"entities": tuple(options["entities"]) or DEFAULT_ENTITIES}))
     settings = load_settings()
     try:
-        found = _compare(settings, asked)
+        comparisons = _compare(settings, selected)
     except PipelineError as error:
         # 1 means differences here, so trouble is never 1.
         error.exit_code = max(error.exit_code, UsageError.exit_code)
         raise
-    if form == "html" and len(found) > 1:
+    if form == "html" and len(comparisons) > 1:
         raise UsageError("A page holds one region: name it with --region.")
-    changes = [change for of_region, _ in found for change in of_region]
+    changes = [change for comparison in comparisons for change in comparison.changes]
     if form == "csv":
-        data(to_csv(changes).rstrip("\r\n"))
+        print_data(to_csv(changes).rstrip("\r\n"))
     elif form == "jsonl":
         for line in to_jsonl(changes):
-            data(line)
+            print_data(line)
     else:
-        for _, digest in found:
-            data(_page(digest, settings) if form == "html" else format_table(digest).rstrip())
-    wanted = set(alarms) or {"any"}
-    return int(any("any" in wanted or section_of(change) in wanted for change in changes))
+        for comparison in comparisons:
+            digest = comparison.digest
+            print_data(_page(digest, settings) if form == "html" else format_table(digest).rstrip())
+    kinds = set(alarms) or {"any"}
+    return int(any("any" in kinds or section_of(change) in kinds for change in changes))
 
 
 @catalog.command("show", help="The life of a product: its id, exact name, or a variant's id or SKU.")
@@ -132,17 +133,14 @@ def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
 def show(product: str, region: str | None) -> None:
     settings = load_settings()
     with _warehouse(settings).read() as con:
-        found = find_products(con, product, region)
-        several = len({ident for _, ident, _, _ in found})
-        if several > 1:
-            talk(
-                table(
-                    ["region", "product", "brand", "name"], [(its, ident, of, name) for its, ident, name, of in found]
-                )
-            )
-            raise UsageError(f"{product!r} is {several} products, listed above; give the id of one.")
-        for its, ident, _, _ in found:
-            data(format_product_history(load_product_history(con, its, ident, settings.time_zone.key)))
+        matches = find_products(con, product, region)
+        count = len({product_id for _, product_id, _, _ in matches})
+        if count > 1:
+            rows = [(at, product_id, brand, name) for at, product_id, name, brand in matches]
+            print_message(format_columns(["region", "product", "brand", "name"], rows))
+            raise UsageError(f"{product!r} matches {count} products, listed above; give the id of one.")
+        for at, product_id, _, _ in matches:
+            print_data(format_product_history(load_product_history(con, at, product_id, settings.time_zone.key)))
 
 
 @catalog.command("coverage", help="How much of the catalog is seen, day by day, and through which doors.")
@@ -151,13 +149,13 @@ def show(product: str, region: str | None) -> None:
 def coverage(region: str | None, days: int) -> None:
     settings = load_settings()
     with _warehouse(settings).read() as con:
-        for one in _regions(con, region):
-            observed = observed_days(con, one, settings.time_zone)
+        for name in _regions(con, region):
+            observed = observed_days(con, name, settings.time_zone)
             if not observed:
-                raise UsageError(f"Region {one!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")
-            found = coverage_by_day(con, one, observed[-days:], settings.time_zone)
-            data(format_coverage(one, observed, found))
-            data(format_catalog_gaps(count_products_by_source(con, one), count_unknown_variants(con, one)))
+                raise UsageError(f"Region {name!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")
+            covered_days = coverage_by_day(con, name, observed[-days:], settings.time_zone)
+            print_data(format_coverage(name, observed, covered_days))
+            print_data(format_catalog_gaps(count_products_by_source(con, name), count_unknown_variants(con, name)))
 
 
 @catalog.command("release", help="Let the held digest of DAY through, and write it.")
@@ -165,12 +163,12 @@ def coverage(region: str | None, days: int) -> None:
 @click.option("--region", type=REGION, required=True)
 def release(day: date, region: str) -> int:
     # Dagster takes a second to import; the other commands here do without it.
-    from fullscript_pipeline.cli.run_partitions import Cell, run_cells  # noqa: PLC0415
+    from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets import catalog as assets  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets.digest_rebuild import release_digest  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import (  # noqa: PLC0415
         open_instance,
-        region_cell,
+        region_partition,
     )
 
     settings = load_settings()
@@ -179,11 +177,11 @@ def release(day: date, region: str) -> int:
         pass
     release_digest(warehouse, region, day)
     keys = frozenset(assets.catalog_digest.keys)
-    cell = Cell(f"{region} {day}", "catalog_daily", region_cell(region, day), assets=keys)
-    code, outcomes = run_cells(open_instance(settings), [cell])
+    run = PlannedRun(f"{region} {day}", "catalog_daily", region_partition(region, day), assets=keys)
+    code, outcomes = execute_runs(open_instance(settings), [run])
     for _, outcome in outcomes:
         if page := outcome.materialized.get("reports/catalog_digest", {}).get("page"):
-            data(str(page))
+            print_data(str(page))
     return code
 
 
@@ -197,65 +195,71 @@ def _regions(con: duckdb.DuckDBPyConnection, region: str | None) -> list[str]:
     rows = con.execute("SELECT DISTINCT region FROM history.products ORDER BY 1").fetchall()
     if not rows:
         raise UsageError("There is no catalog yet; pull it first (`fullscript-pipeline pull`).")
-    return [one for (one,) in rows]
+    return [name for (name,) in rows]
 
 
-def _compare(settings: Settings, asked: Asked) -> list[tuple[list[CatalogChange], Digest]]:
-    """Per region the changes, and the digest made of them. A region of several that cannot answer is told and left
-    out; when none can, that is the error.
+@dataclass(frozen=True)
+class _Comparison:
+    """The changes of a region, and the digest made of them."""
+
+    changes: Sequence[CatalogChange]
+    digest: Digest
+
+
+def _compare(settings: Settings, options: DiffOptions) -> list[_Comparison]:
+    """A comparison for each region. Of several regions, one that cannot be compared is reported and left out.
+
+    Raises UsageError when no region can be compared.
     """
     today = clock.today(settings.time_zone)
-    if asked.last > today:
-        raise UsageError(
-            f"TO {asked.last} has not come yet: today is {today} ({settings.time_zone}); give a day up to it."
-        )
-    found: list[tuple[list[CatalogChange], Digest]] = []
-    troubles: list[UsageError] = []
+    if options.last > today:
+        raise UsageError(f"TO {options.last} is in the future: today is {today} ({settings.time_zone}).")
+    comparisons: list[_Comparison] = []
+    errors: list[UsageError] = []
     with _warehouse(settings).read() as con:
         # A person waits: a year of changes takes two seconds on two threads.
         con.execute("SET threads = 2")
-        regions = _regions(con, asked.region)
+        regions = _regions(con, options.region)
         for region in regions:
             try:
-                found.append(_compare_region(con, region, asked, settings))
+                comparisons.append(_compare_region(con, region, options, settings))
             except UsageError as error:
-                troubles.append(error)
-    if not found:
-        raise UsageError(" ".join(dict.fromkeys(map(str, troubles))))
-    for trouble in troubles:
-        talk(str(trouble))
-    return found
+                errors.append(error)
+    if not comparisons:
+        raise UsageError(" ".join(dict.fromkeys(map(str, errors))))
+    for message in map(str, errors):
+        print_message(message)
+    return comparisons
 
 
 def _compare_region(
-    con: duckdb.DuckDBPyConnection, region: str, asked: Asked, settings: Settings
-) -> tuple[list[CatalogChange], Digest]:
-    zone = settings.time_zone
-    everything = changes_between(
+    con: duckdb.DuckDBPyConnection, region: str, options: DiffOptions, settings: Settings
+) -> _Comparison:
+    zone, first, last = settings.time_zone, options.first, options.last
+    changes = changes_between(
         con,
         region,
-        asked.first,
-        asked.last,
-        zone,
-        brand=asked.brand,
-        field=asked.field,
+        from_day=first,
+        to_day=last,
+        time_zone=zone,
+        brand=options.brand,
+        field=options.field,
         include_cosmetic=True,
-        entities=asked.entities,
+        entities=options.entities,
     )
     observed = observed_days(con, region, zone)
-    for note in {one: explain_substitute_day(observed, one) for one in (asked.first, asked.last)}.values():
-        if note:
-            talk(f"{region}: {note}")
-    seen = coverage_between(con, region, asked.first, asked.last, zone, everything)
-    if asked.brand or asked.field or "product" not in asked.entities:
-        # Which of the products first seen are new is known from all changes only.
-        seen = replace(seen, first_seen=0)
-    steps = {id(row): price_change_percent(row) for row in everything}
-    least = asked.least_step
-    wanted = [row for row in everything if least is None or (step := steps[id(row)]) is None or step >= least]
-    # Who asks for two days wants to see them, however much changed.
-    digest = make_digest(region, asked.first, asked.last, seen, wanted, release=True)
-    return [row for row in wanted if asked.cosmetic or not row.cosmetic], digest
+    for day in dict.fromkeys((first, last)):
+        if message := explain_substitute_day(observed, day):
+            print_message(f"{region}: {message}")
+    coverage = coverage_between(con, region, from_day=first, to_day=last, time_zone=zone, changes=changes)
+    if options.brand or options.field or "product" not in options.entities:
+        # Only all changes together show which of the newly listed products are new.
+        coverage = replace(coverage, first_seen=0)
+    least = options.least_step
+    large = [row for row in changes if least is None or (step := price_change_percent(row)) is None or step >= least]
+    # `release`: a comparison is made on request, so a large one is not held.
+    digest = make_digest(region, from_day=first, to_day=last, coverage=coverage, changes=large, release=True)
+    return _Comparison([row for row in large if options.cosmetic or not row.cosmetic], digest)
 
 
 def _page(digest: Digest, settings: Settings) -> str:

@@ -8,28 +8,28 @@ from fullscript_pipeline.settings import WAREHOUSE_FILE
 from fullscript_pipeline.state import Clinic, StateStore
 
 
-def chosen_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
+def select_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
     """The clinics named by key or id, each once; all when none is named.
 
     Raises UsageError for a name that is no clinic's, NeedsConnect when nobody is connected.
     """
-    chosen = [store.clinic(one) for one in dict.fromkeys(named)] if named else store.clinics()
+    chosen = [store.clinic(name) for name in dict.fromkeys(named)] if named else store.clinics()
     if not chosen:
-        raise NeedsConnect(nobody_in(store.db.path.parent, store))
+        raise NeedsConnect(no_clinic_message(store.db.path.parent, store))
     return chosen
 
 
-def known_clinic(store: StateStore, id_or_key: str) -> Clinic:
+def find_known_clinic(store: StateStore, id_or_key: str) -> Clinic:
     """The clinic, a disconnected one too: its data are still here. Raises UsageError naming the known ones."""
     known = store.clinics(with_removed=True)
-    found = [one for one in known if id_or_key.strip() in {one.clinic_key, one.clinic_id}]
-    if len(found) != 1:
-        keys = ", ".join(one.clinic_key for one in known) or "none"
+    matches = [clinic for clinic in known if id_or_key.strip() in {clinic.clinic_key, clinic.clinic_id}]
+    if len(matches) != 1:
+        keys = ", ".join(clinic.clinic_key for clinic in known) or "none"
         raise UsageError(f"There is no clinic {id_or_key!r}, or several have that id; the known ones are {keys}.")
-    return found[0]
+    return matches[0]
 
 
-def nobody_in(data_dir: Path, store: StateStore | None) -> str:
+def no_clinic_message(data_dir: Path, store: StateStore | None) -> str:
     """Where was looked, because another folder may be the one that was meant; or that the state store was lost."""
     if (data_dir / WAREHOUSE_FILE).exists() and not (store and store.clinics(with_removed=True)):
         return (

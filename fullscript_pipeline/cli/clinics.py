@@ -10,9 +10,9 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ConnectFlow, ConnectResult
 from fullscript_pipeline.cli.accept_view import accept_view
-from fullscript_pipeline.cli.audited import Whose, recorded
-from fullscript_pipeline.cli.clinic_selection import nobody_in
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.clinic_selection import no_clinic_message
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.environment import hidden_secrets
@@ -33,10 +33,10 @@ def connect(env: str, no_browser: bool, paste: bool) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         flow = ConnectFlow(settings, store, server)
         flow.check_addresses()
-        with recorded(settings, "connect", whose=None) as record:
-            result = _pasted(flow) if paste else _approved(flow, no_browser=no_browser)
-            record.whose = Whose([result.clinic])
-    _tell(result)
+        with audit_logged(settings, "connect", whose=None) as record:
+            result = _connect_by_paste(flow) if paste else _connect_by_browser(flow, no_browser=no_browser)
+            record.whose = DataSubjects([result.clinic])
+    _print_connected(result)
 
 
 def _open_in_browser(address: str) -> bool:
@@ -44,30 +44,32 @@ def _open_in_browser(address: str) -> bool:
         return webbrowser.open(address)
 
 
-def _pasted(flow: ConnectFlow) -> ConnectResult:
-    data(flow.authorize_url)
+def _connect_by_paste(flow: ConnectFlow) -> ConnectResult:
+    print_data(flow.authorize_url)
     return flow.paste(click.prompt("Paste the address that the browser was sent to", err=True))
 
 
-def _approved(flow: ConnectFlow, *, no_browser: bool) -> ConnectResult:
+def _connect_by_browser(flow: ConnectFlow, *, no_browser: bool) -> ConnectResult:
     with flow:
-        data(flow.authorize_url)
+        print_data(flow.authorize_url)
         sys.stdout.flush()
-        talk("Open this address, sign in and approve; waiting up to ten minutes ...")
+        print_message("Open this address, sign in and approve; waiting up to ten minutes ...")
         if not no_browser:
             _open_in_browser(flow.authorize_url)
         return flow.wait()
 
 
-def _tell(result: ConnectResult) -> None:
+def _print_connected(result: ConnectResult) -> None:
     clinic = result.clinic
-    talk(f"Connected {clinic.name or clinic.clinic_id} on {clinic.server} as {clinic.clinic_key!r}.", bold=True)
-    talk(f"  user    {result.user_type} {result.user_id}")
-    talk(f"  scopes  {' '.join(result.scopes) or 'not told by the server'}")
+    print_message(
+        f"Connected {clinic.name or clinic.clinic_id} on {clinic.server} as {clinic.clinic_key!r}.", bold=True
+    )
+    print_message(f"  user    {result.user_type} {result.user_id}")
+    print_message(f"  scopes  {' '.join(result.scopes) or 'not told by the server'}")
     for scope, cost in result.missing_read_scopes.items():
-        talk(f"  missing {scope}: {cost}")
+        print_message(f"  missing {scope}: {cost}")
     if result.write_scopes:
-        talk(
+        print_message(
             f"  note    the app was also given {' '.join(result.write_scopes)}, which nothing here needs; take it away "
             "in the vendor's API dashboard."
         )
@@ -85,27 +87,30 @@ def clinics(context: click.Context, users: bool, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
     settings = load_settings()
-    rows, owed, nobody = [], [], nobody_in(settings.data_dir, None)
+    rows, to_revoke, no_clinic = [], [], no_clinic_message(settings.data_dir, None)
     if settings.state_path.exists():  # only looking: nothing is made where nothing is
         with StateStore(settings.state_path, settings.encryption_key) as store:
-            everybody = [(one, user) for one in store.clinics_to_disconnect() for user in store.users(one)]
-            owed = [(one, user) for one, user in everybody if user.status == TO_BE_REVOKED]
-            rows = [_user(*one) for one in everybody] if users else [_health(store, one) for one in store.clinics()]
-            nobody = nobody_in(settings.data_dir, store)
+            pairs = [(clinic, user) for clinic in store.clinics_to_disconnect() for user in store.users(clinic)]
+            to_revoke = [(clinic, user) for clinic, user in pairs if user.status == TO_BE_REVOKED]
+            if users:
+                rows = [_user_row(clinic, user) for clinic, user in pairs]
+            else:
+                rows = [_clinic_row(store, clinic) for clinic in store.clinics()]
+            no_clinic = no_clinic_message(settings.data_dir, store)
     if as_json:
         for row in rows:
-            data(json.dumps(row))
+            print_data(json.dumps(row))
         return
     if rows:
         columns = _USER_COLUMNS if users else _CLINIC_COLUMNS
-        data(table(list(columns), [[row[name] for name in columns.values()] for row in rows]))
+        print_data(format_columns(list(columns), [[row[name] for name in columns.values()] for row in rows]))
     else:
-        talk(nobody)
+        print_message(no_clinic)
     for row in rows:
         if row["reason"]:
-            talk(f"{row['clinic_key']}: {row['reason']}")
-    for clinic, user in owed:
-        talk(
+            print_message(f"{row['clinic_key']}: {row['reason']}")
+    for clinic, user in to_revoke:
+        print_message(
             f"{clinic.clinic_key}: the access of user {user.user_id or '(not told)'} is still to be revoked at the "
             f"server: run `fullscript-pipeline disconnect {clinic.clinic_key}` again."
         )
@@ -120,7 +125,7 @@ _USER_COLUMNS = {"clinic": "clinic_key", "server": "server", "user": "user_id", 
 }  # fmt: skip
 
 
-def _user(clinic: Clinic, user: ClinicUser) -> dict[str, str | int | None]:
+def _user_row(clinic: Clinic, user: ClinicUser) -> dict[str, str | int | None]:
     return {
         "clinic_key": clinic.clinic_key,
         "clinic_id": clinic.clinic_id,
@@ -130,13 +135,13 @@ def _user(clinic: Clinic, user: ClinicUser) -> dict[str, str | int | None]:
         "status": user.status,
         "used": "yes" if user.is_used else "",
         "reason": user.reason,
-        "token": _life(user.expires_at) if user.status == "ok" else "none",
+        "token": _format_token_life(user.expires_at) if user.status == "ok" else "none",
         "patients_visible": user.patients_visible,
         "scopes": " ".join(user.scopes),
     }
 
 
-def _health(store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
+def _clinic_row(store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
     grant = store.load_grant(clinic)
     return {
         "clinic_key": clinic.clinic_key,
@@ -146,11 +151,11 @@ def _health(store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
         "region": clinic.region,
         "status": clinic.status,
         "reason": clinic.status_reason,
-        "token": _life(grant.expires_at) if grant else "none",
+        "token": _format_token_life(grant.expires_at) if grant else "none",
         "scopes": " ".join(grant.scopes) if grant else "",
     }
 
 
-def _life(expires_at: datetime) -> str:
+def _format_token_life(expires_at: datetime) -> str:
     minutes = int((expires_at - clock.real_now()).total_seconds() // 60)
     return f"{minutes} min left" if minutes >= 0 else "renewed at next use"

@@ -7,8 +7,8 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import WARN_AFTER, FullscriptError, clock_offset, format_clock_lead
-from fullscript_pipeline.cli.audited import recorded
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.audited import audit_logged
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.health import configured
 from fullscript_pipeline.settings import Settings, load_settings
@@ -38,21 +38,23 @@ def repair(dry_run: bool, yes: bool, unverified: bool) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store, open_instance(settings) as instance:
         now = clock.now()
         work = ClockRepair(settings, open_warehouse(), store, instance, now)
-        if not (found := work.find()):
-            talk(f"Nothing is stored under a time after {now:%Y-%m-%d %H:%M} UTC.", bold=True)
+        if not (counts := work.find()):
+            print_message(f"Nothing is stored under a time after {now:%Y-%m-%d %H:%M} UTC.", bold=True)
             return
-        data(table(["where", "after now"], [[place, number] for place, number in sorted(found.items())]))
+        print_data(
+            format_columns(["where", "after now"], [[place, number] for place, number in sorted(counts.items())])
+        )
         if dry_run:
             return
         _require_right_clock(settings, unverified=unverified)
         if not yes:
             click.confirm(f"Move them back to {now:%Y-%m-%d %H:%M} UTC?", abort=True, err=True)
-        with recorded(settings, "clock repair", destination=settings.backups_dir) as record:
+        with audit_logged(settings, "clock repair", destination=settings.backups_dir) as record:
             backup = work.repair()
-            record.rows = sum(found.values())
+            record.rows = sum(counts.values())
         if backup:
-            talk(f"Backed up and verified before: {backup.folder}")
-        talk("Moved back. Now `fullscript-pipeline pull`, which makes pages and digests anew.", bold=True)
+            print_message(f"Backed up and verified before: {backup.folder}")
+        print_message("Moved back. Now `fullscript-pipeline pull`, which makes pages and digests anew.", bold=True)
 
 
 def _require_right_clock(settings: Settings, *, unverified: bool) -> None:

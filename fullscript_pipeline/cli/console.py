@@ -8,17 +8,17 @@ from collections.abc import Sequence
 import click
 
 
-def talk(text: str, *, bold: bool = False) -> None:
+def print_message(text: str, *, bold: bool = False) -> None:
     """A line on stderr, at once; styled only on a terminal (click honours NO_COLOR and pipes)."""
     click.secho(text, err=True, bold=bold)
 
 
-def data(text: str) -> None:
+def print_data(text: str) -> None:
     """A line on stdout."""
     click.echo(text)
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def format_columns(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns aligned; numbers to the right."""
     cells = [
         [f"{cell:,}" if isinstance(cell, int) else str(cell if cell is not None else "") for cell in row]

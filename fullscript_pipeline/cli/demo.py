@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import click
 import httpx
 
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.subprocesses import sandbox_server
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.plural import counted
@@ -26,7 +26,7 @@ from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.settings import Settings, load_settings
 
 ENV_FILE = "demo.env"
-_KEPT = {".gitkeep"}
+_IGNORED_FILES = {".gitkeep"}
 
 
 @click.command(help="A fresh world every time; only a data directory that a demo made is replaced.")
@@ -34,11 +34,11 @@ def demo() -> int:
     settings = load_settings()
     began = time.monotonic()
     _refuse_while_in_use(settings)
-    clear(settings.data_dir)
+    clear_demo_folder(settings.data_dir)
     settings.prepare_data_dir()
     variables = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir), "FULLSCRIPT_REDIRECT_URI": _redirect_uri()}
     _write_env(settings, variables)
-    talk(f"Demo in {settings.data_dir}", bold=True)
+    print_message(f"Demo in {settings.data_dir}", bold=True)
     with _server(settings, variables) as control:
         variables |= _app_variables(control)
         for clinic in control.state()["clinics"]:
@@ -51,7 +51,7 @@ def demo() -> int:
         _phase(settings, control, variables, "The next daily pull", "pull")
         _show_requests(control)
     _show_paths(settings)
-    talk(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
+    print_message(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
     return 0
 
 
@@ -65,21 +65,21 @@ def _refuse_while_in_use(settings: Settings) -> None:
         )
 
 
-def clear(folder: Path) -> None:
+def clear_demo_folder(folder: Path) -> None:
     """Empties a data directory that a demo made. Raises ConfigurationError for one that holds anything else."""
     if not folder.exists():
         return
-    found = [entry for entry in folder.iterdir() if entry.name not in _KEPT]
-    if found and not (folder / ENV_FILE).exists():
+    entries = [entry for entry in folder.iterdir() if entry.name not in _IGNORED_FILES]
+    if entries and not (folder / ENV_FILE).exists():
         raise ConfigurationError(
-            f"{folder} holds data that no demo made ({len(found)} entries): choose another place with "
+            f"{folder} holds data that no demo made ({len(entries)} entries): choose another place with "
             "FULLSCRIPT_DATA_DIR, for example FULLSCRIPT_DATA_DIR=/tmp/fullscript-demo."
         )
-    for entry in found:
+    for entry in entries:
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
-def read_env(settings: Settings) -> dict[str, str]:
+def read_demo_env(settings: Settings) -> dict[str, str]:
     """The variables of the demo that made this data directory; empty when none did."""
     path = settings.data_dir / ENV_FILE
     if not path.exists():
@@ -154,12 +154,12 @@ def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
                 f"{address}&{urlencode({'login': slug})}", follow_redirects=True, trust_env=False, timeout=30
             )
             if answer.is_error:
-                talk(f"The sign-in of {slug} was answered {answer.status_code}.")
+                print_message(f"The sign-in of {slug} was answered {answer.status_code}.")
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
         # What a person would be asked to do, the demo has done.
         said = [line for line in process.communicate()[1].splitlines() if not line.startswith("Open this address")]
-        talk("\n".join(said))
+        print_message("\n".join(said))
         code = process.returncode
         watchdog.cancel()
     if code:
@@ -169,17 +169,17 @@ def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
 def _phase(settings: Settings, control: SandboxControl, variables: dict[str, str], title: str, command: str) -> None:
     variables["FULLSCRIPT_NOW"] = control.state()["clock"]
     _write_env(settings, variables)
-    talk(f"\n{title} ({variables['FULLSCRIPT_NOW'][:10]})", bold=True)
+    print_message(f"\n{title} ({variables['FULLSCRIPT_NOW'][:10]})", bold=True)
     before = control.requests()["total"]
     began = time.monotonic()
     _run(variables, command)
-    talk(f"{counted(control.requests()['total'] - before, 'request')}, {time.monotonic() - began:.1f} s")
+    print_message(f"{counted(control.requests()['total'] - before, 'request')}, {time.monotonic() - began:.1f} s")
 
 
 def _advance(control: SandboxControl) -> None:
     happened = control.advance(days=1)
-    told = ", ".join(f"{what.replace('_', ' ')} {number}" for what, number in sorted(happened["totals"].items()))
-    talk(f"\nThe sandbox's clock moves to {happened['day']}: {told}")
+    changes = ", ".join(f"{what.replace('_', ' ')} {number}" for what, number in sorted(happened["totals"].items()))
+    print_message(f"\nThe sandbox's clock moves to {happened['day']}: {changes}")
 
 
 def _show_requests(control: SandboxControl) -> None:
@@ -188,22 +188,22 @@ def _show_requests(control: SandboxControl) -> None:
     for row in requests["counts"]:
         name = f"{row['method']} {row['endpoint']}" + ("" if row["status"] < 300 else f" -> {row['status']}")
         counts[name] = counts.get(name, 0) + row["count"]
-    talk("\nRequests of all three phases", bold=True)
-    data(table(["endpoint", "requests"], [[name, number] for name, number in sorted(counts.items())]))
+    print_message("\nRequests of all three phases", bold=True)
+    print_data(format_columns(["endpoint", "requests"], [[name, number] for name, number in sorted(counts.items())]))
     which = ", ".join(dict.fromkeys(name.partition("/")[2] for name in requests["repeated_examples"]))
-    data(
+    print_data(
         f"{requests['total']:,} requests in all; {requests['repeated_urls_same_day']} asked twice on one day"
         + (f" ({which})." if which else ".")
     )
 
 
 def _show_paths(settings: Settings) -> None:
-    talk("\nOpen", bold=True)
+    print_message("\nOpen", bold=True)
     pages = sorted(settings.reports_dir.glob("clinics/*/index.html")) + sorted(
         settings.reports_dir.glob("catalog/*/index.html")
     )
     for page in (settings.reports_dir / "index.html", *pages):
-        data(str(page))
-    talk(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
+        print_data(str(page))
+    print_message(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
     place = "" if settings.data_dir == Path("data").absolute() else f"FULLSCRIPT_DATA_DIR={settings.data_dir} "
-    talk(f"The Dagster UI over this data: {place}make ui")
+    print_message(f"The Dagster UI over this data: {place}make ui")

@@ -3,8 +3,8 @@
 import click
 
 from fullscript_pipeline.api import disconnect as disconnect_clinic
-from fullscript_pipeline.cli.audited import Whose, recorded
-from fullscript_pipeline.cli.console import talk
+from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.console import print_message
 from fullscript_pipeline.cli.options import CLINIC
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.settings import Settings, load_settings
@@ -27,13 +27,15 @@ def disconnect(clinic: str | None, everything: bool, user: str | None, give_up: 
     settings.prepare_data_dir()
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = store.clinics_to_disconnect() if everything else [_clinic(store, clinic or "")]
-        owed = _not_revoked(store, chosen[0], user) if give_up else []
-        with recorded(settings, "disconnect --give-up" if give_up else "disconnect", whose=Whose(chosen)) as record:
-            for each in owed:
-                _give_up(settings, store, chosen[0], each)
-            for one in () if give_up else chosen:
-                code = max(code, _disconnect(settings, store, one, user))
+        chosen = store.clinics_to_disconnect() if everything else [_find_clinic(store, clinic or "")]
+        user_ids = _users_to_revoke(store, chosen[0], user) if give_up else []
+        with audit_logged(
+            settings, "disconnect --give-up" if give_up else "disconnect", whose=DataSubjects(chosen)
+        ) as record:
+            for user_id in user_ids:
+                _give_up(settings, store, chosen[0], user_id)
+            for clinic_to_disconnect in () if give_up else chosen:
+                code = max(code, _disconnect(settings, store, clinic_to_disconnect, user))
             record.exit_code = code
     return code
 
@@ -43,21 +45,25 @@ def _disconnect(settings: Settings, store: StateStore, clinic: Clinic, user: str
     try:
         result = disconnect_clinic(settings, store, clinic, user)
     except PipelineError as error:
-        talk(f"{clinic.clinic_key}: {error}")
+        print_message(f"{clinic.clinic_key}: {error}")
         return error.exit_code
-    talk(f"{_named(clinic, user)}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
+    print_message(f"{_label(clinic, user)}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
     return result.exit_code
 
 
-def _not_revoked(store: StateStore, clinic: Clinic, user: str | None) -> list[str]:
+def _users_to_revoke(store: StateStore, clinic: Clinic, user: str | None) -> list[str]:
     """The users whose access is still to be revoked. Raises UsageError when there are none."""
-    owed = [one.user_id for one in store.users(clinic) if one.status == TO_BE_REVOKED and user in (None, one.user_id)]
-    if not owed:
+    user_ids = [
+        known.user_id
+        for known in store.users(clinic)
+        if known.status == TO_BE_REVOKED and user in (None, known.user_id)
+    ]
+    if not user_ids:
         raise UsageError(
-            f"No access of {_named(clinic, user)} is still to be revoked, so there is nothing to give up: run "
+            f"No access of {_label(clinic, user)} is still to be revoked, so there is nothing to give up: run "
             f"`fullscript-pipeline disconnect {clinic.clinic_key}` first."
         )
-    return owed
+    return user_ids
 
 
 def _give_up(settings: Settings, store: StateStore, clinic: Clinic, user: str) -> None:
@@ -67,23 +73,27 @@ def _give_up(settings: Settings, store: StateStore, clinic: Clinic, user: str) -
     except PipelineError as error:
         reason = str(error)
     if reason is None:
-        talk(f"{_named(clinic, user)}: disconnected; the server has confirmed it now.")
+        print_message(f"{_label(clinic, user)}: disconnected; the server has confirmed it now.")
         return
     store.forget_grant(clinic, user)
-    talk(
-        f"{_named(clinic, user)}: given up. Its tokens are forgotten here and the server has not confirmed that the "
+    print_message(
+        f"{_label(clinic, user)}: given up. Its tokens are forgotten here and the server has not confirmed that the "
         "access is revoked: with a copy of them (a backup of this data directory has one) it may still work, and this "
         "program cannot revoke it any more. Remove the app in the Fullscript web app, or ask the vendor whether it is "
         f"gone. The last answer was: {reason}"
     )
 
 
-def _named(clinic: Clinic, user: str | None) -> str:
+def _label(clinic: Clinic, user: str | None) -> str:
     return clinic.clinic_key if user is None else f"{clinic.clinic_key}, user {user or '(not told)'}"
 
 
-def _clinic(store: StateStore, id_or_key: str) -> Clinic:
+def _find_clinic(store: StateStore, id_or_key: str) -> Clinic:
     """A connected clinic, or one that is removed but for a grant that is still to be revoked. Raises UsageError."""
     known = store.clinics_to_disconnect()
-    owing = [one for one in known if one.status == "removed" and id_or_key.strip() in {one.clinic_key, one.clinic_id}]
-    return owing[0] if len(owing) == 1 else store.clinic(id_or_key)
+    to_revoke = [
+        clinic
+        for clinic in known
+        if clinic.status == "removed" and id_or_key.strip() in {clinic.clinic_key, clinic.clinic_id}
+    ]
+    return to_revoke[0] if len(to_revoke) == 1 else store.clinic(id_or_key)

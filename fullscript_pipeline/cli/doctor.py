@@ -4,11 +4,12 @@ What does not belong here: the checks (`health`).
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 
 import click
 
-from fullscript_pipeline.cli.console import data, talk
+from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import Finding, check_all, exit_code, failed
 from fullscript_pipeline.settings import load_settings
@@ -27,8 +28,10 @@ def doctor(as_json: bool) -> int:
     for finding in _findings():
         findings.append(finding)
         _show(finding, as_json)
-    counts = {state: sum(one.state == state for one in findings) for state in _COLOURS}
-    talk(f"{counts['pass']} passed, {counts['warn']} to look at, {counts['fail']} failed, {counts['skip']} not checked")
+    counts = Counter(finding.state for finding in findings)
+    print_message(
+        f"{counts['pass']} passed, {counts['warn']} to look at, {counts['fail']} failed, {counts['skip']} not checked"
+    )
     return exit_code(findings)
 
 
@@ -42,9 +45,9 @@ def _findings() -> Iterable[Finding]:
 
 def _show(finding: Finding, as_json: bool) -> None:
     if as_json:
-        data(json.dumps(finding.as_json()))
+        print_data(json.dumps(finding.as_json()))
         return
     state = click.style(finding.state.ljust(4), fg=_COLOURS[finding.state])
-    data(f"{state}  {finding.id}: {finding.what}")
+    print_data(f"{state}  {finding.id}: {finding.what}")
     if finding.fix:
-        data(f"      fix: {finding.fix}")
+        print_data(f"      fix: {finding.fix}")

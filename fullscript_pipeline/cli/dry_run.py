@@ -12,7 +12,7 @@ from functools import cache
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession, open_session
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction.request_estimate import Ask, BillLine, ask_nobody, minutes
 from fullscript_pipeline.settings import Settings
@@ -24,30 +24,30 @@ _FILTERS = {"patients": {"patient_type": "all"}}
 
 
 @contextmanager
-def counted_by_asking(settings: Settings, store: StateStore, wanted: bool) -> Iterator[Ask]:
+def row_counter(settings: Settings, store: StateStore, asks_server: bool) -> Iterator[Ask]:
     """How many rows a list has, by one page of one row each; or nobody is asked."""
-    if not wanted:
+    if not asks_server:
         yield ask_nobody
         return
     with ExitStack() as opened:
         sessions: dict[str, ClinicSession] = {}
 
         @cache
-        def ask(clinic: ClinicRef, endpoint: str) -> int | None:
+        def count_rows(clinic: ClinicRef, endpoint: str) -> int | None:
             try:
                 if clinic.clinic_key not in sessions:
                     sessions[clinic.clinic_key] = opened.enter_context(open_session(settings, store, clinic))
                 pages = sessions[clinic.clinic_key].pages(endpoint, params=_FILTERS.get(endpoint, {}), page_size=1)
                 return next(iter(pages)).total_count
             except PipelineError as problem:
-                talk(f"{clinic.clinic_key}, {endpoint}: {problem}")
+                print_message(f"{clinic.clinic_key}, {endpoint}: {problem}")
                 return None
 
-        yield ask
+        yield count_rows
 
 
 @contextmanager
-def warehouse_if_any(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def read_if_exists(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """A connection to read with; None while there is no warehouse."""
     if warehouse is None or not warehouse.exists():
         yield None
@@ -56,30 +56,30 @@ def warehouse_if_any(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyCon
         yield con
 
 
-def show(lines: Sequence[BillLine], per_5_min: int, *, asked: bool, as_json: bool) -> None:
+def print_estimate(lines: Sequence[BillLine], per_5_min: int, *, is_counted: bool, as_json: bool) -> None:
     """The lines, then the total and how long it takes at the budget."""
     total, is_open = sum(line.requests for line in lines), any(line.at_least for line in lines)
     servers = sorted({line.server for line in lines})
     if as_json:
         for line in lines:
-            data(json.dumps(asdict(line)))
+            print_data(json.dumps(asdict(line)))
         summary = {"total_requests": total, "at_least": is_open, "minutes": minutes(total, per_5_min)}
-        data(json.dumps({**summary, "requests_per_5_min": per_5_min, "servers": servers}))
+        print_data(json.dumps({**summary, "requests_per_5_min": per_5_min, "servers": servers}))
         return
-    rows = [[line.owner, line.endpoint, _requests(line), line.why] for line in lines]
-    rows.append(["total", "", f"{'>= ' if is_open else ''}{total:,}", _time(lines, per_5_min)])
-    data(table(["of", "endpoint", "requests", "why"], rows))
-    if is_open and asked:
-        talk(">= : how many there are shows only once the pull has begun.")
+    rows = [[line.owner, line.endpoint, _format_requests(line), line.why] for line in lines]
+    rows.append(["total", "", f"{'>= ' if is_open else ''}{total:,}", _format_minutes(lines, per_5_min)])
+    print_data(format_columns(["of", "endpoint", "requests", "why"], rows))
+    if is_open and is_counted:
+        print_message(">= : how many there are shows only once the pull has begun.")
     elif is_open:
-        talk(">= : only the server knows how long these lists are; `--ask` asks one small page for each.")
+        print_message(">= : only the server knows how long these lists are; `--ask` asks one small page for each.")
 
 
-def _requests(line: BillLine) -> str:
+def _format_requests(line: BillLine) -> str:
     return f"{'>= ' if line.at_least else ''}{line.requests:,}"
 
 
-def _time(lines: Sequence[BillLine], per_5_min: int) -> str:
+def _format_minutes(lines: Sequence[BillLine], per_5_min: int) -> str:
     """Each server counts for itself."""
     by_server: dict[str, int] = {}
     for line in lines:

@@ -72,8 +72,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 def with_examples(command: click.Command, path: str) -> click.Command:
     """The command, and its subcommands, with their examples as the last part of their help."""
     if isinstance(command, click.Group):
-        for name, one in command.commands.items():
-            with_examples(one, f"{path} {name}")
+        for name, subcommand in command.commands.items():
+            with_examples(subcommand, f"{path} {name}")
     if lines := EXAMPLES.get(path):
         shown = (line if "fullscript-pipeline" in line else f"fullscript-pipeline {line}" for line in lines)
         # \b keeps click from filling the lines into a paragraph.

@@ -7,8 +7,8 @@ import time
 
 import click
 
-from fullscript_pipeline.cli.audited import recorded
-from fullscript_pipeline.cli.console import data, talk
+from fullscript_pipeline.cli.audited import audit_logged
+from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.encryption import changing_keys, new_key
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import in_words
@@ -24,7 +24,7 @@ def keys() -> None:
 
 @keys.command(help="Print a new key: random, 256 bits. It is stored nowhere; the settings say where to put it.")
 def new() -> None:
-    data(new_key())
+    print_data(new_key())
 
 
 @keys.command(
@@ -41,23 +41,23 @@ def rotate() -> None:
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
     plan = plan_rotation(settings)
-    _tell_plan(plan, len(listed))
+    _print_plan(plan, len(listed))
     began = time.monotonic()
-    with recorded(settings, "keys rotate") as record, changing_keys(settings.data_dir):
-        record.rows = rotate_keys(settings, talk)
-    talk(f"Done in {time.monotonic() - began:.0f} s: all that is sealed is under the new key.", bold=True)
-    _tell_what_is_left(settings, plan)
+    with audit_logged(settings, "keys rotate") as record, changing_keys(settings.data_dir):
+        record.rows = rotate_keys(settings, print_message)
+    print_message(f"Done in {time.monotonic() - began:.0f} s: all that is sealed is under the new key.", bold=True)
+    _print_next_steps(settings, plan)
 
 
-def _tell_plan(plan: Rotation, listed: int) -> None:
+def _print_plan(plan: Rotation, listed: int) -> None:
     """Raises ConfigurationError when the disk has too little space."""
     databases, landing = len(plan.databases), len(plan.landing)
-    talk(
+    print_message(
         f"To be put under the first of {counted(listed, 'key')}: {counted(plan.values, 'value')} of the state store, "
         f"{counted(landing, 'landing file')} ({in_words(plan.bytes_of_landing)}), {counted(databases, 'database')} "
         f"({in_words(plan.bytes_of_databases)}); all in all {plan.bytes / 1e6:,.1f} MB."
     )
-    talk(
+    print_message(
         f"About {counted(round(plan.seconds), 'second')}; {in_words(plan.needed)} of free space needed, "
         f"{in_words(plan.free)} there."
     )
@@ -68,12 +68,16 @@ def _tell_plan(plan: Rotation, listed: int) -> None:
         )
 
 
-def _tell_what_is_left(settings: Settings, plan: Rotation) -> None:
-    talk("Set FULLSCRIPT_ENCRYPTION_KEY to the new key alone, and start what runs (`ui`, the services) again.")
+def _print_next_steps(settings: Settings, plan: Rotation) -> None:
+    print_message("Set FULLSCRIPT_ENCRYPTION_KEY to the new key alone, and start what runs (`ui`, the services) again.")
     if settings.publish_key:
-        talk("Copies under FULLSCRIPT_PUBLISH_KEY keep that key: set another and `publish` again to change it.")
+        print_message(
+            "Copies under FULLSCRIPT_PUBLISH_KEY keep that key: set another and `publish` again to change it."
+        )
     if former := backups_under_other_keys(settings, plan.new):
-        talk(f"{counted(len(former), 'backup')} can be read with the key of its time only: keep that key, or make new")
-        talk("backups and remove these:")
+        print_message(
+            f"{counted(len(former), 'backup')} can be read with the key of its time only: keep that key, or make new"
+        )
+        print_message("backups and remove these:")
         for folder in former:
-            data(str(folder))
+            print_data(str(folder))

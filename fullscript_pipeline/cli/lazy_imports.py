@@ -17,7 +17,7 @@ _THRESHOLDS = (10_000, 20, 50)
 
 
 @contextmanager
-def for_good() -> Iterator[None]:
+def freeze_imports() -> Iterator[None]:
     """What is imported in this block is left out of every later search."""
     gc.disable()
     try:
@@ -29,21 +29,21 @@ def for_good() -> Iterator[None]:
 
 
 @contextmanager
-def without(package: str) -> Iterator[None]:
+def hide_package(package: str) -> Iterator[None]:
     """In this block the process takes `package` for one that is not installed, unless it is imported already.
 
     DuckDB and Arrow look for pandas at the first value they are given, and import it where it is installed; no command
     has a use for it, and a notebook is no command.
     """
-    absent = _Absent(package)
-    sys.meta_path.insert(0, absent)
+    hidden = _HiddenPackage(package)
+    sys.meta_path.insert(0, hidden)
     try:
         yield
     finally:
-        sys.meta_path.remove(absent)
+        sys.meta_path.remove(hidden)
 
 
-class _Absent:
+class _HiddenPackage:
     """Says of one package that there is none."""
 
     def __init__(self, package: str) -> None:

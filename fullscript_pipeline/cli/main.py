@@ -66,7 +66,7 @@ _SUMMARIES = {
 }
 
 
-_NOT_OURS = "run as its owner, or set FULLSCRIPT_DATA_DIR to a folder of your own."
+_FOREIGN_FILE_FIX = "run as its owner, or set FULLSCRIPT_DATA_DIR to a folder of your own."
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -80,9 +80,9 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
-        with lazy_imports.for_good():
+        with lazy_imports.freeze_imports():
             command: click.Command = getattr(importlib.import_module(module), name)
-        return _with_clinics(with_examples(command, cmd_name))
+        return _complete_clinics(with_examples(command, cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names and summaries, without importing the commands."""
@@ -95,15 +95,15 @@ class _Commands(click.Group):
             formatter.write_dl(list(_SUMMARIES.items()))
 
 
-def _with_clinics(command: click.Command) -> click.Command:
+def _complete_clinics(command: click.Command) -> click.Command:
     """The shell completes the keys of connected clinics wherever one is asked for."""
     from fullscript_pipeline.cli.options import CLINIC  # noqa: PLC0415 - reads settings; help needs none
 
-    for one in command.commands.values() if isinstance(command, click.Group) else ():
-        _with_clinics(one)
+    for subcommand in command.commands.values() if isinstance(command, click.Group) else ():
+        _complete_clinics(subcommand)
     for parameter in command.params:
-        named = "--clinic" in parameter.opts or parameter.name == "clinic"
-        if named and parameter.type is click.STRING:
+        is_clinic = "--clinic" in parameter.opts or parameter.name == "clinic"
+        if is_clinic and parameter.type is click.STRING:
             parameter.type = CLINIC
     return command
 
@@ -127,7 +127,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for a shell's background job
         signal.signal(signal.SIGINT, _interrupt)
     try:
-        with lazy_imports.without("pandas"):
+        with lazy_imports.hide_package("pandas"):
             code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except PipelineError as error:
@@ -140,7 +140,9 @@ def main() -> None:
         click.echo("stopped", err=True)
         sys.exit(130)
     except PermissionError as error:
-        click.echo(f"fullscript-pipeline: {error.filename} cannot be used ({error.strerror}): {_NOT_OURS}", err=True)
+        click.echo(
+            f"fullscript-pipeline: {error.filename} cannot be used ({error.strerror}): {_FOREIGN_FILE_FIX}", err=True
+        )
         sys.exit(ConfigurationError.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

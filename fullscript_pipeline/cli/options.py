@@ -46,7 +46,7 @@ class ClinicName(click.ParamType[str]):
                 clinics = store.clinics()
         except PipelineError:
             return []
-        named = ((one.clinic_key, one.name) for one in clinics)
+        named = ((clinic.clinic_key, clinic.name) for clinic in clinics)
         return [CompletionItem(key, help=name) for key, name in named if key.startswith(incomplete)]
 
 

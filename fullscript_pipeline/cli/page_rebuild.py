@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from datetime import date
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.audited import Whose, recorded
-from fullscript_pipeline.cli.clinic_selection import chosen_clinics
-from fullscript_pipeline.cli.console import data
-from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.clinic_selection import select_clinics
+from fullscript_pipeline.cli.console import print_data
+from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.maintenance import is_over, open_warehouse
-from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
+from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
 from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
-from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_cell, open_instance
+from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_partition, open_instance
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import no_warehouse_error
@@ -30,45 +30,47 @@ def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
     if not settings.start_date <= day <= today:
         raise UsageError(f"--as-of {day} must lie between {settings.start_date} and today, {today}.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = chosen_clinics(store, clinics)
+        chosen = select_clinics(store, clinics)
         if not settings.warehouse_path.exists():
             raise no_warehouse_error(settings.warehouse_path)
-    with recorded(settings, "report adherence", whose=Whose(chosen), destination=settings.reports_dir) as record:
+    with audit_logged(
+        settings, "report adherence", whose=DataSubjects(chosen), destination=settings.reports_dir
+    ) as record:
         instance = open_instance(settings)
         with StateStore(settings.state_path, settings.encryption_key) as store:
             add_clinic_partitions(instance, store)
         open_warehouse()
-        code, outcomes = run_cells(instance, [pages_cell(clinic.clinic_key, day) for clinic in chosen])
+        code, outcomes = execute_runs(instance, [pages_run(clinic.clinic_key, day) for clinic in chosen])
         pages = [outcome.materialized.get("reports/adherence", {}).get("patient_pages", 0) for _, outcome in outcomes]
         record.rows, record.exit_code = sum(map(int, pages)), code
     for _, outcome in outcomes:
         if page := outcome.materialized.get("reports/adherence", {}).get("page"):
-            data(str(page))
+            print_data(str(page))
     return code
 
 
-def pages_cell(clinic_key: str, day: date) -> Cell:
+def pages_run(clinic_key: str, day: date) -> PlannedRun:
     """The run that makes a clinic's adherence rows and pages of a day again, without a pull."""
-    return Cell(
+    return PlannedRun(
         f"{clinic_key} {day} pages",
         "clinic_daily",
-        clinic_cell(clinic_key, day),
+        clinic_partition(clinic_key, day),
         tags={"fullscript/clinic": clinic_key, TAG: "yes"},
         assets=PAST_PAGES if is_over(day) else PAGES,
     )
 
 
-def pages_after(outcomes: Sequence[tuple[Cell, Outcome]]) -> list[Cell]:
+def runs_for_stale_pages(outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> list[PlannedRun]:
     """A run of rows and pages for each clinic whose day failed before its pages: they say how old their data is."""
     hopeless = {Busy.exit_code, ConfigurationError.exit_code}
     failed = [
-        owner_and_day(cell.partition)
-        for cell, outcome in outcomes
-        if cell.job == "clinic_daily"
-        and cell.assets is None
-        and cell.partition
+        split_partition_key(run.partition)
+        for run, outcome in outcomes
+        if run.job == "clinic_daily"
+        and run.assets is None
+        and run.partition
         and outcome.failures
         and "reports/adherence" not in outcome.materialized
         and not hopeless & {failure.exit_code for failure in outcome.failures}
     ]
-    return [pages_cell(clinic_key, day) for clinic_key, day in failed if can_be_rewritten(clinic_key, day)]
+    return [pages_run(clinic_key, day) for clinic_key, day in failed if can_be_rewritten(clinic_key, day)]

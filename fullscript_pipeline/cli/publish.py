@@ -10,9 +10,9 @@ import click
 from click.core import ParameterSource
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.audited import Whose, recorded
-from fullscript_pipeline.cli.clinic_selection import known_clinic
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.clinic_selection import find_known_clinic
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.settings import Settings, load_settings
@@ -44,19 +44,21 @@ def publish(pseudonymised: bool, shift_dates: bool, deidentified: bool, k: int |
     options = CopyOptions(level, shift_dates=shift_dates, k=k, with_current_year=with_current_year)
     warehouse = _warehouse(settings)
     name = "publish" if level is Level.WHOLE else f"publish --{level.value}"
-    with recorded(settings, name, destination=settings.published_dir) as record:
+    with audit_logged(settings, name, destination=settings.published_dir) as record:
         copy = write_copy(settings, warehouse, options)
         record.destination = str(copy.path)
         record.rows = rows_in(Warehouse(copy.path, copy.key, temp_dir=settings.data_dir / "tmp"))
     for sentence in _describe(copy):
-        talk(sentence)
+        print_message(sentence)
     if settings.publish_key:
-        talk("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
+        print_message("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
     elif settings.warehouse_key:
-        talk("It is encrypted with the pipeline's own key; set FULLSCRIPT_PUBLISH_KEY before handing a key out.")
+        print_message(
+            "It is encrypted with the pipeline's own key; set FULLSCRIPT_PUBLISH_KEY before handing a key out."
+        )
     else:
-        talk("It is not encrypted.")
-    data(str(copy.path))
+        print_message("It is not encrypted.")
+    print_data(str(copy.path))
 
 
 def _describe(copy: Published) -> Iterator[str]:
@@ -67,32 +69,32 @@ def _describe(copy: Published) -> Iterator[str]:
             else "are the true ones: who knows when somebody ordered can find them"
         )
         yield f"Pseudonymised: names, contacts and texts are left out, ids are the copy's own; dates {dates}."
-    if found := copy.deidentified:
+    if summary := copy.deidentified:
         yield "De-identified: dates are years, ids are random and of this copy alone, clinics are codes."
-        bands = f"{found.birth_band_years} years wide" if found.birth_band_years else "not told"
+        bands = f"{summary.birth_band_years} years wide" if summary.birth_band_years else "not told"
         yield (
-            f"k reached: {found.k_reached} (asked: {found.k}). Birth years: {bands}. Suppressed: "
-            f"{found.patients_suppressed:,} of {found.patients + found.patients_suppressed:,} patients, "
-            f"{found.facts_suppressed:,} of {found.facts + found.facts_suppressed:,} rows of purchases and "
+            f"k reached: {summary.k_reached} (asked: {summary.k}). Birth years: {bands}. Suppressed: "
+            f"{summary.patients_suppressed:,} of {summary.patients + summary.patients_suppressed:,} patients, "
+            f"{summary.facts_suppressed:,} of {summary.facts + summary.facts_suppressed:,} rows of purchases and "
             "recommendations."
         )
-        if not found.facts:
+        if not summary.facts:
             yield "No row is left: hardly any product of a year is shared by so many. Ask for a lower k if you may."
-        yield _through(found)
+        yield _describe_last_year(summary)
         yield (
             f"Who knows clinic, birth years, gender and a product of a year of somebody at once would still single out "
-            f"{found.patients_standing_alone:,} of {found.patients:,} patients."
+            f"{summary.patients_standing_alone:,} of {summary.patients:,} patients."
         )
 
 
-def _through(found: Deidentified) -> str:
-    if found.through_year < clock.today(load_settings().time_zone).year:
+def _describe_last_year(summary: Deidentified) -> str:
+    if summary.through_year < clock.today(load_settings().time_zone).year:
         return (
-            f"It ends with {found.through_year}, the last year that is over; {found.patients_without_years:,} patients "
-            "without anything until then are left out."
+            f"It ends with {summary.through_year}, the last year that is over; {summary.patients_without_years:,} "
+            "patients without anything until then are left out."
         )
     return (
-        f"It holds {found.through_year}, which is not over: a second copy of that year would show by the difference "
+        f"It holds {summary.through_year}, which is not over: a second copy of that year would show by the difference "
         "what came between them, so hand one out a year."
     )
 
@@ -113,8 +115,8 @@ def export(
     tables: Sequence[str],
     to: Path | None,
 ) -> None:
-    is_format_given = context.get_parameter_source("file_format") is not ParameterSource.DEFAULT
-    if patient and (tables or is_format_given):
+    is_format_explicit = context.get_parameter_source("file_format") is not ParameterSource.DEFAULT
+    if patient and (tables or is_format_explicit):
         raise click.UsageError("--patient writes everything as JSON: leave --table and --format out.")
     settings = load_settings()
     settings.prepare_data_dir()
@@ -123,11 +125,11 @@ def export(
     if patient:
         _export_person(settings, warehouse, *patient, folder)
         return
-    with recorded(settings, "export", destination=folder) as record:
+    with audit_logged(settings, "export", destination=folder) as record:
         written = write_files(warehouse, folder, file_format, tables)
-        record.rows = sum(one.rows for one in written)
-    data(table(["table", "rows", "file"], [[one.table, one.rows, str(one.path)] for one in written]))
-    talk("These files are not encrypted and hold health data; delete them when they are used.")
+        record.rows = sum(file.rows for file in written)
+    print_data(format_columns(["table", "rows", "file"], [[file.table, file.rows, str(file.path)] for file in written]))
+    print_message("These files are not encrypted and hold health data; delete them when they are used.")
 
 
 def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, patient_id: str, folder: Path) -> None:
@@ -135,14 +137,16 @@ def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, p
     from fullscript_pipeline.maintenance import write_person_file  # noqa: PLC0415
 
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = known_clinic(store, clinic_name)
-        whose = Whose([clinic], patient_id)
-        with recorded(settings, "export --patient", whose=whose, destination=folder) as record:
+        clinic = find_known_clinic(store, clinic_name)
+        whose = DataSubjects([clinic], patient_id)
+        with audit_logged(settings, "export --patient", whose=whose, destination=folder) as record:
             written = write_person_file(settings, warehouse, store, clinic, patient_id, folder)
             record.rows = sum(written.counts.values())
-    talk(table(["where", "held"], [[place, number] for place, number in sorted(written.counts.items())]))
-    talk("The file is not encrypted; the last part of it names the files that hold copies.")
-    data(str(written.path))
+    print_message(
+        format_columns(["where", "held"], [[place, number] for place, number in sorted(written.counts.items())])
+    )
+    print_message("The file is not encrypted; the last part of it names the files that hold copies.")
+    print_data(str(written.path))
 
 
 def _warehouse(settings: Settings) -> Warehouse:

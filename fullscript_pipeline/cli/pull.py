@@ -34,8 +34,10 @@ def pull(
 ) -> int:
     if (asks or as_json) and not dry_run:
         raise UsageError("--ask and --json belong to --dry-run.")
-    with lazy_imports.for_good():  # Dagster, which help and usage need not wait for
+    with lazy_imports.freeze_imports():  # Dagster, which help and usage need not wait for
         from fullscript_pipeline.cli import pull_runner  # noqa: PLC0415
 
-    asked = pull_runner.Asked(clinics, day, first, last, only)
-    return pull_runner.show_bill(asked, by_asking=asks, as_json=as_json) if dry_run else pull_runner.pull(asked)
+    options = pull_runner.PullOptions(clinics=clinics, day=day, first=first, last=last, only=only)
+    return (
+        pull_runner.show_estimate(options, counts_rows=asks, as_json=as_json) if dry_run else pull_runner.pull(options)
+    )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from fullscript_pipeline.api import disconnect
-from fullscript_pipeline.cli.audited import Whose, recorded
-from fullscript_pipeline.cli.clinic_selection import known_clinic
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.clinic_selection import find_known_clinic
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
@@ -42,7 +42,7 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
         _undo(settings, *patient)
         return 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = known_clinic(store, clinic_key or (patient or ("", ""))[0])
+        clinic = find_known_clinic(store, clinic_key or (patient or ("", ""))[0])
         patient_id = patient[1] if patient else None
         if patient_id is None and clinic.status != "removed" and not disconnects:
             raise UsageError(
@@ -53,22 +53,22 @@ def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: 
         if not yes:
             click.confirm(f"Remove {what} from {settings.data_dir}? It cannot be undone.", abort=True, err=True)
         code = 0
-        with recorded(settings, "purge", whose=Whose([clinic], patient_id)) as record:
+        with audit_logged(settings, "purge", whose=DataSubjects([clinic], patient_id)) as record:
             if patient_id is None and disconnects and _has_grants(store, clinic):
                 result = disconnect(settings, store, clinic)
                 code = record.exit_code = result.exit_code
                 if result.not_revoked:
-                    talk(result.not_revoked)
+                    print_message(result.not_revoked)
             record.rows = _purge(settings, store, clinic, patient_id, what)
         if patient_id is None and _has_grants(store, clinic):
-            talk(
+            print_message(
                 f"A grant of {clinic.clinic_key} is still to be revoked at the server and stays, out of use, with the "
                 f"clinic's name: run `fullscript-pipeline disconnect {clinic.clinic_key}`, then this again."
             )
     return code
 
 
-def _copies_left(purged: "Purged") -> Iterator[str]:
+def _describe_remaining_copies(purged: "Purged") -> Iterator[str]:
     """Where the person, or the clinic, may still be."""
     for folder in purged.backups:
         if folder.exists():
@@ -89,19 +89,19 @@ def _copies_left(purged: "Purged") -> Iterator[str]:
 
 def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = known_clinic(store, clinic_name)
-        with recorded(settings, "purge --undo", whose=Whose([clinic], patient_id)):
+        clinic = find_known_clinic(store, clinic_name)
+        with audit_logged(settings, "purge --undo", whose=DataSubjects([clinic], patient_id)):
             if not store.forget_purged(clinic, patient_id):
                 raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not kept out: nothing was changed.")
-    talk(f"Patient {patient_id} of {clinic.clinic_key} is not kept out any more.", bold=True)
-    talk(
+    print_message(f"Patient {patient_id} of {clinic.clinic_key} is not kept out any more.", bold=True)
+    print_message(
         f"The next pull stores what Fullscript still has of them; orders of more than {settings.orders_trailing_days} "
         f"days ago come within {settings.sweep_days} days."
     )
 
 
 def _has_grants(store: StateStore, clinic: Clinic) -> bool:
-    return any(one.clinic_key == clinic.clinic_key for one in store.clinics_to_disconnect())
+    return any(connected.clinic_key == clinic.clinic_key for connected in store.clinics_to_disconnect())
 
 
 def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> int:
@@ -118,15 +118,17 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
         raise UsageError(f"Nothing of {what} is in {settings.data_dir}: check the id.")
     if patient_id is None:
         open_instance(settings).delete_dynamic_partition("clinics", clinic.clinic_key)
-    data(table(["where", "removed"], [[place, number] for place, number in sorted(purged.counts.items())]))
-    talk(f"Removed {what}; an audit line without names is in ops.purges.", bold=True)
+    print_data(
+        format_columns(["where", "removed"], [[place, number] for place, number in sorted(purged.counts.items())])
+    )
+    print_message(f"Removed {what}; an audit line without names is in ops.purges.", bold=True)
     if patient_id:
-        talk(
+        print_message(
             "They are kept out: no pull stores anything of them, although Fullscript still has it. To undo that: "
             f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id} --undo`."
         )
     for reason in purged.copies_not_made:
-        talk(f"A copy for analysts was removed and not written again. {reason}")
-    for sentence in _copies_left(purged):
-        talk(sentence)
+        print_message(f"A copy for analysts was removed and not written again. {reason}")
+    for sentence in _describe_remaining_copies(purged):
+        print_message(sentence)
     return sum(purged.counts.values())

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import click
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, recorded
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
@@ -26,33 +26,33 @@ def quarantine() -> None:
 @quarantine.command("list", help="What is in quarantine, and why. The record itself is shown only when asked for.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--show-record", is_flag=True, help="The record as received: it may be about a patient.")
-def show(as_json: bool, show_record: bool) -> None:
+def list_command(as_json: bool, show_record: bool) -> None:
     settings = load_settings()
     with _warehouse(settings).read() as con:
         rows = open_records(con)
     if show_record:
-        with recorded(settings, "quarantine list --show-record", destination=STANDARD_OUTPUT) as record:
+        with audit_logged(settings, "quarantine list --show-record", destination=STANDARD_OUTPUT) as record:
             _print(rows, as_json=as_json, show_record=True)
             record.rows = len(rows)
     else:
         _print(rows, as_json=as_json, show_record=False)
-    talk(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
+    print_message(f"{counted(len(rows), 'record')} in quarantine." if rows else "Nothing is in quarantine.")
 
 
-def _print(rows: Sequence[QuarantinedRecord], *, as_json: bool, show_record: bool) -> None:
+def _print(records: Sequence[QuarantinedRecord], *, as_json: bool, show_record: bool) -> None:
     if as_json:
-        for one in rows:
-            data(json.dumps(_told(one, show_record), default=str))
-    elif rows:
+        for record in records:
+            print_data(json.dumps(_as_json(record, show_record), default=str))
+    elif records:
         headers = ("table", "record", "clinic", "since", "reason")
-        data(table(headers, [(*_told(one, show_record=False).values(),) for one in rows]))
+        print_data(format_columns(headers, [(*_as_json(record, show_record=False).values(),) for record in records]))
         if show_record:
-            for one in rows:
-                data(f"\n{one.table} {one.record_key}:\n{one.record}")
+            for record in records:
+                print_data(f"\n{record.table} {record.record_key}:\n{record.record}")
 
 
 @quarantine.command("replay", help="Read them (and single fields) again with this version. 1: some records stay.")
-def again() -> int:
+def replay_command() -> int:
     settings = load_settings()
     warehouse = _warehouse(settings)
     with warehouse.read():  # a sentence where there is none yet
@@ -67,29 +67,34 @@ def again() -> int:
     with warehouse.write() as con:
         fields, done = retype(con), replay(con, clock.now(), keys)
     if fields:
-        talk(f"Fields of {counted(fields, 'row')} that an older version could not type are typed now.")
+        print_message(f"Fields of {counted(fields, 'row')} that an older version could not type are typed now.")
     if not done:
-        talk("Nothing is in quarantine.")
+        print_message("Nothing is in quarantine.")
         return 0
-    rows = [(one.table, keys.get(one.clinic_id or "", one.clinic_id), one.loaded, one.left) for one in done]
-    data(table(("table", "clinic", "loaded", "left"), rows))
-    left = sum(one.left for one in done)
+    rows = [
+        (replayed.table, keys.get(replayed.clinic_id or "", replayed.clinic_id), replayed.loaded, replayed.left)
+        for replayed in done
+    ]
+    print_data(format_columns(("table", "clinic", "loaded", "left"), rows))
+    left = sum(replayed.left for replayed in done)
     if left:
-        talk(f"{counted(left, 'record')} still cannot be typed; `fullscript-pipeline quarantine list` says why.")
-    if any(one.loaded for one in done):
-        talk("The pages show it after the next pull or `fullscript-pipeline report adherence`.")
+        print_message(
+            f"{counted(left, 'record')} still cannot be typed; `fullscript-pipeline quarantine list` says why."
+        )
+    if any(replayed.loaded for replayed in done):
+        print_message("The pages show it after the next pull or `fullscript-pipeline report adherence`.")
     return 1 if left else 0
 
 
-def _told(one: QuarantinedRecord, show_record: bool) -> dict[str, object]:
-    told: dict[str, object] = {
-        "table": one.table,
-        "record": one.record_key,
-        "clinic": one.clinic_id or one.region,
-        "since": one.seen_at.strftime("%Y-%m-%d %H:%M UTC"),
-        "reason": one.reason,
+def _as_json(record: QuarantinedRecord, show_record: bool) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "table": record.table,
+        "record": record.record_key,
+        "clinic": record.clinic_id or record.region,
+        "since": record.seen_at.strftime("%Y-%m-%d %H:%M UTC"),
+        "reason": record.reason,
     }
-    return told | {"content": one.record} if show_record else told
+    return fields | {"content": record.record} if show_record else fields
 
 
 def _warehouse(settings: Settings) -> Warehouse:

@@ -13,7 +13,7 @@ from fullscript_pipeline.cli import lazy_imports
 @click.command(help="One round of the webhook inbox and the event feeds, with the runs it asks for.")
 @click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
 def refresh(clinics: Sequence[str]) -> int:
-    with lazy_imports.for_good():  # Dagster, which help need not wait for
+    with lazy_imports.freeze_imports():  # Dagster, which help need not wait for
         from fullscript_pipeline.cli import refresh_runner  # noqa: PLC0415
 
     return refresh_runner.refresh(clinics)

@@ -23,7 +23,7 @@ def report() -> None:
     "--as-of", type=DAY, help="Through the end of this day; an earlier one gets a folder of its own. Default: today."
 )
 def adherence(clinics: Sequence[str], as_of: date | None) -> int:
-    with lazy_imports.for_good():  # Dagster, which help need not wait for
+    with lazy_imports.freeze_imports():  # Dagster, which help need not wait for
         from fullscript_pipeline.cli.page_rebuild import write_pages  # noqa: PLC0415
 
     return write_pages(clinics, as_of)
@@ -33,7 +33,7 @@ def adherence(clinics: Sequence[str], as_of: date | None) -> int:
 @click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many texts to list.")
 def dosages(clinics: Sequence[str], limit: int) -> int:
-    with lazy_imports.for_good():
+    with lazy_imports.freeze_imports():
         from fullscript_pipeline.cli.dosages import list_dosages  # noqa: PLC0415
 
     return list_dosages(clinics, limit)

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 from tqdm import tqdm
 
-from fullscript_pipeline.cli.budget_wait_log import show_waits
-from fullscript_pipeline.cli.console import talk
+from fullscript_pipeline.cli.budget_wait_log import log_budget_waits
+from fullscript_pipeline.cli.console import print_message
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.orchestration.runtime import Outcome, console_logging, fail_orphans, run_job
 
@@ -21,7 +21,7 @@ LINE_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedRun:
     """One run to be made. `label` is what the user reads: the clinic's key or the region, and the day."""
 
     label: str
@@ -33,27 +33,29 @@ class Cell:
     assets: frozenset[dg.AssetKey] | None = None
 
 
-def run_cells(instance: dg.DagsterInstance, cells: Sequence[Cell]) -> tuple[int, list[tuple[Cell, Outcome]]]:
+def execute_runs(
+    instance: dg.DagsterInstance, runs: Sequence[PlannedRun]
+) -> tuple[int, list[tuple[PlannedRun, Outcome]]]:
     """Every cell, whatever becomes of the others. Returns the exit code and the outcomes."""
     console_logging.quiet()
-    show_waits()
+    log_budget_waits()
     fail_orphans(instance)
-    outcomes: list[tuple[Cell, Outcome]] = []
-    with _Progress(len(cells)) as progress:
-        for cell in cells:
-            progress.begin(cell.label)
+    outcomes: list[tuple[PlannedRun, Outcome]] = []
+    with _Progress(len(runs)) as progress:
+        for run in runs:
+            progress.begin(run.label)
             outcome = run_job(
                 instance,
-                cell.job,
-                partition=cell.partition,
-                partition_range=cell.partition_range,
-                run_config=cell.run_config,
-                tags=cell.tags,
-                assets=set(cell.assets) if cell.assets else None,
+                run.job,
+                partition=run.partition,
+                partition_range=run.partition_range,
+                run_config=run.run_config,
+                tags=run.tags,
+                assets=set(run.assets) if run.assets else None,
                 listener=progress.event,
             )
-            outcomes.append((cell, outcome))
-            progress.end(cell, outcome)
+            outcomes.append((run, outcome))
+            progress.end(run, outcome)
     return _exit_code([outcome for _, outcome in outcomes]), outcomes
 
 
@@ -91,12 +93,12 @@ class _Progress:
         elif time.monotonic() - self._said > LINE_EVERY_SECONDS:
             self._say(f"{self._label}: {event.step_key} ...")
 
-    def end(self, cell: Cell, outcome: Outcome) -> None:
+    def end(self, run: PlannedRun, outcome: Outcome) -> None:
         seconds = time.monotonic() - self._began
         if self._bar is not None:
             self._bar.update()
         word = "done" if outcome.succeeded else "FAILED"
-        self._say(f"{cell.label}: {word} in {seconds:.1f} s")
+        self._say(f"{run.label}: {word} in {seconds:.1f} s")
         for failure in outcome.failures:
             self._say(f"  {failure.step}: {failure.sentence}")
 
@@ -105,4 +107,4 @@ class _Progress:
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:
-            talk(text)
+            print_message(text)

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
@@ -46,20 +46,20 @@ def sandbox() -> None:
 def serve_command(port: int, **options: Any) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
-    with _told():
+    with _sandbox_errors_as_ours():
         # In a thread of its own: the server cannot answer us while it waits for this call.
         serve(
             settings.sandbox_dir,
             port=port,
             redirect_uri=settings.redirect_uri,
-            on_ready=lambda url: threading.Thread(target=_tell, args=(url, settings), daemon=True).start(),
+            on_ready=lambda url: threading.Thread(target=_print_settings, args=(url, settings), daemon=True).start(),
             **options,
         )
 
 
-def _tell(base_url: str, settings: Settings) -> None:
+def _print_settings(base_url: str, settings: Settings) -> None:
     """The line that says it listens, then the settings that point the pipeline at it: a `.env`, as it stands."""
-    data(f"# sandbox ready {base_url}")
+    print_data(f"# sandbox ready {base_url}")
     with SandboxControl(base_url) as control:
         for name, server in control.state()["servers"].items():
             prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
@@ -71,8 +71,8 @@ def _tell(base_url: str, settings: Settings) -> None:
                 ("WEBHOOK_CHALLENGE_TOKEN", "webhook_challenge_token"),
                 ("WEBHOOK_SIGNATURE_KEYS", "webhook_signature_key"),
             ):
-                data(f"{prefix}{variable}={server[key]}")
-    data(f"FULLSCRIPT_REDIRECT_URI={settings.redirect_uri}")
+                print_data(f"{prefix}{variable}={server[key]}")
+    print_data(f"FULLSCRIPT_REDIRECT_URI={settings.redirect_uri}")
     sys.stdout.flush()
 
 
@@ -83,19 +83,19 @@ def advance_command(days: int | None, to: date | None) -> None:
     if (days is None) == (to is None):
         raise click.UsageError("Give either --days or --to.")
     directory = load_settings().sandbox_dir
-    with _told():
+    with _sandbox_errors_as_ours():
         control = find_running(directory)
         if control is None:
             summary = advance_offline(directory, days=days, to=to)
         else:
             with control:
                 summary = control.advance(days=days, to=to)
-    talk(
+    print_message(
         f"The sandbox's clock is at {summary['clock']}; for ours to follow: export FULLSCRIPT_NOW={summary['clock']} "
         "(and start `ui` again, where it runs)"
     )
     for what, number in sorted(summary["totals"].items()):
-        data(f"{what.replace('_', ' ')}: {number}")
+        print_data(f"{what.replace('_', ' ')}: {number}")
 
 
 @sandbox.command(
@@ -117,16 +117,16 @@ def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
         if clear:
             control.disarm()
         if kind:
-            given = {name: value for name, value in rule.items() if value not in (None, ())}
-            if "value" in given:
-                given["value"] = _json_or_text(given["value"])
-            control.arm(kind, **(given | ({"count": None} if given.get("count") == 0 else {})))
-        told = control.faults()
-    rows = [[name, words] for name, words in told["kinds"].items()]
+            parameters = {name: value for name, value in rule.items() if value not in (None, ())}
+            if "value" in parameters:
+                parameters["value"] = _json_or_text(parameters["value"])
+            control.arm(kind, **(parameters | ({"count": None} if parameters.get("count") == 0 else {})))
+        faults = control.faults()
+    rows = [[name, words] for name, words in faults["kinds"].items()]
     if not kind and not clear:
-        data(table(["kind", "what happens"], rows))
-    for armed in told.get("armed", []):
-        data(json.dumps(armed))
+        print_data(format_columns(["kind", "what happens"], rows))
+    for armed in faults.get("armed", []):
+        print_data(json.dumps(armed))
 
 
 def _json_or_text(text: str) -> Any:
@@ -142,11 +142,11 @@ def quirks_command(quirks: Sequence[str]) -> None:
     from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS  # noqa: PLC0415 - only this command needs the table
 
     if not quirks:
-        data(table(["quirk", "how it answers"], list(QUIRKS.items())))
+        print_data(format_columns(["quirk", "how it answers"], list(QUIRKS.items())))
         return
     with _running() as control:
-        control.set_quirks(*(one for one in quirks if one != "none"))
-    talk("Done.")
+        control.set_quirks(*(quirk for quirk in quirks if quirk != "none"))
+    print_message("Done.")
 
 
 @sandbox.command("webhook", help="Send the events of SERVER to URL from now on: probe first, signed, retried.")
@@ -154,13 +154,13 @@ def quirks_command(quirks: Sequence[str]) -> None:
 @click.argument("url")
 def webhook_command(server: str, url: str) -> None:
     with _running() as control:
-        data(json.dumps(control.set_webhook(server, url)))
+        print_data(json.dumps(control.set_webhook(server, url)))
 
 
 @contextmanager
 def _running() -> Iterator[SandboxControl]:
     """The sandbox of this data directory. Raises UsageError when none runs."""
-    with _told():
+    with _sandbox_errors_as_ours():
         control = find_running(load_settings().sandbox_dir)
         if control is None:
             raise UsageError("No sandbox runs on this data directory; start it with `sandbox serve`.")
@@ -169,7 +169,7 @@ def _running() -> Iterator[SandboxControl]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _sandbox_errors_as_ours() -> Iterator[None]:
     try:
         yield
     except SandboxBusy as error:

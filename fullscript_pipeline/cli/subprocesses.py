@@ -20,7 +20,7 @@ STOP_WAIT_SECONDS = 10.0
 
 
 @contextmanager
-def child(
+def run_child(
     command: Sequence[str], env: Mapping[str, str] | None = None, **options: object
 ) -> Iterator[subprocess.Popen[str]]:
     """Runs `command` for the length of the block; afterwards neither it nor anything it started is left."""
@@ -28,12 +28,12 @@ def child(
     try:
         yield process
     finally:
-        with _undisturbed():
-            stop(process)
+        with _ignore_signals():
+            stop_tree(process)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _ignore_signals() -> Iterator[None]:
     """A second Ctrl-C, or make's own signal after the user's, must not leave half of the family behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -46,17 +46,17 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop(process: "subprocess.Popen[str]") -> None:
+def stop_tree(process: "subprocess.Popen[str]") -> None:
     """SIGTERM to the process and its descendants, then SIGKILL to those that stay."""
     try:
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return
-    for one in family:
-        _signal(one, signal.SIGTERM)
+    for process_to_stop in family:
+        _signal(process_to_stop, signal.SIGTERM)
     _, alive = psutil.wait_procs(family, timeout=STOP_WAIT_SECONDS)
-    for one in alive:
-        _signal(one, signal.SIGKILL)
+    for process_to_stop in alive:
+        _signal(process_to_stop, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=2)
     process.wait(timeout=2)
 
@@ -81,11 +81,11 @@ def sandbox_server(directory: str, port: int, *options: str) -> Iterator[str]:
         str(port),
         *options,
     ]
-    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        yield _ready(process)
+    with run_child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        yield _wait_until_ready(process)
 
 
-def _ready(process: "subprocess.Popen[str]") -> str:
+def _wait_until_ready(process: "subprocess.Popen[str]") -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.stdout is not None:
         line = process.stdout.readline()

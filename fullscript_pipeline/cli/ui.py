@@ -22,9 +22,9 @@ import click
 import httpx
 from filelock import FileLock, Timeout
 
-from fullscript_pipeline.cli.console import data, talk
-from fullscript_pipeline.cli.demo import read_env
-from fullscript_pipeline.cli.subprocesses import child, sandbox_server
+from fullscript_pipeline.cli.console import print_data, print_message
+from fullscript_pipeline.cli.demo import read_demo_env
+from fullscript_pipeline.cli.subprocesses import run_child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
 from fullscript_pipeline.settings import Settings, load_settings
@@ -32,8 +32,8 @@ from fullscript_pipeline.ui_access import make_code, read_key
 
 _WEBSERVER = "fullscript_pipeline.orchestration.webserver"
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
-_LOOK_EVERY_SECONDS = 2.0
-_LOOK_AT_SANDBOX_EVERY = 15.0
+_POLL_SECONDS = 2.0
+_SANDBOX_POLL_SECONDS = 15.0
 _SLOW_SECONDS = 60.0
 
 
@@ -50,7 +50,7 @@ def ui(context: click.Context, port: int) -> int | None:
 @ui.command("link", help="Print a link that opens the running UI once, within ten minutes.")
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def link(port: int) -> None:
-    data(_link(load_settings(), port))
+    print_data(_link(load_settings(), port))
 
 
 def _link(settings: Settings, port: int) -> str:
@@ -63,35 +63,37 @@ def _serve(port: int) -> int:
     # Not at the top: help and completion should not wait for Dagster.
     from fullscript_pipeline.orchestration.runtime import prepare_home  # noqa: PLC0415
 
-    os.environ.update({name: value for name, value in read_env(load_settings()).items() if name not in os.environ})
+    os.environ.update({name: value for name, value in read_demo_env(load_settings()).items() if name not in os.environ})
     settings = load_settings()
     _require_free(port)
     prepare_home(settings)
     with ExitStack() as running:
-        running.enter_context(_the_only_one(settings))
+        running.enter_context(_single_ui(settings))
         if address := _demo_sandbox(settings):
-            talk(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
+            print_message(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
         # Away from `.env`: Dagster would read it too, and let it win over the environment, which it never does here.
         # And away from whatever modules lie in the folder.
         started = [
-            running.enter_context(child([sys.executable, "-m", *command], _paths(settings), cwd=settings.dagster_home))
+            running.enter_context(
+                run_child([sys.executable, "-m", *command], _absolute_paths(settings), cwd=settings.dagster_home)
+            )
             for command in (
                 (_WEBSERVER, "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)),
                 ("dagster._daemon", "run", "-w", str(WORKSPACE)),
             )
         ]
         try:
-            _wait_until_it_answers(started, port)
-            talk(f"Dagster UI   {_link(settings, port)}   (stop with Ctrl-C)", bold=True)
+            _wait_until_ready(started, port)
+            print_message(f"Dagster UI   {_link(settings, port)}   (stop with Ctrl-C)", bold=True)
             if settings.ui_sign_in:
-                talk("             The link opens it once; `fullscript-pipeline ui link` prints another.")
+                print_message("             The link opens it once; `fullscript-pipeline ui link` prints another.")
             _watch(started, settings if address else None)
         except KeyboardInterrupt:
-            talk("stopping ...")
+            print_message("stopping ...")
     return 0
 
 
-def _paths(settings: Settings) -> dict[str, str]:
+def _absolute_paths(settings: Settings) -> dict[str, str]:
     """The settings that name a file or folder, such that they hold in any working directory."""
     paths = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
     if key_file := os.environ.get("FULLSCRIPT_ENCRYPTION_KEY_FILE"):
@@ -115,8 +117,8 @@ def _demo_sandbox(settings: Settings) -> int | None:
     return address.port
 
 
-def _wait_until_it_answers(started: Sequence["subprocess.Popen[str]"], port: int) -> None:
-    began, told = time.monotonic(), False
+def _wait_until_ready(started: Sequence["subprocess.Popen[str]"], port: int) -> None:
+    began, is_reported = time.monotonic(), False
     while (ended := _ended(started)) is None:
         try:
             address = f"http://127.0.0.1:{port}/server_info"
@@ -125,9 +127,9 @@ def _wait_until_it_answers(started: Sequence["subprocess.Popen[str]"], port: int
                     return
         except httpx.TransportError:
             pass
-        if not told and time.monotonic() - began > _SLOW_SECONDS:
-            talk(f"The UI has not answered for {_SLOW_SECONDS:.0f} s; still waiting (its log is above) ...")
-            told = True
+        if not is_reported and time.monotonic() - began > _SLOW_SECONDS:
+            print_message(f"The UI has not answered for {_SLOW_SECONDS:.0f} s; still waiting (its log is above) ...")
+            is_reported = True
         time.sleep(0.2)
     raise ServiceUnavailable(f"The UI ended with code {ended} before it answered; its log is above.")
 
@@ -139,11 +141,11 @@ def _ended(started: Sequence["subprocess.Popen[str]"]) -> int | None:
 
 def _watch(started: Sequence["subprocess.Popen[str]"], sandboxed: Settings | None) -> None:
     """Returns never but by an exception: Ctrl-C, or ServiceUnavailable when a process has died."""
-    looked = time.monotonic()
+    last_poll = time.monotonic()
     while (ended := _ended(started)) is None:
-        time.sleep(_LOOK_EVERY_SECONDS)
-        if sandboxed and time.monotonic() - looked > _LOOK_AT_SANDBOX_EVERY:
-            looked = time.monotonic()
+        time.sleep(_POLL_SECONDS)
+        if sandboxed and time.monotonic() - last_poll > _SANDBOX_POLL_SECONDS:
+            last_poll = time.monotonic()
             _require_sandbox(sandboxed)
     raise ServiceUnavailable(
         f"The UI or its daemon ended with code {ended}; its log is above. Nothing is scheduled until "
@@ -161,7 +163,7 @@ def _require_sandbox(settings: Settings) -> None:
 
 
 @contextmanager
-def _the_only_one(settings: Settings) -> Iterator[None]:
+def _single_ui(settings: Settings) -> Iterator[None]:
     """Raises Busy: two daemons over one data directory would both ask for every run."""
     lock = FileLock(settings.dagster_home / "ui.lock", timeout=0, mode=0o600)
     try:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import click
 
-from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, recorded
-from fullscript_pipeline.cli.console import data, table, talk
+from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
+from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.environment import LOOPBACK_HOSTS
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.settings import load_settings
@@ -33,19 +33,21 @@ def serve_command(port: int, host: str) -> None:
     settings = load_settings()
     settings.prepare_data_dir()
     if host not in LOOPBACK_HOSTS:
-        talk(f"Listening on {host} without TLS: the vendor needs HTTPS, and health data must not travel in the clear.")
+        print_message(
+            f"Listening on {host} without TLS: the vendor needs HTTPS, and health data must not travel in the clear."
+        )
     with StateStore(settings.state_path, settings.encryption_key) as store, _quiet_signals():
-        doors, notes = configured_endpoints(settings, store)
-        for note in notes:
-            talk(note)
+        endpoints, warnings = configured_endpoints(settings, store)
+        for warning in warnings:
+            print_message(warning)
 
         def ready(base_url: str) -> None:
-            for door in doors:
-                data(f"{door.server} {base_url}{door.path}")
+            for endpoint in endpoints:
+                print_data(f"{endpoint.server} {base_url}{endpoint.path}")
             sys.stdout.flush()
 
         most = settings.webhook_inbox_bytes
-        serve(doors, store, host=host, port=port, inbox_bytes=most, on_ready=ready, log=talk)
+        serve(endpoints, store, host=host, port=port, inbox_bytes=most, on_ready=ready, log=print_message)
 
 
 @contextmanager
@@ -67,18 +69,18 @@ def status_command(as_json: bool) -> None:
     with _store() as store:
         room = inbox_room(load_settings(), store)
     if as_json:
-        told = {
+        fields = {
             "waiting": room.size.waiting,
             "waiting_bytes": room.size.waiting_bytes,
             "waiting_since": room.size.since.isoformat() if room.size.since else None,
             "most_bytes": room.most_bytes,
             "is_full": room.is_full,
         }
-        data(json.dumps(told))
+        print_data(json.dumps(fields))
     else:
-        data(f"The inbox: {room.sentence}.")
+        print_data(f"The inbox: {room.sentence}.")
         if room.needs_attention:
-            talk(room.advice)
+            print_message(room.advice)
 
 
 @webhooks.group(help="What was received and acknowledged.")
@@ -97,43 +99,43 @@ def list_command(as_json: bool, with_body: bool) -> None:
         return
     settings = load_settings()
     settings.prepare_data_dir()
-    with recorded(settings, "webhooks inbox list --body", destination=STANDARD_OUTPUT) as record:
+    with audit_logged(settings, "webhooks inbox list --body", destination=STANDARD_OUTPUT) as record:
         record.rows = _print_deliveries(as_json=True, with_body=True)
 
 
 def _print_deliveries(*, as_json: bool, with_body: bool = False) -> int:
     """How many there are."""
     with _store() as store:
-        found = store.deliveries(with_body=with_body)
+        deliveries = store.deliveries(with_body=with_body)
     if as_json:
-        for delivery in found:
-            data(json.dumps(_told(delivery, with_body=with_body)))
-    elif found:
+        for delivery in deliveries:
+            print_data(json.dumps(_as_json(delivery, with_body=with_body)))
+    elif deliveries:
         headers = ["received", "server", "event", "type", "clinic", "state", "receipts", "reason"]
-        data(table(headers, [_cells(delivery) for delivery in found]))
+        print_data(format_columns(headers, [_as_row(delivery) for delivery in deliveries]))
     else:
-        talk("The inbox is empty.")
-    return len(found)
+        print_message("The inbox is empty.")
+    return len(deliveries)
 
 
 @inbox.command("replay", help="Hand deliveries over once more: these EVENT_IDs, or every failed one.")
 @click.argument("event_ids", nargs=-1)
 def replay_command(event_ids: tuple[str, ...]) -> None:
     with _store() as store:
-        chosen = _chosen(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
-        for one in chosen:
-            store.reopen_event(one.server, one.event_id)
+        chosen = _find_deliveries(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
+        for delivery in chosen:
+            store.reopen_event(delivery.server, delivery.event_id)
         store.mark_deliveries(chosen, "received")
-    talk(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
+    print_message(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
 
 
 @inbox.command("ignore", help="Leave the deliveries EVENT_ID unhandled for good.")
 @click.argument("event_ids", nargs=-1, required=True)
 def ignore_command(event_ids: tuple[str, ...]) -> None:
     with _store() as store:
-        chosen = _chosen(store, event_ids)
+        chosen = _find_deliveries(store, event_ids)
         store.mark_deliveries(chosen, "ignored", "by hand")
-    talk(f"{len(chosen)} deliveries are ignored.")
+    print_message(f"{len(chosen)} deliveries are ignored.")
 
 
 @contextmanager
@@ -144,17 +146,17 @@ def _store() -> Iterator[StateStore]:
         yield store
 
 
-def _chosen(store: StateStore, event_ids: Sequence[str]) -> list[Delivery]:
+def _find_deliveries(store: StateStore, event_ids: Sequence[str]) -> list[Delivery]:
     """The rows of these events. Raises UsageError when one is unknown: then nothing is changed."""
-    wanted = set(event_ids)
-    found = [delivery for delivery in store.deliveries(with_body=False) if delivery.event_id in wanted]
-    if unknown := wanted - {delivery.event_id for delivery in found}:
+    unknown_ids = set(event_ids)
+    deliveries = [delivery for delivery in store.deliveries(with_body=False) if delivery.event_id in unknown_ids]
+    if unknown := unknown_ids - {delivery.event_id for delivery in deliveries}:
         raise UsageError(f"The inbox has no event {', '.join(sorted(unknown))}; `webhooks inbox list` shows all.")
-    return found
+    return deliveries
 
 
-def _told(delivery: Delivery, *, with_body: bool) -> dict[str, object]:
-    told: dict[str, object] = {
+def _as_json(delivery: Delivery, *, with_body: bool) -> dict[str, object]:
+    fields: dict[str, object] = {
         "server": delivery.server,
         "event_id": delivery.event_id,
         "integration_id": delivery.integration_id or None,
@@ -167,10 +169,10 @@ def _told(delivery: Delivery, *, with_body: bool) -> dict[str, object]:
         "reason": delivery.reason,
         "tries": delivery.tries,
     }
-    return told | {"body": delivery.body.decode(errors="replace")} if with_body else told
+    return fields | {"body": delivery.body.decode(errors="replace")} if with_body else fields
 
 
-def _cells(delivery: Delivery) -> list[object]:
+def _as_row(delivery: Delivery) -> list[object]:
     received = f"{delivery.received_at:%Y-%m-%d %H:%M:%S}" if delivery.received_at else ""
     return [
         received,

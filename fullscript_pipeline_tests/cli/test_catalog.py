@@ -89,7 +89,7 @@ def test_filters_and_alarms(run: Run, options: tuple[str, ...], code: int, rows:
         (("diff", *DAYS, "--region", "ca"), "its first day is 2026-11-22"),
         (("diff", *DAYS, "--min-price-change", "much"), "like 5%"),
         (("diff", *DAYS, "--min-price-change", "NaN"), "like 5%"),
-        (("diff", DAYS[0], "2026-11-23"), "TO 2026-11-23 has not come yet: today is 2026-11-22 (UTC)"),
+        (("diff", DAYS[0], "2026-11-23"), "TO 2026-11-23 is in the future: today is 2026-11-22 (UTC)"),
         (("show", "nothing"), "No product 'nothing' has been seen"),
         (("release", "2026-11-22", "--region", "us"), "is not held; none is held."),
     ],
@@ -113,7 +113,7 @@ def test_several_products_of_one_name_are_listed_with_their_brands(run: Run) -> 
     assert [line.split() for line in err.splitlines() if line.startswith("us")] == [
         ["us", product, "Northwind", "Naturals", "Product", number] for product, number in (("p1", "1"), ("p2", "2"))
     ]
-    assert "'SKU1120' is 2 products, listed above; give the id of one." in err
+    assert "'SKU1120' matches 2 products, listed above; give the id of one." in err
 
 
 def test_show_prints_a_life(run: Run) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.settings import load_settings
 
 
@@ -19,7 +19,7 @@ def test_what_it_prints_is_a_dotenv_that_points_at_it(tmp_path: Path, monkeypatc
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     command = [sys.executable, "-m", "fullscript_pipeline", "sandbox", "serve", "--port", "0", "--patients", "5"]
-    with child(command, stdout=subprocess.PIPE) as process:
+    with run_child(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         with process.stdout as stdout:
             printed = list(itertools.takewhile(lambda line: "REDIRECT_URI" not in line, stdout))

@@ -27,7 +27,7 @@ subprocesses.STOP_WAIT_SECONDS = 0.5
 import click
 @click.command()
 def serve():
-    with subprocesses.child([sys.executable, "-c", sys.argv[1], sys.argv[1]]) as process:
+    with subprocesses.run_child([sys.executable, "-c", sys.argv[1], sys.argv[1]]) as process:
         time.sleep(1)
         print(process.pid, flush=True)
         # As `ui` watches: a signal that comes a moment before a wait without end would only be seen after it.

@@ -14,7 +14,7 @@ from typing import Any
 from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -147,7 +147,7 @@ def the_sweep_finds_what_no_feed_shows(folder: Path, *, days: int) -> None:
 
 def _day(its: Living, instance: Any) -> bool:
     today: date = clock.today(its.connected.settings.time_zone)
-    return run_job(instance, "clinic_daily", partition=clinic_cell(its.clinic.clinic_key, today)).succeeded
+    return run_job(instance, "clinic_daily", partition=clinic_partition(its.clinic.clinic_key, today)).succeeded
 
 
 def _left(its: Living, plans: list[Any], order: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline_tests.helpers.pipeline import free_port
 from fullscript_pipeline_tests.helpers.ui_links import ui_link
@@ -39,7 +39,7 @@ def shown_by_ui(settings: Settings, variables: Mapping[str, str], folder: Path) 
     """Page or query -> what it answers, of a UI that is started for it and ended after."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "fullscript_pipeline", "ui", "--port", str(port)]
-    with (folder / "ui.log").open("w") as log, child(command, {**os.environ, **variables}, stdout=log, stderr=log):
+    with (folder / "ui.log").open("w") as log, run_child(command, {**os.environ, **variables}, stdout=log, stderr=log):
         assert wait(lambda: _is_up(url), 120), (folder / "ui.log").read_text()
         with httpx.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=120) as page:
             page.get(ui_link(settings, ""))

@@ -21,9 +21,9 @@ import dagster as dg
 
 from fullscript_pipeline.api import retry, session, session_factory
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.sandbox.faults import KINDS
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.request_budget import RequestBudget
@@ -98,9 +98,9 @@ def _told(connected: Connected, instance: dg.DagsterInstance, kind: str, endpoin
         control.arm("unauthorized", endpoint=LISTING)
     _naps["seconds"] = 0.7 if kind.startswith("connect_") and count else 0.0
     keys = frozenset(dg.AssetKey(asset.split("/")) for asset in assets)
-    cell = Cell("pull", "clinic_daily", clinic_cell(clinic.clinic_key, START), assets=keys)
+    cell = PlannedRun("pull", "clinic_daily", clinic_partition(clinic.clinic_key, START), assets=keys)
     with contextlib.redirect_stderr(io.StringIO()) as said:
-        code, [(_, outcome)] = run_cells(instance, [cell])
+        code, [(_, outcome)] = execute_runs(instance, [cell])
     _reset(connected)
     failed = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     shown = "".join(str(one.event_log_entry.dagster_event.step_failure_data.error.message) for one in failed)  # type: ignore[union-attr]

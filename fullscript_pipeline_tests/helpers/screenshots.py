@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.ui_access import make_code, read_key
 from fullscript_pipeline_tests.helpers.browser import BROWSER, DRIVER, MISSING, Browser, browser
 from fullscript_pipeline_tests.helpers.pipeline import free_port
@@ -38,7 +38,7 @@ def main() -> None:
         url = f"http://127.0.0.1:{(port := free_port())}"
         with (
             (Path(folder) / "ui.log").open("w") as log,
-            child([*_RUN, "ui", "--port", str(port)], environment, stdout=log, stderr=log),
+            run_child([*_RUN, "ui", "--port", str(port)], environment, stdout=log, stderr=log),
             browser(Path(folder) / "profile", WIDTH, HEIGHT) as window,
         ):
             _pages(window, data / "reports")

@@ -13,7 +13,7 @@ from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
@@ -55,7 +55,7 @@ def test_after_an_outage_the_missed_ticks_are_one_run_a_clinic(
     repository: dg.RepositoryDefinition, instance: dg.DagsterInstance, connected: Connected
 ) -> None:
     keys = [key for late in (4, 3, 2, 1, 0) for key in asked(repository, instance, "clinic_daily_schedule", late)]
-    assert sorted(keys) == sorted(str(clinic_cell(clinic.clinic_key, DAY)) for clinic in connected.store.clinics())
+    assert sorted(keys) == sorted(str(clinic_partition(clinic.clinic_key, DAY)) for clinic in connected.store.clinics())
 
 
 def test_a_crowd_of_runs_waits_its_turn(instance: dg.DagsterInstance) -> None:
@@ -71,7 +71,7 @@ def test_a_crash_is_run_again_and_a_failure_with_a_sentence_is_not(
     instance: dg.DagsterInstance, connected: Connected
 ) -> None:
     key = connected.store.clinics()[0].clinic_key
-    told = run_job(instance, "clinic_daily", partition=clinic_cell(key, DAY - timedelta(days=5)))
+    told = run_job(instance, "clinic_daily", partition=clinic_partition(key, DAY - timedelta(days=5)))
     failed = instance.get_run_by_id(told.run_id)
     assert failed is not None
     assert not auto_reexecution_should_retry_run(instance, failed, RunFailureReason.STEP_FAILURE)
@@ -95,9 +95,9 @@ def test_a_clinic_that_connects_later_needs_no_reload_and_one_that_leaves_keeps_
     added = [key for request in ticked.dynamic_partitions_requests or () for key in request.partition_keys]
     assert new in added
     instance.add_dynamic_partitions("clinics", added)
-    assert str(clinic_cell(new, DAY)) in asked(repository, instance, "clinic_daily_schedule", 0)
+    assert str(clinic_partition(new, DAY)) in asked(repository, instance, "clinic_daily_schedule", 0)
     connected.store.remove_clinic(connected.store.clinic(new))
-    assert str(clinic_cell(new, DAY)) not in asked(repository, instance, "clinic_daily_schedule", 0)
+    assert str(clinic_partition(new, DAY)) not in asked(repository, instance, "clinic_daily_schedule", 0)
     assert new in instance.get_dynamic_partitions("clinics")
 
 

@@ -13,11 +13,11 @@ import dagster as dg
 import httpx
 import pytest
 
-from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline_tests.helpers.browser import BROWSER, DRIVER, MISSING, Browser, browser
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline, free_port
 from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
@@ -57,11 +57,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
         key = connected.store.clinics()[0].clinic_key
-        refused = run_job(instance, "clinic_daily", partition=clinic_cell(key, date(2026, 11, 1)))
-        pulled = run_job(instance, "clinic_daily", partition=clinic_cell(key, date(2026, 11, 22)))
+        refused = run_job(instance, "clinic_daily", partition=clinic_partition(key, date(2026, 11, 1)))
+        pulled = run_job(instance, "clinic_daily", partition=clinic_partition(key, date(2026, 11, 22)))
         url = f"http://127.0.0.1:{(port := free_port())}"
         command = [sys.executable, "-m", "fullscript_pipeline", "ui", "--port", str(port)]
-        with (folder / "ui.log").open("w") as log, child(command, dict(os.environ), stdout=log, stderr=log):
+        with (folder / "ui.log").open("w") as log, run_child(command, dict(os.environ), stdout=log, stderr=log):
             _wait_until_up(url)
             rule = "--host-resolver-rules=MAP evil.example 127.0.0.1"
             with browser(folder / "profile", 1280, 800, rule) as opened:

@@ -10,12 +10,12 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.orchestration.assets import catalog as assets
 from fullscript_pipeline.orchestration.assets import digest_rebuild
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import region_cell
+from fullscript_pipeline.orchestration.runtime.partitions import region_partition
 from fullscript_pipeline.orchestration.runtime.resources import ReportsResource, WarehouseResource
 from fullscript_pipeline.reports import DigestWritten
 from fullscript_pipeline.settings import load_settings
@@ -98,8 +98,8 @@ def test_release_on_the_command_line_turns_the_red_square_green(
         observe(con, world(10), noon(21))
     instance = open_instance(load_settings())
     keys = frozenset([*assets.catalog_changes.keys, *assets.catalog_digest.keys])
-    cell = Cell("us 2026-11-21", "catalog_daily", region_cell("us", nov(21)), assets=keys)
-    code, ((_, outcome),) = run_cells(instance, [cell])
+    cell = PlannedRun("us 2026-11-21", "catalog_daily", region_partition("us", nov(21)), assets=keys)
+    code, ((_, outcome),) = execute_runs(instance, [cell])
     assert code == 1
     assert "catalog release 2026-11-21 --region us" in outcome.failures[0].sentence
     assert "reports/catalog_digest" not in outcome.materialized
@@ -111,7 +111,7 @@ def test_release_on_the_command_line_turns_the_red_square_green(
     assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 0
     assert capfd.readouterr().out.strip() == str(page)
     assert "Gone or discontinued: 10" in " ".join(page.read_text(encoding="utf-8").split())
-    assert _cells(instance, digest_key) == [region_cell("us", nov(21))]
+    assert _cells(instance, digest_key) == [region_partition("us", nov(21))]
     assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 2
     assert "is not held; none is held." in capfd.readouterr().err
     instance.dispose()

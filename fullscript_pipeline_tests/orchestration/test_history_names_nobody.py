@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 # Endpoints with an id in their path, and a filter by one.
@@ -37,7 +37,9 @@ def test_a_failure_names_no_patient_in_dagsters_history(tmp_path: Path) -> None:
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
         day = clock.today(connected.settings.time_zone)
-        code, outcomes = run_cells(instance, [Cell("a day", "clinic_daily", clinic_cell(clinic.clinic_key, day))])
+        code, outcomes = execute_runs(
+            instance, [PlannedRun("a day", "clinic_daily", clinic_partition(clinic.clinic_key, day))]
+        )
         instance.dispose()
         sentences = " ".join(failure.sentence for _, outcome in outcomes for failure in outcome.failures)
         assert code == 69

@@ -16,7 +16,7 @@ import pytest
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.drills.refusal_drill import asked
@@ -38,8 +38,8 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
 
         def run() -> list[str]:
             outcomes = [
-                run_job(instance, "catalog_daily", partition=region_cell("us", _DAY)),
-                run_job(instance, "clinic_daily", partition=clinic_cell(key, _DAY)),
+                run_job(instance, "catalog_daily", partition=region_partition("us", _DAY)),
+                run_job(instance, "clinic_daily", partition=clinic_partition(key, _DAY)),
             ]
             return [failure.sentence for outcome in outcomes for failure in outcome.failures]
 

@@ -20,7 +20,7 @@ from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import PROCESS_TAG, fail_orphans, process_tags
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import Round
 from fullscript_pipeline.settings import load_settings
@@ -58,7 +58,10 @@ def test_nothing_is_loaded_under_a_wrong_clock(tmp_path: Path, monkeypatch: pyte
     with connected_pipeline(tmp_path, clinics=1, world_clinics=1, patients=8, products=12, start=today) as connected:
         monkeypatch.delenv("FULLSCRIPT_NOW")
         clinic, day = connected.store.clinics()[0], clock.today(connected.settings.time_zone)
-        cells = {"clinic_daily": clinic_cell(clinic.clinic_key, day), "catalog_daily": region_cell(clinic.region, day)}
+        cells = {
+            "clinic_daily": clinic_partition(clinic.clinic_key, day),
+            "catalog_daily": region_partition(clinic.region, day),
+        }
         with open_instance(connected.settings) as instance:
             add_clinic_partitions(instance, connected.store)
             for days in (*DAYS, *(-days for days in DAYS)):

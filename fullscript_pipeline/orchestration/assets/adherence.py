@@ -9,7 +9,7 @@ import dagster as dg
 
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import asset_specs
-from fullscript_pipeline.orchestration.assets.asset_steps import cell_of, row_counts, told_in_a_sentence
+from fullscript_pipeline.orchestration.assets.asset_steps import partition_of, pipeline_errors_as_failures, row_counts
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
 from fullscript_pipeline.orchestration.runtime import (
     FullscriptResource,
@@ -53,8 +53,8 @@ _SOURCES = (
 def adherence(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with told_in_a_sentence(), fullscript.store() as store:
-        clinic_key, day = cell_of(context)
+    with pipeline_errors_as_failures(), fullscript.store() as store:
+        clinic_key, day = partition_of(context)
         rows = rebuild.rebuild_mart(warehouse.open(), store.clinic(clinic_key), day)
     counted = row_counts(f"marts.{table}" for table in _MARTS)
     for table in _MARTS:
@@ -90,8 +90,8 @@ def adherence_pages(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> Results:
-    with told_in_a_sentence(), fullscript.store() as store:
-        clinic_key, day = cell_of(context)
+    with pipeline_errors_as_failures(), fullscript.store() as store:
+        clinic_key, day = partition_of(context)
         write = rebuild.write_past_pages if rebuild.is_over(day) else rebuild.rewrite_pages
         written = write(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
         yield dg.MaterializeResult(

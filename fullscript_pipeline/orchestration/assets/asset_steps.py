@@ -33,7 +33,7 @@ class Failed(dg.Failure):
 
 
 @contextmanager
-def told_in_a_sentence() -> Iterator[None]:
+def pipeline_errors_as_failures() -> Iterator[None]:
     """A PipelineError becomes a Failed whose description is its sentence; the exit code goes along."""
     try:
         yield
@@ -58,15 +58,15 @@ def told_in_a_sentence() -> Iterator[None]:
         ) from None
 
 
-def cell_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
+def partition_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
     """The owner (clinic key or region) and the day of a run of one cell."""
     keys = context.partition_keys
     if len(keys) != 1:
         raise UsageError(f"{len(keys)} days were asked at once; only orders can be pulled for a range.")
-    return owner_and_day(keys[0])
+    return split_partition_key(keys[0])
 
 
-def owner_and_day(key: str) -> tuple[str, date]:
+def split_partition_key(key: str) -> tuple[str, date]:
     """The two parts of a cell's key, whatever order Dagster joined them in."""
     one, _, other = key.partition("|")
     try:
@@ -80,7 +80,7 @@ def clinic_step(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Iterator[tuple[Target, ClinicSession, StateStore]]:
     """The present cell of a clinic, its session and the store; errors told in a sentence."""
-    with told_in_a_sentence(), fullscript.session(cell_of(context)[0]) as (session, store):
+    with pipeline_errors_as_failures(), fullscript.session(partition_of(context)[0]) as (session, store):
         yield _present(context, warehouse, session.clinic, session.clinic, store=store), session, store
 
 
@@ -89,7 +89,7 @@ def region_step(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Iterator[tuple[Target, list[ClinicSession], StateStore]]:
     """The present cell of a region, a session of each of its clinics, the store; errors told in a sentence."""
-    with told_in_a_sentence(), fullscript.region_sessions(cell_of(context)[0]) as (sessions, store):
+    with pipeline_errors_as_failures(), fullscript.region_sessions(partition_of(context)[0]) as (sessions, store):
         doors = [session.clinic for session in sessions]
         yield _present(context, warehouse, doors[0], None, doors=doors), sessions, store
 
@@ -102,7 +102,7 @@ def _present(
     **planned_with: Any,
 ) -> Target:
     """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
-    owner, day = cell_of(context)
+    owner, day = partition_of(context)
     settings = load_settings()
     if not clock.cell_is_open(day, settings.time_zone):
         today = clock.today(settings.time_zone)
@@ -111,7 +111,7 @@ def _present(
             f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
             "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
         )
-    return any_target(
+    return make_target(
         context.run.run_id,
         warehouse.open(),
         day,
@@ -123,7 +123,7 @@ def _present(
     )
 
 
-def any_target(
+def make_target(
     run_id: str,
     warehouse: Warehouse,
     day: date,

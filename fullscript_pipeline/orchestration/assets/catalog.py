@@ -13,11 +13,11 @@ from fullscript_pipeline.extraction.pulls import catalog as catalog_pulls
 from fullscript_pipeline.extraction.pulls import optional_resources as extra_pulls
 from fullscript_pipeline.orchestration.assets import asset_specs, digest_rebuild
 from fullscript_pipeline.orchestration.assets.asset_steps import (
-    cell_of,
     materialize_results,
+    partition_of,
+    pipeline_errors_as_failures,
     region_step,
     row_counts,
-    told_in_a_sentence,
 )
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
 from fullscript_pipeline.orchestration.runtime import (
@@ -94,8 +94,8 @@ def products(
     ],
 )
 def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Results:
-    with told_in_a_sentence():
-        region, day = cell_of(context)
+    with pipeline_errors_as_failures():
+        region, day = partition_of(context)
         rows = digest_rebuild.rebuild_changes(warehouse.open(), region, day)
     counted = row_counts(["marts.catalog_changes"])["marts.catalog_changes"]
     yield dg.MaterializeResult(
@@ -128,8 +128,8 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
 def catalog_digest(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, reports: ReportsResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    with told_in_a_sentence():
-        region, day = cell_of(context)
+    with pipeline_errors_as_failures():
+        region, day = partition_of(context)
         written = digest_rebuild.write_digest(warehouse.open(), reports.open(), region, day)
         held = digest_rebuild.held_sentence(region, day, written.held) if written.held else None
         yield dg.AssetCheckResult(

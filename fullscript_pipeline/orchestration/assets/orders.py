@@ -15,11 +15,11 @@ from fullscript_pipeline.extraction.pulls import missing_variants as variant_pul
 from fullscript_pipeline.extraction.pulls import orders as order_pulls
 from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import (
-    any_target,
     clinic_step,
+    make_target,
     materialize_results,
-    owner_and_day,
-    told_in_a_sentence,
+    pipeline_errors_as_failures,
+    split_partition_key,
 )
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
 from fullscript_pipeline.refresh import watch_labs
@@ -40,9 +40,9 @@ Results = Iterator[dg.MaterializeResult[None]]
 def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     days: dict[str, list[date]] = {}
     for key in context.partition_keys:
-        clinic_key, day = owner_and_day(key)
+        clinic_key, day = split_partition_key(key)
         days.setdefault(clinic_key, []).append(day)
-    with told_in_a_sentence():
+    with pipeline_errors_as_failures():
         opened = warehouse.open()
         reports = [
             report
@@ -59,7 +59,7 @@ def _pull_orders(
     present = len(days) == 1 and clock.cell_is_open(days[0], fullscript.settings().time_zone)
     with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
         c = session.clinic
-        target = any_target(
+        target = make_target(
             run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c, only={"orders"} if present else ()
         )
         settings = fullscript.settings()

@@ -10,9 +10,9 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.assets import adherence
-from fullscript_pipeline.orchestration.assets.asset_steps import owner_and_day
+from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
 from fullscript_pipeline.orchestration.automation.jobs import clinic_daily
-from fullscript_pipeline.orchestration.runtime import ReportsResource, clinic_cell
+from fullscript_pipeline.orchestration.runtime import ReportsResource, clinic_partition
 from fullscript_pipeline.settings import load_settings
 
 PAGES = frozenset([*adherence.adherence.keys, *adherence.adherence_pages.keys])
@@ -38,12 +38,12 @@ def pages_after_a_failed_pull_sensor(context: dg.RunFailureSensorContext) -> dg.
     cell = run.tags.get("dagster/partition")
     if TAG in run.tags or not cell:
         return dg.SkipReason("Only a failed pull of one clinic and day is followed by its pages.")
-    clinic_key, day = owner_and_day(cell)
+    clinic_key, day = split_partition_key(cell)
     if not can_be_rewritten(clinic_key, day):
         return dg.SkipReason(f"{clinic_key} has no pages, or {day} is not today.")
     return dg.RunRequest(
         run_key=f"pages-after-{run.run_id}",
-        partition_key=clinic_cell(clinic_key, day),
+        partition_key=clinic_partition(clinic_key, day),
         asset_selection=sorted(PAGES),
         tags={"fullscript/clinic": clinic_key, TAG: "yes"},
     )

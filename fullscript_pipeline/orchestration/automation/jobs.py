@@ -12,7 +12,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.extraction.event_proof import note_pull
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
-from fullscript_pipeline.orchestration.assets.asset_steps import any_target, told_in_a_sentence
+from fullscript_pipeline.orchestration.assets.asset_steps import make_target, pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.plural import counted
@@ -63,10 +63,10 @@ def refresh_touched(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> None:
-    with told_in_a_sentence(), fullscript.session(config.clinic) as (session, store):
+    with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
-        target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         labs = read_moved_labs(target, session, store)
         wanted = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
         refreshed = handle_events(target, session, store, wanted)
@@ -125,10 +125,10 @@ def sweep_clinic(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> None:
-    with told_in_a_sentence(), fullscript.session(config.clinic) as (session, store):
+    with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
-        target = any_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         span = sweep_wanted(store, clinic)
         done = full_sweep(target, session)
         note_pull(opened, store, clinic)

@@ -9,7 +9,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.orchestration.runtime import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime import clinic_partition, region_partition
 from fullscript_pipeline.refresh import Round, asked
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
@@ -32,10 +32,10 @@ def requests_for(store: StateStore, clinic: ClinicRef, found: Round) -> Iterator
     run, day = asked(store, clinic, found), clock.today(load_settings().time_zone)
     tags = {"fullscript/clinic": found.clinic_key}
     if found.catalog:
-        cell, region = region_cell(clinic.region, day), {"fullscript/region": clinic.region}
+        cell, region = region_partition(clinic.region, day), {"fullscript/region": clinic.region}
         yield dg.RunRequest(job_name="catalog_daily", run_key=f"catalog-{run}", partition_key=cell, tags=region)
     if found.whole_cell:
-        cell = clinic_cell(found.clinic_key, day)
+        cell = clinic_partition(found.clinic_key, day)
         yield dg.RunRequest(job_name="clinic_daily", run_key=run, partition_key=cell, tags=tags)
     else:
         yield dg.RunRequest(job_name="clinic_refresh", run_key=run, run_config=run_config(found), tags=tags)

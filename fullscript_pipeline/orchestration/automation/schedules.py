@@ -20,7 +20,7 @@ from fullscript_pipeline.orchestration.checks import (
     LISTING_CHECKS,
     every_clinic_is_current,
 )
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinic_partition, region_partition
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import load_settings
 
@@ -56,7 +56,7 @@ def catalog_daily_schedule(
         yield dg.SkipReason(_OVER)
         return
     for region in (region for region in REGIONS if region in wanted):
-        cell = region_cell(region, day)
+        cell = region_partition(region, day)
         yield dg.RunRequest(run_key=f"{cell}", partition_key=cell, tags={"fullscript/region": region})
 
 
@@ -80,7 +80,7 @@ def clinic_daily_schedule(
         yield dg.SkipReason(_OVER)
         return
     for key in keys:
-        cell = clinic_cell(key, day)
+        cell = clinic_partition(key, day)
         yield dg.RunRequest(run_key=f"{cell}", partition_key=cell, tags={"fullscript/clinic": key})
 
 

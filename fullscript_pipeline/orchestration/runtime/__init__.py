@@ -7,11 +7,11 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, f
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance, prepare_home
 from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
 from fullscript_pipeline.orchestration.runtime.partitions import (
-    clinic_cell,
     clinic_days,
+    clinic_partition,
     clinics,
-    region_cell,
     region_days,
+    region_partition,
 )
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
 
@@ -22,8 +22,8 @@ __all__ = [
     "ReportsResource",
     "WarehouseResource",
     "add_clinic_partitions",
-    "clinic_cell",
     "clinic_days",
+    "clinic_partition",
     "clinics",
     "console",
     "console_logging",
@@ -31,7 +31,7 @@ __all__ = [
     "open_instance",
     "orphaned_runs_sensor",
     "prepare_home",
-    "region_cell",
     "region_days",
+    "region_partition",
     "run_job",
 ]

@@ -31,9 +31,9 @@ clinic_days = dg.MultiPartitionsDefinition({"clinic": clinics, "day": _days})
 region_days = dg.MultiPartitionsDefinition({"region": regions, "day": _days})
 
 
-def clinic_cell(clinic_key: str, day: date) -> dg.MultiPartitionKey:
+def clinic_partition(clinic_key: str, day: date) -> dg.MultiPartitionKey:
     return dg.MultiPartitionKey({"clinic": clinic_key, "day": day.isoformat()})
 
 
-def region_cell(region: str, day: date) -> dg.MultiPartitionKey:
+def region_partition(region: str, day: date) -> dg.MultiPartitionKey:
     return dg.MultiPartitionKey({"region": region, "day": day.isoformat()})

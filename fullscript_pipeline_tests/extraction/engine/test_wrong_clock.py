@@ -19,7 +19,7 @@ from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.refresh import poll_feeds, reconcile
 from fullscript_pipeline_tests.helpers.clinic_pull import OneClinic
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
@@ -76,8 +76,8 @@ def test_a_day_a_month_ten_years_both_ways_load_nothing(one: OneClinic, by: time
         add_clinic_partitions(instance, connected.store)
         today = clock.today(connected.settings.time_zone)
         outcomes: list[Outcome] = [
-            run_job(instance, "clinic_daily", partition=clinic_cell(key, today)),
-            run_job(instance, "catalog_daily", partition=region_cell(one.clinic.region, today)),
+            run_job(instance, "clinic_daily", partition=clinic_partition(key, today)),
+            run_job(instance, "catalog_daily", partition=region_partition(one.clinic.region, today)),
         ]
     for outcome in outcomes:
         assert {failure.exit_code for failure in outcome.failures} == {78}

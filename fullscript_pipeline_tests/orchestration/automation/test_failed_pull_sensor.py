@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from fullscript_pipeline.cli.page_rebuild import pages_after, pages_cell
-from fullscript_pipeline.cli.run_partitions import Cell, run_cells
+from fullscript_pipeline.cli.page_rebuild import pages_run, runs_for_stale_pages
+from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.orchestration.automation.failed_pull_sensor import PAGES, TAG, pages_after_a_failed_pull_sensor
 from fullscript_pipeline.orchestration.automation.jobs import clinic_daily
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
@@ -26,14 +26,14 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
         instance = open_instance(found.settings)
         add_clinic_partitions(instance, found.store)
         (clinic,) = found.store.clinics()
-        code, done = run_cells(instance, [cell(clinic.clinic_key, FIRST)])
-        assert (code, pages_after(done)) == (0, [])
+        code, done = execute_runs(instance, [cell(clinic.clinic_key, FIRST)])
+        assert (code, runs_for_stale_pages(done)) == (0, [])
         instance.dispose()
         yield found
 
 
-def cell(key: str, day: date) -> Cell:
-    return Cell(f"{key} {day}", "clinic_daily", clinic_cell(key, day))
+def cell(key: str, day: date) -> PlannedRun:
+    return PlannedRun(f"{key} {day}", "clinic_daily", clinic_partition(key, day))
 
 
 @pytest.mark.check_all
@@ -42,7 +42,7 @@ def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) ->
     reports, past = connected.settings.reports_dir, date(2026, 11, 1)
     before = (_rows(), _content(reports / "clinics"))
     instance = open_instance(connected.settings)
-    code, done = run_cells(instance, [pages_cell(clinic.clinic_key, past)])
+    code, done = execute_runs(instance, [pages_run(clinic.clinic_key, past)])
     page = reports / "as-of" / "2026-11-01" / "clinics" / clinic.clinic_key / "index.html"
     assert (code, done[0][1].materialized["reports/adherence"]["page"]) == (0, str(page))
     assert "Data as of the end of 1 Nov 2026" in page.read_text()
@@ -50,9 +50,9 @@ def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) ->
     assert 'href="as-of/2026-11-01/index.html"' in (reports / "index.html").read_text()
     assert 'href="../../index.html"' in (reports / "as-of" / "2026-11-01" / "index.html").read_text()
     assert (_rows(), _content(reports / "clinics")) == before
-    partition = clinic_cell(clinic.clinic_key, past)
-    marts = Cell("marts", "clinic_daily", partition, assets=PAGES - {dg.AssetKey(["reports", "adherence"])})
-    code, refused = run_cells(instance, [marts])
+    partition = clinic_partition(clinic.clinic_key, past)
+    marts = PlannedRun("marts", "clinic_daily", partition, assets=PAGES - {dg.AssetKey(["reports", "adherence"])})
+    code, refused = execute_runs(instance, [marts])
     assert (code, "report adherence --as-of 2026-11-01" in refused[0][1].failures[0].sentence) == (2, True)
     instance.dispose()
 
@@ -71,10 +71,10 @@ def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, mo
     (clinic,) = connected.store.clinics()
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-23T13:00:00Z")
     connected.sandbox.control.revoke(next(iter(connected.sandbox.clinics)))
-    code, failed = run_cells(instance, [cell(clinic.clinic_key, TODAY)])
-    (again,) = pages_after(failed)
-    assert (code, again.partition, again.assets) == (77, clinic_cell(clinic.clinic_key, TODAY), PAGES)
-    assert run_cells(instance, [again])[0] == 0
+    code, failed = execute_runs(instance, [cell(clinic.clinic_key, TODAY)])
+    (again,) = runs_for_stale_pages(failed)
+    assert (code, again.partition, again.assets) == (77, clinic_partition(clinic.clinic_key, TODAY), PAGES)
+    assert execute_runs(instance, [again])[0] == 0
     page = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "index.html"
     html = page.read_text()
     assert "Data as of the end of 23 Nov 2026" in html
@@ -89,7 +89,7 @@ def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, mo
     assert isinstance(_sensed(instance, own), dg.SkipReason), "a failure of the pages must not ask for pages for ever"
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-24T13:00:00Z")
     assert isinstance(_sensed(instance, run), dg.SkipReason), "a past cell must not replace today's pages"
-    assert pages_after(failed) == []
+    assert runs_for_stale_pages(failed) == []
     instance.dispose()
 
 

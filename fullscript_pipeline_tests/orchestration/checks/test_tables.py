@@ -11,7 +11,7 @@ from fullscript_pipeline.orchestration.checks.tables import impossible
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
@@ -29,7 +29,9 @@ def day(connected: Connected) -> tuple[Outcome, dict[str, bool]]:
     """A clinic's day, and which of its checks passed, by `asset: check`."""
     instance = open_instance(connected.settings)
     add_clinic_partitions(instance, connected.store)
-    outcome = run_job(instance, "clinic_daily", partition=clinic_cell(connected.store.clinics()[0].clinic_key, DAY))
+    outcome = run_job(
+        instance, "clinic_daily", partition=clinic_partition(connected.store.clinics()[0].clinic_key, DAY)
+    )
     records = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     found = [record.event_log_entry.asset_check_evaluation for record in records]
     instance.dispose()

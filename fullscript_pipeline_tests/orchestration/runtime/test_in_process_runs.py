@@ -18,7 +18,7 @@ from fullscript_pipeline.orchestration.checks.all_checks import every_clinic_is_
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell, region_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
 from fullscript_pipeline.refresh import Round, poll_feeds
 from fullscript_pipeline.state import StateStore
@@ -39,7 +39,7 @@ class Pipeline:
         self.keys = [clinic.clinic_key for clinic in connected.store.clinics()]
 
     def clinic_day(self, key: str, day: date = DAY) -> Outcome:
-        return run_job(self.instance, "clinic_daily", partition=clinic_cell(key, day))
+        return run_job(self.instance, "clinic_daily", partition=clinic_partition(key, day))
 
     def second_day(self) -> date:
         """The day after the first, whichever test comes first to it."""
@@ -58,7 +58,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     with connected_pipeline(tmp_path_factory.mktemp("runs"), patients=10, products=20) as connected:
         made = Pipeline(connected)
         for region in ("us", "ca"):
-            assert run_job(made.instance, "catalog_daily", partition=region_cell(region, DAY)).failures == ()
+            assert run_job(made.instance, "catalog_daily", partition=region_partition(region, DAY)).failures == ()
         for key in made.keys:
             assert made.clinic_day(key).failures == ()
         yield made
@@ -111,7 +111,7 @@ def test_a_past_snapshot_is_refused_in_a_sentence_and_writes_nothing(pipeline: P
 
 def test_thirty_days_of_orders_are_one_run(pipeline: Pipeline) -> None:
     key = pipeline.keys[0]
-    cells = (clinic_cell(key, date(2026, 10, 24)), clinic_cell(key, date(2026, 11, 22)))
+    cells = (clinic_partition(key, date(2026, 10, 24)), clinic_partition(key, date(2026, 11, 22)))
     outcome = run_job(pipeline.instance, "orders_backfill", partition_range=cells)
     assert outcome.failures == ()
     assert pipeline.rows(f"SELECT count(*) FROM ops.pulls WHERE run_id = '{outcome.run_id}'") == [(1,)]
@@ -136,8 +136,8 @@ def test_sensors_add_clinics_and_say_when_nothing_is_new(pipeline: Pipeline) -> 
 def test_schedules_ask_for_one_run_per_clinic_and_region(pipeline: Pipeline) -> None:
     repository = build_defs().get_repository_def()
     for name, wanted in (
-        ("clinic_daily_schedule", {str(clinic_cell(key, DAY)) for key in pipeline.keys}),
-        ("catalog_daily_schedule", {str(region_cell(region, DAY)) for region in ("us", "ca")}),
+        ("clinic_daily_schedule", {str(clinic_partition(key, DAY)) for key in pipeline.keys}),
+        ("catalog_daily_schedule", {str(region_partition(region, DAY)) for region in ("us", "ca")}),
     ):
         with dg.build_schedule_context(
             instance=pipeline.instance,
@@ -223,7 +223,7 @@ def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pip
         assert (gone.clinic_key, key in after.what) == (key, False), "of a clinic that left, none is waited for"
     # It was alive when the region's run chose whom to ask.
     connected.store.mark_ok(next(one for one in connected.store.clinics() if one.clinic_id == dead))
-    assert run_job(pipeline.instance, "catalog_daily", partition=region_cell("us", day)).failures == ()
+    assert run_job(pipeline.instance, "catalog_daily", partition=region_partition("us", day)).failures == ()
 
 
 def dead_clinic_is_named(pipeline: Pipeline, clinic_id: str) -> bool:

@@ -16,11 +16,11 @@ import pytest
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
 from fullscript_pipeline.build import build_defs
-from fullscript_pipeline.cli.subprocesses import child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, PROCESS_TAG, held_by_this_process, process_tags
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_cell
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import Round
 from fullscript_pipeline.settings import load_settings
@@ -181,10 +181,10 @@ def test_the_daemon_runs_a_clinic_whose_pull_was_killed(tmp_path: Path) -> None:
     with killed_pull(tmp_path) as (_, instance, key, pid):
         url = f"http://127.0.0.1:{(port := free_port())}"
         command = [sys.executable, "-m", "fullscript_pipeline", "ui", "--port", str(port)]
-        with (tmp_path / "ui.log").open("w") as log, child(command, dict(os.environ), stdout=log, stderr=log):
+        with (tmp_path / "ui.log").open("w") as log, run_child(command, dict(os.environ), stdout=log, stderr=log):
             assert wait(lambda: answers(url), 90)
-            parts = clinic_cell(key, date(2026, 11, 22)).keys_by_dimension
-            tags = {"dagster/partition": str(clinic_cell(key, date(2026, 11, 22)))}
+            parts = clinic_partition(key, date(2026, 11, 22)).keys_by_dimension
+            tags = {"dagster/partition": str(clinic_partition(key, date(2026, 11, 22)))}
             tags |= {f"dagster/partition/{name}": value for name, value in parts.items()}
             given = [{"key": name, "value": value} for name, value in tags.items()]
             asked = {"query": LAUNCH, "variables": {"tags": given}}
