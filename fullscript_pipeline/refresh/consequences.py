@@ -12,7 +12,7 @@ import orjson
 from fullscript_pipeline.api import ScopeError
 from fullscript_pipeline.event_types import Also, row_of
 from fullscript_pipeline.extraction.engine import Load
-from fullscript_pipeline.extraction.event_proof import values_in
+from fullscript_pipeline.extraction.event_proof import iter_values
 from fullscript_pipeline.extraction.pulls import (
     independent,
     is_whole,
@@ -97,10 +97,10 @@ def _ids_told(reads: Reads, event: LedgerEvent) -> Iterator[str]:
         rows = con.execute(
             "SELECT extra->'$.data' FROM core.events WHERE clinic_id = ? AND event_id = ?", [clinic_id, event.event_id]
         ).fetchall()
-    yield from values_in([orjson.loads(data) for (data,) in rows if data])
+    yield from iter_values([orjson.loads(data) for (data,) in rows if data])
     for delivery in reads.store.deliveries(["received"]):
         if (delivery.server, delivery.event_id) == (server, event.event_id):
-            yield from values_in((event_in(delivery.body) or {}).get("data"))
+            yield from iter_values((event_in(delivery.body) or {}).get("data"))
 
 
 def _vanished(reads: Reads, present: set[str]) -> set[str]:

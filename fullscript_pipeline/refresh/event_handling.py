@@ -15,11 +15,11 @@ from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction.engine import Pull, Report, Target
 from fullscript_pipeline.extraction.event_proof import (
     SeenEvent,
-    close_answered,
-    event_of,
-    ledger_line,
-    names_what_cannot_be_asked,
-    note_outcomes,
+    close_answered_events,
+    has_unusable_object_id,
+    line_from_ledger,
+    parse_event,
+    record_outcomes,
 )
 from fullscript_pipeline.extraction.pulls import MOST_DETAILS, missing_variants
 from fullscript_pipeline.extraction.pulls import event_feeds as feeds
@@ -61,7 +61,7 @@ def handle_events(
     Afterwards the caller rebuilds the patients' rows and pages, then calls `handled`.
     """
     clinic, wanted = session.clinic, None if event_ids is None else set(event_ids)
-    close_answered(target.warehouse, store, clinic)
+    close_answered_events(target.warehouse, store, clinic)
     waiting = store.pending_events(clinic.server, clinic.clinic_id)
     waiting = [event for event in waiting if wanted is None or event.event_id in wanted]
     waiting = _without_moot(target, store, session, waiting)[:MOST_IDS]
@@ -105,7 +105,7 @@ def handled(store: StateStore, session: ClinicSession, refreshed: Refreshed) -> 
     store.mark_pages_rebuilt(clinic, refreshed.patients)
     if refreshed.warehouse is None:
         return
-    done = note_outcomes(refreshed.warehouse, store, clinic, refreshed.event_ids)
+    done = record_outcomes(refreshed.warehouse, store, clinic, refreshed.event_ids)
     settle_handled(store, clinic.server, done.closed_ids)
 
 
@@ -150,14 +150,14 @@ def _tell(
     pull = Pull(target, "events_refresh")
     feeds.read_details(pull, session, detailed)
     details = feeds.details_landed(pull)
-    seen = {one: event_of(line) for one, line in details.items()}
+    seen = {one: parse_event(line) for one, line in details.items()}
     patient_of = dict(pair for line in details.values() if (pair := _plan_and_patient(line)))
     found = product_resolution.resolve(pull, session, target.warehouse, waiting, details)
     learned = [_learned(event, seen.get(event.event_id)) for event in waiting]
-    listed = [ledger_line(event) for event in waiting]
+    listed = [line_from_ledger(event) for event in waiting]
     report = feeds.load_events(pull, session, [], listed, found)
     store.record_events(learned)
-    lost = [one for one, line in details.items() if names_what_cannot_be_asked(orjson.loads(line.record))]
+    lost = [one for one, line in details.items() if has_unusable_object_id(orjson.loads(line.record))]
     store.close_events(session.clinic, lost, "unreadable", UNREQUESTABLE)
     lost += feeds.close_left_out(pull, session, store)
     store.begin_try(session.clinic, [event.event_id for event in waiting], None)

@@ -15,7 +15,7 @@ from typing import Any
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError, Page, record_ids
-from fullscript_pipeline.extraction.event_proof import FeedPosition, moment_of, names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.extraction.event_proof import FeedPosition, event_time, has_unusable_object_id, object_id_in
 from fullscript_pipeline.extraction.pulls import FEED_REFUSALS, feeds_of, note_lost_span
 from fullscript_pipeline.ids import UNREQUESTABLE, id_text
 from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
@@ -144,7 +144,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
     position, listed, new = FeedPosition(store, session, feed), _Listed(), 0
     to_the_end = whole or position.was_read_by_others
     try:
-        for page in _pages(session, {**position.since(), **NEWEST_FIRST}, feed, whole=to_the_end):
+        for page in _pages(session, {**position.new_events_filter(), **NEWEST_FIRST}, feed, whole=to_the_end):
             rows = listed.take(page)
             events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
             unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
@@ -156,7 +156,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
     except FEED_REFUSALS as refusal:
         store.record_unavailable(clinic, feed, today, str(refusal))
         return 0
-    position.note_read(today, listed.rows, complete=listed.is_complete, to_the_end=not listed.is_cut)
+    position.record_read(today, listed.rows, complete=listed.is_complete, to_the_end=not listed.is_cut)
     return new
 
 
@@ -208,11 +208,11 @@ def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> It
 
 
 def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
-    kind, created = row.get("type"), moment_of(row)
+    kind, created = row.get("type"), event_time(row)
     event_id = record_key(row["id"], "")
     # A row that says everything needs no detail.
-    resource = resource_of(row) if kind and created else None
-    is_lost = names_what_cannot_be_asked(row) or (resource is None and event_id.startswith(UNKEYED))
+    resource = object_id_in(row) if kind and created else None
+    is_lost = has_unusable_object_id(row) or (resource is None and event_id.startswith(UNKEYED))
     return LedgerEvent(
         clinic.server,
         clinic.clinic_id,

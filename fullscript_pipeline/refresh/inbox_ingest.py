@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.event_proof import names_what_cannot_be_asked, resource_of
+from fullscript_pipeline.extraction.event_proof import has_unusable_object_id, object_id_in
 from fullscript_pipeline.ids import UNREQUESTABLE
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.refresh.feed_polling import speaker
@@ -77,7 +77,7 @@ def noted_event(
 ) -> LedgerEvent:
     """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
     kind, created = str(record.get("type")), record.get("created_at")
-    resource, is_lost = resource_of(record), names_what_cannot_be_asked(record)
+    resource, is_lost = object_id_in(record), has_unusable_object_id(record)
     if resource is None and kind.startswith("product."):
         resource = hint_of(record)
     return LedgerEvent(

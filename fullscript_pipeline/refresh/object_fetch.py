@@ -18,10 +18,10 @@ from fullscript_pipeline.extraction.engine import (
     Pull,
     Report,
     Target,
+    confirm_gone,
+    fetch_by_id,
+    fetch_each,
     in_parallel,
-    proven_gone,
-    read_by_id,
-    read_each,
 )
 from fullscript_pipeline.extraction.pulls import Ties, found, is_thin, patient_of, whole_products, with_results
 from fullscript_pipeline.refresh.affected_patients import patients_behind, patients_with_several, stored_ties, units_of
@@ -74,8 +74,8 @@ class Reads:
         if not wanted:
             return
         endpoint, table = _DETAILS[family]
-        denied = read_by_id(self.pull, self.session, table, wanted)
-        gone = proven_gone(self.pull, self.session, table, denied)
+        denied = fetch_by_id(self.pull, self.session, table, wanted)
+        gone = confirm_gone(self.pull, self.session, table, denied)
         self._ids[family] += wanted
         self.absent[family] += denied
         shown = frozenset(denied) - frozenset(gone)
@@ -130,8 +130,8 @@ class Reads:
         whole = {line.id for line in rows if _has(line, "recommendations")}
         came = {line.id for line in rows if not line.id.startswith(UNKEYED)}
         wanted = [*(one for one in ids if one not in came), *(came - whole)]
-        denied = read_by_id(self.pull, self.session, TREATMENT_PLANS, wanted)
-        gone = proven_gone(self.pull, self.session, TREATMENT_PLANS, denied)
+        denied = fetch_by_id(self.pull, self.session, TREATMENT_PLANS, wanted)
+        gone = confirm_gone(self.pull, self.session, TREATMENT_PLANS, denied)
         self._ids["plans"] += [*ids, *came]
         refused = self.pull.refused("treatment_plan")
         among = rows_of("patient_id", walked)
@@ -262,9 +262,9 @@ class Reads:
     def _read(self, endpoint: str, ids: Sequence[str]) -> frozenset[str]:
         """Lands each that the server has; returns those that it refuses."""
         try:
-            read_each(self.pull, self.session, endpoint, ids, any_stored=True)
+            fetch_each(self.pull, self.session, endpoint, ids, any_stored=True)
         except ScopeError:
-            self.pull.note_refused(endpoint, ids)
+            self.pull.record_refused_objects(endpoint, ids)
         return self.pull.refused(endpoint)
 
     def _walk_plans(self, patient: str) -> str | None:

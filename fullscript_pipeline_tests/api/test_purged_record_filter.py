@@ -124,7 +124,7 @@ def test_a_session_lets_nobody_see_them_and_its_lists_stay_whole() -> None:
     walk = Walk()
     walk.add(Request("orders", "k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
     assert ([one["id"] for one in page.records], len(page.left_out)) == (["o2"], 2)
-    assert (walk.is_settled, walk.listing().ids, walk.listing().complete) == (True, ("o2",), True)
+    assert (walk.is_consistent, walk.as_fetched_list().ids, walk.as_fetched_list().complete) == (True, ("o2",), True)
     assert len(server.seen) == asked, "nothing is asked about them"
 
 

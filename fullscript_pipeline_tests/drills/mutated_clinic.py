@@ -18,7 +18,7 @@ from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction.engine.pull import Target
-from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import (
     catalog,
     clinic,
@@ -155,7 +155,7 @@ class MutatedClinic:
             touched = event_feeds.touched_today(target, session.clinic.clinic_id)
             pull_orders_of_who_left(target, session)
             treatment_plans.pull_plans(target, session, touched, sweep_days)
-            note_pull(self.warehouse, self.store, session.clinic)
+            record_pull_outcomes(self.warehouse, self.store, session.clinic)
 
         of_clinic: list[Step] = [
             ("clinic", (), lambda: clinic.pull_clinic(target, session)),

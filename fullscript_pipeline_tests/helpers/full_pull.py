@@ -8,7 +8,7 @@ from typing import Any
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.extraction.engine.pull import Target
-from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import (
     catalog,
     clinic,
@@ -63,7 +63,7 @@ class AllClinics:
                 reports.append(
                     treatment_plans.pull_plans(target, session, event_feeds.touched_today(target, one.clinic_id))
                 )
-                note_pull(self.warehouse, self.connected.store, one)
+                record_pull_outcomes(self.warehouse, self.connected.store, one)
                 reports += [
                     missing_variants.pull_unknown_variants(target, session),
                     *catalog.pull_products(target, [session]),

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.engine.list_progress import Listing
+from fullscript_pipeline.extraction.engine.list_progress import FetchedList
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -70,7 +70,7 @@ class Puller:
         pull = Pull(self.target(), "patients")
         return self.commit(pull, pull.walk(self.session, "patients"))
 
-    def commit(self, pull: Pull, listing: Listing) -> Report:
+    def commit(self, pull: Pull, listing: FetchedList) -> Report:
         return pull.commit(
             Load(PATIENTS, pull.lines("patients"), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,

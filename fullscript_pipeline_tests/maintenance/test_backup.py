@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, UsageError
-from fullscript_pipeline.extraction.engine.landing_lock import claimed_file, give_up
+from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_file, release_lock
 from fullscript_pipeline.maintenance.backup import MANIFEST, back_up, restore
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.settings import Settings, load_settings
@@ -82,11 +82,11 @@ def test_nothing_is_restored_under_a_run_that_is_landing_pages(backup: Path, mac
     settings, other = machine("busy")
     with StateStore(settings.state_path, settings.encryption_key):
         pass
-    _, claim = claimed_file(settings.landing_dir / "us-snd" / "acme" / "2026-11-02", "orders", "a-pull")
+    _, claim = claim_landing_file(settings.landing_dir / "us-snd" / "acme" / "2026-11-02", "orders", "a-pull")
     with pytest.raises(Busy, match="let it finish or stop it"):
         restore(settings, other, backup, force=True)
     assert not other.exists()
-    give_up(claim)
+    release_lock(claim)
     assert restore(settings, other, backup, force=True).rows >= 50
 
 

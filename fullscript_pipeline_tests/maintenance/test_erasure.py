@@ -15,7 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.atomic_files import folder_aside
 from fullscript_pipeline.errors import Busy, UsageError
-from fullscript_pipeline.extraction.engine.landing_lock import claimed_file, give_up
+from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_file, release_lock
 from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.health.purged import check_purged, purged_but_held
@@ -193,11 +193,11 @@ def test_all_that_is_held_about_a_person_is_in_one_file(filled: Filled, tmp_path
 
 def test_a_file_that_a_run_is_filling_is_not_touched(filled: Filled) -> None:
     folder = filled.settings.landing_dir / filled.other.server / filled.other.clinic_key / "2026-11-01"
-    path, claim = claimed_file(folder, "patients", "someone")
+    path, claim = claim_landing_file(folder, "patients", "someone")
     path.touch()
     with pytest.raises(Busy, match="let it finish"):
         purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.other, "nobody")
-    give_up(claim)
+    release_lock(claim)
 
 
 def test_a_purge_never_succeeds_over_a_file_that_it_cannot_read(filled: Filled) -> None:

@@ -13,7 +13,7 @@ from fullscript_pipeline.encryption import key_record
 from fullscript_pipeline.encryption.fingerprint import fingerprint
 from fullscript_pipeline.encryption.key_record import changing_keys, read_record
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
-from fullscript_pipeline.extraction.engine.landing_lock import claimed_file, give_up
+from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_file, release_lock
 from fullscript_pipeline.health import check_all
 from fullscript_pipeline.maintenance import key_rotation
 from fullscript_pipeline.maintenance.backup import backups_under_other_keys, restore, verify
@@ -133,12 +133,12 @@ def test_a_change_that_was_killed_is_told_and_goes_on(
 
 def test_a_run_that_lands_pages_is_waited_for_and_nothing_is_changed(folder: Path) -> None:
     settings = settings_under(folder, f"{NEW},{OLD}")
-    _, claim = claimed_file(folder / "landing" / "us-snd" / "maple" / "2026-11-22", "orders", "pull")
+    _, claim = claim_landing_file(folder / "landing" / "us-snd" / "maple" / "2026-11-22", "orders", "pull")
     with pytest.raises(Busy, match="filling"):
         plan_rotation(settings)
     with pytest.raises(Busy, match="filling"):
         rotate_keys(settings, lambda _: None)
-    give_up(claim)
+    release_lock(claim)
     assert read_record(folder) is None
     assert contents(settings_under(folder, OLD)).opened == KINDS
 

@@ -59,7 +59,7 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
         dead = [clinic.clinic_key for clinic in connected.store.clinics() if clinic.status != "ok"]
         instance.dispose()
     tell(
-        promise, endpoints=len(endpoints), failed_runs=len(trouble), needless_connects=len(dead), not_available=told,
+        promise, endpoints=len(endpoints), failed_runs=len(trouble), needless_connects=len(dead), record_refusal=told,
         refused_calls=sum(refused.values()), seconds=time.monotonic() - started,
     )  # fmt: skip
     assert trouble == {}

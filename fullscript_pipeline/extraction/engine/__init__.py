@@ -1,53 +1,53 @@
 """What every pull shares: lists are read, pages landed, records loaded, and absence concluded."""
 
 from fullscript_pipeline.extraction.engine.absence import (
-    answered_by_list,
-    ids_listed,
-    proven_gone,
-    read_awaited,
-    read_by_id,
+    confirm_gone,
+    events_answered_by_list,
+    fetch_awaited,
+    fetch_by_id,
+    fetch_listed_ids,
 )
-from fullscript_pipeline.extraction.engine.access_refusals import listed_or_refused, refused_to_all
+from fullscript_pipeline.extraction.engine.access_refusals import fetch_list_or_refusal, record_refusal_by_all
 from fullscript_pipeline.extraction.engine.detail_fetch import (
     SWEEP_DAYS,
-    Detail,
-    Rows,
-    due_details,
-    each_allowed,
-    note_reads,
-    read_each,
-    with_details,
+    CompletedRows,
+    DetailSource,
+    complete_from_details,
+    fetch_allowed,
+    fetch_each,
+    ids_due_for_refetch,
+    record_detail_reads,
 )
-from fullscript_pipeline.extraction.engine.list_progress import Listing
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, absent
+from fullscript_pipeline.extraction.engine.list_progress import FetchedList
+from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, missing_ids
 from fullscript_pipeline.extraction.engine.pull_types import in_parallel
 from fullscript_pipeline.extraction.engine.resync_metrics import note_sweep_only
 from fullscript_pipeline.extraction.engine.view_of_answer import grant_view, session_view
 
 __all__ = [
     "SWEEP_DAYS",
-    "Detail",
-    "Listing",
+    "CompletedRows",
+    "DetailSource",
+    "FetchedList",
     "Load",
     "Pull",
     "Report",
-    "Rows",
     "Target",
-    "absent",
-    "answered_by_list",
-    "due_details",
-    "each_allowed",
+    "complete_from_details",
+    "confirm_gone",
+    "events_answered_by_list",
+    "fetch_allowed",
+    "fetch_awaited",
+    "fetch_by_id",
+    "fetch_each",
+    "fetch_list_or_refusal",
+    "fetch_listed_ids",
     "grant_view",
-    "ids_listed",
+    "ids_due_for_refetch",
     "in_parallel",
-    "listed_or_refused",
-    "note_reads",
+    "missing_ids",
     "note_sweep_only",
-    "proven_gone",
-    "read_awaited",
-    "read_by_id",
-    "read_each",
-    "refused_to_all",
+    "record_detail_reads",
+    "record_refusal_by_all",
     "session_view",
-    "with_details",
 ]

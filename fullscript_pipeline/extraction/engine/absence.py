@@ -8,8 +8,8 @@ belong here: marking (`warehouse.merge`), whose view may prove anything (`wareho
 from collections.abc import Collection, Sequence
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.engine.detail_fetch import read_each
-from fullscript_pipeline.extraction.engine.pull import Listing, Pull, in_parallel
+from fullscript_pipeline.extraction.engine.detail_fetch import fetch_each
+from fullscript_pipeline.extraction.engine.pull import FetchedList, Pull, in_parallel
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
 from fullscript_pipeline.resources.orders import ORDERS
@@ -20,36 +20,36 @@ from fullscript_pipeline.warehouse import patients_of, stored_hashes
 from fullscript_pipeline.warehouse.event_log import answered_by_count, awaited_objects
 
 # By table: what reads an object by its id, and the list of a patient's objects.
-DETAILS = {
+DETAIL_ENDPOINTS = {
     PATIENTS.name: "patient",
     TREATMENT_PLANS.name: "treatment_plan",
     ORDERS.name: "order",
     LAB_ORDERS.name: "lab_order",
 }
-_LISTS = {ORDERS.name: "orders", LAB_ORDERS.name: "lab_orders"}
+_LIST_ENDPOINTS = {ORDERS.name: "orders", LAB_ORDERS.name: "lab_orders"}
 
 
-def proven_gone(pull: Pull, session: ClinicSession, table: Table, denied: Sequence[str]) -> list[str]:
+def confirm_gone(pull: Pull, session: ClinicSession, table: Table, denied: Sequence[str]) -> list[str]:
     """Those of the objects that answered 404 which the list that should hold them lacks too.
 
     The report counts the others, as far as they are stored. What the lists show is landed.
     """
     if not denied:
         return []
-    holders = _holders(pull, session, table, denied)
+    holders = _list_owners(pull, session, table, denied)
     lists = list(dict.fromkeys(holders.values()))
-    ids = dict(zip(lists, in_parallel(lambda one: ids_listed(pull, session, table, one), lists), strict=True))
+    ids = dict(zip(lists, in_parallel(lambda one: fetch_listed_ids(pull, session, table, one), lists), strict=True))
     gone = [one for one, holder in holders.items() if (listed := ids[holder]) is not None and one not in listed]
     if left := len(holders) - len(gone):
-        pull.note_short(
+        pull.add_caution(
             f"{counted(left, 'object')} answered 404 without a list that lacks it: left as stored "
-            f"({DETAILS[table.name]})"
+            f"({DETAIL_ENDPOINTS[table.name]})"
         )
     return gone
 
 
-def read_awaited(
-    pull: Pull, session: ClinicSession, table: Table, listed: Collection[str], *, is_whole: bool
+def fetch_awaited(
+    pull: Pull, session: ClinicSession, table: Table, listed: Collection[str], *, is_complete: bool
 ) -> list[str]:
     """Reads by id what events wait for and a list just read did not hold; returns what is gone.
 
@@ -57,16 +57,16 @@ def read_awaited(
     """
     with pull.target.warehouse.read() as con:
         waiting = awaited_objects(con, session.clinic.clinic_id, table)
-    wanted = [one for one in waiting if one not in listed]
-    if not wanted:
+    unlisted = [one for one in waiting if one not in listed]
+    if not unlisted:
         return []
-    denied = read_by_id(pull, session, table, wanted)
-    gone = proven_gone(pull, session, table, denied)
-    unknown = denied if is_whole else []
-    return [*gone, *(one for one in unknown if one not in _holders(pull, session, table, unknown))]
+    denied = fetch_by_id(pull, session, table, unlisted)
+    gone = confirm_gone(pull, session, table, denied)
+    unknown = denied if is_complete else []
+    return [*gone, *(one for one in unknown if one not in _list_owners(pull, session, table, unknown))]
 
 
-def answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: Listing) -> list[str]:
+def events_answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: FetchedList) -> list[str]:
     """Very many events without an object that this whole list answers, as it brings as many new objects."""
     if not listing.complete:
         return []
@@ -76,18 +76,18 @@ def answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: 
         return answered_by_count(con, clinic_id, table, new)
 
 
-def read_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> list[str]:
+def fetch_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> list[str]:
     """Lands these objects; returns those that answered 404. Refusals (403) are reported and stop nothing, and what is
     left out is there."""
-    endpoint = DETAILS[table.name]
+    endpoint = DETAIL_ENDPOINTS[table.name]
     try:
-        read_each(pull, session, endpoint, ids, any_stored=True)
+        fetch_each(pull, session, endpoint, ids, any_stored=True)
     except ScopeError:
-        pull.note_refused(endpoint, ids)
+        pull.record_refused_objects(endpoint, ids)
     return [one for one in ids if pull.is_denied(session, endpoint, one)]
 
 
-def _holders(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> dict[str, str]:
+def _list_owners(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> dict[str, str]:
     """The patient whose list should hold each stored object; for patients the list of all ('')."""
     with pull.target.warehouse.read() as con:
         if table.name == PATIENTS.name:
@@ -95,7 +95,7 @@ def _holders(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str
         return patients_of(con, table, session.clinic.clinic_id, ids)
 
 
-def ids_listed(pull: Pull, session: ClinicSession, table: Table, patient: str) -> frozenset[str] | None:
+def fetch_listed_ids(pull: Pull, session: ClinicSession, table: Table, patient: str) -> frozenset[str] | None:
     """Lands the list of this patient's objects (or of all patients): the ids that it holds.
 
     None when it proves nothing: it cannot be read, is not complete, or is not this patient's.
@@ -106,17 +106,17 @@ def ids_listed(pull: Pull, session: ClinicSession, table: Table, patient: str) -
         elif table.name == TREATMENT_PLANS.name:
             listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": patient})
         else:
-            listing = pull.walk(session, _LISTS[table.name], params={"patient_id": patient})
+            listing = pull.walk(session, _LIST_ENDPOINTS[table.name], params={"patient_id": patient})
     except NotFound:
         # A list of their own is gone with the patient; one of everybody's objects is refused, whoever is asked for.
         is_their_own = table.name == TREATMENT_PLANS.name
-        return frozenset() if is_their_own and _has_left(pull, session, patient) else None
+        return frozenset() if is_their_own and _is_removed_patient(pull, session, patient) else None
     except (ScopeError, RequestRefused):
         return None
     return frozenset(listing.ids) if listing.complete else None
 
 
-def _has_left(pull: Pull, session: ClinicSession, patient: str) -> bool:
+def _is_removed_patient(pull: Pull, session: ClinicSession, patient: str) -> bool:
     """Whether a whole list of patients has lacked this one: their own lists are gone with them."""
     with pull.target.warehouse.read() as con:
         row = con.execute(

@@ -7,26 +7,28 @@ from collections.abc import Sequence
 
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.list_progress import Listing
+from fullscript_pipeline.extraction.engine.list_progress import FetchedList
 from fullscript_pipeline.extraction.engine.pull import Pull, Report
 
 
-def listed_or_refused(
+def fetch_list_or_refusal(
     pull: Pull, session: ClinicSession, endpoint: str, params: dict[str, str] | None = None
-) -> Listing | Report:
+) -> FetchedList | Report:
     """The walked list; or, when the server refuses it (403, or 404 on a whole list), the report that says so."""
     try:
         return pull.walk(session, endpoint, params=params)
     except (ScopeError, NotFound) as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
 
 
-def refused_to_all(pull: Pull, refusals: Sequence[Exception]) -> Report:
+def record_refusal_by_all(pull: Pull, refusals: Sequence[Exception]) -> Report:
     """No clinic of the region could read it. A refusal of the server's tells more than a grant that has died.
 
     Raises NeedsConnect when every grant has: then a person must act.
     """
-    told = [one for one in refusals if not isinstance(one, NeedsConnect)]
-    if refusals and not told:
+    server_refusals = [refusal for refusal in refusals if not isinstance(refusal, NeedsConnect)]
+    if refusals and not server_refusals:
         raise refusals[-1]
-    return pull.not_available(str(told[-1]) if told else "No connected clinic of this region could be asked.")
+    return pull.record_refusal(
+        str(server_refusals[-1]) if server_refusals else "No connected clinic of this region could be asked."
+    )

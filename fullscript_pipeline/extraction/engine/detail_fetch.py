@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Rows:
+class CompletedRows:
     """What a list and its details came to: `lines`, `after` and `unread` as `Load` wants them."""
 
     lines: Callable[[], Iterator[Line]]
@@ -39,86 +39,96 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Detail:
+class DetailSource:
     """Where the whole of an object is when lists lack one of its `arrays`, or leave `besides` something to wish for."""
 
     endpoint: str
     table: Table
     arrays: tuple[str, ...]
-    besides: Callable[[Line], bool] = lambda line: True
+    extra_check: Callable[[Line], bool] = lambda line: True
 
-    def is_whole(self, line: Line) -> bool:
+    def is_complete(self, line: Line) -> bool:
         """Whether a listed row needs no detail."""
         if not all(f'"{array}"'.encode() in line.record for array in self.arrays):
             return False
         record = orjson.loads(line.record)
-        return all(isinstance(record.get(array), list) for array in self.arrays) and self.besides(line)
+        return all(isinstance(record.get(array), list) for array in self.arrays) and self.extra_check(line)
 
 
-def with_details(
+def complete_from_details(
     pull: Pull,
     session: ClinicSession,
-    detail: Detail,
+    detail: DetailSource,
     listed: Callable[[], Iterator[Line]],
     *,
     sweep_days: int = SWEEP_DAYS,
-    moving: Callable[[Line], bool] = lambda line: False,
-    finish: Callable[[], Callable[[], Iterator[Line]]] | None = None,
-) -> Rows:
+    may_change: Callable[[Line], bool] = lambda line: False,
+    read_details: Callable[[], Callable[[], Iterator[Line]]] | None = None,
+) -> CompletedRows:
     """The listed rows, whole: as they came, read by id where that is due, else as stored.
 
     `finish` is called when the details are read, and says what lines they make; by default as they came.
 
     A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
     """
-    thin = {line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_whole(line)}
-    if not thin and not pull.has_read(detail.endpoint):
-        return Rows(listed, lambda con: None)
-    if not thin:
-        by_id = finish() if finish else pull.lines(detail.endpoint)
-        return Rows(lambda: chain(listed(), by_id()), lambda con: None)
+    incomplete = {
+        line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_complete(line)
+    }
+    if not incomplete and not pull.has_fetched_by_id(detail.endpoint):
+        return CompletedRows(listed, lambda con: None)
+    if not incomplete:
+        by_id = read_details() if read_details else pull.lines(detail.endpoint)
+        return CompletedRows(lambda: chain(listed(), by_id()), lambda con: None)
     owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
     with pull.target.warehouse.read() as con:
         stored = stored_hashes(con, detail.table, owner)
         awaited = set(awaited_objects(con, owner, detail.table)) if detail.table.scope == "clinic" else set()
         due = set(
-            due_details(
+            ids_due_for_refetch(
                 con,
                 owner,
                 detail.table.name,
-                {one: line.hash for one, line in thin.items()},
-                always=[one for one, line in thin.items() if one not in stored or one in awaited or moving(line)],
+                {object_id: line.hash for object_id, line in incomplete.items()},
+                always=[
+                    object_id
+                    for object_id, line in incomplete.items()
+                    if object_id not in stored or object_id in awaited or may_change(line)
+                ],
                 sweep_days=sweep_days,
             )
         )
-    asked = [one for one in thin if one in due]
-    read = read_each(pull, session, detail.endpoint, asked, any_stored=bool(stored))
-    details = finish() if finish else pull.lines(detail.endpoint)
+    due_ids = [object_id for object_id in incomplete if object_id in due]
+    read = fetch_each(pull, session, detail.endpoint, due_ids, any_stored=bool(stored))
+    details = read_details() if read_details else pull.lines(detail.endpoint)
 
     def lines() -> Iterator[Line]:
         for line in listed():
-            if line.id in stored and line.id in thin and line.id not in read:
+            if line.id in stored and line.id in incomplete and line.id not in read:
                 yield line._replace(hash=stored[line.id])
             elif line.id not in read:
                 yield line
         # A detail belongs where its row was listed.
-        parents = {one: line.parent_id for one, line in thin.items()}
+        parents = {one: line.parent_id for one, line in incomplete.items()}
         yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        note_reads(con, pull, owner, detail.table.name, {one: (thin[one].hash, one in read) for one in asked})
+        record_detail_reads(
+            con, pull, owner, detail.table.name, {one: (incomplete[one].hash, one in read) for one in due_ids}
+        )
 
-    return Rows(lines, after, frozenset(thin.keys() - read))
+    return CompletedRows(lines, after, frozenset(incomplete.keys() - read))
 
 
-def read_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
+def fetch_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
     """Lands the objects by id; those that the server has and shows. Raises as `each_allowed` does."""
-    found = each_allowed(pull, endpoint, ids, lambda one: pull.one(session, endpoint, one), any_stored=any_stored)
-    return {one for one, there in found.items() if there}
+    records_by_id = fetch_allowed(
+        pull, endpoint, ids, lambda one: pull.one(session, endpoint, one), any_stored=any_stored
+    )
+    return {object_id for object_id, there in records_by_id.items() if there}
 
 
-def each_allowed(
-    pull: Pull, endpoint: str, ids: Iterable[str], ask: Callable[[str], T], *, any_stored: bool
+def fetch_allowed(
+    pull: Pull, endpoint: str, ids: Iterable[str], fetch: Callable[[str], T], *, any_stored: bool
 ) -> dict[str, T | None]:
     """`ask(id)` for each id; None where the server refuses (403) that one, which the report then says.
 
@@ -128,26 +138,26 @@ def each_allowed(
     refusals: dict[str, ScopeError] = {}
     answered: list[str] = []
 
-    def allowed(one: str) -> T | None:
+    def allowed(object_id: str) -> T | None:
         try:
-            found = ask(one)
+            fetched = fetch(object_id)
         except ScopeError as refusal:
-            refusals[one] = refusal
+            refusals[object_id] = refusal
             if len(refusals) >= _REFUSALS and not answered:
                 raise
             return None
-        answered.append(one)
-        return found
+        answered.append(object_id)
+        return fetched
 
-    asked = list(ids)
-    outcome = dict(zip(asked, in_parallel(allowed, asked), strict=True))
-    if refusals and not answered and (len(asked) > 1 or not any_stored):
+    object_ids = list(ids)
+    outcome = dict(zip(object_ids, in_parallel(allowed, object_ids), strict=True))
+    if refusals and not answered and (len(object_ids) > 1 or not any_stored):
         raise next(iter(refusals.values()))
-    pull.note_refused(endpoint, refusals)
+    pull.record_refused_objects(endpoint, refusals)
     return outcome
 
 
-def due_details(
+def ids_due_for_refetch(
     con: duckdb.DuckDBPyConnection,
     owner: str,
     resource: str,
@@ -164,15 +174,19 @@ def due_details(
         "SELECT object_id, list_hash, read_at FROM ops.detail_reads WHERE clinic_id = ? AND resource = ?",
         [owner, resource],
     ).fetchall()
-    before = {one: (list_hash, read_at) for one, list_hash, read_at in rows if one in listed}
-    due = {one for one, shown in listed.items() if one not in before or (shown and before[one][0] != shown)}
+    before = {object_id: (list_hash, read_at) for object_id, list_hash, read_at in rows if object_id in listed}
+    due = {
+        object_id
+        for object_id, shown in listed.items()
+        if object_id not in before or (shown and before[object_id][0] != shown)
+    }
     due.update(always)
-    rest = sorted((one for one in before if one not in due), key=lambda one: (before[one][1], one))
-    due.update(rest[: ceil(len(before) / sweep_days)])
-    return [one for one in listed if one in due]
+    waiting = sorted((object_id for object_id in before if object_id not in due), key=lambda one: (before[one][1], one))
+    due.update(waiting[: ceil(len(before) / sweep_days)])
+    return [object_id for object_id in listed if object_id in due]
 
 
-def note_reads(
+def record_detail_reads(
     con: duckdb.DuckDBPyConnection,
     pull: Pull,
     owner: str,
@@ -193,7 +207,7 @@ def note_reads(
             resource,
             list(reads),
             [list_hash for list_hash, _ in reads.values()],
-            [found for _, found in reads.values()],
+            [exists for _, exists in reads.values()],
             pull.observed_at,
         ],
     )

@@ -22,30 +22,30 @@ _log = logging.getLogger(__name__)
 RESUME_WITHIN = timedelta(hours=6)
 
 
-def claimed_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileLock]:
+def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileLock]:
     """The unfinished file of this cell and resource if a run was interrupted, else a new one; and the claim on it.
 
     A file that another process is still filling is left alone: two runs of one cell each land their own.
     """
     make_private_folder(folder)
     for unfinished in sorted(folder.glob(f"{resource}.*.open")):
-        claim = _claim_on(unfinished)
-        if claim is None or not unfinished.exists():
+        lock = _try_lock(unfinished)
+        if lock is None or not unfinished.exists():
             continue
         # Of a time to come it is after a clock was set back: as unknown as old.
         if abs(clock.real_now().timestamp() - unfinished.stat().st_mtime) < RESUME_WITHIN.total_seconds():
-            return unfinished, claim
+            return unfinished, lock
         unfinished.rename(unfinished.with_suffix(".abandoned"))
     new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"
-    claim = _claim_on(new)
-    assert claim is not None  # noqa: S101 - nobody else knows the name
-    return new, claim
+    lock = _try_lock(new)
+    assert lock is not None  # noqa: S101 - nobody else knows the name
+    return new, lock
 
 
-def file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
+def open_landing_file(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
     """The file of an interrupted pull, where it can be read as a whole, else a new one; and the claim on it."""
     while True:
-        path, claim = claimed_file(target.folder, resource, pull_id)
+        path, lock = claim_landing_file(target.folder, resource, pull_id)
         file = FrameFile(path, target.encryption_key)
         try:
             # With the claim held: a change of keys notes itself first, and then looks for claims.
@@ -55,25 +55,25 @@ def file_to_fill(target: Target, resource: str, pull_id: str) -> tuple[FrameFile
         except LandingDamage as damage:
             _log.warning("%s Its pages are fetched again.", damage)
             file.rename(".abandoned")
-            give_up(claim)
+            release_lock(lock)
         except PipelineError:
-            give_up(claim)
+            release_lock(lock)
             raise
         else:
-            return file, claim
+            return file, lock
 
 
-def _claim_on(path: Path) -> FileLock | None:
+def _try_lock(path: Path) -> FileLock | None:
     # One object per path and process: a pull that failed here may be taken up here.
-    claim = FileLock(path.with_suffix(".lock"), mode=0o600, is_singleton=True)
+    lock = FileLock(path.with_suffix(".lock"), mode=0o600, is_singleton=True)
     try:
-        claim.acquire(timeout=0)
+        lock.acquire(timeout=0)
     except Timeout:
         return None
-    return claim
+    return lock
 
 
-def give_up(claim: FileLock) -> None:
+def release_lock(lock: FileLock) -> None:
     """The file is done: nobody needs to be kept from it."""
-    claim.release(force=True)
-    Path(claim.lock_file).unlink(missing_ok=True)
+    lock.release(force=True)
+    Path(lock.lock_file).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ LEFT_OUT = "left-out:"
 
 
 @dataclass(frozen=True)
-class Listing:
+class FetchedList:
     """A list that was walked to its end. `ids` are the distinct record ids in order of arrival.
 
     `complete`: as many distinct rows came as the server says there are (or it does not say), every one tells which it
@@ -28,7 +28,7 @@ class Listing:
     complete: bool = True
 
 
-class Rest(NamedTuple):
+class RemainingPages(NamedTuple):
     """What of a walk is still to be asked: pages from `first_page` on, or all of `total_pages` that are not landed."""
 
     first_page: int = 1
@@ -68,7 +68,7 @@ class Walk:
         return self.totals[-1] if self.totals else None
 
     @property
-    def is_settled(self) -> bool:
+    def is_consistent(self) -> bool:
         if not self.totals:
             return True
         if len(self.pages) == self.ended_at == 1 and self.rows == self.totals[-1]:
@@ -76,38 +76,38 @@ class Walk:
         return self.totals == sorted(self.totals) and len(self.ids) == self.totals[-1]
 
     @property
-    def unkeyed(self) -> int:
+    def rows_without_id(self) -> int:
         """Rows that do not tell which they are: any of those that seem to be missing."""
-        return sum(one.startswith(NAMELESS) for one in self.ids)
+        return sum(record_id.startswith(NAMELESS) for record_id in self.ids)
 
     @property
-    def says_nothing(self) -> bool:
+    def is_empty_array(self) -> bool:
         """`[]` and nothing else: no documented answer."""
         return self.is_bare and not self.ids
 
-    def rest(self) -> Rest | None:
+    def remaining_pages(self) -> RemainingPages | None:
         """None: every page is landed."""
         if not self.pages:
-            return Rest()
+            return RemainingPages()
         if self.last_page is not None:
             # An empty page before the last one that was counted: the list has become shorter.
             last = min(self.last_page, self.ended_at or self.last_page)
             if not self.pages.issuperset(range(1, last + 1)):
-                return Rest(1, last)
-        return None if self.ended_at else Rest(max(self.pages) + 1)
+                return RemainingPages(1, last)
+        return None if self.ended_at else RemainingPages(max(self.pages) + 1)
 
-    def joined(self, other: "Walk") -> "Walk":
+    def combined_with(self, second: "Walk") -> "Walk":
         """Both walks taken together: each may have found what the other missed."""
         return Walk(
-            {**self.ids, **other.ids},
-            [*self.totals, *other.totals],
-            is_bare=self.is_bare and other.is_bare,
-            of_others=self.of_others + other.of_others,
+            {**self.ids, **second.ids},
+            [*self.totals, *second.totals],
+            is_bare=self.is_bare and second.is_bare,
+            of_others=self.of_others + second.of_others,
         )
 
-    def listing(self) -> Listing:
-        ids = tuple(one for one in self.ids if not one.startswith(LEFT_OUT))
-        return Listing(ids, self.total, self.is_settled and not self.unkeyed and not self.of_others)
+    def as_fetched_list(self) -> FetchedList:
+        ids = tuple(record_id for record_id in self.ids if not record_id.startswith(LEFT_OUT))
+        return FetchedList(ids, self.total, self.is_consistent and not self.rows_without_id and not self.of_others)
 
 
 def count_of_others(records: Iterable[Mapping[str, Any]], patient: str | None) -> int:

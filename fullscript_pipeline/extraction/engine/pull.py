@@ -10,19 +10,19 @@ import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.engine.landing_lock import give_up
-from fullscript_pipeline.extraction.engine.list_progress import Listing
-from fullscript_pipeline.extraction.engine.page_landing import Asking
-from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target, absent, in_parallel
+from fullscript_pipeline.extraction.engine.landing_lock import release_lock
+from fullscript_pipeline.extraction.engine.list_progress import FetchedList
+from fullscript_pipeline.extraction.engine.page_landing import PageLanding
+from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target, in_parallel, missing_ids
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.event_log import event_proof
 from fullscript_pipeline.warehouse.loading import Context, Counts, drift, join_scopes, load, narrower_views, pull_log
 
-__all__ = ["Listing", "Load", "Pull", "Report", "Target", "absent", "in_parallel", "read_by_id"]
+__all__ = ["FetchedList", "Load", "Pull", "Report", "Target", "in_parallel", "missing_ids", "read_by_id"]
 
 
-class Pull(Asking):
+class Pull(PageLanding):
     """Lands and commits one resource of one cell."""
 
     def commit(self, *loads: Load, total_count: int | None = None) -> Report:
@@ -55,9 +55,11 @@ class Pull(Asking):
                 if one.after and not counts[one.table.name].held:
                     one.after(con)
             main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
-            caution = self._caution(counts, narrower_views.narrowing_sentences(con, context, counts), is_mixed=is_mixed)
+            caution = self._make_caution(
+                counts, narrower_views.narrowing_sentences(con, context, counts), is_mixed=is_mixed
+            )
             row = replace(
-                self._row("loaded", caution, total_count),
+                self._pull_row("loaded", caution, total_count),
                 complete=bool(proving and proving[0].missing_among),
                 listed_by=view.user_id if view else None,
                 scopes=join_scopes(view.scopes) if view else None,
@@ -67,8 +69,8 @@ class Pull(Asking):
             )
             pull_log.record(con, context, row, main)
             drift.record(con, context, [*self._drift, *self._differences.differences()])
-        self._done()
-        return self._report("loaded", row.reason, counts, total_count)
+        self._finish()
+        return self._make_report("loaded", row.reason, counts, total_count)
 
     def _proof(self, load: Load, *, is_narrowed: bool) -> event_proof.Proof:
         """What a view that sees less than another one does not show may be there: only what it shows is an answer."""
@@ -86,28 +88,28 @@ class Pull(Asking):
             self.left_out_ids,
         )
 
-    def _caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
+    def _make_caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
         """What a reader should know of a pull that was loaded all the same."""
         held = sum(one.held for one in counts.values())
-        cautions = self._short[:1]
-        if len(self._short) > 1:
-            cautions.append(f"and {len(self._short) - 1} more lists")
+        cautions = self._cautions[:1]
+        if len(self._cautions) > 1:
+            cautions.append(f"and {len(self._cautions) - 1} more lists")
         if left := self.left_out_count:
             cautions.append(f"{counted(left, 'record')} of people who were purged left out")
         if held:
             cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
         if is_mixed:
             cautions.append("read with the tokens of several users, or of one that is not noted: nothing was marked")
-        cautions += sorted({warning for one in self._before if (warning := one.server_clock.warning)})
+        cautions += sorted({warning for one in self._usage_before if (warning := one.server_clock.warning)})
         return "; ".join([*cautions, *narrower]) or None
 
-    def not_available(self, reason: str) -> Report:
+    def record_refusal(self, reason: str) -> Report:
         """Records that this clinic (or region) may not read the resource: no failure."""
         self.require_right_clock()
         with self.target.warehouse.write() as con:
-            pull_log.record(con, self._context(con), self._row("not_available", reason), Counts())
-        self._done()
-        return self._report("not_available", reason, {}, None)
+            pull_log.record(con, self._context(con), self._pull_row("not_available", reason), Counts())
+        self._finish()
+        return self._make_report("not_available", reason, {}, None)
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
         """The observation never lies before the last one: a slower pull must not reach behind a newer one."""
@@ -124,7 +126,7 @@ class Pull(Asking):
             self.view,
         )
 
-    def _row(self, outcome: str, reason: str | None, total_count: int | None = None) -> pull_log.PullRow:
+    def _pull_row(self, outcome: str, reason: str | None, total_count: int | None = None) -> pull_log.PullRow:
         return pull_log.PullRow(
             resource=self.resource,
             day=self.target.day,
@@ -137,11 +139,11 @@ class Pull(Asking):
             pages=self.file.appended_pages,
             retries=self._retries(),
             total_count=total_count,
-            bill_requests=self._announced(),
+            bill_requests=self._estimated_requests(),
             read_at=self.observed_at,
         )
 
-    def _report(
+    def _make_report(
         self, outcome: str, reason: str | None, counts: Mapping[str, Counts], total_count: int | None
     ) -> Report:
         return Report(
@@ -154,15 +156,15 @@ class Pull(Asking):
             self._retries(),
             total_count,
             round((clock.real_now() - self.started_at).total_seconds(), 3),
-            self._announced(),
+            self._estimated_requests(),
         )
 
-    def _announced(self) -> int | None:
-        return self.target.bill.get((self.target.owner, self.resource))
+    def _estimated_requests(self) -> int | None:
+        return self.target.request_estimate.get((self.target.owner, self.resource))
 
-    def _done(self) -> None:
+    def _finish(self) -> None:
         self.file.finish()
-        give_up(self._claim)
+        release_lock(self._lock)
 
 
 def _without_proof(load: Load) -> Load:
@@ -174,7 +176,7 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
     """Reads these objects by id; one that the server denies is gone."""
     pull = Pull(target, f"{table.name}_by_id")
     try:
-        gone = absent(ids, in_parallel(lambda one: pull.one(session, endpoint, one), ids))
+        gone = missing_ids(ids, in_parallel(lambda one: pull.one(session, endpoint, one), ids))
     except ScopeError as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     return pull.commit(Load(table, pull.lines(endpoint), gone=gone, listed=()))

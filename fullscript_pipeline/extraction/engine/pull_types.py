@@ -32,7 +32,7 @@ class Target:
     run_id: str
     clinic: ClinicRef | None = None
     # Requests that were announced, by owner and resource (`bill.by_resource`).
-    bill: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    request_estimate: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:
@@ -80,7 +80,7 @@ class Report:
     retries: int = 0
     total_count: int | None = None
     seconds: float = 0.0
-    bill_requests: int | None = None
+    estimated_requests: int | None = None
 
 
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
@@ -90,6 +90,6 @@ def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
     return [done[place] for place, _ in numbered]
 
 
-def absent(ids: Sequence[str], found: Sequence[bool]) -> list[str]:
+def missing_ids(ids: Sequence[str], exists: Sequence[bool]) -> list[str]:
     """Those of the ids that `Pull.one` did not find."""
-    return [one for one, there in zip(ids, found, strict=True) if not there]
+    return [object_id for object_id, is_there in zip(ids, exists, strict=True) if not is_there]

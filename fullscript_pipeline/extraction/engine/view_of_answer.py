@@ -8,7 +8,7 @@ from fullscript_pipeline.warehouse import Envelope
 from fullscript_pipeline.warehouse.loading import View, common_view
 
 
-def view_of(envelope: Envelope | None) -> View | None:
+def view_of_envelope(envelope: Envelope | None) -> View | None:
     """The view of a landed answer; None when it does not say, or more than one user may have asked."""
     if envelope is None:
         return None

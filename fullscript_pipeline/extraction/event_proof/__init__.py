@@ -1,18 +1,22 @@
 """What an event says, and what proves that it was handled."""
 
-from fullscript_pipeline.extraction.event_proof.event_objects import fill_objects, note_objects
-from fullscript_pipeline.extraction.event_proof.event_outcomes import close_answered, note_outcomes, note_pull
+from fullscript_pipeline.extraction.event_proof.event_objects import fill_event_objects, store_event_objects
+from fullscript_pipeline.extraction.event_proof.event_outcomes import (
+    close_answered_events,
+    record_outcomes,
+    record_pull_outcomes,
+)
 from fullscript_pipeline.extraction.event_proof.event_parsing import (
     OBJECTS,
     VARIANT,
     SeenEvent,
-    begins,
-    event_of,
-    ledger_line,
-    moment_of,
-    names_what_cannot_be_asked,
-    resource_of,
-    values_in,
+    event_time,
+    has_unusable_object_id,
+    iter_values,
+    line_from_ledger,
+    object_id_in,
+    parse_event,
+    type_prefix,
 )
 from fullscript_pipeline.extraction.event_proof.feed_positions import REACH, FeedPosition
 
@@ -22,16 +26,16 @@ __all__ = [
     "VARIANT",
     "FeedPosition",
     "SeenEvent",
-    "begins",
-    "close_answered",
-    "event_of",
-    "fill_objects",
-    "ledger_line",
-    "moment_of",
-    "names_what_cannot_be_asked",
-    "note_objects",
-    "note_outcomes",
-    "note_pull",
-    "resource_of",
-    "values_in",
+    "close_answered_events",
+    "event_time",
+    "fill_event_objects",
+    "has_unusable_object_id",
+    "iter_values",
+    "line_from_ledger",
+    "object_id_in",
+    "parse_event",
+    "record_outcomes",
+    "record_pull_outcomes",
+    "store_event_objects",
+    "type_prefix",
 ]

@@ -13,11 +13,11 @@ from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
 
-_TOLD = """UPDATE core.events AS e SET resource_id = told.object_id
+_SET_OBJECTS = """UPDATE core.events AS e SET resource_id = told.object_id
 FROM (SELECT unnest($events::VARCHAR[]) AS event_id, unnest($objects::VARCHAR[]) AS object_id) AS told
 WHERE e.event_id = told.event_id AND e.resource_id IS NULL AND coalesce(e.clinic_id, $clinic) = $clinic"""
 
-_BY_VARIANTS = """UPDATE core.events AS e SET resource_id = told.product_id
+_SET_PRODUCTS_BY_VARIANT = """UPDATE core.events AS e SET resource_id = told.product_id
 FROM (
     SELECT named.event_id, any_value(v.product_id) AS product_id
     FROM (
@@ -35,17 +35,21 @@ FROM (
 WHERE e.event_id = told.event_id AND e.resource_id IS NULL"""
 
 
-def note_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, objects: Mapping[str, str]) -> None:
+def store_event_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, objects: Mapping[str, str]) -> None:
     """Fills in the objects, by event id, of stored events that do not name theirs."""
     if objects:
-        con.execute(_TOLD, {"events": list(objects), "objects": list(objects.values()), "clinic": clinic_id})
+        con.execute(_SET_OBJECTS, {"events": list(objects), "objects": list(objects.values()), "clinic": clinic_id})
 
 
-def fill_objects(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
+def fill_event_objects(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
     """Fills in what the ledger has learned of stored events, and the products that variants lead to."""
     known = store.event_objects(clinic)
-    variants = {one: its.removeprefix(VARIANT) for one, its in known.items() if its.startswith(VARIANT)}
-    objects = {one: its for one, its in known.items() if one not in variants}
+    variants = {
+        event_id: object_id.removeprefix(VARIANT)
+        for event_id, object_id in known.items()
+        if object_id.startswith(VARIANT)
+    }
+    objects = {event_id: object_id for event_id, object_id in known.items() if event_id not in variants}
     with warehouse.write() as con:
-        note_objects(con, clinic.clinic_id, objects)
-        con.execute(_BY_VARIANTS, {"events": list(variants), "variants": list(variants.values())})
+        store_event_objects(con, clinic.clinic_id, objects)
+        con.execute(_SET_PRODUCTS_BY_VARIANT, {"events": list(variants), "variants": list(variants.values())})

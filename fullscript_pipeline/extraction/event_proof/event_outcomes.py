@@ -40,48 +40,54 @@ class Outcomes:
         return frozenset(one for ids in self.closed.values() for one in ids)
 
 
-def close_answered(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, own: Collection[str] = ()) -> Outcomes:
+def close_answered_events(
+    warehouse: Warehouse, store: StateStore, clinic: ClinicRef, own: Collection[str] = ()
+) -> Outcomes:
     """Closes in the ledger what the warehouse has answered since it was asked for. `own`: what the caller itself has
     asked for; what another refresh has is left to it, as pages hang on it."""
     pending = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
     with warehouse.read() as con:
-        found = stored_outcomes(con, clinic.clinic_id, list(pending))
+        answers_by_event = stored_outcomes(con, clinic.clinic_id, list(pending))
     answered = {
-        one: its for one, its in found.items() if its.outcome and (one in own or _is_of_last_try(pending[one], its))
+        one: answer
+        for one, answer in answers_by_event.items()
+        if answer.outcome and (one in own or _is_of_last_try(pending[one], answer))
     }
     closed: dict[Outcome, list[str]] = {}
-    for event_id, its in answered.items():
-        closed.setdefault(cast("Outcome", its.outcome), []).append(event_id)
-    _copy(warehouse, clinic, [_try(pending[one], its.outcome) for one, its in answered.items()])
+    for event_id, answer in answered.items():
+        closed.setdefault(cast("Outcome", answer.outcome), []).append(event_id)
+    _store_tries(warehouse, clinic, [_make_try(pending[one], answer.outcome) for one, answer in answered.items()])
     for outcome, ids in closed.items():
         store.close_events(clinic, ids, outcome, _REASONS["refused"] if outcome == "unreadable" else None)
     return Outcomes(closed)
 
 
-def note_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tried: Collection[str]) -> Outcomes:
+def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tried: Collection[str]) -> Outcomes:
     """After a round that tried to read what these events are about: closes what is answered, postpones the rest."""
-    done = close_answered(warehouse, store, clinic, tried)
+    done = close_answered_events(warehouse, store, clinic, tried)
     pending = store.pending_events(clinic.server, clinic.clinic_id)
     left = [event for event in pending if event.event_id in tried]
     with warehouse.read() as con:
-        found = stored_outcomes(con, clinic.clinic_id, [event.event_id for event in left])
+        answers_by_event = stored_outcomes(con, clinic.clinic_id, [event.event_id for event in left])
     by_reason: dict[str, list[str]] = {}
     for event in left:
-        by_reason.setdefault(_REASONS[_why(found.get(event.event_id))], []).append(event.event_id)
+        by_reason.setdefault(_REASONS[_waiting_reason(answers_by_event.get(event.event_id))], []).append(event.event_id)
     for reason, ids in by_reason.items():
         store.postpone_events(clinic, ids, reason)
     again = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
-    _copy(warehouse, clinic, [_try(again[event.event_id], None) for event in left if event.event_id in again])
+    _store_tries(
+        warehouse, clinic, [_make_try(again[event.event_id], None) for event in left if event.event_id in again]
+    )
     return Outcomes(done.closed, [event.event_id for event in left])
 
 
-def note_pull(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> Outcomes:
+def record_pull_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> Outcomes:
     """At the end of a clinic's daily pull, which has tried all that waits; products are the region's pull's."""
     with warehouse.write() as con:
         refuse_unavailable(con, clinic.clinic_id)
     pending = store.pending_events(clinic.server, clinic.clinic_id)
     tried = [event.event_id for event in pending if event.last_try_at and not _is_of_product(event)]
-    return note_outcomes(warehouse, store, clinic, tried)
+    return record_outcomes(warehouse, store, clinic, tried)
 
 
 def _is_of_product(event: LedgerEvent) -> bool:
@@ -94,13 +100,13 @@ def _is_of_last_try(event: LedgerEvent, answer: StoredOutcome) -> bool:
     return event.last_try_at is not None and answer.last_try_at is not None and answer.last_try_at >= event.last_try_at
 
 
-def _why(answer: StoredOutcome | None) -> str:
+def _waiting_reason(answer: StoredOutcome | None) -> str:
     if answer is None or answer.object_id is None:
         return "unnamed"
     return "quarantine" if answer.is_in_quarantine else "unread"
 
 
-def _try(event: LedgerEvent, outcome: str | None) -> EventTry:
+def _make_try(event: LedgerEvent, outcome: str | None) -> EventTry:
     attempts = event.attempts + (outcome is not None)
     reason = _REASONS["refused"] if outcome == "unreadable" else None if outcome else event.reason
     next_try_at = None if outcome else event.next_try_at
@@ -109,7 +115,7 @@ def _try(event: LedgerEvent, outcome: str | None) -> EventTry:
     )
 
 
-def _copy(warehouse: Warehouse, clinic: ClinicRef, tries: Sequence[EventTry]) -> None:
+def _store_tries(warehouse: Warehouse, clinic: ClinicRef, tries: Sequence[EventTry]) -> None:
     if tries:
         with warehouse.write() as con:
             write_event_tries(con, clinic.clinic_id, tries)

@@ -33,13 +33,13 @@ class SeenEvent:
     resource_id: str | None = None
 
 
-def event_of(line: Line) -> SeenEvent:
+def parse_event(line: Line) -> SeenEvent:
     record = orjson.loads(line.record)
     kind = record.get("type")
-    return SeenEvent(line.id, kind if isinstance(kind, str) else None, moment_of(record), resource_of(record))
+    return SeenEvent(line.id, kind if isinstance(kind, str) else None, event_time(record), object_id_in(record))
 
 
-def moment_of(record: Mapping[str, Any]) -> str | None:
+def event_time(record: Mapping[str, Any]) -> str | None:
     """When an event happened, as it was written; None for what is no time, or one that nobody can mean."""
     value = record.get("created_at")
     text = value.strip() if isinstance(value, str) else ""
@@ -49,7 +49,7 @@ def moment_of(record: Mapping[str, Any]) -> str | None:
         return None
 
 
-def ledger_line(event: LedgerEvent) -> Line:
+def line_from_ledger(event: LedgerEvent) -> Line:
     """An event of the ledger as a feed would list it, with the object when a payload named it."""
     record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
     if not (event.event_type or "").startswith("product.created"):
@@ -61,40 +61,40 @@ def ledger_line(event: LedgerEvent) -> Line:
     return Line(event.event_id, None, content_hash(text), text)
 
 
-def resource_of(record: Mapping[str, Any]) -> str | None:
+def object_id_in(record: Mapping[str, Any]) -> str | None:
     """The id of the object that an event's record is about, None when it names none that can be asked for.
 
     The data is the object, or holds it under its name; whatever else it holds (a plan's patient) is not it.
     """
-    return first_usable(_named(record))
+    return first_usable(_object_id_candidates(record))
 
 
-def names_what_cannot_be_asked(record: Mapping[str, Any]) -> bool:
+def has_unusable_object_id(record: Mapping[str, Any]) -> bool:
     """Whether the event is about an object, and that has no id which can be asked for."""
-    named = _named(record)
+    named = _object_id_candidates(record)
     return first_usable(named) is None and any(id_text(value) is not None for value in named)
 
 
-def _named(record: Mapping[str, Any]) -> list[object]:
-    data, kind = record.get("data"), begins(record)
+def _object_id_candidates(record: Mapping[str, Any]) -> list[object]:
+    data, kind = record.get("data"), type_prefix(record)
     inside = data if isinstance(data, dict) else {}
     names = OBJECTS.get(kind, () if inside.get("id") else tuple(OBJECTS))
-    nested = [one.get("id") if isinstance(one := inside.get(name), dict) else None for name in names]
-    found = [record.get("resource_id"), *nested[:1], inside.get("id"), *nested[1:]]
-    return found + [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if kind in OBJECTS]
+    nested = [child.get("id") if isinstance(child := inside.get(name), dict) else None for name in names]
+    candidates = [record.get("resource_id"), *nested[:1], inside.get("id"), *nested[1:]]
+    return candidates + [where.get(f"{name}_id") for where in (inside, record) for name in names[:1] if kind in OBJECTS]
 
 
-def values_in(data: Any) -> Iterator[str]:
+def iter_values(data: Any) -> Iterator[str]:
     """Every value of an event's data, at whatever depth, as text: what nobody has documented may name its objects
     under any key."""
     if isinstance(data, dict | list):
-        for one in data.values() if isinstance(data, dict) else data:
-            yield from values_in(one)
+        for child in data.values() if isinstance(data, dict) else data:
+            yield from iter_values(child)
     elif data is not None and not isinstance(data, bool):
         yield str(data)
 
 
-def begins(record: Mapping[str, Any]) -> str:
+def type_prefix(record: Mapping[str, Any]) -> str:
     """What the type begins with: the kind of object it is about; '' without a type."""
     name = str(record.get("type") or "")
     kind = kind_of(name)

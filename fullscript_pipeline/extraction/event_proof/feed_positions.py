@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.event_proof.event_parsing import moment_of
+from fullscript_pipeline.extraction.event_proof.event_parsing import event_time
 from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.state import StateStore
 
@@ -27,7 +27,7 @@ class FeedPosition:
     def __init__(self, store: StateStore, session: ClinicSession, feed: str) -> None:
         self._store, self._session, self._feed = store, session, feed
 
-    def since(self) -> dict[str, str]:
+    def new_events_filter(self) -> dict[str, str]:
         """The filter that lists what is new, two days of overlap included; no filter when the feed was never read to
         the end with the rights that this session has.
 
@@ -45,7 +45,7 @@ class FeedPosition:
         """Whether another user read the feed last, or one with other scopes: this session may see more."""
         return self._last_viewers not in {None, _IN_PART, self._viewers}
 
-    def note_read(
+    def record_read(
         self, day: date, rows: Iterable[Mapping[str, Any]], *, complete: bool, to_the_end: bool = True
     ) -> None:
         """Records that the feed was read up to a day; `rows` are what it listed. Not `complete`: the next listing is
@@ -53,7 +53,7 @@ class FeedPosition:
         listing begins where one that went to the end began.
         """
         listed = list(rows)
-        newest = max(((moment_of(row) or "")[:10] for row in listed), default="")
+        newest = max(((event_time(row) or "")[:10] for row in listed), default="")
         if newest > (self._stored("newest") or ""):
             self._write(newest, "newest")
         self._write(day.isoformat())

@@ -10,7 +10,7 @@ import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine import Listing, Load, Pull, Report, Target, refused_to_all
+from fullscript_pipeline.extraction.engine import FetchedList, Load, Pull, Report, Target, record_refusal_by_all
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import rewritten
 from fullscript_pipeline.resources.brands import BRANDS, CLINIC_BRANDS
 from fullscript_pipeline.warehouse import Line
@@ -34,7 +34,7 @@ def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Repor
         available = _filtered(pull, session, "available")
         permitted = [ids for _, ids in by_clinic]
         return [_commit(pull, listing, available, permitted), *reports]
-    return [refused_to_all(pull, refusals), *reports]
+    return [record_refusal_by_all(pull, refusals), *reports]
 
 
 def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Collection[str] | None]:
@@ -43,7 +43,7 @@ def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Col
     try:
         listing = pull.walk(session, "brands", params={"clinic_permitted": "true"})
     except REFUSALS as refusal:
-        return pull.not_available(str(refusal)), None
+        return pull.record_refusal(str(refusal)), None
 
     def lines() -> Iterator[Line]:
         for line in pull.file.lines("brands"):
@@ -65,7 +65,7 @@ def _filtered(pull: Pull, session: ClinicSession, name: str) -> Collection[str] 
 
 
 def _commit(
-    pull: Pull, listing: Listing, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
+    pull: Pull, listing: FetchedList, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
 ) -> Report:
     return pull.commit(
         Load(BRANDS, _marked(pull, available, permitted), EVERYTHING if listing.complete else None),

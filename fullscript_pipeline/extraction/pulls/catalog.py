@@ -18,16 +18,16 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import (
-    Detail,
-    Listing,
+    CompletedRows,
+    DetailSource,
+    FetchedList,
     Load,
     Pull,
     Report,
-    Rows,
     Target,
+    complete_from_details,
     in_parallel,
-    refused_to_all,
-    with_details,
+    record_refusal_by_all,
 )
 from fullscript_pipeline.extraction.pulls.brands import pull_brands
 from fullscript_pipeline.extraction.pulls.catalog_coverage import found
@@ -77,7 +77,7 @@ def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table
             Load(table, pull.lines(table.name), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,
         )
-    return refused_to_all(pull, refusals)
+    return record_refusal_by_all(pull, refusals)
 
 
 def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_everybody: bool = True) -> list[Report]:
@@ -108,10 +108,10 @@ def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report
             refusals.append(error)
             continue
         return _commit_full_list(pull, session, listing, rows)
-    return refused_to_all(pull, refusals)
+    return record_refusal_by_all(pull, refusals)
 
 
-def _commit_full_list(pull: Pull, session: ClinicSession, listing: Listing, rows: Rows) -> Report:
+def _commit_full_list(pull: Pull, session: ClinicSession, listing: FetchedList, rows: CompletedRows) -> Report:
     door = found(pull.target.region, pull.target.day, "listing", lambda: {session.clinic.clinic_id: listing.ids})
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
@@ -131,15 +131,15 @@ def _commit_full_list(pull: Pull, session: ClinicSession, listing: Listing, rows
     )
 
 
-def _listed_products(pull: Pull, session: ClinicSession) -> Rows:
+def _listed_products(pull: Pull, session: ClinicSession) -> CompletedRows:
     """Every listed product whole: of thin rows the detail, every day, as prices show nowhere else."""
-    return with_details(
+    return complete_from_details(
         pull,
         session,
-        Detail("product", PRODUCTS, ("variants",), is_whole),
+        DetailSource("product", PRODUCTS, ("variants",), is_whole),
         lambda: (shared(line)._replace(parent_id=None) for line in pull.file.lines("products")),
-        moving=lambda line: True,
-        finish=lambda: whole_products(pull, lambda variant: pull.one(session, "variant", variant)),
+        may_change=lambda line: True,
+        read_details=lambda: whole_products(pull, lambda variant: pull.one(session, "variant", variant)),
     )
 
 
@@ -154,7 +154,7 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
             [line.id for line in categories if not line.id.startswith(UNKEYED)],
         )
     except (ScopeError, NotFound, NeedsConnect) as refusal:
-        return pull.not_available(str(refusal)), set()
+        return pull.record_refusal(str(refusal)), set()
     everything = EVERYTHING if listing.complete and all(walked) else None
     whole = {line.id for line in _whole(pull.file.lines("category_products"))}
     report = pull.commit(

@@ -11,10 +11,10 @@ from fullscript_pipeline.extraction.engine import (
     Pull,
     Report,
     Target,
-    answered_by_list,
-    listed_or_refused,
-    read_awaited,
-    read_each,
+    events_answered_by_list,
+    fetch_awaited,
+    fetch_each,
+    fetch_list_or_refusal,
 )
 from fullscript_pipeline.extraction.pulls import patient_relationships
 from fullscript_pipeline.extraction.pulls.treatment_plans import patients_due
@@ -33,7 +33,7 @@ def pull_clinic(target: Target, session: ClinicSession) -> Report:
     try:
         pull.one(session, "clinic")
     except ScopeError as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     return pull.commit(Load(CLINICS, pull.lines("clinic")))
 
 
@@ -53,16 +53,16 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
     denies stands as stored, or as listed. It may also not say who depends on whom (`patient_relationships`).
     """
     pull = Pull(target, "patients")
-    listing = listed_or_refused(pull, session, "patients", {"patient_type": "all"})
+    listing = fetch_list_or_refusal(pull, session, "patients", {"patient_type": "all"})
     if isinstance(listing, Report):
         return listing
-    gone = read_awaited(pull, session, PATIENTS, listing.ids, is_whole=listing.complete)
+    gone = fetch_awaited(pull, session, PATIENTS, listing.ids, is_complete=listing.complete)
     stored: dict[str, str] = {}
     read: set[str] = set()
     thin = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and is_thin(line)}
     if thin:
         stored, fresh = _stored_patients(target, session, thin, sweep_days)
-        read = read_each(pull, session, "patient", sorted(thin.keys() - fresh), any_stored=bool(stored))
+        read = fetch_each(pull, session, "patient", sorted(thin.keys() - fresh), any_stored=bool(stored))
 
     def whole() -> Iterator[Line]:
         yield from (line for line in _listed(pull) if line.id not in thin or line.id not in read | stored.keys())
@@ -85,7 +85,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
             unread=thin.keys() - read,
             refused=pull.refused("patient"),
             covers_events=listing.complete,
-            answers=answered_by_list(pull, session, PATIENTS, listing),
+            answers=events_answered_by_list(pull, session, PATIENTS, listing),
         ),
         total_count=listing.total_count,
     )

@@ -20,12 +20,12 @@ from fullscript_pipeline.extraction.event_proof import (
     REACH,
     FeedPosition,
     SeenEvent,
-    begins,
-    close_answered,
-    event_of,
-    ledger_line,
-    note_objects,
-    resource_of,
+    close_answered_events,
+    line_from_ledger,
+    object_id_in,
+    parse_event,
+    store_event_objects,
+    type_prefix,
 )
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
@@ -81,7 +81,7 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     feeds = [feed for feed in feeds_of(target.region) if not (heard and feed == "product_events")]
     for feed in feeds:
         try:
-            if pull.walk(session, feed, params=FeedPosition(store, session, feed).since()).complete:
+            if pull.walk(session, feed, params=FeedPosition(store, session, feed).new_events_filter()).complete:
                 complete.add(feed)
         except FEED_REFUSALS as refusal:
             refused.append(str(refusal))
@@ -89,17 +89,17 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     unseen = set(store.unknown_event_ids(server, clinic_id, listed))
     pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not is_of_product(event)}
     new = {one: line for one, line in listed.items() if one in unseen}
-    new |= {one: ledger_line(event) for one, event in pending.items()}
+    new |= {one: line_from_ledger(event) for one, event in pending.items()}
     if len(refused) == len(feeds) and not new:
         _remember(store, session, [], clock.now())
         _note_positions(pull, session, store, feeds, complete)
-        return pull.not_available(refused[0])
+        return pull.record_refusal(refused[0])
     begun_at = clock.now()
     report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
-    _remember(store, session, [event_of(line) for line in _newest(pull, list(new.values()))], begun_at)
+    _remember(store, session, [parse_event(line) for line in _newest(pull, list(new.values()))], begun_at)
     close_left_out(pull, session, store)
     _note_positions(pull, session, store, feeds, complete)
-    close_answered(target.warehouse, store, session.clinic)
+    close_answered_events(target.warehouse, store, session.clinic)
     return report
 
 
@@ -132,7 +132,7 @@ def load_events(
         return (line for line in _newest(pull, listed, resources or {}) if line.id not in kept)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        note_objects(con, session.clinic.clinic_id, resources or {})
+        store_event_objects(con, session.clinic.clinic_id, resources or {})
         event_proof.reopen_events(con, ids, begun_at)
         if resources is None:
             answer_by_earlier_reads(con, set(ids))
@@ -173,7 +173,7 @@ def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) ->
 
     in_parallel(read, (event for event in detailed if not event.startswith(UNKEYED)))
     if failed:
-        pull.note_short(f"{counted(len(failed), 'detail')} of events could not be read: they wait for the next pull")
+        pull.add_caution(f"{counted(len(failed), 'detail')} of events could not be read: they wait for the next pull")
     return failed
 
 
@@ -216,7 +216,7 @@ def _newest(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | N
     for line in merged.values():
         record = orjson.loads(line.record)
         extra = {"seen_by": seen_by.get(line.id) or "feed"}
-        if resource := (resources or {}).get(line.id) or resource_of(record):
+        if resource := (resources or {}).get(line.id) or object_id_in(record):
             extra["resource_id"] = resource
         text = canonical({**record, **extra})
         yield line._replace(record=text, hash=content_hash(text), parent_id=None)
@@ -226,8 +226,10 @@ def _detailed(new: Iterable[Line], now: datetime) -> list[str]:
     """Of plans (their details date changes) and unknown types all, of the others those that no list answers by itself:
     of the last day, or of an unknown time; no more of them than would be read one by one (the newest)."""
     records = {line.id: orjson.loads(line.record) for line in new}
-    nameless = {one: record for one, record in records.items() if resource_of(record) is None}
-    always = [one for one, record in nameless.items() if begins(record) in {"treatment_plan"} or _is_foreign(record)]
+    nameless = {one: record for one, record in records.items() if object_id_in(record) is None}
+    always = [
+        one for one, record in nameless.items() if type_prefix(record) in {"treatment_plan"} or _is_foreign(record)
+    ]
     since = (now - READABLE_AFTER).date().isoformat()
     recent = {
         one: day for one, record in nameless.items() if (day := _day_of(record.get("created_at"))) >= since or not day
@@ -237,7 +239,7 @@ def _detailed(new: Iterable[Line], now: datetime) -> list[str]:
 
 
 def _is_foreign(record: Mapping[str, Any]) -> bool:
-    return begins(record) not in OBJECTS
+    return type_prefix(record) not in OBJECTS
 
 
 def _has_clinic(line: Line) -> bool:
@@ -264,5 +266,5 @@ def _note_positions(
     """The feeds are read up to this day; what is not `complete` was refused, or came short."""
     for feed in feeds:
         rows = (orjson.loads(line.record) for line in pull.file.lines(feed))
-        FeedPosition(store, session, feed).note_read(pull.target.day, rows, complete=feed in complete)
+        FeedPosition(store, session, feed).record_read(pull.target.day, rows, complete=feed in complete)
     store.set_cursor(session.clinic.server, session.clinic.clinic_id, HEARD, "")

@@ -60,7 +60,7 @@ def pull_known_products(
     with target.warehouse.read() as con:
         gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied, pull.observed_at)
     if left := len(denied) - len(gone):
-        pull.note_short(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
+        pull.add_caution(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
     shown_to = {one.clinic.clinic_id: products.with_outcome(one.clinic.clinic_id) for one in sessions}
     door = found(region, target.day, "by_id", lambda: shown_to)
 

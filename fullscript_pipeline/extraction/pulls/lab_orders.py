@@ -8,16 +8,16 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.engine import (
     SWEEP_DAYS,
-    Detail,
+    DetailSource,
     Load,
     Pull,
     Report,
     Target,
-    due_details,
+    complete_from_details,
+    fetch_awaited,
+    ids_due_for_refetch,
     in_parallel,
-    note_reads,
-    read_awaited,
-    with_details,
+    record_detail_reads,
 )
 from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.plural import counted
@@ -33,28 +33,28 @@ SETTLED = frozenset(
     | {"interpretation_shared"}
 )
 TESTS_SWEEP_DAYS = 7
-_DETAIL = Detail("lab_order", LAB_ORDERS, ("tests", "results"))
+_DETAIL = DetailSource("lab_order", LAB_ORDERS, ("tests", "results"))
 
 
 def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
     """Every lab order; of rows that come without tests or results the detail, where something may have moved."""
     pull = Pull(target, "lab_orders")
     if target.region not in REGIONS_WITH_LABS:
-        return pull.not_available(NO_LABS)
+        return pull.record_refusal(NO_LABS)
     try:
         listing = pull.walk(session, "lab_orders")
-        gone = read_awaited(pull, session, LAB_ORDERS, listing.ids, is_whole=listing.complete)
-        rows = with_details(
+        gone = fetch_awaited(pull, session, LAB_ORDERS, listing.ids, is_complete=listing.complete)
+        rows = complete_from_details(
             pull,
             session,
             _DETAIL,
             lambda: map(with_results, pull.file.lines("lab_orders")),
             sweep_days=sweep_days,
-            moving=_may_still_move,
-            finish=lambda: lambda: map(with_results, pull.file.lines("lab_order")),
+            may_change=_may_still_move,
+            read_details=lambda: lambda: map(with_results, pull.file.lines("lab_order")),
         )
     except (ScopeError, NotFound) as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(
             LAB_ORDERS,
@@ -75,7 +75,7 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
     """What the vendor says of each test of this clinic's lab orders: once, then again within a week."""
     pull = Pull(target, "lab_tests")
     if target.region not in REGIONS_WITH_LABS:
-        return pull.not_available(NO_LABS)
+        return pull.record_refusal(NO_LABS)
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
         rows = con.execute(
@@ -84,21 +84,21 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
             [clinic_id],
         ).fetchall()
         tests = dict.fromkeys(requestable_ids(test for (test,) in rows))
-        due = due_details(con, clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS)
+        due = ids_due_for_refetch(con, clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS)
     try:
         found = in_parallel(lambda test: pull.one(session, "lab_test", test), due)
     except (ScopeError, RequestRefused) as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     outcome = {test: (None, there) for test, there in zip(due, found, strict=True)}
     if denied := len(due) - sum(found):
         # No list holds tests, so nothing but their orders says that one is gone.
-        pull.note_short(f"{counted(denied, 'test')} answered 404: left as stored")
+        pull.add_caution(f"{counted(denied, 'test')} answered 404: left as stored")
     return pull.commit(
         Load(
             LAB_TESTS,
             pull.lines("lab_test"),
             listed=(),
-            after=lambda con: note_reads(con, pull, clinic_id, "lab_tests", outcome),
+            after=lambda con: record_detail_reads(con, pull, clinic_id, "lab_tests", outcome),
         )
     )
 

@@ -36,7 +36,7 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
         there = in_parallel(lambda product: pull.one(session, "product", product), named)
         products = whole_products(pull, lambda variant: pull.one(session, "variant", variant))
     except ScopeError as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
 
     within = variants_within(products())
 

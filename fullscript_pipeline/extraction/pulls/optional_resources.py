@@ -15,9 +15,9 @@ from fullscript_pipeline.extraction.engine import (
     Pull,
     Report,
     Target,
-    due_details,
+    ids_due_for_refetch,
     in_parallel,
-    note_reads,
+    record_detail_reads,
 )
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioners_of, rewritten
 from fullscript_pipeline.resources.addresses import ADDRESSES
@@ -64,18 +64,18 @@ def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWE
             "SELECT patient_id, content_hash FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
             [clinic_id],
         ).fetchall()
-        due = due_details(con, clinic_id, "addresses", dict(rows), sweep_days=sweep_days)
+        due = ids_due_for_refetch(con, clinic_id, "addresses", dict(rows), sweep_days=sweep_days)
     shown = dict(rows)
     try:
         walked = _walked(pull, session, "patient_addresses", "patient_id", due)
     except (ScopeError, RequestRefused) as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(
             ADDRESSES,
             lambda: map(_identified, pull.file.lines("patient_addresses")),
             Among("patient_id", walked, PATIENTS),
-            after=lambda con: note_reads(
+            after=lambda con: record_detail_reads(
                 con, pull, clinic_id, "addresses", {patient: (shown[patient], True) for patient in walked}
             ),
         )
@@ -88,7 +88,7 @@ def pull_templates(target: Target, session: ClinicSession) -> Report:
     try:
         walked = _walked(pull, session, "practitioner_templates", "practitioner_id", practitioners_of(pull))
     except (ScopeError, RequestRefused) as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(TEMPLATES, pull.lines("practitioner_templates"), Among("practitioner_id", walked, PRACTITIONERS))
     )
@@ -101,7 +101,9 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
         rows = con.execute(
             "SELECT product_id FROM core.products WHERE region = ? AND removed_at IS NULL ORDER BY 1", [target.region]
         ).fetchall()
-        due = due_details(con, target.region, "similar_products", {one: None for (one,) in rows}, sweep_days=sweep_days)
+        due = ids_due_for_refetch(
+            con, target.region, "similar_products", {one: None for (one,) in rows}, sweep_days=sweep_days
+        )
 
     def ask(session: ClinicSession) -> list[str]:
         # The first alone: a restricted list is refused once, not once per product.
@@ -110,13 +112,13 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
 
     walked = _from_first_that_may(sessions, ask)
     if isinstance(walked, str):
-        return pull.not_available(walked)
+        return pull.record_refusal(walked)
     return pull.commit(
         Load(
             SIMILAR_PRODUCTS,
             lambda: _placed(pull.file.lines("similar_products")),
             Among("product_id", walked, PRODUCTS),
-            after=lambda con: note_reads(
+            after=lambda con: record_detail_reads(
                 con, pull, target.region, "similar_products", dict.fromkeys(walked, (None, True))
             ),
         )
@@ -132,7 +134,7 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
 
     walked = _from_first_that_may(sessions, ask)
     if isinstance(walked, str):
-        return pull.not_available(walked)
+        return pull.record_refusal(walked)
 
     def lines() -> Iterator[Line]:
         # Pages may have been landed in another order than the vendor's.

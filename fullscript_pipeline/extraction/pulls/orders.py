@@ -12,16 +12,16 @@ import duckdb
 from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.engine import (
     SWEEP_DAYS,
-    Detail,
+    DetailSource,
     Load,
     Pull,
     Report,
     Target,
-    answered_by_list,
+    complete_from_details,
+    events_answered_by_list,
+    fetch_awaited,
     note_sweep_only,
-    read_awaited,
     session_view,
-    with_details,
 )
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_between
@@ -29,7 +29,7 @@ from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_be
 TRAILING_DAYS = 60
 # The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
 OVERLAP = timedelta(days=2)
-_DETAIL = Detail("order", ORDERS, ("line_items",))
+_DETAIL = DetailSource("order", ORDERS, ("line_items",))
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
     try:
         listing = pull.walk(session, "orders", params=window.params())
         covers_events = listing.complete and resource == "orders"
-        gone = read_awaited(pull, session, ORDERS, listing.ids, is_whole=covers_events)
-        answers = answered_by_list(pull, session, ORDERS, listing) if covers_events else ()
-        rows = with_details(pull, session, _DETAIL, pull.lines("orders"), sweep_days=sweep_days)
+        gone = fetch_awaited(pull, session, ORDERS, listing.ids, is_complete=covers_events)
+        answers = events_answered_by_list(pull, session, ORDERS, listing) if covers_events else ()
+        rows = complete_from_details(pull, session, _DETAIL, pull.lines("orders"), sweep_days=sweep_days)
     except (ScopeError, NotFound) as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         rows.after(con)

@@ -18,13 +18,13 @@ from fullscript_pipeline.extraction.engine import (
     Pull,
     Report,
     Target,
-    absent,
-    ids_listed,
+    confirm_gone,
+    fetch_listed_ids,
     in_parallel,
-    note_reads,
-    proven_gone,
+    missing_ids,
+    record_detail_reads,
 )
-from fullscript_pipeline.extraction.event_proof import values_in
+from fullscript_pipeline.extraction.event_proof import iter_values
 from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse import Line
@@ -51,7 +51,7 @@ def read_orders_of(pull: Pull, session: ClinicSession, held: Mapping[str, Sequen
     Raises ScopeError when orders may not be read at all.
     """
     denied = [one for patient, orders in held.items() for one in _read_of_patient(pull, session, patient, orders)]
-    return proven_gone(pull, session, ORDERS, denied)
+    return confirm_gone(pull, session, ORDERS, denied)
 
 
 def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | None:
@@ -68,10 +68,10 @@ def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | 
     try:
         gone = read_orders_of(pull, session, held)
     except ScopeError as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        note_reads(con, pull, clinic_id, ORDERS_OF_WHO_LEFT, dict.fromkeys(held, (None, True)))
+        record_detail_reads(con, pull, clinic_id, ORDERS_OF_WHO_LEFT, dict.fromkeys(held, (None, True)))
 
     return pull.commit(Load(ORDERS, lambda: order_lines(pull), gone=gone, listed=(), after=after))
 
@@ -107,7 +107,7 @@ def _named_by_merges(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str
         one: observed_at
         for kind, extra, resource_id, observed_at in rows
         if Also.BELONGINGS in row_of(kind).also
-        for one in (*values_in(orjson.loads(extra or "{}").get("data")), *filter(None, [resource_id]))
+        for one in (*iter_values(orjson.loads(extra or "{}").get("data")), *filter(None, [resource_id]))
     }
 
 
@@ -124,10 +124,10 @@ def _read_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: S
     listed: set[str] = set()
     if len(orders) > FEW or denied:
         owner = next((patient_of(line) for line in pull.file.lines("order") if line.id == first), "") or patient
-        ids_listed(pull, session, ORDERS, owner)
+        fetch_listed_ids(pull, session, ORDERS, owner)
         listed = {line.id for line in pull.file.lines(_LIST) if _has_lines(line)}
     rest = [one for one in rest if one not in listed]
-    return denied + absent(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
+    return denied + missing_ids(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
 
 
 def _has_lines(line: Line) -> bool:

@@ -16,11 +16,11 @@ from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import Pull, Report, Target
 from fullscript_pipeline.extraction.event_proof import (
     FeedPosition,
-    close_answered,
-    event_of,
-    ledger_line,
-    note_outcomes,
-    resource_of,
+    close_answered_events,
+    line_from_ledger,
+    object_id_in,
+    parse_event,
+    record_outcomes,
 )
 from fullscript_pipeline.extraction.pulls.event_feeds import FEED_REFUSALS, HEARD, is_of_product, load_events
 from fullscript_pipeline.state import LedgerEvent, StateStore
@@ -51,12 +51,12 @@ class Heard:
             return
         server, clinic_id = self.clinic.server, self.clinic.clinic_id
         store.record_events(self.events)
-        note_outcomes(self.warehouse, store, self.clinic, {event.event_id for event in self.events})
+        record_outcomes(self.warehouse, store, self.clinic, {event.event_id for event in self.events})
         # The products are those of every clinic of the region.
         for clinic in store.clinics():
             if clinic.region == self.clinic.region:
-                close_answered(self.warehouse, store, clinic)
-        self.position.note_read(date.fromisoformat(day), self.listed, complete=self.is_complete)
+                close_answered_events(self.warehouse, store, clinic)
+        self.position.record_read(date.fromisoformat(day), self.listed, complete=self.is_complete)
         store.set_cursor(server, clinic_id, HEARD, day)
 
 
@@ -66,9 +66,9 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
     for session in sessions:
         pull, position = Pull(replace(target, clinic=session.clinic), FEED), FeedPosition(store, session, FEED)
         try:
-            listing = pull.walk(session, FEED, params=position.since())
+            listing = pull.walk(session, FEED, params=position.new_events_filter())
         except (*FEED_REFUSALS, NeedsConnect) as refusal:
-            reports.append(pull.not_available(str(refusal)))
+            reports.append(pull.record_refusal(str(refusal)))
             continue
         new = _new(pull, session.clinic, store)
         report = load_events(pull, session, _detailed(target, new), new)
@@ -83,7 +83,9 @@ def _new(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
     listed = {line.id: line for line in pull.file.lines(FEED)}
     unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, listed)
     waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_of_product(event)]
-    return list({event.event_id: ledger_line(event) for event in waiting}.values()) + [listed[one] for one in unseen]
+    return list({event.event_id: line_from_ledger(event) for event in waiting}.values()) + [
+        listed[one] for one in unseen
+    ]
 
 
 def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
@@ -98,7 +100,7 @@ def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
     told = {one: str(record["created_at"]) for one, record in records.items() if one not in untold}
     # Times are compared as they are written, so a day more is read whatever their zone.
     first = last.date().isoformat()
-    dating = [one for one in told if told[one][:10] >= first and not resource_of(records[one])]
+    dating = [one for one in told if told[one][:10] >= first and not object_id_in(records[one])]
     return untold + sorted(dating, key=lambda one: told[one], reverse=True)[:MOST]
 
 
@@ -108,7 +110,7 @@ def _of(line: Line) -> dict[str, object]:
 
 
 def _noted(clinic: ClinicRef, line: Line) -> LedgerEvent:
-    told = event_of(line)
+    told = parse_event(line)
     return LedgerEvent(
         clinic.server, clinic.clinic_id, told.event_id, told.type, told.resource_id, told.created_at, feed=FEED
     )

@@ -16,15 +16,15 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.engine import (
     SWEEP_DAYS,
-    Detail,
+    DetailSource,
     Load,
     Pull,
     Report,
     Target,
+    complete_from_details,
     in_parallel,
-    with_details,
 )
-from fullscript_pipeline.extraction.event_proof import note_objects, resource_of
+from fullscript_pipeline.extraction.event_proof import object_id_in, store_event_objects
 from fullscript_pipeline.ids import id_text, requestable_ids
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.documents import PRACTITIONER_RESOURCES, RESOURCES
@@ -56,12 +56,12 @@ def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWE
     pull = Pull(target, "protocols")
     walked = _walk_both(pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"})
     if walked.refusal:
-        return pull.not_available(walked.refusal)
-    detail = Detail("protocol", PROTOCOLS, ("recommendations",))
+        return pull.record_refusal(walked.refusal)
+    detail = DetailSource("protocol", PROTOCOLS, ("recommendations",))
     try:
-        rows = with_details(pull, session, detail, walked.lines, sweep_days=sweep_days)
+        rows = complete_from_details(pull, session, detail, walked.lines, sweep_days=sweep_days)
     except REFUSALS as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(PROTOCOLS, rows.lines, walked.missing_among, after=rows.after),
         Load(
@@ -77,7 +77,7 @@ def pull_resources(target: Target, session: ClinicSession) -> Report:
     pull = Pull(target, "resources")
     walked = _walk_both(pull, session, "fullscript_resources", "practitioner_resources", {})
     if walked.refusal:
-        return pull.not_available(walked.refusal)
+        return pull.record_refusal(walked.refusal)
     return pull.commit(
         Load(RESOURCES, walked.lines, walked.missing_among),
         Load(
@@ -99,7 +99,7 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
         except RequestRefused:
             listings = [pull.walk(session, "metadata", params={"type": one}) for one in METADATA_TYPES]
     except REFUSALS as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
     # The id of a row is the other system's: several objects may share one, so objects are counted.
     total = sum(listing.total_count or 0 for listing in listings)
     rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _told_by_objects(pull)
@@ -146,7 +146,7 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
     try:
         pull.walk(session, "webhook_deliveries", params=params)
     except REFUSALS as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
 
     def of(clinic: str | None) -> Iterator[Line]:
         for line, record in parsed(pull, "webhook_deliveries"):
@@ -154,7 +154,7 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
                 yield _delivery(line, record)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        note_objects(con, clinic_id, _objects(record for _, record in parsed(pull, "webhook_deliveries")))
+        store_event_objects(con, clinic_id, _objects(record for _, record in parsed(pull, "webhook_deliveries")))
 
     return pull.commit(
         Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id), after=after),
@@ -205,7 +205,7 @@ def _has_unreadable_practitioners(pull: Pull) -> bool:
     with pull.target.warehouse.read() as con:
         number = open_by_table(con, clinic_id).get(PRACTITIONERS.name, 0)
     if number:
-        pull.note_short(f"{counted(number, 'practitioner')} in quarantine, so nothing that the lists lack is marked")
+        pull.add_caution(f"{counted(number, 'practitioner')} in quarantine, so nothing that the lists lack is marked")
     return number > 0
 
 
@@ -263,7 +263,7 @@ def _clinic_of(record: dict[str, Any]) -> str | None:
 def _objects(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     """The object that each delivered payload names, by event id."""
     events = [(record.get("event_id"), _event_of(record)) for record in records]
-    named = {str(event_id or event.get("id") or ""): resource_of(event) for event_id, event in events}
+    named = {str(event_id or event.get("id") or ""): object_id_in(event) for event_id, event in events}
     return {event_id: its for event_id, its in named.items() if event_id and its}
 
 

@@ -21,11 +21,11 @@ from fullscript_pipeline.extraction.engine import (
     Pull,
     Report,
     Target,
-    each_allowed,
+    confirm_gone,
+    fetch_allowed,
+    fetch_by_id,
+    fetch_each,
     note_sweep_only,
-    proven_gone,
-    read_by_id,
-    read_each,
     session_view,
 )
 from fullscript_pipeline.ids import is_requestable
@@ -80,15 +80,15 @@ def read_plans(
     pull = Pull(target, "treatment_plans")
     try:
         known = bool(swept)
-        walks = each_allowed(pull, _LIST, patients, lambda one: _walk(pull, session, one), any_stored=known)
+        walks = fetch_allowed(pull, _LIST, patients, lambda one: _walk(pull, session, one), any_stored=known)
         walked = [patient for patient, whole in walks.items() if whole]
         came = {line.id for line in pull.file.lines(_LIST)}
-        denied = read_by_id(pull, session, TREATMENT_PLANS, [plan for plan in plans if plan not in came])
-        gone = proven_gone(pull, session, TREATMENT_PLANS, denied)
+        denied = fetch_by_id(pull, session, TREATMENT_PLANS, [plan for plan in plans if plan not in came])
+        gone = confirm_gone(pull, session, TREATMENT_PLANS, denied)
         thin = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if is_thin(line))
-        read_each(pull, session, "treatment_plan", thin, any_stored=known)
+        fetch_each(pull, session, "treatment_plan", thin, any_stored=known)
     except ScopeError as refusal:
-        return pull.not_available(str(refusal))
+        return pull.record_refusal(str(refusal))
 
     read = {line.id for line in pull.file.lines("treatment_plan")}
     unread = thin.keys() - read

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import cast
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, listed_or_refused
+from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, fetch_list_or_refusal
 from fullscript_pipeline.resources.types import Resource
 from fullscript_pipeline.warehouse.loading import EVERYTHING
 
@@ -19,7 +19,7 @@ ClinicPull = Callable[[Target, ClinicSession], Report]
 def pull_whole_list(target: Target, session: ClinicSession, resource: Resource) -> Report:
     """Read a clinic's list to its end: what a complete list lacks is gone."""
     pull = Pull(target, resource.name)
-    listing = listed_or_refused(pull, session, resource.name)
+    listing = fetch_list_or_refusal(pull, session, resource.name)
     if isinstance(listing, Report):
         return listing
     (table,) = resource.tables

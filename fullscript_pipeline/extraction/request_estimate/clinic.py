@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.extraction.engine import due_details, grant_view
+from fullscript_pipeline.extraction.engine import grant_view, ids_due_for_refetch
 from fullscript_pipeline.extraction.pulls import (
     HEARD,
     OVERLAP,
@@ -176,7 +176,7 @@ def _due_tests(known: Known) -> int:
         [known.clinic.clinic_id],
     ).fetchall()
     tests = {test: None for (test,) in rows}
-    return len(due_details(known.con, known.clinic.clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS))
+    return len(ids_due_for_refetch(known.con, known.clinic.clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS))
 
 
 def _variants(known: Known) -> Iterator[BillLine]:

@@ -163,7 +163,7 @@ def make_target(
         day=day,
         run_id=run_id,
         clinic=clinic,
-        bill=by_resource(planned),
+        request_estimate=by_resource(planned),
     )
 
 
@@ -211,8 +211,8 @@ def _effort(report: Report) -> dict[str, dg.MetadataValue]:
             round(100 * report.requests / load_settings().requests_per_5_min, 2)
         ),
     }
-    if report.bill_requests is not None:
-        effort["bill_requests"] = dg.MetadataValue.int(report.bill_requests)
+    if report.estimated_requests is not None:
+        effort["bill_requests"] = dg.MetadataValue.int(report.estimated_requests)
     if report.reason:
         effort["reason"] = dg.MetadataValue.text(report.reason)
     return effort

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from fullscript_pipeline.extraction.event_proof import fill_objects, note_pull
+from fullscript_pipeline.extraction.event_proof import fill_event_objects, record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds as event_pulls
 from fullscript_pipeline.extraction.pulls import pull_orders_of_who_left
@@ -69,7 +69,7 @@ def patients(
 def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, store):
         report = event_pulls.pull_events(target, session, store)
-        fill_objects(target.warehouse, store, session.clinic)
+        fill_event_objects(target.warehouse, store, session.clinic)
         yield from materialize_results([report], EVENTS_RESOURCE)
 
 
@@ -86,5 +86,5 @@ def treatment_plans(
         left = pull_orders_of_who_left(target, session)
         report = plan_pulls.pull_plans(target, session, touched, fullscript.settings().sweep_days)
         # Plans are the last thing that a clinic's pull reads for its events.
-        note_pull(target.warehouse, store, session.clinic)
+        record_pull_outcomes(target.warehouse, store, session.clinic)
         yield from materialize_results([report, *([left] if left else [])], TREATMENT_PLANS_RESOURCE)

@@ -9,7 +9,7 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.event_proof import note_pull
+from fullscript_pipeline.extraction.event_proof import record_pull_outcomes
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
 from fullscript_pipeline.orchestration.assets.asset_steps import make_target, pipeline_errors_as_failures
@@ -131,7 +131,7 @@ def sweep_clinic(
         target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         span = sweep_wanted(store, clinic)
         done = full_sweep(target, session)
-        note_pull(opened, store, clinic)
+        record_pull_outcomes(opened, store, clinic)
         rebuild.rebuild_mart(opened, clinic, day)
         rebuild.rewrite_pages(opened, reports.open(), clinic, day)
         watch_labs(opened, store, clinic)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.extraction.engine.absence import proven_gone
+from fullscript_pipeline.extraction.engine.absence import confirm_gone
 from fullscript_pipeline.extraction.engine.pull import Pull, Target
 from fullscript_pipeline.extraction.pulls.orders import pull_orders
 from fullscript_pipeline.resources.orders import ORDERS
@@ -46,5 +46,5 @@ def test_only_the_patients_own_list_proves_an_order_gone(tmp_path: Path, filtere
     with odd_server(answer) as server, session_at(server.url) as session:
         pull_orders(target, session)
         server.seen.clear()
-        assert proven_gone(Pull(target, "again"), session, ORDERS, ["o0"]) == gone
+        assert confirm_gone(Pull(target, "again"), session, ORDERS, ["o0"]) == gone
     assert len(server.seen) == 1, "a list that is not the patient's is not read on"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.extraction.engine.detail_fetch import due_details
+from fullscript_pipeline.extraction.engine.detail_fetch import ids_due_for_refetch
 from fullscript_pipeline.extraction.pulls.orders import Window, sweep_window
 from fullscript_pipeline.warehouse.loading.removal_scope import Among
 
@@ -42,11 +42,11 @@ def read(con: duckdb.DuckDBPyConnection, ids: list[str], day: int, list_hash: st
 
 def test_new_changed_and_moving_ones_are_read_at_once(con: duckdb.DuckDBPyConnection) -> None:
     listed = {str(number): "h" for number in range(10)}
-    assert due_details(con, "c", "labs", listed) == list(listed)
+    assert ids_due_for_refetch(con, "c", "labs", listed) == list(listed)
     read(con, list(listed), 0)
     listed |= {"3": "other", "new": "h"}
-    assert set(due_details(con, "c", "labs", listed, always=["7"], sweep_days=14)) >= {"3", "7", "new"}
-    assert len(due_details(con, "c", "labs", listed, always=["7"], sweep_days=14)) == 4
+    assert set(ids_due_for_refetch(con, "c", "labs", listed, always=["7"], sweep_days=14)) >= {"3", "7", "new"}
+    assert len(ids_due_for_refetch(con, "c", "labs", listed, always=["7"], sweep_days=14)) == 4
 
 
 @settings(max_examples=20, deadline=None)
@@ -62,7 +62,7 @@ def test_everything_is_read_again_within_the_sweep(count: int, sweep_days: int) 
         read(con, list(listed), 0)
         seen: set[str] = set()
         for day in range(1, sweep_days + 1):
-            due = due_details(con, "c", "labs", listed, sweep_days=sweep_days)
+            due = ids_due_for_refetch(con, "c", "labs", listed, sweep_days=sweep_days)
             seen.update(due)
             read(con, due, day)
         assert seen == set(listed)

@@ -12,7 +12,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
-from fullscript_pipeline.extraction.engine.landing_lock import give_up
+from fullscript_pipeline.extraction.engine.landing_lock import release_lock
 from fullscript_pipeline.extraction.engine.pull import Pull
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import pull_external_ids
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -311,5 +311,5 @@ def test_a_list_of_one_patient_that_shows_another_is_not_that_patients_list(
             pull = Pull(puller.target(), "treatment_plans")
             listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": "p1"})
             assert listing.complete is complete
-            give_up(pull._claim)
+            release_lock(pull._lock)
     assert len(server.seen) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.extraction.event_proof.event_objects import fill_objects
+from fullscript_pipeline.extraction.event_proof.event_objects import fill_event_objects
 from fullscript_pipeline.extraction.pulls.protocols_and_resources import pull_deliveries
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
@@ -58,7 +58,7 @@ def test_a_webhook_that_comes_later_tells(its: Living) -> None:
     event = unknown(its, "patient.updated")[0]
     its.receive(its.payload(event))
     refresh.drain(its.store)
-    fill_objects(its.warehouse, its.store, its.clinic)
+    fill_event_objects(its.warehouse, its.store, its.clinic)
     assert object_of(its, event) == its.world.events[event].data["patient"]["id"]
 
 
@@ -75,7 +75,7 @@ def test_variants_tell_where_they_lead_to_one_product(its: Living) -> None:
     event = unknown(its, "product.updated")[0]
     hint = f"variant:{second['variants'][0]['id']}"
     its.store.record_events([LedgerEvent(its.clinic.server, its.clinic.clinic_id, event, None, hint)])
-    fill_objects(its.warehouse, its.store, its.clinic)
+    fill_event_objects(its.warehouse, its.store, its.clinic)
     assert object_of(its, "first") == first["id"]
     assert object_of(its, "both") is None
     assert object_of(its, "none") is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fullscript_pipeline.extraction.event_proof.event_parsing import event_of, moment_of, resource_of
+from fullscript_pipeline.extraction.event_proof.event_parsing import event_time, object_id_in, parse_event
 from fullscript_pipeline.warehouse.landing import make_line, parse_line
 
 PLAN = {"id": "plan", "patient": {"id": "patient"}, "practitioner": {"id": "practitioner"}}
@@ -31,7 +31,7 @@ PLAN = {"id": "plan", "patient": {"id": "patient"}, "practitioner": {"id": "prac
     ],
 )
 def test_the_object_is_what_the_type_names(kind: str | None, data: Any, found: str | None) -> None:
-    assert resource_of({"id": "event", "type": kind, "clinic_id": "clinic", "data": data}) == found
+    assert object_id_in({"id": "event", "type": kind, "clinic_id": "clinic", "data": data}) == found
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_what_is_no_time_is_unknown(odd: Any) -> None:
     line = make_line(
         {"id": "event", "type": odd if isinstance(odd, dict | list) else "order.placed", "created_at": odd}
     )
-    seen = event_of(parse_line(line))
+    seen = parse_event(parse_line(line))
     assert (seen.created_at, seen.type) == (None, None if isinstance(odd, dict | list) else "order.placed")
 
 
 @pytest.mark.parametrize("written", ["2026-11-20T08:00:00.000Z", "2018-03-02 13:26:02 -0500", " 2026-11-20T08:00:00Z "])
 def test_a_time_stays_as_it_was_written(written: str) -> None:
-    assert moment_of({"created_at": written}) == written.strip()
+    assert event_time({"created_at": written}) == written.strip()

@@ -31,23 +31,23 @@ def position(tmp_path: Path) -> Iterator[FeedPosition]:
     session = cast(ClinicSession, SimpleNamespace(clinic=clinic, viewers=[("owner", frozenset({"patients:read"}))]))
     with StateStore(tmp_path / "state.sqlite", None) as store:
         position = FeedPosition(store, session, FEED)
-        position.note_read(date(2026, 3, 10), [], complete=True)
-        assert position.since() == {"created_at": ">2026-03-08"}
+        position.record_read(date(2026, 3, 10), [], complete=True)
+        assert position.new_events_filter() == {"created_at": ">2026-03-08"}
         yield position
 
 
 def test_a_listing_that_stops_at_known_events_moves_no_position(position: FeedPosition) -> None:
     """What a page before the stop left out is listed by the next one that goes to the end."""
-    position.note_read(TODAY, [TOLD], complete=True, to_the_end=False)
-    assert position.since() == {"created_at": ">2026-03-08"}
-    position.note_read(TODAY, [TOLD], complete=True)
-    assert position.since() == {"created_at": ">2026-03-17"}
+    position.record_read(TODAY, [TOLD], complete=True, to_the_end=False)
+    assert position.new_events_filter() == {"created_at": ">2026-03-08"}
+    position.record_read(TODAY, [TOLD], complete=True)
+    assert position.new_events_filter() == {"created_at": ">2026-03-17"}
 
 
 @pytest.mark.parametrize("event_id", ["line\nbreak", "..", "a\x00b", "", None])
 def test_an_event_whose_id_cannot_be_requested_was_not_read(position: FeedPosition, event_id: str | None) -> None:
-    position.note_read(TODAY, [TOLD, TOLD | {"id": event_id}], complete=True)
-    assert position.since() == {}, "the next listing is whole"
+    position.record_read(TODAY, [TOLD, TOLD | {"id": event_id}], complete=True)
+    assert position.new_events_filter() == {}, "the next listing is whole"
 
 
 def told(connected: Connected) -> list[str]:

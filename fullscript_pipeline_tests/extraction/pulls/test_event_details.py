@@ -9,7 +9,7 @@ import pytest
 
 from fullscript_pipeline.api import ServerError
 from fullscript_pipeline.extraction.engine.pull import Target
-from fullscript_pipeline.extraction.event_proof.event_outcomes import note_pull
+from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
 from fullscript_pipeline.extraction.pulls.event_feeds import MOST_FAILURES, pull_events
 from fullscript_pipeline.extraction.pulls.treatment_plans import pull_plans
 from fullscript_pipeline.state import StateStore
@@ -51,7 +51,7 @@ def test_a_broken_event_is_told_and_waits(target: Target, store: StateStore, kin
     with odd_server(server.answer) as running, session_at(running.url) as session:
         report = pull_events(target, session, store)
         pull_plans(target, session, [])
-        note_pull(target.warehouse, store, CLINIC)
+        record_pull_outcomes(target.warehouse, store, CLINIC)
         assert report.outcome == "loaded"
         assert "1 detail of events could not be read" in str(report.reason)
         assert "e1" in {event.event_id for event in store.pending_events(CLINIC.server, CLINIC.clinic_id)}
