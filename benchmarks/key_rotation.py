@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from ingest_server import orders
@@ -58,14 +57,14 @@ def main(warehouse_mb: int = 1_000, landing_mb: int = 100) -> None:
         del os.environ[name]
     old, new = new_key(), new_key()
     with tempfile.TemporaryDirectory() as folder:
-        settings = replace(load_settings(), data_dir=Path(folder), encryption_key=old)
+        settings = load_settings().model_copy(update={"data_dir": Path(folder), "encryption_key": old})
         settings.prepare_data_dir()
         with StateStore(settings.state_path, old) as store:
             store.keep_deliveries([Delivery("us-snd", f"e-{one}", body=bytes(2_000)) for one in range(1_000)])
         fill_warehouse(settings, warehouse_mb * MB)
         fill_landing(settings, landing_mb * MB)
         filled_mb = peak_mb()
-        both = replace(settings, encryption_key=f"{new},{old}")
+        both = settings.model_copy(update={"encryption_key": f"{new},{old}"})
         planning = time.monotonic()
         plan = plan_rotation(both)
         print(

@@ -4,12 +4,12 @@
 OAuth state, webhook tolerance, request budget, locks, retries), which calls `real_now()`.
 """
 
+import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline import environment
 from fullscript_pipeline.errors import ConfigurationError
 
 # A daily partition may be filled this long after its day has ended: late queues and retries are normal.
@@ -28,7 +28,7 @@ def steady_seconds() -> float:
 
 def is_set_by_hand() -> bool:
     """Whether FULLSCRIPT_NOW moves the data's clock on purpose."""
-    return environment.text("FULLSCRIPT_NOW") is not None
+    return bool(_moved_to())
 
 
 def now() -> datetime:
@@ -36,7 +36,7 @@ def now() -> datetime:
 
     Raises ConfigurationError if the variable is not a time.
     """
-    text = environment.text("FULLSCRIPT_NOW")
+    text = _moved_to()
     if not text:
         return real_now()
     try:
@@ -46,6 +46,10 @@ def now() -> datetime:
             f"FULLSCRIPT_NOW is {text!r}, which is not a time; write it like 2026-11-22T12:00:00Z or unset it."
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _moved_to() -> str:
+    return os.environ.get("FULLSCRIPT_NOW", "").strip()
 
 
 def today(zone: ZoneInfo) -> date:

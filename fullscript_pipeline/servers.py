@@ -1,6 +1,6 @@
 """The vendor's four servers, one row each: region, production or sandbox, documented addresses.
 
-What does not belong here: what a user sets instead (`server_settings.py`), and anything that talks to a server (`api`).
+What does not belong here: what a user sets instead (`settings`), and anything that talks to a server (`api`).
 """
 
 from dataclasses import dataclass

@@ -9,11 +9,22 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fullscript_pipeline"
 ROOT = "fullscript_pipeline"
-SHARED = {"errors", "clock", "settings", "environment", "plural", "event_types", "machine_errors", "process_identity"}
+SHARED = {
+    "errors",
+    "clock",
+    "settings",
+    "loopback",
+    "secret_variables",
+    "plural",
+    "event_types",
+    "machine_errors",
+    "process_identity",
+}
 SHARED |= {"duckdb_memory", "ids", "json_text", "decompression", "private_files", "atomic_files", "trusted_files"}
 SHARED |= {"encryption", "regions", "servers", "resources"}
 MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
+    "settings": SHARED,
     "encryption": SHARED,
     "resources": {"regions", "servers", "ids"},
     "api": SHARED,

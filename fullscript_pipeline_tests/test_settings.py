@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.environment import hidden_secrets
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.health.settings_and_files import check_setup
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
+from fullscript_pipeline.secret_variables import hidden_secrets
 from fullscript_pipeline.settings import SERVER_NAMES, load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse

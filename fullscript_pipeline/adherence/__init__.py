@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
 from fullscript_pipeline.adherence.mart import build_adherence, mart_day
-from fullscript_pipeline.adherence.policy import Policy
 from fullscript_pipeline.adherence.unread_dosages import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Dosage",
-    "Policy",
     "UnreadDosage",
     "UnreadGroup",
     "build_adherence",

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import duckdb
 
-from fullscript_pipeline.adherence.policy import Policy
+from fullscript_pipeline.settings import AdherencePolicy
 
 _STEPS = ("1_windows", "2_doses", "3_segments", "4_supply", "5_coverage", "6_gaps", "7_measures", "8_status")
 # Inputs beyond these make a row out_of_bounds (sql/engine_3_segments.sql says why).
@@ -23,7 +23,7 @@ def sql_text(name: str) -> str:
     return files("fullscript_pipeline.adherence").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
-def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: Policy) -> None:
+def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: AdherencePolicy) -> None:
     """Write the one-row table `adh_policy`; `as_of` is exclusive, the first day that does not count. And the macro
     `adh_plausible`: a date that somebody can mean, else NULL."""
     con.execute(

@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow as pa
 
 from fullscript_pipeline.adherence import engine
-from fullscript_pipeline.adherence.policy import Policy
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.settings import AdherencePolicy
 
 _KEY = ["patient_id", "treatment_plan_id", "product_id"]
 _RECOMMENDATION_COLUMNS = [*_KEY, "start", "end", "dose_from", "units_per_day_min", "units_per_day_max"]
@@ -24,7 +24,7 @@ _FILL_COLUMNS = ["patient_id", "product_id", "filled_on", "units"]
 
 
 def measure(
-    recommendations: pd.DataFrame, fills: pd.DataFrame, as_of: object, *, policy: Policy | None = None
+    recommendations: pd.DataFrame, fills: pd.DataFrame, as_of: object, *, policy: AdherencePolicy | None = None
 ) -> pd.DataFrame:
     """Supply-based adherence of each patient, plan and product through the day before `as_of`.
 
@@ -45,7 +45,7 @@ def measure(
     if day is None:
         raise UsageError("as_of is missing; give the first day that does not count, like 2026-11-23.")
     with duckdb.connect(":memory:") as con:
-        engine.set_policy(con, day, policy or Policy())
+        engine.set_policy(con, day, policy or AdherencePolicy())
         codes = _Codes()
         con.register("adh_recommendation_frame", _recommendation_table(recommendations, codes))
         con.register("adh_fill_frame", _fill_table(fills, codes))

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from fullscript_pipeline.adherence import engine
 from fullscript_pipeline.adherence.dosage import fold_unit, parse_dosage
-from fullscript_pipeline.adherence.policy import Policy
 from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit
+from fullscript_pipeline.settings import AdherencePolicy
 
 # Patients at a time: what a clinic of any size needs of memory (with 30 orders each, under 400 MB).
 BATCH = 10_000
@@ -28,7 +28,7 @@ def build_adherence(
     as_of: date,
     *,
     patient_ids: Sequence[str] | None = None,
-    policy: Policy | None = None,
+    policy: AdherencePolicy | None = None,
     time_zone: ZoneInfo | None = None,
 ) -> int:
     """Replace the clinic's rows of marts.adherence, adherence_gaps and adherence_timeline; returns rows of the first.
@@ -39,7 +39,7 @@ def build_adherence(
     Runs inside the caller's transaction; the connection's default catalog is the warehouse.
     """
     zone = (time_zone or ZoneInfo("UTC")).key
-    engine.set_policy(con, as_of + timedelta(days=1), policy or Policy())
+    engine.set_policy(con, as_of + timedelta(days=1), policy or AdherencePolicy())
     wanted = _all_patients(con, clinic_id) if patient_ids is None else sorted(set(patient_ids))
     if patient_ids is None:
         for name in ("adherence", "adherence_gaps", "adherence_timeline"):

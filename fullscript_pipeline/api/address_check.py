@@ -13,7 +13,8 @@ from fullscript_pipeline.api.errors import AppRefused, BadResponse, FullscriptEr
 from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
 from fullscript_pipeline.api.oauth import authorize_url
 from fullscript_pipeline.api.status_errors import wrong_address_error
-from fullscript_pipeline.settings import ServerSettings, api_url_advice, server_at
+from fullscript_pipeline.servers import server_at
+from fullscript_pipeline.settings import ServerSettings, api_url_advice
 
 PATIENCE_SECONDS = 5.0
 # Statuses of the API for a request without a token, and of an address without the API.

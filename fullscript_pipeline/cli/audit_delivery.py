@@ -11,8 +11,9 @@ import socket
 import subprocess
 from datetime import UTC, datetime
 
-from fullscript_pipeline import clock, environment
+from fullscript_pipeline import clock
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.secret_variables import without_secrets
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import AuditEntry
 
@@ -77,7 +78,7 @@ def _to_command(command: tuple[str, ...], message: str) -> None:
             capture_output=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
-            env=environment.without_secrets(os.environ),
+            env=without_secrets(os.environ),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigurationError(

@@ -15,7 +15,7 @@ from fullscript_pipeline.cli.clinic_selection import no_clinic_message
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.encryption import require_good_keys
-from fullscript_pipeline.environment import hidden_secrets
+from fullscript_pipeline.secret_variables import hidden_secrets
 from fullscript_pipeline.settings import encryption_keys, load_settings
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
 

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.settings import SERVER_NAMES, load_settings
+from fullscript_pipeline.servers import SERVERS
 
 
 class Day(click.ParamType[date]):
@@ -35,7 +35,8 @@ class ClinicName(click.ParamType[str]):
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        # Not at the top: the store brings a database library, and only the shell asks.
+        # Not at the top: they bring pydantic and a database library, and help needs neither.
+        from fullscript_pipeline.settings import load_settings  # noqa: PLC0415
         from fullscript_pipeline.state import StateStore  # noqa: PLC0415
 
         try:
@@ -59,7 +60,7 @@ class ServerName(click.ParamType[str]):
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(name) for name in SERVER_NAMES if name.startswith(incomplete.lower())]
+        return [CompletionItem(name) for name in SERVERS if name.startswith(incomplete.lower())]
 
 
 DAY, CLINIC, SERVER = Day(), ClinicName(), ServerName()

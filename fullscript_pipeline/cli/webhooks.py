@@ -13,8 +13,8 @@ import click
 
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
-from fullscript_pipeline.environment import LOOPBACK_HOSTS
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.loopback import LOOPBACK_HOSTS
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Delivery, StateStore
 

@@ -16,8 +16,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from fullscript_pipeline import environment
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.secret_variables import without_secrets
 from fullscript_pipeline.trusted_files import read_trusted
 
 COMMAND_SECONDS = 30.0
@@ -27,18 +27,22 @@ _LONGEST_OUTPUT = 16_384
 def read_key(variable: str) -> str | None:
     """Returns the key's text; None if none is set. Raises ConfigurationError if it is unreadable or set twice."""
     file, command = f"{variable}_FILE", f"{variable}_COMMAND"
-    configured = [name for name in (variable, file, command) if environment.text(name)]
+    configured = [name for name in (variable, file, command) if _text(name)]
     if len(configured) > 1:
         raise ConfigurationError(
             f"{' and '.join(configured)} are set, and the key can come from one of them only: unset the others."
         )
     if configured == [command]:
-        return _printed_by(command, environment.text(command) or "")
-    return _in_file(file) if configured == [file] else environment.text(variable)
+        return _printed_by(command, _text(command) or "")
+    return _in_file(file) if configured == [file] else _text(variable)
+
+
+def _text(variable: str) -> str | None:
+    return os.environ.get(variable, "").strip() or None
 
 
 def _in_file(variable: str) -> str:
-    path = Path(environment.text(variable) or "")
+    path = Path(_text(variable) or "")
     try:
         content, is_open = read_trusted(path)
         if is_open:
@@ -72,7 +76,7 @@ def _printed_by(variable: str, command: str) -> str:
 
 def _run(variable: str, words: list[str]) -> bytes:
     """Runs the command and returns its output. It gets none of our secrets, no input, and its own process group."""
-    quiet, ours = subprocess.DEVNULL, environment.without_secrets(os.environ)
+    quiet, ours = subprocess.DEVNULL, without_secrets(os.environ)
     deadline = time.monotonic() + COMMAND_SECONDS
     try:
         process = subprocess.Popen(

@@ -9,12 +9,18 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from fullscript_pipeline import environment
 from fullscript_pipeline.encryption import guessable, has_record
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
 from fullscript_pipeline.health.volume import is_encrypted, use
-from fullscript_pipeline.settings import ServerSettings, Settings, encryption_keys, foreign_address_advice
+from fullscript_pipeline.settings import (
+    ServerSettings,
+    Settings,
+    encryption_keys,
+    foreign_address_advice,
+    read_dotenv,
+    unknown_variables,
+)
 
 _GIB = 1024**3
 _KEY_FIX = "Set FULLSCRIPT_ENCRYPTION_KEY (or _FILE, _COMMAND) to a key that `fullscript-pipeline keys new` prints"
@@ -85,7 +91,7 @@ def _clock(kind: str | None) -> Finding:
 
 def _names() -> Finding:
     """A misspelled name sets nothing, and nothing else would say so."""
-    strange = environment.unknown()
+    strange = unknown_variables()
     if not strange:
         return passed("settings.unknown", "every FULLSCRIPT_ name that is set is a setting")
     told = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items()]
@@ -102,7 +108,7 @@ def _ui(settings: Settings) -> Finding:
 
 def _modes(settings: Settings) -> Iterator[Finding]:
     try:
-        environment.read_dotenv(Path(".env"))
+        read_dotenv(Path(".env"))
     except ConfigurationError as problem:
         what, _, fix = str(problem).partition(": ")
         yield failed("files.dotenv", what, fix, _CONFIGURATION)

@@ -1,7 +1,7 @@
 """Archives a clinic's pages for audits: its folder as written on a day, in one ZIP file per day.
 
 An archive is `<root>/kept/<clinic>/<day>.zip`, readable by its owner only, and is deleted after the days of the
-setting. What does not belong here: the content of a page, and how long to keep it (settings.py).
+setting. What does not belong here: the content of a page, and how long to keep it (`settings`).
 """
 
 import os

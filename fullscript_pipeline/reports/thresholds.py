@@ -1,6 +1,6 @@
 """The thresholds of a report, printed on every page: the method's policy and the limits of the layout.
 
-What does not belong here: applying the thresholds, and reading them from the environment (settings.py).
+What does not belong here: applying the thresholds, and reading them from the environment (`settings`).
 """
 
 from dataclasses import asdict, dataclass

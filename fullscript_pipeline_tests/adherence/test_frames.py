@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.adherence import Policy, measure
+from fullscript_pipeline.adherence import measure
 from fullscript_pipeline.adherence.frames import calendar_date, exact
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.settings import AdherencePolicy
 
 CONTRACT = [
     *("patient_id", "treatment_plan_id", "product_id", "window_start", "window_end", "window_days"),
@@ -228,7 +229,10 @@ def test_ids_may_be_numbers_and_come_back_as_they_were_given(given: str | float)
 
 def test_thresholds_are_settings() -> None:
     result = measure(
-        pd.DataFrame([plan()]), fills(("2025-01-01", 60)), "2025-04-11", policy=Policy(threshold=Fraction(3, 10))
+        pd.DataFrame([plan()]),
+        fills(("2025-01-01", 60)),
+        "2025-04-11",
+        policy=AdherencePolicy(threshold=Fraction(3, 10)),
     )
     assert result["adherent"].to_list() == ["yes"]
 

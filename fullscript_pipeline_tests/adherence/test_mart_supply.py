@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fullscript_pipeline.adherence import Policy
+from fullscript_pipeline.settings import AdherencePolicy
 from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line
 
 START = date(2025, 10, 1)
@@ -101,7 +101,7 @@ def test_a_product_the_server_does_not_name_is_its_variant(clinic: Clinic) -> No
 def test_delivery_lag_moves_every_fill(clinic: Clinic) -> None:
     clinic.plan([line()])
     clinic.order(START)
-    assert clinic.row(AS_OF, Policy(delivery_lag_days=5))["initiation_delay_days"] == 5
+    assert clinic.row(AS_OF, AdherencePolicy(delivery_lag_days=5))["initiation_delay_days"] == 5
 
 
 DOSES: list[tuple[str, dict[str, str | None], tuple[object, str | None], dict[str, Any]]] = [

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.adherence import Policy
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.reports import ReportPolicy
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import AdherencePolicy, load_settings
 from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line
 
 VARIABLES = {
@@ -34,12 +33,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_every_threshold_is_a_setting_and_stands_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_settings().adherence == Policy()
+    assert load_settings().adherence == AdherencePolicy()
     for variable, (_, text, _) in VARIABLES.items():
         monkeypatch.setenv(variable, text)
     found = load_settings().adherence
     assert asdict(found) == {name: value for name, _, value in VARIABLES.values()}
-    assert {one.name for one in fields(Policy)} == {name for name, _, _ in VARIABLES.values()}
+    assert {one.name for one in fields(AdherencePolicy)} == {name for name, _, _ in VARIABLES.values()}
     sentence = ReportPolicy.of(found).sentence()
     assert all(f" {text} " in sentence for _, text, _ in VARIABLES.values()), sentence
 
@@ -63,5 +62,5 @@ def test_the_mart_is_made_with_them() -> None:
     clinic.plan([line()], on=date(2026, 1, 1))
     as_of = date(2026, 1, 31)
     assert clinic.row(as_of)["status"] == "never_ordered"
-    assert clinic.row(as_of, Policy(never_ordered_days=32))["status"] == "awaiting_first_order"
-    assert clinic.row(as_of, Policy(minimum_window_days=32))["flags"] == ["short_window"]
+    assert clinic.row(as_of, AdherencePolicy(never_ordered_days=32))["status"] == "awaiting_first_order"
+    assert clinic.row(as_of, AdherencePolicy(minimum_window_days=32))["flags"] == ["short_window"]

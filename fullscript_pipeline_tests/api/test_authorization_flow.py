@@ -222,7 +222,7 @@ def test_a_page_cannot_be_made_to_show_markup(ready: Ready) -> None:
 def test_a_wrong_secret_is_a_configuration_error(ready: Ready) -> None:
     sandbox, settings, store = ready
     wrong = replace(settings.server("us-snd"), client_secret="canary")
-    changed = replace(settings, servers={**settings.servers, "us-snd": wrong})
+    changed = settings.model_copy(update={"servers": {**settings.servers, "us-snd": wrong}})
     with ConnectFlow(changed, store, "us-snd") as flow:
         assert sign_in(flow, _first(sandbox)).status_code == 502
         with pytest.raises(AppRefused, match="FULLSCRIPT_US_SND_CLIENT_SECRET") as caught:
@@ -261,7 +261,7 @@ def test_two_connects_at_once_are_told_about_the_port(ready: Ready) -> None:
 
 def test_a_redirect_uri_elsewhere_needs_paste(ready: Ready) -> None:
     _, settings, store = ready
-    elsewhere = replace(settings, redirect_uri="https://app.example/callback")
+    elsewhere = settings.model_copy(update={"redirect_uri": "https://app.example/callback"})
     with pytest.raises(ConfigurationError, match="--paste"), ConnectFlow(elsewhere, store, "us-snd"):
         pass
 
@@ -270,7 +270,7 @@ def test_a_directory_takes_sandboxes_or_production_never_both(ready: Ready) -> N
     sandbox, settings, store = ready
     connect(settings, store, sandbox, _first(sandbox))
     production = replace(settings.server("us"), client_id="id", client_secret="secret")
-    both = replace(settings, servers={**settings.servers, "us": production})
+    both = settings.model_copy(update={"servers": {**settings.servers, "us": production}})
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
         ConnectFlow(both, store, "us")
 

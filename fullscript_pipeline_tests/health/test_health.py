@@ -120,15 +120,15 @@ def _half_an_app(settings: Settings) -> Settings:
 
 def _production_without_key(settings: Settings) -> Settings:
     production = _with_server(settings, "us", client_id="id", client_secret="secret", api_url="http://127.0.0.1:9/api")
-    return replace(production, encryption_key=None)
+    return production.model_copy(update={"encryption_key": None})
 
 
 def _weak_key(settings: Settings) -> Settings:
-    return replace(settings, encryption_key=f"password1234,{KEY}")
+    return settings.model_copy(update={"encryption_key": f"password1234,{KEY}"})
 
 
 def _other_key(settings: Settings) -> Settings:
-    return replace(settings, encryption_key=KEY[::-1])
+    return settings.model_copy(update={"encryption_key": KEY[::-1]})
 
 
 def _nobody_there(settings: Settings) -> Settings:
@@ -153,7 +153,7 @@ def _late(settings: Settings) -> Settings:
 
 def _with_server(settings: Settings, name: str, **changes: Any) -> Settings:
     changed = replace(settings.server(name), **changes)
-    return replace(settings, servers={**settings.servers, name: changed})
+    return settings.model_copy(update={"servers": {**settings.servers, name: changed}})
 
 
 @pytest.mark.parametrize(
@@ -421,9 +421,11 @@ def test_keys_rotate_puts_everything_under_the_new_key_alone(ready: Ready) -> No
     assert not {new, KEY} & set(re.findall(r"[\w=-]{20,}", answered.stderr))
     with StateStore(settings.state_path, new) as store:
         assert store.load_grant(clinic) is not None
-    listed = replace(settings, encryption_key=f"{new},{KEY}")
+    listed = settings.model_copy(update={"encryption_key": f"{new},{KEY}"})
     assert {one.id for one in check_all(listed) if one.state != "pass"} == set()
-    assert {one.id for one in check_all(replace(settings, encryption_key=new)) if one.state != "pass"} == set()
+    assert {
+        one.id for one in check_all(settings.model_copy(update={"encryption_key": new})) if one.state != "pass"
+    } == set()
     former = {one.id: one for one in check_all(settings)}
     assert "start it again" in former["settings.key"].what
     assert former["warehouse.pulls"].exit_code == 78

@@ -11,9 +11,10 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline.adherence import Policy, build_adherence
+from fullscript_pipeline.adherence import build_adherence
 from fullscript_pipeline.adherence.engine import sql_text
 from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.settings import AdherencePolicy
 from fullscript_pipeline.warehouse.schema import table_ddl
 
 FIRST_PULL = date(2026, 1, 10)
@@ -135,12 +136,12 @@ class Clinic:
             resource_id=plan_id,
         )
 
-    def rows(self, as_of: date, policy: Policy | None = None, **scope: Any) -> list[dict[str, Any]]:
+    def rows(self, as_of: date, policy: AdherencePolicy | None = None, **scope: Any) -> list[dict[str, Any]]:
         """The mart after a rebuild as of the end of that day."""
         build_adherence(self.con, "c1", as_of, policy=policy, **scope)
         return self.table("adherence")
 
-    def row(self, as_of: date, policy: Policy | None = None) -> dict[str, Any]:
+    def row(self, as_of: date, policy: AdherencePolicy | None = None) -> dict[str, Any]:
         (row,) = self.rows(as_of, policy)
         return row
 

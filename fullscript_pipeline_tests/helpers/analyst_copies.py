@@ -6,7 +6,6 @@ What does not belong here: assertions.
 import hashlib
 import hmac
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,9 @@ def copy_of(settings: Settings, warehouse: Warehouse, place: Path, level: Level,
 
 
 def with_secrets(settings: Settings, pepper: str | None = None) -> Settings:
-    return replace(settings, publish_key=PUBLISH_KEY, encryption_key=PIPELINE_KEY, publish_pepper=pepper)
+    return settings.model_copy(
+        update={"publish_key": PUBLISH_KEY, "encryption_key": PIPELINE_KEY, "publish_pepper": pepper}
+    )
 
 
 def ids_by_dictionary(people: int, secrets: tuple[str, ...]) -> Iterator[str]:

@@ -4,7 +4,7 @@ What does not belong here: assertions.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def make_sealed_directory(folder: Path, key: str | None = OLD, *, patients: int 
 
 def settings_under(folder: Path, keys: str | None) -> Settings:
     """The settings of a process that was started with these keys."""
-    return replace(load_settings(), data_dir=folder, encryption_key=keys)
+    return load_settings().model_copy(update={"data_dir": folder, "encryption_key": keys})
 
 
 def contents(settings: Settings) -> Contents:

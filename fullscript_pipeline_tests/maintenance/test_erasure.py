@@ -5,7 +5,6 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,7 +51,7 @@ class Filled:
         )
         body = f'{{"event": {{"data": {{"patient": {{"id": "{self.patient}"}}}}}}}}'.encode()
         self.store.keep_delivery(Delivery(self.clinic.server, "d-1", clinic_id=self.clinic.clinic_id, body=body))
-        self.settings = replace(self.settings, publish_key="for the analysts, a long text 12345")
+        self.settings = self.settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
         for level in Level:
             publish(self.settings, self.warehouse, CopyOptions(level, k=2 if level is Level.DEIDENTIFIED else None))
         export(self.warehouse, self.settings.data_dir / "exports" / "one", "csv", ["patients"])
@@ -309,7 +308,7 @@ def test_no_pull_and_no_webhook_brings_a_purged_person_back_until_that_is_undone
 
 def test_a_purged_clinic_is_nowhere_and_the_other_stays(filled: Filled) -> None:
     others = filled.counts(filled.other.clinic_id)
-    keyless = replace(filled.settings, publish_key=None)
+    keyless = filled.settings.model_copy(update={"publish_key": None})
     purged = purge_everywhere(keyless, filled.warehouse, filled.store, filled.clinic)
     assert [reason.split()[1] for reason in purged.copies_not_made] == ["pseudonymised", "deidentified"]
     assert [path.name for path in filled.settings.published_dir.glob("*.duckdb")] == ["fullscript.duckdb"]

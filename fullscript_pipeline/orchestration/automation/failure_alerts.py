@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from fullscript_pipeline.environment import without_secrets
+from fullscript_pipeline.secret_variables import without_secrets
 from fullscript_pipeline.settings import Settings, load_settings
 
 TIMEOUT_SECONDS = 20

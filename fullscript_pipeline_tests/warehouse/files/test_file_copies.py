@@ -2,7 +2,6 @@
 
 import csv
 import stat
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def filled(warehouse: Warehouse) -> Warehouse:
 
 
 def test_a_pseudonymised_copy_names_nobody_and_still_joins(settings: Settings, filled: Warehouse) -> None:
-    settings = replace(settings, publish_key="for the analysts, a long text 12345")
+    settings = settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
     path = publish(settings, filled, CopyOptions(Level.PSEUDONYMISED)).path
     with Warehouse(path, settings.publish_key, temp_dir=settings.data_dir).read_unlocked() as con:
         everything = [
@@ -89,7 +88,7 @@ def test_a_pseudonymised_copy_names_nobody_and_still_joins(settings: Settings, f
 
 
 def test_a_published_copy_has_its_own_key_and_replaces_the_last(settings: Settings, filled: Warehouse) -> None:
-    settings = replace(settings, publish_key="for the analysts, a long text 12345")
+    settings = settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
     path = publish(settings, filled).path
     again = publish(settings, filled).path
     assert (path, stat.S_IMODE(path.stat().st_mode)) == (again, 0o600)

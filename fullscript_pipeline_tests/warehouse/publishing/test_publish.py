@@ -3,7 +3,6 @@
 What a reader could find in them: test_reidentification.py.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,8 +32,8 @@ def few(warehouse: Warehouse) -> Warehouse:
 
 def test_a_copy_without_its_secrets_is_not_begun(settings: Settings, few: Warehouse) -> None:
     for options, changed in (
-        (CopyOptions(Level.PSEUDONYMISED), replace(settings, publish_key=PIPELINE_KEY)),
-        (CopyOptions(Level.DEIDENTIFIED), replace(settings, publish_key=None)),
+        (CopyOptions(Level.PSEUDONYMISED), settings.model_copy(update={"publish_key": PIPELINE_KEY})),
+        (CopyOptions(Level.DEIDENTIFIED), settings.model_copy(update={"publish_key": None})),
         (CopyOptions(Level.PSEUDONYMISED, shift_dates=True), settings),
     ):
         with pytest.raises(ConfigurationError, match="FULLSCRIPT_PUBLISH_"):
@@ -84,7 +83,10 @@ def test_how_a_copy_was_made_is_read_back(settings: Settings, few: Warehouse) ->
     for options in made:
         publish(with_secrets(settings, PEPPER), few, options)
     assert options_of_copies(settings) == made
-    assert options_of_copies(replace(settings, publish_key="another")) == [Level.PSEUDONYMISED, Level.DEIDENTIFIED]
+    assert options_of_copies(settings.model_copy(update={"publish_key": "another"})) == [
+        Level.PSEUDONYMISED,
+        Level.DEIDENTIFIED,
+    ]
     names = {path.name for path in settings.published_dir.iterdir()}
     assert names == {"fullscript-pseudonymised.duckdb", "fullscript-deidentified.duckdb"}
 
@@ -93,5 +95,5 @@ def test_what_a_killed_publish_left_is_not_in_the_next_copy(settings: Settings, 
     left = Level.WHOLE.path(settings).with_name(".fullscript.duckdb.writing")
     for path in (left, left.with_name(f"{left.name}.wal")):
         path.write_bytes(b"half")
-    path = publish(replace(settings, encryption_key=None), few).path
+    path = publish(settings.model_copy(update={"encryption_key": None}), few).path
     assert [one.name for one in settings.published_dir.iterdir()] == [path.name]

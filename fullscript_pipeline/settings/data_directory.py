@@ -1,0 +1,121 @@
+"""The data directory's settings: where it is, the key that it is encrypted with, what is in it.
+
+What does not belong here: anything that opens a file of the directory (but the note of its key: `key_record`).
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from fullscript_pipeline.atomic_files import remove_leftovers, remove_old_spill
+from fullscript_pipeline.encryption import key_of_files
+from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.settings.value_types import Folder, split_commas
+
+WAREHOUSE_FILE = "fullscript.duckdb"
+
+
+class DataDirectory(BaseSettings):
+    """`data_dir` is absolute. `encryption_key` is the key itself, wherever it was read from."""
+
+    data_dir: Folder = Field(
+        default_factory=lambda: Path("data").absolute(),
+        description="warehouse, landing, state, reports, Dagster home; sandbox or production servers, never both. Any "
+        "path without `?`, `#` or `%`",
+        json_schema_extra={"shown_default": "`data`"},
+    )
+    encryption_key: str | None = Field(
+        None,
+        repr=False,
+        description="encrypts warehouse, landing and tokens; set it, its file or its command, never two of them "
+        "(operations.md, The encryption key)",
+    )
+    encryption_key_file: str | None = Field(
+        None, description="a file that holds the encryption key, readable by its owner only (0600)"
+    )
+    encryption_key_command: str | None = Field(
+        None, repr=False, description="a program and its arguments that prints the encryption key; no shell runs it"
+    )
+
+    @property
+    def warehouse_key(self) -> str | None:
+        """The key that warehouse and landing files are under: the one noted by `keys rotate`, else the list's last.
+
+        Raises ConfigurationError when it is not set, or `keys rotate` was interrupted, Busy while it is under way.
+        """
+        return key_of_files(self.data_dir, encryption_keys(self.encryption_key))
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.data_dir / WAREHOUSE_FILE
+
+    @property
+    def state_path(self) -> Path:
+        return self.data_dir / "state.sqlite"
+
+    @property
+    def landing_dir(self) -> Path:
+        return self.data_dir / "landing"
+
+    @property
+    def published_dir(self) -> Path:
+        return self.data_dir / "published"
+
+    @property
+    def backups_dir(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.data_dir / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data_dir / "dagster_home"
+
+    @property
+    def ui_key_path(self) -> Path:
+        return self.data_dir / "ui.key"
+
+    @property
+    def sandbox_dir(self) -> Path:
+        return self.data_dir / "sandbox"
+
+    def prepare_data_dir(self) -> None:
+        """Create the data directory and its folders, readable by their owner only; sweep what a killed process left.
+
+        Raises ConfigurationError when that is not possible or the directory cannot be written to.
+        """
+        folders = (self.landing_dir, self.published_dir, self.reports_dir, self.dagster_home, self.sandbox_dir)
+        try:
+            for folder in (self.data_dir, *folders):
+                make_private_folder(folder)
+                _keep_private(folder)
+            probe = self.data_dir / f".writable-{os.getpid()}"
+            probe.touch(mode=0o600)
+            probe.unlink()
+            remove_leftovers(self.backups_dir)
+            remove_old_spill(self.data_dir / "tmp")
+        except OSError as problem:
+            raise ConfigurationError(
+                f"The data directory {self.data_dir} cannot be written to ({problem.strerror}): set "
+                "FULLSCRIPT_DATA_DIR to a folder you own, or change its permissions."
+            ) from None
+
+
+def encryption_keys(text: str | None) -> tuple[str, ...]:
+    """Return the keys in FULLSCRIPT_ENCRYPTION_KEY: one, or several, comma separated, the newest first."""
+    return split_commas(text or "")
+
+
+def _keep_private(folder: Path) -> None:
+    """Take group and others off a folder of ours, but never off a shared one, a home or the place we run in."""
+    found = folder.stat()
+    here = Path.cwd()
+    common = folder == Path.home() or folder == here or folder in here.parents or bool(found.st_mode & stat.S_ISVTX)
+    if not common and found.st_mode & 0o077 and found.st_uid == os.getuid():
+        folder.chmod(0o700)

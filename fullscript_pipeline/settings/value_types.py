@@ -1,0 +1,118 @@
+"""How the text of one environment variable becomes a value, as types that the declarations use.
+
+Each parser raises ValueError with the rest of a sentence that begins with the variable's name: what is wrong with the
+value, and what is allowed. It never repeats a value that may hold a secret. What does not belong here: names, bounds
+and defaults of settings (`declaration`, `servers`, `adherence`).
+"""
+
+import os
+import shlex
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator
+
+# SQLite, for us and for Dagster, reads what follows them in an address as options, or as another letter.
+_NOT_IN_FOLDERS = "?#%"
+
+
+def parse_folder(text: str) -> Path:
+    """Return an absolute folder, not made yet. Raises ValueError for a name that not every part of us can use."""
+    try:
+        path = Path(text).expanduser().absolute()
+        os.fspath(path).encode()
+    except (RuntimeError, UnicodeEncodeError):
+        raise ValueError(
+            "names a folder of a user who is not known here, or one whose name is not UTF-8: set it to another."
+        ) from None
+    unusable = [letter for letter in _NOT_IN_FOLDERS if letter in str(path)] + ["a NUL"] * ("\0" in str(path))
+    if unusable or text != text.strip():
+        reason = f"holds {' and '.join(unusable)}" if unusable else "begins or ends with a blank"
+        raise ValueError(f"cannot be used: the path {reason}. Set it to a folder whose path does not.")
+    return path
+
+
+def split_commas(text: str) -> tuple[str, ...]:
+    """Return the parts of a comma separated text."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def split_command(text: str) -> tuple[str, ...]:
+    """Return a program and its arguments, split as a shell would, never run by one."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:
+        raise ValueError("has a quote that is not closed; write it like a command line.") from None
+
+
+def parse_digits(text: str) -> int:
+    """Return a whole number. The sentence for a bad one is made from the field's bounds (`reading`)."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"is {text!r}; set a whole number.")
+    return int(text)
+
+
+def parse_switch(text: str) -> bool:
+    """Return whether it is on."""
+    if (word := text.lower()) not in {"on", "off"}:
+        raise ValueError(f"is {word!r}; set it to on or off.")
+    return word == "on"
+
+
+def parse_day(text: str) -> date:
+    """Return a date written as ISO 8601."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"is {text!r}, which is not a date; write it like 2024-01-01.") from None
+
+
+def parse_time_zone(text: str) -> ZoneInfo:
+    """Return a time zone of the IANA database."""
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"is {text!r}, which is not a time zone; write it like America/Toronto.") from None
+
+
+def check_web_url(text: str, example: str = "https://host/path") -> str:
+    """Return an http(s) URL with a host."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or any(character.isspace() for character in text):
+        # The value is not repeated: a pasted URL may carry credentials.
+        raise ValueError(f"is not an http(s) URL; write it like {example}.")
+    return text
+
+
+def check_base_url(text: str) -> str:
+    """Return an http(s) URL without the slashes at its end."""
+    return check_web_url(text).rstrip("/")
+
+
+def parse_socket(text: str) -> str | tuple[str, int]:
+    """Return the absolute path of a local socket, or host and port."""
+    if text.startswith("/"):
+        return text
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ValueError(f"is {text!r}; set a socket's path, like /dev/log, or host:port.")
+    return host.strip("[]"), int(port)
+
+
+Folder = Annotated[Path, BeforeValidator(parse_folder)]
+WholeNumber = Annotated[int, BeforeValidator(parse_digits)]
+Switch = Annotated[bool, BeforeValidator(parse_switch)]
+Day = Annotated[date, BeforeValidator(parse_day)]
+TimeZone = Annotated[ZoneInfo, BeforeValidator(parse_time_zone)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
+Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
+WebUrl = Annotated[str, BeforeValidator(check_web_url)]
+BaseUrl = Annotated[str, BeforeValidator(check_base_url)]
+SocketAddress = Annotated[str | tuple[str, int], BeforeValidator(parse_socket)]
