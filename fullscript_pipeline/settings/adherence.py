@@ -34,6 +34,7 @@ class AdherencePolicy:
             alias="adherence_threshold_percent",
             description="percent of days covered from which pages say adherent; a convention, printed on every page "
             "as are the next seven",
+            json_schema_extra={"shown_default": "`80`"},
         ),
     ] = Fraction(4, 5)
     # A gap exactly this long does not end an episode (OMOP drug era, AdhereR compute.treatment.episodes).

@@ -5,7 +5,7 @@ What does not belong here: the declarations themselves (`declaration`, `servers`
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -76,4 +76,4 @@ def _shown_default(field: FieldInfo) -> str:
     extra: Any = field.json_schema_extra or {}
     if "shown_default" in extra:
         return str(extra["shown_default"])
-    return "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
+    return "" if field.default in (None, (), PydanticUndefined, MISSING) else f"`{field.default}`"
