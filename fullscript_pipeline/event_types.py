@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from fullscript_pipeline.resources import ALL_RESOURCES
+from fullscript_pipeline.resources.types import EventFamily
+
 
 class Also(Enum):
     """What is read again besides the object that an event is about."""
@@ -17,22 +20,6 @@ class Also(Enum):
     TIE = "whose dependent the patient is, where the patient's record does not say"
     BELONGINGS = "the orders, plans and lab orders stored under every patient that the event names"
     NOTICE = "nothing; the clinic is named in `doctor`, the check and an alert"
-
-
-@dataclass(frozen=True)
-class ObjectKind:
-    """A kind of object that has events.
-
-    `prefix`: how its event types begin; `names`: the keys under which event data may hold it; `family`: its name
-    in a refresh (None: there is nothing to read).
-    """
-
-    prefix: str
-    family: str | None
-    feed: str
-    table: str
-    names: tuple[str, ...]
-    scope: str | None
 
 
 @dataclass(frozen=True)
@@ -49,23 +36,20 @@ class EventType:
         return "*" not in self.pattern
 
 
-KINDS = (
-    ObjectKind("patient", "patients", "patient_events", "patients", ("patient",), "patients:read"),
-    ObjectKind(
-        "treatment_plan",
-        "plans",
-        "treatment_plan_events",
-        "treatment_plans",
-        ("treatment_plan",),
-        "patients:treatment_plan_history",
-    ),
-    ObjectKind("order", "orders", "order_events", "orders", ("order",), "patients:order_history"),
-    # REST calls a lab order `order`, the webhook `lab_order`.
-    ObjectKind("lab_order", "labs", "lab_order_events", "lab_orders", ("lab_order", "order"), "patients:order_history"),
-    ObjectKind("product", "products", "product_events", "products", ("product",), "catalog:read"),
-    ObjectKind("clinic_key", None, "clinic_key_events", "clinics", ("clinic_key",), None),
+EVENT_FAMILIES: tuple[EventFamily, ...] = tuple(
+    resource.events for resource in ALL_RESOURCES if resource.events is not None
 )
-FAMILIES = tuple(kind.family for kind in KINDS if kind.family)
+# Those whose objects are read again.
+FAMILY_NAMES = tuple(family.name for family in EVENT_FAMILIES if family.name)
+
+# Types that mean more to the program than what is read again.
+PRODUCT_CREATED = EventType("product.created", "a product came into the catalog")
+KEY_ACTIVATED = EventType(
+    "clinic_key.activated", "an old integration was first used", (), "documented; nothing hangs on it"
+)
+KEY_REVOKED = EventType("clinic_key.revoked", "the clinic withdrew its key", (Also.NOTICE,))
+
+# Add an event type here, before the patterns: one line. Its family follows from the beginning of the type.
 TYPES = (
     EventType("patient.created", "a patient was added"),
     EventType("patient.updated", "an attribute of a patient changed"),
@@ -91,11 +75,11 @@ TYPES = (
         "documented: the only sign that a lab was bought",
     ),
     EventType("lab_order.updated", "a result came or was amended"),
-    EventType("product.created", "a product came into the catalog"),
+    PRODUCT_CREATED,
     EventType("product.updated", "a product or one of its variants changed"),
     EventType("product.description.updated", "a product's description changed"),
-    EventType("clinic_key.activated", "an old integration was first used", (), "documented; nothing hangs on it"),
-    EventType("clinic_key.revoked", "the clinic withdrew its key", (Also.NOTICE,)),
+    KEY_ACTIVATED,
+    KEY_REVOKED,
     EventType("patient.*", "unknown", (), "not documented, read like its kind"),
     EventType("treatment_plan.*", "unknown", (Also.LAB_ORDERS,), "not documented, read like its kind"),
     EventType("order.*", "unknown", (Also.LAB_ORDERS,), "not documented, read like its kind"),
@@ -103,12 +87,12 @@ TYPES = (
     EventType("product.*", "unknown", (), "not documented, read like its kind"),
     EventType("*", "unknown", (Also.NOTICE,), "not documented"),
 )
-_BY_PREFIX = {kind.prefix: kind for kind in KINDS}
+_BY_PREFIX = {family.prefix: family for family in EVENT_FAMILIES}
 _INSIDE_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[ -]")
 
 
-def kind_of(event_type: str | None) -> ObjectKind | None:
-    """The kind of object that a type names; None for a kind that has no row. Plural, case and hyphens do not count."""
+def event_family(event_type: str | None) -> EventFamily | None:
+    """The family that a type names by its beginning, in any case, number or hyphenation; None for no resource's."""
     return _BY_PREFIX.get(_normalized(event_type).partition(".")[0])
 
 

@@ -27,7 +27,7 @@ import dagster as dg
 import fullscript_pipeline
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.cli.pull_runner import PullOptions, pull
-from fullscript_pipeline.event_types import kind_of, row_of
+from fullscript_pipeline.event_types import event_family, row_of
 from fullscript_pipeline.extraction.request_estimate import plan_clinic
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.settings import load_settings
@@ -43,7 +43,7 @@ with open_warehouse().read() as con:
     written = con.execute("SELECT rows_added FROM ops.pulls WHERE resource IN ('team', 'roster') ORDER BY finished_at")
     added = [row[0] for row in written.fetchall()]
 specs = {spec.key.to_user_string(): spec for spec in build_defs().resolve_all_asset_specs()}
-row, kind = row_of("order.shipped"), kind_of("order.shipped")
+row, family = row_of("order.shipped"), event_family("order.shipped")
 json.dump(
     {
         "package": fullscript_pipeline.__file__,
@@ -53,7 +53,7 @@ json.dump(
         "roster": roster,
         "estimate": {line.resource: line.endpoint for line in lines if line.resource in names},
         "text": specs["core/team"].description,
-        "event": [row.pattern, row.is_documented, [also.name for also in row.also], kind.family],
+        "event": [row.pattern, row.is_documented, [also.name for also in row.also], family.name],
     },
     open(sys.argv[1], "w"),
 )

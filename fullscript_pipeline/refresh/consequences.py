@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from fullscript_pipeline.api import ScopeError
-from fullscript_pipeline.event_types import Also, row_of
+from fullscript_pipeline.event_types import EVENT_FAMILIES, Also, row_of
 from fullscript_pipeline.extraction.engine import Load
 from fullscript_pipeline.extraction.event_proof import iter_values
 from fullscript_pipeline.extraction.pulls import (
@@ -56,8 +56,8 @@ def _also(event: LedgerEvent) -> tuple[Also, ...]:
     """By the event's type; where only its feed is known, as for any event of that kind."""
     if event.event_type:
         return row_of(event.event_type).also
-    prefixes = {"plans": "treatment_plan.", "orders": "order."}
-    return row_of(prefixes.get(family_of(event) or "")).also
+    prefixes = {family.name: f"{family.prefix}." for family in EVENT_FAMILIES}
+    return row_of(prefixes.get(family_of(event))).also
 
 
 def _untie(reads: Reads, events: Sequence[LedgerEvent]) -> None:

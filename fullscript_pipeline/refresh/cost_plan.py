@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
-from fullscript_pipeline.event_types import FAMILIES, KINDS, Also, kind_of, row_of
+from fullscript_pipeline.event_types import EVENT_FAMILIES, FAMILY_NAMES, Also, event_family, row_of
 from fullscript_pipeline.extraction.event_proof import VARIANT
 from fullscript_pipeline.extraction.pulls import MOST_DETAILS
 from fullscript_pipeline.state import LedgerEvent
@@ -53,17 +53,17 @@ def is_of_product(event: LedgerEvent) -> bool:
 
 def family_of(event: LedgerEvent) -> str | None:
     """The family by the event's type, else by the feed that listed it; None for what neither of them tells."""
-    kind = kind_of(event.event_type)
-    if kind is not None:
-        return kind.family
-    return next((kind.family for kind in KINDS if kind.feed == event.feed), None)
+    family = event_family(event.event_type)
+    if family is not None:
+        return family.name
+    return next((family.name for family in EVENT_FAMILIES if family.feed.name == event.feed), None)
 
 
 def plan(events: Iterable[LedgerEvent], stored: Stored, today: date, *, told: bool = False) -> Plan:
     """The cheaper way for each family. `told`: the details have been read, and no event will name its object later: its
     family is listed."""
     # A feed that lists ids only does not say what happened, or when: the detail does.
-    by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILIES}
+    by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILY_NAMES}
     nameless = []
     for event in events:
         if family := family_of(event):
@@ -88,7 +88,10 @@ def plan(events: Iterable[LedgerEvent], stored: Stored, today: date, *, told: bo
     ]
     return Plan(
         tuple(dict.fromkeys((*nameless, *named_later))),
-        {family: _objects([] if family == "products" and catalog_whole else by_family[family]) for family in FAMILIES},
+        {
+            family: _objects([] if family == "products" and catalog_whole else by_family[family])
+            for family in FAMILY_NAMES
+        },
         orders_from,
         patients_whole,
         catalog_whole,

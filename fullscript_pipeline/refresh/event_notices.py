@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fullscript_pipeline.event_types import kind_of, row_of
+from fullscript_pipeline.event_types import KEY_ACTIVATED, KEY_REVOKED, Also, event_family, row_of
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # A type is the server's text: anything longer or stranger is not repeated.
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,80}")
-_REVOKED, _ACTIVATED = "clinic_key.revoked", "clinic_key.activated"
+_REVOKED, _ACTIVATED = KEY_REVOKED.pattern, KEY_ACTIVATED.pattern
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Notice:
 def notices(store: StateStore, clinic: Clinic) -> list[Notice]:
     """What should be known of this clinic's events."""
     seen = store.events_since(clinic.server, clinic.clinic_id, _EVER)
-    return [*_revocation(clinic, seen), *_undocumented(clinic, seen)]
+    return [*_revocation(clinic, seen), *_alerts(clinic, seen), *_undocumented(clinic, seen)]
 
 
 def _revocation(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
@@ -57,6 +57,16 @@ def _revocation(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]
     )
 
 
+def _alerts(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
+    """Each event of a documented type that the table makes an alert; a revoked key has a notice of its own."""
+    for event in seen:
+        row = row_of(event.event_type)
+        if row.is_documented and Also.NOTICE in row.also and row is not KEY_REVOKED:
+            day, key = (event.created_at or "")[:10], clinic.clinic_key
+            sentence = f"{key}: {row.happened}{f' on {day}' if day else ''} ({row.pattern})."
+            yield Notice(key, row.pattern, event.event_id, sentence)
+
+
 def _undocumented(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
     """Each type that the documentation does not have, once."""
     times: dict[str, int] = {}
@@ -65,10 +75,10 @@ def _undocumented(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notic
             name = event.event_type if _NAME.fullmatch(event.event_type) else "(a type that is no plain name)"
             times[name] = times.get(name, 0) + 1
     for name, number in times.items():
-        kind = kind_of(name)
+        family = event_family(name)
         read = (
-            f"it was read like any event of core.{kind.table}"
-            if kind and kind.family
+            f"it was read like any event of core.{family.table}"
+            if family and family.name
             else "nothing was read for it but what the daily pull reads"
         )
         yield Notice(

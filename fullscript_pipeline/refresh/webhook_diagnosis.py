@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.event_types import kind_of
+from fullscript_pipeline.event_types import event_family
 from fullscript_pipeline.refresh.inbox_ingest import HEARD
 from fullscript_pipeline.refresh.reconcile import Reconciled, last_reconciled
 from fullscript_pipeline.settings import Settings
@@ -93,7 +93,9 @@ def _is_disabled(its: Reconciled) -> bool:
 def _missing_scopes(silence: Silence) -> list[str]:
     if not silence.scopes:  # the server named none
         return []
-    wanted = {kind.scope for one in silence.types if (kind := kind_of(one)) is not None and kind.scope}
+    wanted = {
+        family.feed.scope for one in silence.types if (family := event_family(one)) is not None and family.feed.scope
+    }
     return sorted(wanted - {scope.lower() for scope in silence.scopes})
 
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.event_types import kind_of
+from fullscript_pipeline.event_types import event_family
 from fullscript_pipeline.sandbox.world import Event
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living
 from fullscript_pipeline_tests.helpers.event_shapes import bent
@@ -121,11 +121,11 @@ def _disturb(its: Living, told: list[Event], chance: Random, tally: Tally) -> No
 
 
 def _object_of(event: Event) -> tuple[str | None, str]:
-    kind = kind_of(event.type)
-    if kind is None:
+    family = event_family(event.type)
+    if family is None:
         return None, ""
-    data = event.data.get(kind.prefix, event.data)
-    return (str(data["id"]) if isinstance(data, dict) and data.get("id") else None), kind.prefix
+    data = event.data.get(family.prefix, event.data)
+    return (str(data["id"]) if isinstance(data, dict) and data.get("id") else None), family.prefix
 
 
 def _retry_refused(its: Living) -> None:

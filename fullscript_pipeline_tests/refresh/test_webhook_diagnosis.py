@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.event_types import EVENT_FAMILIES
 from fullscript_pipeline.refresh.inbox_ingest import HEARD
 from fullscript_pipeline.refresh.reconcile import Reconciled
 from fullscript_pipeline.refresh.webhook_diagnosis import Silence, cause, undelivered_webhooks
@@ -15,7 +15,7 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 NOW = "2026-11-22T12:00:00+00:00"
-ALL = tuple(sorted({kind.scope for kind in KINDS if kind.scope}))
+ALL = tuple(sorted({family.feed.scope for family in EVENT_FAMILIES if family.feed.scope}))
 SEEN = Reconciled(at=NOW, deliveries=4, last_attempt_at="2026-11-22T11:00:00Z")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.event_types import kind_of
+from fullscript_pipeline.event_types import event_family
 from fullscript_pipeline.state import LedgerEvent, Outcome, StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.event_log import (
@@ -91,8 +91,8 @@ def record_pull_outcomes(warehouse: Warehouse, store: StateStore, clinic: Clinic
 
 
 def _is_of_product(event: LedgerEvent) -> bool:
-    kind = kind_of(event.event_type)
-    return kind.family == "products" if kind else event.feed == "product_events"
+    family = event_family(event.event_type)
+    return family.name == "products" if family else event.feed == "product_events"
 
 
 def _is_of_last_try(event: LedgerEvent, answer: StoredOutcome) -> bool:

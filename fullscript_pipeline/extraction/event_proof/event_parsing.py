@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from fullscript_pipeline.event_types import KINDS, kind_of
+from fullscript_pipeline.event_types import EVENT_FAMILIES, PRODUCT_CREATED, event_family
 from fullscript_pipeline.ids import first_usable, id_text
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse import Line, canonical, content_hash
@@ -20,7 +20,7 @@ VARIANT = "variant:"
 # Before there was such an API: a sentinel, no time.
 EARLIEST_YEAR = 2000
 # Under which names an event's data may hold its object, by what its type begins with.
-OBJECTS: Mapping[str, tuple[str, ...]] = {kind.prefix: kind.names for kind in KINDS}
+OBJECTS: Mapping[str, tuple[str, ...]] = {family.prefix: family.object_names for family in EVENT_FAMILIES}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def event_time(record: Mapping[str, Any]) -> str | None:
 def line_from_ledger(event: LedgerEvent) -> Line:
     """An event of the ledger as a feed would list it, with the object when a payload named it."""
     record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
-    if not (event.event_type or "").startswith("product.created"):
+    if not (event.event_type or "").startswith(PRODUCT_CREATED.pattern):
         record["clinic_id"] = event.clinic_id
     if event.resource_id and not event.resource_id.startswith(VARIANT):
         record["resource_id"] = event.resource_id
@@ -97,5 +97,5 @@ def iter_values(data: Any) -> Iterator[str]:
 def type_prefix(record: Mapping[str, Any]) -> str:
     """What the type begins with: the kind of object it is about; '' without a type."""
     name = str(record.get("type") or "")
-    kind = kind_of(name)
-    return kind.prefix if kind else name.partition(".")[0]
+    family = event_family(name)
+    return family.prefix if family else name.partition(".")[0]

@@ -13,7 +13,7 @@ import orjson
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import BadResponse, ClinicSession, NotFound, ScopeError, ServerError
-from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.event_types import EVENT_FAMILIES
 from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
 from fullscript_pipeline.extraction.event_proof import (
     OBJECTS,
@@ -28,7 +28,7 @@ from fullscript_pipeline.extraction.event_proof import (
     type_prefix,
 )
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.regions import REGIONS_WITH_LABS
+from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.resources.events import EVENTS
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.state import LedgerEvent, StateStore
@@ -41,7 +41,7 @@ from fullscript_pipeline.warehouse.event_log import (
 )
 
 # That of clinic keys is for old apps only; everybody else may be refused.
-FEEDS = tuple(kind.feed for kind in KINDS)
+FEEDS = tuple(family.feed.name for family in EVENT_FAMILIES)
 # The answers to a feed that mean "not for this app" and no failure.
 FEED_REFUSALS = (ScopeError, NotFound)
 # Of events that lists answer in time: so many details a pull, at the most.
@@ -53,8 +53,12 @@ HEARD = "product_events_heard"
 
 
 def feeds_of(region: str) -> Sequence[str]:
-    """Labs exist in the US only."""
-    return [feed for feed in FEEDS if feed != "lab_order_events" or region in REGIONS_WITH_LABS]
+    """The feeds of the objects that a region has."""
+    return [
+        resource.events.feed.name
+        for resource in ALL_RESOURCES
+        if resource.events is not None and region in resource.regions
+    ]
 
 
 def _day_of(moment: object) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime
 
 import duckdb
 
-from fullscript_pipeline.event_types import KINDS, ObjectKind, kind_of
+from fullscript_pipeline.event_types import EVENT_FAMILIES, event_family
+from fullscript_pipeline.resources.types import EventFamily
 from fullscript_pipeline.warehouse.event_log.event_proof import (
     CLOCKS_DIFFER,
     VARIANTS,
@@ -20,7 +21,7 @@ from fullscript_pipeline.warehouse.event_log.event_proof import (
 )
 from fullscript_pipeline.warehouse.loading import narrowings
 
-_KINDS = tuple(kind for kind in KINDS if kind.family)
+_READ_AGAIN = tuple(family for family in EVENT_FAMILIES if family.name)
 # When each present object of a clinic was last read.
 _READ_AT = """SELECT s.{key}, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.clinic_id = s.clinic_id
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete)
@@ -42,24 +43,24 @@ _CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.c
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete"""
 
 
-def _is_narrowed(con: duckdb.DuckDBPyConnection, kind: ObjectKind) -> bool:
+def _is_narrowed(con: duckdb.DuckDBPyConnection, family: EventFamily) -> bool:
     """Whether a clinic's objects were last listed by a view that sees less than an earlier view."""
     (clinic_id,) = con.execute("SELECT clinic_id FROM ctx").fetchone() or (None,)
-    return clinic_id is not None and any(narrowing.table == kind.table for narrowing in narrowings(con, clinic_id))
+    return clinic_id is not None and any(narrowing.table == family.table for narrowing in narrowings(con, clinic_id))
 
 
 def answer_by_earlier_reads(con: duckdb.DuckDBPyConnection, event_ids: Collection[str]) -> None:
     """Records an outcome for those of these stored events (of the scope in `ctx`) that an earlier read answers."""
     waiting = with_product_ids(con, [event for event in _pending_events(con) if event.event_id in event_ids])
-    for kind in _KINDS:
-        mine = [event for event in waiting if kind_of(event.event_type) == kind]
-        last_reads = _last_reads(con, kind, [event.object_id for event in mine if event.object_id is not None])
+    for family in _READ_AGAIN:
+        mine = [event for event in waiting if event_family(event.event_type) == family]
+        last_reads = _last_reads(con, family, [event.object_id for event in mine if event.object_id is not None])
         reads = ((event, last_reads.get(event.object_id or "")) for event in mine)
         answered = [
             event for event, read_at in reads if read_at is not None and event.happened_at + CLOCKS_DIFFER <= read_at
         ]
         record_outcomes(con, [(event.event_id, event.clinic_id, "stored") for event in answered])
-        _answer_unnamed(con, kind, mine)
+        _answer_unnamed(con, family, mine)
 
 
 def answer_unnamed(con: duckdb.DuckDBPyConnection) -> None:
@@ -68,9 +69,9 @@ def answer_unnamed(con: duckdb.DuckDBPyConnection) -> None:
     Events of a kind that is not stored are closed as `ignored`, unless they wait for a stored object.
     """
     waiting = _pending_events(con)
-    for kind in _KINDS:
-        _answer_unnamed(con, kind, [event for event in waiting if kind_of(event.event_type) == kind])
-    foreign = [event for event in waiting if event.event_type and kind_of(event.event_type) not in _KINDS]
+    for family in _READ_AGAIN:
+        _answer_unnamed(con, family, [event for event in waiting if event_family(event.event_type) == family])
+    foreign = [event for event in waiting if event.event_type and event_family(event.event_type) not in _READ_AGAIN]
     record_outcomes(con, [(event.event_id, event.clinic_id, "ignored") for event in foreign])
 
 
@@ -79,14 +80,14 @@ def refuse_unavailable(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
     rows = con.execute(
         "SELECT resource FROM ops.pulls WHERE clinic_id = ? AND resource IN (SELECT unnest(?::VARCHAR[])) "
         "GROUP BY resource HAVING arg_max(outcome, (observed_at, finished_at)) = 'not_available'",
-        [clinic_id, [kind.table for kind in _KINDS]],
+        [clinic_id, [family.table for family in _READ_AGAIN]],
     ).fetchall()
-    for kind in _KINDS:
-        if (kind.table,) in rows and kind.table != "products":
+    for family in _READ_AGAIN:
+        if (family.table,) in rows and family.table != "products":
             con.execute(
                 "UPDATE core.events SET outcome = 'unreadable' WHERE clinic_id = ? AND processed_at IS NULL "
                 "AND outcome IS NULL AND starts_with(event_type, ?)",
-                [clinic_id, f"{kind.prefix}."],
+                [clinic_id, f"{family.prefix}."],
             )
 
 
@@ -99,20 +100,20 @@ def _pending_events(con: duckdb.DuckDBPyConnection) -> list[PendingEvent]:
     return [PendingEvent(*row) for row in rows]
 
 
-def _answer_unnamed(con: duckdb.DuckDBPyConnection, kind: ObjectKind, events: Sequence[PendingEvent]) -> None:
+def _answer_unnamed(con: duckdb.DuckDBPyConnection, family: EventFamily, events: Sequence[PendingEvent]) -> None:
     unnamed = [event for event in events if event.object_id is None]
-    if not unnamed or _is_narrowed(con, kind):
+    if not unnamed or _is_narrowed(con, family):
         return
-    listed = con.execute(_LISTED_AT.get(kind.table) or _CLINIC_LISTED_AT.format(table=kind.table)).fetchone()
+    listed = con.execute(_LISTED_AT.get(family.table) or _CLINIC_LISTED_AT.format(table=family.table)).fetchone()
     if listed and listed[0] is not None:
         old = [event for event in unnamed if event.is_readable_since <= listed[0]]
         record_outcomes(con, [(event.event_id, event.clinic_id, "relisted") for event in old])
 
 
-def _last_reads(con: duckdb.DuckDBPyConnection, kind: ObjectKind, ids: Sequence[str]) -> dict[str, datetime]:
+def _last_reads(con: duckdb.DuckDBPyConnection, family: EventFamily, ids: Sequence[str]) -> dict[str, datetime]:
     if not ids:
         return {}
-    sql = {"products": _PRODUCTS_READ_AT, "treatment_plans": _PLANS_READ_AT}.get(kind.table)
-    key = {"patients": "patient_id", "orders": "order_id", "lab_orders": "lab_order_id"}.get(kind.table, "")
-    rows = con.execute(sql or _READ_AT.format(key=key, table=kind.table), [list(ids)]).fetchall()
+    sql = {"products": _PRODUCTS_READ_AT, "treatment_plans": _PLANS_READ_AT}.get(family.table)
+    key = {"patients": "patient_id", "orders": "order_id", "lab_orders": "lab_order_id"}.get(family.table, "")
+    rows = con.execute(sql or _READ_AT.format(key=key, table=family.table), [list(ids)]).fetchall()
     return {object_id: at for object_id, at in rows if at is not None}

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.event_types import KINDS, kind_of
+from fullscript_pipeline.event_types import EVENT_FAMILIES, event_family
 from fullscript_pipeline.resources.types import Table
 
 # An event may arrive before its object can be read; after this time a list that should hold the object does.
@@ -27,7 +27,7 @@ READABLE_AFTER = timedelta(days=1)
 CLOCKS_DIFFER = timedelta(minutes=10)
 # With more events than this, a list is read instead of single objects, where there is one.
 MANY = 100
-_TABLES = frozenset(kind.table for kind in KINDS if kind.family)
+_TABLES = frozenset(family.table for family in EVENT_FAMILIES if family.name)
 
 
 @dataclass(frozen=True)
@@ -228,10 +228,10 @@ def is_of(table: Table, event_type: str | None) -> bool:
 
 def is_of_kind(event_type: str | None, table: str) -> bool:
     """As `is_of`, by the table's name."""
-    kind = kind_of(event_type)
-    return kind is not None and kind.table == table
+    family = event_family(event_type)
+    return family is not None and family.table == table
 
 
 def _may_be_of(table: Table, event_type: str | None) -> bool:
     """Whether the event can be about this table; one of an undocumented type can be about any object with its id."""
-    return kind_of(event_type) is None or is_of(table, event_type)
+    return event_family(event_type) is None or is_of(table, event_type)

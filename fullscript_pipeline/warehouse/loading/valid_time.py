@@ -8,11 +8,11 @@ comparing days (the catalog room).
 
 import duckdb
 
-from fullscript_pipeline.event_types import KINDS
+from fullscript_pipeline.event_types import EVENT_FAMILIES, PRODUCT_CREATED
 from fullscript_pipeline.resources.types import Table
 
 # The events about the objects of a clinic table.
-EVENTS = {kind.table: f"{kind.prefix}.%" for kind in KINDS if kind.family not in (None, "products")}
+EVENTS = {family.table: f"{family.prefix}.%" for family in EVENT_FAMILIES if family.name not in (None, "products")}
 
 _OF_CLINIC = """CREATE OR REPLACE TEMP TABLE dated AS
 SELECT v.{key} AS id, max(e.created_at) AS since
@@ -25,7 +25,7 @@ GROUP BY ALL"""
 
 # An event can only announce a change that the last read of all products did not show yet. A new product is valid from
 # its creation, unless a complete list lacked it since, or the region was never read before.
-_OF_REGION = """CREATE OR REPLACE TEMP TABLE dated AS
+_OF_REGION = f"""CREATE OR REPLACE TEMP TABLE dated AS
 WITH looks AS (
     SELECT max(l.observed_at) AS last_at,
         coalesce(max(l.observed_at) FILTER (l.resource = 'products' AND l.complete), min(l.observed_at)) AS lacked_at
@@ -35,7 +35,7 @@ WITH looks AS (
 rung AS (
     SELECT event_type, created_at AS rung_at, resource_id, extra FROM core.events, looks
     WHERE event_type LIKE 'product.%' AND (
-        created_at > looks.last_at OR event_type = 'product.created' AND created_at > looks.lacked_at)
+        created_at > looks.last_at OR event_type = '{PRODUCT_CREATED.pattern}' AND created_at > looks.lacked_at)
 ),
 told AS (
     SELECT resource_id AS product_id, event_type, rung_at FROM rung WHERE resource_id IS NOT NULL
@@ -52,7 +52,7 @@ JOIN history.products v ON v.region = ctx.region AND v.known_at = ctx.observed_a
 LEFT JOIN history.products p ON p.region = v.region AND p.product_id = v.product_id AND p.valid_to = v.valid_from
 JOIN told t ON t.product_id = v.product_id AND t.rung_at < v.known_at AND (
     t.rung_at > greatest(looks.last_at, p.known_at)
-    OR p.product_id IS NULL AND t.event_type = 'product.created' AND t.rung_at > looks.lacked_at)
+    OR p.product_id IS NULL AND t.event_type = '{PRODUCT_CREATED.pattern}' AND t.rung_at > looks.lacked_at)
 WHERE v.valid_to IS NULL AND v.removed_at IS NULL AND v.valid_from = ctx.observed_at
 GROUP BY ALL"""
 
