@@ -12,7 +12,7 @@ import click
 from fullscript_pipeline.cli.audited import FAILED, FINISHED, STARTED
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.health import heads_of_backups
+from fullscript_pipeline.health import backup_audit_heads
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import AuditEntry, AuditHead, StateStore
@@ -56,7 +56,7 @@ def list_command(as_json: bool) -> None:
 def verify_command(heads: Sequence[str]) -> int:
     settings = load_settings()
     with _store(settings) as store:
-        expected = [*map(AuditHead.parse, heads), *heads_of_backups(settings.backups_dir)]
+        expected = [*map(AuditHead.parse, heads), *backup_audit_heads(settings.backups_dir)]
         damage = store.audit_damage(expected)
         entries = len(store.audit_entries())
         newest = [] if damage else store.audit_heads()[-1:]

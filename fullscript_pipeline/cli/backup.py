@@ -11,7 +11,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import audit_logged
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.health import in_words, purged_but_held
+from fullscript_pipeline.health import format_bytes, stored_purged_patients
 from fullscript_pipeline.maintenance import back_up, require_contents
 from fullscript_pipeline.maintenance import restore as put_back
 from fullscript_pipeline.plural import counted
@@ -37,7 +37,7 @@ def backup(to: Path | None, with_landing: bool) -> None:
         written = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
         record.rows, record.destination = written.rows, str(written.folder)
     print_message(
-        f"Backed up and verified: {counted(written.files, 'file')}, {in_words(written.bytes)}, "
+        f"Backed up and verified: {counted(written.files, 'file')}, {format_bytes(written.bytes)}, "
         f"{counted(written.rows, 'row')}.",
         bold=True,
     )
@@ -81,7 +81,7 @@ def _warn_of_restored_purged_people(settings: Settings, warehouse: Warehouse) ->
         if not store.purged_count():
             return
         with warehouse.read() as con:
-            held = purged_but_held(con, store)
+            held = stored_purged_patients(con, store)
     for clinic, patient in held:
         print_message(
             f"The backup holds a person who was purged: `fullscript-pipeline purge --patient {clinic.clinic_key} "
@@ -118,4 +118,4 @@ def tidy(dry_run: bool) -> None:
         with audit_logged(settings, "tidy", destination=settings.landing_dir):
             tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
     word = "would be removed" if dry_run else "removed"
-    print_data(f"{counted(tidied.files, 'file')}, {in_words(tidied.bytes)} {word} (kept: {retention})")
+    print_data(f"{counted(tidied.files, 'file')}, {format_bytes(tidied.bytes)} {word} (kept: {retention})")

@@ -10,7 +10,7 @@ from fullscript_pipeline.api import WARN_AFTER, FullscriptError, clock_offset, f
 from fullscript_pipeline.cli.audited import audit_logged
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
-from fullscript_pipeline.health import configured
+from fullscript_pipeline.health import configured_servers
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
 
@@ -65,7 +65,7 @@ def _require_right_clock(settings: Settings, *, unverified: bool) -> None:
     if clock.is_set_by_hand():
         return
     is_witnessed = False
-    for server in configured(settings):
+    for server in configured_servers(settings):
         try:
             ours = -clock_offset(server)
         except FullscriptError:

@@ -11,7 +11,7 @@ from fullscript_pipeline.cli.audited import audit_logged
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.encryption import changing_keys, new_key
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.health import in_words
+from fullscript_pipeline.health import format_bytes
 from fullscript_pipeline.maintenance import Rotation, backups_under_other_keys, plan_rotation, rotate_keys
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, encryption_keys, load_settings
@@ -54,17 +54,17 @@ def _print_plan(plan: Rotation, listed: int) -> None:
     databases, landing = len(plan.databases), len(plan.landing)
     print_message(
         f"To be put under the first of {counted(listed, 'key')}: {counted(plan.values, 'value')} of the state store, "
-        f"{counted(landing, 'landing file')} ({in_words(plan.bytes_of_landing)}), {counted(databases, 'database')} "
-        f"({in_words(plan.bytes_of_databases)}); all in all {plan.bytes / 1e6:,.1f} MB."
+        f"{counted(landing, 'landing file')} ({format_bytes(plan.bytes_of_landing)}), {counted(databases, 'database')} "
+        f"({format_bytes(plan.bytes_of_databases)}); all in all {plan.bytes / 1e6:,.1f} MB."
     )
     print_message(
-        f"About {counted(round(plan.seconds), 'second')}; {in_words(plan.needed)} of free space needed, "
-        f"{in_words(plan.free)} there."
+        f"About {counted(round(plan.seconds), 'second')}; {format_bytes(plan.needed)} of free space needed, "
+        f"{format_bytes(plan.free)} there."
     )
     if plan.free < plan.needed:
         raise ConfigurationError(
-            f"The disk has {in_words(plan.free)} free, and {in_words(plan.needed)} are needed to write the largest "
-            "file anew: free some space, then run `keys rotate` again. Nothing was changed."
+            f"Rewriting the largest file needs {format_bytes(plan.needed)} of free space, and the disk has "
+            f"{format_bytes(plan.free)}: free some space, then run `keys rotate` again. Nothing was changed."
         )
 
 

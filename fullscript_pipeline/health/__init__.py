@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.health.audit import check_audit_log, heads_of_backups
+from fullscript_pipeline.health.audit import backup_audit_heads, check_audit_log
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
-from fullscript_pipeline.health.purged import purged_but_held
+from fullscript_pipeline.health.purged import stored_purged_patients
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
-from fullscript_pipeline.health.settings_and_files import check_setup, configured
-from fullscript_pipeline.health.volume import in_words
+from fullscript_pipeline.health.settings_and_files import check_setup, configured_servers
+from fullscript_pipeline.health.volume import format_bytes
 from fullscript_pipeline.health.warehouse import check_warehouse
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
@@ -25,15 +25,15 @@ from fullscript_pipeline.state import StateStore
 
 def check_all(settings: Settings) -> Iterator[Finding]:
     """Every check, the cheap ones first. Raises nothing of the family of `errors`: what is wrong is a finding."""
-    if not _can_be_looked_into(settings.data_dir):
+    if not _is_readable(settings.data_dir):
         yield from check_setup(settings, None)
         yield skipped("state.store", f"{settings.data_dir} cannot be looked into")
         yield from check_servers(settings, None)
         return
-    store, opened = _open(settings)
+    store, store_finding = _open_store(settings)
     try:
         yield from check_setup(settings, store.get_fact("kind") if store else None)
-        yield opened
+        yield store_finding
         if store:
             yield check_audit_log(settings, store)
         yield from check_servers(settings, store)
@@ -55,7 +55,7 @@ def exit_code(findings: list[Finding]) -> int:
     return next((code for code in (ConfigurationError.exit_code, 77, 1) if code in codes), 0)
 
 
-def _can_be_looked_into(folder: Path) -> bool:
+def _is_readable(folder: Path) -> bool:
     """A folder that is not there yet can."""
     try:
         return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
@@ -63,7 +63,7 @@ def _can_be_looked_into(folder: Path) -> bool:
         return False
 
 
-def _open(settings: Settings) -> tuple[StateStore | None, Finding]:
+def _open_store(settings: Settings) -> tuple[StateStore | None, Finding]:
     if not settings.state_path.exists():
         return None, skipped("state.store", f"there is none at {settings.state_path} yet; `connect` makes it")
     try:
@@ -85,12 +85,12 @@ def _open(settings: Settings) -> tuple[StateStore | None, Finding]:
 
 __all__ = [
     "Finding",
+    "backup_audit_heads",
     "check_all",
     "check_clinics",
-    "configured",
+    "configured_servers",
     "exit_code",
     "failed",
-    "heads_of_backups",
-    "in_words",
-    "purged_but_held",
+    "format_bytes",
+    "stored_purged_patients",
 ]

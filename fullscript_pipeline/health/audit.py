@@ -15,19 +15,19 @@ _FIX = (
 
 
 def check_audit_log(settings: Settings, store: StateStore) -> Finding:
-    damage = store.audit_damage(heads_of_backups(settings.backups_dir))
+    damage = store.audit_damage(backup_audit_heads(settings.backups_dir))
     if not damage:
         return passed("state.audit_log", "every entry is as it was written")
     more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
     return failed("state.audit_log", f"{damage[0]}{more}", _FIX)
 
 
-def heads_of_backups(folder: Path) -> list[AuditHead]:
+def backup_audit_heads(folder: Path) -> list[AuditHead]:
     """The heads in the manifests of the backups there; a manifest that cannot be read is for `restore` to tell."""
     heads: list[AuditHead] = []
     for path in sorted(folder.glob("*/manifest.json")):
         try:
-            heads += [AuditHead.parse(one) for one in json.loads(path.read_text(encoding="utf-8"))["audit_heads"]]
+            heads += [AuditHead.parse(head) for head in json.loads(path.read_text(encoding="utf-8"))["audit_heads"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError):
             continue
     return heads

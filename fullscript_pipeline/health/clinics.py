@@ -40,18 +40,20 @@ def check_clinics(store: StateStore) -> Iterator[Finding]:
     """Two findings for every clinic; and one for each that has a grant which is still to be revoked."""
     for clinic in store.clinics():
         try:
-            yield from _grant(store, clinic)
+            yield from _check_grant(store, clinic)
         except PipelineError as error:
             yield failed_by(f"clinic.{clinic.clinic_key}.token", error)
     for clinic in store.clinics_to_disconnect():
-        owed = [user for user in store.users(clinic) if user.status == TO_BE_REVOKED]
-        if owed:
-            yield _not_revoked(clinic, owed)
+        unrevoked = [user for user in store.users(clinic) if user.status == TO_BE_REVOKED]
+        if unrevoked:
+            yield _not_revoked(clinic, unrevoked)
 
 
-def _not_revoked(clinic: Clinic, owed: Sequence[ClinicUser]) -> Finding:
-    users = ", ".join(f"user {one.user_id or '(not told)'} since {one.changed_at:%Y-%m-%d %H:%M} UTC" for one in owed)
-    reason = next((one.reason for one in owed if one.reason), "the server was not asked to the end")
+def _not_revoked(clinic: Clinic, unrevoked: Sequence[ClinicUser]) -> Finding:
+    users = ", ".join(
+        f"user {user.user_id or '(not told)'} since {user.changed_at:%Y-%m-%d %H:%M} UTC" for user in unrevoked
+    )
+    reason = next((user.reason for user in unrevoked if user.reason), "the server was not asked to the end")
     return failed(
         f"clinic.{clinic.clinic_key}.revoked",
         f"a disconnected access is still to be revoked at the server ({users}): {reason}",
@@ -61,7 +63,7 @@ def _not_revoked(clinic: Clinic, owed: Sequence[ClinicUser]) -> Finding:
     )
 
 
-def _grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+def _check_grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     token, scopes = f"clinic.{clinic.clinic_key}.token", f"clinic.{clinic.clinic_key}.scopes"
     grant = store.load_grant(clinic)
     connect = f"Run `fullscript-pipeline connect {clinic.server}` and sign in as a user of that clinic."
@@ -70,43 +72,43 @@ def _grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
         yield failed(token, f"needs a connect: {reason}", connect, NeedsConnect.exit_code)
         yield skipped(scopes, "no working grant")
         return
-    asked = store.token_failure(clinic, _FAILED_WITHIN.total_seconds())
-    if asked is not None and asked.status in APP_REFUSED:
+    failure = store.token_failure(clinic, _FAILED_WITHIN.total_seconds())
+    if failure is not None and failure.status in APP_REFUSED:
         app = f"FULLSCRIPT_{clinic.server.upper().replace('-', '_')}_CLIENT"
         fix = f"Check {app}_ID and {app}_SECRET against the vendor's API dashboard, then pull again."
-        request = f"status {asked.status}, X-Request-Id {asked.request_id or 'not given'}"
+        request = f"status {failure.status}, X-Request-Id {failure.request_id or 'not given'}"
         yield failed(token, f"the server does not accept our app ({request})", fix, ConfigurationError.exit_code)
-    elif asked is not None:
-        what = f"the last renewal failed at the server (status {asked.status or 'none'}, X-Request-Id "
-        yield failed(token, f"{what}{asked.request_id or 'not given'})", "Run the pull again; no connect is needed.")
+    elif failure is not None:
+        what = f"the last renewal failed at the server (status {failure.status or 'none'}, X-Request-Id "
+        yield failed(token, f"{what}{failure.request_id or 'not given'})", "Run the pull again; no connect is needed.")
     else:
         users = sum(user.status == "ok" for user in store.users(clinic))
-        yield passed(token, _life(grant, users))
-    yield _scopes(scopes, grant, connect)
+        yield passed(token, _describe_token(grant, users))
+    yield _check_scopes(scopes, grant, connect)
 
 
-def _life(grant: Grant, users: int) -> str:
+def _describe_token(grant: Grant, users: int) -> str:
     now = clock.real_now()
     age, left = now - grant.obtained_at, grant.expires_at - now
-    ends = f"ends in {_span(left)}" if left > timedelta() else "has ended and is renewed at the next use"
+    ends = f"ends in {_format_duration(left)}" if left > timedelta() else "has ended and is renewed at the next use"
     unproven = "; not used yet, the refresh token before it is kept" if grant.previous_refresh_token else ""
     more = f"; {users} users connected" if users > 1 else ""
-    return f"token of {grant.user_type or 'a user'}, {_span(age)} old, {ends}{unproven}{more}"
+    return f"token of {grant.user_type or 'a user'}, {_format_duration(age)} old, {ends}{unproven}{more}"
 
 
-def _scopes(check: str, grant: Grant, connect: str) -> Finding:
+def _check_scopes(check: str, grant: Grant, connect: str) -> Finding:
     missing = missing_read_scopes(grant.scopes)
-    needless = write_scopes(grant.scopes)
+    unneeded = write_scopes(grant.scopes)
     if missing:
         costs = "; ".join(f"no {scope}: {cost}" for scope, cost in missing.items())
         return failed(check, costs, f"Give the app these scopes in the vendor's dashboard. {connect}")
     if not grant.scopes:
         return passed(check, "the server does not say which scopes the token has; a pull tells what it refuses")
-    note = f"; {', '.join(needless)} could be taken off the app" if needless else ""
-    return passed(check, f"all scopes we read with{note}")
+    hint = f"; {', '.join(unneeded)} could be taken off the app" if unneeded else ""
+    return passed(check, f"all scopes we read with{hint}")
 
 
-def _span(span: timedelta) -> str:
+def _format_duration(span: timedelta) -> str:
     minutes = int(span.total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"

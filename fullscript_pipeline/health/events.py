@@ -19,59 +19,59 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
     inbox."""
     for clinic in store.clinics():
         try:
-            yield from _feeds(store, clinic)
-            yield from _unhandled(store, clinic)
-            yield from _notices(store, clinic)
+            yield from _check_feeds(store, clinic)
+            yield from _check_unhandled(store, clinic)
+            yield from _check_notices(store, clinic)
         except PipelineError as error:
             yield failed_by(f"clinic.{clinic.clinic_key}.events", error)
     try:
-        yield from _webhooks(settings, store)
+        yield from _check_webhooks(settings, store)
     except PipelineError as error:
         yield failed_by("webhooks.heard", error)
     try:
-        yield _inbox(len(store.deliveries(["failed"], with_body=False)), inbox_room(settings, store))
+        yield _check_inbox(len(store.deliveries(["failed"], with_body=False)), inbox_room(settings, store))
     except PipelineError as error:
         yield failed_by("webhooks.inbox", error)
 
 
-def _feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+def _check_feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """None before the first pull, which has a finding of its own."""
-    check, found = f"clinic.{clinic.clinic_key}.events", freshness(store, clinic, clock.now().date())
-    if found.level != "ok":
-        failing = found.level == "error"
-        yield Finding(check, "fail" if failing else "warn", found.sentence(), exit_code=int(failing))
-    elif found.days is not None:
-        when = f"{counted(found.days, 'day')} ago" if found.days else "today"
+    check, feeds = f"clinic.{clinic.clinic_key}.events", freshness(store, clinic, clock.now().date())
+    if feeds.level != "ok":
+        failing = feeds.level == "error"
+        yield Finding(check, "fail" if failing else "warn", feeds.sentence(), exit_code=int(failing))
+    elif feeds.days is not None:
+        when = f"{counted(feeds.days, 'day')} ago" if feeds.days else "today"
         yield passed(check, f"the feeds were read {when}")
 
 
-def _unhandled(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+def _check_unhandled(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """None where every event that was tried is handled, or its tries are under way."""
-    found = unhandled(store, clinic)
-    if found is not None and found.needs_attention:
-        yield Finding(f"clinic.{clinic.clinic_key}.unhandled_events", "warn", found.sentence)
+    events = unhandled(store, clinic)
+    if events is not None and events.needs_attention:
+        yield Finding(f"clinic.{clinic.clinic_key}.unhandled_events", "warn", events.sentence)
 
 
-def _notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
+def _check_notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """None where nothing asks for attention."""
-    found = notices(store, clinic)
-    if revoked := " ".join(one.sentence for one in found if one.is_revocation):
+    clinic_notices = notices(store, clinic)
+    if revoked := " ".join(notice.sentence for notice in clinic_notices if notice.is_revocation):
         yield Finding(f"clinic.{clinic.clinic_key}.integration", "warn", revoked)
-    if unknown := " ".join(one.sentence for one in found if not one.is_revocation):
+    if unknown := " ".join(notice.sentence for notice in clinic_notices if not notice.is_revocation):
         yield Finding(f"clinic.{clinic.clinic_key}.event_types", "warn", unknown)
 
 
-def _webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
+def _check_webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
     """None where no webhook is set up: the feeds are enough."""
     servers = settings.servers.values()
     if not any(server.webhook_challenge_token and server.webhook_signature_keys for server in servers):
         return
     causes = undelivered_webhooks(settings, store)
-    told = " ".join(f"{clinic_key}: {cause}" for clinic_key, cause in causes.items())
-    yield Finding("webhooks.heard", "warn", told) if causes else passed("webhooks.heard", "nothing is missed")
+    what = " ".join(f"{clinic_key}: {cause}" for clinic_key, cause in causes.items())
+    yield Finding("webhooks.heard", "warn", what) if causes else passed("webhooks.heard", "nothing is missed")
 
 
-def _inbox(failures: int, room: InboxRoom) -> Finding:
+def _check_inbox(failures: int, room: InboxRoom) -> Finding:
     if room.is_full:
         return failed("webhooks.inbox", room.sentence, room.advice, 1)
     if not failures and room.needs_attention:

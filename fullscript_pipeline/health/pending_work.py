@@ -12,7 +12,7 @@ from fullscript_pipeline.health.finding import Finding, passed, warned
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _PendingKind:
     """`sql` gives a row of text for each thing that waits; `table` may be missing in an older file."""
 
     check: str
@@ -22,9 +22,9 @@ class _Waiting:
     fix: str
 
 
-_MOST = 10
-_ALL = (
-    _Waiting(
+_MAX_LISTED = 10
+_KINDS = (
+    _PendingKind(
         "warehouse.quarantine",
         "ops.quarantine",
         """SELECT table_name || ' ' || count(*) FROM ops.quarantine WHERE resolved_at IS NULL
@@ -32,14 +32,14 @@ _ALL = (
         "records that could not be typed, by table",
         "`fullscript-pipeline quarantine list` says why; correct them there, or update and `quarantine replay`.",
     ),
-    _Waiting(
+    _PendingKind(
         "warehouse.drift",
         "ops.drift",
         "SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY count(*) DESC, object",
         "answers that differ from the API's description, by object",
         "Nothing is lost: what has no column is in `extra`. Read ops.drift, and update the program.",
     ),
-    _Waiting(
+    _PendingKind(
         "warehouse.held",
         "ops.held_removals",
         """SELECT table_name || ' ' || count(*) || ' since ' || min(missing_since)::DATE FROM ops.held_removals
@@ -48,7 +48,7 @@ _ALL = (
         "Look whether they are gone in Fullscript: if so, a pull of a later day marks them; if not, `connect` as a "
         "user who sees everything (the clinic's owner), and pull again.",
     ),
-    _Waiting(
+    _PendingKind(
         "warehouse.digests",
         "marts.catalog_digests",
         """SELECT region || ' ' || day FROM marts.catalog_digests
@@ -60,12 +60,12 @@ _ALL = (
 )
 
 
-def check_waiting(con: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+def check_pending_work(con: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """A finding for each kind; none for one that this warehouse lacks the table of."""
     tables = {row[0] for row in con.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()}
-    for one in _ALL:
-        if one.table in tables:
-            found = [str(row[0]) for row in con.execute(one.sql).fetchall()]
-            more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-            told = f"{one.what}: {', '.join(found[:_MOST])}{more}"
-            yield warned(one.check, told, one.fix) if found else passed(one.check, "nothing there")
+    for kind in _KINDS:
+        if kind.table in tables:
+            rows = [str(row[0]) for row in con.execute(kind.sql).fetchall()]
+            more = f" and {len(rows) - _MAX_LISTED} more" if len(rows) > _MAX_LISTED else ""
+            what = f"{kind.what}: {', '.join(rows[:_MAX_LISTED])}{more}"
+            yield warned(kind.check, what, kind.fix) if rows else passed(kind.check, "nothing there")

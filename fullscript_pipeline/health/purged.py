@@ -14,26 +14,28 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 def check_purged(con: duckdb.DuckDBPyConnection, store: StateStore) -> Iterator[Finding]:
     """Nothing to say where nobody was purged."""
-    kept_out = store.purged_count()
-    if not kept_out:
+    purged_count = store.purged_count()
+    if not purged_count:
         return
-    held = purged_but_held(con, store)
-    if not held:
+    stored = stored_purged_patients(con, store)
+    if not stored:
         yield passed(
-            "warehouse.purged", f"{counted(kept_out, 'purged person', 'purged people')} kept out of every pull"
+            "warehouse.purged", f"{counted(purged_count, 'purged person', 'purged people')} kept out of every pull"
         )
         return
-    commands = "; ".join(f"`fullscript-pipeline purge --patient {clinic.clinic_key} {one}`" for clinic, one in held[:5])
-    what = f"purged, and held again from a backup that was restored: {counted(len(held), 'person', 'people')}"
-    yield failed("warehouse.purged", what, f"Run {commands}{' ...' if len(held) > 5 else '.'}")
+    commands = "; ".join(
+        f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id}`" for clinic, patient_id in stored[:5]
+    )
+    what = f"purged, and held again from a backup that was restored: {counted(len(stored), 'person', 'people')}"
+    yield failed("warehouse.purged", what, f"Run {commands}{' ...' if len(stored) > 5 else '.'}")
 
 
-def purged_but_held(con: duckdb.DuckDBPyConnection, store: StateStore) -> Sequence[tuple[Clinic, str]]:
+def stored_purged_patients(con: duckdb.DuckDBPyConnection, store: StateStore) -> Sequence[tuple[Clinic, str]]:
     """The stored patients who were purged, by clinic."""
-    found = []
+    stored = []
     for clinic in store.clinics(with_removed=True):
-        if (kept_out := store.purged_ids_of(clinic)) is None:
+        if (purged_ids := store.purged_ids_of(clinic)) is None:
             continue
         rows = con.execute("SELECT patient_id FROM core.patients WHERE clinic_id = ?", [clinic.clinic_id]).fetchall()
-        found += [(clinic, patient) for (patient,) in rows if patient in kept_out]
-    return found
+        stored += [(clinic, patient_id) for (patient_id,) in rows if patient_id in purged_ids]
+    return stored

@@ -17,7 +17,7 @@ from fullscript_pipeline.state import StateStore
 _WITHIN = timedelta(days=3)
 # Pages that were written again after a failed pull make it no success. One pass over the runs of these days, each with
 # its own tags: `+` keeps SQLite from walking every run that has a key, once for each of these runs.
-_FAILED = """WITH told AS (
+_FAILED = """WITH finished AS (
     SELECT r.id, r.run_id, r.status, r.pipeline_name AS job,
         coalesce(max(CASE WHEN t.key <> 'fullscript/pages_only' THEN t.value END), '') AS owner
     FROM runs r LEFT JOIN run_tags t ON t.run_id = r.run_id AND +t.key IN ('fullscript/clinic', 'fullscript/region',
@@ -25,7 +25,7 @@ _FAILED = """WITH told AS (
     WHERE r.status IN ('SUCCESS', 'FAILURE') AND r.update_timestamp > ?
     GROUP BY r.id HAVING coalesce(max(t.key = 'fullscript/pages_only'), 0) = 0)
 SELECT trim(job || ' ' || owner) || ' (run ' || substr(run_id, 1, 8) || ')', owner FROM (
-    SELECT *, row_number() OVER (PARTITION BY job, owner ORDER BY id DESC) AS place FROM told)
+    SELECT *, row_number() OVER (PARTITION BY job, owner ORDER BY id DESC) AS place FROM finished)
 WHERE place = 1 AND status = 'FAILURE' ORDER BY 1"""
 
 
@@ -43,10 +43,14 @@ def check_runs(settings: Settings, store: StateStore | None) -> Iterator[Finding
         yield skipped("runs.failed", f"{path} cannot be read ({problem})")
         return
     # Of a clinic that was disconnected no run will ever make it good.
-    left = {one.clinic_key for one in store.clinics(with_removed=True) if one.status == "removed"} if store else set()
-    found = [str(told) for told, owner in failures if owner not in left]
-    if found:
-        what = f"failed, and no later run has made it good: {', '.join(found)}"
+    disconnected = (
+        {clinic.clinic_key for clinic in store.clinics(with_removed=True) if clinic.status == "removed"}
+        if store
+        else set()
+    )
+    unresolved = [str(run) for run, owner in failures if owner not in disconnected]
+    if unresolved:
+        what = f"failed, and no later run has made it good: {', '.join(unresolved)}"
         yield warned("runs.failed", what, "The run's page in the UI says why (`ui`, Runs), and so does `pull` now.")
     else:
         yield passed("runs.failed", "no run of these days waits to be made good")

@@ -12,7 +12,7 @@ from pathlib import Path
 from fullscript_pipeline.encryption import guessable, has_record
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
-from fullscript_pipeline.health.volume import is_encrypted, use
+from fullscript_pipeline.health.volume import check_disk_usage, is_encrypted
 from fullscript_pipeline.settings import (
     ServerSettings,
     Settings,
@@ -29,23 +29,23 @@ _CONFIGURATION = 78
 
 def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
     """`kind` is what the data directory holds (sandbox, production), None while nothing is connected."""
-    yield from _apps(settings)
-    yield _key(settings)
-    yield _clock(kind)
-    yield _names()
-    yield _ui(settings)
-    yield from _modes(settings)
-    yield _disk(settings)
-    yield use(settings)
-    yield _volume(settings, kind)
+    yield from _check_apps(settings)
+    yield _check_key(settings)
+    yield _check_clock(kind)
+    yield _check_names()
+    yield _check_ui(settings)
+    yield from _check_file_modes(settings)
+    yield _check_disk(settings)
+    yield check_disk_usage(settings)
+    yield _check_volume(settings, kind)
 
 
-def configured(settings: Settings) -> list[ServerSettings]:
+def configured_servers(settings: Settings) -> list[ServerSettings]:
     """The servers whose app is set up, wholly."""
     return [server for server in settings.servers.values() if server.client_id and server.client_secret]
 
 
-def _apps(settings: Settings) -> Iterator[Finding]:
+def _check_apps(settings: Settings) -> Iterator[Finding]:
     for server in settings.servers.values():
         if bool(server.client_id) != bool(server.client_secret):
             missing = server.variable("CLIENT_SECRET" if server.client_id else "CLIENT_ID")
@@ -65,7 +65,7 @@ def _apps(settings: Settings) -> Iterator[Finding]:
         yield failed("settings.apps", "no app of any server is set up", fix, _CONFIGURATION)
 
 
-def _key(settings: Settings) -> Finding:
+def _check_key(settings: Settings) -> Finding:
     keys = encryption_keys(settings.encryption_key)
     if not keys:
         return skipped("settings.key", "no encryption key is set (sandbox servers may do without)")
@@ -80,7 +80,7 @@ def _key(settings: Settings) -> Finding:
     return passed("settings.key", f"strong; {len(keys)} in use" if len(keys) > 1 else "strong")
 
 
-def _clock(kind: str | None) -> Finding:
+def _check_clock(kind: str | None) -> Finding:
     moved = os.environ.get("FULLSCRIPT_NOW", "").strip()
     if moved and kind == "production":
         return failed("settings.now", "FULLSCRIPT_NOW moves the clock of real data", "Unset it.", _CONFIGURATION)
@@ -89,24 +89,24 @@ def _clock(kind: str | None) -> Finding:
     )
 
 
-def _names() -> Finding:
+def _check_names() -> Finding:
     """A misspelled name sets nothing, and nothing else would say so."""
-    strange = unknown_variables()
-    if not strange:
+    unknown = unknown_variables()
+    if not unknown:
         return passed("settings.unknown", "every FULLSCRIPT_ name that is set is a setting")
-    told = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items()]
-    what = f"no setting, so without effect: {', '.join(told)}"
+    names = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in unknown.items()]
+    what = f"no setting, so without effect: {', '.join(names)}"
     return warned("settings.unknown", what, "Correct the name (docs/operations.md lists all), or remove it.")
 
 
-def _ui(settings: Settings) -> Finding:
+def _check_ui(settings: Settings) -> Finding:
     if settings.ui_sign_in:
         return passed("settings.ui", "the Dagster UI lets in who has opened it with a link")
     what = "FULLSCRIPT_UI_SIGN_IN is off: whoever reaches the Dagster UI can start and delete runs"
     return warned("settings.ui", what, "Unset it, unless a proxy with a login of its own stands before the UI.")
 
 
-def _modes(settings: Settings) -> Iterator[Finding]:
+def _check_file_modes(settings: Settings) -> Iterator[Finding]:
     try:
         read_dotenv(Path(".env"))
     except ConfigurationError as problem:
@@ -117,17 +117,17 @@ def _modes(settings: Settings) -> Iterator[Finding]:
         yield skipped("files.modes", f"there is no data directory {folder} yet")
         return
     try:
-        yield _private(folder)
+        yield _check_private(folder)
     except OSError as problem:
         yield skipped("files.modes", f"{folder} cannot be looked into ({problem.strerror})")
     if os.access(folder, os.W_OK | os.X_OK):
         yield passed("files.writable", f"{folder} can be written to")
     else:
-        why, fix = _unwritable(folder)
+        why, fix = _explain_unwritable(folder)
         yield failed("files.writable", f"{folder} cannot be written to; {why}", fix, _CONFIGURATION)
 
 
-def _unwritable(folder: Path) -> tuple[str, str]:
+def _explain_unwritable(folder: Path) -> tuple[str, str]:
     """Why, and what to do."""
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         return "its disk is mounted read-only", "Mount it writable, or move the data directory to another disk."
@@ -139,22 +139,22 @@ def _unwritable(folder: Path) -> tuple[str, str]:
     )
 
 
-def _private(folder: Path) -> Finding:
+def _check_private(folder: Path) -> Finding:
     """A private folder protects what is in it; so: the directory, its folders, and the files right in it."""
-    there = [folder, *sorted(folder.iterdir())]
-    loose = [path for path in there if not path.is_symlink() and path.lstat().st_mode & 0o077]
-    loose = [path for path in loose if path.name != ".gitkeep"]
-    if not loose:
+    paths = [folder, *sorted(folder.iterdir())]
+    exposed = [path for path in paths if not path.is_symlink() and path.lstat().st_mode & 0o077]
+    exposed = [path for path in exposed if path.name != ".gitkeep"]
+    if not exposed:
         return passed("files.modes", f"{folder} and what is in it are private")
-    names = ", ".join(str(path) for path in loose[:5]) + (" ..." if len(loose) > 5 else "")
-    what = f"other users can read {len(loose)} of our files and folders: {names}"
-    if folder.stat().st_uid != os.getuid() or not _of_its_own(folder):
+    names = ", ".join(str(path) for path in exposed[:5]) + (" ..." if len(exposed) > 5 else "")
+    what = f"other users can read {len(exposed)} of our files and folders: {names}"
+    if folder.stat().st_uid != os.getuid() or not _is_dedicated(folder):
         # Taking rights off a home, a shared folder or what is not ours would break something else.
         return failed("files.modes", what, f"Set FULLSCRIPT_DATA_DIR to a new folder of its own; {folder} is not ours.")
     return failed("files.modes", what, f"chmod -R go= {folder}")
 
 
-def _of_its_own(folder: Path) -> bool:
+def _is_dedicated(folder: Path) -> bool:
     """Whether nothing but this program uses the folder, as far as can be told."""
     here = Path.cwd()
     used = folder == Path.home() or folder in {here, *here.parents} or bool(folder.stat().st_mode & stat.S_ISVTX)
@@ -162,8 +162,8 @@ def _of_its_own(folder: Path) -> bool:
     return not used and (any((folder / name).exists() for name in names) or not any(folder.iterdir()))
 
 
-def _disk(settings: Settings) -> Finding:
-    folder = _nearest(settings.data_dir)
+def _check_disk(settings: Settings) -> Finding:
+    folder = _nearest_existing(settings.data_dir)
     free = shutil.disk_usage(folder).free
     try:
         size = settings.warehouse_path.stat().st_size
@@ -171,19 +171,19 @@ def _disk(settings: Settings) -> Finding:
         size = 0
     # The published copy and a rebuilt file each need room for another warehouse.
     needed = max(_GIB, 2 * size)
-    told = f"{free / _GIB:.1f} GiB free, {needed / _GIB:.1f} needed"
+    what = f"{free / _GIB:.1f} GiB free, {needed / _GIB:.1f} needed"
     if free < needed:
-        return failed("files.disk", told, f"Free some space on the volume of {folder}, or move the data directory.")
-    return passed("files.disk", told)
+        return failed("files.disk", what, f"Free some space on the volume of {folder}, or move the data directory.")
+    return passed("files.disk", what)
 
 
-def _volume(settings: Settings, kind: str | None) -> Finding:
+def _check_volume(settings: Settings, kind: str | None) -> Finding:
     if settings.encryption_key:
         return passed("files.volume", "an encryption key is set, so the volume need not be encrypted")
-    encrypted = is_encrypted(_nearest(settings.data_dir))
+    encrypted = is_encrypted(_nearest_existing(settings.data_dir))
     if encrypted:
         return passed("files.volume", "no encryption key is set, but the volume is encrypted")
-    if kind == "sandbox" or (kind is None and not any(server.is_production for server in configured(settings))):
+    if kind == "sandbox" or (kind is None and not any(server.is_production for server in configured_servers(settings))):
         return skipped("files.volume", "only a sandbox's data is, or would be, in the directory")
     if encrypted is None:
         return skipped("files.volume", "no encryption key is set, and whether the volume is encrypted cannot be told")
@@ -191,6 +191,6 @@ def _volume(settings: Settings, kind: str | None) -> Finding:
     return failed("files.volume", "no encryption key is set and the volume is not encrypted", fix)
 
 
-def _nearest(folder: Path) -> Path:
+def _nearest_existing(folder: Path) -> Path:
     """The folder, or its nearest ancestor that exists."""
-    return next(one for one in (folder, *folder.parents) if one.exists())
+    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -23,10 +23,10 @@ def check_stored_times(con: duckdb.DuckDBPyConnection, time_zone: ZoneInfo) -> F
     if not ahead:
         return passed("warehouse.times", "nothing is stored under a time to come")
     rows = ", ".join(f"{table} {number}" for table, number in ahead.items())
-    told = f"{counted(sum(ahead.values()), 'row')} stored under a time to come ({rows}), so every pull is refused"
+    what = f"{counted(sum(ahead.values()), 'row')} stored under a time to come ({rows}), so every pull is refused"
     return failed(
         "warehouse.times",
-        told,
+        what,
         "Set this machine's clock by the network (NTP), or unset FULLSCRIPT_NOW; then `fullscript-pipeline clock "
         "repair` moves them back to now.",
     )

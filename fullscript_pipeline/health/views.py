@@ -17,22 +17,26 @@ def check_views(con: duckdb.DuckDBPyConnection, clinics: Sequence[Clinic]) -> It
     if not con.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'views'").fetchone():
         return
     for clinic in clinics:
-        yield _finding(con, f"clinic.{clinic.clinic_key}.view", clinic.clinic_id, clinic.server, clinic.clinic_key)
+        yield _check_view(con, f"clinic.{clinic.clinic_key}.view", clinic.clinic_id, clinic.server, clinic.clinic_key)
     for region in sorted({clinic.region for clinic in clinics}):
         servers = " or ".join(sorted({clinic.server for clinic in clinics if clinic.region == region}))
-        yield _finding(con, f"catalog.{region}.view", region, servers, "CLINIC")
+        yield _check_view(con, f"catalog.{region}.view", region, servers, "CLINIC")
 
 
-def _finding(con: duckdb.DuckDBPyConnection, check: str, owner: str, servers: str, clinic: str) -> Finding:
-    found = narrowings(con, owner)
-    if not found:
+def _check_view(con: duckdb.DuckDBPyConnection, check: str, owner: str, servers: str, clinic: str) -> Finding:
+    narrowed = narrowings(con, owner)
+    if not narrowed:
         return passed(check, "read by nobody who sees less than was seen before")
-    lacking = sorted({scope for one in found for scope in one.lacks})
+    lacking = sorted({scope for narrowing in narrowed for scope in narrowing.lacks})
     scopes = f"with {', '.join(lacking)}" if lacking else "with the same permissions"
-    who = "the user of before (the clinic's owner)" if any(one.is_different_user for one in found) else "the same user"
+    who = (
+        "the user of before (the clinic's owner)"
+        if any(narrowing.is_different_user for narrowing in narrowed)
+        else "the same user"
+    )
     return warned(
         check,
-        "; ".join(one.sentence for one in found),
+        "; ".join(narrowing.sentence for narrowing in narrowed),
         f"Run `fullscript-pipeline connect {servers}` as {who} {scopes}, then pull; or, if what is seen now is all "
         f"there is to see, `fullscript-pipeline clinics accept-view {clinic}`.",
     )

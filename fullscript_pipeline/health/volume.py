@@ -4,6 +4,7 @@ What does not belong here: encryption of our own files, and removing any (`wareh
 """
 
 import os
+from operator import itemgetter
 from pathlib import Path
 
 import psutil
@@ -15,16 +16,16 @@ from fullscript_pipeline.settings import Settings
 _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs"})
 
 
-def use(settings: Settings) -> Finding:
+def check_disk_usage(settings: Settings) -> Finding:
     """How much of the disk each part of the data directory takes."""
-    parts = disk_use(settings)
-    told = ", ".join(f"{name} {in_words(size)}" for name, size in parts.items())
+    parts = disk_usage_by_folder(settings)
+    used = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items())
     keep = settings.keep_landing_days
-    kept = f"landed pages are kept {counted(keep, 'day')}" if keep else "landed pages are kept for ever"
-    return passed("files.use", f"{told or 'nothing'}; {kept} (FULLSCRIPT_KEEP_LANDING_DAYS)")
+    retention = f"landed pages are kept {counted(keep, 'day')}" if keep else "landed pages are kept for ever"
+    return passed("files.use", f"{used or 'nothing'}; {retention} (FULLSCRIPT_KEEP_LANDING_DAYS)")
 
 
-def disk_use(settings: Settings) -> dict[str, int]:
+def disk_usage_by_folder(settings: Settings) -> dict[str, int]:
     """Bytes by folder of the data directory (the warehouse and the state store by name), the largest first."""
     sizes: dict[str, int] = {}
     for path in settings.data_dir.rglob("*") if settings.data_dir.is_dir() else ():
@@ -35,11 +36,11 @@ def disk_use(settings: Settings) -> dict[str, int]:
                 sizes[name] = sizes.get(name, 0) + path.stat().st_size
         except OSError:
             continue  # removed meanwhile
-    return dict(sorted(((name, size) for name, size in sizes.items() if size), key=lambda one: -one[1]))
+    return dict(sorted(((name, size) for name, size in sizes.items() if size), key=itemgetter(1), reverse=True))
 
 
-def in_words(size: int) -> str:
-    """Bytes as people say them."""
+def format_bytes(size: int) -> str:
+    """A number of bytes with the unit that people would use."""
     amount, unit = float(size), "B"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if amount < 1024 or unit == "TiB":
@@ -53,24 +54,24 @@ def is_encrypted(folder: Path, sys_block: Path = Path("/sys/dev/block")) -> bool
 
     `sys_block` is where the kernel shows block devices; replaced in tests.
     """
-    if _file_system(folder) in _ENCRYPTING:
+    if _file_system_type(folder) in _ENCRYPTING:
         return True
     device = folder.stat().st_dev
     node = sys_block / f"{os.major(device)}:{os.minor(device)}"
-    return _any_crypt(node.resolve()) if node.exists() else None
+    return _is_dm_crypt(node.resolve()) if node.exists() else None
 
 
-def _any_crypt(node: Path) -> bool:
+def _is_dm_crypt(node: Path) -> bool:
     """Whether this block device, or one that it is made of, is a dm-crypt volume (LUKS)."""
     name = node / "dm" / "uuid"
     if name.exists() and name.read_text().startswith("CRYPT-"):
         return True
     slaves = node / "slaves"
-    return slaves.is_dir() and any(_any_crypt(slave.resolve()) for slave in slaves.iterdir())
+    return slaves.is_dir() and any(_is_dm_crypt(slave.resolve()) for slave in slaves.iterdir())
 
 
-def _file_system(folder: Path) -> str:
+def _file_system_type(folder: Path) -> str:
     """The type of the file system that `folder` is on."""
     mounts = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
     real = folder.resolve()
-    return next((mounts[str(one)] for one in (real, *real.parents) if str(one) in mounts), "")
+    return next((mounts[str(path)] for path in (real, *real.parents) if str(path) in mounts), "")

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
-from fullscript_pipeline.health.pending_work import check_waiting
+from fullscript_pipeline.health.pending_work import check_pending_work
 from fullscript_pipeline.health.purged import check_purged
 from fullscript_pipeline.health.stored_times import check_stored_times
 from fullscript_pipeline.health.views import check_views
@@ -30,7 +30,7 @@ from fullscript_pipeline.warehouse.loading import pull_log
 # A daily pull that is this late has been missed.
 _LATE = timedelta(hours=36)
 # A run keeps the file for seconds at a time; whoever keeps it so long is stuck, or a program that was left open.
-_LONG_HELD = timedelta(hours=1)
+_HELD_TOO_LONG = timedelta(hours=1)
 
 
 def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
@@ -38,9 +38,9 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     clinics = store.clinics() if store else []
     if not settings.warehouse_path.exists():
         yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` makes it")
-        yield from (_last_pull(clinic, None) for clinic in clinics)
+        yield from (_check_clinic_pull(clinic, None) for clinic in clinics)
         return
-    lock = _lock(settings)
+    lock = _check_lock(settings)
     yield lock
     if lock.what.startswith("held"):
         yield skipped("warehouse.pulls", f"the warehouse is {lock.what}")
@@ -51,44 +51,44 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
             refused = {clinic.clinic_key: pull_log.refused_tables(con, clinic.clinic_id) for clinic in clinics}
             catalogs = {
                 region: pull_log.last_products_read(con, region, refusals=True)
-                for region in sorted({one.region for one in clinics})
+                for region in sorted({clinic.region for clinic in clinics})
             }
-            waiting = [check_stored_times(con, settings.time_zone), *check_waiting(con)]
+            pending = [check_stored_times(con, settings.time_zone), *check_pending_work(con)]
             views = [*check_views(con, clinics), *(check_purged(con, store) if store else ())]
     except Busy as error:
         yield skipped("warehouse.pulls", str(error))
         return
     except (PipelineError, duckdb.Error) as error:
-        told = error if isinstance(error, PipelineError) else PipelineError("The warehouse has no table ops.pulls.")
-        yield failed_by("warehouse.pulls", told)
+        problem = error if isinstance(error, PipelineError) else PipelineError("The warehouse has no table ops.pulls.")
+        yield failed_by("warehouse.pulls", problem)
         return
     yield passed(
         "warehouse.open", "can be opened with the key as it is set" if settings.warehouse_key else "can be read"
     )
-    yield from waiting
+    yield from pending
     yield from views
-    yield from (_last_catalog(region, last) for region, last in catalogs.items())
+    yield from (_check_catalog_pull(region, last) for region, last in catalogs.items())
     for clinic in clinics:
-        yield _last_pull(clinic, pulled.get(clinic.clinic_id))
-        yield _readable(clinic, refused[clinic.clinic_key])
+        yield _check_clinic_pull(clinic, pulled.get(clinic.clinic_id))
+        yield _check_access(clinic, refused[clinic.clinic_key])
 
 
-def _lock(settings: Settings) -> Finding:
+def _check_lock(settings: Settings) -> Finding:
     """Reads the lock's files; takes the lock itself for no longer than it takes to see that it is free."""
     lock = settings.warehouse_path.with_name(f"{settings.warehouse_path.name}.lock")
     if not lock.exists():
-        return _opened_by(settings.warehouse_path)
+        return _check_open_programs(settings.warehouse_path)
     try:
         with FileLock(lock, timeout=0, mode=0o600):
-            return _opened_by(settings.warehouse_path)
+            return _check_open_programs(settings.warehouse_path)
     except Timeout:
         pass
     except OSError as problem:
         return skipped("warehouse.lock", f"its lock file cannot be opened ({problem.strerror})")
-    return _holder(lock.with_name(f"{settings.warehouse_path.name}.holder"))
+    return _check_holder(lock.with_name(f"{settings.warehouse_path.name}.holder"))
 
 
-def _opened_by(warehouse: Path) -> Finding:
+def _check_open_programs(warehouse: Path) -> Finding:
     """A program that has the file open and knows nothing of our lock: a notebook, the DuckDB shell.
 
     Asked while the lock is ours: no run has the file.
@@ -96,7 +96,7 @@ def _opened_by(warehouse: Path) -> Finding:
     file = warehouse.resolve()
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.pid != os.getpid() and any(Path(one.path) == file for one in process.open_files()):
+            if process.pid != os.getpid() and any(Path(opened.path) == file for opened in process.open_files()):
                 return failed(
                     "warehouse.lock",
                     f"held by process {process.pid} ({process.name()}), which is no run",
@@ -106,61 +106,61 @@ def _opened_by(warehouse: Path) -> Finding:
     return passed("warehouse.lock", "free")
 
 
-def _holder(note: Path) -> Finding:
+def _check_holder(holder_file: Path) -> Finding:
     """Who wrote the note last, and when: it is written each time the lock is taken."""
-    holder, since = _read(note)
+    holder, since = _read_holder(holder_file)
     held = timedelta(seconds=clock.real_now().timestamp() - since)
     if holder is None or not holder.is_alive():
         return passed("warehouse.lock", "held by another process, perhaps of another container or machine")
     try:
-        told = f"held by process {holder.pid} ({psutil.Process(holder.pid).name()}) since {held.total_seconds():.0f} s"
+        what = f"held by process {holder.pid} ({psutil.Process(holder.pid).name()}) since {held.total_seconds():.0f} s"
     except psutil.Error:
         return passed("warehouse.lock", "held by another process")
-    if held > _LONG_HELD:
+    if held > _HELD_TOO_LONG:
         fix = f"A run keeps it for seconds: stop process {holder.pid}, or wait for its end."
-        return failed("warehouse.lock", told, fix)
-    return passed("warehouse.lock", told)
+        return failed("warehouse.lock", what, fix)
+    return passed("warehouse.lock", what)
 
 
-def _read(note: Path) -> tuple[ProcessIdentity | None, float]:
+def _read_holder(holder_file: Path) -> tuple[ProcessIdentity | None, float]:
     try:
-        return ProcessIdentity.parse(note.read_text()), note.stat().st_mtime
+        return ProcessIdentity.parse(holder_file.read_text()), holder_file.stat().st_mtime
     except (OSError, ValueError):
         return None, 0.0
 
 
-def _last_catalog(region: str, pulled: datetime | None) -> Finding:
+def _check_catalog_pull(region: str, pulled: datetime | None) -> Finding:
     check = f"catalog.{region}.pulled"
-    again = "Run `fullscript-pipeline pull`, and read its sentence of the region."
+    fix = "Run `fullscript-pipeline pull`, and read its sentence of the region."
     # Whoever pulls single clinics by hand may do without.
-    return warned(check, "never pulled", again) if pulled is None else _recent(check, pulled, again)
+    return warned(check, "never pulled", fix) if pulled is None else _check_recent(check, pulled, fix)
 
 
-def _last_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
-    again = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and read its sentence."
-    return _recent(f"clinic.{clinic.clinic_key}.pulled", pulled, again)
+def _check_clinic_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
+    fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and read its sentence."
+    return _check_recent(f"clinic.{clinic.clinic_key}.pulled", pulled, fix)
 
 
-def _readable(clinic: Clinic, refused: Mapping[str, datetime | None]) -> Finding:
+def _check_access(clinic: Clinic, refused: Mapping[str, datetime | None]) -> Finding:
     check = f"clinic.{clinic.clinic_key}.readable"
     if not refused:
         return passed(check, "nothing that its pages stand on is refused")
-    told = ", ".join(
-        f"{what} ({f'read last {at:%Y-%m-%d %H:%M} UTC' if at else 'never'})" for what, at in refused.items()
+    tables = ", ".join(
+        f"{table} ({f'read last {at:%Y-%m-%d %H:%M} UTC' if at else 'never'})" for table, at in refused.items()
     )
     return failed(
         check,
-        f"the server refuses {told}",
+        f"the server refuses {tables}",
         "Give the app the scopes in the vendor's dashboard and run `fullscript-pipeline connect "
         f"{clinic.server}` as a user who may see them, then pull again; the pages say what they lack until then.",
     )
 
 
-def _recent(check: str, pulled: datetime | None, again: str) -> Finding:
+def _check_recent(check: str, pulled: datetime | None, fix: str) -> Finding:
     if pulled is None:
-        return failed(check, "never pulled", again)
+        return failed(check, "never pulled", fix)
     late = clock.now() - pulled
-    told = f"last pulled {pulled:%Y-%m-%d %H:%M} UTC"
+    what = f"last pulled {pulled:%Y-%m-%d %H:%M} UTC"
     if late > _LATE:
-        return failed(check, f"{told}, {counted(late.days, 'day')} ago", again)
-    return passed(check, told)
+        return failed(check, f"{what}, {counted(late.days, 'day')} ago", fix)
+    return passed(check, what)

@@ -17,7 +17,7 @@ from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_file, release_lock
 from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
-from fullscript_pipeline.health.purged import check_purged, purged_but_held
+from fullscript_pipeline.health.purged import check_purged, stored_purged_patients
 from fullscript_pipeline.maintenance.copies_elsewhere import backups_that_were_made, exports_elsewhere
 from fullscript_pipeline.maintenance.erasure import purge_everywhere
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages, write_past_pages
@@ -287,7 +287,7 @@ def test_no_pull_and_no_webhook_brings_a_purged_person_back_until_that_is_undone
         rows = con.execute(
             "SELECT resource, left_out, complete, reason FROM ops.pulls WHERE left_out > 0 ORDER BY ALL"
         ).fetchall()
-        assert purged_but_held(con, filled.store) == []
+        assert stored_purged_patients(con, filled.store) == []
         (finding,) = check_purged(con, filled.store)
     told = {resource: (left, complete, reason) for resource, left, complete, reason in rows}
     assert told["patients"] == (1, True, "1 record of people who were purged left out"), (

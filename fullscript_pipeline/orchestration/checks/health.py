@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.health import check_clinics, configured
+from fullscript_pipeline.health import check_clinics, configured_servers
 from fullscript_pipeline.orchestration.assets.asset_metadata import with_code, with_columns
 from fullscript_pipeline.orchestration.assets.asset_specs import OWNER
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
@@ -126,7 +126,7 @@ def budget_is_enough(fullscript: FullscriptResource, warehouse: WarehouseResourc
 def _used(fullscript: FullscriptResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
     """Of each server whose app is set up: used in this window, its limit, seconds of a pause that was asked for."""
     settings = fullscript.settings()
-    for server in configured(settings):
+    for server in configured_servers(settings):
         budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
         yield server.name, budget.used(), budget.limit, budget.held_seconds()
 
