@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all soak compare ui lock clean dictionary settings-docs fault-table screenshots
+.PHONY: demo test check check-all soak compare ui lock clean dictionary resource-docs settings-docs fault-table screenshots
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -43,6 +43,10 @@ settings-docs: $(READY)
 # What every table and column means, into docs/data-dictionary.md.
 dictionary: $(READY)
 	$(BIN)/python -m fullscript_pipeline_tests.helpers.data_dictionary
+
+# The tables of resources and event types, into docs/requests.md and docs/operations.md.
+resource-docs: $(READY)
+	$(BIN)/python -m fullscript_pipeline_tests.helpers.resource_docs
 
 # The pictures of README.md and docs/, from a demo of their own; needs Chromium with chromedriver.
 screenshots: $(READY)

@@ -51,10 +51,9 @@ BRANDS_RESOURCE = Resource(
     estimate=RequestEstimate(rule="whole list", forms=2),
     request_rules=(
         RequestRule(
-            requests="`GET /catalog/brands` and the other small lists",
-            number="all pages, one clinic; brands once more with `available`, and with `clinic_permitted` for each "
-            "clinic",
-            why="what is on sale, and which clinic may prescribe it",
+            requests="GET /catalog/brands, GET /catalog/brands?available=true",
+            number="all pages of both, from one clinic",
+            why="says what is on sale",
         ),
     ),
 )
@@ -68,4 +67,11 @@ CLINIC_BRANDS_RESOURCE = Resource(
     partition="region",
     group="catalog",
     contains_phi=False,
+    request_rules=(
+        RequestRule(
+            requests="GET /catalog/brands?clinic_permitted=true",
+            number="all pages, for each clinic",
+            why="says which clinic may prescribe a brand",
+        ),
+    ),
 )

@@ -59,9 +59,9 @@ CATEGORIES_RESOURCE = Resource(
     contains_phi=False,
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/categories`, `/{id}/products`",
-            number="all pages, each clinic",
-            why="the way round the restriction",
+            requests="GET /clinic/categories, GET /clinic/categories/{id}/products",
+            number="all pages, for each clinic",
+            why="finds products where the full list is refused",
         ),
     ),
 )

@@ -10,6 +10,7 @@ from fullscript_pipeline.resources.types import (
     Copy,
     EventFamily,
     RequestEstimate,
+    RequestRule,
     Resource,
     Table,
     decimal,
@@ -50,6 +51,12 @@ CLINICS_RESOURCE = Resource(
     group="clinical",
     contains_phi=False,
     estimate=RequestEstimate(rule="once", why="always"),
+    request_rules=(
+        RequestRule(
+            requests="GET /clinic",
+            number="one",
+        ),
+    ),
 )
 
 # Its feed is for old apps only; everybody else may be refused. It tells when a clinic withdraws its key.

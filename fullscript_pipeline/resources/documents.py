@@ -8,6 +8,7 @@ from fullscript_pipeline.resources.types import (
     Column,
     Kind,
     RequestEstimate,
+    RequestRule,
     Resource,
     Table,
     detail,
@@ -64,5 +65,12 @@ RESOURCES_RESOURCE = Resource(
         first_each="practitioner",
         first_besides=1,
         why="Fullscript's list and one for each of {each:,} practitioners",
+    ),
+    request_rules=(
+        RequestRule(
+            requests="GET /clinic/fullscript_resources, GET /clinic/practitioners/{id}/resources",
+            number="one list, and one per practitioner",
+            why="documents are listed per practitioner",
+        ),
     ),
 )

@@ -48,19 +48,19 @@ EVENTS_RESOURCE = Resource(
     read_after=("clinics",),
     request_rules=(
         RequestRule(
-            requests="`GET /events/{id}`",
-            number="one per new plan event; in a catalog pull one per product event since the last look (at most 300); "
-            "in a refresh also per event that names no object, unless more than 100 are listed anyway; none where a "
-            "webhook or the list of deliveries brought the payload",
+            requests="GET /events/{id}",
+            number="one per new plan event; in a catalog pull one per product event since the last poll (at most "
+            "300); in a refresh also one per event that names no object, unless more than 100 are listed anyway; "
+            "none where a webhook or the list of deliveries brought the payload",
             why="a feed lists ids; the detail names the object, and the day a plan changed",
         ),
         RequestRule(
-            requests="`GET /events/*`",
-            number="a page or more per feed",
-            why="from two days before the last look, or before the newest event known where that is older (edges and "
-            "zone of the filter are not documented, and their clock may not be ours); a look reads newest first and "
-            "stops where nothing is new, the hourly reconcile reads to the end; a region's products are watched "
-            "through one clinic",
+            requests="GET /events/*",
+            number="one or more pages per feed",
+            why="read from two days before the last poll, or from before the newest known event where that is older: "
+            "edges and time zone of the filter are not documented, and the server's clock may differ. A poll reads "
+            "newest first and stops where nothing is new. The hourly reconcile reads to the end. A region's products "
+            "are polled through one clinic",
         ),
     ),
 )

@@ -26,7 +26,7 @@ EXTERNAL_IDS_RESOURCE = Resource(
     estimate=WHOLE_LIST,
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/metadata`",
+            requests="GET /clinic/metadata",
             number="all pages",
             why="external ids of the four types in one list",
         ),

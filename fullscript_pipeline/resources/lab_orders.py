@@ -135,10 +135,10 @@ LAB_ORDERS_RESOURCE = Resource(
     read_after=("clinics",),
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/labs/orders`, `/{id}`",
-            number="all pages; of rows without tests the detail when the row changed, may still move, or is of the "
-            "day's share",
-            why="most lab states raise no event; US only",
+            requests="GET /clinic/labs/orders, GET /clinic/labs/orders/{id}",
+            number="all pages; of rows without tests also the detail, when the row changed, may still move, or "
+            "belongs to the day's share",
+            why="most lab states raise no event",
         ),
     ),
     events=EventFamily(
@@ -164,6 +164,9 @@ LAB_TESTS_RESOURCE = Resource(
     cadence="Once per test, then within a week; US only",
     read_after=("clinics",),
     request_rules=(
-        RequestRule(requests="`GET /clinic/labs/tests/{id}`", number="each test once, then within a week again"),
+        RequestRule(
+            requests="GET /clinic/labs/tests/{id}",
+            number="each test once, then again within a week",
+        ),
     ),
 )

@@ -92,15 +92,15 @@ ORDERS_RESOURCE = Resource(
     has_past_days=True,
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/orders`",
-            number="all pages at first, then the last 60 days and the next 1/14 of what is older",
+            requests="GET /clinic/orders",
+            number="at first all pages; then the last 60 days and the next 1/14 of what is older",
             why="refunds change old orders and raise no event",
         ),
         RequestRule(
-            requests="`GET /clinic/orders/{id}`, `GET /clinic/orders?patient_id=`",
-            number="per patient who was merged or has left the list, once: one order, the list of whoever has it now, "
+            requests="GET /clinic/orders/{id}, GET /clinic/orders?patient_id=",
+            number="once per patient who was merged or has left the list: one order, the list of whoever has it now, "
             "the rest by id",
-            why="nothing else tells for 14 days whose they are",
+            why="for 14 days nothing else says whose they are",
         ),
     ),
     events=EventFamily(

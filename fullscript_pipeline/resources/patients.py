@@ -73,14 +73,13 @@ PATIENTS_RESOURCE = Resource(
     read_after=("clinics",),
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/patients`, `/practitioners`, `/staff`, `/clinic`",
+            requests="GET /clinic/patients?patient_type=all",
             number="all pages",
-            why="lists show the present and have no filter for changes",
         ),
         RequestRule(
-            requests="`GET /clinic/patients?patient_type=dependent`, `/patients/{id}/dependents`",
-            number="only where patient records do not say who depends on whom: one list, then one per guardian, later "
-            "a share",
+            requests="GET /clinic/patients?patient_type=dependent, GET /clinic/patients/{id}/dependents",
+            number="only where patient records do not say who depends on whom: one list, then one per guardian, "
+            "later a share",
         ),
     ),
     events=EventFamily(

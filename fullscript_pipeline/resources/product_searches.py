@@ -9,7 +9,6 @@ from fullscript_pipeline.resources.types import (
     Copy,
     Kind,
     RequestEstimate,
-    RequestRule,
     Resource,
     Table,
     integer,
@@ -64,12 +63,6 @@ SIMILAR_PRODUCTS_RESOURCE = Resource(
         shown_as="GET /catalog/products/{id}/similar",
         first_each="product",
         why="one for each product, then a share a day",
-    ),
-    request_rules=(
-        RequestRule(
-            requests="addresses, templates, similar products, product search",
-            number="none unless `FULLSCRIPT_EXTRAS` asks; per patient, practitioner, product, query",
-        ),
     ),
 )
 

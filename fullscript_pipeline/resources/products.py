@@ -90,14 +90,14 @@ PRODUCTS_RESOURCE = Resource(
     contains_phi=False,
     request_rules=(
         RequestRule(
-            requests="`GET /catalog/products`",
-            number="all pages from the first clinic that may; one 403 per clinic otherwise",
-            why="restricted for most apps",
+            requests="GET /catalog/products",
+            number="all pages, from the first clinic that may read it; one 403 per clinic otherwise",
+            why="most apps are refused",
         ),
         RequestRule(
-            requests="`GET /catalog/products/{id}`",
+            requests="GET /catalog/products/{id}",
             number="the known products that no list showed whole today (with their variants, text and dosage)",
-            why="a 404 from every clinic is the only proof that one is gone",
+            why="a 404 from every clinic is the only proof that a product is gone",
         ),
     ),
     events=EventFamily(
@@ -122,7 +122,7 @@ VARIANTS_RESOURCE = Resource(
     read_after=("recommendations", "order_line_items"),
     request_rules=(
         RequestRule(
-            requests="`GET /catalog/variants/{id}`",
+            requests="GET /catalog/variants/{id}",
             number="variants of plans and orders that the catalog lacks; unknown ones, and those that no product "
             "brings, again after 7 days; all variants of a product that only names them",
             why="a plan line knows only its variant",

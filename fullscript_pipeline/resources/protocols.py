@@ -93,10 +93,9 @@ PROTOCOLS_RESOURCE = Resource(
     ),
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/fullscript_protocols`, `/fullscript_resources`, `/practitioners/{id}/protocols`, "
-            "`/resources`",
-            number="two lists and two per practitioner",
-            why="protocols and resources are listed per practitioner",
+            requests="GET /clinic/fullscript_protocols, GET /clinic/practitioners/{id}/protocols",
+            number="one list, and one per practitioner",
+            why="protocols are listed per practitioner",
         ),
     ),
 )

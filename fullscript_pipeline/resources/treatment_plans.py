@@ -92,16 +92,16 @@ TREATMENT_PLANS_RESOURCE = Resource(
     read_after=("patients", "events", "orders", "lab_orders"),
     request_rules=(
         RequestRule(
-            requests="`GET /clinic/patients/{id}/treatment_plans`",
-            number="one per patient at first, then whoever is new or touched since (an order, a lab order, an event, a "
-            "changed record) and 1/`FULLSCRIPT_SWEEP_DAYS` of the rest",
-            why="plans are listed per patient only; the rolling share finds what no event tells "
+            requests="GET /clinic/patients/{id}/treatment_plans",
+            number="at first one per patient; then one per patient who is new or affected since (an order, a lab "
+            "order, an event, a changed record), and per patient of 1/`FULLSCRIPT_SWEEP_DAYS` of the rest",
+            why="plans are listed per patient only; the rolling re-read finds changes without an event "
             "(`ops.pulls.sweep_only_changes`)",
         ),
         RequestRule(
-            requests="`GET /clinic/treatment_plans/{id}`",
-            number="one per plan that an event is about; one per plan of a patient who is listed no more, once",
-            why="between sweeps; such plans are in no list",
+            requests="GET /clinic/treatment_plans/{id}",
+            number="one per plan that an event is about; one, once, per plan of a patient who is no longer listed",
+            why="events come between rolling re-reads; the plans of such a patient are in no list",
         ),
     ),
     events=EventFamily(

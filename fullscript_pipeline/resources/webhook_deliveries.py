@@ -53,9 +53,9 @@ WEBHOOK_DELIVERIES_RESOURCE = Resource(
     estimate=RequestEstimate(rule="as last time", first_besides=1, why="attempts since the last look"),
     request_rules=(
         RequestRule(
-            requests="`GET /webhooks/deliveries`",
-            number="from two days before the last look",
-            why="what did not reach the receiver",
+            requests="GET /webhooks/deliveries",
+            number="from two days before the last poll",
+            why="finds what did not reach the receiver",
         ),
     ),
 )
