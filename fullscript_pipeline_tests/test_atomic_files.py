@@ -9,7 +9,7 @@ from fullscript_pipeline.atomic_files import folder_aside, remove_leftover_files
 from fullscript_pipeline.settings import load_settings
 
 
-def test_a_folder_that_nobody_holds_is_swept_by_the_next_command(
+def test_a_folder_that_nobody_holds_is_removed_by_the_next_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))

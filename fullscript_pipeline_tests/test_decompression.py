@@ -50,7 +50,9 @@ def packed(body: bytes, words: list[str], chance: random.Random) -> bytes:
     pieces=st.integers(1, 700),
     seed=st.integers(0, 99),
 )
-def test_what_was_packed_in_any_way_comes_out_as_it_was(body: bytes, words: list[str], pieces: int, seed: int) -> None:
+def test_what_was_compressed_in_any_way_is_restored_as_it_was(
+    body: bytes, words: list[str], pieces: int, seed: int
+) -> None:
     chance = random.Random(seed)
     came = packed(body, words, chance)
     parts = [came[at : at + pieces] for at in range(0, len(came), pieces)]
@@ -86,7 +88,7 @@ def test_one_window_of_zstd_takes_no_more_than_http_allows() -> None:
 
 
 @pytest.mark.parametrize("words", ["br", "compress", "gzip, br", "gzip;q=1", ", ".join(["gzip"] * 5), "gz\x00ip"])
-def test_what_was_not_asked_for_is_not_guessed(words: str) -> None:
+def test_an_encoding_that_was_not_requested_is_not_guessed(words: str) -> None:
     with pytest.raises(UnknownEncoding):
         list(unpack([b"whatever"], words))
 
@@ -100,7 +102,7 @@ def test_a_torn_or_damaged_body_is_broken_and_an_empty_one_is_empty(word: str) -
     assert b"".join(unpack([], word)) == b""
 
 
-def test_a_frame_is_one_and_whole_and_bounded() -> None:
+def test_a_frame_is_single_and_complete_and_bounded() -> None:
     text = b"a line\n" * 10_000
     whole = zstandard.ZstdCompressor(write_checksum=True).compress(text)
     assert unpack_frame(whole, len(text)) == text

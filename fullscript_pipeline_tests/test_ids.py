@@ -22,7 +22,7 @@ texts = st.text(st.sampled_from(".% /\\?#;é\u00a0\u2003ab0\n\x7f\x85'\""), max_
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_what_cannot_be_a_segment_is_never_asked_for(text: str) -> None:
+def test_what_cannot_be_a_segment_is_never_requested(text: str) -> None:
     assert not is_requestable(text)
     assert usable_id(text) is None
     with pytest.raises(ValueError, match="cannot take"):
@@ -33,7 +33,7 @@ def test_what_cannot_be_a_segment_is_never_asked_for(text: str) -> None:
 @example("a/../b")
 @example("..%2f")
 @example("%2e%2e")
-def test_whatever_can_be_asked_for_is_sent_as_one_segment(text: str) -> None:
+def test_whatever_is_requestable_is_sent_as_one_segment(text: str) -> None:
     if not is_requestable(text):
         return
     base = "http://127.0.0.1/api"
@@ -80,7 +80,7 @@ def test_numbers_that_fit_stay_numbers() -> None:
     assert parse_json(body) == [2**64 - 1, -(2**63), 0.12345678901234568, "1234567890123456789012"]
 
 
-def test_a_record_tells_by_its_landed_id_why_it_cannot_be_asked_for() -> None:
+def test_the_landed_id_of_a_record_says_why_it_is_not_requestable() -> None:
     ids = [keyed_line({"id": own, "n": n})[0] for own in (".", {"a": 1}, None) for n in (1, 2)]
     assert ids[0] == ids[1]  # of one content or another: the same object
     assert ids[0].startswith(UNREQUESTABLE)

@@ -36,7 +36,7 @@ else:
         (RuntimeError("can't start new thread"), "memory"),
     ],
 )
-def test_it_is_told_also_where_another_error_hides_it(error: Exception, todo: str) -> None:
+def test_it_is_reported_also_where_another_error_hides_it(error: Exception, todo: str) -> None:
     hiding = ValueError("no table could be read")
     hiding.__cause__ = error
     for one in (error, hiding):

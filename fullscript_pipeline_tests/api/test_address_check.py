@@ -84,7 +84,7 @@ def test_a_server_that_hides_its_endpoints_from_callers_without_a_token_is_not_r
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_another_region_s_address_is_told_without_a_request(name: str) -> None:
+def test_another_region_s_address_is_reported_without_a_request(name: str) -> None:
     other = "ca" if name.startswith("us") else "us"
     theirs = SERVERS[other].addresses[0]
     api, authorize = {"api_url": theirs.api_url}, {"authorize_url": theirs.authorize_url}
@@ -103,7 +103,7 @@ def test_another_region_s_address_is_told_without_a_request(name: str) -> None:
         Reply(422, {"error": "Redirect URI mismatch"}),
     ],
 )
-def test_a_sign_in_page_that_does_not_know_the_app_is_told(reply: Reply) -> None:
+def test_a_sign_in_page_that_does_not_know_the_app_is_reported(reply: Reply) -> None:
     with odd_server([reply]) as server, pytest.raises(AppRefused) as caught:
         check_sign_in_page(_server(server.url), REDIRECT)
     assert caught.value.exit_code == 78
@@ -142,7 +142,7 @@ def _cut(url: str) -> str:
         ("FULLSCRIPT_REDIRECT_URI", lambda url: f"{url}/", "FULLSCRIPT_REDIRECT_URI"),
     ],
 )
-def test_connect_and_doctor_tell_before_anybody_signs_in(
+def test_connect_and_doctor_report_it_before_anybody_signs_in(
     run: Run, tmp_path: Path, variable: str, change: Callable[[str], str], words: str
 ) -> None:
     with running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri()) as sandbox:

@@ -80,7 +80,7 @@ def test_all_clinics_of_both_servers(ready: Ready) -> None:
     assert {clinic.status for clinic in store.clinics()} == {"ok"}
 
 
-def test_scopes_are_told_in_words(tmp_path: Path) -> None:
+def test_scopes_are_reported_in_words(tmp_path: Path) -> None:
     scopes = "catalog:read clinic:read clinic:write"
     with (
         running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri(), scopes=scopes) as sandbox,
@@ -249,7 +249,7 @@ def test_nobody_coming_back_ends_the_wait(ready: Ready) -> None:
         flow.wait(0.05)
 
 
-def test_two_connects_at_once_are_told_about_the_port(ready: Ready) -> None:
+def test_two_connects_at_once_report_the_port(ready: Ready) -> None:
     _, settings, store = ready
     with (
         ConnectFlow(settings, store, "us-snd"),

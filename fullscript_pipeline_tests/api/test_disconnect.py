@@ -61,7 +61,7 @@ def test_disconnect_revokes_then_forgets(ready: Ready) -> None:
 @pytest.mark.parametrize(
     ("fault", "exit_code"), [("invalid_client", 78), ("http_500", 69), ("forbidden", 1), ("not_found", 78)]
 )
-def test_what_the_server_does_not_confirm_is_kept_out_of_use_and_revoked_by_the_next(
+def test_what_the_server_does_not_confirm_is_not_used_and_revoked_by_the_next(
     ready: Ready, fault: str, exit_code: int
 ) -> None:
     sandbox, settings, store, clinic = ready

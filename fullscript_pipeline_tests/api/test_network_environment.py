@@ -170,7 +170,7 @@ def tls_server(own_certificate: tuple[Path, Path]) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_certificate_nobody_trusts_is_told_and_can_be_trusted(
+def test_an_untrusted_certificate_is_reported_and_can_be_trusted(
     tls_server: str, own_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with HttpClient() as client, pytest.raises(ServerError, match=r"certificate is not trusted.*SSL_CERT_FILE"):

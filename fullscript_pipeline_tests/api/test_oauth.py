@@ -95,7 +95,7 @@ def test_the_body_is_as_documented() -> None:
         {"oauth": {"error": "invalid_grant"}},
     ],
 )
-def test_a_dead_grant_is_told_from_everything_else(status: int, body: dict[str, Any]) -> None:
+def test_a_dead_grant_is_distinguished_from_everything_else(status: int, body: dict[str, Any]) -> None:
     with odd_server([Reply(status, body)]) as server, pytest.raises(InvalidGrant) as caught:
         _refresh(server)
     assert len(server.seen) == 1
@@ -129,7 +129,7 @@ def test_trouble_at_the_token_endpoint_is_not_a_dead_grant(
         assert "FULLSCRIPT_US_SND_CLIENT_SECRET" in str(caught.value)
 
 
-def test_a_lost_answer_is_asked_for_again_with_the_same_token() -> None:
+def test_a_lost_response_is_requested_again_with_the_same_token() -> None:
     with odd_server([Reply(drop=True), Reply(body={"oauth": _PAIR})]) as server:
         assert _refresh(server).access_token == "canary-a"
     assert [orjson.loads(seen.body)["refresh_token"] for seen in server.seen] == ["canary-old"] * 2

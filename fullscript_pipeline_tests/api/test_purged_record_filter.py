@@ -25,11 +25,11 @@ from fullscript_pipeline.warehouse.landing import Request
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
 
-ASKED = RequestSummary("orders", "us-snd", "GET", "/clinic/orders", "acme")
+REQUEST = RequestSummary("orders", "us-snd", "GET", "/clinic/orders", "acme")
 
 
 @dataclass(frozen=True)
-class Kept:
+class Purged:
     ids: frozenset[str] = frozenset({"p1", "o1"})
 
     def __contains__(self, one: object, /) -> bool:
@@ -39,7 +39,7 @@ class Kept:
         return f"mark-{len(one)}-{hash(one)}"
 
 
-KEPT = Kept()
+PURGED = Purged()
 
 
 def _page(*records: dict[str, Any]) -> Page:
@@ -65,12 +65,12 @@ THEIRS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("endpoint", "record"), THEIRS)
 def test_what_is_theirs_is_left_out_and_counted(endpoint: str, record: dict[str, Any]) -> None:
     other = {"id": "another", "patient_id": "p2", "notes": "p1 is no id here"}
-    page = drop_purged_records(_page(record, other), endpoint_named(endpoint), KEPT)
+    page = drop_purged_records(_page(record, other), endpoint_named(endpoint), PURGED)
     assert page.records == [other]
     assert len(page.left_out) == 1
     assert "p1" not in page.left_out
     with pytest.raises(PurgedObjectError, match="--undo"):
-        drop_purged_mentions(record, endpoint_named(endpoint), KEPT, ASKED)
+        drop_purged_mentions(record, endpoint_named(endpoint), PURGED, REQUEST)
 
 
 def test_somebody_elses_record_loses_only_the_mention() -> None:
@@ -78,7 +78,7 @@ def test_somebody_elses_record_loses_only_the_mention() -> None:
         "id": "p2", "guardian_patient_id": "p1", "guardian": {"id": "p1", "last_name": "x"},
         "dependent_ids": ["p1", "p3"], "dependents": [{"id": "p1"}, {"id": "p3"}], "notes": "p1",
     }  # fmt: skip
-    page = drop_purged_records(_page(record), endpoint_named("patients"), KEPT)
+    page = drop_purged_records(_page(record), endpoint_named("patients"), PURGED)
     assert page.records == [
         {
             "id": "p2", "guardian_patient_id": None, "guardian": None, "dependent_ids": ["p3"],
@@ -90,26 +90,26 @@ def test_somebody_elses_record_loses_only_the_mention() -> None:
 
 def test_rows_without_an_id_of_their_own_are_counted_one_by_one() -> None:
     rows = [{"id": "x", "type": kind, "entity_id": "p1"} for kind in ("patient", "other")]
-    assert len(drop_purged_records(_page(*rows), endpoint_named("metadata"), KEPT).left_out) == 2
-    assert len(drop_purged_records(_page(rows[0], rows[0]), endpoint_named("metadata"), KEPT).left_out) == 1
+    assert len(drop_purged_records(_page(*rows), endpoint_named("metadata"), PURGED).left_out) == 2
+    assert len(drop_purged_records(_page(rows[0], rows[0]), endpoint_named("metadata"), PURGED).left_out) == 1
 
 
-def test_nothing_is_asked_about_them() -> None:
+def test_nothing_is_requested_about_them() -> None:
     with pytest.raises(PurgedObjectError) as refused:
-        refuse_purged_ids({"patient_id": "p1"}, KEPT, ASKED)
+        refuse_purged_ids({"patient_id": "p1"}, PURGED, REQUEST)
     assert "p1" not in str(refused.value)
-    refuse_purged_ids({"patient_id": "p2"}, KEPT, ASKED)
-    refuse_purged_ids({"patient_id": "p1"}, None, ASKED)
+    refuse_purged_ids({"patient_id": "p2"}, PURGED, REQUEST)
+    refuse_purged_ids({"patient_id": "p1"}, None, REQUEST)
 
 
-def test_a_session_lets_nobody_see_them_and_its_lists_stay_whole() -> None:
+def test_a_session_hides_them_and_its_lists_stay_complete() -> None:
     def answer(seen: Seen) -> Reply:
         if seen.path.endswith("/clinic/orders"):
             meta = {"current_page": 1, "next_page": None, "total_pages": 1, "total_count": 3}
             return Reply(body={"orders": [{"id": "o1"}, {"id": "o2"}, {"id": "o3", "patient_id": "p1"}], "meta": meta})
         return Reply(body={"order": {"id": "o4", "patient": {"id": "p1"}}})
 
-    with odd_server(answer) as server, session_at(server.url, purged_ids=KEPT) as session:
+    with odd_server(answer) as server, session_at(server.url, purged_ids=PURGED) as session:
         (page,) = session.pages("orders")
         with pytest.raises(PurgedObjectError):
             session.fetch_object("order", {"id": "o4"})
@@ -139,9 +139,9 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["id", "patient_id", "patient", "order", "data", "name"]), _VALUES))
-def test_afterwards_no_id_of_theirs_stands_where_ids_stand(record: dict[str, Any]) -> None:
-    page = drop_purged_records(_page(record), endpoint_named("orders"), KEPT)
+def test_afterwards_no_id_of_theirs_is_in_a_place_for_ids(record: dict[str, Any]) -> None:
+    page = drop_purged_records(_page(record), endpoint_named("orders"), PURGED)
     assert len(page.records) + len(page.left_out) == 1
-    assert not any(names_people(one, KEPT) for one in page.records)
-    if not names_people(record, KEPT) and not is_about_purged(record, endpoint_named("orders"), KEPT):
+    assert not any(names_people(one, PURGED) for one in page.records)
+    if not names_people(record, PURGED) and not is_about_purged(record, endpoint_named("orders"), PURGED):
         assert json.dumps(page.records) == json.dumps([record])

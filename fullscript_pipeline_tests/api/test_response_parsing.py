@@ -42,7 +42,7 @@ def test_a_detail_is_read_or_refused_and_has_an_id(body: Any) -> None:
     assert record["id"] not in {None, ""} if not isinstance(record["id"], list | dict) else True
 
 
-def test_a_detail_need_not_repeat_the_id_that_was_asked_for() -> None:
+def test_a_detail_need_not_repeat_the_requested_id() -> None:
     product = endpoint_named("product")
     assert parse_object(product, {"product": {"name": "C"}}, _ASKED, "p1") == ({"id": "p1", "name": "C"}, False)
     unclear: Any

@@ -24,7 +24,7 @@ def test_a_kill_at_each_step_of_the_protocol_costs_no_sign_in(tmp_path: Path) ->
     token_rotation_drill.kills_cost_no_sign_in(tmp_path, kills=len(token_rotation_drill.CRASH_POINTS))
 
 
-def test_an_answer_that_got_lost_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_lost_response_is_requested_again(tmp_path: Path) -> None:
     token_rotation_drill.lost_answers_are_recovered(tmp_path, answers=1)
 
 

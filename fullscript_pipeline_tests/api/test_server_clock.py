@@ -100,7 +100,7 @@ def test_a_clock_that_changes_during_a_run_is_compared_again(monkeypatch: pytest
             session.fetch_object("clinic")
 
 
-def test_what_was_received_before_is_stored_only_after_the_server_was_asked() -> None:
+def test_earlier_pages_are_stored_only_after_the_clock_was_checked() -> None:
     """A pull that goes on with what an earlier process has landed need not ask for anything else."""
     with odd_server([reply(30 * DAY)]) as server, session_at(server.url) as session:
         with pytest.raises(WrongClock):

@@ -72,7 +72,7 @@ def test_every_request_has_budget_token_and_is_a_get() -> None:
 
 
 @pytest.mark.parametrize("everything_again", [True, False])
-def test_a_nested_list_without_meta_ends_when_nothing_new_comes(everything_again: bool) -> None:
+def test_a_nested_list_without_meta_ends_when_nothing_new_arrives(everything_again: bool) -> None:
     def answer(seen: Seen) -> Reply:
         first = seen.query["page[number]"] == "1" or everything_again
         return Reply(body={"treatment_plans": [{"id": "p-1"}, {"id": "p-2"}] if first else []})
@@ -245,7 +245,7 @@ def test_a_passing_fault_is_not_noticed(fault: Reply) -> None:
     assert budget.held == (sleeps.waits if fault.status == 429 else [])
 
 
-def test_broken_compression_is_asked_again() -> None:
+def test_broken_compression_is_retried() -> None:
     replies = [Reply(body=b"not gzip", headers={"Content-Encoding": "gzip"}), Reply(body={"order": {"id": "o-1"}})]
     with odd_server(replies) as server, session_at(server.url) as session:
         assert session.fetch_object("order", path={"id": "o-1"}).record == {"id": "o-1"}
@@ -324,7 +324,7 @@ def test_of_several_large_answers_one_is_held_at_a_time(monkeypatch: pytest.Monk
     assert meanwhile == [True]
 
 
-def test_a_compression_that_was_not_asked_for_is_told() -> None:
+def test_a_compression_that_was_not_requested_is_reported() -> None:
     replies = [Reply(body=b"\x0b\x02\x80{}\x03", headers={"Content-Encoding": "br"})]
     with (
         odd_server(replies) as server,
@@ -353,7 +353,7 @@ def test_nobody_listening_is_one_sentence() -> None:
         ("orders", {"id": "1"}, {}),
     ],
 )
-def test_a_mistake_of_ours_is_told_before_anything_is_asked(
+def test_a_mistake_of_ours_is_reported_before_any_request(
     name: str, path: dict[str, str], params: dict[str, str]
 ) -> None:
     with odd_server([Reply()]) as server, session_at(server.url) as session:
@@ -400,7 +400,7 @@ def test_a_403_blames_no_scope_that_the_token_has() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: str(endpoint.name))
-def test_a_403_is_told_at_once_for_every_endpoint(endpoint: Endpoint) -> None:
+def test_a_403_is_reported_at_once_for_every_endpoint(endpoint: Endpoint) -> None:
     """Promise 22: no retry, no renewal; and the reader is told whether to ask the vendor or to add a scope."""
     ids = dict.fromkeys(re.findall(r"{(\w+)}", endpoint.path), "1")
     with odd_server([Reply(403)]) as server, session_at(server.url) as session, pytest.raises(ScopeError) as caught:

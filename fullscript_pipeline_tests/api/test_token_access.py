@@ -75,7 +75,7 @@ def test_a_lasting_401_of_one_endpoint_is_a_missing_permission(endpoint: Endpoin
         assert endpoint.scope in str(caught.value)
 
 
-def test_a_denied_endpoint_is_not_asked_about_again_for_each_id() -> None:
+def test_a_denied_endpoint_is_not_checked_again_for_each_id() -> None:
     tokens = SomeTokens()
     denied = {f"/clinic/orders/o-{n}": Reply(401) for n in range(1000) if n % 2}
     with odd_server(Denying(denied)) as server, session_at(server.url, tokens=tokens) as session:
@@ -198,7 +198,7 @@ def test_where_nothing_is_there_the_address_is_wrong_and_nobody_is_gone(website:
     assert caught.value.exit_code == 78
 
 
-def test_a_404_where_others_answer_is_no_wrong_address_and_is_asked_about_once() -> None:
+def test_a_404_where_others_answer_is_no_wrong_address_and_is_checked_once() -> None:
     replies = {f"/clinic/orders/{n}": Reply(404) for n in range(5)}
     with odd_server(Denying(replies)) as server, session_at(server.url) as session:
         for number in range(5):

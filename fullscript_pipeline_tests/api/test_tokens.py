@@ -169,7 +169,7 @@ def test_the_refresh_token_before_is_dropped_once_the_new_token_worked(tmp_path:
 
 
 @pytest.mark.parametrize("reply", [Reply(400, {"error": "invalid_grant"}), _pair(9)])
-def test_a_connect_that_was_faster_stands(tmp_path: Path, reply: Reply) -> None:
+def test_a_connect_that_was_faster_stays(tmp_path: Path, reply: Reply) -> None:
     """While we ask, a person connects anew: our refusal, and our new pair, do not touch theirs."""
     with _store(tmp_path) as store, HttpClient() as client:
         later = clock.real_now() + timedelta(hours=2)
@@ -194,7 +194,7 @@ def test_another_user_of_the_clinic_is_the_fallback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(body=b"<html>"), Reply(drop=True)])
-def test_a_failing_token_endpoint_is_asked_twice_and_then_left_alone(tmp_path: Path, reply: Reply) -> None:
+def test_a_failing_token_endpoint_is_called_twice_and_then_left_alone(tmp_path: Path, reply: Reply) -> None:
     with _store(tmp_path) as store, odd_server([reply]) as server, HttpClient() as client:
         keeper = _keeper(store, server, client)
         errors = [_error(keeper.access_token) for _ in range(10)]

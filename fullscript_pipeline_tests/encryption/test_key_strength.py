@@ -66,7 +66,7 @@ def test_new_keys_are_good_and_differ() -> None:
     assert not any(set(key) & set(",'\"$\\ ") or key.startswith("-") for key in keys)
 
 
-def test_which_key_of_a_list_can_be_guessed_is_told_and_never_the_key() -> None:
+def test_which_key_of_a_list_can_be_guessed_is_reported_and_never_the_key() -> None:
     good = new_key()
     assert guessable([good]) is None
     assert guessable([good, "letmein"]) == "key 2 of 2"

@@ -17,7 +17,7 @@ def _event(event_id: str, **more: str) -> LedgerEvent:
     return LedgerEvent("us-snd", "c-1", event_id, "order.placed", created_at=more.get("created_at"))
 
 
-def test_an_event_is_seen_once_asked_and_done(tmp_path: Path) -> None:
+def test_an_event_is_added_once_requested_and_done(tmp_path: Path) -> None:
     with StateStore(tmp_path / "state.sqlite") as store:
         assert store.unknown_event_ids("us-snd", "c-1", ["b", "a", "b"]) == ["b", "a"]
         assert store.record_events([_event("a", created_at="2026-11-02"), _event("b", created_at="2026-11-01")]) == 2

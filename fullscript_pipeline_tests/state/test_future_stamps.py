@@ -91,7 +91,7 @@ def test_feeds_are_read_again_as_far_as_they_reach(store: StateStore) -> None:
     }
 
 
-def test_tokens_of_a_time_to_come_count_as_expired_and_others_keep_their_life(store: StateStore) -> None:
+def test_tokens_of_a_future_time_count_as_expired_and_others_keep_their_life(store: StateStore) -> None:
     for user, obtained in (("u1", NOW - HOUR), ("u2", LATER)):
         times = {"obtained_at": obtained.isoformat(), "expires_at": (obtained + 2 * HOUR).isoformat()}
         insert(store, "grants", user_id=user, **times, updated_at=obtained.isoformat())

@@ -12,7 +12,7 @@ KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 ACME, OTHER = (ClinicRef("us-snd", one, one, "us") for one in ("acme", "other"))
 
 
-def test_the_person_and_what_was_theirs_is_kept_out_at_their_clinic_only(tmp_path: Path) -> None:
+def test_the_person_and_their_objects_are_dropped_at_their_clinic_only(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     with StateStore(path, KEY) as store:
         assert store.purged_ids_of(ACME) is None

@@ -62,7 +62,7 @@ def test_no_window_ever_holds_more_than_the_limit(
         assert _most_in_a_window(sent, 30.0) <= limit
 
 
-def test_a_busy_budget_is_used_nearly_whole(tmp_path: Path) -> None:
+def test_a_busy_budget_is_used_almost_completely(tmp_path: Path) -> None:
     moment = _Time()
     with StateStore(tmp_path / "state.sqlite") as store:
         budget = _budget(store.db, moment, 1000)
@@ -100,7 +100,7 @@ def _lane(text: str) -> Priority:
     return "backfill" if text == "backfill" else "present"
 
 
-def test_unused_permits_come_back(tmp_path: Path) -> None:
+def test_unused_permits_are_returned(tmp_path: Path) -> None:
     moment = _Time()
     with StateStore(tmp_path / "state.sqlite") as store:
         slow = _budget(store.db, moment, 1000)
@@ -134,7 +134,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_a_killed_process_had_in_hand_comes_back_when_it_is_needed(tmp_path: Path) -> None:
+def test_permits_of_a_killed_process_are_returned_when_needed(tmp_path: Path) -> None:
     """Blocks of 20: the dead have used 3 + 1 of 40 each, the living 1 of 20, which nobody may take from it."""
     path = tmp_path / "state.sqlite"
     with StateStore(path) as store:

@@ -203,7 +203,7 @@ def test_an_id_on_two_servers_must_be_named_by_key(tmp_path: Path) -> None:
         assert store.clinic("b").server == "ca-snd"
 
 
-def test_a_clinic_that_comes_back_has_its_old_key(tmp_path: Path) -> None:
+def test_a_clinic_that_returns_has_its_old_key(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
         maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
         store.save_grant(maple, _GRANT)
@@ -243,7 +243,7 @@ def test_keys_of_real_names() -> None:
     assert unique_key("診療所", ["clinic"]) == "clinic-2"
 
 
-def test_grants_come_back_as_saved_and_generations_guard_them(tmp_path: Path) -> None:
+def test_grants_are_loaded_as_saved_and_generations_guard_them(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path), "a key") as store:
         maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
         assert store.load_grant(maple) is None

@@ -67,7 +67,7 @@ def test_the_times_are_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert abs(received_at - clock.real_now()) < timedelta(minutes=1)
 
 
-def test_only_old_settled_deliveries_are_purged(tmp_path: Path) -> None:
+def test_only_old_handled_deliveries_are_purged(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
         store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(6)])
         for delivery, state in zip(store.deliveries(), get_args(DeliveryState)[1:], strict=False):

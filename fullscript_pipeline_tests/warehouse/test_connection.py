@@ -44,7 +44,7 @@ def held(script: str, path: Path, seconds: float) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("key", ["plain and long enough 0123456789", "ünïcode ключ", "back\\slash", 'it\'s "quoted"'])
-def test_any_text_can_be_the_key_and_none_is_told(tmp_path: Path, key: str) -> None:
+def test_any_text_can_be_the_key_and_none_is_shown(tmp_path: Path, key: str) -> None:
     path = tmp_path / "w.duckdb"
     migrate(Warehouse(path, key), [])
     with Warehouse(path, key).read() as con:

@@ -109,7 +109,7 @@ def test_times_of_the_vendor_and_days_that_are_computed_are_not_ours(warehouse: 
     assert not ours & {*vendors, "core.events.created_at", "marts.adherence.run_out_on"}
 
 
-def test_when_a_pull_really_ran_is_not_to_come_where_the_data_is_of_an_earlier_day(warehouse: Warehouse) -> None:
+def test_when_a_pull_really_ran_is_not_future_where_the_data_is_of_an_earlier_day(warehouse: Warehouse) -> None:
     really = clock.real_now()
 
     def pulls_to_come(now: datetime) -> int:
@@ -130,7 +130,7 @@ def test_when_a_pull_really_ran_is_not_to_come_where_the_data_is_of_an_earlier_d
         con.execute("DELETE FROM ops.pulls")
 
 
-def test_days_to_come_are_today_and_what_is_made_or_read_again_is_forgotten(warehouse: Warehouse) -> None:
+def test_future_days_become_today_and_what_is_recreated_is_deleted(warehouse: Warehouse) -> None:
     today, ahead = NOW.date(), NOW.date() + timedelta(days=3652)
     with warehouse.write() as con:
         con.execute("INSERT INTO ops.order_sweeps VALUES ('c1', ?, ?)", [today - timedelta(days=9), ahead])

@@ -27,7 +27,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_a_record_comes_back_as_it_was(value: Any, record_id: str) -> None:
+def test_a_record_is_read_back_as_it_was(value: Any, record_id: str) -> None:
     record = {"id": record_id, "value": value}
     line = parse_line(make_line(record))
     if (own := usable_id(record_id)) is None:

@@ -76,7 +76,7 @@ def test_a_line_that_is_the_same_is_left_alone(warehouse: Warehouse) -> None:
     assert rows(warehouse, stored) == [(0, 1, 0, 60), (1, 2, 1, 60)]
 
 
-def test_what_arrives_tells_the_rest() -> None:
+def test_the_need_is_computed_from_what_arrives() -> None:
     small, long = (
         memory.needed_megabytes(ORDERS, Size()),
         memory.needed_megabytes(ORDERS, Size(700_000, 700_000 * 500, 2_000)),

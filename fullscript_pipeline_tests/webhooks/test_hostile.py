@@ -39,13 +39,13 @@ def test_hostile_bodies_are_refused(shared: Receiver) -> None:
     assert shared.kept() == []
 
 
-def test_a_body_that_does_not_come_is_given_up(shared: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_arrive_is_given_up(shared: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver_module, "ANSWER_SECONDS", 0.3)
     (told,) = shared.raw(head(shared, "Content-Length: 100") + b"{")
     assert told.status == 408
 
 
-def test_a_head_that_does_not_come_is_given_up(shared: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_does_not_arrive_is_given_up(shared: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol_module, "_HEAD_SECONDS", 0.2)
     nothing, half = shared.raw(b"", head(shared)[:-2])
     assert (nothing.status, half.status) == (408, 408)

@@ -59,7 +59,7 @@ def test_of_all_the_oldest_is_closed_at_once() -> None:
     assert len(idle) == len(idle._by_address) == 0
 
 
-def test_whoever_is_slow_makes_room_and_nobody_who_is_whole() -> None:
+def test_slow_requests_make_room_and_complete_ones_do_not() -> None:
     admission = Admission(3)
     whole, quick, slow, latest = Someone(complete=True, age=9), Someone(age=0.1), Someone(age=0.5), Someone()
     with admission.admitted(whole), admission.admitted(quick):

@@ -25,7 +25,7 @@ def test_both_documented_wrappers_and_their_halves(payload: object) -> None:
     assert (delivery.created_at, delivery.integration_id) == ("2026-11-22T10:00:00Z", "")
 
 
-def test_the_integration_may_stand_in_the_event_or_beside_it() -> None:
+def test_the_integration_may_be_in_the_event_or_next_to_it() -> None:
     inside = {"event_payload": {"event": EVENT | {"integration_id": "i-1"}}}
     beside = {"event_payload": {"event": EVENT, "integration_id": "i-1"}}
     around = {"event_payload": {"event": EVENT}, "integration_id": "i-1"}

@@ -34,7 +34,7 @@ def test_a_kill_loses_nothing_and_the_address_stays(tmp_path: Path) -> None:
     assert all(path.encode() not in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
 
 
-def test_a_receiver_that_is_told_to_stop_answers_what_is_in_flight(tmp_path: Path) -> None:
+def test_a_stopping_receiver_answers_requests_in_progress(tmp_path: Path) -> None:
     async def stop_in_flight() -> list[Told]:
         with receiver_process(tmp_path) as running:
             under_way = [asyncio.create_task(deliver(running.url, payload(f"e-{number}"))) for number in range(50)]

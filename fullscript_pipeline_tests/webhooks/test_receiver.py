@@ -175,7 +175,7 @@ def test_the_log_names_neither_path_nor_payload(receiver: Receiver) -> None:
     assert not any(word in text for word in (SECRET, "Canary", CHALLENGE, KEY, "/hooks"))
 
 
-def test_an_answer_that_would_come_late_is_no_200(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_response_is_no_200(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time in the kernel's queue counts: the vendor's two seconds began when it sent."""
     waited: list[float] = []
     looked, read = ImpatientProtocol._waited, is_genuine

@@ -44,7 +44,7 @@ def _heads(path: Path) -> list[AuditHead]:
         return store.audit_heads()
 
 
-def test_a_log_that_nobody_touched_is_whole(path: Path) -> None:
+def test_an_untouched_log_is_intact(path: Path) -> None:
     assert _damage(path) == []
     with StateStore(path, KEY) as store:
         entries = store.audit_entries()
@@ -170,7 +170,7 @@ def test_several_processes_write_one_chain(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc", "abc:1:", "abc:x:" + 64 * "0", "abc:-1:" + 64 * "0", "a:1:" + 63 * "0"])
-def test_what_is_no_head_is_told(text: str) -> None:
+def test_what_is_no_head_is_reported(text: str) -> None:
     with pytest.raises(UsageError, match="no head of an audit log"):
         AuditHead.parse(text)
 
@@ -192,7 +192,7 @@ def test_the_log_of_a_replaced_store_goes_on(path: Path, tmp_path: Path) -> None
     assert "not the one that was noted" in " ".join(_damage(backup))
 
 
-def test_a_log_of_another_key_is_not_carried_over_and_that_is_told(path: Path, tmp_path: Path) -> None:
+def test_a_log_of_another_key_is_not_carried_over_and_that_is_reported(path: Path, tmp_path: Path) -> None:
     backup = path
     with StateStore(tmp_path / "present.sqlite", "another long random text, of no use here"):
         pass

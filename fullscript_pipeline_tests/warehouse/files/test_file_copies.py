@@ -109,7 +109,7 @@ def test_no_exported_cell_starts_a_formula(filled: Warehouse, tmp_path: Path) ->
         assert cells[f"n{number}"] == (one if number >= 9 else f"'{one}")
 
 
-def test_everything_can_be_exported_and_a_wrong_name_is_told(filled: Warehouse, tmp_path: Path) -> None:
+def test_everything_can_be_exported_and_a_wrong_name_is_reported(filled: Warehouse, tmp_path: Path) -> None:
     written = export(filled, tmp_path / "out", "parquet")
     assert {"core.patients", "core.treatment_plans", "core.products"} <= {one.table for one in written}
     assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/out/core.patients.parquet'").fetchall() == [(3,)]

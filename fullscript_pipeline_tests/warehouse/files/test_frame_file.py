@@ -46,7 +46,7 @@ def test_an_encrypted_file_shows_nothing_and_needs_its_key(tmp_path: Path) -> No
             FrameFile(file.path, key).requests()
 
 
-def test_a_file_cut_anywhere_keeps_its_whole_frames_and_takes_new_ones(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_keeps_its_complete_frames_and_takes_new_ones(tmp_path: Path) -> None:
     growing, edges = FrameFile(tmp_path / "whole"), []
     for page in (1, 2, 3):
         growing.append(Request("orders", "k", page), [make_line({"id": str(page)})])
@@ -118,7 +118,7 @@ def test_a_frame_that_unpacks_to_gigabytes_is_damage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [old_frames, new_frames])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_flipped_bit_anywhere_is_told_and_hides_one_frame_at_most(
+def test_a_flipped_bit_anywhere_is_reported_and_hides_one_frame_at_most(
     tmp_path: Path, write: Callable[[Path, int, str | None], None], key: str | None, place: float, bit: int
 ) -> None:
     path = tmp_path / "day" / "orders.1.frames"

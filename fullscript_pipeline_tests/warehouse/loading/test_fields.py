@@ -61,7 +61,7 @@ def test_counts_are_read_and_nothing_else(warehouse: Warehouse, sent: Any, value
     assert rows(warehouse, "SELECT name, patient_count FROM core.clinics") == [("Birch Lane", value)]
 
 
-def test_more_decimals_than_fit_are_rounded_and_noted_and_kept(warehouse: Warehouse) -> None:
+def test_more_decimals_than_fit_are_rounded_and_recorded_and_kept(warehouse: Warehouse) -> None:
     put(warehouse, CLINICS, [{"id": "c1", "name": "Birch Lane", "discount": 16.666666666666668}])
     assert rows(warehouse, "SELECT discount::VARCHAR, extra::VARCHAR FROM core.clinics") == [
         ("16.6667", '{"discount":16.666666666666668}')
@@ -105,7 +105,7 @@ def test_an_order_without_a_time_stays_as_it_is_stored(warehouse: Warehouse) -> 
     assert rows(warehouse, "SELECT quantity FROM core.order_line_items") == [(2,)]
 
 
-def test_a_later_version_types_what_stands_in_extra(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_version_types_what_is_in_extra(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     put(warehouse, PATIENTS, [{"id": "p", "archived": "faux", "discount": "1.23456"}, {"id": "q", "archived": True}])
     with warehouse.write() as con:
         assert retype(con) == 0

@@ -150,7 +150,7 @@ def test_records_without_id_or_with_broken_text_are_set_aside(warehouse: Warehou
 
 
 @pytest.mark.parametrize(("written", "stored"), [("3", 3), (3, 3), ("3.0", 3), ("", None), (None, None)])
-def test_whole_numbers_come_in_several_forms(warehouse: Warehouse, written: Any, stored: int | None) -> None:
+def test_whole_numbers_have_several_forms(warehouse: Warehouse, written: Any, stored: int | None) -> None:
     put(warehouse, ORDERS, [order(1, line_items=[{"variant_id": "v", "quantity": written}])])
     assert rows(warehouse, "SELECT quantity FROM core.order_line_items") == [(stored,)]
 
@@ -181,7 +181,7 @@ def test_a_price_that_is_no_number_keeps_its_word(warehouse: Warehouse) -> None:
     ]
 
 
-def test_a_vanished_row_is_kept_and_comes_back(warehouse: Warehouse) -> None:
+def test_a_vanished_row_is_kept_and_returns(warehouse: Warehouse) -> None:
     put(warehouse, PATIENTS, [{"id": "1"}, {"id": "2"}])
     assert put(warehouse, PATIENTS, [{"id": "1"}], 1, EVERYTHING).removed == 1
     assert rows(warehouse, "SELECT patient_id FROM core.patients WHERE removed_at IS NOT NULL") == [("2",)]
@@ -236,7 +236,7 @@ def test_a_variant_alone_knows_its_product_from_its_own_record(warehouse: Wareho
         ({"state": "teleported"}, "teleported"),
     ],
 )
-def test_lab_states_are_told_in_the_rest_words(warehouse: Warehouse, record: Record, state: str) -> None:
+def test_lab_states_have_the_words_of_the_rest_api(warehouse: Warehouse, record: Record, state: str) -> None:
     whole = {"id": "l", "patient_id": "p", "practitioner_id": "d", "tests": [{"id": 7, "name": "Zinc"}]}
     put(warehouse, LAB_ORDERS, [{**whole, "results": [{"id": "r", **record}], **record}])
     assert rows(warehouse, "SELECT state, state_raw FROM core.lab_orders") == [(state, next(iter(record.values())))]

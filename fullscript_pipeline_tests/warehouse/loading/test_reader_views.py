@@ -78,7 +78,7 @@ def test_a_narrower_view_removes_what_it_saw_itself(warehouse: Warehouse) -> Non
     assert there(warehouse) == "acd"
 
 
-def test_the_wider_view_comes_back_and_proves_everything(warehouse: Warehouse) -> None:
+def test_the_wider_view_returns_and_proves_everything(warehouse: Warehouse) -> None:
     see(warehouse, FULL, *"abcd")
     see(warehouse, NARROW, *"ae")
     assert see(warehouse, FULL, *"abc").removed == 2
@@ -98,7 +98,7 @@ def test_two_users_in_turn_each_remove_what_they_have_seen(warehouse: Warehouse)
     assert there(warehouse) == "bcd"
 
 
-def test_what_came_by_id_is_no_listing(warehouse: Warehouse) -> None:
+def test_what_was_fetched_by_id_is_no_listing(warehouse: Warehouse) -> None:
     see(warehouse, FULL, *"ab")
     see(warehouse, NARROW, "a")
     with warehouse.write() as con:
@@ -149,7 +149,7 @@ def test_a_file_of_before_takes_its_last_lister_for_its_view(warehouse: Warehous
     assert see(warehouse, FULL, "a", table=PATIENTS).removed == 2
 
 
-def test_a_file_of_before_whose_server_tells_neither_user_nor_scopes(warehouse: Warehouse) -> None:
+def test_an_older_file_whose_server_names_neither_user_nor_scopes(warehouse: Warehouse) -> None:
     put(warehouse, PATIENTS, [{"id": one} for one in "abc"], missing_among=EVERYTHING)
     assert see(warehouse, NAMELESS, *"ab", table=PATIENTS).removed == 1
 
@@ -224,7 +224,7 @@ def test_rows_below_a_parent_have_sightings_of_their_own(warehouse: Warehouse) -
     assert rows(warehouse, sql) == [("cb",), ("cd",)]
 
 
-def test_the_narrower_view_is_told_until_the_wider_one_is_back(warehouse: Warehouse) -> None:
+def test_the_narrower_view_is_reported_until_the_wider_one_is_back(warehouse: Warehouse) -> None:
     see(warehouse, FULL, *"abc")
     see(warehouse, NARROW, "a")
     with warehouse.read() as con:
@@ -237,7 +237,7 @@ def test_the_narrower_view_is_told_until_the_wider_one_is_back(warehouse: Wareho
         assert narrowings(con, "c1") == []
 
 
-def test_a_user_who_sees_every_row_is_not_told(warehouse: Warehouse) -> None:
+def test_a_user_who_sees_every_row_is_not_reported(warehouse: Warehouse) -> None:
     see(warehouse, FULL, *"abc")
     see(warehouse, OTHER, *"abc")
     see(warehouse, View("c1", "anna", FULL.scopes | {"patients:write"}), *"abc")

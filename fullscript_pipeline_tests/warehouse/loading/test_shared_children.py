@@ -211,7 +211,7 @@ def _double(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("listed", [[], [product("C")], [product("A", ("v",))], [product("B", ("v", "2.00"), ("w",))]])
-def test_two_open_versions_are_mended_by_the_next_load(warehouse: Warehouse, listed: list[Record]) -> None:
+def test_two_open_versions_are_repaired_by_the_next_load(warehouse: Warehouse, listed: list[Record]) -> None:
     _double(warehouse)
     put(warehouse, PRODUCTS, listed, 24)
     assert rows(warehouse, OPEN) == [("v", "A", True), ("w", "B", True)]

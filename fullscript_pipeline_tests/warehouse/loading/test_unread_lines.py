@@ -83,7 +83,7 @@ def test_a_line_that_cannot_be_read_leaves_the_stored_one(lines: Lines) -> None:
     assert lines.there() == ["a", "c"], "what is read again is believed"
 
 
-def test_it_stays_when_lines_before_it_come_and_go(lines: Lines) -> None:
+def test_it_stays_when_lines_before_it_are_added_and_removed(lines: Lines) -> None:
     lines.put("a", "b", "c")
     lines.put("b", NO_LINE)
     assert {"b", "c"} <= set(lines.there()), "a or c is gone; nobody can tell which"
@@ -110,7 +110,7 @@ def test_a_record_without_the_array_says_nothing(lines: Lines) -> None:
     assert lines.there() == ["a", "b"]
 
 
-def test_what_is_no_list_is_told(warehouse: Warehouse) -> None:
+def test_what_is_no_list_is_reported(warehouse: Warehouse) -> None:
     put(
         warehouse, ORDERS, [{"id": "o1", "line_items": {"data": [{"variant_id": "v"}]}}, {"id": "o2", "line_items": ""}]
     )

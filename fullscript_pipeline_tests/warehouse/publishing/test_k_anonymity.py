@@ -167,7 +167,7 @@ def test_who_buys_most_shares_that_with_k() -> None:
     assert Counter(pid for _, pid, _, _ in left.facts) == {0: 3, 1: 3, 2: 2}
 
 
-def test_yes_and_no_are_told_only_where_neither_singles_out() -> None:
+def test_yes_and_no_are_given_only_where_neither_singles_out() -> None:
     facts = [Fact("purchases", pid, 1, 2024, 2 if pid == 0 else 1) for pid in range(4)]
     facts += [Fact("purchases", pid, 2, 2024, 2 if pid < 2 else 1) for pid in range(4)]
     left = _suppress(_people(*[1980] * 4), facts, 2)

@@ -30,7 +30,7 @@ def test_another_key_is_the_one_to_hand_out(monkeypatch: pytest.MonkeyPatch, cap
     assert caplog.text == ""
 
 
-def test_a_key_that_can_be_guessed_is_told_and_refused_over_real_patients(
+def test_a_key_that_can_be_guessed_is_reported_and_refused_for_real_patients(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     weak = {"FULLSCRIPT_PUBLISH_KEY": "analysts 2026"}
@@ -49,7 +49,7 @@ def test_a_pepper_that_holds_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, g
     assert given not in str(refused.value)
 
 
-def test_a_pepper_that_can_be_guessed_is_told_and_refused_over_real_patients(
+def test_a_pepper_that_can_be_guessed_is_reported_and_refused_for_real_patients(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     weak = {"FULLSCRIPT_PUBLISH_PEPPER": "salt and pepper"}

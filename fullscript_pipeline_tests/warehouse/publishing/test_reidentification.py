@@ -74,7 +74,7 @@ def test_the_dictionary_would_find_everybody_with_the_pepper(copies: dict[str, C
     assert len(ids & {one[:20] for one in ids_by_dictionary(PEOPLE, (PEPPER,))}) == PEOPLE
 
 
-def test_the_place_of_a_row_tells_nothing(copies: dict[str, Copy]) -> None:
+def test_the_place_of_a_row_reveals_nothing(copies: dict[str, Copy]) -> None:
     """Rows lie in the order of their ids, which are random: no order of the warehouse is left."""
     for name, copy in copies.items():
         there = copy.columns()
@@ -134,7 +134,7 @@ def test_who_buys_most_does_not_stand_out(copies: dict[str, Copy]) -> None:
     assert numbers[max(numbers)] >= 5
 
 
-def test_who_knows_several_things_at_once_finds_as_many_as_is_told(copies: dict[str, Copy]) -> None:
+def test_who_knows_several_things_at_once_finds_as_many_as_reported(copies: dict[str, Copy]) -> None:
     """Not promised, and said: how many stand alone by clinic, birth years, gender and one row."""
     alone = copies["deidentified"].rows(
         """SELECT DISTINCT any_value(patient_id) FROM (
@@ -146,7 +146,7 @@ def test_who_knows_several_things_at_once_finds_as_many_as_is_told(copies: dict[
     assert len(alone) > 100
 
 
-def test_the_difference_of_two_copies_of_a_year_tells_of_no_newcomer(
+def test_the_difference_of_two_copies_of_a_year_reveals_no_newcomer(
     settings: Settings, world: Warehouse, copies: dict[str, Copy], tmp_path: Path
 ) -> None:
     """A newcomer, and purchases of this year, are in a copy only when the year is over."""

@@ -100,7 +100,7 @@ def test_versions_of_a_key_never_overlap_and_leave_no_gap(
         )
 
 
-def test_any_past_instant_can_be_asked_for(warehouse: Warehouse) -> None:
+def test_any_past_instant_can_be_queried(warehouse: Warehouse) -> None:
     put(warehouse, LAB_ORDERS, [{"id": "l1", "state": "purchased"}])
     put(warehouse, EVENTS, [event(10, "lab_order.updated", "l1")], 24)
     put(warehouse, LAB_ORDERS, [{"id": "l1", "state": "results_ready"}], 24)
