@@ -33,6 +33,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "refresh": ("refresh", "refresh --clinic maple-street-wellness"),
     "report adherence": ("report adherence", "report adherence --clinic maple-street-wellness --as-of 2026-10-31"),
     "report dosages": ("report dosages --limit 20",),
+    "report snooze": (
+        'report snooze maple-street-wellness PATIENT_ID --until 2026-12-15 --note "back from holidays then"',
+        "report snooze maple-street-wellness PATIENT_ID --remove",
+        "report snooze --list",
+    ),
     "catalog diff": (
         "catalog diff 2026-11-01 2026-11-22",
         "catalog diff 2026-11-01 2026-11-22 --region us --field msrp --min-price-change 5% --format csv > prices.csv",

@@ -1,4 +1,4 @@
-"""`report`: adherence rows and pages again, and the dosage texts that could not be read; all from the warehouse.
+"""`report`: adherence rows and pages again, dosage texts that could not be read, patients set aside from a call list.
 
 What does not belong here: what they do (`cli.pages`, `cli.dosages`), so that `--help` waits for nothing big.
 """
@@ -37,3 +37,28 @@ def dosages(clinics: Sequence[str], limit: int) -> int:
         from fullscript_pipeline.cli.dosages import list_dosages  # noqa: PLC0415
 
     return list_dosages(clinics, limit)
+
+
+@report.command(
+    "snooze",
+    help="Take a patient off the clinic's call list until a day: CLINIC by key or id, PATIENT by Fullscript's id.",
+)
+@click.argument("clinic", required=False)
+@click.argument("patient", required=False)
+@click.option("--until", type=DAY, help="The day on which the patient is on the list again.")
+@click.option("--note", help="Why, for the clinic's own page; at most 300 characters.")
+@click.option("--list", "lists", is_flag=True, help="The snoozes of CLINIC (default: of all clinics), with notes.")
+@click.option("--remove", "removes", is_flag=True, help="Put the patient back on the list now.")
+def snooze(
+    clinic: str | None, patient: str | None, until: date | None, note: str | None, lists: bool, removes: bool
+) -> int:
+    with lazy_imports.freeze_imports():
+        from fullscript_pipeline.cli.snooze import list_snoozes, remove_snooze, snooze_patient  # noqa: PLC0415
+
+    if lists and not (patient or until or note or removes):
+        return list_snoozes([clinic] if clinic else [])
+    if clinic and patient and removes and not (until or note or lists):
+        return remove_snooze(clinic, patient)
+    if clinic and patient and until and not (removes or lists):
+        return snooze_patient(clinic, patient, until, note)
+    raise click.UsageError("Give CLINIC PATIENT with --until DAY or with --remove; or --list, with or without CLINIC.")

@@ -12,6 +12,7 @@ from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
 from fullscript_pipeline.state.purge import purge_clinic, purge_patient, rows_of_patient
 from fullscript_pipeline.state.request_budget import RequestBudget
 from fullscript_pipeline.state.revocations import TO_BE_REVOKED, ClinicUser
+from fullscript_pipeline.state.snoozes import Snooze
 from fullscript_pipeline.state.store import StateStore
 from fullscript_pipeline.state.webhook_inbox import Delivery, DeliveryState, InboxSize
 
@@ -29,6 +30,7 @@ __all__ = [
     "LedgerEvent",
     "Outcome",
     "RequestBudget",
+    "Snooze",
     "StateStore",
     "future_stamps",
     "purge_clinic",

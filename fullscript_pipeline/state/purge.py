@@ -17,10 +17,11 @@ from fullscript_pipeline.state.schema import (
     grants,
     metadata,
     owed_patients,
+    snoozes,
     watched_labs,
     webhook_inbox,
 )
-from fullscript_pipeline.state.sealed_columns import WEBHOOK_BODY
+from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, WEBHOOK_BODY
 from fullscript_pipeline.state.secret_cipher import Keyring
 from fullscript_pipeline.state.token_store import of_clinic
 
@@ -46,7 +47,8 @@ def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
 
 
 def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:
-    """Deletes events about these objects, queued rebuilds and webhooks that mention them; returns the row count."""
+    """Deletes events about these objects, queued rebuilds, snoozes, and webhooks that mention them; returns the number
+    of rows."""
     with db.write() as connection:
         removed = sum(
             connection.execute(delete(table).where(condition)).rowcount for table, condition in _rows_of(clinic, ids)
@@ -59,10 +61,10 @@ def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collec
 def rows_of_patient(
     db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """The rows that `purge_patient` would delete, by table, with decrypted bodies."""
+    """The rows that `purge_patient` would delete, by table, with their sealed values decrypted."""
     with db.read() as connection:
         rows = {
-            table.name: [dict(row._mapping) for row in connection.execute(select(table).where(condition))]
+            table.name: [_opened(row, table, keyring) for row in connection.execute(select(table).where(condition))]
             for table, condition in _rows_of(clinic, ids)
         }
         deliveries = _naming_deliveries(connection, keyring, clinic, ids)
@@ -74,8 +76,15 @@ def rows_of_patient(
 def _rows_of(clinic: ClinicRef, ids: Collection[str]) -> list[tuple[Table, ColumnElement[bool]]]:
     """Every table except the inbox that may mention an object of a person, with the condition of these rows."""
     named = {events: events.c.resource_id, owed_patients: owed_patients.c.patient_id}
-    named[watched_labs] = watched_labs.c.lab_order_id
+    named |= {watched_labs: watched_labs.c.lab_order_id, snoozes: snoozes.c.patient_id}
     return [(table, of_clinic(table, clinic) & column.in_(ids)) for table, column in named.items()]
+
+
+def _opened(row: Row[Any], table: Table, keyring: Keyring) -> dict[str, Any]:
+    sealed = [column for column in SEALED_COLUMNS if column.table is table and getattr(row, column.of) is not None]
+    return dict(row._mapping) | {
+        column.of: keyring.open(getattr(row, column.of), column.of_row(row)) for column in sealed
+    }
 
 
 def _drop_deliveries(connection: Connection, keyring: Keyring, clinic: ClinicRef, ids: Collection[str]) -> int:

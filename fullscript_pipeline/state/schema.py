@@ -139,6 +139,13 @@ purged_ids = Table(
     Column("purged_at", Text),
 )  # fmt: skip
 
+# Patients off a clinic's call list until a day (who are on it again on that day); note: sealed, or NULL.
+snoozes = Table(
+    "snoozes", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("patient_id", Text, primary_key=True), Column("until_on", Text), Column("note", Text),
+)  # fmt: skip
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE clinics (server TEXT NOT NULL, clinic_id TEXT NOT NULL, clinic_key TEXT NOT NULL UNIQUE,"
@@ -218,5 +225,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE purged_ids (digest TEXT PRIMARY KEY, key_id TEXT NOT NULL, person TEXT NOT NULL,"
         " purged_at TEXT NOT NULL)",
         "CREATE INDEX purged_ids_by_person ON purged_ids (person)",
+    ),
+    (
+        "CREATE TABLE snoozes (server TEXT NOT NULL, clinic_id TEXT NOT NULL, patient_id TEXT NOT NULL,"
+        " until_on TEXT NOT NULL, note TEXT, PRIMARY KEY (server, clinic_id, patient_id))",
     ),
 )

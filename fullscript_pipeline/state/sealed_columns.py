@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Row, Table
 
-from fullscript_pipeline.state.schema import audit_chains, facts, grants, webhook_inbox
+from fullscript_pipeline.state.schema import audit_chains, facts, grants, snoozes, webhook_inbox
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ WEBHOOK_BODY = SealedColumn(webhook_inbox, "body", ("server", "event_id", "integ
 AUDIT_KEY = SealedColumn(audit_chains, "sealed_key", ("chain",))
 AUDIT_HEAD = SealedColumn(audit_chains, "sealed_head", ("chain",))
 SECRET_FACT = SealedColumn(facts, "value", ("name",))
+SNOOZE_NOTE = SealedColumn(snoozes, "note", ("server", "clinic_id", "patient_id"))
 
 SEALED_COLUMNS = (
     ACCESS_TOKEN, REFRESH_TOKEN, PREVIOUS_REFRESH_TOKEN, WEBHOOK_BODY, AUDIT_KEY, AUDIT_HEAD, SECRET_FACT,
+    SNOOZE_NOTE,
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """The operational store as other rooms use it: one object for one SQLite file.
 
 State decides what to fetch, and DuckDB holds what is true. The store holds no data about patients, except the sealed
-bodies of unhandled webhooks. It may be behind the warehouse, never ahead. What does not belong here: queries (a module
-per subject), HTTP, Dagster.
+bodies of unhandled webhooks and the snoozes of a call list. It may be behind the warehouse, never ahead. What does not
+belong here: queries (a module per subject), HTTP, Dagster.
 """
 
 import hashlib
@@ -29,12 +29,13 @@ from fullscript_pipeline.state.purged_people import PurgeMemory, without_body_ab
 from fullscript_pipeline.state.request_budget import RequestBudget
 from fullscript_pipeline.state.revocations import RevocationRecords
 from fullscript_pipeline.state.secret_cipher import Keyring
+from fullscript_pipeline.state.snoozes import Snoozes
 from fullscript_pipeline.state.store_key import follow_key, read_key_fingerprint
 from fullscript_pipeline.state.webhook_inbox import Delivery, WebhookInbox
 
 
 class StateStore(
-    RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog, PurgeMemory
+    RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog, PurgeMemory, Snoozes
 ):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 

@@ -7,10 +7,12 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.maintenance.backup import MANIFEST
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
@@ -34,6 +36,7 @@ RECORDED = {
     "purge": ("purge", "--patient", "acme", "p1", "--yes"),
     "report adherence": ("report", "adherence"),
     "report dosages": ("report", "dosages"),
+    "report snooze": ("report", "snooze", "acme", "p1", "--until", "UNTIL"),
     "keys rotate": ("keys", "rotate"),
     "connect": ("connect", "us-snd", "--paste"),
     "disconnect": ("disconnect", "acme"),
@@ -126,7 +129,8 @@ def test_what_cannot_be_recorded_does_not_begin(
     monkeypatch.setenv("FULLSCRIPT_AUDIT_COMMAND", "false")
     monkeypatch.setattr("fullscript_pipeline.api.authorization_flow.ConnectFlow.check_addresses", lambda _: None)
     before, lines = _files(filled), len(_listed(run))
-    code, out, err = run(*(str(backup) if part == "BACKUP" else part for part in RECORDED[command]))
+    given = {"BACKUP": str(backup), "UNTIL": f"{clock.now() + timedelta(days=7):%Y-%m-%d}"}
+    code, out, err = run(*(given.get(part, part) for part in RECORDED[command]))
     assert (code, SECRET in out) == (78, False)
     assert "FULLSCRIPT_AUDIT_COMMAND" in err
     assert "does not begin" in err

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,13 +15,14 @@ from cryptography.fernet import Fernet
 from fullscript_pipeline import state
 from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.state import Delivery, StateStore
+from fullscript_pipeline.state import Delivery, Snooze, StateStore
 from fullscript_pipeline.state.schema import clinics, metadata
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
 from fullscript_pipeline.state.secret_cipher import Keyring
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 MAPLE, OAK = ClinicRef("us-snd", "c-1", "maple", "us"), ClinicRef("us-snd", "c-2", "oak", "us")
+UNTIL = date(2026, 12, 15)
 _OF_BEFORE = Fernet(OLD).encrypt(b"x").decode()
 _FACTS_KEY = "DELETE FROM facts WHERE name = 'encryption_key'"
 
@@ -41,6 +42,7 @@ def path(tmp_path: Path) -> Path:
             store.register_clinic("us-snd", clinic.clinic_id, "us", clinic.clinic_key)
             store.save_grant(clinic, _grant(clinic.clinic_key))
             store.keep_delivery(Delivery("us-snd", clinic.clinic_key, body=clinic.clinic_key.encode()))
+            store.add_snooze(clinic, Snooze("p-1", UNTIL, f"{clinic.clinic_key} is away"), UNTIL - timedelta(days=1))
         store.webhook_path()
     return tmp_path / "state.sqlite"
 
@@ -52,7 +54,8 @@ def _sql(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _read_all(store: StateStore) -> list[object]:
-    return [store.load_grant(MAPLE), store.load_grant(OAK), store.deliveries(), store.webhook_path()]
+    snoozes = [store.snoozes(clinic, UNTIL - timedelta(days=1)) for clinic in (MAPLE, OAK)]
+    return [store.load_grant(MAPLE), store.load_grant(OAK), store.deliveries(), store.webhook_path(), snoozes]
 
 
 _MOVES = {
@@ -66,6 +69,9 @@ _MOVES = {
     "a plain token": "UPDATE grants SET access_token = 'plain:mine'",
     "a plain body": "UPDATE webhook_inbox SET body = CAST('plain:{}' AS BLOB)",
     "a token without a mark": "UPDATE grants SET access_token = 'mine'",
+    "a note of another clinic": "UPDATE snoozes SET note = (SELECT max(note) FROM snoozes)",
+    "a note about another patient": "UPDATE snoozes SET patient_id = 'p-2'",
+    "a plain note": "UPDATE snoozes SET note = 'plain:mine'",
     "a piece of a token": "UPDATE grants SET access_token = substr(access_token, 1, 30)",
     "a token of before, bound to nothing": f"UPDATE grants SET access_token = 'fernet:{_OF_BEFORE}'",
 }
@@ -84,8 +90,8 @@ def test_a_value_in_anothers_place_is_refused(path: Path, move: str) -> None:
 def test_every_sealed_value_follows_the_key_and_the_old_one_opens_nothing(path: Path) -> None:
     with StateStore(path, f"{NEW},{OLD}") as store:
         before = _read_all(store)
-        assert store.count_to_reseal(NEW) == 11
-        assert store.reseal(NEW) == 11
+        assert store.count_to_reseal(NEW) == 13
+        assert store.reseal(NEW) == 13
         assert (store.reseal(NEW), store.count_to_reseal(NEW)) == (0, 0)
     with StateStore(path, NEW) as store:
         assert _read_all(store) == before
@@ -155,7 +161,7 @@ def test_a_sealed_value_in_a_column_that_is_not_listed_stops_the_rotation(path: 
     with StateStore(path, f"{NEW},{OLD}") as store:
         with pytest.raises(PipelineError, match=r"clinics\.name"):
             store.reseal(NEW)
-        assert store.count_to_reseal(NEW) == 11
+        assert store.count_to_reseal(NEW) == 13
         assert store.load_grant(MAPLE) == replace(_grant("maple"), generation=1)
 
 
