@@ -64,7 +64,7 @@ def restore(folder: Path, force: bool) -> None:
         restored = put_back(settings, warehouse, folder.absolute(), force=force)
         record.rows = restored.rows
     print_message(
-        f"Restored the backup of {restored.made_at}: {counted(restored.files, 'file')}, "
+        f"Restored the backup of {restored.created_at}: {counted(restored.files, 'file')}, "
         f"{counted(restored.rows, 'row')}.",
         bold=True,
     )

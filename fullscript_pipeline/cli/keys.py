@@ -12,7 +12,7 @@ from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.encryption import changing_keys, new_key
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import format_bytes
-from fullscript_pipeline.maintenance import Rotation, backups_under_other_keys, plan_rotation, rotate_keys
+from fullscript_pipeline.maintenance import Rotation, backups_under_different_keys, plan_rotation, rotate_keys
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, encryption_keys, load_settings
 
@@ -58,12 +58,12 @@ def _print_plan(plan: Rotation, listed: int) -> None:
         f"({format_bytes(plan.bytes_of_databases)}); all in all {plan.bytes / 1e6:,.1f} MB."
     )
     print_message(
-        f"About {counted(round(plan.seconds), 'second')}; {format_bytes(plan.needed)} of free space needed, "
+        f"About {counted(round(plan.seconds), 'second')}; {format_bytes(plan.needed_bytes)} of free space needed, "
         f"{format_bytes(plan.free)} there."
     )
-    if plan.free < plan.needed:
+    if plan.free < plan.needed_bytes:
         raise ConfigurationError(
-            f"Rewriting the largest file needs {format_bytes(plan.needed)} of free space, and the disk has "
+            f"Rewriting the largest file needs {format_bytes(plan.needed_bytes)} of free space, and the disk has "
             f"{format_bytes(plan.free)}: free some space, then run `keys rotate` again. Nothing was changed."
         )
 
@@ -74,7 +74,7 @@ def _print_next_steps(settings: Settings, plan: Rotation) -> None:
         print_message(
             "Copies under FULLSCRIPT_PUBLISH_KEY keep that key: set another and `publish` again to change it."
         )
-    if former := backups_under_other_keys(settings, plan.new):
+    if former := backups_under_different_keys(settings, plan.new):
         print_message(
             f"{counted(len(former), 'backup')} can be read with the key of its time only: keep that key, or make new"
         )

@@ -12,7 +12,7 @@ from fullscript_pipeline.cli.clinic_selection import select_clinics
 from fullscript_pipeline.cli.console import print_data
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
-from fullscript_pipeline.maintenance import is_over, open_warehouse
+from fullscript_pipeline.maintenance import is_past_day, open_warehouse
 from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
 from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
 from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_partition, open_instance
@@ -56,7 +56,7 @@ def pages_run(clinic_key: str, day: date) -> PlannedRun:
         "clinic_daily",
         clinic_partition(clinic_key, day),
         tags={"fullscript/clinic": clinic_key, TAG: "yes"},
-        assets=PAST_PAGES if is_over(day) else PAGES,
+        assets=PAST_PAGES if is_past_day(day) else PAGES,
     )
 
 

@@ -127,7 +127,7 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
             "They are kept out: no pull stores anything of them, although Fullscript still has it. To undo that: "
             f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id} --undo`."
         )
-    for reason in purged.copies_not_made:
+    for reason in purged.failed_copies:
         print_message(f"A copy for analysts was removed and not written again. {reason}")
     for sentence in _describe_remaining_copies(purged):
         print_message(sentence)

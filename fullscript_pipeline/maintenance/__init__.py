@@ -1,10 +1,16 @@
 """Backup, restore, erasure, key rotation and page rebuilds, without Dagster."""
 
 from fullscript_pipeline.maintenance import page_rebuild
-from fullscript_pipeline.maintenance.backup import Backup, back_up, backups_under_other_keys, require_contents, restore
+from fullscript_pipeline.maintenance.backup import (
+    Backup,
+    back_up,
+    backups_under_different_keys,
+    require_contents,
+    restore,
+)
 from fullscript_pipeline.maintenance.erasure import Purged, purge_everywhere
 from fullscript_pipeline.maintenance.key_rotation import Rotation, plan_rotation, rotate_keys
-from fullscript_pipeline.maintenance.page_rebuild import is_over
+from fullscript_pipeline.maintenance.page_rebuild import is_past_day
 from fullscript_pipeline.maintenance.person_file import write_person_file
 from fullscript_pipeline.maintenance.view_acceptance import ViewAcceptance, present_view
 from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl, open_warehouse
@@ -15,8 +21,8 @@ __all__ = [
     "Rotation",
     "ViewAcceptance",
     "back_up",
-    "backups_under_other_keys",
-    "is_over",
+    "backups_under_different_keys",
+    "is_past_day",
     "mart_ddl",
     "open_warehouse",
     "page_rebuild",

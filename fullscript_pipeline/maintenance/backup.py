@@ -43,7 +43,7 @@ class Backup:
     """What a folder holds; every file was read back and its hash found right."""
 
     folder: Path
-    made_at: str
+    created_at: str
     files: int
     bytes: int
     rows: int
@@ -92,15 +92,15 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
     while a run is landing pages.
     """
     backup = verify(folder, settings)
-    there = [path.name for path in (settings.warehouse_path, settings.state_path) if path.exists()]
-    if there and not force:
+    existing = [path.name for path in (settings.warehouse_path, settings.state_path) if path.exists()]
+    if existing and not force:
         raise UsageError(
-            f"{settings.data_dir} holds {' and '.join(there)} already: restore into an empty FULLSCRIPT_DATA_DIR, or "
-            "replace what is there with --force."
+            f"{settings.data_dir} already holds {' and '.join(existing)}: restore into an empty "
+            "FULLSCRIPT_DATA_DIR, or replace what is there with --force."
         )
     settings.prepare_data_dir()
-    refuse_while_a_run_lands(settings.landing_dir)
-    if key := _key_of(_manifest(folder), settings):
+    require_no_landing_run(settings.landing_dir)
+    if key := _find_key(_manifest(folder), settings):
         write_record(settings.data_dir, KeyRecord(fingerprint(key)))
     replace_with(warehouse, folder / settings.warehouse_path.name)
     _restore_state(settings, folder / _STATE)
@@ -115,15 +115,15 @@ def verify(folder: Path, settings: Settings) -> Backup:
     """Reads every file of a backup. Raises UsageError when it is none, PipelineError when it is damaged,
     ConfigurationError when its key is not the one that is set."""
     manifest = _manifest(folder)
-    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
-    if added := sorted(there - manifest["files"].keys()):
-        raise PipelineError(f"The backup {folder} holds {added[0]}, which is not in its manifest; take it away.")
-    for name, told in manifest["files"].items():
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    if unlisted := sorted(present - manifest["files"].keys()):
+        raise PipelineError(f"The backup {folder} holds {unlisted[0]}, which is not in its manifest; take it away.")
+    for name, entry in manifest["files"].items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != told["bytes"] or _sha256(path) != told["sha256"]:
+        if not path.is_file() or path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
             raise PipelineError(f"The backup {folder} is damaged: {name} is not what was written; use another backup.")
-    key = _key_of(manifest, settings)
-    if manifest["key"] != _key_check(key) or bool(key) != bool(settings.encryption_key):
+    key = _find_key(manifest, settings)
+    if manifest["key"] != _key_digest(key) or bool(key) != bool(settings.encryption_key):
         raise ConfigurationError(
             f"The backup {folder} was made with another FULLSCRIPT_ENCRYPTION_KEY than the one that is set; set the "
             "key it was made with (it is not in the backup)."
@@ -131,18 +131,18 @@ def verify(folder: Path, settings: Settings) -> Backup:
     with closing(sqlite3.connect(f"file:{folder / _STATE}?mode=ro&immutable=1", uri=True)) as state:
         if state.execute("PRAGMA integrity_check").fetchone() != ("ok",):
             raise PipelineError(f"The state store in the backup {folder} is damaged; use another backup.")
-    rows = _rows(Warehouse(folder / settings.warehouse_path.name, key))
-    sizes = [told["bytes"] for told in manifest["files"].values()]
+    rows = _count_rows(Warehouse(folder / settings.warehouse_path.name, key))
+    sizes = [entry["bytes"] for entry in manifest["files"].values()]
     return Backup(folder, manifest["made_at"], len(sizes), sum(sizes), rows)
 
 
-def _rows(copy: Warehouse) -> int:
+def _count_rows(copy: Warehouse) -> int:
     """How many rows all tables hold together: reading them finds what a hash of the file alone would not."""
     try:
         return rows_in(copy)
     except duckdb.Error as problem:
-        told = str(problem).splitlines()[0]
-        raise PipelineError(f"The warehouse in the backup cannot be read ({told}); use another backup.") from None
+        reason = str(problem).splitlines()[0]
+        raise PipelineError(f"The warehouse in the backup cannot be read ({reason}); use another backup.") from None
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -163,13 +163,13 @@ def _audit_heads(settings: Settings) -> list[str]:
         return [str(head) for head in store.audit_heads()]
 
 
-def _write_manifest(folder: Path, settings: Settings, made_at: str, audit_heads: list[str]) -> None:
+def _write_manifest(folder: Path, settings: Settings, created_at: str, audit_heads: list[str]) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
         "format": _FORMAT,
-        "made_at": made_at,
+        "made_at": created_at,
         "made_by": version("fullscript-pipeline"),
-        "key": _key_check(settings.warehouse_key),
+        "key": _key_digest(settings.warehouse_key),
         "audit_heads": audit_heads,
         "files": {
             str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files
@@ -180,23 +180,23 @@ def _write_manifest(folder: Path, settings: Settings, made_at: str, audit_heads:
         json.dump(manifest, file, indent=1)
 
 
-def backups_under_other_keys(settings: Settings, key: str) -> list[Path]:
+def backups_under_different_keys(settings: Settings, key: str) -> list[Path]:
     """The backups in the data directory that this key does not open."""
-    found = []
+    folders = []
     for path in sorted((settings.data_dir / "backups").glob(f"*/{MANIFEST}")):
         with suppress(UsageError):
-            if _manifest(path.parent)["key"] != _key_check(key):
-                found.append(path.parent)
-    return found
+            if _manifest(path.parent)["key"] != _key_digest(key):
+                folders.append(path.parent)
+    return folders
 
 
-def _key_of(manifest: dict[str, Any], settings: Settings) -> str | None:
+def _find_key(manifest: dict[str, Any], settings: Settings) -> str | None:
     """The one of the setting's keys that a backup was made with."""
     keys = encryption_keys(settings.encryption_key)
-    return next((key for key in keys if _key_check(key) == manifest["key"]), None)
+    return next((key for key in keys if _key_digest(key) == manifest["key"]), None)
 
 
-def _key_check(key: str | None) -> str | None:
+def _key_digest(key: str | None) -> str | None:
     """Tells one key from another, and nothing about it."""
     return hmac.new(key.encode(), b"fullscript-pipeline backup", hashlib.sha256).hexdigest()[:16] if key else None
 
@@ -228,7 +228,7 @@ def _restore_state(settings: Settings, source: Path) -> None:
         remove_store(prepared)
 
 
-def refuse_while_a_run_lands(landing_dir: Path) -> None:
+def require_no_landing_run(landing_dir: Path) -> None:
     """What it has read so far would be loaded over what is restored (`extraction.claims` holds the same locks)."""
     for path in landing_dir.rglob("*.lock"):
         try:

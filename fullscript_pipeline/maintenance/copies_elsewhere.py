@@ -12,21 +12,21 @@ from fullscript_pipeline.state import StateStore
 _BACKUP, _EXPORTS = "backup", frozenset({"export", "export --patient"})
 
 
-def backups_that_were_made(settings: Settings, store: StateStore) -> list[Path]:
+def known_backups(settings: Settings, store: StateStore) -> list[Path]:
     """Every backup in the data directory, and every other that was ever written: whether it is still there or not."""
-    there = [path.parent for path in settings.backups_dir.glob("*/manifest.json")]
+    present = [path.parent for path in settings.backups_dir.glob("*/manifest.json")]
     written = (
         path for path in _destinations(store, "finished", {_BACKUP}) if not path.is_relative_to(settings.data_dir)
     )
-    return sorted({*there, *written})
+    return sorted({*present, *written})
 
 
-def folders_of_backups(settings: Settings, store: StateStore) -> list[Path]:
+def backup_folders(settings: Settings, store: StateStore) -> list[Path]:
     """Where backups were ever begun: a killed one may have left half of one."""
     return sorted({settings.backups_dir, *_destinations(store, "started", {_BACKUP})})
 
 
-def exports_elsewhere(settings: Settings, store: StateStore) -> list[Path]:
+def external_exports(settings: Settings, store: StateStore) -> list[Path]:
     """Folders outside the data directory that tables, or what is held about a person, were written to."""
     written = _destinations(store, "started", _EXPORTS)
     return sorted({path for path in written if not path.is_relative_to(settings.data_dir)})
@@ -34,6 +34,6 @@ def exports_elsewhere(settings: Settings, store: StateStore) -> list[Path]:
 
 def _destinations(store: StateStore, event: str, commands: set[str] | frozenset[str]) -> Iterator[Path]:
     for entry in store.audit_entries():
-        told = entry.fields
-        if told.get("event") == event and told.get("command") in commands and told.get("destination"):
-            yield Path(str(told["destination"]))
+        fields = entry.fields
+        if fields.get("event") == event and fields.get("command") in commands and fields.get("destination"):
+            yield Path(str(fields["destination"]))

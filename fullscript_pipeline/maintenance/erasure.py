@@ -15,9 +15,9 @@ from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.atomic_files import remove_leftover_files, remove_leftovers
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.maintenance.copies_elsewhere import (
-    backups_that_were_made,
-    exports_elsewhere,
-    folders_of_backups,
+    backup_folders,
+    external_exports,
+    known_backups,
 )
 from fullscript_pipeline.maintenance.page_rebuild import rewrite_pages
 from fullscript_pipeline.reports import (
@@ -44,7 +44,7 @@ class Purged:
     counts: dict[str, int] = field(default_factory=dict)
     backups: tuple[Path, ...] = ()
     exports: tuple[Path, ...] = ()
-    copies_not_made: tuple[str, ...] = ()
+    failed_copies: tuple[str, ...] = ()
 
 
 def purge_everywhere(
@@ -55,13 +55,13 @@ def purge_everywhere(
     Raises Busy when a run is filling a landing file, a backup is being written, or somebody holds the warehouse for too
     long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
     """
-    _sweep(settings, store)
+    _remove_leftovers(settings, store)
     subject = Subject(clinic.clinic_id, patient_id)
     with warehouse.read() as con:
         ids = ids_of(con, subject)
     reports = ReportStore(settings.reports_dir)
     copies = options_of_copies(settings)
-    counts = _files(settings, reports, clinic, patient_id, ids)
+    counts = _erase_files(settings, reports, clinic, patient_id, ids)
     with warehouse.write() as con:
         rows = purge.delete_rows(con, subject, ids)
         counts |= rows
@@ -77,20 +77,20 @@ def purge_everywhere(
     if not counts:
         return Purged()
     # Copies and pages of earlier days hold everybody: they go with any row. Copies are made again without.
-    counts |= _copies(settings)
+    counts |= _remove_copies(settings)
     if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
         counts["pages_of_earlier_days"] = pages
     vacuum(warehouse)
-    _pages_again(settings, warehouse, reports, clinic, patient_id)
+    _rewrite_lists(settings, warehouse, reports, clinic, patient_id)
     return Purged(
         counts,
-        tuple(backups_that_were_made(settings, store)),
-        tuple(exports_elsewhere(settings, store)),
-        tuple(_copies_again(settings, warehouse, copies)),
+        tuple(known_backups(settings, store)),
+        tuple(external_exports(settings, store)),
+        tuple(_republish_copies(settings, warehouse, copies)),
     )
 
 
-def _files(
+def _erase_files(
     settings: Settings, reports: ReportStore, clinic: ClinicRef, patient_id: str | None, ids: frozenset[str]
 ) -> dict[str, int]:
     landed = settings.landing_dir / clinic.server / clinic.clinic_key
@@ -112,7 +112,7 @@ def _files(
     }
 
 
-def _copies(settings: Settings) -> dict[str, int]:
+def _remove_copies(settings: Settings) -> dict[str, int]:
     """Removes the published copies and the exports of this data directory; how many files."""
     counts = {}
     for place, folder in (("published", settings.published_dir), ("exports", settings.data_dir / "exports")):
@@ -125,7 +125,7 @@ def _copies(settings: Settings) -> dict[str, int]:
     return counts
 
 
-def _copies_again(settings: Settings, warehouse: Warehouse, copies: list[CopyOptions | Level]) -> Iterator[str]:
+def _republish_copies(settings: Settings, warehouse: Warehouse, copies: list[CopyOptions | Level]) -> Iterator[str]:
     """Writes the published copies as they were, without the person; a sentence for each that cannot be written."""
     for copy in copies:
         if isinstance(copy, Level):
@@ -137,15 +137,15 @@ def _copies_again(settings: Settings, warehouse: Warehouse, copies: list[CopyOpt
             yield str(problem)
 
 
-def _pages_again(
+def _rewrite_lists(
     settings: Settings, warehouse: Warehouse, reports: ReportStore, clinic: ClinicRef, patient_id: str | None
 ) -> None:
     """The clinic's lists without the person; after a clinic, the index without it."""
     with warehouse.read() as con:
         names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
         for past in reports.earlier_days():
-            of_day = reports.of_day(past)
-            write_index(of_day, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past)
+            past_store = reports.of_day(past)
+            write_index(past_store, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past)
         day = mart_day(con, clinic.clinic_id) if patient_id else None
     if patient_id and clinic.clinic_key in reports.clinic_keys():
         # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.
@@ -155,10 +155,10 @@ def _pages_again(
         write_index(reports, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names)
 
 
-def _sweep(settings: Settings, store: StateStore) -> None:
+def _remove_leftovers(settings: Settings, store: StateStore) -> None:
     """Removes what killed commands have left half made. Raises Busy for a backup that is being written: it would hold
     the person."""
-    being_written = [one for folder in folders_of_backups(settings, store) for one in remove_leftovers(folder)]
+    being_written = [path for folder in backup_folders(settings, store) for path in remove_leftovers(folder)]
     if being_written:
         raise Busy(f"A backup is being written to {being_written[0]}: let it finish, then run the purge again.")
     remove_leftover_files(settings.data_dir)

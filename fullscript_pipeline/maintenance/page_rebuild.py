@@ -30,24 +30,24 @@ from fullscript_pipeline.warehouse.loading import mass_deletion_guard, narrowing
 MART_THREADS = 2
 
 
-class _Undo(Exception):
+class _RollBack(Exception):
     """Ends a transaction whose rows were only needed for pages."""
 
 
-def is_over(day: date) -> bool:
+def is_past_day(day: date) -> bool:
     """Whether a cell of that day is closed: the marts and the pages people read stand at the present."""
     return not clock.cell_is_open(day, load_settings().time_zone)
 
 
 def rebuild_mart(warehouse: Warehouse, clinic: ClinicRef, day: date, patients: Sequence[str] | None = None) -> int:
     """Rows written, as of the end of `day`; with `patients` only theirs. Raises UsageError for a day that is over."""
-    if is_over(day):
+    if is_past_day(day):
         raise UsageError(
             f"{clinic.clinic_key}, {day}: the adherence rows show the present, and that day is over; its rows and "
             f"pages go to a folder of their own with `fullscript-pipeline report adherence --as-of {day}`."
         )
     with _mart_transaction(warehouse) as con:
-        return _build(con, load_settings(), clinic, day, patients)
+        return _build_mart(con, load_settings(), clinic, day, patients)
 
 
 def rebuild_touched(
@@ -73,7 +73,7 @@ def rewrite_pages(
     """The clinic's page and its patients' pages from the mart; with `patients` only theirs and the clinic's."""
     settings, rendered_at = load_settings(), clock.now()
     with warehouse.read() as con:
-        written, names = _write(con, store, settings, clinic, day, rendered_at, patients)
+        written, names = _write_pages(con, store, settings, clinic, day, rendered_at, patients)
     today = clock.today(settings.time_zone)
     if patients is None and day == today:
         archive_pages(store, clinic.clinic_key, day, keep_days=settings.keep_pages_days, today=today)
@@ -88,13 +88,13 @@ def write_past_pages(warehouse: Warehouse, store: ReportStore, clinic: ClinicRef
     The rows are made in a transaction that is undone, so the marts stay at the present; the rows of that day are in
     the folder's spreadsheet files.
     """
-    settings, rendered_at, of_day = load_settings(), clock.now(), store.of_day(day)
-    with suppress(_Undo), _mart_transaction(warehouse) as con:
-        _build(con, settings, clinic, day, None)
-        written, names = _write(con, of_day, settings, clinic, day, rendered_at, None)
-        raise _Undo
-    for where, past in ((of_day, day), (store, None)):
-        write_index(where, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names, past=past)
+    settings, rendered_at, past_store = load_settings(), clock.now(), store.of_day(day)
+    with suppress(_RollBack), _mart_transaction(warehouse) as con:
+        _build_mart(con, settings, clinic, day, None)
+        written, names = _write_pages(con, past_store, settings, clinic, day, rendered_at, None)
+        raise _RollBack
+    for target, past in ((past_store, day), (store, None)):
+        write_index(target, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names, past=past)
     return written
 
 
@@ -107,11 +107,11 @@ def _mart_transaction(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnectio
             yield con
         finally:
             # After an error the transaction takes no more statements.
-            with con.cursor() as other:
-                other.execute("SET threads = 1")
+            with con.cursor() as cursor:
+                cursor.execute("SET threads = 1")
 
 
-def _build(
+def _build_mart(
     con: duckdb.DuckDBPyConnection, settings: Settings, clinic: ClinicRef, day: date, patients: Sequence[str] | None
 ) -> int:
     return build_adherence(
@@ -124,7 +124,7 @@ def _build(
     )
 
 
-def _write(
+def _write_pages(
     con: duckdb.DuckDBPyConnection,
     store: ReportStore,
     settings: Settings,
@@ -145,7 +145,7 @@ def _write(
         held_rows=mass_deletion_guard.held_rows(con, clinic.clinic_id),
         quarantined=quarantine.open_by_table(con, clinic.clinic_id),
         access_refused=pull_log.refused_tables(con, clinic.clinic_id),
-        narrowed={one.table: one.full_at for one in narrowings(con, clinic.clinic_id)},
+        narrowed={narrowing.table: narrowing.full_at for narrowing in narrowings(con, clinic.clinic_id)},
         patient_ids=patients,
         policy=ReportPolicy.of(settings.adherence),
     )

@@ -48,43 +48,45 @@ def write_person_file(
         dependents = dependents_of(con, subject)
     landed = landed_records(settings.landing_dir / clinic.server / clinic.clinic_key, settings.warehouse_key, ids)
     state = rows_of_patient(store.db, store.keyring, clinic, ids)
-    counts = {table: len(found) for table, found in rows.items()} | {"landing": len(landed)}
-    counts |= {f"state.{table}": len(found) for table, found in state.items()}
+    counts = {table: len(records) for table, records in rows.items()} | {"landing": len(landed)}
+    counts |= {f"state.{table}": len(records) for table, records in state.items()}
     if not any(counts.values()):
         raise UsageError(f"Nothing of patient {patient_id} of {clinic.clinic_key} is in {settings.data_dir}: check id.")
     parts = {
-        "format": _json(FORMAT),
-        "made_at": _json(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ}"),
-        "made_by": _json(f"fullscript-pipeline {version('fullscript-pipeline')}"),
-        "server": _json(clinic.server),
-        "clinic_id": _json(clinic.clinic_id),
-        "patient_id": _json(patient_id),
-        "ids": _json(sorted(ids)),
-        "guardian_of": _json(dependents),
-        "warehouse": _object({table: _list(found) for table, found in rows.items()}),
-        "landing": _list(landed),
-        "state": _json(state),
-        "copies": _json(_copies(settings, clinic, patient_id)),
+        "format": _to_json(FORMAT),
+        "made_at": _to_json(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ}"),
+        "made_by": _to_json(f"fullscript-pipeline {version('fullscript-pipeline')}"),
+        "server": _to_json(clinic.server),
+        "clinic_id": _to_json(clinic.clinic_id),
+        "patient_id": _to_json(patient_id),
+        "ids": _to_json(sorted(ids)),
+        "guardian_of": _to_json(dependents),
+        "warehouse": _json_object({table: _json_array(records) for table, records in rows.items()}),
+        "landing": _json_array(landed),
+        "state": _to_json(state),
+        "copies": _to_json(_copies_by_kind(settings, clinic, patient_id)),
     }
-    return PersonFile(_written(folder / FILE, _object(parts)), {name: one for name, one in counts.items() if one})
+    return PersonFile(
+        _write_private(folder / FILE, _json_object(parts)), {name: count for name, count in counts.items() if count}
+    )
 
 
-def _copies(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str, list[str]]:
+def _copies_by_kind(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str, list[str]]:
     """Files of the data directory that hold the same, or a part of it, once more."""
     reports = ReportStore(settings.reports_dir)
     stores = [reports, *(reports.of_day(day) for day in reports.earlier_days())]
     pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]
-    found = {
+    copies = {
         "pages": [path for path in pages if path.exists()],
         "kept_pages": archived_days_naming(reports, clinic.clinic_key, patient_id),
         "published": sorted(settings.published_dir.glob("*.duckdb")),
         "exports": sorted(path for path in (settings.data_dir / "exports").rglob("*") if path.is_file()),
         "backups": sorted(path.parent for path in settings.backups_dir.glob("*/manifest.json")),
     }
-    return {name: [str(path.relative_to(settings.data_dir)) for path in paths] for name, paths in found.items()}
+    return {name: [str(path.relative_to(settings.data_dir)) for path in paths] for name, paths in copies.items()}
 
 
-def _written(path: Path, text: str) -> Path:
+def _write_private(path: Path, text: str) -> Path:
     temporary = path.with_name(f".{path.name}.writing")
     try:
         make_private_folder(path.parent)
@@ -101,13 +103,13 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _to_json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, default=str)
 
 
-def _list(texts: Sequence[str]) -> str:
+def _json_array(texts: Sequence[str]) -> str:
     return "[" + ",\n".join(texts) + "]"
 
 
-def _object(parts: Mapping[str, str]) -> str:
-    return "{" + ",\n".join(f"{_json(name)}: {text}" for name, text in parts.items()) + "}"
+def _json_object(parts: Mapping[str, str]) -> str:
+    return "{" + ",\n".join(f"{_to_json(name)}: {text}" for name, text in parts.items()) + "}"

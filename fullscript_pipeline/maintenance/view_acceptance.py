@@ -33,24 +33,24 @@ class ViewAcceptance:
     def preview(self) -> Acceptance:
         """Raises UsageError when the view has listed nothing yet, so that nobody can know what it lacks."""
         with self.warehouse.read() as con:
-            found = view_acceptance.preview(con, self._context(con), self.view)
-        if not found.is_known:
+            acceptance = view_acceptance.preview(con, self._context(con), self.view)
+        if not acceptance.is_known:
             raise UsageError(
                 f"Clinic {self.clinic.clinic_key} has not been pulled as the user and with the permissions that are "
                 "connected now, so it is not known what they do not list: run `fullscript-pipeline pull --clinic "
                 f"{self.clinic.clinic_key}` first."
             )
-        return found
+        return acceptance
 
     def accept(self) -> Acceptance:
         """Marks the rows, records it, and rebuilds adherence and pages where the clinic has them."""
         with self.warehouse.write() as con:
-            done = view_acceptance.accept(con, self._context(con), self.view, getpass.getuser())
+            accepted = view_acceptance.accept(con, self._context(con), self.view, getpass.getuser())
             has_pages = mart_day(con, self.clinic.clinic_id) is not None
         if has_pages:
             store, today = ReportStore(self.settings.reports_dir), clock.today(self.settings.time_zone)
-            rebuild_touched(self.warehouse, store, self.clinic, today, sorted(done.patients))
-        return done
+            rebuild_touched(self.warehouse, store, self.clinic, today, sorted(accepted.patients))
+        return accepted
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
         last = pull_log.last_observation(con)

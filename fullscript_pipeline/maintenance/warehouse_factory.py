@@ -14,24 +14,24 @@ from fullscript_pipeline.warehouse.upgrades import migrate
 def open_warehouse() -> Warehouse:
     """Raises ConfigurationError for a file of a newer program or a wrong key, Busy when it is held too long."""
     settings = load_settings()
-    warehouse = _of(str(settings.warehouse_path), settings.warehouse_key)
-    if _file(warehouse) not in _BROUGHT_UP:
+    warehouse = _warehouse_at(str(settings.warehouse_path), settings.warehouse_key)
+    if _file_identity(warehouse) not in _MIGRATED:
         migrate(warehouse, mart_ddl())
-        _BROUGHT_UP.add(_file(warehouse))
+        _MIGRATED.add(_file_identity(warehouse))
     return warehouse
 
 
 # Files that this process has brought to this version; every step opens the warehouse, and asking it costs an attach.
-_BROUGHT_UP: set[tuple[str, int] | None] = set()
+_MIGRATED: set[tuple[str, int] | None] = set()
 
 
-def _file(warehouse: Warehouse) -> tuple[str, int] | None:
+def _file_identity(warehouse: Warehouse) -> tuple[str, int] | None:
     """The file itself, not only its path: a restore puts another in its place. None while there is none."""
     return (str(warehouse.path), warehouse.path.stat().st_ino) if warehouse.exists() else None
 
 
 @cache
-def _of(path: str, key: str | None) -> Warehouse:
+def _warehouse_at(path: str, key: str | None) -> Warehouse:
     """One DuckDB instance a process: its extension is loaded once."""
     settings = load_settings()
     settings.prepare_data_dir()

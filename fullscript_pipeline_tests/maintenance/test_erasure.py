@@ -18,7 +18,7 @@ from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_fil
 from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.health.purged import check_purged, stored_purged_patients
-from fullscript_pipeline.maintenance.copies_elsewhere import backups_that_were_made, exports_elsewhere
+from fullscript_pipeline.maintenance.copies_elsewhere import external_exports, known_backups
 from fullscript_pipeline.maintenance.erasure import purge_everywhere
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages, write_past_pages
 from fullscript_pipeline.maintenance.person_file import write_person_file
@@ -227,8 +227,8 @@ def test_a_purge_reaches_half_a_backup_and_waits_for_a_whole_one(filled: Filled,
     with folder_aside(elsewhere / "20261102T000000Z"), pytest.raises(Busy, match="A backup is being written"):
         purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, "nobody")
     assert not any(folder.exists() for folder in left)
-    assert backups_that_were_made(filled.settings, filled.store) == [elsewhere / "20261101T000000Z"]
-    assert exports_elsewhere(filled.settings, filled.store) == [tmp_path / "share"]
+    assert known_backups(filled.settings, filled.store) == [elsewhere / "20261101T000000Z"]
+    assert external_exports(filled.settings, filled.store) == [tmp_path / "share"]
 
 
 def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> None:
@@ -262,7 +262,7 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
         "fullscript-pseudonymised.duckdb",
         "fullscript-deidentified.duckdb",
     }
-    assert purged.copies_not_made == ()
+    assert purged.failed_copies == ()
     with filled.warehouse.read() as con:
         audit = con.execute("SELECT kind, subject, removed FROM ops.purges").fetchall()
     assert [(kind, len(subject)) for kind, subject, _ in audit] == [("patient", 32)]
@@ -310,7 +310,7 @@ def test_a_purged_clinic_is_nowhere_and_the_other_stays(filled: Filled) -> None:
     others = filled.counts(filled.other.clinic_id)
     keyless = filled.settings.model_copy(update={"publish_key": None})
     purged = purge_everywhere(keyless, filled.warehouse, filled.store, filled.clinic)
-    assert [reason.split()[1] for reason in purged.copies_not_made] == ["pseudonymised", "deidentified"]
+    assert [reason.split()[1] for reason in purged.failed_copies] == ["pseudonymised", "deidentified"]
     assert [path.name for path in filled.settings.published_dir.glob("*.duckdb")] == ["fullscript.duckdb"]
     filled.settings = keyless
     assert filled.found(filled.clinic.clinic_key, filled.clinic.clinic_id) == {}

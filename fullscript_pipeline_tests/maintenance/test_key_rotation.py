@@ -16,7 +16,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_file, release_lock
 from fullscript_pipeline.health import check_all
 from fullscript_pipeline.maintenance import key_rotation
-from fullscript_pipeline.maintenance.backup import backups_under_other_keys, restore, verify
+from fullscript_pipeline.maintenance.backup import backups_under_different_keys, restore, verify
 from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -216,7 +216,7 @@ def test_a_backup_of_before_is_restored_with_both_keys_and_follows_the_next_rota
 ) -> None:
     _rotate(folder)
     both, (backup,) = settings_under(folder, f"{NEW},{OLD}"), (folder / "backups").iterdir()
-    assert backups_under_other_keys(both, NEW) == [backup]
+    assert backups_under_different_keys(both, NEW) == [backup]
     with pytest.raises(ConfigurationError, match="another FULLSCRIPT_ENCRYPTION_KEY"):
         verify(backup, settings_under(folder, NEW))
     restore(both, Warehouse(both.warehouse_path, both.warehouse_key), backup, force=True)

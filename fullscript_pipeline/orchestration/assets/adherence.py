@@ -92,7 +92,7 @@ def adherence_pages(
 ) -> Results:
     with pipeline_errors_as_failures(), fullscript.store() as store:
         clinic_key, day = partition_of(context)
-        write = rebuild.write_past_pages if rebuild.is_over(day) else rebuild.rewrite_pages
+        write = rebuild.write_past_pages if rebuild.is_past_day(day) else rebuild.rewrite_pages
         written = write(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
         yield dg.MaterializeResult(
             asset_key=["reports", "adherence"],
