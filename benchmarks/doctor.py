@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fullscript_pipeline.health.runs import check_runs
-from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits
+from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import fail_orphans
 from fullscript_pipeline.settings import load_settings
@@ -47,7 +47,7 @@ def main() -> None:
             print(f"{given.runs:,} runs within {given.days:g} days")
             show("doctor: runs.failed", lambda: list(check_runs(settings, None)))
             show("orphaned_runs_sensor", lambda: fail_orphans(instance))
-            show("is a refresh queued, one clinic", lambda: already_waits(instance, "clinic-1"))
+            show("is a refresh queued, one clinic", lambda: has_queued_refresh(instance, "clinic-1"))
 
 
 if __name__ == "__main__":

@@ -145,7 +145,9 @@ def _rewrite_lists(
         names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
         for past in reports.earlier_days():
             past_store = reports.of_day(past)
-            write_index(past_store, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past)
+            write_index(
+                past_store, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past
+            )
         day = mart_day(con, clinic.clinic_id) if patient_id else None
     if patient_id and clinic.clinic_key in reports.clinic_keys():
         # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.

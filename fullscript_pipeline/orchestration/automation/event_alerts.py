@@ -32,20 +32,20 @@ def event_notices_sensor(context: dg.SensorEvaluationContext, fullscript: Fullsc
             return dg.SkipReason(
                 f"{sentences} Neither FULLSCRIPT_ON_FAILURE_COMMAND nor FULLSCRIPT_ON_FAILURE_URL is set."
             )
-        said = []
+        outcomes = []
         for notice in new:
             message = {"what": "event", "clinic": notice.clinic_key, "event_type": notice.subject}
-            said += failure_alerts.tell(settings, {**message, "sentence": notice.sentence})
-            store.set_fact(_fact(notice), "sent")
-    return dg.SkipReason("; ".join(said))
+            outcomes += failure_alerts.send_alerts(settings, {**message, "sentence": notice.sentence})
+            store.set_fact(_sent_flag(notice), "sent")
+    return dg.SkipReason("; ".join(outcomes))
 
 
 def _unsent(store: StateStore) -> list[Notice]:
-    found = [notice for clinic in store.clinics() for notice in notices(store, clinic)]
+    all_notices = [notice for clinic in store.clinics() for notice in notices(store, clinic)]
     # Of a type that several clinics have seen the first is enough.
-    each = {notice.identity: notice for notice in reversed(found)}
-    return [notice for notice in reversed(each.values()) if store.get_fact(_fact(notice)) is None]
+    by_identity = {notice.identity: notice for notice in reversed(all_notices)}
+    return [notice for notice in reversed(by_identity.values()) if store.get_fact(_sent_flag(notice)) is None]
 
 
-def _fact(notice: Notice) -> str:
+def _sent_flag(notice: Notice) -> str:
     return f"event_notice:{notice.identity}"

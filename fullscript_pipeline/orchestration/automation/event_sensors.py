@@ -10,7 +10,7 @@ import dagster as dg
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh, clinic_sweep
-from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits, requests_for
+from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
 from fullscript_pipeline.orchestration.runtime import FullscriptResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import Reconciled, drain, is_due, reconcile, sweep_wanted, waiting, was_pulled
@@ -29,21 +29,21 @@ TIME_BUDGET_SECONDS = 40
 def webhook_inbox_sensor(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource
 ) -> dg.SensorResult | dg.SkipReason:
-    requests, said = [], []
+    requests, messages = [], []
     with fullscript.store() as store:
         drained = drain(store)
         for key, clinic in drained.clinics.items():
             if not was_pulled(store, clinic):
-                said.append(f"{key}: waits for its first daily pull")
-            elif already_waits(context.instance, key):
-                said.append(f"{key}: a refresh is queued already")
-            elif found := waiting(store, clinic):
-                requests += list(requests_for(store, clinic, found))
-                said.append(f"{key}: {counted(len(found.event_ids), 'event')}, asked for a refresh")
-        said += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
+                messages.append(f"{key}: waits for its first daily pull")
+            elif has_queued_refresh(context.instance, key):
+                messages.append(f"{key}: a refresh is queued already")
+            elif pending := waiting(store, clinic):
+                requests += list(requests_for(store, clinic, pending))
+                messages.append(f"{key}: {counted(len(pending.event_ids), 'event')}, asked for a refresh")
+        messages += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
     if not requests:
-        return dg.SkipReason("; ".join(said) or "The webhook inbox is empty.")
-    context.log.info(f"{drained.noted} new in the inbox. {'; '.join(said)}.")
+        return dg.SkipReason("; ".join(messages) or "The webhook inbox is empty.")
+    context.log.info(f"{drained.noted} new in the inbox. {'; '.join(messages)}.")
     return dg.SensorResult(run_requests=requests)
 
 
@@ -60,36 +60,38 @@ def webhook_inbox_sensor(
 def event_reconcile_sensor(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource
 ) -> dg.SensorResult | dg.SkipReason:
-    started, requests, said, seen = time.monotonic(), [], [], []
+    started, requests, messages, observations = time.monotonic(), [], [], []
     with fullscript.store() as store:
         for clinic in store.clinics():
             if clinic.status != "ok" or not is_due(store, clinic):
                 continue
             if time.monotonic() - started > TIME_BUDGET_SECONDS:
-                said.append("the others follow in a minute")
+                messages.append("the others follow in a minute")
                 break
             try:
                 with fullscript.session_in(store, clinic) as session:
-                    its = reconcile(session, store)
+                    reconciled = reconcile(session, store)
             except PipelineError as error:
-                said.append(f"{clinic.clinic_key}: {error}")
+                messages.append(f"{clinic.clinic_key}: {error}")
                 continue
-            if its is None:
+            if reconciled is None:
                 continue
-            said.append(f"{clinic.clinic_key}: {its.missing} missed, {its.deliveries} webhooks attempted")
-            seen.append(_observation(clinic, its))
-            found = waiting(store, clinic)
-            if found and not already_waits(context.instance, clinic.clinic_key):
-                requests += list(requests_for(store, clinic, found))
+            messages.append(
+                f"{clinic.clinic_key}: {reconciled.missing} missed, {reconciled.deliveries} webhooks attempted"
+            )
+            observations.append(_reconcile_observation(clinic, reconciled))
+            pending = waiting(store, clinic)
+            if pending and not has_queued_refresh(context.instance, clinic.clinic_key):
+                requests += list(requests_for(store, clinic, pending))
             if span := sweep_wanted(store, clinic):
-                said.append(f"{clinic.clinic_key}: {span} is lost, a full sweep is asked for")
+                messages.append(f"{clinic.clinic_key}: {span} is lost, a full sweep is asked for")
                 requests.append(sweep_request(clinic, span))
-    if not said:
+    if not messages:
         return dg.SkipReason("No clinic is due; each is reconciled every hour.")
-    context.log.info("; ".join(said))
+    context.log.info("; ".join(messages))
     # Dagster shows a sentence of its own for a result without runs unless it is given one.
     return dg.SensorResult(
-        run_requests=requests, asset_events=seen, skip_reason=None if requests else f"{'; '.join(said)}."
+        run_requests=requests, asset_events=observations, skip_reason=None if requests else f"{'; '.join(messages)}."
     )
 
 
@@ -104,14 +106,14 @@ def sweep_request(clinic: ClinicRef, span: str) -> dg.RunRequest:
     )
 
 
-def _observation(clinic: ClinicRef, its: Reconciled) -> dg.AssetObservation:
+def _reconcile_observation(clinic: ClinicRef, reconciled: Reconciled) -> dg.AssetObservation:
     return dg.AssetObservation(
         asset_key=["core", "events"],
         metadata={
             "clinic": clinic.clinic_key,
-            "missed_in_feeds": its.missing_in_feeds,
-            "missed_deliveries": its.missing_deliveries,
-            "webhooks_attempted": its.deliveries,
-            "webhooks_delivered": its.delivered,
+            "missed_in_feeds": reconciled.missing_in_feeds,
+            "missed_deliveries": reconciled.missing_deliveries,
+            "webhooks_attempted": reconciled.deliveries,
+            "webhooks_delivered": reconciled.delivered,
         },
     )

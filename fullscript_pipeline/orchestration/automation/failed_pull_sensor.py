@@ -35,10 +35,10 @@ def can_be_rewritten(clinic_key: str, day: date) -> bool:
 )
 def pages_after_a_failed_pull_sensor(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
     run = context.dagster_run
-    cell = run.tags.get("dagster/partition")
-    if TAG in run.tags or not cell:
+    partition = run.tags.get("dagster/partition")
+    if TAG in run.tags or not partition:
         return dg.SkipReason("Only a failed pull of one clinic and day is followed by its pages.")
-    clinic_key, day = split_partition_key(cell)
+    clinic_key, day = split_partition_key(partition)
     if not can_be_rewritten(clinic_key, day):
         return dg.SkipReason(f"{clinic_key} has no pages, or {day} is not today.")
     return dg.RunRequest(

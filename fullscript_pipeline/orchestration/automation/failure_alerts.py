@@ -38,22 +38,22 @@ def tell_of_failures_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReaso
         "cell": run.tags.get("dagster/partition", ""),
         # A partition launched from the UI has Dagster's own tags only.
         "clinic": run.tags.get("fullscript/clinic") or run.tags.get("dagster/partition/clinic", ""),
-        "failures": [{"step": one.step_key or "", "sentence": _sentence(one)} for one in steps],
+        "failures": [{"step": event.step_key or "", "sentence": _failure_sentence(event)} for event in steps],
     }
-    return dg.SkipReason("; ".join(tell(settings, message)))
+    return dg.SkipReason("; ".join(send_alerts(settings, message)))
 
 
-def tell(settings: Settings, message: Mapping[str, object]) -> list[str]:
+def send_alerts(settings: Settings, message: Mapping[str, object]) -> list[str]:
     """Tells it by every way that is set; a sentence for each. Never raises: an alarm must not fail the alarm."""
-    body, said = json.dumps(message).encode(), []
+    body, outcomes = json.dumps(message).encode(), []
     if settings.on_failure_command:
-        said.append(_run(settings.on_failure_command, body))
+        outcomes.append(_run_command(settings.on_failure_command, body))
     if settings.on_failure_url:
-        said.append(_post(settings.on_failure_url, body))
-    return said
+        outcomes.append(_post_to_url(settings.on_failure_url, body))
+    return outcomes
 
 
-def _run(command: Sequence[str], body: bytes) -> str:
+def _run_command(command: Sequence[str], body: bytes) -> str:
     try:
         done = subprocess.run(
             command,
@@ -71,7 +71,7 @@ def _run(command: Sequence[str], body: bytes) -> str:
     return "The command was told."
 
 
-def _post(url: str, body: bytes) -> str:
+def _post_to_url(url: str, body: bytes) -> str:
     # The settings accept http and https only. The address may hold a secret, so it is not repeated.
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
     try:
@@ -83,11 +83,11 @@ def _post(url: str, body: bytes) -> str:
         return f"FULLSCRIPT_ON_FAILURE_URL could not be reached ({type(error).__name__})."
 
 
-def _sentence(event: dg.DagsterEvent) -> str:
+def _failure_sentence(event: dg.DagsterEvent) -> str:
     """Ours where the step told one; of anything unexpected only its kind, because a message might hold a record."""
-    data = event.step_failure_data
-    told = data.user_failure_data
-    if told and told.description:
-        return told.description
-    kind = data.error.cls_name if data.error else None
+    failure = event.step_failure_data
+    user_failure = failure.user_failure_data
+    if user_failure and user_failure.description:
+        return user_failure.description
+    kind = failure.error.cls_name if failure.error else None
     return f"The step failed unexpectedly ({kind or 'unknown error'}); the run's page in the UI has the trace."

@@ -68,21 +68,21 @@ def refresh_touched(
         clinic = session.clinic
         target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
         labs = read_moved_labs(target, session, store)
-        wanted = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
-        refreshed = handle_events(target, session, store, wanted)
+        event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
+        refreshed = handle_events(target, session, store, event_ids)
         if refreshed.patients:
             rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
         watch_labs(opened, store, clinic)
         handled(store, session, refreshed)
     if labs:
         context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} moved on without an event.")
-    _observe(context, config.clinic, day, refreshed)
+    _log_refresh(context, config.clinic, day, refreshed)
 
 
-def _observe(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: Refreshed) -> None:
+def _log_refresh(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: Refreshed) -> None:
     """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
-    told = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
-    context.log.info(f"{clinic_key}: {told or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
+    changes = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
+    context.log.info(f"{clinic_key}: {changes or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
     common: dict[str, str | int] = {"clinic": clinic_key, "day": day.isoformat(), "requests": refreshed.requests}
     families = {
         "core/events": len(refreshed.event_ids),
@@ -94,12 +94,12 @@ def _observe(context: dg.OpExecutionContext, clinic_key: str, day: date, refresh
     }
     for key, number in families.items():
         if number:
-            _observed(context, key, {"events": number, "told": told, **common})
+            _log_observation(context, key, {"events": number, "told": changes, **common})
     if refreshed.patients:
-        _observed(context, "marts/adherence", {"patients": len(refreshed.patients), **common})
+        _log_observation(context, "marts/adherence", {"patients": len(refreshed.patients), **common})
 
 
-def _observed(context: dg.OpExecutionContext, key: str, metadata: Mapping[str, str | int]) -> None:
+def _log_observation(context: dg.OpExecutionContext, key: str, metadata: Mapping[str, str | int]) -> None:
     context.log_event(dg.AssetObservation(asset_key=key.split("/"), metadata=metadata))
 
 
@@ -142,7 +142,7 @@ def sweep_clinic(
         for table, counts in report.counts.items()
     }
     context.log.info(f"{config.clinic}: read everything again because of {span or 'nothing lost'}; changes: {changes}.")
-    _observed(context, "core/events", {"clinic": config.clinic, "lost_span": span or "none", **changes})
+    _log_observation(context, "core/events", {"clinic": config.clinic, "lost_span": span or "none", **changes})
 
 
 @dg.job(

@@ -47,17 +47,17 @@ def catalog_daily_schedule(
     context: dg.ScheduleEvaluationContext, fullscript: FullscriptResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     with fullscript.store() as store:
-        wanted = {clinic.region for clinic in store.clinics()}
-    if not wanted:
+        regions = {clinic.region for clinic in store.clinics()}
+    if not regions:
         yield dg.SkipReason(_NOBODY)
         return
     day = _day_of(context)
     if day is None:
         yield dg.SkipReason(_OVER)
         return
-    for region in (region for region in REGIONS if region in wanted):
-        cell = region_partition(region, day)
-        yield dg.RunRequest(run_key=f"{cell}", partition_key=cell, tags={"fullscript/region": region})
+    for region in (region for region in REGIONS if region in regions):
+        partition = region_partition(region, day)
+        yield dg.RunRequest(run_key=f"{partition}", partition_key=partition, tags={"fullscript/region": region})
 
 
 @dg.schedule(
@@ -80,8 +80,8 @@ def clinic_daily_schedule(
         yield dg.SkipReason(_OVER)
         return
     for key in keys:
-        cell = clinic_partition(key, day)
-        yield dg.RunRequest(run_key=f"{cell}", partition_key=cell, tags={"fullscript/clinic": key})
+        partition = clinic_partition(key, day)
+        yield dg.RunRequest(run_key=f"{partition}", partition_key=partition, tags={"fullscript/clinic": key})
 
 
 health_checks = dg.define_asset_job(

@@ -19,7 +19,7 @@ from fullscript_pipeline.orchestration.automation.event_sensors import event_rec
 from fullscript_pipeline.orchestration.automation.failed_pull_sensor import pages_after_a_failed_pull_sensor
 from fullscript_pipeline.orchestration.automation.failure_alerts import tell_of_failures_sensor
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh
-from fullscript_pipeline.orchestration.automation.refresh_requests import already_waits, requests_for
+from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinics, orphaned_runs_sensor
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
@@ -35,7 +35,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 # Dagster ends a sensor after 60 s.
 TIME_BUDGET_SECONDS = 40
-LOOKS_AT_ONCE = 4
+PARALLEL_POLLS = 4
 EARLY_SECONDS = 3.0
 LONGEST_WAIT_SECONDS = 4 * 3600.0
 
@@ -71,76 +71,77 @@ def clinic_events_sensor(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource
 ) -> dg.SensorResult | dg.SkipReason:
     place = json.loads(context.cursor or "{}")
-    if wait := _still_to_wait(place.get("next")):
+    if wait := _seconds_until_due(place.get("next")):
         return dg.SkipReason(f"The next look is in {wait:.0f} s.")
     with fullscript.store() as store:
-        return _look_at_all(context, fullscript, store, place.get("first", ""))
+        return _poll_clinics(context, fullscript, store, place.get("first", ""))
 
 
-def _look_at_all(
+def _poll_clinics(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource, store: StateStore, first: str
 ) -> dg.SensorResult | dg.SkipReason:
-    started, every = time.monotonic(), [clinic for clinic in store.clinics() if clinic.status == "ok"]
-    ordered = [one for one in every if one.clinic_key >= first] + [one for one in every if one.clinic_key < first]
-    feeds = sum(len(feeds_to_look_at(store, clinic)) for clinic in every)
-    polled = polls_now(store, [clinic for clinic in every if was_pulled(store, clinic)], feeds)
+    started, healthy = time.monotonic(), [clinic for clinic in store.clinics() if clinic.status == "ok"]
+    # A round that ran out of time ended before `first`: stable sorting puts the clinics from there on in front.
+    ordered = sorted(healthy, key=lambda clinic: clinic.clinic_key < first)
+    feeds = sum(len(feeds_to_look_at(store, clinic)) for clinic in healthy)
+    lab_polls = polls_now(store, [clinic for clinic in healthy if was_pulled(store, clinic)], feeds)
 
-    def look_at(clinic: Clinic) -> Round | str | None:
+    def poll_clinic(clinic: Clinic) -> Round | str | None:
         if time.monotonic() - started > TIME_BUDGET_SECONDS:
             return ""
         try:
             with fullscript.session_in(store, clinic) as session:
-                found = poll_feeds(session, store)
-                labs = poll_labs(session, store) if clinic.clinic_key in polled else 0
-                return replace(found or Round(clinic.clinic_key, ()), labs=labs) if labs else found
+                events = poll_feeds(session, store)
+                labs = poll_labs(session, store) if clinic.clinic_key in lab_polls else 0
+                return replace(events or Round(clinic.clinic_key, ()), labs=labs) if labs else events
         except PipelineError as error:
             return str(error)
 
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
-        found = list(zip(ordered, pool.map(look_at, ordered), strict=True))
-    left = [clinic.clinic_key for clinic, its in found if its == ""]
-    wait = 0.0 if left else poll_seconds(1, feeds + sum(polled.values()))
+    with ThreadPoolExecutor(PARALLEL_POLLS) as pool:
+        polled = list(zip(ordered, pool.map(poll_clinic, ordered), strict=True))
+    left = [clinic.clinic_key for clinic, outcome in polled if outcome == ""]
+    wait = 0.0 if left else poll_seconds(1, feeds + sum(lab_polls.values()))
     begin = clock.real_now() + timedelta(seconds=wait - (time.monotonic() - started))
     context.update_cursor(json.dumps({"next": begin.isoformat(), "first": left[0] if left else ""}))
-    requests, said = _requests(context, store, found)
-    looked = f"{counted(len(found) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
+    requests, messages = _run_requests(context, store, polled)
+    looked = f"{counted(len(polled) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
     head = f"Looked at {looked} in {time.monotonic() - started:.1f} s"
-    sentence = f"{head}: {'; '.join(said)}." if said else f"{head}: nothing new."
+    sentence = f"{head}: {'; '.join(messages)}." if messages else f"{head}: nothing new."
     if not requests:
         return dg.SkipReason(sentence)
     context.log.info(sentence)
     return dg.SensorResult(run_requests=requests)
 
 
-def _requests(
-    context: dg.SensorEvaluationContext, store: StateStore, found: Sequence[tuple[Clinic, Round | str | None]]
+def _run_requests(
+    context: dg.SensorEvaluationContext, store: StateStore, polled: Sequence[tuple[Clinic, Round | str | None]]
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """The runs to ask for, and what was seen, in words."""
-    requests, said = [], []
-    for clinic, its in found:
-        if isinstance(its, Round) and already_waits(context.instance, clinic.clinic_key):
-            said.append(
-                f"{clinic.clinic_key}: {counted(len(its.event_ids), 'event')} waiting, a refresh is queued already"
+    requests, messages = [], []
+    for clinic, outcome in polled:
+        if isinstance(outcome, Round) and has_queued_refresh(context.instance, clinic.clinic_key):
+            messages.append(
+                f"{clinic.clinic_key}: {counted(len(outcome.event_ids), 'event')} waiting, a refresh is queued already"
             )
-        elif isinstance(its, Round):
-            asked = list(requests_for(store, clinic, its))
-            requests += asked
-            said.append(f"{clinic.clinic_key}: {_content(its)}, asked for {_names(asked)}")
-        if trouble := its.trouble if isinstance(its, Round) else its:
-            said.append(f"{clinic.clinic_key}: {trouble}")
-    return requests, said
+        elif isinstance(outcome, Round):
+            clinic_requests = list(requests_for(store, clinic, outcome))
+            requests += clinic_requests
+            messages.append(f"{clinic.clinic_key}: {_describe_round(outcome)}, asked for {_job_names(clinic_requests)}")
+        if trouble := outcome.trouble if isinstance(outcome, Round) else outcome:
+            messages.append(f"{clinic.clinic_key}: {trouble}")
+    return requests, messages
 
 
-def _content(found: Round) -> str:
-    labs = [f"{counted(found.labs, 'lab order')} moved"] if found.labs else []
-    return " and ".join([counted(len(found.event_ids), "event"), *labs])
+def _describe_round(events: Round) -> str:
+    labs = [f"{counted(events.labs, 'lab order')} moved"] if events.labs else []
+    return " and ".join([counted(len(events.event_ids), "event"), *labs])
 
 
-def _names(requests: Sequence[dg.RunRequest]) -> str:
+def _job_names(requests: Sequence[dg.RunRequest]) -> str:
     return " and ".join(str(request.job_name) for request in requests)
 
 
-def _still_to_wait(moment: str | None) -> float:
+def _seconds_until_due(moment: str | None) -> float:
     """Seconds until a look is due; a tick that comes a little early does not have to come again."""
     left = (datetime.fromisoformat(moment) - clock.real_now()).total_seconds() if moment else 0.0
     # Longer than any wait of ours: the clock was set back since.

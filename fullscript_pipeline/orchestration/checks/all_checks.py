@@ -42,21 +42,21 @@ def every_clinic_is_current(fullscript: FullscriptResource, warehouse: Warehouse
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(clinic.clinic_key)
         refused = {
-            clinic.clinic_key: ", ".join(found)
+            clinic.clinic_key: ", ".join(tables)
             for clinic in clinics
-            if (found := pull_log.refused_tables(con, clinic.clinic_id))
+            if (tables := pull_log.refused_tables(con, clinic.clinic_id))
         }
         for region in sorted({clinic.region for clinic in clinics}):
             last = pull_log.last_products_read(con, region, refusals=True)
             if last is not None and clock.now() - last > CURRENT_WITHIN:
                 late.append(f"catalog {region}")
-    told = [f"{one} needs a connect" for one in needs_connect] + [f"{one} is late" for one in late]
-    told += [f"{key} may not read {what}" for key, what in refused.items()]
+    problems = [f"{key} needs a connect" for key in needs_connect] + [f"{owner} is late" for owner in late]
+    problems += [f"{key} may not read {what}" for key, what in refused.items()]
     return dg.AssetCheckResult(
-        passed=not told,
+        passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"clinics": len(clinics), "needs_connect": ", ".join(needs_connect), "late": ", ".join(late)},
-        description=f"{'; '.join(told)}." if told else "All of them.",
+        description=f"{'; '.join(problems)}." if problems else "All of them.",
     )
 
 

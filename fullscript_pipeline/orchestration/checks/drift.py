@@ -12,7 +12,7 @@ from fullscript_pipeline.warehouse.loading import drift
 
 # A difference warns for a week after it was met first; afterwards it is known, and still listed in ops.drift.
 NEW_FOR = timedelta(days=7)
-_TOLD = 10
+_MAX_LISTED = 10
 
 
 @dg.asset_check(
@@ -26,13 +26,13 @@ _TOLD = 10
 def no_new_drift(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
         new, known = drift.new_since(con, NEW_FOR), len(drift.listed(con))
-    told = drift.summary(new[:_TOLD])
-    more = f", and {len(new) - _TOLD} more" if len(new) > _TOLD else ""
+    summary = drift.summary(new[:_MAX_LISTED])
+    more = f", and {len(new) - _MAX_LISTED} more" if len(new) > _MAX_LISTED else ""
     return dg.AssetCheckResult(
         passed=not new,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"new": len(new), "known": known},
-        description=f"{told}{more}." if new else "The answers look as they did.",
+        description=f"{summary}{more}." if new else "The answers look as they did.",
     )
 
 

@@ -24,19 +24,23 @@ _EVENTS = dg.AssetKey(["core", "events"])
 def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     today = clock.now().date()
     with fullscript.store() as store:
-        found = [freshness(store, clinic, today) for clinic in store.clinics()]
-    behind = [one for one in found if one.level != "ok"]
-    error = any(one.level == "error" for one in behind)
+        feeds = [freshness(store, clinic, today) for clinic in store.clinics()]
+    behind = [clinic_feeds for clinic_feeds in feeds if clinic_feeds.level != "ok"]
+    error = any(clinic_feeds.level == "error" for clinic_feeds in behind)
     return dg.AssetCheckResult(
         passed=not behind,
         severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=" ".join(f"{one.clinic_key}: {one.sentence()}" for one in behind)
+        description=" ".join(f"{clinic_feeds.clinic_key}: {clinic_feeds.sentence()}" for clinic_feeds in behind)
         or "Every feed was read within a week.",
         metadata={
-            "clinics": len(found),
-            "oldest_days": max((one.days or 0 for one in found), default=0),
-            "lost": "; ".join(f"{one.clinic_key}: {one.lost}" for one in found if one.lost),
-            "swept": "; ".join(f"{one.clinic_key}: {one.swept}" for one in found if one.swept),
+            "clinics": len(feeds),
+            "oldest_days": max((clinic_feeds.days or 0 for clinic_feeds in feeds), default=0),
+            "lost": "; ".join(
+                f"{clinic_feeds.clinic_key}: {clinic_feeds.lost}" for clinic_feeds in feeds if clinic_feeds.lost
+            ),
+            "swept": "; ".join(
+                f"{clinic_feeds.clinic_key}: {clinic_feeds.swept}" for clinic_feeds in feeds if clinic_feeds.swept
+            ),
         },
     )
 
@@ -69,7 +73,9 @@ def webhooks_are_heard(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     ),
 )
 def clinic_keys_are_valid(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    return _noticed([one for one in _notices(fullscript) if one.is_revocation], "No clinic withdrew its key.")
+    return _notice_result(
+        [notice for notice in _notices(fullscript) if notice.is_revocation], "No clinic withdrew its key."
+    )
 
 
 @dg.asset_check(
@@ -81,7 +87,9 @@ def clinic_keys_are_valid(fullscript: FullscriptResource) -> dg.AssetCheckResult
     ),
 )
 def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    return _noticed([one for one in _notices(fullscript) if not one.is_revocation], "Every event type is known.")
+    return _notice_result(
+        [notice for notice in _notices(fullscript) if not notice.is_revocation], "Every event type is known."
+    )
 
 
 @dg.asset_check(
@@ -94,15 +102,15 @@ def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult
 )
 def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     with fullscript.store() as store:
-        found = [one for clinic in store.clinics() if (one := unhandled(store, clinic)) is not None]
-    told = [f"{one.clinic_key}: {one.sentence}" for one in found if one.needs_attention]
+        unhandled_events = [events for clinic in store.clinics() if (events := unhandled(store, clinic)) is not None]
+    sentences = [f"{events.clinic_key}: {events.sentence}" for events in unhandled_events if events.needs_attention]
     return dg.AssetCheckResult(
-        passed=not told,
+        passed=not sentences,
         severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(told) or "No event waits for its object.",
+        description=" ".join(sentences) or "No event waits for its object.",
         metadata={
-            "waiting": sum(one.backlog.waiting for one in found),
-            "unreadable": sum(one.backlog.unreadable for one in found),
+            "waiting": sum(events.backlog.waiting for events in unhandled_events),
+            "unreadable": sum(events.backlog.unreadable for events in unhandled_events),
         },
     )
 
@@ -131,12 +139,12 @@ def _notices(fullscript: FullscriptResource) -> list[Notice]:
         return [notice for clinic in store.clinics() for notice in notices(store, clinic)]
 
 
-def _noticed(found: list[Notice], nothing: str) -> dg.AssetCheckResult:
+def _notice_result(clinic_notices: list[Notice], nothing: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not clinic_notices,
         severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(one.sentence for one in found) or nothing,
-        metadata={"clinics": ", ".join(sorted({one.clinic_key for one in found}))},
+        description=" ".join(notice.sentence for notice in clinic_notices) or nothing,
+        metadata={"clinics": ", ".join(sorted({notice.clinic_key for notice in clinic_notices}))},
     )
 
 

@@ -19,11 +19,13 @@ from fullscript_pipeline.state import ClinicRecords, RequestBudget, StateStore
 from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine
 
 # Above this share of what a day allows, a first pull or a slow day no longer fits.
-_FULL_DAY = 0.8
+_MAX_DAY_SHARE = 0.8
 _WINDOWS_A_DAY = 24 * 12
 
 
-def _kept(key: str, what: str, kind: str, writer: Callable[..., Any] | type, *, phi: bool = False) -> dg.AssetSpec:
+def _operations_spec(
+    key: str, what: str, kind: str, writer: Callable[..., Any] | type, *, phi: bool = False
+) -> dg.AssetSpec:
     """A table that every run writes to and no run makes."""
     answer = "yes" if phi else "no"
     spec = dg.AssetSpec(
@@ -38,28 +40,28 @@ def _kept(key: str, what: str, kind: str, writer: Callable[..., Any] | type, *, 
 
 
 OPERATIONS = (
-    _kept("ops/pulls", "What each run asked, got and wrote, per resource.", "duckdb", pull_log.record),
+    _operations_spec("ops/pulls", "What each run asked, got and wrote, per resource.", "duckdb", pull_log.record),
     # The record itself is kept there until it types or is purged.
-    _kept(
+    _operations_spec(
         "ops/quarantine",
         "Records that could not be typed, with the reason.",
         "duckdb",
         quarantine.move_untyped,
         phi=True,
     ),
-    _kept(
+    _operations_spec(
         "ops/drift",
         "Answers whose shape was not the expected one: names of keys, never values.",
         "duckdb",
         drift.record,
     ),
-    _kept(
+    _operations_spec(
         "state/clinics",
         "The connected clinics and their grants, sealed with the encryption key.",
         "sqlite",
         ClinicRecords,
     ),
-    _kept(
+    _operations_spec(
         "state/requests",
         "How much of the request budget is in use, over all processes.",
         "sqlite",
@@ -78,14 +80,14 @@ OPERATIONS = (
 )
 def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     with fullscript.store() as store:
-        findings = [one for one in check_clinics(store) if one.id.startswith("clinic.")]
+        findings = [finding for finding in check_clinics(store) if finding.id.startswith("clinic.")]
         clinics = len(store.clinics())
-    bad = [one for one in findings if one.state == "fail"]
+    bad = [finding for finding in findings if finding.state == "fail"]
     return dg.AssetCheckResult(
         passed=not bad,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"clinics": clinics, "problems": len(bad)},
-        description=" ".join(f"{one.id}: {one.sentence}" for one in bad) or "All grants work.",
+        description=" ".join(f"{finding.id}: {finding.sentence}" for finding in bad) or "All grants work.",
     )
 
 
@@ -93,7 +95,7 @@ def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     asset=dg.AssetKey(["state", "requests"]),
     name="budget_is_enough",
     description=(
-        f"A day's requests take at most {_FULL_DAY:.0%} of what a day allows, and no server has asked for a pause. "
+        f"A day's requests take at most {_MAX_DAY_SHARE:.0%} of a day's budget, and no server has asked for a pause. "
         "What to do: see which resource asks most in ops.pulls; raise FULLSCRIPT_REQUESTS_PER_5_MIN if it is below the "
         "vendor's limit, or ask the vendor for more."
     ),
@@ -101,29 +103,29 @@ def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
 def budget_is_enough(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     since = clock.now() - timedelta(days=1)
     with warehouse.open().read() as con:
-        asked = dict(
+        requests = dict(
             con.execute(
                 "SELECT server, sum(requests) FROM ops.pulls WHERE observed_at >= ? GROUP BY ALL", [since]
             ).fetchall()
         )
     with fullscript.store() as store:
-        used = list(_used(fullscript, store))
-    most = max((float(asked.get(server, 0)) / (limit * _WINDOWS_A_DAY) for server, _, limit, _ in used), default=0.0)
+        used = list(_budget_use(fullscript, store))
+    most = max((float(requests.get(server, 0)) / (limit * _WINDOWS_A_DAY) for server, _, limit, _ in used), default=0.0)
     paused = [f"{server} ({pause:.0f} s more)" for server, _, _, pause in used if pause]
-    told = f"{most:.1%} of a day's requests in the last 24 hours."
+    sentence = f"{most:.1%} of a day's requests in the last 24 hours."
     return dg.AssetCheckResult(
-        passed=most <= _FULL_DAY and not paused,
+        passed=most <= _MAX_DAY_SHARE and not paused,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "requests_last_day": int(sum(asked.values())),
+            "requests_last_day": int(sum(requests.values())),
             "day_used_percent": round(100 * most, 2),
             "window_used_percent": round(100 * max((now / limit for _, now, limit, _ in used), default=0.0), 1),
         },
-        description=f"{told} A pause was asked by {', '.join(paused)}: runs wait for it." if paused else told,
+        description=f"{sentence} A pause was asked by {', '.join(paused)}: runs wait for it." if paused else sentence,
     )
 
 
-def _used(fullscript: FullscriptResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
+def _budget_use(fullscript: FullscriptResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
     """Of each server whose app is set up: used in this window, its limit, seconds of a pause that was asked for."""
     settings = fullscript.settings()
     for server in configured_servers(settings):
@@ -144,12 +146,12 @@ def nothing_in_quarantine(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         rows = con.execute(
             "SELECT table_name, count(*) FROM ops.quarantine WHERE resolved_at IS NULL GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-    told = ", ".join(f"{table}: {count}" for table, count in rows)
+    tables = ", ".join(f"{table}: {count}" for table, count in rows)
     return dg.AssetCheckResult(
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"records": sum(count for _, count in rows)},
-        description=f"Records that could not be typed: {told}." if rows else "No record waits.",
+        description=f"Records that could not be typed: {tables}." if rows else "No record waits.",
     )
 
 

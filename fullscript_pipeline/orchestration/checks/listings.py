@@ -31,12 +31,14 @@ _LAST = """SELECT coalesce(clinic_id, region) AS owner, resource, reason, held F
 )
 def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
-        rows = [one.sentence for one in _last_listings(con) if (one.reason or "").startswith("listed ")]
+        mismatches = [
+            listing.sentence for listing in _last_listings(con) if (listing.reason or "").startswith("listed ")
+        ]
     return dg.AssetCheckResult(
-        passed=not rows,
+        passed=not mismatches,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"lists": len(rows)},
-        description=" ".join(rows) or "All of them.",
+        metadata={"lists": len(mismatches)},
+        description=" ".join(mismatches) or "All of them.",
     )
 
 
@@ -51,7 +53,7 @@ def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 )
 def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
-        rows = [one.sentence for one in _last_listings(con) if one.held]
+        rows = [listing.sentence for listing in _last_listings(con) if listing.held]
     return dg.AssetCheckResult(
         passed=not rows,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -72,7 +74,7 @@ def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 def lists_read_in_full(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with warehouse.open().read() as con:
         owners = con.execute("SELECT DISTINCT coalesce(clinic_id, region) FROM ops.views ORDER BY 1").fetchall()
-        rows = [f"{owner}, {one.sentence}." for (owner,) in owners for one in narrowings(con, owner)]
+        rows = [f"{owner}, {narrowing.sentence}." for (owner,) in owners for narrowing in narrowings(con, owner)]
     return dg.AssetCheckResult(
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,

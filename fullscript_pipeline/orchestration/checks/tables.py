@@ -24,7 +24,7 @@ _REPAIR = "What to do: do not use the pages of that clinic, keep the landing fil
 
 
 @dataclass(frozen=True)
-class _Orphans:
+class _OrphanRule:
     """Rows of `table` that name a `parent` which is not there. `blocks`: a page would show them in the wrong place."""
 
     table: str
@@ -38,17 +38,17 @@ class _Orphans:
         return f"have_their_{self.column.removesuffix('_id')}"
 
 
-_ORPHANS = (
-    _Orphans("recommendations", "treatment_plans", "treatment_plan_id", True, _REPAIR),
-    _Orphans("order_line_items", "orders", "order_id", True, _REPAIR),
-    _Orphans(
+_ORPHAN_RULES = (
+    _OrphanRule("recommendations", "treatment_plans", "treatment_plan_id", True, _REPAIR),
+    _OrphanRule("order_line_items", "orders", "order_id", True, _REPAIR),
+    _OrphanRule(
         "treatment_plans",
         "patients",
         "patient_id",
         False,
         "What to do: usually the account that connected sees fewer patients than plans; connect as the clinic's owner.",
     ),
-    _Orphans(
+    _OrphanRule(
         "orders",
         "patients",
         "patient_id",
@@ -56,7 +56,7 @@ _ORPHANS = (
         "What to do: such orders are kept, but on no page; connect as the clinic's owner, and look whether the patient "
         "was removed.",
     ),
-    _Orphans(
+    _OrphanRule(
         "variants",
         "products",
         "product_id",
@@ -66,7 +66,7 @@ _ORPHANS = (
 )
 
 
-def _unique(table: str) -> dg.AssetCheckSpec:
+def _unique_spec(table: str) -> dg.AssetCheckSpec:
     key = ", ".join(_TABLES[table].key_columns)
     return dg.AssetCheckSpec(
         "keys_are_unique",
@@ -76,31 +76,33 @@ def _unique(table: str) -> dg.AssetCheckSpec:
     )
 
 
-def _has_parent(orphans: _Orphans) -> dg.AssetCheckSpec:
+def _parent_spec(rule: _OrphanRule) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
-        orphans.name,
-        asset=dg.AssetKey(["core", orphans.table]),
-        blocking=orphans.blocks,
-        description=f"Every {orphans.column} is one of core.{orphans.parent}. {orphans.todo}",
+        rule.name,
+        asset=dg.AssetKey(["core", rule.table]),
+        blocking=rule.blocks,
+        description=f"Every {rule.column} is one of core.{rule.parent}. {rule.todo}",
     )
 
 
 def _specs(tables: tuple[str, ...]) -> list[dg.AssetCheckSpec]:
-    return [_unique(table) for table in tables] + [_has_parent(one) for one in _ORPHANS if one.table in tables]
+    return [_unique_spec(table) for table in tables] + [
+        _parent_spec(rule) for rule in _ORPHAN_RULES if rule.table in tables
+    ]
 
 
 @dg.multi_asset_check(name="clinic_tables_are_sound", specs=_specs(_CLINIC_KEYS), can_subset=True)
 def clinic_tables_are_sound(
     context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
-    yield from _results(context, warehouse, _clinic_of(context, fullscript))
+    yield from _check_tables(context, warehouse, _clinic_of(context, fullscript))
 
 
 @dg.multi_asset_check(name="catalog_tables_are_sound", specs=_specs(_REGION_KEYS), can_subset=True)
 def catalog_tables_are_sound(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
-    yield from _results(context, warehouse, context.run.tags.get("dagster/partition/region"))
+    yield from _check_tables(context, warehouse, context.run.tags.get("dagster/partition/region"))
 
 
 def _clinic_of(context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource) -> str | None:
@@ -112,17 +114,17 @@ def _clinic_of(context: dg.AssetCheckExecutionContext, fullscript: FullscriptRes
         return store.clinic(key).clinic_id
 
 
-def _results(
+def _check_tables(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, owner: str | None
 ) -> Iterator[dg.AssetCheckResult]:
     """A result a check; raises Failed afterwards, in the words of those that block."""
-    orphans, blocking = {(one.table, one.name): one for one in _ORPHANS}, []
+    rules, blocking = {(rule.table, rule.name): rule for rule in _ORPHAN_RULES}, []
     with warehouse.open().read() as con:
         for check in context.selected_asset_check_keys:
             table = _TABLES[check.asset_key.path[-1]]
-            one = orphans.get((table.name, check.name))
-            count = _orphans(con, one, table, owner) if one else _repeated(con, table, owner)
-            severe, sentence = one is None or one.blocks, _told(table, one, count)
+            rule = rules.get((table.name, check.name))
+            count = _count_orphans(con, rule, table, owner) if rule else _count_repeated_keys(con, table, owner)
+            severe, sentence = rule is None or rule.blocks, _row_sentence(table, rule, count)
             if severe and count:
                 blocking.append(sentence)
             yield dg.AssetCheckResult(
@@ -142,33 +144,33 @@ def _raise_blocking(sentences: Sequence[str]) -> None:
         raise Failed(" ".join(sentences), metadata={"exit_code": 1}, allow_retries=False)
 
 
-def _told(table: Table, orphans: _Orphans | None, count: int) -> str:
+def _row_sentence(table: Table, rule: _OrphanRule | None, count: int) -> str:
     if not count:
         return "There is no such row."
-    if orphans is None:
+    if rule is None:
         return f"{counted(count, 'key')} of core.{table.name} found more than once. {_REPAIR}"
     rows = counted(count, "row")
-    return f"{rows} of core.{table.name} with a {orphans.column} that core.{orphans.parent} lacks. {orphans.todo}"
+    return f"{rows} of core.{table.name} with a {rule.column} that core.{rule.parent} lacks. {rule.todo}"
 
 
-def _repeated(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None) -> int:
+def _count_repeated_keys(con: duckdb.DuckDBPyConnection, table: Table, owner: str | None) -> int:
     key = ", ".join(table.key_columns)
-    groups = f"SELECT 1 FROM core.{table.name} WHERE {_owned(table)} GROUP BY {key} HAVING count(*) > 1"
+    groups = f"SELECT 1 FROM core.{table.name} WHERE {_owner_filter(table)} GROUP BY {key} HAVING count(*) > 1"
     return _count(con, f"SELECT count(*) FROM ({groups})", owner)
 
 
-def _orphans(con: duckdb.DuckDBPyConnection, orphans: _Orphans, table: Table, owner: str | None) -> int:
-    scope, column = table.scope_column, orphans.column
+def _count_orphans(con: duckdb.DuckDBPyConnection, rule: _OrphanRule, table: Table, owner: str | None) -> int:
+    scope, column = table.scope_column, rule.column
     return _count(
         con,
-        f"SELECT count(*) FROM core.{table.name} row ANTI JOIN core.{orphans.parent} parent "
+        f"SELECT count(*) FROM core.{table.name} row ANTI JOIN core.{rule.parent} parent "
         f"ON parent.{scope} = row.{scope} AND parent.{column} = row.{column} "
-        f"WHERE {_owned(table)} AND row.{column} IS NOT NULL AND row.removed_at IS NULL",
+        f"WHERE {_owner_filter(table)} AND row.{column} IS NOT NULL AND row.removed_at IS NULL",
         owner,
     )
 
 
-def _owned(table: Table) -> str:
+def _owner_filter(table: Table) -> str:
     return f"($owner IS NULL OR {table.scope_column} = $owner)"
 
 
@@ -204,25 +206,25 @@ def figures_can_be_true(
     context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
     with warehouse.open().read() as con:
-        found = impossible(con, _clinic_of(context, fullscript))
-    told = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in found.items() if count)
-    sentence = f"{told}. {_REPAIR}" if told else "None of the figures is impossible."
+        counts = count_impossible(con, _clinic_of(context, fullscript))
+    problems = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in counts.items() if count)
+    sentence = f"{problems}. {_REPAIR}" if problems else "None of the figures is impossible."
     yield dg.AssetCheckResult(
-        passed=not told,
+        passed=not problems,
         asset_key=_FIGURES.asset_key,
         check_name=_FIGURES.name,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows": sum(found.values())},
+        metadata={"rows": sum(counts.values())},
         description=sentence,
     )
-    _raise_blocking([sentence] if told else [])
+    _raise_blocking([sentence] if problems else [])
 
 
-def impossible(con: duckdb.DuckDBPyConnection, clinic_id: str | None) -> dict[str, int]:
+def count_impossible(con: duckdb.DuckDBPyConnection, clinic_id: str | None) -> dict[str, int]:
     """How many rows of the mart show each impossible thing; `clinic_id` None: of all clinics."""
     mine = "($owner IS NULL OR clinic_id = $owner)"
-    counted = ", ".join(f"count(*) FILTER ({rule})" for rule in _IMPOSSIBLE.values())
-    row = con.execute(f"SELECT {counted} FROM marts.adherence WHERE {mine}", {"owner": clinic_id}).fetchone()
+    counts = ", ".join(f"count(*) FILTER ({rule})" for rule in _IMPOSSIBLE.values())
+    row = con.execute(f"SELECT {counts} FROM marts.adherence WHERE {mine}", {"owner": clinic_id}).fetchone()
     key = "clinic_id, patient_id, treatment_plan_id, product_id"
     groups = f"SELECT 1 FROM marts.adherence WHERE {mine} GROUP BY {key} HAVING count(*) > 1"
     days = f"SELECT 1 FROM marts.adherence WHERE {mine} GROUP BY clinic_id HAVING count(DISTINCT as_of) > 1"

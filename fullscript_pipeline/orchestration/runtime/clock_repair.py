@@ -49,51 +49,51 @@ class ClockRepair:
 
     def find(self) -> dict[str, int]:
         """By table (or other place) how much lies in the future; empty: nothing does."""
-        found: dict[str, int] = {}
+        future: dict[str, int] = {}
         if self.warehouse.exists():
             with self.warehouse.read() as con:
-                found |= warehouse_stamps.count_future(con, self.now, self._today)
+                future |= warehouse_stamps.count_future(con, self.now, self._today)
         with self.store.db.read() as connection:
             counts = state_stamps.count_future(connection, self._real_now)
-        found |= {f"state.{table}": number for table, number in counts.items()}
-        found[FILES] = sum(1 for _ in self._files())
-        found[SCHEDULES] = sum(1 for _ in self._instigators())
-        return {place: number for place, number in found.items() if number}
+        future |= {f"state.{table}": number for table, number in counts.items()}
+        future[FILES] = sum(1 for _ in self._future_files())
+        future[SCHEDULES] = sum(1 for _ in self._future_instigators())
+        return {place: number for place, number in future.items() if number}
 
     def repair(self) -> Backup | None:
         """Moves them; returns the backup that was made before, None when nothing is there to be backed up."""
         has_data = self.warehouse.exists()
         backup = back_up(self.settings, self.warehouse) if has_data else None
-        moved = self._moved()
+        moved = self._new_times()
         with self.store.db.write() as connection:
             state_stamps.move_back(connection, self._real_now, moved)
         if has_data:
             with self.warehouse.write() as con:
                 warehouse_stamps.move_back(con, self.now, moved, self._today)
-        for path in list(self._files()):
-            self._bring_file_back(path)
-        self._bring_schedules_back()
+        for path in list(self._future_files()):
+            self._move_file_to_today(path)
+        self._reset_ticks()
         return backup
 
-    def _moved(self) -> dict[datetime, datetime]:
+    def _new_times(self) -> dict[datetime, datetime]:
         """One order for both databases."""
         with self.store.db.read() as connection:
             ahead = state_stamps.future_instants(connection, self._real_now)
         last = None
         if self.warehouse.exists():
             with self.warehouse.read() as con:
-                of_data, last = warehouse_stamps.future_instants(con, self.now)
-            ahead |= of_data
+                warehouse_times, last = warehouse_stamps.future_instants(con, self.now)
+            ahead |= warehouse_times
         return clock.moved_times(ahead, self.now, after=last)
 
-    def _files(self) -> Iterator[Path]:
+    def _future_files(self) -> Iterator[Path]:
         """Landed pages, digests and kept pages of days to come."""
         reports = self.settings.reports_dir
         named = [(path, path.parent.name) for path in self.settings.landing_dir.glob("*/*/*/*") if path.is_file()]
         named += [(path, path.name[:10]) for path in (*reports.glob("catalog/*/*"), *reports.glob("kept/*/*.zip"))]
         return (path for path, day in named if _is_after(day, self._today))
 
-    def _bring_file_back(self, path: Path) -> None:
+    def _move_file_to_today(self, path: Path) -> None:
         """Landed and kept pages become today's; a digest is written again by the next pull."""
         today = self._today.isoformat()
         if path.is_relative_to(self.settings.landing_dir):
@@ -107,21 +107,21 @@ class ClockRepair:
         else:
             path.unlink()
 
-    def _instigators(self) -> Iterator[InstigatorState]:
+    def _future_instigators(self) -> Iterator[InstigatorState]:
         """Schedules and sensors that have ticked in the future."""
         latest = self._real_now.timestamp()
         for state in self.instance.all_instigator_state():
-            times = [value for name, value in times_of(state).items() if value is not None]
-            if any(value > latest for value in times):
+            times = [time for name, time in times_of(state).items() if time is not None]
+            if any(time > latest for time in times):
                 yield state
 
-    def _bring_schedules_back(self) -> None:
+    def _reset_ticks(self) -> None:
         """The private names are pinned with Dagster's version, and a test ticks in the future."""
         latest = self._real_now.timestamp()
-        for state in list(self._instigators()):
-            ahead = {name: latest for name, value in times_of(state).items() if value is not None and value > latest}
-            data: Any = state.instigator_data
-            self.instance.update_instigator_state(state.with_data(data._replace(**ahead)))
+        for state in list(self._future_instigators()):
+            ahead = {name: latest for name, time in times_of(state).items() if time is not None and time > latest}
+            instigator_data: Any = state.instigator_data
+            self.instance.update_instigator_state(state.with_data(instigator_data._replace(**ahead)))
         storage = self.instance.schedule_storage
         if isinstance(storage, SqlScheduleStorage):
             moment = datetime.fromtimestamp(latest, tz=clock.real_now().tzinfo).replace(tzinfo=None)
@@ -130,9 +130,9 @@ class ClockRepair:
 
 
 def times_of(state: InstigatorState) -> dict[str, float | None]:
-    data = state.instigator_data
-    fields = data._asdict() if data else {}
-    return {name: value for name, value in fields.items() if name.endswith("_timestamp")}
+    instigator_data = state.instigator_data
+    fields = instigator_data._asdict() if instigator_data else {}
+    return {name: time for name, time in fields.items() if name.endswith("_timestamp")}
 
 
 def _is_after(text: str, today: date) -> bool:

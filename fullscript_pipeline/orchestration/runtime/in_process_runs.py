@@ -88,16 +88,18 @@ def _execute(
 ) -> Outcome:
     failures: list[Failure] = []
     materialized: dict[str, Mapping[str, Any]] = {}
-    begun = cast(Generator[dg.DagsterEvent, None, None], execute_run_iterator(job, run, instance))
-    with stop_requests() as is_asked_to_stop, closing(begun) as events:
+    event_stream = cast(Generator[dg.DagsterEvent, None, None], execute_run_iterator(job, run, instance))
+    with stop_requests() as stop_requested, closing(event_stream) as events:
         for event in events:
-            if is_asked_to_stop():
+            if stop_requested():
                 raise KeyboardInterrupt
             if event.is_step_failure:
                 failures.append(_failure(event))
             elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-                done = event.step_materialization_data.materialization
-                materialized[done.asset_key.to_user_string()] = {k: v.value for k, v in done.metadata.items()}
+                materialization = event.step_materialization_data.materialization
+                materialized[materialization.asset_key.to_user_string()] = {
+                    name: entry.value for name, entry in materialization.metadata.items()
+                }
             if listener:
                 listener(event)
     finished = instance.get_run_by_id(run.run_id)
@@ -125,13 +127,13 @@ def _partition_tags(partition: str | None, partition_range: tuple[str, str] | No
 
 
 def _failure(event: dg.DagsterEvent) -> Failure:
-    data = event.step_failure_data
-    told = data.user_failure_data
+    failure = event.step_failure_data
+    user_failure = failure.user_failure_data
     step = event.step_key or ""
-    if told and told.description:
-        code = told.metadata.get("exit_code")
-        return Failure(step, told.description, int(str(code.value)) if code else 1)
-    error = data.error
+    if user_failure and user_failure.description:
+        code = user_failure.metadata.get("exit_code")
+        return Failure(step, user_failure.description, int(str(code.value)) if code else 1)
+    error = failure.error
     last = error.cause or error if error else None
     sentence = f"{last.cls_name}: {last.message.splitlines()[0]}" if last else "unknown error"
     return Failure(step, f"Step {step} failed unexpectedly ({sentence}); the run's page in the UI has the trace.", 1)

@@ -77,18 +77,18 @@ def fail_orphans(instance: dg.DagsterInstance) -> int:
 def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     """Whether this is a headless run whose process has certainly ended."""
     run = record.dagster_run
-    run_id, _, told = run.tags.get(PROCESS_TAG, "").partition("/")
-    if run_id == run.run_id and (process := ProcessIdentity.parse(told)):
+    run_id, _, identity = run.tags.get(PROCESS_TAG, "").partition("/")
+    if run_id == run.run_id and (process := ProcessIdentity.parse(identity)):
         alive = process.is_alive()
         if alive is None and process.runs_on_this_kernel:
             alive = _is_locked(_lock_path(instance, run.run_id))
         return alive is False
     if PID_TAG in run.tags and PROCESS_TAG not in run.tags and PARENT_RUN_ID_TAG not in run.tags:
-        return _number_is_anothers(run.tags[PID_TAG], record.create_timestamp.timestamp())
+        return _pid_was_reused(run.tags[PID_TAG], record.create_timestamp.timestamp())
     return False
 
 
-def _number_is_anothers(pid: str, created: float) -> bool:
+def _pid_was_reused(pid: str, created: float) -> bool:
     """Of a run of an earlier version, which noted the number alone: no process has it, or one that began later."""
     return not pid.isdigit() or started_after(int(pid), created + _CLOCK_SLACK_SECONDS) is not False
 

@@ -17,12 +17,12 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     """Gives a function that says whether SIGINT or SIGTERM has come since. Only the main thread can know; elsewhere it
     is always False."""
     reading, writing = socket.socketpair()
-    seen: set[int] = set()
+    received: set[int] = set()
 
-    def asked() -> bool:
+    def stop_requested() -> bool:
         with suppress(BlockingIOError):
-            seen.update(reading.recv(64))
-        return bool(seen & _STOPS)
+            received.update(reading.recv(64))
+        return bool(received & _STOPS)
 
     with reading, writing:
         reading.setblocking(False)
@@ -33,6 +33,6 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
             yield lambda: False
             return
         try:
-            yield asked
+            yield stop_requested
         finally:
             signal.set_wakeup_fd(before)

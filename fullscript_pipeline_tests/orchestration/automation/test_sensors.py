@@ -163,7 +163,7 @@ def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, mon
     with HTTPServer(("127.0.0.1", 0), _Listener) as server:
         Thread(target=server.handle_request, daemon=True).start()
         monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
-        said = failure_alerts.tell(load_settings(), {"job": "clinic_daily"})
+        said = failure_alerts.send_alerts(load_settings(), {"job": "clinic_daily"})
     assert said == ["The command was told.", "The address was told (status 202)."]
     assert json.loads(kept.read_text()) == {"job": "clinic_daily"} == _Listener.told[0]
     seen = Path(f"{kept}.env").read_text()
@@ -171,7 +171,7 @@ def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, mon
     assert "canary" not in seen and str(server.server_port) not in seen, "it needs none of our secrets"
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", str(tmp_path / "missing"))
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
-    assert [("could not be" in one) for one in failure_alerts.tell(load_settings(), {})] == [True, True]
+    assert [("could not be" in one) for one in failure_alerts.send_alerts(load_settings(), {})] == [True, True]
 
 
 def test_a_failed_run_is_told_in_the_words_of_its_step(
@@ -179,11 +179,11 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
 ) -> None:
     told: list[Any] = []
 
-    def tell(_: object, message: object) -> list[str]:
+    def send_alerts(_: object, message: object) -> list[str]:
         told.append(message)
         return []
 
-    monkeypatch.setattr(failure_alerts, "tell", tell)
+    monkeypatch.setattr(failure_alerts, "send_alerts", send_alerts)
     monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_COMMAND", "x")
     config = {"ops": {"refresh_touched": {"config": {"clinic": "nobody", "event_ids": []}}}}
     failed = run_job(instance, "clinic_refresh", run_config=config)
@@ -204,11 +204,11 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
 ) -> None:
     told: list[Any] = []
 
-    def tell(_: object, message: object) -> list[str]:
+    def send_alerts(_: object, message: object) -> list[str]:
         told.append(message)
         return []
 
-    monkeypatch.setattr(failure_alerts, "tell", tell)
+    monkeypatch.setattr(failure_alerts, "send_alerts", send_alerts)
     checks: tuple[Any, ...] = (events.clinic_keys_are_valid, events.event_types_are_known)
     for check in checks:
         assert check(FullscriptResource()).passed

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from fullscript_pipeline.orchestration.checks.tables import impossible
+from fullscript_pipeline.orchestration.checks.tables import count_impossible
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
@@ -82,7 +82,7 @@ def test_a_figure_that_cannot_be_is_counted(
                 "'2026-01-01', '2026-11-22', 0.5, 0.5, 3, 'covered')",
                 [patient],
             )
-        assert not any(impossible(con, "c").values())
+        assert not any(count_impossible(con, "c").values())
         con.execute(f"UPDATE marts.adherence SET {column} = {value} WHERE patient_id = 'p1'")
-        assert {name for name, count in impossible(con, "c").items() if count} == {what}
-        assert not any(impossible(con, "another").values())
+        assert {name for name, count in count_impossible(con, "c").items() if count} == {what}
+        assert not any(count_impossible(con, "another").values())
