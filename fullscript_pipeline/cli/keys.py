@@ -63,8 +63,8 @@ def _print_plan(plan: Rotation, listed: int) -> None:
     )
     if plan.free < plan.needed_bytes:
         raise ConfigurationError(
-            f"Rewriting the largest file needs {format_bytes(plan.needed_bytes)} of free space, and the disk has "
-            f"{format_bytes(plan.free)}: free some space, then run `keys rotate` again. Nothing was changed."
+            f"The disk has {format_bytes(plan.free)} free, and rewriting the largest file needs "
+            f"{format_bytes(plan.needed_bytes)}: free some space, then run `keys rotate` again. Nothing was changed."
         )
 
 
