@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all soak compare ui lock clean dictionary resource-docs settings-docs fault-table screenshots
+.PHONY: demo test check check-all soak compare ui lock clean dictionary resource-docs settings-docs messages fault-table screenshots
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -35,6 +35,10 @@ compare: $(READY)
 # What users are told when the other side fails, into docs/operations.md.
 fault-table: $(READY)
 	$(BIN)/python -m fullscript_pipeline_tests.helpers.fault_table
+
+# The sentences of the pages, into the French catalogue; prints those that wait for a translation.
+messages: $(READY)
+	$(BIN)/python -m fullscript_pipeline_tests.helpers.page_messages
 
 # Every setting, into docs/operations.md and .env.example.
 settings-docs: $(READY)

@@ -15,6 +15,7 @@ from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import clinic as lists
 from fullscript_pipeline.reports import page_queries
 from fullscript_pipeline.reports.export import clinic_csv, clinic_rows, clinic_workbook
+from fullscript_pipeline.reports.language import page_language
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.patient import patient_page
 from fullscript_pipeline.reports.store import ReportStore, file_id
@@ -44,6 +45,7 @@ def write_adherence_pages(
     access_refused: Mapping[str, datetime | None] | None = None,
     narrowed: Mapping[str, datetime | None] | None = None,
     patient_ids: Sequence[str] | None = None,
+    language: str = "en",
     policy: ReportPolicy = ReportPolicy(),  # noqa: B008 -- frozen
     progress: Callable[[int, int], None] | None = None,
 ) -> PagesWritten:
@@ -51,7 +53,8 @@ def write_adherence_pages(
 
     `con` reads the warehouse's marts. `as_of` means through the end of that day. `progress` gets (done, total).
     Pages of removed patients are deleted: all of them, or only those among `patient_ids`.
-    Raises UsageError for a clinic that is not in the warehouse, ConfigurationError if the folder cannot be written.
+    Raises UsageError for a clinic that is not in the warehouse and for a language without a catalogue,
+    ConfigurationError if the folder cannot be written.
     """
     clinic = page_queries.load_clinic(con, clinic_id)
     if clinic is None:
@@ -66,6 +69,7 @@ def write_adherence_pages(
         last_pull_at=last_pull_at,
         zone=time_zone,
         policy=policy,
+        language=page_language(language),
         labs=page_queries.has_labs(con, clinic_id),
         held_rows=held_rows or {},
         quarantined=quarantined or {},

@@ -14,6 +14,7 @@ from fullscript_pipeline.catalog import CatalogChange, delta_text, object_label
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.change_rows import row_of
+from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -65,6 +66,7 @@ def write_brand_pages(
         rows = recent.get(ident, [])
         html = render(
             "brand.html.j2",
+            ENGLISH,
             region=region,
             name=name,
             status=status if present else "removed",

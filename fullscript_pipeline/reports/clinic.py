@@ -89,6 +89,7 @@ def render_pages(
         ]
         yield render(
             "clinic.html.j2",
+            context.language,
             context=context,
             patient_list=patient_list,
             page=page,

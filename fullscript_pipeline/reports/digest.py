@@ -28,6 +28,7 @@ from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.brands import brand_ids, write_brand_pages
 from fullscript_pipeline.reports.change_rows import row_of
+from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -71,6 +72,7 @@ def render_catalog_digest(
     shown = [] if digest.held else [(section, section.top(10 + MORE)) for section in digest.sections]
     return render(
         "digest.html.j2",
+        ENGLISH,
         digest=digest,
         title=digest_title(digest),
         sections=[(section, [row_of(row, digest.variants_with(row)) for row in top]) for section, top in shown],
@@ -129,7 +131,9 @@ def write_catalog_digest(
         store.write(watched, html)
         csv = to_csv([] if digest.held else mine.rows, suppress_small=True)
         store.write(store.path_for_watched(region, to_day, "csv"), csv)
-    html = render("digests.html.j2", region=region, days=store.digest_days(region), rendered_text=rendered_text)
+    html = render(
+        "digests.html.j2", ENGLISH, region=region, days=store.digest_days(region), rendered_text=rendered_text
+    )
     store.write(store.path_for_digest(region), html)
     return DigestWritten(path=path, counts=digest.counts, held=digest.held, digest=digest, watched=watched)
 

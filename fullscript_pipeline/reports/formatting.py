@@ -9,6 +9,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.reports.language import PageLanguage
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DASH = "–"
@@ -20,6 +21,11 @@ LIMITS = (
 # Control characters, and the bidi embeddings, overrides and isolates that can make one text pose as another. Emoji
 # joiners and the plain left/right marks of names stay.
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def days(language: PageLanguage, number: float) -> str:
+    """`1 day`, `22.5 days`, `1,5 jour`."""
+    return language.ngettext("%(num)s day", "%(num)s days", number)
 
 
 def clean(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -30,6 +31,7 @@ def write_index(
     days = {region: store.digest_days(region) for region in store.regions()}
     html = render(
         "index.html.j2",
+        ENGLISH,
         rendered_text=formatting.moment(rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
         past=past,

@@ -1,4 +1,4 @@
-"""What all pages written together share: the clinic, the day, the age of the data, the thresholds.
+"""What all pages written together share: the clinic, the day, the language, the age of the data, the thresholds.
 
 What does not belong here: anything about one patient or one product.
 """
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.language import ENGLISH, PageLanguage
 from fullscript_pipeline.reports.page_queries import PageClinic
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
@@ -37,6 +38,7 @@ class PageContext:
     last_pull_at: datetime | None
     zone: ZoneInfo
     policy: ReportPolicy
+    language: PageLanguage = ENGLISH
     labs: bool = False
     held_rows: Mapping[str, int] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)

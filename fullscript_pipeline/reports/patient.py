@@ -70,6 +70,7 @@ def patient_page(file: PatientFile, context: PageContext) -> str:
     sheet = _Sheet(file, context, _span(file.rows, as_of), lanes)
     return render(
         "patient.html.j2",
+        context.language,
         context=context,
         patient=file.patient,
         as_of=as_of,

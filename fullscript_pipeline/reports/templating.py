@@ -1,6 +1,7 @@
-"""The Jinja environment of every page: autoescaping, cleaned text, one inlined style sheet and its CSP hash.
+"""The Jinja environments of the pages, one per language: autoescaping, cleaned text, one style sheet, its CSP hash.
 
-What does not belong here: the content of a page.
+`{% trans %}`, `_` and `ngettext` of a template translate into the language of its environment. What does not belong
+here: the content of a page.
 """
 
 import base64
@@ -14,12 +15,13 @@ from markupsafe import Markup
 
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.language import PageLanguage
 from fullscript_pipeline.reports.status_texts import VERDICTS
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, language: PageLanguage, **values: Any) -> str:
     """The page as text. A missing value is an error, never an empty text."""
-    return _environment().get_template(template).render(**values)
+    return _environment(language).get_template(template).render(**values)
 
 
 @cache
@@ -51,8 +53,25 @@ def _finalize(value: Any) -> Any:
     return formatting.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _translate(environment: Environment, language: PageLanguage) -> None:
+    """Let templates translate. The sentences are ours; the values in them are cleaned and escaped."""
+
+    def gettext(message: str, /, **values: Any) -> Markup:
+        return Markup(language.pattern(message)) % {name: _finalize(value) for name, value in values.items()}  # noqa: S704
+
+    def ngettext(one: str, many: str, number: int, /, **values: Any) -> Markup:
+        shown = {"num": language.number(number)} | {name: _finalize(value) for name, value in values.items()}
+        return Markup(language.plural_pattern(one, many, number)) % shown  # noqa: S704
+
+    # The extension then calls our functions with the values; it takes what is set before it.
+    environment.extend(newstyle_gettext=True)
+    environment.add_extension("jinja2.ext.i18n")
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.globals.update(gettext=gettext, ngettext=ngettext, _=gettext)
+
+
 @cache
-def _environment() -> Environment:
+def _environment(language: PageLanguage) -> Environment:
     environment = Environment(
         loader=PackageLoader("fullscript_pipeline.reports", "templates"),
         autoescape=True,
@@ -62,10 +81,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    _translate(environment, language)
     environment.globals.update(
+        language=language,
         style=Markup(style()),  # noqa: S704 -- our own style sheet
         csp=content_security_policy(),
-        day=formatting.day,
+        day=language.day,
+        number=language.number,
         count=counted,
         shorten=formatting.shorten,
         limits_sentence=formatting.LIMITS,
