@@ -9,8 +9,9 @@ import dagster as dg
 
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import asset_specs
-from fullscript_pipeline.orchestration.assets.asset_steps import partition_of, pipeline_errors_as_failures, row_counts
+from fullscript_pipeline.orchestration.assets.asset_steps import partition_of, row_counts
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import (
     FullscriptResource,
     ReportsResource,

@@ -1,6 +1,7 @@
-"""What every step shares: its cell, the clock's rules for it, one-sentence failures, and reports as metadata.
+"""What every step shares: its cell, the clock's rules for it, and reports as metadata.
 
-What does not belong here: what one asset pulls, and the form of the metadata (`asset_metadata`).
+What does not belong here: what one asset pulls, its failures (`step_failures`), and the form of the metadata
+(`asset_metadata`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -9,53 +10,19 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession
-from fullscript_pipeline.errors import ConfigurationError, PipelineError, UsageError
+from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.extraction.engine import Report, Target
 from fullscript_pipeline.extraction.request_estimate import Pace, by_resource, plan_clinic, plan_region
-from fullscript_pipeline.machine_errors import shortage_error
+from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.types import Resource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse, lookups
 from fullscript_pipeline.warehouse.loading import Counts, pull_log
-
-
-class Failed(dg.Failure):
-    """A step's failure as the UI prints it: its name, then the sentence."""
-
-    # Of any other module a traceback's last line prints the dotted path, and the sentence would begin behind it.
-    __module__ = "builtins"
-
-
-@contextmanager
-def pipeline_errors_as_failures() -> Iterator[None]:
-    """A PipelineError becomes a Failed whose description is its sentence; the exit code goes along."""
-    try:
-        yield
-    except PipelineError as error:
-        raise Failed(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from None
-    except (OSError, MemoryError) as error:
-        if (short := shortage_error(error)) is None:
-            raise
-        raise Failed(str(short), metadata={"exit_code": short.exit_code}, allow_retries=False) from None
-    except duckdb.OutOfMemoryException as error:
-        if (short := shortage_error(error)) is not None:
-            raise Failed(str(short), metadata={"exit_code": short.exit_code}) from None
-        raise Failed(
-            f"DuckDB ran out of its memory limit: {str(error).splitlines()[0]}", metadata={"exit_code": 69}
-        ) from None
-    except duckdb.IOException as error:
-        raise Failed(
-            f"The warehouse cannot be written or read: {str(error).splitlines()[0].rstrip('. ')}. Free some space or "
-            "look at the disk, then pull again: what is landed is not asked again.",
-            metadata={"exit_code": 78},
-            allow_retries=False,
-        ) from None
 
 
 def partition_of(context: dg.AssetExecutionContext) -> tuple[str, date]:

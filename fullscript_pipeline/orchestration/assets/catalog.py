@@ -15,11 +15,11 @@ from fullscript_pipeline.orchestration.assets import asset_specs, digest_rebuild
 from fullscript_pipeline.orchestration.assets.asset_steps import (
     materialize_results,
     partition_of,
-    pipeline_errors_as_failures,
     region_step,
     row_counts,
 )
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import (
     FullscriptResource,
     ReportsResource,

@@ -18,9 +18,9 @@ from fullscript_pipeline.orchestration.assets.asset_steps import (
     clinic_step,
     make_target,
     materialize_results,
-    pipeline_errors_as_failures,
     split_partition_key,
 )
+from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
 from fullscript_pipeline.refresh import watch_labs
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE
