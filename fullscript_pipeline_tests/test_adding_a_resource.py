@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from fullscript_pipeline.build import build_defs
+from fullscript_pipeline.event_types import row_of
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.sandbox_server import START
 
@@ -20,43 +21,56 @@ PAGE = ROOT / "docs" / "adding-a-resource.md"
 PACKAGE = "fullscript_pipeline"
 # The last row of TYPES that is documented, in the source.
 _BEFORE = '    EventType("patient.*", '
-# What the copy knows of the example, after it pulled it twice.
-_LOOK = """
+# What the copy does with the example: two pulls, and a refresh of an event of the added type. Prints what it sees.
+_SCRIPT = """
 import json, sys
-import dagster as dg
+from pathlib import Path
 import fullscript_pipeline
+from fullscript_pipeline import clock
+from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.cli.pull_runner import PullOptions, pull
-from fullscript_pipeline.event_types import event_family, row_of
 from fullscript_pipeline.extraction.request_estimate import plan_clinic
 from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.orchestration.assets.asset_steps import make_target
+from fullscript_pipeline.refresh import handle_events, notices
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state import LedgerEvent, StateStore
 
-settings, names = load_settings(), ("team", "roster")
+settings, names, order_id = load_settings(), ("team", "roster"), sys.argv[2]
 codes = [pull(PullOptions(only=names)) for _ in range(2)]
+warehouse = open_warehouse()
 with StateStore(settings.state_path, settings.encryption_key) as store:
-    lines = plan_clinic(None, store.clinics()[0], settings.start_date)
-with open_warehouse().read() as con:
-    rows = dict(con.execute("SELECT member_id, first_name FROM core.team").fetchall())
-    roster = dict(con.execute("SELECT member_id, first_name FROM core.roster").fetchall())
-    written = con.execute("SELECT rows_added FROM ops.pulls WHERE resource IN ('team', 'roster') ORDER BY finished_at")
-    added = [row[0] for row in written.fetchall()]
+    clinic = store.clinics()[0]
+    estimate = {line.resource: line.endpoint for line in plan_clinic(None, clinic, settings.start_date)}
+    event = LedgerEvent(
+        clinic.server, clinic.clinic_id, "event-1", "Order.shipped", order_id, clock.now().isoformat(), "webhook"
+    )
+    store.record_events([event])
+    target = make_target(
+        "run-1", warehouse, settings.start_date, server=clinic.server, region=clinic.region, clinic=clinic
+    )
+    with open_session(settings, store, clinic) as session:
+        refreshed = handle_events(target, session, store)
+    sentences = [notice.sentence for notice in notices(store, clinic)]
+with warehouse.read() as con:
+    rows = {name: dict(con.execute(f"SELECT member_id, first_name FROM core.{name}").fetchall()) for name in names}
+    pulls = con.execute("SELECT rows_added FROM ops.pulls WHERE resource IN ('team', 'roster') ORDER BY finished_at")
+    added = [number for (number,) in pulls.fetchall()]
+    orders = [number for (number,) in con.execute("SELECT order_id FROM core.orders").fetchall()]
 specs = {spec.key.to_user_string(): spec for spec in build_defs().resolve_all_asset_specs()}
-row, family = row_of("order.shipped"), event_family("order.shipped")
-json.dump(
-    {
-        "package": fullscript_pipeline.__file__,
-        "codes": codes,
-        "added": added,
-        "rows": rows,
-        "roster": roster,
-        "estimate": {line.resource: line.endpoint for line in lines if line.resource in names},
-        "text": specs["core/team"].description,
-        "event": [row.pattern, row.is_documented, [also.name for also in row.also], family.name],
-    },
-    open(sys.argv[1], "w"),
-)
+report = {
+    "package": fullscript_pipeline.__file__,
+    "codes": codes,
+    "added": added,
+    "rows": rows,
+    "estimate": {name: estimate[name] for name in names},
+    "text": specs["core/team"].description,
+    "refreshed": refreshed.event_ids,
+    "orders": orders,
+    "sentences": sentences,
+}
+Path(sys.argv[1]).write_text(json.dumps(report), encoding="utf-8")
 """
 
 
@@ -64,16 +78,20 @@ def test_the_example_works(tmp_path: Path) -> None:
     copy = _package_with_the_example(tmp_path / "copy")
     with connected_pipeline(tmp_path, clinics=1, patients=5, products=20) as connected:
         with connected.sandbox.client(next(iter(connected.sandbox.clinics))) as client:
-            listed = {member["id"]: member["first_name"] for member in client.get("clinic/staff").json()["staff"]}
-        seen = _look(copy, tmp_path / "seen.json")
-    assert Path(seen["package"]).is_relative_to(copy), "it is the copy that ran"
-    assert seen["codes"] == [0, 0], "`--only` accepts both"
-    assert seen["rows"] == seen["roster"] == listed
-    assert seen["added"] == [len(listed), len(listed), 0, 0]
-    assert seen["estimate"] == {"team": "GET /clinic/staff", "roster": "GET /clinic/staff"}
-    assert "Everybody who works at the clinic." in seen["text"]
-    assert "Source: `GET /clinic/staff`. Scope: `clinic:read`." in seen["text"]
-    assert seen["event"] == ["order.shipped", True, ["LAB_ORDERS"], "orders"]
+            staff = {member["id"]: member["first_name"] for member in client.get("clinic/staff").json()["staff"]}
+            order_id = client.get("clinic/orders").json()["orders"][0]["id"]
+        report = _run(copy, tmp_path / "report.json", order_id)
+    assert Path(report["package"]).is_relative_to(copy), "it is the copy that ran"
+    assert report["codes"] == [0, 0], "`--only` accepts both"
+    assert report["rows"] == {"team": staff, "roster": staff}
+    assert report["added"] == [len(staff), len(staff), 0, 0]
+    assert report["estimate"] == {"team": "GET /clinic/staff", "roster": "GET /clinic/staff"}
+    assert "Everybody who works at the clinic." in report["text"]
+    assert "Source: `GET /clinic/staff`. Scope: `clinic:read`." in report["text"]
+    assert (report["refreshed"], report["orders"]) == (["event-1"], [order_id]), "the order was read for the event"
+    (sentence,) = report["sentences"]
+    assert re.fullmatch(r"\S+: an order left the warehouse on 20\S+ \(order\.shipped\)\.", sentence), "an alert"
+    assert not row_of("order.shipped").is_documented, "the package itself does not know the type"
 
 
 def _package_with_the_example(directory: Path) -> Path:
@@ -92,9 +110,9 @@ def _package_with_the_example(directory: Path) -> Path:
     return directory
 
 
-def _look(copy: Path, into: Path) -> dict[str, Any]:
+def _run(copy: Path, report: Path, order_id: str) -> dict[str, Any]:
     ran = subprocess.run(
-        [sys.executable, "-c", _LOOK, str(into)],
+        [sys.executable, "-c", _SCRIPT, str(report), order_id],
         check=False,
         env={**os.environ, "PYTHONPATH": str(copy), "FULLSCRIPT_START_DATE": START.isoformat()},
         cwd=copy,
@@ -103,8 +121,8 @@ def _look(copy: Path, into: Path) -> dict[str, Any]:
         timeout=100,
     )
     assert ran.returncode == 0, ran.stderr
-    seen: dict[str, Any] = json.loads(into.read_text(encoding="utf-8"))
-    return seen
+    written: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return written
 
 
 def test_the_project_builds_without_the_example() -> None:

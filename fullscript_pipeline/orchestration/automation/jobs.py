@@ -9,6 +9,7 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.event_types import EVENT_FAMILIES
 from fullscript_pipeline.extraction.event_proof import record_pull_outcomes
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
@@ -85,17 +86,11 @@ def _log_refresh(context: dg.OpExecutionContext, clinic_key: str, day: date, ref
     changes = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
     context.log.info(f"{clinic_key}: {changes or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
     common: dict[str, str | int] = {"clinic": clinic_key, "day": day.isoformat(), "requests": refreshed.requests}
-    families = {
-        "core/events": len(refreshed.event_ids),
-        "core/patients": refreshed.counts.get("patients", 0),
-        "core/treatment_plans": refreshed.counts.get("plans", 0),
-        "core/orders": refreshed.counts.get("orders", 0),
-        "core/lab_orders": refreshed.counts.get("labs", 0),
-        "core/products": refreshed.counts.get("products", 0),
-    }
-    for key, number in families.items():
+    numbers = {"events": len(refreshed.event_ids)}
+    numbers |= {family.table: refreshed.counts.get(family.name, 0) for family in EVENT_FAMILIES if family.name}
+    for table, number in numbers.items():
         if number:
-            _log_observation(context, key, {"events": number, "told": changes, **common})
+            _log_observation(context, f"core/{table}", {"events": number, "told": changes, **common})
     if refreshed.patients:
         _log_observation(context, "marts/adherence", {"patients": len(refreshed.patients), **common})
 
