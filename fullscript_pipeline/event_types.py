@@ -104,5 +104,5 @@ def row_of(event_type: str | None) -> EventType:
 
 def _normalized(event_type: str | None) -> str:
     """The type as documented types are written: `Orders.placed` is `order.placed`."""
-    head, dot, rest = _INSIDE_WORDS.sub("_", (event_type or "").strip()).lower().partition(".")
-    return (head if head in _BY_PREFIX else head.removesuffix("s")) + dot + rest
+    head, dot, action = _INSIDE_WORDS.sub("_", (event_type or "").strip()).lower().partition(".")
+    return (head if head in _BY_PREFIX else head.removesuffix("s")) + dot + action

@@ -38,7 +38,7 @@ from fullscript_pipeline.warehouse.loading import mass_deletion_guard
 def follow(reads: Reads, events: Sequence[LedgerEvent]) -> None:
     """Reads what hangs on these events; call it when their own objects are read, before `commit`."""
     clinic = reads.session.clinic
-    learned = {one.event_id: one for one in reads.store.pending_events(clinic.server, clinic.clinic_id)}
+    learned = {event.event_id: event for event in reads.store.pending_events(clinic.server, clinic.clinic_id)}
     current = [learned.get(event.event_id, event) for event in events]
     by_consequence = {also: [event for event in current if also in _also(event)] for also in Also}
     patients = _merged(reads, by_consequence[Also.BELONGINGS]) | set(reads.absent["patients"])
@@ -81,16 +81,18 @@ def _merged(reads: Reads, events: Sequence[LedgerEvent]) -> set[str]:
     complete list lacks."""
     if not events:
         return set()
-    told = {one for event in events for one in (event.resource_id, *_ids_told(reads, event)) if one}
+    mentioned = {
+        object_id for event in events for object_id in (event.resource_id, *_mentioned_ids(reads, event)) if object_id
+    }
     present = _present_patients(reads)
-    named = told & present
+    named = mentioned & present
     reads.by_id("patients", sorted(named))
     if len(named) < 2 * len(events):
         named |= _vanished(reads, present)
     return named
 
 
-def _ids_told(reads: Reads, event: LedgerEvent) -> Iterator[str]:
+def _mentioned_ids(reads: Reads, event: LedgerEvent) -> Iterator[str]:
     """Every value of an event's data, from its detail or the webhook."""
     server, clinic_id = event.server, event.clinic_id
     with reads.target.warehouse.read() as con:
@@ -143,7 +145,7 @@ def _read_belongings(reads: Reads, patients: Sequence[str]) -> None:
     except ScopeError as refusal:
         reads.refused.append(str(refusal))
         return
-    orders = [order for its in held.values() for order in its]
+    orders = [order for patient_orders in held.values() for order in patient_orders]
     reads.add("orders", orders, Load(ORDERS, lambda: order_lines(reads.pull), gone=gone, listed=()))
 
 

@@ -50,9 +50,11 @@ def _find_resources() -> tuple[Resource, ...]:
         for module in pkgutil.iter_modules([str(Path(__file__).parent)])
         if not module.ispkg and module.name != Path(__file__).stem
     ]
-    found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Resource)}
-    listed = [found.pop(name) for name in _ORDER]
-    return (*listed, *found.values())
+    resources = {
+        value.name: value for module in modules for value in vars(module).values() if isinstance(value, Resource)
+    }
+    listed = [resources.pop(name) for name in _ORDER]
+    return (*listed, *resources.values())
 
 
 ALL_RESOURCES = _find_resources()

@@ -34,7 +34,7 @@ def cast(text: str, column: Column) -> str:
                 text, plain, f"coalesce({plain}, TRY_CAST({_iso_spelling(text)} AS TIMESTAMPTZ))", "TIMESTAMPTZ"
             )
         case Kind.DATE:
-            plain, padded = (f"TRY_CAST(left({one}, 10) AS DATE)" for one in (text, _trimmed(text)))
+            plain, padded = (f"TRY_CAST(left({written}, 10) AS DATE)" for written in (text, _trimmed(text)))
             return _dated(text, plain, padded, "DATE")
         case _:
             return text
@@ -53,9 +53,9 @@ def is_rounded(text: str) -> str:
 def flag(text: str) -> str:
     """True or false. DuckDB knows t, f, yes, no, y, n, 1 and 0."""
     word = _trimmed(text)
-    yes, no = (", ".join(f"'{one}'" for one in words) for words in (_YES, _NO))
-    other = f"CASE WHEN lower({word}) IN ({yes}) THEN true WHEN lower({word}) IN ({no}) THEN false END"
-    return f"coalesce(TRY_CAST({text} AS BOOLEAN), TRY_CAST({word} AS BOOLEAN), {other})"
+    yes, no = (", ".join(f"'{spelling}'" for spelling in spellings) for spellings in (_YES, _NO))
+    spelled_out = f"CASE WHEN lower({word}) IN ({yes}) THEN true WHEN lower({word}) IN ({no}) THEN false END"
+    return f"coalesce(TRY_CAST({text} AS BOOLEAN), TRY_CAST({word} AS BOOLEAN), {spelled_out})"
 
 
 def _integer(text: str) -> str:
