@@ -18,12 +18,15 @@ from fullscript_pipeline.settings.servers import (
     foreign_address_advice,
     variable_of,
 )
+from fullscript_pipeline.settings.value_types import LANGUAGES, Language, parse_time_zone
 
 __all__ = [
+    "LANGUAGES",
     "SERVER_NAMES",
     "WAREHOUSE_FILE",
     "AdherencePolicy",
     "DeclaredSetting",
+    "Language",
     "ServerSettings",
     "Settings",
     "api_url_advice",
@@ -31,6 +34,7 @@ __all__ = [
     "encryption_keys",
     "foreign_address_advice",
     "load_settings",
+    "parse_time_zone",
     "read_dotenv",
     "unknown_variables",
     "variable_of",

@@ -24,6 +24,7 @@ from fullscript_pipeline.settings.value_types import (
     BaseUrl,
     Command,
     Day,
+    Language,
     SocketAddress,
     Switch,
     Texts,
@@ -60,7 +61,14 @@ class Settings(DataDirectory):
     redirect_uri: Annotated[str, AfterValidator(partial(check_web_url, example=REDIRECT_URI))] = Field(
         REDIRECT_URI, description="as configured in the vendor's dashboard"
     )
-    time_zone: TimeZone = Field(ZoneInfo("UTC"), description="the zone that decides which day it is")
+    time_zone: TimeZone = Field(
+        ZoneInfo("UTC"),
+        description="the zone that decides which day it is, and that pages of a clinic without one of its own show",
+    )
+    language: Language = Field(
+        "en",
+        description="the language of pages and their spreadsheets: `en` or `fr`; `clinics set` sets it for one clinic",
+    )
     start_date: Day = Field(
         # The default may lie ahead of a clock that a test has set back.
         default_factory=lambda known: min(date(2024, 1, 1), clock.today(known["time_zone"])),
@@ -137,6 +145,11 @@ class Settings(DataDirectory):
         description="`off` only where a proxy with a login is in front of the UI: whoever reaches its port can then "
         "start and delete runs",
         json_schema_extra={"shown_default": "`on`"},
+    )
+    pages_contact: Switch | None = Field(
+        None,
+        description="`on`: pages show e-mail addresses and telephone numbers of patients and their guardians",
+        json_schema_extra={"shown_default": "on in a new data directory, off in one that an earlier version made"},
     )
     reports_base_url: BaseUrl | None = Field(None, description="where the pages are served, for links")
     watched_brands: Texts = Field(

@@ -9,7 +9,7 @@ import os
 import shlex
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,8 @@ from pydantic import BeforeValidator
 
 # SQLite, for us and for Dagster, reads what follows them in an address as options, or as another letter.
 _NOT_IN_FOLDERS = "?#%"
+
+LANGUAGES: tuple[Literal["en", "fr"], ...] = ("en", "fr")
 
 
 def parse_folder(text: str) -> Path:
@@ -78,6 +80,13 @@ def parse_time_zone(text: str) -> ZoneInfo:
         raise ValueError(f"is {text!r}, which is not a time zone; write it like America/Toronto.") from None
 
 
+def check_language(text: str) -> str:
+    """Return the code of a language that pages can be written in."""
+    if text not in LANGUAGES:
+        raise ValueError(f"is {text!r}; set it to {' or '.join(LANGUAGES)}.")
+    return text
+
+
 def check_web_url(text: str, example: str = "https://host/path") -> str:
     """Return an http(s) URL with a host."""
     try:
@@ -111,6 +120,7 @@ WholeNumber = Annotated[int, BeforeValidator(parse_digits)]
 Switch = Annotated[bool, BeforeValidator(parse_switch)]
 Day = Annotated[date, BeforeValidator(parse_day)]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(parse_time_zone)]
+Language = Annotated[Literal["en", "fr"], BeforeValidator(check_language)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
 Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
 WebUrl = Annotated[str, BeforeValidator(check_web_url)]

@@ -5,6 +5,13 @@ It uses `api`'s public types and knows nothing of Dagster or the warehouse.
 
 from fullscript_pipeline.state import future_stamps, schema
 from fullscript_pipeline.state.audit import AuditEntry, AuditHead
+from fullscript_pipeline.state.clinic_choices import (
+    ZoneSource,
+    clinic_language,
+    clinic_time_zone,
+    pages_show_contact,
+    zone_with_source,
+)
 from fullscript_pipeline.state.clinics import Clinic, ClinicRecords
 from fullscript_pipeline.state.database import remove_store
 from fullscript_pipeline.state.event_ledger import LedgerEvent
@@ -32,10 +39,15 @@ __all__ = [
     "RequestBudget",
     "Snooze",
     "StateStore",
+    "ZoneSource",
+    "clinic_language",
+    "clinic_time_zone",
     "future_stamps",
+    "pages_show_contact",
     "purge_clinic",
     "purge_patient",
     "remove_store",
     "rows_of_patient",
     "schema",
+    "zone_with_source",
 ]

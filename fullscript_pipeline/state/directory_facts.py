@@ -5,7 +5,7 @@ What does not belong here: the meaning of a fact, which belongs to the room that
 
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.encryption import require_good_keys
@@ -15,6 +15,8 @@ from fullscript_pipeline.state.schema import facts
 from fullscript_pipeline.state.secret_cipher import Keyring
 
 Kind = Literal["sandbox", "production"]
+# Set when the store is made: earlier versions made stores without it.
+_CONTACT_ON_PAGES = "made_with_contact_on_pages"
 
 
 class DirectoryFacts:
@@ -50,3 +52,12 @@ class DirectoryFacts:
         statement = insert(facts).values(name=name, value=value)
         with self.db.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+    def made_with_contact_on_pages(self) -> bool:
+        """Returns whether a version whose pages show contact data by default made this directory."""
+        return self.get_fact(_CONTACT_ON_PAGES) is not None
+
+
+def record_contact_on_pages(connection: Connection) -> None:
+    """Stores in a store that is being made that pages show contact data (`made_with_contact_on_pages`)."""
+    connection.execute(insert(facts).values(name=_CONTACT_ON_PAGES, value="yes"))

@@ -146,6 +146,13 @@ snoozes = Table(
     Column("patient_id", Text, primary_key=True), Column("until_on", Text), Column("note", Text),
 )  # fmt: skip
 
+# What a clinic has chosen for its pages (NULL: nothing), and the zone of the address that the API names.
+clinic_choices = Table(
+    "clinic_choices", metadata,
+    Column("server", Text, primary_key=True), Column("clinic_id", Text, primary_key=True),
+    Column("language", Text), Column("time_zone", Text), Column("address_time_zone", Text),
+)  # fmt: skip
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE clinics (server TEXT NOT NULL, clinic_id TEXT NOT NULL, clinic_key TEXT NOT NULL UNIQUE,"
@@ -229,5 +236,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE snoozes (server TEXT NOT NULL, clinic_id TEXT NOT NULL, patient_id TEXT NOT NULL,"
         " until_on TEXT NOT NULL, note TEXT, PRIMARY KEY (server, clinic_id, patient_id))",
+    ),
+    (
+        "CREATE TABLE clinic_choices (server TEXT NOT NULL, clinic_id TEXT NOT NULL, language TEXT, time_zone TEXT,"
+        " address_time_zone TEXT, PRIMARY KEY (server, clinic_id))",
     ),
 )

@@ -17,9 +17,11 @@ from typing import Self
 from sqlalchemy import Connection
 
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.settings import WAREHOUSE_FILE
 from fullscript_pipeline.state.audit import AuditHead, AuditLog, audit_damage
+from fullscript_pipeline.state.clinic_choices import ClinicChoiceRecords
 from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.directory_facts import DirectoryFacts
+from fullscript_pipeline.state.directory_facts import DirectoryFacts, record_contact_on_pages
 from fullscript_pipeline.state.event_ledger import EventLedger
 from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
@@ -35,7 +37,16 @@ from fullscript_pipeline.state.webhook_inbox import Delivery, WebhookInbox
 
 
 class StateStore(
-    RevocationRecords, EventLedger, EventTries, LabWatch, WebhookInbox, DirectoryFacts, AuditLog, PurgeMemory, Snoozes
+    RevocationRecords,
+    EventLedger,
+    EventTries,
+    LabWatch,
+    WebhookInbox,
+    DirectoryFacts,
+    AuditLog,
+    PurgeMemory,
+    Snoozes,
+    ClinicChoiceRecords,
 ):
     """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
 
@@ -46,7 +57,9 @@ class StateStore(
     def __init__(self, path: Path, encryption_key: str | None = None, *, read_only: bool = False) -> None:
         self.keyring = Keyring(encryption_key)
         follow = partial(follow_key, keyring=self.keyring)
-        self.db = Database(path, read_only=read_only, after_upgrade=self._begin_log, before_write=follow)
+        self.db = Database(
+            path, read_only=read_only, after_upgrade=partial(self._complete_upgrade, path.parent), before_write=follow
+        )
         with self.db.read() as connection:
             self.keyring.use(read_key_fingerprint(connection))
         self._budgets: dict[tuple[str, str, int], RequestBudget] = {}
@@ -84,8 +97,11 @@ class StateStore(
                 budget.close()
         self.db.close()
 
-    def _begin_log(self, connection: Connection, version: int) -> None:
+    def _complete_upgrade(self, data_dir: Path, connection: Connection, version: int) -> None:
         """Prepares a store that was just created or upgraded: records its key, then begins the sealed audit log."""
+        # A warehouse without a store: the store was lost or moved away, and pages of an earlier version may be shared.
+        if version == 0 and not (data_dir / WAREHOUSE_FILE).exists():
+            record_contact_on_pages(connection)
         follow_key(connection, self.keyring)
         self.begin_log_of_upgraded_store(connection, version)
 

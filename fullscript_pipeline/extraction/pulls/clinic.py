@@ -22,6 +22,7 @@ from fullscript_pipeline.extraction.pulls.whole_lists import pull_whole_list
 from fullscript_pipeline.resources.clinics import CLINICS
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.people import PRACTITIONERS_RESOURCE, STAFF_RESOURCE
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import UNKEYED, Line
 from fullscript_pipeline.warehouse.event_log import awaited_objects
 from fullscript_pipeline.warehouse.loading import EVERYTHING
@@ -35,6 +36,14 @@ def pull_clinic(target: Target, session: ClinicSession) -> Report:
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(Load(CLINICS, pull.lines("clinic")))
+
+
+def store_address_zone(target: Target, session: ClinicSession, store: StateStore) -> None:
+    """Stores the time zone of the clinic's address; no key of it is documented, so it is in `extra` if anywhere."""
+    query = "SELECT extra FROM core.clinics WHERE clinic_id = ? AND extra IS NOT NULL"
+    with target.warehouse.read() as con:
+        for (extra,) in con.execute(query, [session.clinic.clinic_id]).fetchall():
+            store.store_address_zone(session.clinic, orjson.loads(extra))
 
 
 def pull_people(target: Target, session: ClinicSession) -> list[Report]:

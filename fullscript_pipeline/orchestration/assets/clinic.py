@@ -30,8 +30,10 @@ Results = Iterator[dg.MaterializeResult[None]]
     specs=asset_specs.table_specs(CLINICS_RESOURCE),
 )
 def clinic(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        yield from materialize_results([clinic_pulls.pull_clinic(target, session)], CLINICS_RESOURCE)
+    with clinic_step(context, fullscript, warehouse) as (target, session, store):
+        report = clinic_pulls.pull_clinic(target, session)
+        clinic_pulls.store_address_zone(target, session, store)
+        yield from materialize_results([report], CLINICS_RESOURCE)
 
 
 @dg.multi_asset(
