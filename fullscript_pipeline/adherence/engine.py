@@ -36,7 +36,8 @@ def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: AdherencePol
         SELECT
             ?::DATE AS as_of, ?::HUGEINT AS threshold_num, ?::HUGEINT AS threshold_den,
             ?::INTEGER AS permissible_gap_days, ?::INTEGER AS never_ordered_days,
-            ?::INTEGER AS delivery_lag_days, ?::INTEGER AS minimum_window_days
+            ?::INTEGER AS delivery_lag_days, ?::INTEGER AS minimum_window_days,
+            ?::INTEGER AS due_soon_days, ?::INTEGER AS late_days, ?::INTEGER AS long_gap_days
         """,
         [
             as_of,
@@ -46,6 +47,9 @@ def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: AdherencePol
             policy.never_ordered_days,
             policy.delivery_lag_days,
             policy.minimum_window_days,
+            policy.due_soon_days,
+            policy.late_days,
+            policy.long_gap_days,
         ],
     )
 

@@ -32,6 +32,7 @@ def build_adherence(
     time_zone: ZoneInfo | None = None,
 ) -> int:
     """Replace the clinic's rows of marts.adherence, adherence_gaps and adherence_timeline; returns rows of the first.
+    The day's rows of adherence_daily and patient_verdicts are replaced too; those of earlier days stay.
 
     `as_of` counts: the window goes through the end of that day. A clinic has one as_of day; with `patient_ids` only
     those patients' rows are replaced. Plans are taken as known on that day (history), orders as known now. `time_zone`
@@ -44,9 +45,12 @@ def build_adherence(
     if patient_ids is None:
         for name in ("adherence", "adherence_gaps", "adherence_timeline"):
             con.execute(f"DELETE FROM marts.{name} WHERE clinic_id = ?", [clinic_id])
+    _set_scope(con, clinic_id, as_of, zone, is_everyone=patient_ids is None)
     rows = 0
     for first in range(0, len(wanted), BATCH):
-        rows += _build(con, clinic_id, as_of, zone, wanted[first : first + BATCH])
+        rows += _build(con, wanted[first : first + BATCH])
+    _set_wanted(con, wanted)
+    _run(con, "mart_8_history")
     engine.drop(con)
     return rows
 
@@ -68,18 +72,25 @@ def _all_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
     return [patient_id for (patient_id,) in found.fetchall()]
 
 
-def _build(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date, zone: str, patient_ids: Sequence[str]) -> int:
-    """Replace the rows of these patients; returns how many rows of marts.adherence they have."""
+def _set_scope(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date, zone: str, *, is_everyone: bool) -> None:
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE adh_scope AS
         SELECT
-            ?::VARCHAR AS clinic_id, ?::DATE AS day, ?::VARCHAR AS zone,
+            ?::VARCHAR AS clinic_id, ?::DATE AS day, ?::VARCHAR AS zone, ?::BOOLEAN AS is_everyone,
             (SELECT any_value(region) FROM core.clinics WHERE clinic_id = ?) AS region
         """,
-        [clinic_id, as_of, zone, clinic_id],
+        [clinic_id, as_of, zone, is_everyone, clinic_id],
     )
+
+
+def _set_wanted(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> None:
     _fill(con, "adh_wanted", pa.table({"patient_id": pa.array(patient_ids, pa.string())}))
+
+
+def _build(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> int:
+    """Replace the rows of these patients; returns how many rows of marts.adherence they have."""
+    _set_wanted(con, patient_ids)
     _run(con, "mart_1_plans", "mart_2_lines")
     dose_units = _read_dosages(con)
     _run(con, "mart_3_rows")

@@ -28,6 +28,8 @@ _COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adheren
 _RECREATED = {
     "marts.catalog_changes": "seen_on",
     "marts.catalog_digests": "day",
+    "marts.adherence_daily": "day",
+    "marts.patient_verdicts": "since",
     "ops.patient_reads": "plans_read_at",
     "ops.detail_reads": "read_at",
 }

@@ -23,6 +23,60 @@ QUALIFY row_number() OVER (
         d.dose_from
 ) = 1;
 
+-- The dose in words: "2 capsules a day", "1 to 2 capsules a day"; a dose that is no decimal number names its days.
+CREATE OR REPLACE TEMP MACRO adh_plural(unit, value) AS
+    CASE WHEN value = 1 OR value < 1 THEN coalesce(unit, 'unit')
+        WHEN unit IS NULL THEN 'units'
+        WHEN regexp_matches(unit, '(ch|sh|s|x)$') THEN unit || 'es' ELSE unit || 's' END;
+
+CREATE OR REPLACE TEMP MACRO adh_decimal(value) AS regexp_replace(printf('%.3f', value), '\.?0+$', '');
+
+CREATE OR REPLACE TEMP MACRO adh_amount(min_text, max_text, min_value, max_value, unit) AS
+    CASE
+        WHEN min_text IS NULL THEN 'at most ' || adh_decimal(max_value) || ' ' || adh_plural(unit, max_value) || ' a day'
+        WHEN max_text IS NULL THEN 'at least ' || adh_decimal(min_value) || ' ' || adh_plural(unit, min_value) || ' a day'
+        WHEN min_text <> max_text THEN adh_decimal(min_value) || ' to ' || adh_decimal(max_value) || ' '
+            || adh_plural(unit, max_value) || ' a day'
+        -- Exact in three decimals, else as whole units in so many days.
+        WHEN abs(max_value * 1000 - round(max_value * 1000)) < 1e-9
+            THEN adh_decimal(max_value) || ' ' || adh_plural(unit, max_value) || ' a day'
+        ELSE split_part(max_text, '/', 1) || ' ' || adh_plural(unit, split_part(max_text, '/', 1)::DOUBLE)
+            || ' in ' || split_part(max_text, '/', 2) || ' days'
+    END;
+
+-- The first day of the dose that is in force on the last day of the window.
+CREATE OR REPLACE TEMP TABLE adh_dose_since AS
+WITH changes AS (
+    SELECT row_id, dose_from
+    FROM adh_doses
+    QUALIFY (min_num, min_den, max_num, max_den, problem) IS DISTINCT FROM
+        lag((min_num, min_den, max_num, max_den, problem)) OVER (PARTITION BY row_id ORDER BY dose_from)
+)
+SELECT r.row_id, greatest(max(c.dose_from), any_value(r.window_start)) AS dose_since
+FROM adh_results r
+JOIN changes c ON c.row_id = r.row_id AND c.dose_from < coalesce(r.window_end, r.window_start + 1)
+GROUP BY r.row_id;
+
+-- Of the plans of one product, the one that counts today: the latest-started active one, else the latest-started.
+CREATE OR REPLACE TEMP TABLE adh_succession AS
+WITH plans AS (
+    SELECT
+        k.row_id, k.pool_id, k.treatment_plan_id, k.start_on,
+        r.window_end IS NOT NULL AS has_begun,
+        coalesce(k.stop_on > s.day, true) AS is_active
+    FROM adh_keys k
+    JOIN adh_results r USING (row_id)
+    CROSS JOIN adh_scope s
+)
+SELECT
+    row_id,
+    row_number() OVER (
+        PARTITION BY pool_id ORDER BY has_begun DESC, is_active DESC, start_on DESC, row_id DESC
+    ) = 1 AS is_current,
+    CASE WHEN has_begun AND NOT is_current
+        THEN lead(treatment_plan_id) OVER (PARTITION BY pool_id, has_begun ORDER BY start_on, row_id) END AS continued_by
+FROM plans;
+
 -- The last day with an order before the window's end, also before its start.
 CREATE OR REPLACE TEMP TABLE adh_last_orders AS
 SELECT
@@ -40,7 +94,7 @@ JOIN (
 ) f ON f.pool_id = k.pool_id AND f.filled_on < r.window_end
 GROUP BY r.row_id;
 
-CREATE OR REPLACE TEMP TABLE adh_mart AS
+CREATE OR REPLACE TEMP TABLE adh_figures AS
 SELECT
     s.clinic_id,
     k.patient_id,
@@ -101,11 +155,47 @@ SELECT
     CASE WHEN r.status IN ('out_of_supply', 'indeterminate') AND r.run_out_on <= s.day
         THEN (s.day + 1 - r.run_out_on)::INTEGER END AS days_late,
     CASE WHEN r.status = 'covered' THEN (r.run_out_on - s.day)::INTEGER END AS due_in_days,
-    k.assumptions
+    k.assumptions,
+    adh_amount(h.min_text, h.max_text, h.min_value, h.max_value, h.unit) AS dose_text,
+    d.dose_since,
+    c.is_current,
+    c.continued_by,
+    g.guardian_patient_id
 FROM adh_results r
 JOIN adh_keys k USING (row_id)
 CROSS JOIN adh_scope s
 LEFT JOIN adh_shown h USING (row_id)
+JOIN adh_succession c USING (row_id)
+LEFT JOIN adh_dose_since d USING (row_id)
 LEFT JOIN adh_last_orders o USING (row_id)
+LEFT JOIN core.patients g ON g.clinic_id = s.clinic_id AND g.patient_id = k.patient_id
 LEFT JOIN core.products p ON p.region = s.region AND p.product_id = k.product_id
 LEFT JOIN core.brands b ON b.region = s.region AND b.brand_id = p.brand_id;
+
+-- One verdict a row, by the thresholds of the policy; and what may be said about the line, never of a short window.
+CREATE OR REPLACE TEMP TABLE adh_mart AS
+SELECT
+    f.*,
+    CASE
+        WHEN status = 'covered' AND due_in_days <= due_soon_days THEN 'due_soon'
+        WHEN status = 'covered' THEN 'on_track'
+        WHEN status = 'out_of_supply' AND days_late >= long_gap_days THEN 'long_gap'
+        WHEN status = 'out_of_supply' AND days_late >= late_days THEN 'late'
+        WHEN status = 'out_of_supply' THEN 'just_ran_out'
+        -- Nothing needs asking about a line that is over.
+        WHEN status = 'not_measurable' AND window_end < y.as_of THEN 'ended_unmeasured'
+        ELSE status
+    END AS verdict,
+    CASE
+        WHEN adherent IS NULL OR status NOT IN (
+            'covered', 'out_of_supply', 'indeterminate', 'supplied_as_recommended', 'plan_cancelled',
+            'recommendation_removed'
+        ) THEN NULL
+        WHEN window_days < minimum_window_days THEN 'too_early'
+        WHEN adherent = 'yes' THEN 'at_or_above'
+        WHEN adherent = 'indeterminate' THEN 'depends_on_dose'
+        WHEN status = 'covered' THEN 'earlier_gaps'
+        ELSE 'below'
+    END AS share_verdict
+FROM adh_figures f
+CROSS JOIN adh_policy y;

@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS marts.adherence (
     first_order_on DATE, last_order_on DATE, last_order_quantity BIGINT, last_order_units DOUBLE,
     units_supplied DOUBLE, carry_in_units DOUBLE, carry_in_days DOUBLE, had_stock BOOLEAN, on_hand_units DOUBLE,
     days_late INTEGER, due_in_days INTEGER, on_hand_days_max DOUBLE, run_out_on_latest DATE, episodes INTEGER,
-    is_persistent BOOLEAN, assumptions VARCHAR[]
+    is_persistent BOOLEAN, assumptions VARCHAR[], dose_text VARCHAR, dose_since DATE, verdict VARCHAR,
+    share_verdict VARCHAR, is_current BOOLEAN, continued_by VARCHAR, guardian_patient_id VARCHAR
 );
 
 -- Gaps at the highest dose: runs of days not fully covered; gap_days is how many days of supply they lack.
@@ -25,6 +26,14 @@ CREATE TABLE IF NOT EXISTS marts.adherence_gaps (
 CREATE TABLE IF NOT EXISTS marts.adherence_timeline (
     clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR, product_id VARCHAR, as_of DATE,
     kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE, label VARCHAR
+);
+
+-- How many products of patients had which status at the end of each day; older plans of a product are not counted.
+CREATE TABLE IF NOT EXISTS marts.adherence_daily (clinic_id VARCHAR, day DATE, status VARCHAR, count BIGINT);
+
+-- The most urgent verdict of each patient, day by day: from `since` until before `until` (NULL: still).
+CREATE TABLE IF NOT EXISTS marts.patient_verdicts (
+    clinic_id VARCHAR, patient_id VARCHAR, verdict VARCHAR, since DATE, until DATE
 );
 
 -- Who runs out when, in the 30 days after as_of: at the highest dose first, at the lowest where the dose is a range.
@@ -65,3 +74,79 @@ SELECT
     count(*) FILTER (adherent = 'indeterminate') AS either_side_of_line
 FROM marts.adherence
 GROUP BY clinic_id, practitioner_id;
+
+-- One row per patient of the clinic, also those without a plan: the most urgent product, whom to call, what to do.
+CREATE OR REPLACE VIEW marts.patients AS
+WITH products AS (
+    SELECT
+        *,
+        coalesce(verdict, status) AS urgent_verdict,
+        CASE WHEN status IN ('never_ordered', 'awaiting_first_order') THEN (as_of + 1 - window_start)::INTEGER
+            ELSE days_late END AS days_waiting
+    FROM marts.adherence
+    WHERE is_current IS NOT FALSE
+),
+urgent AS (
+    SELECT
+        *,
+        count(*) OVER (PARTITION BY clinic_id, patient_id) AS products
+    FROM products
+    QUALIFY row_number() OVER (
+        PARTITION BY clinic_id, patient_id
+        ORDER BY coalesce(list_position([
+            'long_gap', 'late', 'just_ran_out', 'never_ordered', 'awaiting_first_order', 'due_soon', 'indeterminate',
+            'course_incomplete', 'not_measurable', 'course_length_unread', 'as_needed_not_ordered', 'as_needed',
+            'on_track', 'course_completed', 'supplied_as_recommended', 'not_started'
+        ], urgent_verdict), 99), days_waiting DESC NULLS LAST, product_id, treatment_plan_id
+    ) = 1
+),
+labs AS (
+    SELECT clinic_id, patient_id, name
+    FROM core.lab_orders
+    WHERE removed_at IS NULL AND state IN (
+        'interpretation_ready', 'results_amended', 'results_ready', 'partial_results', 'not_purchased',
+        'schedule_appointment'
+    )
+    UNION ALL
+    -- Panels of active plans that no lab order of the plan answers.
+    SELECT p.clinic_id, p.patient_id, r.name
+    FROM core.lab_recommendations r
+    JOIN core.treatment_plans p USING (clinic_id, treatment_plan_id)
+    ANTI JOIN (SELECT clinic_id, treatment_plan_id FROM core.lab_orders WHERE removed_at IS NULL) o
+        ON o.clinic_id = r.clinic_id AND o.treatment_plan_id = r.treatment_plan_id
+    WHERE r.removed_at IS NULL AND p.removed_at IS NULL AND lower(trim(p.state)) = 'active'
+),
+counted_labs AS (
+    SELECT clinic_id, patient_id, count(*) AS labs_to_act_on, list(name ORDER BY name) AS lab_names
+    FROM labs
+    GROUP BY clinic_id, patient_id
+)
+SELECT
+    p.clinic_id, p.patient_id, p.first_name, p.last_name, p.date_of_birth, coalesce(p.archived, false) AS archived,
+    p.external_id, p.email, p.mobile_number, p.text_message_notification,
+    p.guardian_patient_id, g.first_name AS guardian_first_name, g.last_name AS guardian_last_name,
+    g.email AS guardian_email, g.mobile_number AS guardian_mobile_number,
+    u.practitioner_id, u.as_of, u.status AS worst_status, u.urgent_verdict AS worst_verdict,
+    u.product_id AS worst_product_id, u.product_name AS worst_product_name, u.days_waiting,
+    u.last_order_on, u.run_out_on,
+    CASE
+        WHEN u.urgent_verdict = 'long_gap' THEN 'ask_if_still_taken'
+        WHEN u.urgent_verdict = 'late' THEN 'ask_about_refill'
+        WHEN u.urgent_verdict IN ('just_ran_out', 'due_soon') THEN 'mention_refill'
+        WHEN u.urgent_verdict = 'never_ordered' THEN 'ask_if_wanted'
+        WHEN u.urgent_verdict = 'indeterminate' THEN 'ask_which_dose'
+        WHEN u.urgent_verdict = 'course_incomplete' THEN 'ask_how_course_ended'
+        WHEN l.labs_to_act_on > 0 THEN 'act_on_labs'
+        WHEN u.urgent_verdict IN ('not_measurable', 'course_length_unread') THEN 'ask_directly'
+        WHEN u.urgent_verdict IN ('awaiting_first_order', 'not_started') THEN 'wait'
+        ELSE 'none'
+    END AS next_step,
+    coalesce(u.products, 0) AS products,
+    coalesce(l.labs_to_act_on, 0) AS labs_to_act_on,
+    coalesce(l.lab_names, []) AS lab_names
+FROM core.patients p
+LEFT JOIN urgent u USING (clinic_id, patient_id)
+LEFT JOIN counted_labs l USING (clinic_id, patient_id)
+LEFT JOIN core.patients g
+    ON g.clinic_id = p.clinic_id AND g.patient_id = p.guardian_patient_id AND g.removed_at IS NULL
+WHERE p.removed_at IS NULL;

@@ -19,6 +19,7 @@ _KINDS = {
     "guardian_patient_id": "patient",
     "practitioner_id": "practitioner",
     "treatment_plan_id": "plan",
+    "continued_by": "plan",
     "order_id": "order",
     "lab_order_id": "lab_order",
 }

@@ -49,7 +49,16 @@ _MADE: Columns = {
         "units_per_day_min_value", "units_per_day_max_value", "duration_kind", "duration_days", "refill",
         "units_to_purchase", "pdc_since_first_order", "cma1", "cma2", "cma5", "supply_ratio", "initiation_delay_days",
         "longest_gap_days", "gap_days", "first_order_on", "last_order_on", "units_supplied", "days_late", "due_in_days",
-        "episodes", "is_persistent",
+        "episodes", "is_persistent", "dose_since", "run_out_on_latest", "verdict", "share_verdict", "is_current",
+        "continued_by", "guardian_patient_id",
+    ),
+    "marts.adherence_daily": ("clinic_id", "day", "status", "count"),
+    "marts.patient_verdicts": ("clinic_id", "patient_id", "verdict", "since", "until"),
+    # Without names, contacts, ids of other systems and the names of labs.
+    "marts.patients": (
+        "clinic_id", "patient_id", "guardian_patient_id", "practitioner_id", "as_of", "worst_status", "worst_verdict",
+        "worst_product_id", "worst_product_name", "days_waiting", "last_order_on", "run_out_on", "next_step",
+        "products", "labs_to_act_on",
     ),
     "marts.adherence_gaps": (
         "clinic_id", "patient_id", "treatment_plan_id", "product_id", "as_of", "gap_start", "gap_end", "gap_days",
