@@ -30,10 +30,10 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.cli.pull_runner import PullOptions, pull
-from fullscript_pipeline.extraction.request_estimate import plan_clinic
+from fullscript_pipeline.extraction.request_estimate import estimate_clinic
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.assets.asset_steps import make_target
-from fullscript_pipeline.refresh import handle_events, notices
+from fullscript_pipeline.refresh import handle_events, list_notices
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
@@ -42,7 +42,7 @@ codes = [pull(PullOptions(only=names)) for _ in range(2)]
 warehouse = open_warehouse()
 with StateStore(settings.state_path, settings.encryption_key) as store:
     clinic = store.clinics()[0]
-    estimate = {line.resource: line.endpoint for line in plan_clinic(None, clinic, settings.start_date)}
+    estimate = {line.resource: line.endpoint for line in estimate_clinic(None, clinic, settings.start_date)}
     event = LedgerEvent(
         clinic.server, clinic.clinic_id, "event-1", "Order.shipped", order_id, clock.now().isoformat(), "webhook"
     )
@@ -52,7 +52,7 @@ with StateStore(settings.state_path, settings.encryption_key) as store:
     )
     with open_session(settings, store, clinic) as session:
         refreshed = handle_events(target, session, store)
-    sentences = [notice.sentence for notice in notices(store, clinic)]
+    sentences = [notice.sentence for notice in list_notices(store, clinic)]
 with warehouse.read() as con:
     rows = {name: dict(con.execute(f"SELECT member_id, first_name FROM core.{name}").fetchall()) for name in names}
     pulls = con.execute("SELECT rows_added FROM ops.pulls WHERE resource IN ('team', 'roster') ORDER BY finished_at")

@@ -14,7 +14,7 @@ import duckdb
 from fullscript_pipeline.api import ClinicRef, ClinicSession, open_session
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.request_estimate import Ask, BillLine, ask_nobody, minutes
+from fullscript_pipeline.extraction.request_estimate import EstimateLine, RowCounter, minutes_at_budget, no_counting
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
@@ -24,10 +24,10 @@ _FILTERS = {"patients": {"patient_type": "all"}}
 
 
 @contextmanager
-def row_counter(settings: Settings, store: StateStore, asks_server: bool) -> Iterator[Ask]:
+def row_counter(settings: Settings, store: StateStore, asks_server: bool) -> Iterator[RowCounter]:
     """How many rows a list has, by one page of one row each; or nobody is asked."""
     if not asks_server:
-        yield ask_nobody
+        yield no_counting
         return
     with ExitStack() as opened:
         sessions: dict[str, ClinicSession] = {}
@@ -56,14 +56,14 @@ def read_if_exists(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyConne
         yield con
 
 
-def print_estimate(lines: Sequence[BillLine], per_5_min: int, *, is_counted: bool, as_json: bool) -> None:
+def print_estimate(lines: Sequence[EstimateLine], per_5_min: int, *, is_counted: bool, as_json: bool) -> None:
     """The lines, then the total and how long it takes at the budget."""
     total, is_open = sum(line.requests for line in lines), any(line.at_least for line in lines)
     servers = sorted({line.server for line in lines})
     if as_json:
         for line in lines:
             print_data(json.dumps(asdict(line)))
-        summary = {"total_requests": total, "at_least": is_open, "minutes": minutes(total, per_5_min)}
+        summary = {"total_requests": total, "at_least": is_open, "minutes": minutes_at_budget(total, per_5_min)}
         print_data(json.dumps({**summary, "requests_per_5_min": per_5_min, "servers": servers}))
         return
     rows = [[line.owner, line.endpoint, _format_requests(line), line.why] for line in lines]
@@ -75,14 +75,16 @@ def print_estimate(lines: Sequence[BillLine], per_5_min: int, *, is_counted: boo
         print_message(">= : only the server knows how long these lists are; `--ask` asks one small page for each.")
 
 
-def _format_requests(line: BillLine) -> str:
+def _format_requests(line: EstimateLine) -> str:
     return f"{'>= ' if line.at_least else ''}{line.requests:,}"
 
 
-def _format_minutes(lines: Sequence[BillLine], per_5_min: int) -> str:
+def _format_minutes(lines: Sequence[EstimateLine], per_5_min: int) -> str:
     """Each server counts for itself."""
     by_server: dict[str, int] = {}
     for line in lines:
         by_server[line.server] = by_server.get(line.server, 0) + line.requests
-    parts = (f"{minutes(number, per_5_min):,} min on {server}" for server, number in sorted(by_server.items()))
+    parts = (
+        f"{minutes_at_budget(number, per_5_min):,} min on {server}" for server, number in sorted(by_server.items())
+    )
     return f"at {per_5_min:,} requests per 5 min: {', '.join(parts)}"

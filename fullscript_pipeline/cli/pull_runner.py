@@ -18,12 +18,12 @@ from fullscript_pipeline.cli.page_rebuild import runs_for_stale_pages
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.extraction.request_estimate import (
-    Ask,
-    BillLine,
+    EstimateLine,
     Pace,
-    plan_clinic,
-    plan_order_days,
-    plan_region,
+    RowCounter,
+    estimate_clinic,
+    estimate_order_days,
+    estimate_region,
 )
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
@@ -128,24 +128,28 @@ def _clinic_run(clinic: Clinic, day: date, assets: frozenset[dg.AssetKey] | None
     return PlannedRun(f"{key} {day}", "clinic_daily", clinic_partition(key, day), tags=tags, assets=assets)
 
 
-def _estimate(settings: Settings, store: StateStore, runs: Sequence[PlannedRun], *, count_rows: Ask) -> list[BillLine]:
+def _estimate(
+    settings: Settings, store: StateStore, runs: Sequence[PlannedRun], *, count_rows: RowCounter
+) -> list[EstimateLine]:
     """The requests that these runs would make; none for steps that were not selected."""
     opened = open_warehouse() if settings.warehouse_path.exists() else None
     by_key = {clinic.clinic_key: clinic for clinic in store.clinics()}
     day = clock.today(settings.time_zone)
     pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
-    lines: list[BillLine] = []
+    lines: list[EstimateLine] = []
     with dry_run.read_if_exists(opened) as con:
         for run in runs:
             tags = run.tags or {}
             if region := tags.get("fullscript/region"):
                 healthy = [clinic for clinic in store.clinics() if clinic.region == region and clinic.status == "ok"]
-                planned = plan_region(con, region, healthy, day, pace=pace, store=store, ask=count_rows)
+                planned = estimate_region(con, region, healthy, day, pace=pace, store=store, count_rows=count_rows)
             elif run.job == "orders_backfill" and run.partition_range:
                 days = [split_partition_key(key)[1] for key in run.partition_range]
-                planned = [plan_order_days(con, by_key[tags["fullscript/clinic"]], days[0], days[1])]
+                planned = [estimate_order_days(con, by_key[tags["fullscript/clinic"]], days[0], days[1])]
             else:
-                planned = plan_clinic(con, by_key[tags["fullscript/clinic"]], day, pace, store=store, ask=count_rows)
+                planned = estimate_clinic(
+                    con, by_key[tags["fullscript/clinic"]], day, pace, store=store, count_rows=count_rows
+                )
             tables = {key.path[-1] for key in run.assets} if run.assets else None
             lines += [line for line in planned if tables is None or line.table in tables]
     return lines

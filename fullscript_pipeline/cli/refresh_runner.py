@@ -21,16 +21,16 @@ from fullscript_pipeline.orchestration.runtime import (
 )
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
-    Round,
-    asked,
-    drain,
-    is_due,
+    RefreshRequest,
+    has_been_pulled,
+    ingest_inbox,
+    is_reconcile_due,
+    mark_run_requested,
+    pending_resync_span,
     poll_feeds,
     poll_labs,
     reconcile,
-    sweep_wanted,
-    waiting,
-    was_pulled,
+    request_for_due_events,
 )
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
@@ -44,7 +44,7 @@ def refresh(clinics: Sequence[str]) -> int:
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, clinics)
-        for reason, number in drain(store).failed.items():
+        for reason, number in ingest_inbox(store).failed.items():
             print_message(f"webhook inbox: {number} could not be used. {reason}")
         for clinic in chosen:
             try:
@@ -67,7 +67,7 @@ def refresh(clinics: Sequence[str]) -> int:
 
 def _collect_due_events(
     settings: Settings, store: StateStore, clinic: Clinic
-) -> tuple[Round | None, FullscriptError | None]:
+) -> tuple[RefreshRequest | None, FullscriptError | None]:
     """What is to be handled after a look, and the hourly comparison if nobody has made it; and what went wrong there:
     one feed that fails does not keep the others back."""
     trouble: FullscriptError | None = None
@@ -79,17 +79,17 @@ def _collect_due_events(
                 raise
             except FullscriptError as error:
                 trouble = error
-    due = waiting(store, clinic, asked_too=True)
-    return due or (Round(clinic.clinic_key, ()) if store.moved_labs(clinic) else None), trouble
+    due = request_for_due_events(store, clinic, include_requested=True)
+    return due or (RefreshRequest(clinic.clinic_key, ()) if store.moved_labs(clinic) else None), trouble
 
 
 def _poll_event_feeds(session: ClinicSession, store: StateStore) -> FullscriptError | None:
-    polled = poll_feeds(session, store, asked_too=True)
-    return polled.trouble if polled else None
+    polled = poll_feeds(session, store, include_requested=True)
+    return polled.error if polled else None
 
 
 def _reconcile_if_due(session: ClinicSession, store: StateStore) -> None:
-    reconciled = reconcile(session, store) if is_due(store, session.clinic) else None
+    reconciled = reconcile(session, store) if is_reconcile_due(store, session.clinic) else None
     if reconciled is not None and reconciled.missing:
         print_message(f"{session.clinic.clinic_key}: {counted(reconciled.missing, 'missed event')}.")
 
@@ -99,30 +99,30 @@ def _poll_labs(session: ClinicSession, store: StateStore) -> None:
         print_message(f"{session.clinic.clinic_key}: {counted(moved, 'lab order')} moved on without an event.")
 
 
-def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: Round | None) -> list[PlannedRun]:
+def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: RefreshRequest | None) -> list[PlannedRun]:
     tags, label = {"fullscript/clinic": clinic.clinic_key}, f"{clinic.clinic_key} refresh"
     runs = []
-    if not was_pulled(store, clinic):
+    if not has_been_pulled(store, clinic):
         print_message(
             f"{clinic.clinic_key}: not pulled yet; run `fullscript-pipeline pull` first, events count from then on."
         )
     elif due is None:
         print_message(f"{clinic.clinic_key}: nothing new.")
     else:
-        asked(store, clinic, due)
+        mark_run_requested(store, clinic, due)
         day = clock.today(settings.time_zone)
-        if due.catalog:
+        if due.needs_catalog_pull:
             region = {"fullscript/region": clinic.region}
             runs.append(
                 PlannedRun(
                     f"catalog {clinic.region}", "catalog_daily", region_partition(clinic.region, day), tags=region
                 )
             )
-        if due.whole_cell:
+        if due.needs_full_pull:
             runs.append(PlannedRun(label, "clinic_daily", clinic_partition(clinic.clinic_key, day), tags=tags))
         else:
             runs.append(PlannedRun(label, "clinic_refresh", run_config=run_config(due), tags=tags))
-    if span := sweep_wanted(store, clinic):
+    if span := pending_resync_span(store, clinic):
         print_message(
             f"{clinic.clinic_key}: what happened from {span} is in no feed any more; everything is read again."
         )

@@ -64,10 +64,10 @@ def _quiet_signals() -> Iterator[None]:
 @webhooks.command("status", help="How much waits in the inbox, since when, and of how much that may.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def status_command(as_json: bool) -> None:
-    from fullscript_pipeline.refresh import inbox_room  # noqa: PLC0415 - the other commands need no DuckDB
+    from fullscript_pipeline.refresh import measure_inbox  # noqa: PLC0415 - the other commands need no DuckDB
 
     with _store() as store:
-        room = inbox_room(load_settings(), store)
+        room = measure_inbox(load_settings(), store)
     if as_json:
         fields = {
             "waiting": room.size.waiting,

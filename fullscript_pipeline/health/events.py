@@ -9,7 +9,14 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, warned
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.refresh import InboxRoom, freshness, inbox_room, notices, undelivered_webhooks, unhandled
+from fullscript_pipeline.refresh import (
+    InboxRoom,
+    feed_freshness,
+    list_notices,
+    measure_inbox,
+    undelivered_webhooks,
+    unhandled_events,
+)
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -29,14 +36,14 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
     except PipelineError as error:
         yield failed_by("webhooks.heard", error)
     try:
-        yield _check_inbox(len(store.deliveries(["failed"], with_body=False)), inbox_room(settings, store))
+        yield _check_inbox(len(store.deliveries(["failed"], with_body=False)), measure_inbox(settings, store))
     except PipelineError as error:
         yield failed_by("webhooks.inbox", error)
 
 
 def _check_feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """None before the first pull, which has a finding of its own."""
-    check, feeds = f"clinic.{clinic.clinic_key}.events", freshness(store, clinic, clock.now().date())
+    check, feeds = f"clinic.{clinic.clinic_key}.events", feed_freshness(store, clinic, clock.now().date())
     if feeds.level != "ok":
         failing = feeds.level == "error"
         yield Finding(check, "fail" if failing else "warn", feeds.sentence(), exit_code=int(failing))
@@ -47,14 +54,14 @@ def _check_feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
 
 def _check_unhandled(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """None where every event that was tried is handled, or its tries are under way."""
-    events = unhandled(store, clinic)
+    events = unhandled_events(store, clinic)
     if events is not None and events.needs_attention:
         yield Finding(f"clinic.{clinic.clinic_key}.unhandled_events", "warn", events.sentence)
 
 
 def _check_notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """None where nothing asks for attention."""
-    clinic_notices = notices(store, clinic)
+    clinic_notices = list_notices(store, clinic)
     if revoked := " ".join(notice.sentence for notice in clinic_notices if notice.is_revocation):
         yield Finding(f"clinic.{clinic.clinic_key}.integration", "warn", revoked)
     if unknown := " ".join(notice.sentence for notice in clinic_notices if not notice.is_revocation):

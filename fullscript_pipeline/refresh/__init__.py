@@ -3,58 +3,70 @@
 What does not belong here: Dagster, how a resource is fetched and loaded (`extraction`).
 """
 
-from fullscript_pipeline.refresh.backlog import Unhandled, unhandled
+from fullscript_pipeline.refresh.backlog import UnhandledEvents, unhandled_events
 from fullscript_pipeline.refresh.cost_plan import poll_seconds
-from fullscript_pipeline.refresh.event_handling import Refreshed, handle_events, handled
-from fullscript_pipeline.refresh.event_notices import Notice, notices
+from fullscript_pipeline.refresh.event_handling import RefreshResult, handle_events, mark_refresh_done
+from fullscript_pipeline.refresh.event_notices import Notice, list_notices
 from fullscript_pipeline.refresh.feed_polling import (
-    Round,
-    asked,
+    RefreshRequest,
     due_events,
-    feeds_to_look_at,
+    has_been_pulled,
+    mark_run_requested,
     poll_feeds,
-    waiting,
-    was_pulled,
+    polled_feeds,
+    request_for_due_events,
 )
-from fullscript_pipeline.refresh.full_resync import Freshness, freshness, full_sweep, sweep_wanted, swept
-from fullscript_pipeline.refresh.inbox_ingest import Drained, drain
-from fullscript_pipeline.refresh.inbox_room import InboxRoom, inbox_room
-from fullscript_pipeline.refresh.lab_poll import poll_cost, poll_labs, polls_now, read_moved_labs, watch_labs
-from fullscript_pipeline.refresh.reconcile import Reconciled, is_due, reconcile
+from fullscript_pipeline.refresh.full_resync import (
+    Freshness,
+    feed_freshness,
+    mark_resync_done,
+    pending_resync_span,
+    resync_clinic,
+)
+from fullscript_pipeline.refresh.inbox_ingest import IngestResult, ingest_inbox
+from fullscript_pipeline.refresh.inbox_room import InboxRoom, measure_inbox
+from fullscript_pipeline.refresh.lab_poll import (
+    choose_lab_polls,
+    fetch_moved_labs,
+    lab_poll_cost,
+    poll_labs,
+    watch_labs,
+)
+from fullscript_pipeline.refresh.reconcile import ReconcileResult, is_reconcile_due, reconcile
 from fullscript_pipeline.refresh.webhook_diagnosis import undelivered_webhooks
 
 __all__ = [
-    "Drained",
     "Freshness",
     "InboxRoom",
+    "IngestResult",
     "Notice",
-    "Reconciled",
-    "Refreshed",
-    "Round",
-    "Unhandled",
-    "asked",
-    "drain",
+    "ReconcileResult",
+    "RefreshRequest",
+    "RefreshResult",
+    "UnhandledEvents",
+    "choose_lab_polls",
     "due_events",
-    "feeds_to_look_at",
-    "freshness",
-    "full_sweep",
+    "feed_freshness",
+    "fetch_moved_labs",
     "handle_events",
-    "handled",
-    "inbox_room",
-    "is_due",
-    "notices",
-    "poll_cost",
+    "has_been_pulled",
+    "ingest_inbox",
+    "is_reconcile_due",
+    "lab_poll_cost",
+    "list_notices",
+    "mark_refresh_done",
+    "mark_resync_done",
+    "mark_run_requested",
+    "measure_inbox",
+    "pending_resync_span",
     "poll_feeds",
     "poll_labs",
     "poll_seconds",
-    "polls_now",
-    "read_moved_labs",
+    "polled_feeds",
     "reconcile",
-    "sweep_wanted",
-    "swept",
+    "request_for_due_events",
+    "resync_clinic",
     "undelivered_webhooks",
-    "unhandled",
-    "waiting",
-    "was_pulled",
+    "unhandled_events",
     "watch_labs",
 ]

@@ -9,14 +9,14 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline.extraction.pulls import Ties
+from fullscript_pipeline.extraction.pulls import Relationships
 
 
-def patients_behind(
+def affected_patient_ids(
     con: duckdb.DuckDBPyConnection, clinic_id: str, ids: Mapping[str, Sequence[str]], variants: Sequence[str]
 ) -> list[str]:
     """Whose rows and pages hang on these plans, orders, lab orders, patients and variants, as stored now."""
-    wanted = {family: list(ids[family]) for family in ("plans", "orders", "labs", "patients")}
+    ids_by_family = {family: list(ids[family]) for family in ("plans", "orders", "labs", "patients")}
     rows = con.execute(
         """SELECT patient_id FROM core.treatment_plans WHERE clinic_id = $clinic AND treatment_plan_id IN $plans
         UNION SELECT patient_id FROM core.orders WHERE clinic_id = $clinic AND order_id IN $orders
@@ -25,13 +25,13 @@ def patients_behind(
         UNION SELECT p.patient_id FROM core.treatment_plans p JOIN core.recommendations r
             USING (clinic_id, treatment_plan_id) WHERE clinic_id = $clinic AND r.variant_id IN $variants
         ORDER BY 1""",
-        {"clinic": clinic_id, "variants": list(variants), **wanted},
+        {"clinic": clinic_id, "variants": list(variants), **ids_by_family},
     ).fetchall()
     return [patient for (patient,) in rows if patient is not None]
 
 
-def patients_with_several(
-    con: duckdb.DuckDBPyConnection, clinic_id: str, plans: Sequence[str], told: Mapping[str, str]
+def patients_with_several_plans(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, plans: Sequence[str], patient_by_plan: Mapping[str, str]
 ) -> list[str]:
     """Patients with more than one of these plans (`told`: as events say): their list costs one request."""
     rows = con.execute(
@@ -39,12 +39,12 @@ def patients_with_several(
         "AND treatment_plan_id IN ? AND patient_id IS NOT NULL",
         [clinic_id, list(plans)],
     ).fetchall()
-    owner_of = {**told, **dict(rows)}
-    owners = Counter(owner_of[one] for one in plans if one in owner_of)
+    owner_of = {**patient_by_plan, **dict(rows)}
+    owners = Counter(owner_of[plan] for plan in plans if plan in owner_of)
     return [patient for patient, several in owners.items() if several > 1]
 
 
-def units_of(con: duckdb.DuckDBPyConnection, region: str, products: Sequence[str]) -> dict[str, Any]:
+def variant_units(con: duckdb.DuckDBPyConnection, region: str, products: Sequence[str]) -> dict[str, Any]:
     """By variant of these products, how much of what it holds."""
     rows = con.execute(
         "SELECT variant_id, (units, unit_of_measure) FROM core.variants WHERE region = ? AND product_id IN ?",
@@ -53,14 +53,14 @@ def units_of(con: duckdb.DuckDBPyConnection, region: str, products: Sequence[str
     return dict(rows)
 
 
-def stored_ties(con: duckdb.DuckDBPyConnection, clinic_id: str) -> tuple[frozenset[str], Ties]:
+def stored_relationships(con: duckdb.DuckDBPyConnection, clinic_id: str) -> tuple[frozenset[str], Relationships]:
     """Of which patients it is known whether they depend on somebody; and who depends on whom."""
     rows = con.execute(
         "SELECT patient_id, is_dependent, guardian_patient_id FROM core.patients WHERE clinic_id = ? "
         "AND is_dependent IS NOT NULL",
         [clinic_id],
     ).fetchall()
-    ties = Ties(
+    ties = Relationships(
         frozenset(patient for patient, dependent, _ in rows if dependent),
         {patient: guardian for patient, dependent, guardian in rows if dependent and guardian},
     )

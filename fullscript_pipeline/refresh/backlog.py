@@ -15,7 +15,7 @@ PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Unhandled:
+class UnhandledEvents:
     """What of a clinic's events is not handled; `needs_attention` when it has waited longer than the tries take."""
 
     clinic_key: str
@@ -39,13 +39,13 @@ class Unhandled:
         return " ".join(parts)
 
 
-def unhandled(store: StateStore, clinic: Clinic) -> Unhandled | None:
+def unhandled_events(store: StateStore, clinic: Clinic) -> UnhandledEvents | None:
     """What waits, or is unreadable; None when nothing does."""
-    found = store.event_backlog(clinic)
-    if not found.waiting and not found.unreadable:
+    backlog = store.event_backlog(clinic)
+    if not backlog.waiting and not backlog.unreadable:
         return None
-    is_late = found.since is not None and _is_past(found.since)
-    return Unhandled(clinic.clinic_key, found, needs_attention=bool(found.unreadable) or is_late)
+    is_late = backlog.since is not None and _is_past(backlog.since)
+    return UnhandledEvents(clinic.clinic_key, backlog, needs_attention=bool(backlog.unreadable) or is_late)
 
 
 def _is_past(since: datetime) -> bool:

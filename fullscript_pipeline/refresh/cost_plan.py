@@ -25,29 +25,29 @@ MOST_PRODUCT_EVENTS = 300
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredCounts:
     """What the warehouse has, as far as prices go. `thin`: families whose lists come without what we need;
     `orders_listed_on`: when all orders since some day were last listed to the end."""
 
     patients: int = 0
     orders_since: Callable[[date], int] = lambda _: 0
-    thin: frozenset[str] = frozenset()
+    incomplete_lists: frozenset[str] = frozenset()
     orders_listed_on: date | None = None
 
 
 @dataclass(frozen=True)
-class Plan:
+class RefreshStrategy:
     """What to ask. `details`: event ids; `known`: objects by family whose ids are known already, those included that a
     list is going to show: what it lacks is read by id."""
 
     details: tuple[str, ...]
     known: Mapping[str, tuple[str, ...]]
     orders_from: date | None = None
-    patients_whole: bool = False
-    catalog_whole: bool = False
+    lists_patients: bool = False
+    pulls_catalog: bool = False
 
 
-def is_of_product(event: LedgerEvent) -> bool:
+def is_product_event(event: LedgerEvent) -> bool:
     return family_of(event) == "products"
 
 
@@ -59,7 +59,9 @@ def family_of(event: LedgerEvent) -> str | None:
     return next((family.name for family in EVENT_FAMILIES if family.feed.name == event.feed), None)
 
 
-def plan(events: Iterable[LedgerEvent], stored: Stored, today: date, *, told: bool = False) -> Plan:
+def choose_strategy(
+    events: Iterable[LedgerEvent], stored: StoredCounts, today: date, *, details_read: bool = False
+) -> RefreshStrategy:
     """The cheaper way for each family. `told`: the details have been read, and no event will name its object later: its
     family is listed."""
     # A feed that lists ids only does not say what happened, or when: the detail does.
@@ -72,29 +74,31 @@ def plan(events: Iterable[LedgerEvent], stored: Stored, today: date, *, told: bo
             nameless.append(event.event_id)
         elif Also.BELONGINGS in row_of(event.event_type).also:
             nameless.append(event.event_id)  # its data names more than one object
-    orders_from = _orders_from(by_family["orders"], stored, today, told=told)
-    patients_price = _price(by_family["patients"])
-    unnamed = told and any(_unknown(by_family["patients"]))
-    patients_whole = (unnamed or patients_price > _pages(stored.patients)) and "patients" not in stored.thin
-    catalog_whole = len(by_family["products"]) > MOST_PRODUCT_EVENTS
+    orders_from = _orders_from(by_family["orders"], stored, today, details_read=details_read)
+    patients_cost = _request_cost(by_family["patients"])
+    unnamed = details_read and any(_unnamed_event_ids(by_family["patients"]))
+    lists_patients = (
+        unnamed or patients_cost > _page_count(stored.patients)
+    ) and "patients" not in stored.incomplete_lists
+    pulls_catalog = len(by_family["products"]) > MOST_PRODUCT_EVENTS
     listed = {"orders"} if orders_from else set()
-    listed |= {"patients"} if patients_whole else set()
-    listed |= {"products"} if catalog_whole else set()
+    listed |= {"patients"} if lists_patients else set()
+    listed |= {"products"} if pulls_catalog else set()
     named_later = [
         event
-        for family, its in by_family.items()
-        if not (family == "products" and catalog_whole)
-        for event in (_to_be_named(its) if family in listed else _unknown(its))
+        for family, family_events in by_family.items()
+        if not (family == "products" and pulls_catalog)
+        for event in (_events_to_name(family_events) if family in listed else _unnamed_event_ids(family_events))
     ]
-    return Plan(
+    return RefreshStrategy(
         tuple(dict.fromkeys((*nameless, *named_later))),
         {
-            family: _objects([] if family == "products" and catalog_whole else by_family[family])
+            family: _object_ids([] if family == "products" and pulls_catalog else by_family[family])
             for family in FAMILY_NAMES
         },
         orders_from,
-        patients_whole,
-        catalog_whole,
+        lists_patients,
+        pulls_catalog,
     )
 
 
@@ -103,7 +107,9 @@ def poll_seconds(clinics: int, feeds: int) -> float:
     return max(15.0, clinics * feeds * 300 / 475)
 
 
-def _orders_from(events: Sequence[LedgerEvent], stored: Stored, today: date, *, told: bool) -> date | None:
+def _orders_from(
+    events: Sequence[LedgerEvent], stored: StoredCounts, today: date, *, details_read: bool
+) -> date | None:
     """The day from which the orders are listed again, when that is cheaper.
 
     An unknown time is any time since the last complete look.
@@ -112,12 +118,12 @@ def _orders_from(events: Sequence[LedgerEvent], stored: Stored, today: date, *, 
         return None
     days = [_day_of(event) or stored.orders_listed_on or THE_BEGINNING for event in events]
     first = min([*days, today]) - BEFORE_THE_EVENT
-    if told and any(_unknown(events)):
+    if details_read and any(_unnamed_event_ids(events)):
         return first
-    listing = _pages(stored.orders_since(first) + len(events))
-    if "orders" in stored.thin:
+    listing = _page_count(stored.orders_since(first) + len(events))
+    if "orders" in stored.incomplete_lists:
         listing += len(events)
-    return first if listing < _price(events) else None
+    return first if listing < _request_cost(events) else None
 
 
 def _day_of(event: LedgerEvent) -> date | None:
@@ -128,30 +134,30 @@ def _day_of(event: LedgerEvent) -> date | None:
         return None
 
 
-def _to_be_named(events: Sequence[LedgerEvent]) -> list[str]:
+def _events_to_name(events: Sequence[LedgerEvent]) -> list[str]:
     """Events of a listed family whose details are read so that the object of each is known. Of very many none at first,
     as the list brings them all, then some with every further try."""
-    unnamed = list(_unknown(events))
+    unnamed = list(_unnamed_event_ids(events))
     if len(unnamed) <= MOST_DETAILS:
         return unnamed
     return unnamed[:MOST_DETAILS] if any(event.attempts for event in events) else []
 
 
-def _price(events: Sequence[LedgerEvent]) -> int:
+def _request_cost(events: Sequence[LedgerEvent]) -> int:
     """A detail for each event that names no object, a read for each object. Details that are read anyway are free."""
     unknown = [event for event in events if event.resource_id is None]
-    return sum(1 if event.event_type is None else 2 for event in unknown) + len(_objects(events))
+    return sum(1 if event.event_type is None else 2 for event in unknown) + len(_object_ids(events))
 
 
-def _unknown(events: Iterable[LedgerEvent]) -> Iterator[str]:
+def _unnamed_event_ids(events: Iterable[LedgerEvent]) -> Iterator[str]:
     return (event.event_id for event in events if event.resource_id is None)
 
 
-def _objects(events: Sequence[LedgerEvent]) -> tuple[str, ...]:
+def _object_ids(events: Sequence[LedgerEvent]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(event.resource_id for event in events if event.resource_id is not None))
 
 
-def _pages(rows: int) -> int:
+def _page_count(rows: int) -> int:
     return max(1, ceil(rows / PAGE))
 
 

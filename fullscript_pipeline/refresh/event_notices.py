@@ -33,15 +33,15 @@ class Notice:
         return self.subject == _REVOKED
 
 
-def notices(store: StateStore, clinic: Clinic) -> list[Notice]:
+def list_notices(store: StateStore, clinic: Clinic) -> list[Notice]:
     """What should be known of this clinic's events."""
-    seen = store.events_since(clinic.server, clinic.clinic_id, _EVER)
-    return [*_revocation(clinic, seen), *_alerts(clinic, seen), *_undocumented(clinic, seen)]
+    events = store.events_since(clinic.server, clinic.clinic_id, _EVER)
+    return [*_revocation(clinic, events), *_alerts(clinic, events), *_undocumented(clinic, events)]
 
 
-def _revocation(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
+def _revocation(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Notice]:
     """The last event of the clinic's key, if it is a revocation."""
-    of_key = [event for event in seen if _name_of(event) in {_REVOKED, _ACTIVATED}]
+    of_key = [event for event in events if _name_of(event) in {_REVOKED, _ACTIVATED}]
     last = max(of_key, key=lambda event: (event.created_at or "", event.event_id), default=None)
     if last is None or _name_of(last) != _REVOKED:
         return
@@ -57,9 +57,9 @@ def _revocation(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]
     )
 
 
-def _alerts(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
+def _alerts(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Notice]:
     """Each event of a documented type that the table makes an alert; a revoked key has a notice of its own."""
-    for event in seen:
+    for event in events:
         row = row_of(event.event_type)
         if row.is_documented and Also.NOTICE in row.also and row is not KEY_REVOKED:
             day, key = (event.created_at or "")[:10], clinic.clinic_key
@@ -67,10 +67,10 @@ def _alerts(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
             yield Notice(key, row.pattern, event.event_id, sentence)
 
 
-def _undocumented(clinic: Clinic, seen: Iterable[LedgerEvent]) -> Iterator[Notice]:
+def _undocumented(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Notice]:
     """Each type that the documentation does not have, once."""
     times: dict[str, int] = {}
-    for event in seen:
+    for event in events:
         if event.event_type and not row_of(event.event_type).is_documented:
             name = event.event_type if _NAME.fullmatch(event.event_type) else "(a type that is no plain name)"
             times[name] = times.get(name, 0) + 1

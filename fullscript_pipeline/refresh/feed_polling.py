@@ -16,21 +16,21 @@ from typing import Any
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicRef, ClinicSession, FullscriptError, Page, record_ids
 from fullscript_pipeline.extraction.event_proof import FeedPosition, event_time, has_unusable_object_id, object_id_in
-from fullscript_pipeline.extraction.pulls import FEED_REFUSALS, feeds_of, note_lost_span
+from fullscript_pipeline.extraction.pulls import FEED_REFUSALS, feeds_of, record_feed_gap
 from fullscript_pipeline.ids import UNREQUESTABLE, id_text
-from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of, is_of_product
+from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of, is_product_event
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import UNKEYED, record_key
 
 # A run that was asked for this long ago and has not handled its events is taken for lost.
-ASK_AGAIN_AFTER = timedelta(minutes=15)
+RUN_LOST_AFTER = timedelta(minutes=15)
 # Above this, a list of ids in a run's config is slower than pulling the whole cell.
 MOST_IDS = 1000
 NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
 
 
 @dataclass(frozen=True)
-class Round:
+class RefreshRequest:
     """The events of a clinic that are to be handled now; `seen` is how many were new in this look.
 
     `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog. `labs`: lab orders
@@ -39,86 +39,88 @@ class Round:
 
     clinic_key: str
     event_ids: tuple[str, ...]
-    whole_cell: bool = False
-    catalog: bool = False
-    seen: int = 0
-    labs: int = 0
-    trouble: FullscriptError | None = None
+    needs_full_pull: bool = False
+    needs_catalog_pull: bool = False
+    new_events: int = 0
+    moved_labs: int = 0
+    error: FullscriptError | None = None
 
 
-def poll_feeds(session: ClinicSession, store: StateStore, *, asked_too: bool = False) -> Round | None:
+def poll_feeds(session: ClinicSession, store: StateStore, *, include_requested: bool = False) -> RefreshRequest | None:
     """Notes new events in the ledger; returns what is to be handled now, None when that is nothing.
 
     The first look at a clinic that has never been pulled returns None: the daily pull comes first. A feed that fails
     does not keep the others back; raises its error when there is nothing else to tell.
     """
-    if not was_pulled(store, session.clinic):
+    if not has_been_pulled(store, session.clinic):
         return None
-    note_lost_span(store, session, clock.now().date())
-    seen, trouble = note_all(session, store, feeds_to_look_at(store, session.clinic))
-    found = waiting(store, session.clinic, seen, asked_too=asked_too)
-    if found is None and trouble is not None:
+    record_feed_gap(store, session, clock.now().date())
+    new_events, trouble = record_new_events(session, store, polled_feeds(store, session.clinic))
+    request = request_for_due_events(store, session.clinic, new_events, include_requested=include_requested)
+    if request is None and trouble is not None:
         raise trouble
-    return replace(found, trouble=trouble) if found else None
+    return replace(request, error=trouble) if request else None
 
 
-def waiting(store: StateStore, clinic: ClinicRef, seen: int = 0, *, asked_too: bool = False) -> Round | None:
+def request_for_due_events(
+    store: StateStore, clinic: ClinicRef, new_events: int = 0, *, include_requested: bool = False
+) -> RefreshRequest | None:
     """The events of a clinic that are due: seen, not handled, no run asked for in the last minutes, and no next try set
     for later.
 
     `asked_too`: all that wait, as somebody wants who does not trust that run, or does not want to wait.
     """
-    due = due_events(store, clinic, asked_too=asked_too)
+    due = due_events(store, clinic, include_requested=include_requested)
     if not due:
         return None
-    of_products = sum(is_of_product(event) for event in due)
+    of_products = sum(is_product_event(event) for event in due)
     many = len(due) - of_products > MOST_IDS
     ids = tuple(event.event_id for event in due)
-    return Round(
+    return RefreshRequest(
         clinic.clinic_key,
         ids if many else ids[:MOST_IDS],
-        whole_cell=many,
-        catalog=of_products > MOST_PRODUCT_EVENTS,
-        seen=seen,
+        needs_full_pull=many,
+        needs_catalog_pull=of_products > MOST_PRODUCT_EVENTS,
+        new_events=new_events,
     )
 
 
-def due_events(store: StateStore, clinic: ClinicRef, *, asked_too: bool = False) -> list[LedgerEvent]:
+def due_events(store: StateStore, clinic: ClinicRef, *, include_requested: bool = False) -> list[LedgerEvent]:
     """What a refresh would try now; `asked_too` as in `waiting`."""
-    pending = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_acted_on(event)]
-    return [event for event in pending if asked_too or (_is_due(event) and not _is_asked(event))]
+    pending = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_refreshable(event)]
+    return [event for event in pending if include_requested or (_is_due(event) and not _is_run_requested(event))]
 
 
-def asked(store: StateStore, clinic: ClinicRef, found: Round) -> str:
+def mark_run_requested(store: StateStore, clinic: ClinicRef, request: RefreshRequest) -> str:
     """A run was asked for: its events wait for it. Returns the run's name, another each time."""
-    run = f"{found.clinic_key}@{clock.real_now().isoformat()}"
-    store.mark_run_requested(clinic.server, clinic.clinic_id, found.event_ids, run)
+    run = f"{request.clinic_key}@{clock.real_now().isoformat()}"
+    store.mark_run_requested(clinic.server, clinic.clinic_id, request.event_ids, run)
     return run
 
 
-def was_pulled(store: StateStore, clinic: ClinicRef) -> bool:
+def has_been_pulled(store: StateStore, clinic: ClinicRef) -> bool:
     """Whether the clinic has had its first daily pull."""
     return store.cursor(clinic.server, clinic.clinic_id, "order_events") is not None
 
 
-def feeds_to_look_at(store: StateStore, clinic: ClinicRef) -> list[str]:
+def polled_feeds(store: StateStore, clinic: ClinicRef) -> list[str]:
     """A region's products are watched through one of its clinics; clinic keys by the reconcile only."""
     feeds = [feed for feed in feeds_of(clinic.region) if feed not in {"product_events", "clinic_key_events"}]
-    return [*feeds, "product_events"] if speaker(store, clinic.server) == clinic.clinic_id else feeds
+    return [*feeds, "product_events"] if product_feed_clinic(store, clinic.server) == clinic.clinic_id else feeds
 
 
-def speaker(store: StateStore, server: str) -> str | None:
+def product_feed_clinic(store: StateStore, server: str) -> str | None:
     """The clinic id through which the products of a server's region are watched."""
     day = clock.now().date()
     for clinic in store.clinics():
-        fit = (clinic.server, clinic.status) == (server, "ok") and was_pulled(store, clinic)
+        fit = (clinic.server, clinic.status) == (server, "ok") and has_been_pulled(store, clinic)
         if fit and store.unavailable(clinic, "product_events", day) is None:
             return clinic.clinic_id
     return None
 
 
-def note_all(
-    session: ClinicSession, store: StateStore, feeds: Sequence[str], *, whole: bool = False
+def record_new_events(
+    session: ClinicSession, store: StateStore, feeds: Sequence[str], *, to_the_end: bool = False
 ) -> tuple[int, FullscriptError | None]:
     """Notes the new events of all these feeds: how many there were, and the first error of a feed that failed.
 
@@ -127,7 +129,7 @@ def note_all(
     new, trouble = 0, None
     for feed in feeds:
         try:
-            new += note_new(session, store, feed, whole=whole)
+            new += record_feed_events(session, store, feed, to_the_end=to_the_end)
         except AuthError:
             raise
         except FullscriptError as error:
@@ -135,22 +137,22 @@ def note_all(
     return new, trouble
 
 
-def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: bool = False) -> int:
+def record_feed_events(session: ClinicSession, store: StateStore, feed: str, *, to_the_end: bool = False) -> int:
     """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known, as is done with a
     feed that others have read before."""
     clinic, today = session.clinic, clock.now().date()
     if store.unavailable(clinic, feed, today) is not None:
         return 0
-    position, listed, new = FeedPosition(store, session, feed), _Listed(), 0
-    to_the_end = whole or position.was_read_by_others
+    position, listed, new = FeedPosition(store, session, feed), _ListedRows(), 0
+    reads_to_end = to_the_end or position.was_read_by_others
     try:
-        for page in _pages(session, {**position.new_events_filter(), **NEWEST_FIRST}, feed, whole=to_the_end):
+        for page in _pages(session, {**position.new_events_filter(), **NEWEST_FIRST}, feed, to_the_end=reads_to_end):
             rows = listed.take(page)
-            events = {event.event_id: event for event in (_event(clinic, feed, row) for row in rows)}
+            events = {event.event_id: event for event in (_event_from_row(clinic, feed, row) for row in rows)}
             unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
             store.record_events(events[event_id] for event_id in unseen)
             new += len(unseen)
-            if not to_the_end and not unseen and _newest_first(rows):
+            if not reads_to_end and not unseen and _is_newest_first(rows):
                 listed.is_cut = True
                 break
     except FEED_REFUSALS as refusal:
@@ -161,7 +163,7 @@ def note_new(session: ClinicSession, store: StateStore, feed: str, *, whole: boo
 
 
 @dataclass
-class _Listed:
+class _ListedRows:
     """What of a feed was listed. `is_cut`: nobody read on; only otherwise its rows can be counted."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -188,12 +190,12 @@ class _Listed:
         return self.is_cut or self.total is None or came >= self.total
 
 
-def _pages(session: ClinicSession, params: dict[str, str], feed: str, *, whole: bool) -> Iterator[Page]:
+def _pages(session: ClinicSession, params: dict[str, str], feed: str, *, to_the_end: bool) -> Iterator[Page]:
     """Side by side and in any order for a whole list, else one after the other from the newest on."""
-    yield from session.pages(feed, {}, params) if whole else _one_by_one(session, params, feed)
+    yield from session.pages(feed, {}, params) if to_the_end else _pages_in_order(session, params, feed)
 
 
-def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
+def _pages_in_order(session: ClinicSession, params: dict[str, str], feed: str) -> Iterator[Page]:
     before: tuple[str, ...] = ()
     for number in itertools.count(1):
         page = next(session.pages(feed, {}, params, first_page=number))
@@ -207,7 +209,7 @@ def _one_by_one(session: ClinicSession, params: dict[str, str], feed: str) -> It
         before = came
 
 
-def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
+def _event_from_row(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
     kind, created = row.get("type"), event_time(row)
     event_id = record_key(row["id"], "")
     # A row that says everything needs no detail.
@@ -226,16 +228,16 @@ def _event(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
     )
 
 
-def _newest_first(rows: Sequence[dict[str, Any]]) -> bool:
+def _is_newest_first(rows: Sequence[dict[str, Any]]) -> bool:
     """Whether the server did sort them. Without times, or with one time for all, nobody can tell what lies behind."""
     times = [row.get("created_at") for row in rows]
-    if not all(isinstance(one, str) for one in times):
+    if not all(isinstance(time, str) for time in times):
         return False
-    written = [str(one) for one in times]
+    written = [str(time) for time in times]
     return bool(written) and written == sorted(written, reverse=True) and written[0] > written[-1]
 
 
-def _is_acted_on(event: LedgerEvent) -> bool:
+def _is_refreshable(event: LedgerEvent) -> bool:
     """Whether a refresh can do something about it; anything else waits for the daily pull."""
     return event.event_type is None or family_of(event) is not None
 
@@ -247,8 +249,8 @@ def _is_due(event: LedgerEvent) -> bool:
     return event.next_try_at is not None and event.next_try_at <= clock.real_now()
 
 
-def _is_asked(event: LedgerEvent) -> bool:
+def _is_run_requested(event: LedgerEvent) -> bool:
     """Whether a run that may still come was asked to handle it."""
-    _, _, asked_at = (event.asked_run or "").partition("@")
+    _, _, requested_at = (event.asked_run or "").partition("@")
     now = clock.real_now()
-    return (now - ASK_AGAIN_AFTER).isoformat() <= asked_at <= now.isoformat()
+    return (now - RUN_LOST_AFTER).isoformat() <= requested_at <= now.isoformat()

@@ -26,22 +26,22 @@ class Freshness:
 
     clinic_key: str
     days: int | None
-    lost: str | None
-    swept: str | None
+    lost_span: str | None
+    last_resync: str | None
 
     @property
     def level(self) -> str:
         """`error`: soon, or already, something is lost; `warn`; or `ok`."""
-        if self.lost or (self.days or 0) >= ERROR_DAYS:
+        if self.lost_span or (self.days or 0) >= ERROR_DAYS:
             return "error"
         return "warn" if (self.days or 0) >= WARN_DAYS else "ok"
 
     def sentence(self) -> str:
         """What is the matter and what to do; '' when nothing is."""
-        if self.lost:
+        if self.lost_span:
             return (
-                f"what happened from {self.lost} is in no feed any more; a full sweep is asked for (job clinic_sweep, "
-                "or `fullscript-pipeline refresh`)."
+                f"what happened from {self.lost_span} is in no feed any more; a full re-sync is requested "
+                "(job clinic_sweep, or `fullscript-pipeline refresh`)."
             )
         if self.level == "ok":
             return ""
@@ -51,24 +51,25 @@ class Freshness:
         )
 
 
-def freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshness:
+def feed_freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshness:
     """By the data's clock. A feed that the app may not read does not count."""
     positions = [
         store.cursor(clinic.server, clinic.clinic_id, feed)
         for feed in feeds_of(clinic.region)
         if feed not in {"clinic_key_events", "product_events"} and store.unavailable(clinic, feed, today) is None
     ]
-    known = [date.fromisoformat(one) for one in positions if one]
+    known = [date.fromisoformat(position) for position in positions if position]
     days = (today - min(known)).days if known else None
-    return Freshness(clinic.clinic_key, days, sweep_wanted(store, clinic), store.get_fact(_fact("swept", clinic)))
+    last_resync = store.get_fact(_fact_name("swept", clinic))
+    return Freshness(clinic.clinic_key, days, pending_resync_span(store, clinic), last_resync)
 
 
-def sweep_wanted(store: StateStore, clinic: ClinicRef) -> str | None:
+def pending_resync_span(store: StateStore, clinic: ClinicRef) -> str | None:
     """The span for which a full sweep was asked and has not been done; None: nothing was lost."""
-    return store.get_fact(_fact("full_sweep", clinic)) or None
+    return store.get_fact(_fact_name("full_sweep", clinic)) or None
 
 
-def full_sweep(target: Target, session: ClinicSession) -> list[Report]:
+def resync_clinic(target: Target, session: ClinicSession) -> list[Report]:
     """Every patient, plan, order and lab order of the clinic, whatever is stored."""
     reports = [clinic_pulls.pull_patients(target, session)]
     with target.warehouse.read() as con:
@@ -76,19 +77,19 @@ def full_sweep(target: Target, session: ClinicSession) -> list[Report]:
             "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL ORDER BY 1",
             [session.clinic.clinic_id],
         ).fetchall()
-    reports.append(treatment_plans.read_plans(target, session, [patient for (patient,) in rows], []))
+    reports.append(treatment_plans.fetch_plans(target, session, [patient for (patient,) in rows], []))
     reports.append(orders.pull_order_days(target, session, THE_BEGINNING, target.day))
     reports.append(lab_orders.pull_labs(target, session))
     reports.append(missing_variants.pull_unknown_variants(target, session))
     return reports
 
 
-def swept(store: StateStore, clinic: ClinicRef, day: date) -> None:
+def mark_resync_done(store: StateStore, clinic: ClinicRef, day: date) -> None:
     """After everything is committed and written."""
-    if span := sweep_wanted(store, clinic):
-        store.set_fact(_fact("swept", clinic), f"{span}, read again on {day}")
-    store.set_fact(_fact("full_sweep", clinic), "")
+    if span := pending_resync_span(store, clinic):
+        store.set_fact(_fact_name("swept", clinic), f"{span}, read again on {day}")
+    store.set_fact(_fact_name("full_sweep", clinic), "")
 
 
-def _fact(name: str, clinic: ClinicRef) -> str:
+def _fact_name(name: str, clinic: ClinicRef) -> str:
     return f"{name}:{clinic.server}:{clinic.clinic_id}"

@@ -13,73 +13,73 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.extraction.event_proof import has_unusable_object_id, object_id_in
 from fullscript_pipeline.ids import UNREQUESTABLE
 from fullscript_pipeline.json_text import parse_json
-from fullscript_pipeline.refresh.feed_polling import speaker
-from fullscript_pipeline.refresh.product_resolution import hint_of
+from fullscript_pipeline.refresh.feed_polling import product_feed_clinic
+from fullscript_pipeline.refresh.product_resolution import variant_hint
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent, StateStore
 
 # Handled deliveries are kept as long as the vendor can show its own list of them.
 KEEP_HANDLED = timedelta(days=35)
-HEARD = "webhooks_heard"
+LAST_INGESTED = "webhooks_heard"
 LAST_RECEIVED = "webhooks_last_received"
 
 
 @dataclass
-class Drained:
+class IngestResult:
     """What was in the inbox: clinics with something to handle, and what could not be used, in words."""
 
     clinics: dict[str, Clinic] = field(default_factory=dict)
-    noted: int = 0
+    recorded: int = 0
     failed: dict[str, int] = field(default_factory=dict)
 
 
-def drain(store: StateStore) -> Drained:
+def ingest_inbox(store: StateStore) -> IngestResult:
     """Notes every waiting delivery in the ledger; settles at once what is handled already or cannot be used."""
     known = {(clinic.server, clinic.clinic_id): clinic for clinic in store.clinics()}
-    drained = Drained()
+    result = IngestResult()
     waiting = store.deliveries(["received"])
-    _note_heard(store, waiting)
-    told: dict[Clinic, list[tuple[Delivery, LedgerEvent]]] = {}
+    _record_last_delivery(store, waiting)
+    by_clinic: dict[Clinic, list[tuple[Delivery, LedgerEvent]]] = {}
     unusable: dict[str, list[Delivery]] = {}
     for delivery in waiting:
-        found = _understood(store, known, delivery)
-        if isinstance(found, str):
-            unusable.setdefault(found, []).append(delivery)
+        match = _match_delivery(store, known, delivery)
+        if isinstance(match, str):
+            unusable.setdefault(match, []).append(delivery)
         else:
-            clinic, event = found
-            told.setdefault(clinic, []).append((delivery, event))
-    for reason, some in unusable.items():
-        store.mark_deliveries(some, "failed", reason)
-        drained.failed[reason] = len(some)
-    for clinic, pairs in told.items():
-        drained.noted += store.record_events(event for _, event in pairs)
+            clinic, event = match
+            by_clinic.setdefault(clinic, []).append((delivery, event))
+    for reason, deliveries in unusable.items():
+        store.mark_deliveries(deliveries, "failed", reason)
+        result.failed[reason] = len(deliveries)
+    for clinic, pairs in by_clinic.items():
+        result.recorded += store.record_events(event for _, event in pairs)
         done = store.processed_events(clinic.server, clinic.clinic_id, [event.event_id for _, event in pairs])
         store.mark_deliveries((delivery for delivery, event in pairs if event.event_id in done), "handled")
         if any(event.event_id not in done for _, event in pairs):
-            drained.clinics[clinic.clinic_key] = clinic
+            result.clinics[clinic.clinic_key] = clinic
     store.purge_deliveries(clock.real_now() - KEEP_HANDLED)
-    return drained
+    return result
 
 
-def event_in(body: bytes) -> dict[str, Any] | None:
+def unwrap_event(body: bytes) -> dict[str, Any] | None:
     """The event of a payload in any of its wrappings; None when there is none."""
     try:
-        found: Any = parse_json(body, strict=True)
+        payload: Any = parse_json(body, strict=True)
     except ValueError:
         return None
     for wrapper in ("event_payload", "event"):
-        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
-            found = found[wrapper]
-    return found if isinstance(found, dict) and found.get("type") else None
+        if isinstance(payload, dict) and isinstance(payload.get(wrapper), dict):
+            payload = payload[wrapper]
+    return payload if isinstance(payload, dict) and payload.get("type") else None
 
 
-def noted_event(
+def event_from_payload(
     record: Mapping[str, Any], *, server: str, clinic_id: str, event_id: str, delivered: bool
 ) -> LedgerEvent:
     """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
     kind, created = str(record.get("type")), record.get("created_at")
     resource, is_lost = object_id_in(record), has_unusable_object_id(record)
     if resource is None and kind.startswith("product."):
-        resource = hint_of(record)
+        resource = variant_hint(record)
     return LedgerEvent(
         server,
         clinic_id,
@@ -93,38 +93,40 @@ def noted_event(
     )
 
 
-def _understood(
+def _match_delivery(
     store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery
 ) -> tuple[Clinic, LedgerEvent] | str:
     """The clinic and the event; or why it cannot be used, as a sentence without health data."""
-    record = event_in(delivery.body)
+    record = unwrap_event(delivery.body)
     if record is None:
         return "The body holds no event; look at it with the vendor's list of deliveries, then ignore it."
     # It may stand around the event instead of in it.
-    clinic_id = str(record.get("clinic_id") or delivery.clinic_id or "") or _nameless(store, known, delivery, record)
+    clinic_id = str(record.get("clinic_id") or delivery.clinic_id or "") or _guess_clinic_id(
+        store, known, delivery, record
+    )
     clinic = known.get((delivery.server, clinic_id))
     if clinic is None:
         which = f"clinic {clinic_id}" if clinic_id else "any clinic that could be asked"
         return f"It is about {which}, which is not connected on {delivery.server}; connect it, then replay."
-    return clinic, noted_event(
+    return clinic, event_from_payload(
         record, server=delivery.server, clinic_id=clinic_id, event_id=delivery.event_id, delivered=False
     )
 
 
-def _nameless(
+def _guess_clinic_id(
     store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery, record: Mapping[str, Any]
 ) -> str:
     """Whose event it is that names no clinic: a product's is the region's; else the only clinic's, or the one whose
     feed shows it too; '' when nobody can tell (a feed will)."""
     ours = [clinic_id for server, clinic_id in known if server == delivery.server]
     if str(record["type"]).startswith("product."):
-        return speaker(store, delivery.server) or next(iter(ours), "")
+        return product_feed_clinic(store, delivery.server) or next(iter(ours), "")
     if len(ours) == 1:
         return ours[0]
-    return next((one for one in ours if store.event(delivery.server, one, delivery.event_id)), "")
+    return next((clinic_id for clinic_id in ours if store.event(delivery.server, clinic_id, delivery.event_id)), "")
 
 
-def _note_heard(store: StateStore, waiting: Iterable[Delivery]) -> None:
+def _record_last_delivery(store: StateStore, waiting: Iterable[Delivery]) -> None:
     """When, by the data's clock, a server's webhooks were last heard."""
     newest: dict[str, str] = {}
     for delivery in waiting:
@@ -133,4 +135,4 @@ def _note_heard(store: StateStore, waiting: Iterable[Delivery]) -> None:
     for server, received_at in newest.items():
         if received_at > (store.cursor(server, "", LAST_RECEIVED) or ""):
             store.set_cursor(server, "", LAST_RECEIVED, received_at)
-            store.set_cursor(server, "", HEARD, clock.now().isoformat())
+            store.set_cursor(server, "", LAST_INGESTED, clock.now().isoformat())

@@ -55,7 +55,7 @@ class InboxRoom:
         )
 
 
-def inbox_room(settings: Settings, store: StateStore) -> InboxRoom:
+def measure_inbox(settings: Settings, store: StateStore) -> InboxRoom:
     """The inbox as it is now."""
     return InboxRoom(store.inbox_size(), settings.webhook_inbox_bytes)
 

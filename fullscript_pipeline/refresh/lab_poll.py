@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.engine import Target, in_parallel
-from fullscript_pipeline.extraction.pulls import patient_of
+from fullscript_pipeline.extraction.pulls import patient_id_of
 from fullscript_pipeline.refresh.cost_plan import PAGE
-from fullscript_pipeline.refresh.object_fetch import Reads
+from fullscript_pipeline.refresh.object_fetch import ObjectFetcher
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.resources.lab_orders import state_word
 from fullscript_pipeline.state import Clinic, StateStore
@@ -42,13 +42,13 @@ def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> No
     store.set_cursor(clinic.server, clinic.clinic_id, _STORED, str(len(rows)))
 
 
-def poll_cost(store: StateStore, clinic: ClinicRef) -> int:
+def lab_poll_cost(store: StateStore, clinic: ClinicRef) -> int:
     """How many requests a poll of the clinic takes; 0: no lab order may move."""
     watched = len(store.watched_labs(clinic))
     return min(watched, _pages(store, clinic)) if clinic.region in REGIONS_WITH_LABS else 0
 
 
-def polls_now(store: StateStore, clinics: Sequence[Clinic], feeds: int) -> dict[str, int]:
+def choose_lab_polls(store: StateStore, clinics: Sequence[Clinic], feeds: int) -> dict[str, int]:
     """The clinics whose lab orders are polled beside this look at `feeds` feeds, longest unpolled first, with the cost.
 
     Each at most every quarter of an hour; together no more requests than a tenth of the look's own, but at least one.
@@ -56,8 +56,8 @@ def polls_now(store: StateStore, clinics: Sequence[Clinic], feeds: int) -> dict[
     latest = (clock.real_now() - EVERY).isoformat()
     last = {clinic: store.cursor(clinic.server, clinic.clinic_id, _POLLED) or "" for clinic in clinics}
     chosen: dict[str, int] = {}
-    for clinic in sorted(clinics, key=lambda one: last[one]):
-        cost = poll_cost(store, clinic) if last[clinic] <= latest else 0
+    for clinic in sorted(clinics, key=lambda clinic: last[clinic]):
+        cost = lab_poll_cost(store, clinic) if last[clinic] <= latest else 0
         if cost and (not chosen or sum(chosen.values()) + cost <= feeds / 10):
             chosen[clinic.clinic_key] = cost
     return chosen
@@ -67,30 +67,34 @@ def poll_labs(session: ClinicSession, store: StateStore) -> int:
     """How many lab orders of the clinic are in another state than when they were last read; they are noted."""
     clinic = session.clinic
     watched = store.watched_labs(clinic)
-    if not poll_cost(store, clinic):
+    if not lab_poll_cost(store, clinic):
         return 0
     store.set_cursor(clinic.server, clinic.clinic_id, _POLLED, clock.real_now().isoformat())
     try:
         rows = _listed(session) if _pages(store, clinic) <= len(watched) else _each(session, list(watched))
-        seen = {str(row["id"]): state for row in rows if (state := _state_of(row)) and row.get("id")}
+        states = {str(row["id"]): state for row in rows if (state := _state_of(row)) and row.get("id")}
     except (ScopeError, NotFound, RequestRefused):
         return 0
-    moved = [lab for lab, state in seen.items() if state != watched.get(lab) and (lab in watched or state not in FINAL)]
+    moved = [
+        lab for lab, state in states.items() if state != watched.get(lab) and (lab in watched or state not in FINAL)
+    ]
     store.mark_moved_labs(clinic, moved)
     return len(moved)
 
 
-def read_moved_labs(target: Target, session: ClinicSession, store: StateStore) -> int:
+def fetch_moved_labs(target: Target, session: ClinicSession, store: StateStore) -> int:
     """Reads the lab orders that a poll found moved; their patients' pages are owed. Returns how many."""
     clinic = session.clinic
     moved = store.moved_labs(clinic)
     if not moved:
         return 0
-    reads = Reads(target, session, store)
-    reads.by_id("labs", moved)
-    reads.strangers()
-    reads.owe([patient for line in reads.pull.file.lines("lab_order") if (patient := patient_of(line))])
-    reads.commit()
+    fetcher = ObjectFetcher(target, session, store)
+    fetcher.fetch_objects("labs", moved)
+    fetcher.fetch_missing_patients()
+    fetcher.queue_page_rebuilds(
+        [patient for line in fetcher.pull.file.lines("lab_order") if (patient := patient_id_of(line))]
+    )
+    fetcher.commit()
     return len(moved)
 
 

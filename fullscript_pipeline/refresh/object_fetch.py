@@ -23,8 +23,20 @@ from fullscript_pipeline.extraction.engine import (
     fetch_each,
     in_parallel,
 )
-from fullscript_pipeline.extraction.pulls import Ties, found, is_thin, patient_of, whole_products, with_results
-from fullscript_pipeline.refresh.affected_patients import patients_behind, patients_with_several, stored_ties, units_of
+from fullscript_pipeline.extraction.pulls import (
+    Relationships,
+    complete_products,
+    has_names_only,
+    patient_id_of,
+    sighting_recorder,
+    with_results,
+)
+from fullscript_pipeline.refresh.affected_patients import (
+    affected_patient_ids,
+    patients_with_several_plans,
+    stored_relationships,
+    variant_units,
+)
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
@@ -37,7 +49,7 @@ from fullscript_pipeline.warehouse.loading import rows_of
 
 # The filter's edges and zone are not documented.
 OVERLAP = timedelta(days=2)
-Listed = Literal["whole", "thin", "not listed"]
+ListOutcome = Literal["whole", "thin", "not listed"]
 _DETAILS: dict[str, tuple[str, Table]] = {
     "plans": ("treatment_plan", TREATMENT_PLANS),
     "orders": ("order", ORDERS),
@@ -50,7 +62,7 @@ _LISTS = {"plans": "patient_treatment_plans", "orders": "orders", "patients": "p
 _ARRAYS = {"plans": ("recommendations",), "orders": ("line_items",), "labs": ("tests",)}
 
 
-class Reads:
+class ObjectFetcher:
     """The reads of one round."""
 
     def __init__(self, target: Target, session: ClinicSession, store: StateStore) -> None:
@@ -60,24 +72,28 @@ class Reads:
         self.pull.resource = "refresh"
         self.refused: list[str] = []
         # What the server said it does not have, by family.
-        self.absent: dict[str, list[str]] = {family: [] for family in _DETAILS}
+        self.not_found: dict[str, list[str]] = {family: [] for family in _DETAILS}
         self._untied: set[str] = set()
         self._loads: list[Load] = []
         self._ids: dict[str, list[str]] = {family: [] for family in _DETAILS}
         self._patients: list[str] = []
         self._units: dict[str, Any] = {}
 
-    def by_id(self, family: str, ids: Sequence[str]) -> None:
+    def fetch_objects(self, family: str, ids: Sequence[str]) -> None:
         """One read for each. What the server denies (404) is looked for in the list that should hold it; only what that
         lacks too is gone."""
-        wanted = [one for one in dict.fromkeys(ids) if one not in self._ids[family] and not one.startswith(UNKEYED)]
-        if not wanted:
+        object_ids = [
+            object_id
+            for object_id in dict.fromkeys(ids)
+            if object_id not in self._ids[family] and not object_id.startswith(UNKEYED)
+        ]
+        if not object_ids:
             return
         endpoint, table = _DETAILS[family]
-        denied = fetch_by_id(self.pull, self.session, table, wanted)
+        denied = fetch_by_id(self.pull, self.session, table, object_ids)
         gone = confirm_gone(self.pull, self.session, table, denied)
-        self._ids[family] += wanted
-        self.absent[family] += denied
+        self._ids[family] += object_ids
+        self.not_found[family] += denied
         shown = frozenset(denied) - frozenset(gone)
 
         def lines() -> Iterator[Line]:
@@ -96,13 +112,15 @@ class Reads:
         if not ids:
             return iter(())
         rows = (line for line in self.pull.file.lines(_LISTS[family]) if line.id in ids)
-        return (line for line in rows if (not is_thin(line) if family == "patients" else _is_whole(family, line)))
+        return (
+            line for line in rows if (not has_names_only(line) if family == "patients" else _has_arrays(family, line))
+        )
 
     @staticmethod
     def _with_results(lines: Callable[[], Iterator[Line]]) -> Callable[[], Iterator[Line]]:
         return lambda: map(with_results, lines())
 
-    def products(self, ids: Sequence[str]) -> None:
+    def fetch_products(self, ids: Sequence[str]) -> None:
         """Products of the region; this practitioner's own dosage is left out of what all share."""
         if not ids:
             return
@@ -110,113 +128,114 @@ class Reads:
         self._units = self._units_of(ids)
         # One clinic's 404 is no proof that the region lost it: the catalog's own pull decides that.
         refused = self._read("product", ids)
-        products = whole_products(self.pull, lambda variant: self._read("variant", [variant]))
+        products = complete_products(self.pull, lambda variant: self._read("variant", [variant]))
         clinic, target = self.session.clinic.clinic_id, self.target
-        note = found(
+        record_sightings = sighting_recorder(
             target.region, target.day, "event", lambda: {clinic: [line.id for line in self.pull.file.lines("product")]}
         )
-        self._loads.append(Load(PRODUCTS, products, listed=(), refused=refused, after=note))
+        self._loads.append(Load(PRODUCTS, products, listed=(), refused=refused, after=record_sightings))
 
-    def plans(self, ids: Sequence[str], patient_of: Mapping[str, str]) -> None:
+    def fetch_plans(self, ids: Sequence[str], patient_of: Mapping[str, str]) -> None:
         """By id; of patients with several touched plans, all their plans at once. `patient_of`: as events tell it."""
         if not ids:
             return
         try:
-            walked = [one for one in in_parallel(self._walk_plans, self._with_several(ids, patient_of)) if one]
+            walked = [plan for plan in in_parallel(self._walk_plans, self._with_several(ids, patient_of)) if plan]
         except ScopeError as refusal:
             self.refused.append(str(refusal))
             return
         rows = list(self.pull.file.lines("patient_treatment_plans"))
-        whole = {line.id for line in rows if _has(line, "recommendations")}
+        complete = {line.id for line in rows if _has_array(line, "recommendations")}
         came = {line.id for line in rows if not line.id.startswith(UNKEYED)}
-        wanted = [*(one for one in ids if one not in came), *(came - whole)]
-        denied = fetch_by_id(self.pull, self.session, TREATMENT_PLANS, wanted)
+        plan_ids = [*(plan for plan in ids if plan not in came), *(came - complete)]
+        denied = fetch_by_id(self.pull, self.session, TREATMENT_PLANS, plan_ids)
         gone = confirm_gone(self.pull, self.session, TREATMENT_PLANS, denied)
         self._ids["plans"] += [*ids, *came]
         refused = self.pull.refused("treatment_plan")
         among = rows_of("patient_id", walked)
         self._loads.append(Load(TREATMENT_PLANS, self._plan_lines, among, gone, came, refused=refused))
 
-    def orders(self, ids: Sequence[str], first: date | None, unnamed: Sequence[str] = ()) -> Listed:
+    def fetch_orders(self, ids: Sequence[str], first: date | None, unnamed: Sequence[str] = ()) -> ListOutcome:
         """By id, or every order from `first` on, and by id what is not among them; of thin rows the detail where the
         order is not stored, or was asked for.
 
         `unnamed`: events, too many for their details, that name no order: answered when as many new orders came.
         """
         if first is None:
-            self.by_id("orders", ids)
+            self.fetch_objects("orders", ids)
             return "not listed"
         window = {"completed_at": f">{first - OVERLAP}", "sort_by": "completed_at", "order_by": "ASC"}
         try:
             listing = self.pull.walk(self.session, "orders", params=window)
         except (ScopeError, NotFound) as refusal:
             self.refused.append(str(refusal))
-            self.by_id("orders", ids)
+            self.fetch_objects("orders", ids)
             return "not listed"
         rows = {line.id: line for line in self.pull.file.lines("orders")}
         stored = self._hashes(ORDERS, list(rows))
-        thin = {one for one, line in rows.items() if not _has(line, "line_items")}
-        self.by_id("orders", [one for one in ids if one not in rows or one in thin])
-        self.by_id("orders", [one for one in thin if one not in stored])
+        incomplete = {order for order, line in rows.items() if not _has_array(line, "line_items")}
+        self.fetch_objects("orders", [order for order in ids if order not in rows or order in incomplete])
+        self.fetch_objects("orders", [order for order in incomplete if order not in stored])
         self._changed(
-            "orders", [line for one, line in rows.items() if one not in thin and stored.get(one) != line.hash]
+            "orders",
+            [line for order, line in rows.items() if order not in incomplete and stored.get(order) != line.hash],
         )
         new = len(rows.keys() - stored.keys()) - len(set(ids) - stored.keys())
         answers = unnamed if listing.complete and new >= len(unnamed) else ()
-        whole = lambda: (line for line in self.pull.file.lines("orders") if _has(line, "line_items"))  # noqa: E731
-        self._loads.append(Load(ORDERS, whole, answers=answers))
-        return "thin" if thin else "whole"
+        complete_lines = lambda: (line for line in self.pull.file.lines("orders") if _has_array(line, "line_items"))  # noqa: E731
+        self._loads.append(Load(ORDERS, complete_lines, answers=answers))
+        return "thin" if incomplete else "whole"
 
-    def patients(self, ids: Sequence[str], *, whole: bool) -> Listed:
+    def fetch_patients(self, ids: Sequence[str], *, list_all: bool) -> ListOutcome:
         """By id, or all of them, and by id who is not among them; "thin" when the list shows names only, so that each
         has to be read after all."""
-        if not whole:
-            self.by_id("patients", ids)
+        if not list_all:
+            self.fetch_objects("patients", ids)
             return "not listed"
         try:
             listing = self.pull.walk(self.session, "patients", params={"patient_type": "all"})
         except (ScopeError, NotFound) as refusal:
             self.refused.append(str(refusal))
-            self.by_id("patients", ids)
+            self.fetch_objects("patients", ids)
             return "not listed"
-        if any(is_thin(line) for line in self.pull.file.lines("patients")):
-            self.by_id("patients", ids)
+        if any(has_names_only(line) for line in self.pull.file.lines("patients")):
+            self.fetch_objects("patients", ids)
             return "thin"
-        self.by_id("patients", [one for one in ids if one not in listing.ids])
+        self.fetch_objects("patients", [patient for patient in ids if patient not in listing.ids])
         lines = self._completed(self.pull.lines("patients"))
         stored = self._hashes(PATIENTS, [line.id for line in lines()])
         self._changed("patients", [line for line in lines() if stored.get(line.id) != line.hash])
         self._loads.append(Load(PATIENTS, lines))
         return "whole"
 
-    def strangers(self) -> None:
+    def fetch_missing_patients(self) -> None:
         """Patients of what was read who are not stored: their own event may not have been told, or come later."""
         names = [endpoint for family, (endpoint, _) in _DETAILS.items() if family in {"plans", "orders", "labs"}]
         lines = (line for name in (*names, "orders", "patient_treatment_plans") for line in self.pull.file.lines(name))
-        named = {patient for line in lines if (patient := patient_of(line))}
+        named = {patient for line in lines if (patient := patient_id_of(line))}
         with self.target.warehouse.read() as con:
             rows = con.execute(
                 "SELECT patient_id FROM core.patients WHERE clinic_id = ? AND patient_id IN ?",
                 [self.session.clinic.clinic_id, sorted(named)],
             ).fetchall()
         listed = {line.id for line in self.pull.file.lines("patients")}
-        self.by_id("patients", sorted(named - {patient for (patient,) in rows} - listed))
+        self.fetch_objects("patients", sorted(named - {patient for (patient,) in rows} - listed))
 
-    def add(self, family: str, ids: Sequence[str], load: Load) -> None:
+    def add_load(self, family: str, ids: Sequence[str], load: Load) -> None:
         """Objects that were read elsewhere in this round."""
         self._ids[family] += ids
         self._loads.append(load)
 
-    def owe(self, patients: Sequence[str]) -> None:
+    def queue_page_rebuilds(self, patients: Sequence[str]) -> None:
         """Their pages are to be rebuilt, whatever is stored under them afterwards."""
         self._patients += patients
 
-    def untie(self, patients: Collection[str]) -> None:
+    def mark_independent(self, patients: Collection[str]) -> None:
         """They are nobody's dependents any more, whatever is stored."""
         self._untied |= set(patients)
         self._ids["patients"] += sorted(patients)
 
-    def touched(self, family: str) -> set[str]:
+    def fetched_ids(self, family: str) -> set[str]:
         """The objects of a family that were read, or that a list showed as changed."""
         return set(self._ids[family])
 
@@ -229,7 +248,7 @@ class Reads:
         self.store.queue_page_rebuild(self.session.clinic, self._patients)
         return self.pull.commit(*self._loads)
 
-    def touched_patients(self) -> list[str]:
+    def affected_patient_ids(self) -> list[str]:
         """Whose rows and pages hang on what was read, as stored now."""
         changed = [
             variant
@@ -237,13 +256,13 @@ class Reads:
             if self._units.get(variant) != units
         ]
         with self.target.warehouse.read() as con:
-            return patients_behind(con, self.session.clinic.clinic_id, self._ids, changed)
+            return affected_patient_ids(con, self.session.clinic.clinic_id, self._ids, changed)
 
     def _completed(self, lines: Callable[[], Iterator[Line]]) -> Callable[[], Iterator[Line]]:
         """Patients with what their records leave out of dependents and guardians, as the daily pull found it out."""
         with self.target.warehouse.read() as con:
-            known, ties = stored_ties(con, self.session.clinic.clinic_id)
-        nobody = Ties(frozenset())
+            known, ties = stored_relationships(con, self.session.clinic.clinic_id)
+        nobody = Relationships(frozenset())
 
         def completed(line: Line) -> Line:
             if line.id in self._untied:
@@ -256,8 +275,8 @@ class Reads:
         """Only a list's changed rows count as touched; a rerun after a kill could not tell them, so they are owed."""
         self._ids[family] += [line.id for line in lines]
         for line in lines:
-            self._patients.append(line.id if family == "patients" else patient_of(line))
-        self._patients = [one for one in self._patients if one]
+            self._patients.append(line.id if family == "patients" else patient_id_of(line))
+        self._patients = [patient for patient in self._patients if patient]
 
     def _read(self, endpoint: str, ids: Sequence[str]) -> frozenset[str]:
         """Lands each that the server has; returns those that it refuses."""
@@ -276,11 +295,13 @@ class Reads:
 
     def _plan_lines(self) -> Iterator[Line]:
         rows = self.pull.file.lines("patient_treatment_plans")
-        return chain((one for one in rows if _has(one, "recommendations")), self.pull.file.lines("treatment_plan"))
+        return chain(
+            (line for line in rows if _has_array(line, "recommendations")), self.pull.file.lines("treatment_plan")
+        )
 
-    def _with_several(self, plans: Sequence[str], told: Mapping[str, str]) -> list[str]:
+    def _with_several(self, plans: Sequence[str], patient_of: Mapping[str, str]) -> list[str]:
         with self.target.warehouse.read() as con:
-            return patients_with_several(con, self.session.clinic.clinic_id, plans, told)
+            return patients_with_several_plans(con, self.session.clinic.clinic_id, plans, patient_of)
 
     def _hashes(self, table: Table, ids: Sequence[str]) -> dict[str, str]:
         with self.target.warehouse.read() as con:
@@ -288,12 +309,12 @@ class Reads:
 
     def _units_of(self, products: Sequence[str]) -> dict[str, Any]:
         with self.target.warehouse.read() as con:
-            return units_of(con, self.target.region, products)
+            return variant_units(con, self.target.region, products)
 
 
-def _is_whole(family: str, line: Line) -> bool:
-    return all(_has(line, array) for array in _ARRAYS[family])
+def _has_arrays(family: str, line: Line) -> bool:
+    return all(_has_array(line, array) for array in _ARRAYS[family])
 
 
-def _has(line: Line, array: str) -> bool:
+def _has_array(line: Line, array: str) -> bool:
     return f'"{array}"'.encode() in line.record and isinstance(orjson.loads(line.record).get(array), list)

@@ -14,10 +14,10 @@ import orjson
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.extraction.pulls import note_lost_span
+from fullscript_pipeline.extraction.pulls import record_feed_gap
 from fullscript_pipeline.ids import first_usable
-from fullscript_pipeline.refresh.feed_polling import feeds_to_look_at, note_all, was_pulled
-from fullscript_pipeline.refresh.inbox_ingest import event_in, noted_event
+from fullscript_pipeline.refresh.feed_polling import has_been_pulled, polled_feeds, record_new_events
+from fullscript_pipeline.refresh.inbox_ingest import event_from_payload, unwrap_event
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 EVERY = timedelta(hours=1)
@@ -29,7 +29,7 @@ _FEED = "webhook_deliveries"
 
 
 @dataclass
-class Reconciled:
+class ReconcileResult:
     """What one clinic's reconcile found. Moments are ISO text by the data's clock; `answers` counts what the receiver
     answered the vendor (status, or "none"), `delivered_types` what arrived."""
 
@@ -50,44 +50,44 @@ class Reconciled:
         return self.missing_in_feeds + self.missing_deliveries
 
 
-def is_due(store: StateStore, clinic: ClinicRef) -> bool:
+def is_reconcile_due(store: StateStore, clinic: ClinicRef) -> bool:
     """Whether the last reconcile is an hour old, by real time."""
     last = store.cursor(clinic.server, clinic.clinic_id, "reconciled_real")
     # One of a time to come is of a clock that was set back since.
     return last is None or not timedelta() <= clock.real_now() - datetime.fromisoformat(last) < EVERY
 
 
-def reconcile(session: ClinicSession, store: StateStore) -> Reconciled | None:
+def reconcile(session: ClinicSession, store: StateStore) -> ReconcileResult | None:
     """Compares feeds and deliveries with the ledger; None before the clinic's first pull.
 
     Raises the error of a feed that failed, after everything else was compared and noted.
     """
     clinic = session.clinic
-    if not was_pulled(store, clinic):
+    if not has_been_pulled(store, clinic):
         return None
-    found = last_reconciled(store, clinic) or Reconciled(at="")
-    found.at, found.missing_in_feeds, found.missing_deliveries = clock.now().isoformat(), 0, 0
-    note_lost_span(store, session, clock.now().date())
-    feeds = [*feeds_to_look_at(store, clinic), "clinic_key_events"]
-    found.missing_in_feeds, trouble = note_all(session, store, feeds, whole=True)
-    _read_deliveries(session, store, found)
-    store.set_fact(_fact(clinic), orjson.dumps(asdict(found)).decode())
+    outcome = last_reconcile(store, clinic) or ReconcileResult(at="")
+    outcome.at, outcome.missing_in_feeds, outcome.missing_deliveries = clock.now().isoformat(), 0, 0
+    record_feed_gap(store, session, clock.now().date())
+    feeds = [*polled_feeds(store, clinic), "clinic_key_events"]
+    outcome.missing_in_feeds, trouble = record_new_events(session, store, feeds, to_the_end=True)
+    _read_deliveries(session, store, outcome)
+    store.set_fact(_fact_name(clinic), orjson.dumps(asdict(outcome)).decode())
     store.set_cursor(clinic.server, clinic.clinic_id, "reconciled_real", clock.real_now().isoformat())
     if trouble is not None:
         raise trouble
-    return found
+    return outcome
 
 
-def last_reconciled(store: StateStore, clinic: ClinicRef) -> Reconciled | None:
+def last_reconcile(store: StateStore, clinic: ClinicRef) -> ReconcileResult | None:
     """What the clinic's last reconcile found; None before the first."""
-    text = store.get_fact(_fact(clinic))
-    return Reconciled(**orjson.loads(text)) if text else None
+    text = store.get_fact(_fact_name(clinic))
+    return ReconcileResult(**orjson.loads(text)) if text else None
 
 
-def _read_deliveries(session: ClinicSession, store: StateStore, found: Reconciled) -> None:
+def _read_deliveries(session: ClinicSession, store: StateStore, outcome: ReconcileResult) -> None:
     clinic, today = session.clinic, clock.now().date()
     if (refused := store.unavailable(clinic, _FEED, today)) is not None:
-        found.refused = refused
+        outcome.refused = refused
         return
     position = store.cursor(clinic.server, clinic.clinic_id, _FEED)
     first = datetime.fromisoformat(position).date() - DELIVERY_DAYS if position else today - REACH
@@ -97,55 +97,59 @@ def _read_deliveries(session: ClinicSession, store: StateStore, found: Reconcile
             rows += page.records
     except (ScopeError, NotFound, RequestRefused) as refusal:
         store.record_unavailable(clinic, _FEED, today, str(refusal))
-        found.refused = str(refusal)
+        outcome.refused = str(refusal)
         return
-    found.refused = None
-    _count(found, rows)
-    events = {event.event_id: event for row in rows if (event := _told(clinic, row)) is not None}
+    outcome.refused = None
+    _count_deliveries(outcome, rows)
+    events = {event.event_id: event for row in rows if (event := _event_from_delivery(clinic, row)) is not None}
     unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
-    found.missing_deliveries = len(unseen)
+    outcome.missing_deliveries = len(unseen)
     store.record_events(events.values())
     store.set_cursor(clinic.server, clinic.clinic_id, _FEED, clock.now().isoformat())
 
 
-def _count(found: Reconciled, rows: list[dict[str, Any]]) -> None:
+def _count_deliveries(outcome: ReconcileResult, rows: list[dict[str, Any]]) -> None:
     """One event may have several rows, one per attempt."""
     if not rows:
-        found.deliveries = found.delivered = 0
+        outcome.deliveries = outcome.delivered = 0
         return
     arrived = [row for row in rows if _is_true(row.get("successfully_delivered"))]
     ids = {str(row.get("event_id")) for row in rows}
     failed = [row for row in rows if row not in arrived]
-    found.deliveries = len(ids)
-    found.delivered = len({str(row.get("event_id")) for row in arrived})
-    found.answers = dict(
+    outcome.deliveries = len(ids)
+    outcome.delivered = len({str(row.get("event_id")) for row in arrived})
+    outcome.answers = dict(
         Counter(
             str(row.get("response_status") or row.get("status_code") or row.get("status") or "none") for row in failed
         )
     )
-    types = {str(event["type"]) for row in arrived if (event := _payload(row))}
-    found.delivered_types = sorted({*found.delivered_types, *types})
-    found.last_attempt_at = max((str(row.get("attempted_at") or "") for row in rows), default=None)
-    found.last_success_at = max((str(row.get("attempted_at") or "") for row in arrived), default=found.last_success_at)
+    types = {str(event["type"]) for row in arrived if (event := _payload_event(row))}
+    outcome.delivered_types = sorted({*outcome.delivered_types, *types})
+    outcome.last_attempt_at = max((str(row.get("attempted_at") or "") for row in rows), default=None)
+    outcome.last_success_at = max(
+        (str(row.get("attempted_at") or "") for row in arrived), default=outcome.last_success_at
+    )
 
 
-def _told(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent | None:
+def _event_from_delivery(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent | None:
     """The event of a delivery: the whole payload where the row has it, else its id, which a detail can be asked for."""
-    event = _payload(row)
+    event = _payload_event(row)
     event_id = first_usable((row.get("event_id"), (event or {}).get("id")))
     if not event_id or str((event or row).get("clinic_id") or clinic.clinic_id) != clinic.clinic_id:
         return None
     if event is None:
         kind = row.get("event_type")
         return LedgerEvent(clinic.server, clinic.clinic_id, event_id, str(kind) if kind else None, seen_by="delivery")
-    return noted_event(event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=event_id, delivered=True)
+    return event_from_payload(
+        event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=event_id, delivered=True
+    )
 
 
-def _payload(row: dict[str, Any]) -> dict[str, Any] | None:
+def _payload_event(row: dict[str, Any]) -> dict[str, Any] | None:
     """The event that a delivery carried, if its row has it; a row's own `type` may be anything."""
     for name in ("event_payload", "event", "payload"):
-        told = row.get(name)
-        if told and (event := event_in(told.encode() if isinstance(told, str) else orjson.dumps(told))):
+        payload = row.get(name)
+        if payload and (event := unwrap_event(payload.encode() if isinstance(payload, str) else orjson.dumps(payload))):
             return event
     return None
 
@@ -154,5 +158,5 @@ def _is_true(value: object) -> bool:
     return str(value).strip().lower() in {"true", "t", "yes", "y", "on", "1"}
 
 
-def _fact(clinic: ClinicRef) -> str:
+def _fact_name(clinic: ClinicRef) -> str:
     return f"reconciled:{clinic.server}:{clinic.clinic_id}"

@@ -4,12 +4,12 @@ from datetime import date
 
 import duckdb
 
-from fullscript_pipeline.refresh.cost_plan import Stored
+from fullscript_pipeline.refresh.cost_plan import StoredCounts
 from fullscript_pipeline.refresh.object_fetch import OVERLAP
 from fullscript_pipeline.warehouse.loading import pull_log
 
 
-def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[str]) -> Stored:
+def count_stored(con: duckdb.DuckDBPyConnection, clinic_id: str, incomplete_lists: frozenset[str]) -> StoredCounts:
     """What the warehouse knows of sizes."""
 
     def scalar(sql: str, *values: object) -> int:
@@ -23,9 +23,9 @@ def stored_of(con: duckdb.DuckDBPyConnection, clinic_id: str, thin: frozenset[st
     ).fetchall()
     patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
     listed_at = pull_log.last_complete(con, clinic_id, "orders")
-    return Stored(
+    return StoredCounts(
         patients,
         lambda first: sum(n for day, n in days if day >= first - OVERLAP),
-        thin,
+        incomplete_lists,
         listed_at.date() if listed_at else None,
     )

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.event_types import event_family
-from fullscript_pipeline.refresh.inbox_ingest import HEARD
-from fullscript_pipeline.refresh.reconcile import Reconciled, last_reconciled
+from fullscript_pipeline.refresh.inbox_ingest import LAST_INGESTED
+from fullscript_pipeline.refresh.reconcile import ReconcileResult, last_reconcile
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
 
@@ -26,90 +26,92 @@ _OURS = frozenset({"200", "201", "400", "401", "403"})
 
 
 @dataclass(frozen=True)
-class Silence:
+class Evidence:
     """What is known about a clinic whose webhooks are not heard. `types` are of events that came by feed only."""
 
     types: tuple[str, ...]
     has_token: bool
     scopes: tuple[str, ...]
-    reconciled: Reconciled | None
+    reconciled: ReconcileResult | None
 
 
 def undelivered_webhooks(settings: Settings, store: StateStore) -> dict[str, str]:
     """The cause by clinic key, for clinics on servers whose webhooks are set up; empty: all is heard."""
-    found = {}
+    causes = {}
     for clinic in store.clinics():
         server = settings.servers[clinic.server]
         if not (server.webhook_challenge_token and server.webhook_signature_keys):
             continue
-        if unheard := _unheard(store, clinic):
+        if undelivered := _undelivered_events(store, clinic):
             grant = store.load_grant(clinic)
-            silence = Silence(
-                tuple(sorted({event.event_type for event in unheard if event.event_type})),
+            evidence = Evidence(
+                tuple(sorted({event.event_type for event in undelivered if event.event_type})),
                 clinic.status == "ok" and grant is not None,
                 grant.scopes if grant else (),
-                last_reconciled(store, clinic),
+                last_reconcile(store, clinic),
             )
-            found[clinic.clinic_key] = cause(silence)
-    return found
+            causes[clinic.clinic_key] = diagnose(evidence)
+    return causes
 
 
-def cause(silence: Silence) -> str:
+def diagnose(evidence: Evidence) -> str:
     """The documented cause that fits what is known, and what to do about it."""
-    if not silence.has_token:
+    if not evidence.has_token:
         return "no valid token: the vendor sends only while somebody's token is valid; run `connect` again."
-    if missing := _missing_scopes(silence):
+    if missing := _missing_scopes(evidence):
         return f"missing scope {', '.join(missing)}: add it to the app in the vendor's dashboard, then `connect` again."
-    if silence.reconciled is None:
+    if evidence.reconciled is None:
         return "not known yet: the hourly reconcile asks the vendor's list of deliveries; look again in an hour."
-    return _as_the_vendor_saw_it(silence.reconciled, silence.types)
+    return _diagnose_deliveries(evidence.reconciled, evidence.types)
 
 
-def _as_the_vendor_saw_it(its: Reconciled, types: Iterable[str]) -> str:
-    said = ", ".join(f"{status} x {number}" for status, number in sorted(its.answers.items()))
-    if its.refused:
+def _diagnose_deliveries(reconciled: ReconcileResult, types: Iterable[str]) -> str:
+    said = ", ".join(f"{status} x {number}" for status, number in sorted(reconciled.answers.items()))
+    if reconciled.refused:
         return "not known: this app may not read the vendor's list of deliveries; look at the dashboard's webhook page."
-    if _is_disabled(its):
+    if _is_disabled(reconciled):
         return "disabled endpoint: deliveries failed until the vendor stopped; correct it, enable it in the dashboard."
-    if its.deliveries and its.answers and _OURS & its.answers.keys():
+    if reconciled.deliveries and reconciled.answers and _OURS & reconciled.answers.keys():
         return f"wrong secret: deliveries are refused ({said}); copy signature key and challenge token of this server."
-    if its.deliveries and its.answers:
+    if reconciled.deliveries and reconciled.answers:
         return f"not reachable: deliveries fail ({said}); check the address, the proxy and that `webhooks serve` runs."
-    if its.delivered:
+    if reconciled.delivered:
         return "another receiver: the vendor was answered, but not by this one; compare the address in the dashboard."
     never = ", ".join(types) or "these events"
     return f"not subscribed: the vendor attempted nothing for {never}; tick the events in the dashboard and save."
 
 
-def _is_disabled(its: Reconciled) -> bool:
+def _is_disabled(reconciled: ReconcileResult) -> bool:
     """After a 410, or after a day of failures, nothing is attempted any more."""
-    if "410" in its.answers:
+    if "410" in reconciled.answers:
         return True
-    if its.last_attempt_at is None or (its.last_success_at or "") >= its.last_attempt_at:
+    if reconciled.last_attempt_at is None or (reconciled.last_success_at or "") >= reconciled.last_attempt_at:
         return False
-    return clock.now() - datetime.fromisoformat(its.last_attempt_at) > DISABLED_AFTER
+    return clock.now() - datetime.fromisoformat(reconciled.last_attempt_at) > DISABLED_AFTER
 
 
-def _missing_scopes(silence: Silence) -> list[str]:
-    if not silence.scopes:  # the server named none
+def _missing_scopes(evidence: Evidence) -> list[str]:
+    if not evidence.scopes:  # the server named none
         return []
-    wanted = {
-        family.feed.scope for one in silence.types if (family := event_family(one)) is not None and family.feed.scope
+    needed = {
+        family.feed.scope
+        for event_type in evidence.types
+        if (family := event_family(event_type)) is not None and family.feed.scope
     }
-    return sorted(wanted - {scope.lower() for scope in silence.scopes})
+    return sorted(needed - {scope.lower() for scope in evidence.scopes})
 
 
-def _unheard(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
+def _undelivered_events(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
     """Events that a feed has shown since the server's webhooks were last heard; none from before the first look, which
     lists 30 days."""
-    heard = store.cursor(clinic.server, "", HEARD)
-    since = datetime.fromisoformat(heard) if heard else clock.now() - FIRST_LOOK_BACK
-    seen = store.events_since(clinic.server, clinic.clinic_id, _EVER)
-    first_look = seen[0].seen_at if seen else None
-    return [event for event in _by_feed(seen, since) if not _is_older(event, first_look)]
+    last_ingested = store.cursor(clinic.server, "", LAST_INGESTED)
+    since = datetime.fromisoformat(last_ingested) if last_ingested else clock.now() - FIRST_LOOK_BACK
+    events = store.events_since(clinic.server, clinic.clinic_id, _EVER)
+    first_look = events[0].seen_at if events else None
+    return [event for event in _seen_by_feed_since(events, since) if not _happened_before(event, first_look)]
 
 
-def _is_older(event: LedgerEvent, first_look: datetime | None) -> bool:
+def _happened_before(event: LedgerEvent, first_look: datetime | None) -> bool:
     try:
         created = datetime.fromisoformat(event.created_at or "")
     except ValueError:
@@ -118,7 +120,7 @@ def _is_older(event: LedgerEvent, first_look: datetime | None) -> bool:
     return first_look is not None and created < first_look
 
 
-def _by_feed(events: Iterable[LedgerEvent], since: datetime) -> Iterable[LedgerEvent]:
+def _seen_by_feed_since(events: Iterable[LedgerEvent], since: datetime) -> Iterable[LedgerEvent]:
     latest = clock.now() - GRACE
     return (
         event

@@ -127,7 +127,7 @@ class Follower:
             catalog.pull_reference_list(target, sessions, table)
         heard = pull_product_events(target, sessions, self.connected.store)
         catalog.pull_products(target, sessions)
-        heard.answered(self.connected.store, target.day.isoformat())
+        heard.close_events(self.connected.store, target.day.isoformat())
         with self.warehouse.write() as con:
             since = rebuild_start(con, region, clock.today(UTC_ZONE), UTC_ZONE)
             build_catalog_changes(con, region, time_zone=UTC_ZONE, since=since)

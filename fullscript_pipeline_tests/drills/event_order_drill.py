@@ -97,9 +97,9 @@ def _deliver(its: Living, order: tuple[dict[str, Any], ...], place: int, chance:
             its.receive({**event, "id": f"{event['id']}-{place}"})
             sent += 1
         if chance.random() < 0.3:
-            refresh.drain(its.store)
+            refresh.ingest_inbox(its.store)
             its.handle()
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     return sent
 
 

@@ -82,7 +82,7 @@ def pull_all(warehouse: Warehouse, store: StateStore, one: Clinic) -> list[Repor
         reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
         reports.append(clinic.pull_patients(target, session))
         reports.append(event_feeds.pull_events(target, session, store))
-        reports.append(treatment_plans.pull_plans(target, session, event_feeds.touched_today(target, one.clinic_id)))
+        reports.append(treatment_plans.pull_plans(target, session, event_feeds.awaited_plan_ids(target, one.clinic_id)))
         return [*reports, orders.pull_orders(target, session), lab_orders.pull_labs(target, session)]
 
 

@@ -29,8 +29,8 @@ from fullscript_pipeline.extraction.pulls import (
     protocols_and_resources,
     treatment_plans,
 )
-from fullscript_pipeline.extraction.pulls.event_feeds import is_of_product
-from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_who_left
+from fullscript_pipeline.extraction.pulls.event_feeds import is_product_event
+from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_departed_patients
 from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Clinic, StateStore
@@ -92,14 +92,14 @@ class MutatedClinic:
         """One round of the feeds."""
         outcome = Outcome()
         with self._session() as session:
-            self._succeeds(outcome, "look", lambda: refresh.poll_feeds(session, self.store, asked_too=True))
+            self._succeeds(outcome, "look", lambda: refresh.poll_feeds(session, self.store, include_requested=True))
             self._succeeds(outcome, "apply", lambda: self._apply(session))
         return outcome
 
     def waiting_product_events(self) -> frozenset[str]:
         """The ids of the product events that the ledger holds and nobody has read yet."""
         pending = self.store.pending_events(self.clinic.server, self.clinic.clinic_id)
-        return frozenset(event.event_id for event in pending if is_of_product(event))
+        return frozenset(event.event_id for event in pending if is_product_event(event))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.warehouse.read() as con:
@@ -116,7 +116,7 @@ class MutatedClinic:
 
     def _apply(self, session: ClinicSession) -> None:
         refreshed = refresh.handle_events(self._target(), session, self.store)
-        refresh.handled(self.store, session, refreshed)
+        refresh.mark_refresh_done(self.store, session, refreshed)
 
     def _succeeds(self, outcome: Outcome, name: str, step: Callable[[], object]) -> bool:
         try:
@@ -149,11 +149,11 @@ class MutatedClinic:
         def products() -> None:
             heard = pull_product_events(region, [session], self.store)
             catalog.pull_products(region, [session])
-            heard.answered(self.store, region.day.isoformat())
+            heard.close_events(self.store, region.day.isoformat())
 
         def read_plans() -> None:
-            touched = event_feeds.touched_today(target, session.clinic.clinic_id)
-            pull_orders_of_who_left(target, session)
+            touched = event_feeds.awaited_plan_ids(target, session.clinic.clinic_id)
+            pull_orders_of_departed_patients(target, session)
             treatment_plans.pull_plans(target, session, touched, sweep_days)
             record_pull_outcomes(self.warehouse, self.store, session.clinic)
 

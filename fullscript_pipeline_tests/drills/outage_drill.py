@@ -112,24 +112,24 @@ def recover(its: Living, wanted: list[str], unlisted: int) -> Found:
     if its.sandbox.minutes:
         control.webhook("minutes", minutes=60)
     os.environ["FULLSCRIPT_NOW"] = its.sandbox.moment.isoformat()
-    refresh.drain(store)
+    refresh.ingest_inbox(store)
     its.look()
     its.reconcile()
     day: date = its.sandbox.world.day
     seen: dict[str, Any] = {one.event_id: one for one in store.pending_events(its.clinic.server, its.clinic.clinic_id)}
     by = [seen[one].seen_by for one in wanted if one in seen]
     its.handle()
-    span = refresh.sweep_wanted(store, its.clinic)
+    span = refresh.pending_resync_span(store, its.clinic)
     if span:
         with its.session(its.clinic) as session:
-            refresh.full_sweep(its.target(its.clinic), session)
-            refresh.swept(store, its.clinic, day)
+            refresh.resync_clinic(its.target(its.clinic), session)
+            refresh.mark_resync_done(store, its.clinic, day)
     # Something new happens, and an hour later the silence, if there is one, has a cause.
     its.order()
     control.webhook("minutes", minutes=1)
     its.look()
     os.environ["FULLSCRIPT_NOW"] = (its.sandbox.moment + timedelta(hours=1)).isoformat()
-    refresh.drain(store)
+    refresh.ingest_inbox(store)
     silence = refresh.undelivered_webhooks(load_settings(), store).get(its.clinic.clinic_key, "heard")
     its.handle()
     counted = (by.count("webhook"), by.count("feed"), by.count("delivery"))

@@ -100,7 +100,7 @@ def many_plan_events_cost_what_they_must(folder: Path, *, events: int, patients:
         its.reconcile()  # lists everything once more
         again = its.handle()[1]
         its.receive(*(its.payload(one) for one in changed("by webhook")))
-        refresh.drain(its.store)
+        refresh.ingest_inbox(its.store)
         heard = its.handle()[1]
         end = account(its)
     reads, heard_reads = (one["patient_treatment_plans"] + one["treatment_plan"] for one in (asked, heard))

@@ -85,22 +85,22 @@ class Living(AllClinics):
             )
             self.store.keep_delivery(kept)
 
-    def look(self) -> tuple[refresh.Round | None, Counter[str]]:
+    def look(self) -> tuple[refresh.RefreshRequest | None, Counter[str]]:
         """One look at the feeds, and what it asked."""
         with self.session(self.clinic) as session:
             return refresh.poll_feeds(session, self.store), session.requests
 
     def handle(
         self, between: Callable[[ClinicSession], None] = lambda _: None
-    ) -> tuple[refresh.Refreshed, Counter[str]]:
+    ) -> tuple[refresh.RefreshResult, Counter[str]]:
         """Handles what waits, and what that asked; pages aside."""
         with self.session(self.clinic) as session:
             done = refresh.handle_events(self.target(self.clinic), session, self.store)
             between(session)
-            refresh.handled(self.store, session, done)
+            refresh.mark_refresh_done(self.store, session, done)
             return done, session.requests
 
-    def reconcile(self) -> refresh.Reconciled:
+    def reconcile(self) -> refresh.ReconcileResult:
         with self.session(self.clinic) as session:
             found = refresh.reconcile(session, self.store)
         assert found is not None

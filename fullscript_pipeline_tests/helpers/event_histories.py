@@ -84,7 +84,7 @@ def _tell(its: Living, told: list[Event], chance: Random) -> None:
     payloads = [its.payload(event.id) for event in told for _ in range(chance.choice([0, 0, 1, 2]))]
     chance.shuffle(payloads)
     its.receive(*payloads)
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
 
 
 def _bend(chance: Random) -> Any:

@@ -18,7 +18,7 @@ from fullscript_pipeline.extraction.pulls import (
     orders,
     treatment_plans,
 )
-from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_who_left
+from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_departed_patients
 from fullscript_pipeline.state import Clinic
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
@@ -59,9 +59,9 @@ class AllClinics:
                 reports.append(event_feeds.pull_events(target, session, self.connected.store))
                 reports.append(clinic.pull_patients(target, session))
                 reports += [orders.pull_orders(target, session), lab_orders.pull_labs(target, session)]
-                reports += [left for left in [pull_orders_of_who_left(target, session)] if left]
+                reports += [left for left in [pull_orders_of_departed_patients(target, session)] if left]
                 reports.append(
-                    treatment_plans.pull_plans(target, session, event_feeds.touched_today(target, one.clinic_id))
+                    treatment_plans.pull_plans(target, session, event_feeds.awaited_plan_ids(target, one.clinic_id))
                 )
                 record_pull_outcomes(self.warehouse, self.connected.store, one)
                 reports += [

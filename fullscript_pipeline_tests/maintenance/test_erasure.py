@@ -23,7 +23,7 @@ from fullscript_pipeline.maintenance.erasure import purge_everywhere
 from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages, write_past_pages
 from fullscript_pipeline.maintenance.person_file import write_person_file
 from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
-from fullscript_pipeline.refresh import handle_events, handled, poll_feeds
+from fullscript_pipeline.refresh import handle_events, mark_refresh_done, poll_feeds
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -85,7 +85,7 @@ class Filled:
             # All but those of products, each of which would be read.
             waiting = self.store.pending_events(self.clinic.server, self.clinic.clinic_id)
             ids = [one.event_id for one in waiting if not str(one.event_type).startswith("product.")]
-            handled(self.store, session, handle_events(target, session, self.store, ids))
+            mark_refresh_done(self.store, session, handle_events(target, session, self.store, ids))
 
     def _somebody(self) -> str:
         """A patient with plans and orders whose last name nobody else has."""

@@ -168,7 +168,7 @@ def test_what_a_merged_patient_had_is_the_survivors_in_the_same_round(its: Livin
 def test_a_merge_is_told_by_a_webhook_where_no_event_can_be_read(its: Living) -> None:
     kept, merged = merge(its, "the merged one is the object")
     its.receive(its.payload(list(its.world.events)[-1]))
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     with bent(lambda path, body: 404 if path == "/events/{id}" else body):
         its.handle()
     assert its.stored("orders", ["count(*)"], f"patient_id = '{merged}'") == [(0,)]

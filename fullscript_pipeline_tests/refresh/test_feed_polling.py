@@ -11,7 +11,7 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.api.response_parsing import Page
-from fullscript_pipeline.refresh.feed_polling import note_new
+from fullscript_pipeline.refresh.feed_polling import record_feed_events
 from fullscript_pipeline.state import StateStore
 
 FEED = "order_events"
@@ -47,7 +47,7 @@ def _look(
     store: StateStore, server: _Server, today: int, monkeypatch: pytest.MonkeyPatch, *, whole: bool = False
 ) -> int:
     monkeypatch.setenv("FULLSCRIPT_NOW", f"2026-11-{today:02}T12:00:00Z")
-    return note_new(server, store, FEED, whole=whole)  # type: ignore[arg-type]  # as much of a session as it needs
+    return record_feed_events(server, store, FEED, to_the_end=whole)  # type: ignore[arg-type]  # as much of a session as it needs
 
 
 @pytest.fixture

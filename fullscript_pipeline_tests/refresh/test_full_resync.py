@@ -30,8 +30,8 @@ def last_look(its: Living, days: int) -> None:
 )
 def test_the_age_of_the_feeds_is_watched(its: Living, days: int, level: str) -> None:
     last_look(its, days)
-    found = refresh.freshness(its.store, its.clinic, TODAY)
-    assert (found.level, found.days, found.lost) == (level, days, None)
+    found = refresh.feed_freshness(its.store, its.clinic, TODAY)
+    assert (found.level, found.days, found.lost_span) == (level, days, None)
     assert (f"{days} days ago" in found.sentence()) == (level != "ok")
 
 
@@ -45,22 +45,22 @@ def test_after_more_than_thirty_days_the_lost_span_is_named_and_a_sweep_finds_wh
     its.change_plan(plan, personal_message="changed while nobody looked")
     its.world.events.popitem()
     its.look()
-    found = refresh.freshness(its.store, its.clinic, TODAY)
-    assert found.lost == "2026-10-19 to 2026-10-23"
+    found = refresh.feed_freshness(its.store, its.clinic, TODAY)
+    assert found.lost_span == "2026-10-19 to 2026-10-23"
     assert found.level == "error"
-    assert "2026-10-19 to 2026-10-23 is in no feed any more; a full sweep" in found.sentence()
+    assert "2026-10-19 to 2026-10-23 is in no feed any more; a full re-sync" in found.sentence()
     with its.session(its.clinic) as session:
-        refresh.full_sweep(its.target(its.clinic), session)
-        refresh.swept(its.store, its.clinic, TODAY)
+        refresh.resync_clinic(its.target(its.clinic), session)
+        refresh.mark_resync_done(its.store, its.clinic, TODAY)
     assert its.stored("orders", ["order_id"], f"order_id = '{order['id']}'") == [(order["id"],)]
     stored = its.stored("treatment_plans", ["personal_message"], f"treatment_plan_id = '{plan.id}'")
     assert stored == [("changed while nobody looked",)]
-    after = refresh.freshness(its.store, its.clinic, TODAY)
-    assert (after.level, after.lost) == ("ok", None)
-    assert "read again on 2026-11-22" in str(after.swept)
+    after = refresh.feed_freshness(its.store, its.clinic, TODAY)
+    assert (after.level, after.lost_span) == ("ok", None)
+    assert "read again on 2026-11-22" in str(after.last_resync)
 
 
 def test_the_daily_pull_names_the_span_too(its: Living, tmp_path: Path) -> None:
     last_look(its, 40)
     its.pull_everything()
-    assert refresh.sweep_wanted(its.store, its.clinic) == "2026-10-13 to 2026-10-23"
+    assert refresh.pending_resync_span(its.store, its.clinic) == "2026-10-13 to 2026-10-23"

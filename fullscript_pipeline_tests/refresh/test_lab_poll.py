@@ -32,7 +32,7 @@ def poll(its: Living) -> tuple[int, int]:
 
 def read(its: Living) -> int:
     with its.session(its.clinic) as session:
-        number = refresh.read_moved_labs(its.target(its.clinic), session, its.store)
+        number = refresh.fetch_moved_labs(its.target(its.clinic), session, its.store)
     refresh.watch_labs(its.warehouse, its.store, its.clinic)
     return number
 
@@ -96,9 +96,9 @@ def test_polls_stay_within_a_tenth_of_the_look(
 ) -> None:
     clinics = [Clinic("us-snd", f"c{number}", f"key-{number}", "us") for number in range(len(costs))]
     by_id = {clinic.clinic_id: cost for clinic, cost in zip(clinics, costs, strict=True)}
-    monkeypatch.setattr(lab_poll, "poll_cost", lambda _, clinic: by_id[clinic.clinic_id])
+    monkeypatch.setattr(lab_poll, "lab_poll_cost", lambda _, clinic: by_id[clinic.clinic_id])
     with StateStore(tmp_path / "state.sqlite") as store:
-        chosen = refresh.polls_now(store, clinics, feeds)
+        chosen = refresh.choose_lab_polls(store, clinics, feeds)
     assert 0 not in chosen.values()
     assert bool(chosen) == any(costs)
     assert len(chosen) <= 1 or sum(chosen.values()) <= feeds / 10
@@ -112,7 +112,7 @@ def test_nobody_is_polled_twice_within_a_quarter_of_an_hour(tmp_path: Path, monk
         store.watch_labs(clinic, {"lab": "processing"})
         for minutes in (0, 1, 14, 15, 29, 30):
             monkeypatch.setattr(clock, "real_now", lambda at=start + timedelta(minutes=minutes): at)
-            if refresh.polls_now(store, [clinic], 5) == {"maple": 1}:
+            if refresh.choose_lab_polls(store, [clinic], 5) == {"maple": 1}:
                 refresh.poll_labs(session, store)
                 polled.append(minutes)
     assert polled == [0, 15, 30]

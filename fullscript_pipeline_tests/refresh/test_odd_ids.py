@@ -25,7 +25,7 @@ def test_a_refresh_closes_what_names_no_object_that_can_be_asked_for(tmp_path: P
         told = {**one.payload(one.tell("order.placed", {"order": {"id": "."}})), "id": "hook-1"}
         one.receive(told)
         good = one.tell("patient.updated", {"patient": {"id": patient.id}})
-        refresh.drain(one.store)
+        refresh.ingest_inbox(one.store)
         one.look()
         done, requests = one.handle()
         assert good in done.event_ids
@@ -57,7 +57,7 @@ def test_a_pull_goes_on_past_it(tmp_path: Path, value: str) -> None:
         assert one.rows("SELECT count(*) FROM ops.pulls WHERE outcome <> 'loaded' AND resource = 'orders'") == [(0,)]
         # A row that cannot be asked for is none of the others: what else is missing may still be found gone.
         assert one.rows("SELECT bool_and(complete) FROM ops.pulls WHERE resource IN ('patients', 'staff')") == [(True,)]
-        refresh.drain(one.store)
+        refresh.ingest_inbox(one.store)
         one.look()
         one.handle()
         asked = one.connected.sandbox.control.requests()["counts"]

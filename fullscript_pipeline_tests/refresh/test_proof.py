@@ -88,7 +88,7 @@ def test_somebody_who_asks_for_a_refresh_waits_for_no_minute(its: Living) -> Non
     its.look()
     its.handle()
     its.connected.sandbox.control.disarm()
-    found = refresh.waiting(its.store, its.clinic, asked_too=True)
+    found = refresh.request_for_due_events(its.store, its.clinic, include_requested=True)
     assert found is not None
     assert len(found.event_ids) == 1
     its.handle()
@@ -160,7 +160,7 @@ def test_a_refused_object_is_unreadable_until_somebody_connects(its: Living) -> 
     its.handle()
     assert event_of(its, order) == (False, "unreadable")
     assert backlog(its).reasons == {"the server refuses its object (403)": 1}
-    assert refresh.waiting(its.store, its.clinic, asked_too=True) is None
+    assert refresh.request_for_due_events(its.store, its.clinic, include_requested=True) is None
     its.connected.sandbox.control.disarm()
     its.connected.connect(next(iter(its.connected.sandbox.clinics)))
     assert backlog(its).unreadable == 0

@@ -24,14 +24,14 @@ def test_an_idle_look_is_one_request_a_feed(its: Living) -> None:
     found, asked = its.look()
     assert found is None
     assert set(asked.values()) == {1}
-    assert len(asked) == len(refresh.feeds_to_look_at(its.store, its.clinic))
+    assert len(asked) == len(refresh.polled_feeds(its.store, its.clinic))
 
 
 def test_four_hundred_orders_are_listed_not_read_one_by_one(its: Living) -> None:
     new = {its.order() for _ in range(400)}
     found, looked = its.look()
     assert found is not None
-    assert not found.whole_cell
+    assert not found.needs_full_pull
     done, asked = its.handle()
     assert done.counts == {"orders": 400}
     assert looked.total() + asked.total() <= 15, (looked, asked)
@@ -64,8 +64,8 @@ def test_a_webhook_gives_the_id_and_saves_the_detail(its: Living) -> None:
     told = [its.payload(one) for one in list(its.world.events)[-1:]]
     told.append(its.payload(its.change_plan(plan, state="cancelled")))
     its.receive(*told, *told)
-    drained = refresh.drain(its.store)
-    assert (list(drained.clinics), drained.noted) == ([its.clinic.clinic_key], 2)
+    drained = refresh.ingest_inbox(its.store)
+    assert (list(drained.clinics), drained.recorded) == ([its.clinic.clinic_key], 2)
     done, asked = its.handle()
     assert asked["event"] == 0
     assert asked.total() == 2
@@ -92,7 +92,7 @@ def test_a_product_event_names_variants_only(its: Living) -> None:
         {"id": "printed", "type": "product.created", "created_at": "2026-11-22T11:01:00Z", "data": inside, **beside}
     )
     its.tell("product.updated", {"product": shown})
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     its.look()
     done, asked = its.handle()
     assert done.counts == {"products": 3}
@@ -108,7 +108,7 @@ def test_an_object_that_is_gone_is_marked_and_an_event_nobody_knows_is_kept(its:
     event = list(its.world.events)[-1]
     its.receive(its.payload(event), {**its.payload(event), "id": "odd", "type": "practitioner.moved", "data": {}})
     del its.world.orders[order]
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     done, _ = its.handle()
     assert done.counts == {"orders": 1, "unknown": 1}
     assert its.stored("orders", ["removed_at IS NULL"], f"order_id = '{order}'") == [(False,)]
@@ -131,7 +131,7 @@ def test_a_patient_nobody_has_told_of_comes_with_the_order(its: Living) -> None:
 def test_a_payload_that_cannot_be_used_fails_with_its_reason_and_is_not_lost(its: Living) -> None:
     stranger = {"id": "far", "type": "order.placed", "clinic_id": "nobody", "data": {"id": "1"}}
     its.receive(stranger, {"id": "empty"})
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     state, reason = its.inbox()["far"]
     assert state == "failed"
     assert "clinic nobody, which is not connected" in str(reason)
@@ -150,7 +150,7 @@ def test_an_event_that_the_look_missed_is_found_by_the_reconcile_and_counted(its
     found = its.reconcile()
     assert found.missing_in_feeds == 1
     assert found.missing == 1
-    assert refresh.waiting(its.store, its.clinic) is not None
+    assert refresh.request_for_due_events(its.store, its.clinic) is not None
     its.handle()
     assert its.reconcile().missing == 0
 
@@ -182,7 +182,7 @@ def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(its: Liv
     for number, history in enumerate(itertools.islice(itertools.permutations(told), 0, 6, 2)):
         copies = [{**one, "id": f"{one['id']}-{number}"} for one in history for _ in range(1 + number)]
         its.receive(*copies)
-        refresh.drain(its.store)
+        refresh.ingest_inbox(its.store)
         its.handle()
         plans = its.stored("treatment_plans", ["*  EXCLUDE (observed_at, valid_from)"])
         orders = its.stored("orders", ["* EXCLUDE (observed_at)"], f"order_id = '{order}'")
@@ -193,12 +193,12 @@ def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(its: Liv
 def test_a_delivery_that_is_handed_over_again_is_read_again(its: Living) -> None:
     plan = its.active_plans()[3]
     its.receive(told := its.payload(its.change_plan(plan, personal_message="as told")))
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     its.handle()
     plan.record["personal_message"] = "corrected, and no event tells"
     done = CliRunner().invoke(webhooks, ["inbox", "replay", told["id"]], catch_exceptions=False)
     assert done.exit_code == 0
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     its.handle()
     said = its.stored("treatment_plans", ["personal_message"], f"treatment_plan_id = '{plan.id}'")
     assert said == [("corrected, and no event tells",)]

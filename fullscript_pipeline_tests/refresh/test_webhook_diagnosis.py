@@ -8,37 +8,37 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.event_types import EVENT_FAMILIES
-from fullscript_pipeline.refresh.inbox_ingest import HEARD
-from fullscript_pipeline.refresh.reconcile import Reconciled
-from fullscript_pipeline.refresh.webhook_diagnosis import Silence, cause, undelivered_webhooks
+from fullscript_pipeline.refresh.inbox_ingest import LAST_INGESTED
+from fullscript_pipeline.refresh.reconcile import ReconcileResult
+from fullscript_pipeline.refresh.webhook_diagnosis import Evidence, diagnose, undelivered_webhooks
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 NOW = "2026-11-22T12:00:00+00:00"
 ALL = tuple(sorted({family.feed.scope for family in EVENT_FAMILIES if family.feed.scope}))
-SEEN = Reconciled(at=NOW, deliveries=4, last_attempt_at="2026-11-22T11:00:00Z")
+SEEN = ReconcileResult(at=NOW, deliveries=4, last_attempt_at="2026-11-22T11:00:00Z")
 
 
 @pytest.mark.parametrize(
     ("silence", "word"),
     [
-        (Silence(("order.placed",), False, (), None), "no valid token"),
-        (Silence(("order.placed",), True, ("patients:read",), None), "missing scope patients:order_history"),
-        (Silence(("order.placed",), True, ALL, None), "not known yet"),
-        (Silence((), True, ALL, replace(SEEN, refused="403")), "may not read"),
-        (Silence((), True, ALL, replace(SEEN, answers={"410": 1})), "disabled endpoint"),
-        (Silence((), True, ALL, Reconciled(NOW, last_attempt_at="2026-11-19T01:00:00Z")), "disabled endpoint"),
-        (Silence((), True, ALL, replace(SEEN, answers={"401": 4})), "wrong secret"),
-        (Silence((), True, ALL, replace(SEEN, answers={"none": 3, "503": 1})), "not reachable"),
-        (Silence((), True, ALL, replace(SEEN, delivered=4, last_success_at=SEEN.last_attempt_at)), "another receiver"),
-        (Silence(("lab_order.updated",), True, ALL, Reconciled(NOW)), "not subscribed"),
+        (Evidence(("order.placed",), False, (), None), "no valid token"),
+        (Evidence(("order.placed",), True, ("patients:read",), None), "missing scope patients:order_history"),
+        (Evidence(("order.placed",), True, ALL, None), "not known yet"),
+        (Evidence((), True, ALL, replace(SEEN, refused="403")), "may not read"),
+        (Evidence((), True, ALL, replace(SEEN, answers={"410": 1})), "disabled endpoint"),
+        (Evidence((), True, ALL, ReconcileResult(NOW, last_attempt_at="2026-11-19T01:00:00Z")), "disabled endpoint"),
+        (Evidence((), True, ALL, replace(SEEN, answers={"401": 4})), "wrong secret"),
+        (Evidence((), True, ALL, replace(SEEN, answers={"none": 3, "503": 1})), "not reachable"),
+        (Evidence((), True, ALL, replace(SEEN, delivered=4, last_success_at=SEEN.last_attempt_at)), "another receiver"),
+        (Evidence(("lab_order.updated",), True, ALL, ReconcileResult(NOW)), "not subscribed"),
     ],
 )
 def test_the_cause_is_one_that_the_vendor_documents(
-    silence: Silence, word: str, monkeypatch: pytest.MonkeyPatch
+    silence: Evidence, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_NOW", NOW)
-    assert word in cause(silence)
+    assert word in diagnose(silence)
 
 
 def test_a_clinic_is_silent_only_when_feeds_show_what_no_webhook_told(
@@ -57,5 +57,5 @@ def test_a_clinic_is_silent_only_when_feeds_show_what_no_webhook_told(
         monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
         monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
         assert list(undelivered_webhooks(load_settings(), store)) == [clinic.clinic_key]
-        store.set_cursor("us-snd", "", HEARD, (clock.now() - timedelta(hours=1)).isoformat())
+        store.set_cursor("us-snd", "", LAST_INGESTED, (clock.now() - timedelta(hours=1)).isoformat())
         assert undelivered_webhooks(load_settings(), store) == {}

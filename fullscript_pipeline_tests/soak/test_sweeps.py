@@ -27,7 +27,7 @@ def pull(cell: OneClinic) -> None:
     orders.pull_orders(cell.target, cell.session, TRAILING_DAYS, SWEEP_DAYS)
     orders.sweep_orders(cell.target, cell.session, TRAILING_DAYS, SWEEP_DAYS)
     lab_orders.pull_labs(cell.target, cell.session, SWEEP_DAYS)
-    touched = event_feeds.touched_today(cell.target, cell.clinic.clinic_id)
+    touched = event_feeds.awaited_plan_ids(cell.target, cell.clinic.clinic_id)
     treatment_plans.pull_plans(cell.target, cell.session, touched, SWEEP_DAYS)
 
 

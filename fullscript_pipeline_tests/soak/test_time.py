@@ -22,7 +22,7 @@ from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partit
 from fullscript_pipeline.orchestration.runtime.orphans import PROCESS_TAG, fail_orphans, process_tags
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.process_identity import ProcessIdentity
-from fullscript_pipeline.refresh import Round
+from fullscript_pipeline.refresh import RefreshRequest
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
@@ -48,7 +48,9 @@ def started(instance: dg.DagsterInstance, run_id: str, process: ProcessIdentity 
     """A run at work, of this process or another one."""
     tags = {PROCESS_TAG: f"{run_id}/{process}"} if process else process_tags(run_id)
     job = build_defs().resolve_job_def("clinic_refresh")
-    instance.create_run_for_job(job, run_id=run_id, run_config=run_config(Round("x", ())), status="STARTED", tags=tags)
+    instance.create_run_for_job(
+        job, run_id=run_id, run_config=run_config(RefreshRequest("x", ())), status="STARTED", tags=tags
+    )
 
 
 def test_nothing_is_loaded_under_a_wrong_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from fullscript_pipeline.extraction.engine.detail_fetch import (
 from fullscript_pipeline.extraction.engine.list_progress import FetchedList
 from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, missing_ids
 from fullscript_pipeline.extraction.engine.pull_types import in_parallel
-from fullscript_pipeline.extraction.engine.resync_metrics import note_sweep_only
+from fullscript_pipeline.extraction.engine.resync_metrics import record_reread_changes
 from fullscript_pipeline.extraction.engine.view_of_answer import grant_view, session_view
 
 __all__ = [
@@ -46,8 +46,8 @@ __all__ = [
     "ids_due_for_refetch",
     "in_parallel",
     "missing_ids",
-    "note_sweep_only",
     "record_detail_reads",
     "record_refusal_by_all",
+    "record_reread_changes",
     "session_view",
 ]

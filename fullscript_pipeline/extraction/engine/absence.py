@@ -36,11 +36,15 @@ def confirm_gone(pull: Pull, session: ClinicSession, table: Table, denied: Seque
     """
     if not denied:
         return []
-    holders = _list_owners(pull, session, table, denied)
-    lists = list(dict.fromkeys(holders.values()))
-    ids = dict(zip(lists, in_parallel(lambda one: fetch_listed_ids(pull, session, table, one), lists), strict=True))
-    gone = [one for one, holder in holders.items() if (listed := ids[holder]) is not None and one not in listed]
-    if left := len(holders) - len(gone):
+    owners = _list_owners(pull, session, table, denied)
+    lists = list(dict.fromkeys(owners.values()))
+    ids = dict(zip(lists, in_parallel(lambda owner: fetch_listed_ids(pull, session, table, owner), lists), strict=True))
+    gone = [
+        object_id
+        for object_id, owner in owners.items()
+        if (listed := ids[owner]) is not None and object_id not in listed
+    ]
+    if left := len(owners) - len(gone):
         pull.add_caution(
             f"{counted(left, 'object')} answered 404 without a list that lacks it: left as stored "
             f"({DETAIL_ENDPOINTS[table.name]})"
@@ -57,13 +61,16 @@ def fetch_awaited(
     """
     with pull.target.warehouse.read() as con:
         waiting = awaited_objects(con, session.clinic.clinic_id, table)
-    unlisted = [one for one in waiting if one not in listed]
+    unlisted = [object_id for object_id in waiting if object_id not in listed]
     if not unlisted:
         return []
     denied = fetch_by_id(pull, session, table, unlisted)
     gone = confirm_gone(pull, session, table, denied)
     unknown = denied if is_complete else []
-    return [*gone, *(one for one in unknown if one not in _list_owners(pull, session, table, unknown))]
+    return [
+        *gone,
+        *(object_id for object_id in unknown if object_id not in _list_owners(pull, session, table, unknown)),
+    ]
 
 
 def events_answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: FetchedList) -> list[str]:
@@ -84,7 +91,7 @@ def fetch_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[
         fetch_each(pull, session, endpoint, ids, any_stored=True)
     except ScopeError:
         pull.record_refused_objects(endpoint, ids)
-    return [one for one in ids if pull.is_denied(session, endpoint, one)]
+    return [object_id for object_id in ids if pull.is_denied(session, endpoint, object_id)]
 
 
 def _list_owners(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> dict[str, str]:

@@ -108,12 +108,16 @@ def complete_from_details(
             elif line.id not in read:
                 yield line
         # A detail belongs where its row was listed.
-        parents = {one: line.parent_id for one, line in incomplete.items()}
+        parents = {object_id: line.parent_id for object_id, line in incomplete.items()}
         yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         record_detail_reads(
-            con, pull, owner, detail.table.name, {one: (incomplete[one].hash, one in read) for one in due_ids}
+            con,
+            pull,
+            owner,
+            detail.table.name,
+            {object_id: (incomplete[object_id].hash, object_id in read) for object_id in due_ids},
         )
 
     return CompletedRows(lines, after, frozenset(incomplete.keys() - read))
@@ -122,7 +126,7 @@ def complete_from_details(
 def fetch_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
     """Lands the objects by id; those that the server has and shows. Raises as `each_allowed` does."""
     records_by_id = fetch_allowed(
-        pull, endpoint, ids, lambda one: pull.one(session, endpoint, one), any_stored=any_stored
+        pull, endpoint, ids, lambda object_id: pull.land_object(session, endpoint, object_id), any_stored=any_stored
     )
     return {object_id for object_id, there in records_by_id.items() if there}
 
@@ -181,7 +185,10 @@ def ids_due_for_refetch(
         if object_id not in before or (shown and before[object_id][0] != shown)
     }
     due.update(always)
-    waiting = sorted((object_id for object_id in before if object_id not in due), key=lambda one: (before[one][1], one))
+    waiting = sorted(
+        (object_id for object_id in before if object_id not in due),
+        key=lambda object_id: (before[object_id][1], object_id),
+    )
     due.update(waiting[: ceil(len(before) / sweep_days)])
     return [object_id for object_id in listed if object_id in due]
 

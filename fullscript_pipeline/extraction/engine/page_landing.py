@@ -103,7 +103,7 @@ class PageLanding:
             return replace(walk.as_fetched_list(), complete=False)
         return walk.as_fetched_list()
 
-    def one(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
+    def land_object(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
         """Lands one object by id. False: the server says that there is none (404)."""
         key = request_key(session, object_id, None)
         self._record_usage(session)

@@ -37,23 +37,23 @@ class Pull(PageLanding):
         is_mixed = proving != [*loads]
         with self.target.warehouse.write() as con:
             context = self._context(con)
-            for one in proving:
+            for load_part in proving:
                 loaded = load(
                     con,
-                    one.table,
-                    one.lines,
-                    one.scoped(context),
-                    missing_among=one.missing_among,
-                    gone=one.gone,
-                    listed=one.listed,
+                    load_part.table,
+                    load_part.lines,
+                    load_part.scoped(context),
+                    missing_among=load_part.missing_among,
+                    gone=load_part.gone,
+                    listed=load_part.listed,
                     size=self.file.size,
                 )
-                counts[one.table.name] = counts.get(one.table.name, Counts()) + loaded
-                is_narrowed = narrower_views.is_narrowed(con, context, one.table, loaded)
-                event_proof.answer_events(con, one.table, self._proof(one, is_narrowed=is_narrowed))
+                counts[load_part.table.name] = counts.get(load_part.table.name, Counts()) + loaded
+                is_narrowed = narrower_views.is_narrowed(con, context, load_part.table, loaded)
+                event_proof.answer_events(con, load_part.table, self._proof(load_part, is_narrowed=is_narrowed))
                 # What is held is to be looked at again: it must not count as read.
-                if one.after and not counts[one.table.name].held:
-                    one.after(con)
+                if load_part.after and not counts[load_part.table.name].held:
+                    load_part.after(con)
             main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
             caution = self._make_caution(
                 counts, narrower_views.narrowing_sentences(con, context, counts), is_mixed=is_mixed
@@ -63,8 +63,8 @@ class Pull(PageLanding):
                 complete=bool(proving and proving[0].missing_among),
                 listed_by=view.user_id if view else None,
                 scopes=join_scopes(view.scopes) if view else None,
-                held=sum(one.held for one in counts.values()),
-                unproven=sum(one.unproven for one in counts.values()),
+                held=sum(count.held for count in counts.values()),
+                unproven=sum(count.unproven for count in counts.values()),
                 left_out=self.left_out_count,
             )
             pull_log.record(con, context, row, main)
@@ -90,7 +90,7 @@ class Pull(PageLanding):
 
     def _make_caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
         """What a reader should know of a pull that was loaded all the same."""
-        held = sum(one.held for one in counts.values())
+        held = sum(count.held for count in counts.values())
         cautions = self._cautions[:1]
         if len(self._cautions) > 1:
             cautions.append(f"and {len(self._cautions) - 1} more lists")
@@ -100,7 +100,7 @@ class Pull(PageLanding):
             cautions.append(f"{counted(held, 'row')} missing at once, too many to believe: nothing was marked")
         if is_mixed:
             cautions.append("read with the tokens of several users, or of one that is not noted: nothing was marked")
-        cautions += sorted({warning for one in self._usage_before if (warning := one.server_clock.warning)})
+        cautions += sorted({warning for session in self._usage_before if (warning := session.server_clock.warning)})
         return "; ".join([*cautions, *narrower]) or None
 
     def record_refusal(self, reason: str) -> Report:
@@ -176,7 +176,7 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
     """Reads these objects by id; one that the server denies is gone."""
     pull = Pull(target, f"{table.name}_by_id")
     try:
-        gone = missing_ids(ids, in_parallel(lambda one: pull.one(session, endpoint, one), ids))
+        gone = missing_ids(ids, in_parallel(lambda object_id: pull.land_object(session, endpoint, object_id), ids))
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(Load(table, pull.lines(endpoint), gone=gone, listed=()))

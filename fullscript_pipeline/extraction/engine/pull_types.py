@@ -86,7 +86,7 @@ class Report:
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
     """`work(id)` for each id, a few at a time; the first error stops what has not begun and is raised."""
     numbered = list(enumerate(ids))
-    done = {place: result for (place, _), result in iter_completed(lambda one: work(one[1]), numbered)}
+    done = {place: result for (place, _), result in iter_completed(lambda pair: work(pair[1]), numbered)}
     return [done[place] for place, _ in numbered]
 
 

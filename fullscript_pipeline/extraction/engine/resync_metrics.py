@@ -3,7 +3,7 @@
 from fullscript_pipeline.extraction.engine.pull import Pull
 
 
-def note_sweep_only(pull: Pull, changes: int) -> None:
+def record_reread_changes(pull: Pull, changes: int) -> None:
     """Adds the number to the row that `pull` has committed."""
     with pull.target.warehouse.write() as con:
         con.execute("UPDATE ops.pulls SET sweep_only_changes = ? WHERE pull_id = ?", [changes, pull.pull_id])

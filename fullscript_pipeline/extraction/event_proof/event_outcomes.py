@@ -37,7 +37,7 @@ class Outcomes:
 
     @property
     def closed_ids(self) -> frozenset[str]:
-        return frozenset(one for ids in self.closed.values() for one in ids)
+        return frozenset(event_id for ids in self.closed.values() for event_id in ids)
 
 
 def close_answered_events(
@@ -49,14 +49,16 @@ def close_answered_events(
     with warehouse.read() as con:
         answers_by_event = stored_outcomes(con, clinic.clinic_id, list(pending))
     answered = {
-        one: answer
-        for one, answer in answers_by_event.items()
-        if answer.outcome and (one in own or _is_of_last_try(pending[one], answer))
+        event_id: answer
+        for event_id, answer in answers_by_event.items()
+        if answer.outcome and (event_id in own or _is_of_last_try(pending[event_id], answer))
     }
     closed: dict[Outcome, list[str]] = {}
     for event_id, answer in answered.items():
         closed.setdefault(cast("Outcome", answer.outcome), []).append(event_id)
-    _store_tries(warehouse, clinic, [_make_try(pending[one], answer.outcome) for one, answer in answered.items()])
+    _store_tries(
+        warehouse, clinic, [_make_try(pending[event_id], answer.outcome) for event_id, answer in answered.items()]
+    )
     for outcome, ids in closed.items():
         store.close_events(clinic, ids, outcome, _REASONS["refused"] if outcome == "unreadable" else None)
     return Outcomes(closed)

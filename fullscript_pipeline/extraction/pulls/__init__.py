@@ -12,78 +12,78 @@ from fullscript_pipeline.extraction.pulls import (
     treatment_plans,
 )
 from fullscript_pipeline.extraction.pulls.catalog import REFERENCE_LISTS
-from fullscript_pipeline.extraction.pulls.catalog_coverage import found
-from fullscript_pipeline.extraction.pulls.clinic import is_thin
+from fullscript_pipeline.extraction.pulls.catalog_coverage import sighting_recorder
+from fullscript_pipeline.extraction.pulls.clinic import has_names_only
 from fullscript_pipeline.extraction.pulls.event_feeds import (
     FEED_REFUSALS,
-    HEARD,
     MOST_DETAILS,
+    PRODUCT_FEED_CURSOR,
     feeds_of,
-    note_lost_span,
+    record_feed_gap,
 )
 from fullscript_pipeline.extraction.pulls.lab_orders import TESTS_SWEEP_DAYS, with_results
 from fullscript_pipeline.extraction.pulls.orders import OVERLAP, TRAILING_DAYS, Window, daily_window, sweep_window
 from fullscript_pipeline.extraction.pulls.patient_lab_orders import (
-    is_whole,
-    list_labs_of,
-    listed_labs,
+    has_tests_and_results,
+    iter_listed_lab_orders,
+    land_lab_orders,
     order_may_hold_labs,
-    patient_of,
+    patient_id_of,
     plan_may_hold_labs,
 )
 from fullscript_pipeline.extraction.pulls.patient_orders import (
-    order_lines,
-    pull_orders_of_who_left,
-    read_orders_of,
-    stored_orders,
+    complete_order_lines,
+    pull_orders_of_departed_patients,
+    refetch_orders,
+    stored_orders_by_patient,
 )
-from fullscript_pipeline.extraction.pulls.patient_relationships import Ties, independent
+from fullscript_pipeline.extraction.pulls.patient_relationships import Relationships, find_former_dependents
 from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
-from fullscript_pipeline.extraction.pulls.products import product_of, whole_products
+from fullscript_pipeline.extraction.pulls.products import complete_products, product_id_of
 from fullscript_pipeline.extraction.pulls.treatment_plans import due_patients
 from fullscript_pipeline.extraction.pulls.whole_lists import find_pull, pull_whole_list
 
 __all__ = [
     "FEED_REFUSALS",
-    "HEARD",
     "MOST_DETAILS",
     "OVERLAP",
+    "PRODUCT_FEED_CURSOR",
     "REFERENCE_LISTS",
     "TESTS_SWEEP_DAYS",
     "TRAILING_DAYS",
-    "Ties",
+    "Relationships",
     "Window",
     "catalog",
     "clinic",
+    "complete_order_lines",
+    "complete_products",
     "daily_window",
     "due_patients",
     "event_feeds",
     "feeds_of",
+    "find_former_dependents",
     "find_pull",
-    "found",
-    "independent",
-    "is_thin",
-    "is_whole",
+    "has_names_only",
+    "has_tests_and_results",
+    "iter_listed_lab_orders",
     "lab_orders",
-    "list_labs_of",
-    "listed_labs",
+    "land_lab_orders",
     "missing_variants",
-    "note_lost_span",
     "optional_resources",
-    "order_lines",
     "order_may_hold_labs",
     "orders",
-    "patient_of",
+    "patient_id_of",
     "plan_may_hold_labs",
-    "product_of",
+    "product_id_of",
     "protocols_and_resources",
-    "pull_orders_of_who_left",
+    "pull_orders_of_departed_patients",
     "pull_product_events",
     "pull_whole_list",
-    "read_orders_of",
-    "stored_orders",
+    "record_feed_gap",
+    "refetch_orders",
+    "sighting_recorder",
+    "stored_orders_by_patient",
     "sweep_window",
     "treatment_plans",
-    "whole_products",
     "with_results",
 ]

@@ -11,7 +11,7 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import FetchedList, Load, Pull, Report, Target, record_refusal_by_all
-from fullscript_pipeline.extraction.pulls.protocols_and_resources import rewritten
+from fullscript_pipeline.extraction.pulls.protocols_and_resources import replace_record
 from fullscript_pipeline.resources.brands import BRANDS, CLINIC_BRANDS
 from fullscript_pipeline.warehouse import Line
 from fullscript_pipeline.warehouse.loading import EVERYTHING
@@ -31,7 +31,7 @@ def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Repor
         except REFUSALS as error:
             refusals.append(error)
             continue
-        available = _filtered(pull, session, "available")
+        available = _filtered_ids(pull, session, "available")
         permitted = [ids for _, ids in by_clinic]
         return [_commit(pull, listing, available, permitted), *reports]
     return [record_refusal_by_all(pull, refusals), *reports]
@@ -47,7 +47,7 @@ def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Col
 
     def lines() -> Iterator[Line]:
         for line in pull.file.lines("brands"):
-            yield rewritten(line, {"name": orjson.loads(line.record).get("name")})
+            yield replace_record(line, {"name": orjson.loads(line.record).get("name")})
 
     report = pull.commit(
         Load(CLINIC_BRANDS, lines, EVERYTHING if listing.complete else None), total_count=listing.total_count
@@ -55,7 +55,7 @@ def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Col
     return report, frozenset(listing.ids) if listing.complete else None
 
 
-def _filtered(pull: Pull, session: ClinicSession, name: str) -> Collection[str] | None:
+def _filtered_ids(pull: Pull, session: ClinicSession, name: str) -> Collection[str] | None:
     """The brands that a filter keeps; None when it cannot be told."""
     try:
         listing = pull.walk(session, "brands", params={name: "true"})
@@ -68,12 +68,12 @@ def _commit(
     pull: Pull, listing: FetchedList, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
 ) -> Report:
     return pull.commit(
-        Load(BRANDS, _marked(pull, available, permitted), EVERYTHING if listing.complete else None),
+        Load(BRANDS, _flagged_brands(pull, available, permitted), EVERYTHING if listing.complete else None),
         total_count=listing.total_count,
     )
 
 
-def _marked(
+def _flagged_brands(
     pull: Pull, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
 ) -> Callable[[], Iterator[Line]]:
     """The rows of the whole list, each with what the filtered ones tell; a key is left out where nothing tells."""
@@ -89,6 +89,6 @@ def _marked(
                 known = [line.id in ids for ids in permitted if ids is not None]
                 if any(known) or (known and len(known) == len(permitted)):
                     record["clinic_permitted"] = any(known)
-                yield rewritten(line, record)
+                yield replace_record(line, record)
 
     return lines

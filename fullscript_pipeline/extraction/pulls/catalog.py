@@ -30,9 +30,9 @@ from fullscript_pipeline.extraction.engine import (
     record_refusal_by_all,
 )
 from fullscript_pipeline.extraction.pulls.brands import pull_brands
-from fullscript_pipeline.extraction.pulls.catalog_coverage import found
+from fullscript_pipeline.extraction.pulls.catalog_coverage import sighting_recorder
 from fullscript_pipeline.extraction.pulls.known_products import pull_known_products
-from fullscript_pipeline.extraction.pulls.products import is_whole, shared, whole_products
+from fullscript_pipeline.extraction.pulls.products import complete_products, is_complete_product, without_custom_dosage
 from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.resources.brands import BRANDS
 from fullscript_pipeline.resources.categories import CATEGORIES, CATEGORY_PRODUCTS
@@ -42,7 +42,7 @@ from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
 from fullscript_pipeline.warehouse.loading import EVERYTHING
 
 # Where a category may hold those below it.
-_INNER = ("sub_categories", "subcategories", "children", "categories")
+_NESTED = ("sub_categories", "subcategories", "children", "categories")
 
 # The catalog's small lists, brands first.
 REFERENCE_LISTS: tuple[Table, ...] = (
@@ -80,7 +80,7 @@ def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table
     return record_refusal_by_all(pull, refusals)
 
 
-def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_everybody: bool = True) -> list[Report]:
+def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_every_clinic: bool = True) -> list[Report]:
     """The restricted list where it is granted; else every clinic's categories, then by id what they did not show.
 
     `asks_everybody`: the sessions are those of every connected clinic of the region; else nothing is found gone by id.
@@ -92,7 +92,7 @@ def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_eve
     read = {product for _, products in by_clinic for product in products}
     return [
         *(report for report, _ in by_clinic),
-        pull_known_products(target, sessions, read, asks_everybody=asks_everybody),
+        pull_known_products(target, sessions, read, asks_every_clinic=asks_every_clinic),
     ]
 
 
@@ -112,11 +112,13 @@ def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report
 
 
 def _commit_full_list(pull: Pull, session: ClinicSession, listing: FetchedList, rows: CompletedRows) -> Report:
-    door = found(pull.target.region, pull.target.day, "listing", lambda: {session.clinic.clinic_id: listing.ids})
+    record_sightings = sighting_recorder(
+        pull.target.region, pull.target.day, "listing", lambda: {session.clinic.clinic_id: listing.ids}
+    )
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         rows.after(con)
-        door(con)
+        record_sightings(con)
 
     return pull.commit(
         Load(
@@ -136,10 +138,10 @@ def _listed_products(pull: Pull, session: ClinicSession) -> CompletedRows:
     return complete_from_details(
         pull,
         session,
-        DetailSource("product", PRODUCTS, ("variants",), is_whole),
-        lambda: (shared(line)._replace(parent_id=None) for line in pull.file.lines("products")),
+        DetailSource("product", PRODUCTS, ("variants",), is_complete_product),
+        lambda: (without_custom_dosage(line)._replace(parent_id=None) for line in pull.file.lines("products")),
         may_change=lambda line: True,
-        read_details=lambda: whole_products(pull, lambda variant: pull.one(session, "variant", variant)),
+        read_details=lambda: complete_products(pull, lambda variant: pull.land_object(session, "variant", variant)),
     )
 
 
@@ -150,13 +152,13 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         listing = pull.walk(session, "categories")
         categories = all_categories(list(pull.file.lines("categories")))
         walked = in_parallel(
-            lambda one: pull.walk(session, "category_products", path={"category_id": one}).complete,
+            lambda category: pull.walk(session, "category_products", path={"category_id": category}).complete,
             [line.id for line in categories if not line.id.startswith(UNKEYED)],
         )
     except (ScopeError, NotFound, NeedsConnect) as refusal:
         return pull.record_refusal(str(refusal)), set()
     everything = EVERYTHING if listing.complete and all(walked) else None
-    whole = {line.id for line in _whole(pull.file.lines("category_products"))}
+    complete_ids = {line.id for line in _complete_products_in(pull.file.lines("category_products"))}
     report = pull.commit(
         Load(
             CATEGORIES,
@@ -166,8 +168,8 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         Load(CATEGORY_PRODUCTS, lambda: map(_membership, pull.file.lines("category_products")), everything),
         Load(
             PRODUCTS,
-            lambda: _whole(pull.file.lines("category_products")),
-            after=found(
+            lambda: _complete_products_in(pull.file.lines("category_products")),
+            after=sighting_recorder(
                 target.region,
                 target.day,
                 "category",
@@ -176,28 +178,36 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         ),
         total_count=listing.total_count,
     )
-    return report, whole
+    return report, complete_ids
 
 
-def _whole(lines: Iterator[Line]) -> Iterator[Line]:
-    return (shared(line)._replace(parent_id=None) for line in lines if is_whole(line))
+def _complete_products_in(lines: Iterator[Line]) -> Iterator[Line]:
+    return (without_custom_dosage(line)._replace(parent_id=None) for line in lines if is_complete_product(line))
 
 
 def all_categories(listed: Sequence[Line]) -> list[Line]:
     """Each category once, with those that are only listed inside another; their record says inside which."""
-    every = [one for line in listed for one in _unfolded(line, orjson.loads(line.record))]
+    unfolded = [category for line in listed for category in _unfold(line, orjson.loads(line.record))]
     top = {line.id for line in listed}
     return list(
-        {one.id: one for one in every if one.id not in top or b'"parent_category_id"' not in one.record}.values()
+        {
+            category.id: category
+            for category in unfolded
+            if category.id not in top or b'"parent_category_id"' not in category.record
+        }.values()
     )
 
 
-def _unfolded(line: Line, record: dict[str, Any]) -> Iterator[Line]:
-    inner = [one for key in _INNER for one in record.pop(key, None) or () if isinstance(one, dict) and one.get("id")]
+def _unfold(line: Line, record: dict[str, Any]) -> Iterator[Line]:
+    children = [
+        child for key in _NESTED for child in record.pop(key, None) or () if isinstance(child, dict) and child.get("id")
+    ]
     text = canonical(record)
     yield line._replace(record=text, hash=content_hash(text))
-    for one in inner:
-        yield from _unfolded(line._replace(id=record_key(one["id"], line.hash)), {**one, "parent_category_id": line.id})
+    for child in children:
+        yield from _unfold(
+            line._replace(id=record_key(child["id"], line.hash)), {**child, "parent_category_id": line.id}
+        )
 
 
 def _membership(line: Line) -> Line:

@@ -10,26 +10,31 @@ from typing import Literal
 
 import duckdb
 
-Door = Literal["listing", "category", "by_id", "variant", "event"]
+CatalogSource = Literal["listing", "category", "by_id", "variant", "event"]
 
 
-def found(
-    region: str, day: date, door: Door, by_clinic: Callable[[], Mapping[str, Iterable[str]]]
+def sighting_recorder(
+    region: str, day: date, source: CatalogSource, by_clinic: Callable[[], Mapping[str, Iterable[str]]]
 ) -> Callable[[duckdb.DuckDBPyConnection], None]:
     """A `Load.after` that notes the products each clinic was shown through a door on a day."""
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         for clinic_id, products in by_clinic().items():
-            note_found(con, region, day, door, clinic_id, products)
+            record_sightings(con, region, day, source, clinic_id, products)
 
     return after
 
 
-def note_found(
-    con: duckdb.DuckDBPyConnection, region: str, day: date, door: Door, clinic_id: str, products: Iterable[str]
+def record_sightings(
+    con: duckdb.DuckDBPyConnection,
+    region: str,
+    day: date,
+    source: CatalogSource,
+    clinic_id: str,
+    products: Iterable[str],
 ) -> None:
     """Notes that a clinic was shown these products; rows that say so already are left alone."""
-    values = {"region": region, "day": day, "door": door, "clinic": clinic_id, "ids": sorted(set(products))}
+    values = {"region": region, "day": day, "door": source, "clinic": clinic_id, "ids": sorted(set(products))}
     if not values["ids"]:
         return
     con.execute(

@@ -17,7 +17,7 @@ from fullscript_pipeline.extraction.engine import (
     fetch_list_or_refusal,
 )
 from fullscript_pipeline.extraction.pulls import patient_relationships
-from fullscript_pipeline.extraction.pulls.treatment_plans import patients_due
+from fullscript_pipeline.extraction.pulls.treatment_plans import due_patient_ids
 from fullscript_pipeline.extraction.pulls.whole_lists import pull_whole_list
 from fullscript_pipeline.resources.clinics import CLINICS
 from fullscript_pipeline.resources.patients import PATIENTS
@@ -32,7 +32,7 @@ def pull_clinic(target: Target, session: ClinicSession) -> Report:
     """GET /clinic."""
     pull = Pull(target, "clinics")
     try:
-        pull.one(session, "clinic")
+        pull.land_object(session, "clinic")
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(Load(CLINICS, pull.lines("clinic")))
@@ -68,21 +68,21 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
     gone = fetch_awaited(pull, session, PATIENTS, listing.ids, is_complete=listing.complete)
     stored: dict[str, str] = {}
     read: set[str] = set()
-    thin = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and is_thin(line)}
-    if thin:
-        stored, fresh = _stored_patients(target, session, thin, sweep_days)
-        read = fetch_each(pull, session, "patient", sorted(thin.keys() - fresh), any_stored=bool(stored))
+    incomplete = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and has_names_only(line)}
+    if incomplete:
+        stored, fresh = _stored_patients(target, session, incomplete, sweep_days)
+        read = fetch_each(pull, session, "patient", sorted(incomplete.keys() - fresh), any_stored=bool(stored))
 
-    def whole() -> Iterator[Line]:
-        yield from (line for line in _listed(pull) if line.id not in thin or line.id not in read | stored.keys())
+    def complete_lines() -> Iterator[Line]:
+        yield from (line for line in _listed(pull) if line.id not in incomplete or line.id not in read | stored.keys())
         yield from pull.file.lines("patient")
 
-    ties = patient_relationships.ties(pull, session, whole, len(listing.ids))
+    ties = patient_relationships.infer_relationships(pull, session, complete_lines, len(listing.ids))
 
     def lines() -> Iterator[Line]:
-        yield from map(ties.completed, whole())
-        kept = stored.keys() - read
-        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in kept)
+        yield from map(ties.completed, complete_lines())
+        unread = stored.keys() - read
+        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in unread)
 
     return pull.commit(
         Load(
@@ -91,7 +91,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
             EVERYTHING if listing.complete else None,
             gone,
             listed=listing.ids,
-            unread=thin.keys() - read,
+            unread=incomplete.keys() - read,
             refused=pull.refused("patient"),
             covers_events=listing.complete,
             answers=events_answered_by_list(pull, session, PATIENTS, listing),
@@ -115,7 +115,7 @@ _BEYOND_NAMES = frozenset(
 )
 
 
-def is_thin(line: Line) -> bool:
+def has_names_only(line: Line) -> bool:
     """Whether a patient's row holds names only, so that the detail has to be read."""
     return _BEYOND_NAMES.isdisjoint(orjson.loads(line.record))
 
@@ -126,14 +126,18 @@ def _stored_patients(
     """Content hashes of the patients that are there; and who of them is listed as stored and not due to be read."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
-        due = {*patients_due(con, clinic_id, sweep_days), *awaited_objects(con, clinic_id, PATIENTS)}
+        due = {*due_patient_ids(con, clinic_id, sweep_days), *awaited_objects(con, clinic_id, PATIENTS)}
         rows = con.execute(
             "SELECT patient_id, content_hash, first_name, last_name, email FROM core.patients "
             "WHERE clinic_id = ? AND removed_at IS NULL",
             [clinic_id],
         ).fetchall()
     stored = {patient: (digest, names) for patient, digest, *names in rows if patient in listed}
-    fresh = {one for one, (_, names) in stored.items() if one not in due and names == _names_in(listed[one])}
+    fresh = {
+        patient_id
+        for patient_id, (_, names) in stored.items()
+        if patient_id not in due and names == _names_in(listed[patient_id])
+    }
     return {patient: digest for patient, (digest, _) in stored.items()}, fresh
 
 

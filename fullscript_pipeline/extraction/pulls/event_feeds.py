@@ -49,7 +49,7 @@ MOST_DETAILS = event_proof.MANY
 # With more failures it is the endpoint, not the event.
 MOST_FAILURES = 3
 # Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
-HEARD = "product_events_heard"
+PRODUCT_FEED_CURSOR = "product_events_heard"
 
 
 def feeds_of(region: str) -> Sequence[str]:
@@ -77,12 +77,12 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     """
     pull = Pull(target, "events")
     store.reopen_refused(session.clinic)
-    note_lost_span(store, session, target.day)
+    record_feed_gap(store, session, target.day)
     refused: list[str] = []
     complete: set[str] = set()
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    heard = store.cursor(server, clinic_id, HEARD)
-    feeds = [feed for feed in feeds_of(target.region) if not (heard and feed == "product_events")]
+    read_by_region = store.cursor(server, clinic_id, PRODUCT_FEED_CURSOR)
+    feeds = [feed for feed in feeds_of(target.region) if not (read_by_region and feed == "product_events")]
     for feed in feeds:
         try:
             if pull.walk(session, feed, params=FeedPosition(store, session, feed).new_events_filter()).complete:
@@ -91,23 +91,27 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
             refused.append(str(refusal))
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.unknown_event_ids(server, clinic_id, listed))
-    pending = {event.event_id: event for event in store.pending_events(server, clinic_id) if not is_of_product(event)}
-    new = {one: line for one, line in listed.items() if one in unseen}
-    new |= {one: line_from_ledger(event) for one, event in pending.items()}
+    pending = {
+        event.event_id: event for event in store.pending_events(server, clinic_id) if not is_product_event(event)
+    }
+    new = {event_id: line for event_id, line in listed.items() if event_id in unseen}
+    new |= {event_id: line_from_ledger(event) for event_id, event in pending.items()}
     if len(refused) == len(feeds) and not new:
-        _remember(store, session, [], clock.now())
-        _note_positions(pull, session, store, feeds, complete)
+        _record_in_ledger(store, session, [], clock.now())
+        _record_feed_positions(pull, session, store, feeds, complete)
         return pull.record_refusal(refused[0])
     begun_at = clock.now()
-    report = load_events(pull, session, _detailed(new.values(), begun_at), list(new.values()))
-    _remember(store, session, [parse_event(line) for line in _newest(pull, list(new.values()))], begun_at)
-    close_left_out(pull, session, store)
-    _note_positions(pull, session, store, feeds, complete)
+    report = load_events(pull, session, _choose_detailed(new.values(), begun_at), list(new.values()))
+    _record_in_ledger(
+        store, session, [parse_event(line) for line in _merge_details(pull, list(new.values()))], begun_at
+    )
+    close_purged_events(pull, session, store)
+    _record_feed_positions(pull, session, store, feeds, complete)
     close_answered_events(target.warehouse, store, session.clinic)
     return report
 
 
-def touched_today(target: Target, clinic_id: str) -> list[str]:
+def awaited_plan_ids(target: Target, clinic_id: str) -> list[str]:
     """The plans that events wait for; not only today's: what a day's pull could not read, the next one has to."""
     with target.warehouse.read() as con:
         return awaited_objects(con, clinic_id, TREATMENT_PLANS)
@@ -126,14 +130,14 @@ def load_events(
     before. From now on the events wait for their objects (`warehouse.event_proof`).
     """
     begun_at = clock.now()
-    failed = read_details(pull, session, detailed)
+    failed = land_event_details(pull, session, detailed)
     listed = [line for line in listed if line.id not in failed | pull.left_out("event")]
     ids = [line.id for line in listed]
     # What the ledger keeps of an event is less than its detail, which an earlier pull has stored.
-    kept = _stored_with_detail(pull, ids) - details_landed(pull).keys()
+    with_stored_detail = _stored_with_detail(pull, ids) - landed_details(pull).keys()
 
     def lines() -> Iterator[Line]:
-        return (line for line in _newest(pull, listed, resources or {}) if line.id not in kept)
+        return (line for line in _merge_details(pull, listed, resources or {}) if line.id not in with_stored_detail)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         store_event_objects(con, session.clinic.clinic_id, resources or {})
@@ -157,7 +161,7 @@ def _stored_with_detail(pull: Pull, events: Sequence[str]) -> set[str]:
     return {event for (event,) in rows}
 
 
-def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> set[str]:
+def land_event_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> set[str]:
     """Lands the details; one that the server no longer has, or refuses, is left out.
 
     Returns those that the server failed to give (5xx, or no readable answer), and the report says so: one such event
@@ -167,7 +171,7 @@ def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) ->
 
     def read(event: str) -> None:
         try:
-            pull.one(session, "event", event)
+            pull.land_object(session, "event", event)
         except ScopeError:
             return
         except (ServerError, BadResponse):
@@ -181,30 +185,30 @@ def read_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) ->
     return failed
 
 
-def close_left_out(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
+def close_purged_events(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
     """Events about people who were purged need no further look. Returns them."""
     left_out = pull.left_out("event")
     store.close_events(session.clinic, left_out, "ignored", "it is about somebody who was purged")
     return left_out
 
 
-def details_landed(pull: Pull) -> dict[str, Line]:
+def landed_details(pull: Pull) -> dict[str, Line]:
     """The details that this pull has read, by event id."""
     return {line.id: line for line in pull.file.lines("event")}
 
 
-def is_of_product(event: LedgerEvent) -> bool:
+def is_product_event(event: LedgerEvent) -> bool:
     return event.feed == "product_events" or (event.event_type or "").startswith("product.")
 
 
-def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> str | None:
+def record_feed_gap(store: StateStore, session: ClinicSession, today: date) -> str | None:
     """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
 
     A feed reaches 30 days back: whoever has not looked for longer cannot know what happened before that.
     """
     clinic = session.clinic
     positions = [store.cursor(clinic.server, clinic.clinic_id, feed) for feed in feeds_of(clinic.region)]
-    last = min((date.fromisoformat(one) for one in positions if one), default=today)
+    last = min((date.fromisoformat(position) for position in positions if position), default=today)
     if today - last <= REACH:
         return None
     session.server_clock.require_checked()  # a clock that runs ahead would lose every day
@@ -213,36 +217,43 @@ def note_lost_span(store: StateStore, session: ClinicSession, today: date) -> st
     return span
 
 
-def _newest(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None) -> Iterator[Line]:
+def _merge_details(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None) -> Iterator[Line]:
     """The detail where there is one, else the row of the feed; marked with who saw it."""
-    seen_by = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
-    merged = {line.id: line for line in listed} | details_landed(pull)
+    reporters = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
+    merged = {line.id: line for line in listed} | landed_details(pull)
     for line in merged.values():
         record = orjson.loads(line.record)
-        extra = {"seen_by": seen_by.get(line.id) or "feed"}
+        extra = {"seen_by": reporters.get(line.id) or "feed"}
         if resource := (resources or {}).get(line.id) or object_id_in(record):
             extra["resource_id"] = resource
         text = canonical({**record, **extra})
         yield line._replace(record=text, hash=content_hash(text), parent_id=None)
 
 
-def _detailed(new: Iterable[Line], now: datetime) -> list[str]:
+def _choose_detailed(new: Iterable[Line], now: datetime) -> list[str]:
     """Of plans (their details date changes) and unknown types all, of the others those that no list answers by itself:
     of the last day, or of an unknown time; no more of them than would be read one by one (the newest)."""
     records = {line.id: orjson.loads(line.record) for line in new}
-    nameless = {one: record for one, record in records.items() if object_id_in(record) is None}
+    nameless = {event_id: record for event_id, record in records.items() if object_id_in(record) is None}
     always = [
-        one for one, record in nameless.items() if type_prefix(record) in {"treatment_plan"} or _is_foreign(record)
+        event_id
+        for event_id, record in nameless.items()
+        if type_prefix(record) in {"treatment_plan"} or _is_unknown_type(record)
     ]
     since = (now - READABLE_AFTER).date().isoformat()
     recent = {
-        one: day for one, record in nameless.items() if (day := _day_of(record.get("created_at"))) >= since or not day
+        event_id: day
+        for event_id, record in nameless.items()
+        if (day := _day_of(record.get("created_at"))) >= since or not day
     }
-    others = sorted((one for one in recent if one not in always), key=lambda one: (not recent[one], recent[one]))
+    others = sorted(
+        (event_id for event_id in recent if event_id not in always),
+        key=lambda event_id: (not recent[event_id], recent[event_id]),
+    )
     return [*always, *others[-MOST_DETAILS:]]
 
 
-def _is_foreign(record: Mapping[str, Any]) -> bool:
+def _is_unknown_type(record: Mapping[str, Any]) -> bool:
     return type_prefix(record) not in OBJECTS
 
 
@@ -251,7 +262,9 @@ def _has_clinic(line: Line) -> bool:
     return bool(record.get("clinic_id")) or not str(record.get("type") or "").startswith("product.")
 
 
-def _remember(store: StateStore, session: ClinicSession, events: Sequence[SeenEvent], begun_at: datetime) -> None:
+def _record_in_ledger(
+    store: StateStore, session: ClinicSession, events: Sequence[SeenEvent], begun_at: datetime
+) -> None:
     """After the commit: this pull reads their objects."""
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     store.record_events(
@@ -264,11 +277,11 @@ def _remember(store: StateStore, session: ClinicSession, events: Sequence[SeenEv
     store.forget_old_events()
 
 
-def _note_positions(
+def _record_feed_positions(
     pull: Pull, session: ClinicSession, store: StateStore, feeds: Sequence[str], complete: Collection[str]
 ) -> None:
     """The feeds are read up to this day; what is not `complete` was refused, or came short."""
     for feed in feeds:
         rows = (orjson.loads(line.record) for line in pull.file.lines(feed))
         FeedPosition(store, session, feed).record_read(pull.target.day, rows, complete=feed in complete)
-    store.set_cursor(session.clinic.server, session.clinic.clinic_id, HEARD, "")
+    store.set_cursor(session.clinic.server, session.clinic.clinic_id, PRODUCT_FEED_CURSOR, "")

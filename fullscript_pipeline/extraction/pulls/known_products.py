@@ -12,8 +12,8 @@ import duckdb
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.extraction.pulls.catalog_coverage import found
-from fullscript_pipeline.extraction.pulls.products import whole_products
+from fullscript_pipeline.extraction.pulls.catalog_coverage import sighting_recorder
+from fullscript_pipeline.extraction.pulls.products import complete_products
 from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
@@ -21,7 +21,7 @@ from fullscript_pipeline.warehouse.loading import not_found_objects
 
 
 @dataclass
-class _Asked:
+class _Lookup:
     """Products or variants that were asked for: the clinic that could read each, `gone` (every clinic says 404), or
     `unknown`: one that may not look might have seen it."""
 
@@ -30,17 +30,17 @@ class _Asked:
     endpoint: str
     outcomes: dict[str, str] = field(default_factory=dict)
 
-    def ask(self, object_id: str) -> None:
+    def look_up(self, object_id: str) -> None:
         self.outcomes[object_id] = self._outcome(object_id)
 
     def with_outcome(self, outcome: str) -> list[str]:
-        return [one for one, its in self.outcomes.items() if its == outcome]
+        return [object_id for object_id, reached in self.outcomes.items() if reached == outcome]
 
     def _outcome(self, object_id: str) -> str:
         outcomes = set()
         for session in self.sessions:
             try:
-                if self.pull.one(session, self.endpoint, object_id):
+                if self.pull.land_object(session, self.endpoint, object_id):
                     return session.clinic.clinic_id
                 outcomes.add("gone")
             except (ScopeError, NeedsConnect):
@@ -49,33 +49,38 @@ class _Asked:
 
 
 def pull_known_products(
-    target: Target, sessions: Sequence[ClinicSession], read: set[str], *, asks_everybody: bool
+    target: Target, sessions: Sequence[ClinicSession], read: set[str], *, asks_every_clinic: bool
 ) -> Report:
     """Every product known of but those `read` today. `asks_everybody`: see `catalog.pull_products`."""
     pull, region = Pull(target, "products_by_id"), target.region
-    products, variants = _Asked(pull, sessions, "product"), _Asked(pull, sessions, "variant")
-    in_parallel(products.ask, [one for one in requestable_ids(_known(target, sessions)) if one not in read])
-    lines = whole_products(pull, variants.ask)
-    denied = products.with_outcome("gone") if asks_everybody else []
+    products, variants = _Lookup(pull, sessions, "product"), _Lookup(pull, sessions, "variant")
+    in_parallel(
+        products.look_up,
+        [product for product in requestable_ids(_known_product_ids(target, sessions)) if product not in read],
+    )
+    lines = complete_products(pull, variants.look_up)
+    denied = products.with_outcome("gone") if asks_every_clinic else []
     with target.warehouse.read() as con:
         gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied, pull.observed_at)
     if left := len(denied) - len(gone):
         pull.add_caution(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
-    shown_to = {one.clinic.clinic_id: products.with_outcome(one.clinic.clinic_id) for one in sessions}
-    door = found(region, target.day, "by_id", lambda: shown_to)
+    shown_to = {
+        clinic_id: products.with_outcome(clinic_id) for clinic_id in (session.clinic.clinic_id for session in sessions)
+    }
+    record_sightings = sighting_recorder(region, target.day, "by_id", lambda: shown_to)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         not_found_objects.record_not_found(con, region, PRODUCTS, denied, products.outcomes)
         not_found_objects.record_not_found(
-            con, region, VARIANTS, variants.with_outcome("gone") if asks_everybody else [], variants.outcomes
+            con, region, VARIANTS, variants.with_outcome("gone") if asks_every_clinic else [], variants.outcomes
         )
-        door(con)
+        record_sightings(con)
 
     # Nothing that this app may see is left out, so what it lacks is told by no event.
     return pull.commit(Load(PRODUCTS, lines, gone=gone, listed=(), covers_events=True, after=after))
 
 
-def _known(target: Target, sessions: Sequence[ClinicSession]) -> list[str]:
+def _known_product_ids(target: Target, sessions: Sequence[ClinicSession]) -> list[str]:
     with target.warehouse.read() as con:
         rows = con.execute(
             """SELECT product_id FROM core.products WHERE region = $region AND removed_at IS NULL

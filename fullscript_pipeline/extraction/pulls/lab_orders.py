@@ -86,11 +86,11 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
         tests = dict.fromkeys(requestable_ids(test for (test,) in rows))
         due = ids_due_for_refetch(con, clinic_id, "lab_tests", tests, sweep_days=TESTS_SWEEP_DAYS)
     try:
-        found = in_parallel(lambda test: pull.one(session, "lab_test", test), due)
+        exists = in_parallel(lambda test: pull.land_object(session, "lab_test", test), due)
     except (ScopeError, RequestRefused) as refusal:
         return pull.record_refusal(str(refusal))
-    outcome = {test: (None, there) for test, there in zip(due, found, strict=True)}
-    if denied := len(due) - sum(found):
+    outcome = {test: (None, there) for test, there in zip(due, exists, strict=True)}
+    if denied := len(due) - sum(exists):
         # No list holds tests, so nothing but their orders says that one is gone.
         pull.add_caution(f"{counted(denied, 'test')} answered 404: left as stored")
     return pull.commit(

@@ -14,14 +14,14 @@ import duckdb
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
 from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
-from fullscript_pipeline.extraction.pulls.catalog_coverage import found as shown
-from fullscript_pipeline.extraction.pulls.products import product_of, variants_within, whole_products
+from fullscript_pipeline.extraction.pulls.catalog_coverage import sighting_recorder as shown
+from fullscript_pipeline.extraction.pulls.products import complete_products, product_id_of, variant_ids_in
 from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line
 
 # A variant that the server does not know, or that no product brings, is asked for again after this long.
-ASK_AGAIN_AFTER = timedelta(days=7)
+RETRY_AFTER = timedelta(days=7)
 
 
 def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
@@ -29,25 +29,27 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
     assert target.clinic is not None  # noqa: S101 - asked for by a clinic's plans and orders
     pull = Pull(target, "variants")
     with target.warehouse.read() as con:
-        unknown = _unknown(con, target.clinic.clinic_id, target.region, pull)
+        variant_ids = _unknown_variant_ids(con, target.clinic.clinic_id, target.region, pull)
     try:
-        found = in_parallel(lambda variant: pull.one(session, "variant", variant), unknown)
-        named = list(dict.fromkeys(product for line in pull.file.lines("variant") if (product := product_of(line))))
-        there = in_parallel(lambda product: pull.one(session, "product", product), named)
-        products = whole_products(pull, lambda variant: pull.one(session, "variant", variant))
+        variant_exists = in_parallel(lambda variant: pull.land_object(session, "variant", variant), variant_ids)
+        product_ids = list(
+            dict.fromkeys(product for line in pull.file.lines("variant") if (product := product_id_of(line)))
+        )
+        product_exists = in_parallel(lambda product: pull.land_object(session, "product", product), product_ids)
+        products = complete_products(pull, lambda variant: pull.land_object(session, "variant", variant))
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
 
-    within = variants_within(products())
+    in_products = variant_ids_in(products())
 
     def alone() -> Iterator[Line]:
         """Variants that no product brings: its record says nothing of them, or the server denies it."""
-        return (line for line in pull.file.lines("variant") if line.id not in within)
+        return (line for line in pull.file.lines("variant") if line.id not in in_products)
 
-    shown_products = [product for product, ok in zip(named, there, strict=True) if ok]
+    shown_products = [product for product, ok in zip(product_ids, product_exists, strict=True) if ok]
     outcomes = {
-        variant: "not_found" if not ok else "found" if variant in within else "alone"
-        for variant, ok in zip(unknown, found, strict=True)
+        variant: "not_found" if not ok else "found" if variant in in_products else "alone"
+        for variant, ok in zip(variant_ids, variant_exists, strict=True)
     }
     return pull.commit(
         Load(
@@ -60,12 +62,12 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
             VARIANTS,
             lambda: (line._replace(parent_id=None) for line in alone()),
             listed=(),
-            after=lambda con: _note(con, pull, outcomes),
+            after=lambda con: _record_outcomes(con, pull, outcomes),
         ),
     )
 
 
-def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: Pull) -> list[str]:
+def _unknown_variant_ids(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: Pull) -> list[str]:
     rows = con.execute(
         """SELECT DISTINCT named.variant_id FROM (
             SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
@@ -79,12 +81,12 @@ def _unknown(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: 
         AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
             AND c.variant_id = named.variant_id AND c.outcome <> 'found' AND c.checked_at > $since)
         ORDER BY 1""",
-        {"clinic": clinic_id, "region": region, "since": pull.observed_at - ASK_AGAIN_AFTER},
+        {"clinic": clinic_id, "region": region, "since": pull.observed_at - RETRY_AFTER},
     ).fetchall()
     return requestable_ids(variant for (variant,) in rows)
 
 
-def _note(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, str]) -> None:
+def _record_outcomes(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[str, str]) -> None:
     if not outcomes or pull.target.clinic is None:
         return
     clinic_id = pull.target.clinic.clinic_id

@@ -19,7 +19,7 @@ from fullscript_pipeline.extraction.engine import (
     in_parallel,
     record_detail_reads,
 )
-from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioners_of, rewritten
+from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioner_ids, replace_record
 from fullscript_pipeline.resources.addresses import ADDRESSES
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.people import PRACTITIONERS
@@ -33,24 +33,24 @@ SEARCH = "product_search:"
 
 
 def pull_clinic_extras(
-    target: Target, session: ClinicSession, wanted: Collection[str], sweep_days: int = SWEEP_DAYS
+    target: Target, session: ClinicSession, extras: Collection[str], sweep_days: int = SWEEP_DAYS
 ) -> list[Report]:
     """Those of a clinic's extras that are wanted."""
     reports = []
-    if "addresses" in wanted:
+    if "addresses" in extras:
         reports.append(pull_addresses(target, session, sweep_days))
-    if "templates" in wanted:
+    if "templates" in extras:
         reports.append(pull_templates(target, session))
     return reports
 
 
 def pull_region_extras(
-    target: Target, sessions: Sequence[ClinicSession], wanted: Collection[str], sweep_days: int = SWEEP_DAYS
+    target: Target, sessions: Sequence[ClinicSession], extras: Collection[str], sweep_days: int = SWEEP_DAYS
 ) -> list[Report]:
     """Those of a region's extras that are wanted. Both lists are restricted: every clinic is tried."""
-    queries = [one.removeprefix(SEARCH) for one in wanted if one.startswith(SEARCH)]
+    queries = [extra.removeprefix(SEARCH) for extra in extras if extra.startswith(SEARCH)]
     reports = [pull_product_searches(target, sessions, queries)] if queries else []
-    if "similar_products" in wanted:
+    if "similar_products" in extras:
         reports.append(pull_similar_products(target, sessions, sweep_days))
     return reports
 
@@ -67,13 +67,13 @@ def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWE
         due = ids_due_for_refetch(con, clinic_id, "addresses", dict(rows), sweep_days=sweep_days)
     shown = dict(rows)
     try:
-        walked = _walked(pull, session, "patient_addresses", "patient_id", due)
+        walked = _walk_each(pull, session, "patient_addresses", "patient_id", due)
     except (ScopeError, RequestRefused) as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(
             ADDRESSES,
-            lambda: map(_identified, pull.file.lines("patient_addresses")),
+            lambda: map(_with_content_id, pull.file.lines("patient_addresses")),
             Among("patient_id", walked, PATIENTS),
             after=lambda con: record_detail_reads(
                 con, pull, clinic_id, "addresses", {patient: (shown[patient], True) for patient in walked}
@@ -86,7 +86,7 @@ def pull_templates(target: Target, session: ClinicSession) -> Report:
     """Templates, which the vendor is replacing by protocols: a list per practitioner."""
     pull = Pull(target, "templates")
     try:
-        walked = _walked(pull, session, "practitioner_templates", "practitioner_id", practitioners_of(pull))
+        walked = _walk_each(pull, session, "practitioner_templates", "practitioner_id", practitioner_ids(pull))
     except (ScopeError, RequestRefused) as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(
@@ -102,21 +102,21 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
             "SELECT product_id FROM core.products WHERE region = ? AND removed_at IS NULL ORDER BY 1", [target.region]
         ).fetchall()
         due = ids_due_for_refetch(
-            con, target.region, "similar_products", {one: None for (one,) in rows}, sweep_days=sweep_days
+            con, target.region, "similar_products", {product_id: None for (product_id,) in rows}, sweep_days=sweep_days
         )
 
-    def ask(session: ClinicSession) -> list[str]:
+    def fetch(session: ClinicSession) -> list[str]:
         # The first alone: a restricted list is refused once, not once per product.
-        first = _walked(pull, session, "similar_products", "product_id", due[:1])
-        return first + _walked(pull, session, "similar_products", "product_id", due[1:])
+        first = _walk_each(pull, session, "similar_products", "product_id", due[:1])
+        return first + _walk_each(pull, session, "similar_products", "product_id", due[1:])
 
-    walked = _from_first_that_may(sessions, ask)
+    walked = _fetch_from_first_permitted(sessions, fetch)
     if isinstance(walked, str):
         return pull.record_refusal(walked)
     return pull.commit(
         Load(
             SIMILAR_PRODUCTS,
-            lambda: _placed(pull.file.lines("similar_products")),
+            lambda: _with_places(pull.file.lines("similar_products")),
             Among("product_id", walked, PRODUCTS),
             after=lambda con: record_detail_reads(
                 con, pull, target.region, "similar_products", dict.fromkeys(walked, (None, True))
@@ -129,57 +129,57 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
     """What the catalog's search finds for each query, in the vendor's order."""
     pull = Pull(target, "product_searches")
 
-    def ask(session: ClinicSession) -> list[str]:
-        return [one for one in queries if pull.walk(session, "search_products", params={"query": one}).complete]
+    def fetch(session: ClinicSession) -> list[str]:
+        return [query for query in queries if pull.walk(session, "search_products", params={"query": query}).complete]
 
-    walked = _from_first_that_may(sessions, ask)
+    walked = _fetch_from_first_permitted(sessions, fetch)
     if isinstance(walked, str):
         return pull.record_refusal(walked)
 
     def lines() -> Iterator[Line]:
         # Pages may have been landed in another order than the vendor's.
-        for request, found in sorted(pull.file.records(), key=lambda frame: frame[0].page):
+        for request, landed in sorted(pull.file.records(), key=lambda frame: frame[0].page):
             if request.endpoint == "search_products":
                 query = request.key.partition("?query=")[2]
-                yield from (line._replace(parent_id=query) for line in found)
+                yield from (line._replace(parent_id=query) for line in landed)
 
-    return pull.commit(Load(PRODUCT_SEARCHES, lambda: _placed(lines()), rows_of("query", walked)))
+    return pull.commit(Load(PRODUCT_SEARCHES, lambda: _with_places(lines()), rows_of("query", walked)))
 
 
-def _from_first_that_may(
-    sessions: Sequence[ClinicSession], ask: Callable[[ClinicSession], list[str]]
+def _fetch_from_first_permitted(
+    sessions: Sequence[ClinicSession], fetch: Callable[[ClinicSession], list[str]]
 ) -> list[str] | str:
     """What the first clinic that may answers; or why none may."""
     reason = "No connected clinic of this region could be asked."
     for session in sessions:
         try:
-            return ask(session)
+            return fetch(session)
         except (ScopeError, RequestRefused, NeedsConnect) as refusal:
             reason = str(refusal)
     return reason
 
 
-def _walked(pull: Pull, session: ClinicSession, endpoint: str, parameter: str, ids: Sequence[str]) -> list[str]:
+def _walk_each(pull: Pull, session: ClinicSession, endpoint: str, parameter: str, ids: Sequence[str]) -> list[str]:
     """Walks the list of each id; those whose list was read to its end. One that is gone (404) has none."""
 
-    def walk(one: str) -> bool:
+    def walk(object_id: str) -> bool:
         try:
-            return pull.walk(session, endpoint, path={parameter: one}).complete
+            return pull.walk(session, endpoint, path={parameter: object_id}).complete
         except NotFound:
             return True
 
-    return [one for one, whole in zip(ids, in_parallel(walk, ids), strict=True) if whole]
+    return [object_id for object_id, complete in zip(ids, in_parallel(walk, ids), strict=True) if complete]
 
 
-def _identified(line: Line) -> Line:
+def _with_content_id(line: Line) -> Line:
     """An address without an id goes by its content."""
     return line._replace(id=line.hash) if line.id.startswith(NO_ID) else line
 
 
-def _placed(lines: Iterator[Line]) -> Iterator[Line]:
+def _with_places(lines: Iterator[Line]) -> Iterator[Line]:
     """Each row as its place in the list it was in, with the product's name only: what it is like is the catalog's."""
     places: dict[str | None, dict[str, int]] = {}
     for line in lines:
-        seen = places.setdefault(line.parent_id, {})
-        place = seen.setdefault(line.id, len(seen))
-        yield rewritten(line, {"name": orjson.loads(line.record).get("name"), "place": place})
+        places_in_list = places.setdefault(line.parent_id, {})
+        place = places_in_list.setdefault(line.id, len(places_in_list))
+        yield replace_record(line, {"name": orjson.loads(line.record).get("name"), "place": place})

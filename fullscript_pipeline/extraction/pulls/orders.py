@@ -20,7 +20,7 @@ from fullscript_pipeline.extraction.engine import (
     complete_from_details,
     events_answered_by_list,
     fetch_awaited,
-    note_sweep_only,
+    record_reread_changes,
     session_view,
 )
 from fullscript_pipeline.resources.orders import ORDERS
@@ -107,13 +107,13 @@ def sweep_window(
     ).fetchone() or (None,)
     if oldest is None or oldest >= cut:
         return None
-    through, swept_on = con.execute(
+    through, last_sweep_on = con.execute(
         "SELECT swept_through, swept_on FROM ops.order_sweeps WHERE clinic_id = ?", [clinic_id]
     ).fetchone() or (None, None)
-    if swept_on is not None and swept_on >= day:
+    if last_sweep_on is not None and last_sweep_on >= day:
         return None
     first = through + timedelta(days=1) if through and through < cut else None
-    shares = min((day - swept_on).days if swept_on else 1, sweep_days)
+    shares = min((day - last_sweep_on).days if last_sweep_on else 1, sweep_days)
     length = ceil(((cut - oldest).days + 1) / sweep_days) * shares
     return Window(first, min((first or oldest) + timedelta(days=length - 1), cut))
 
@@ -133,7 +133,7 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
         rows.after(con)
         # Whoever has read the whole history has no share of it to read again today.
         if listing.complete and (resource == "orders_sweep" or window == Window()):
-            _note_sweep(con, pull, window)
+            _record_sweep(con, pull, window)
 
     report = pull.commit(
         Load(
@@ -152,11 +152,11 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
     )
     # Only `order.placed` exists: whatever else became of an order is told by no feed.
     counts = report.counts["orders"]
-    note_sweep_only(pull, counts.changed + counts.removed + (counts.added if resource == "orders_sweep" else 0))
+    record_reread_changes(pull, counts.changed + counts.removed + (counts.added if resource == "orders_sweep" else 0))
     return report
 
 
-def _note_sweep(con: duckdb.DuckDBPyConnection, pull: Pull, window: Window) -> None:
+def _record_sweep(con: duckdb.DuckDBPyConnection, pull: Pull, window: Window) -> None:
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     con.execute("DELETE FROM ops.order_sweeps WHERE clinic_id = ?", [clinic_id])
     con.execute("INSERT INTO ops.order_sweeps VALUES (?, ?, ?)", [clinic_id, window.last, pull.target.day])

@@ -33,7 +33,7 @@ def plan_may_hold_labs(record: Mapping[str, Any]) -> bool:
     return not isinstance(labs, list) or bool(labs)
 
 
-def list_labs_of(pull: Pull, session: ClinicSession, patients: Sequence[str], stored: int) -> str | None:
+def land_lab_orders(pull: Pull, session: ClinicSession, patients: Sequence[str], stored: int) -> str | None:
     """Lands the lab orders of these patients: a list for each, or the clinic's whole list where that is fewer requests.
 
     `stored`: how many lab orders the clinic has. Returns the refusal when the lists cannot be read.
@@ -43,40 +43,40 @@ def list_labs_of(pull: Pull, session: ClinicSession, patients: Sequence[str], st
             pull.walk(session, _LIST)
         elif patients:
             pull.walk(session, _LIST, params={"patient_id": patients[0]})
-            if _others(pull, patients[:1]):  # the filter is ignored: one list for all
+            if _shows_other_patients(pull, patients[:1]):  # the filter is ignored: one list for all
                 pull.walk(session, _LIST)
             else:
-                in_parallel(lambda one: pull.walk(session, _LIST, params={"patient_id": one}), patients[1:])
+                in_parallel(lambda patient: pull.walk(session, _LIST, params={"patient_id": patient}), patients[1:])
     except (ScopeError, NotFound, RequestRefused) as refusal:
         return str(refusal)
     return None
 
 
-def listed_labs(pull: Pull) -> Iterator[Line]:
+def iter_listed_lab_orders(pull: Pull) -> Iterator[Line]:
     """What the lists have shown, results beside the tests."""
     return (with_results(line) for line in pull.file.lines(_LIST) if not line.id.startswith(UNKEYED))
 
 
-def is_whole(line: Line) -> bool:
+def has_tests_and_results(line: Line) -> bool:
     """Whether a listed lab order needs no detail."""
     record = orjson.loads(line.record)
     return isinstance(record.get("tests"), list) and isinstance(record.get("results"), list)
 
 
-def patient_of(line: Line) -> str:
+def patient_id_of(line: Line) -> str:
     """The patient's id of a plan, an order or a lab order; '' when it does not say."""
-    return patient_in(orjson.loads(line.record))
+    return patient_id_in(orjson.loads(line.record))
 
 
-def patient_in(record: Mapping[str, Any]) -> str:
+def patient_id_in(record: Mapping[str, Any]) -> str:
     """As `patient_of`, of a record."""
     nested = record.get("patient")
     patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
     return str(patient or "")
 
 
-def _others(pull: Pull, patients: Sequence[str]) -> bool:
-    return any(patient_of(line) not in {"", *patients} for line in pull.file.lines(_LIST))
+def _shows_other_patients(pull: Pull, patients: Sequence[str]) -> bool:
+    return any(patient_id_of(line) not in {"", *patients} for line in pull.file.lines(_LIST))
 
 
 def _may_be_lab(line: object) -> bool:

@@ -25,17 +25,19 @@ from fullscript_pipeline.extraction.engine import (
     record_detail_reads,
 )
 from fullscript_pipeline.extraction.event_proof import iter_values
-from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_of
+from fullscript_pipeline.extraction.pulls.patient_lab_orders import patient_id_of
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse import Line
 
 _LIST = "orders"
-ORDERS_OF_WHO_LEFT = "orders_of_who_left"
+ORDERS_OF_DEPARTED_PATIENTS = "orders_of_who_left"
 # So many orders are read by id without looking for a list.
 FEW = 2
 
 
-def stored_orders(con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequence[str]) -> dict[str, list[str]]:
+def stored_orders_by_patient(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequence[str]
+) -> dict[str, list[str]]:
     """The orders that are stored under these patients, the newest first."""
     rows = con.execute(
         "SELECT patient_id, list(order_id ORDER BY completed_at DESC, order_id) FROM core.orders "
@@ -45,38 +47,42 @@ def stored_orders(con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequ
     return dict(rows)
 
 
-def read_orders_of(pull: Pull, session: ClinicSession, held: Mapping[str, Sequence[str]]) -> list[str]:
+def refetch_orders(pull: Pull, session: ClinicSession, held: Mapping[str, Sequence[str]]) -> list[str]:
     """Lands the orders `held` by each patient; returns those that are gone, by their id and their patient's list.
 
     Raises ScopeError when orders may not be read at all.
     """
-    denied = [one for patient, orders in held.items() for one in _read_of_patient(pull, session, patient, orders)]
+    denied = [
+        order_id
+        for patient, orders in held.items()
+        for order_id in _land_orders_of_patient(pull, session, patient, orders)
+    ]
     return confirm_gone(pull, session, ORDERS, denied)
 
 
-def pull_orders_of_who_left(target: Target, session: ClinicSession) -> Report | None:
+def pull_orders_of_departed_patients(target: Target, session: ClinicSession) -> Report | None:
     """Reads the orders that are stored under patients who were found gone, once; None when there are none.
 
     Patients whose removal is held (`warehouse.brake`) are not gone.
     """
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
-        held = stored_orders(con, clinic_id, _who_left(con, clinic_id))
+        held = stored_orders_by_patient(con, clinic_id, _departed_patients(con, clinic_id))
     if not held:
         return None
-    pull = Pull(target, ORDERS_OF_WHO_LEFT)
+    pull = Pull(target, ORDERS_OF_DEPARTED_PATIENTS)
     try:
-        gone = read_orders_of(pull, session, held)
+        gone = refetch_orders(pull, session, held)
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        record_detail_reads(con, pull, clinic_id, ORDERS_OF_WHO_LEFT, dict.fromkeys(held, (None, True)))
+        record_detail_reads(con, pull, clinic_id, ORDERS_OF_DEPARTED_PATIENTS, dict.fromkeys(held, (None, True)))
 
-    return pull.commit(Load(ORDERS, lambda: order_lines(pull), gone=gone, listed=(), after=after))
+    return pull.commit(Load(ORDERS, lambda: complete_order_lines(pull), gone=gone, listed=(), after=after))
 
 
-def _who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
+def _departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
     """Patients who were found gone, or whom a merge has named, since their orders were last read for that."""
     merged = _named_by_merges(con, clinic_id)
     rows = con.execute(
@@ -89,7 +95,7 @@ def _who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
         {
             "ids": list(merged),
             "times": list(merged.values()),
-            "resource": ORDERS_OF_WHO_LEFT,
+            "resource": ORDERS_OF_DEPARTED_PATIENTS,
             "clinic": clinic_id,
         },
     ).fetchall()
@@ -104,30 +110,32 @@ def _named_by_merges(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str
         [clinic_id],
     ).fetchall()
     return {
-        one: observed_at
+        object_id: observed_at
         for kind, extra, resource_id, observed_at in rows
         if Also.BELONGINGS in row_of(kind).also
-        for one in (*iter_values(orjson.loads(extra or "{}").get("data")), *filter(None, [resource_id]))
+        for object_id in (*iter_values(orjson.loads(extra or "{}").get("data")), *filter(None, [resource_id]))
     }
 
 
-def order_lines(pull: Pull) -> Iterator[Line]:
+def complete_order_lines(pull: Pull) -> Iterator[Line]:
     """What was read of orders that came whole."""
     listed = (line for line in pull.file.lines(_LIST) if _has_lines(line))
     return chain(listed, pull.file.lines("order"))
 
 
-def _read_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> list[str]:
+def _land_orders_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> list[str]:
     """Lands them, with the list of who has the first of them now; returns those that answered 404."""
-    first, rest = orders[0], list(orders[1:])
-    denied = [] if pull.one(session, "order", first) else [first]
+    first, remaining = orders[0], list(orders[1:])
+    denied = [] if pull.land_object(session, "order", first) else [first]
     listed: set[str] = set()
     if len(orders) > FEW or denied:
-        owner = next((patient_of(line) for line in pull.file.lines("order") if line.id == first), "") or patient
+        owner = next((patient_id_of(line) for line in pull.file.lines("order") if line.id == first), "") or patient
         fetch_listed_ids(pull, session, ORDERS, owner)
         listed = {line.id for line in pull.file.lines(_LIST) if _has_lines(line)}
-    rest = [one for one in rest if one not in listed]
-    return denied + missing_ids(rest, in_parallel(lambda one: pull.one(session, "order", one), rest))
+    remaining = [order for order in remaining if order not in listed]
+    return denied + missing_ids(
+        remaining, in_parallel(lambda order: pull.land_object(session, "order", order), remaining)
+    )
 
 
 def _has_lines(line: Line) -> bool:

@@ -22,7 +22,7 @@ _NO = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 @dataclass(frozen=True)
-class Ties:
+class Relationships:
     """`dependents` is None when the records say it themselves, or nothing does."""
 
     dependents: frozenset[str] | None = None
@@ -43,10 +43,12 @@ class Ties:
         return line._replace(record=text, hash=content_hash(text))
 
 
-def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Line]], everybody: int) -> Ties:
+def infer_relationships(
+    pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Line]], everybody: int
+) -> Relationships:
     """What the landed records of `everybody` patients leave out. No request when they say it all."""
     silent: set[str] = set()
-    orphans: set[str] = set()
+    unguarded: set[str] = set()
     guarded: set[str] = set()
     for line in patients():
         record = orjson.loads(line.record)
@@ -55,19 +57,23 @@ def ties(pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Lin
         if _names_guardian(record):
             guarded.add(line.id)
         elif str(record.get("is_dependent")).strip().lower() in _YES:
-            orphans.add(line.id)
+            unguarded.add(line.id)
     try:
-        dependents = _of_type(pull, session, "dependent", everybody) if silent else None
-        orphans |= {one for one in dependents or () if one in silent and one not in guarded}
-        return Ties(
+        dependents = _list_ids_of_type(pull, session, "dependent", everybody) if silent else None
+        unguarded |= {
+            patient_id for patient_id in dependents or () if patient_id in silent and patient_id not in guarded
+        }
+        return Relationships(
             None if dependents is None else frozenset(dependents),
-            _guardians(pull, session, orphans, everybody) if orphans else {},
+            _find_guardians(pull, session, unguarded, everybody) if unguarded else {},
         )
     except (ScopeError, NotFound, RequestRefused):
-        return Ties()
+        return Relationships()
 
 
-def independent(pull: Pull, session: ClinicSession, tied: Mapping[str, str | None], everybody: int) -> set[str]:
+def find_former_dependents(
+    pull: Pull, session: ClinicSession, tied: Mapping[str, str | None], everybody: int
+) -> set[str]:
     """Of these dependents (with their guardians) those who are none any more: the list of dependents lacks them; or, on
     a server that ignores that filter, their guardian's own list does. Nobody whose lists cannot be read."""
     try:
@@ -77,10 +83,12 @@ def independent(pull: Pull, session: ClinicSession, tied: Mapping[str, str | Non
     except (ScopeError, NotFound, RequestRefused):
         pass
     guardians = {patient: guardian for patient, guardian in tied.items() if guardian}
-    return {patient for patient, guardian in guardians.items() if _lacks(pull, session, guardian, patient)}
+    return {
+        patient for patient, guardian in guardians.items() if _guardian_list_lacks(pull, session, guardian, patient)
+    }
 
 
-def _lacks(pull: Pull, session: ClinicSession, guardian: str, patient: str) -> bool:
+def _guardian_list_lacks(pull: Pull, session: ClinicSession, guardian: str, patient: str) -> bool:
     try:
         listing = pull.walk(session, "patient_dependents", path={"patient_id": guardian})
     except (ScopeError, NotFound, RequestRefused):
@@ -99,16 +107,16 @@ def _names_guardian(record: Mapping[str, Any]) -> bool:
     return False
 
 
-def _of_type(pull: Pull, session: ClinicSession, kind: str, everybody: int) -> set[str] | None:
+def _list_ids_of_type(pull: Pull, session: ClinicSession, kind: str, everybody: int) -> set[str] | None:
     """The ids of a type; None when the server seems to ignore the filter and lists everybody."""
     listed = set(pull.walk(session, "patients", params={"patient_type": kind}).ids)
     return listed if len(listed) < everybody else None
 
 
-def _guardians(pull: Pull, session: ClinicSession, orphans: set[str], everybody: int) -> dict[str, str]:
+def _find_guardians(pull: Pull, session: ClinicSession, orphans: set[str], everybody: int) -> dict[str, str]:
     """The guardian of each of these dependents, as far as it can be told."""
-    listed = _of_type(pull, session, "guardian", everybody) or ()
-    guardians = sorted(one for one in listed if not one.startswith(UNKEYED))
+    listed = _list_ids_of_type(pull, session, "guardian", everybody) or ()
+    guardians = sorted(patient for patient in listed if not patient.startswith(UNKEYED))
     with pull.target.warehouse.read() as con:
         rows = con.execute(
             "SELECT patient_id, guardian_patient_id FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL "
@@ -118,11 +126,13 @@ def _guardians(pull: Pull, session: ClinicSession, orphans: set[str], everybody:
     before = {patient: guardian for patient, guardian in rows if guardian in guardians}
     if orphans <= {patient for patient, _ in rows}:
         guardians = guardians[pull.target.day.toordinal() % SWEEP_DAYS :: SWEEP_DAYS]
-    known = _asked(pull, session, guardians, before)
+    known = _refresh_guardians(pull, session, guardians, before)
     return {patient: guardian for patient, guardian in known.items() if patient in orphans}
 
 
-def _asked(pull: Pull, session: ClinicSession, guardians: list[str], stored: dict[str, str]) -> dict[str, str]:
+def _refresh_guardians(
+    pull: Pull, session: ClinicSession, guardians: list[str], stored: dict[str, str]
+) -> dict[str, str]:
     """`stored`, with what these guardians' own lists say in its place."""
 
     def dependents(guardian: str) -> tuple[str, ...]:
@@ -132,5 +142,7 @@ def _asked(pull: Pull, session: ClinicSession, guardians: list[str], stored: dic
             return ()
 
     lists = in_parallel(dependents, guardians)
-    kept = {patient: guardian for patient, guardian in stored.items() if guardian not in guardians}
-    return kept | {patient: g for g, listed in zip(guardians, lists, strict=True) for patient in listed}
+    unchanged = {patient: guardian for patient, guardian in stored.items() if guardian not in guardians}
+    return unchanged | {
+        patient: guardian for guardian, listed in zip(guardians, lists, strict=True) for patient in listed
+    }

@@ -22,18 +22,23 @@ from fullscript_pipeline.extraction.event_proof import (
     parse_event,
     record_outcomes,
 )
-from fullscript_pipeline.extraction.pulls.event_feeds import FEED_REFUSALS, HEARD, is_of_product, load_events
+from fullscript_pipeline.extraction.pulls.event_feeds import (
+    FEED_REFUSALS,
+    PRODUCT_FEED_CURSOR,
+    is_product_event,
+    load_events,
+)
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import Line, Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
 
 FEED = "product_events"
 # More than this is a new catalog, whose details would take as long as itself; the newest are dated.
-MOST = 300
+MOST_DETAILS = 300
 
 
 @dataclass(frozen=True)
-class Heard:
+class ProductEvents:
     """The events that one clinic's feed told. They are answered once the products were read."""
 
     reports: tuple[Report, ...] = ()
@@ -44,7 +49,7 @@ class Heard:
     is_complete: bool = True
     position: FeedPosition | None = None
 
-    def answered(self, store: StateStore, day: str) -> None:
+    def close_events(self, store: StateStore, day: str) -> None:
         """After the commit of the products: nobody needs to look again at what that has answered, and the feed is read
         up to `day`."""
         if self.clinic is None or self.warehouse is None or self.position is None:
@@ -57,10 +62,10 @@ class Heard:
             if clinic.region == self.clinic.region:
                 close_answered_events(self.warehouse, store, clinic)
         self.position.record_read(date.fromisoformat(day), self.listed, complete=self.is_complete)
-        store.set_cursor(server, clinic_id, HEARD, day)
+        store.set_cursor(server, clinic_id, PRODUCT_FEED_CURSOR, day)
 
 
-def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> Heard:
+def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> ProductEvents:
     """Lists the feed through the first clinic that may read it, with the details that can date a change."""
     reports: list[Report] = []
     for session in sessions:
@@ -70,47 +75,57 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
         except (*FEED_REFUSALS, NeedsConnect) as refusal:
             reports.append(pull.record_refusal(str(refusal)))
             continue
-        new = _new(pull, session.clinic, store)
-        report = load_events(pull, session, _detailed(target, new), new)
-        noted = tuple(_noted(session.clinic, line) for line in new)
-        listed = tuple(_of(line) for line in pull.file.lines(FEED))
-        return Heard((*reports, report), target.warehouse, session.clinic, noted, listed, listing.complete, position)
-    return Heard(tuple(reports))
+        new = _new_events(pull, session.clinic, store)
+        report = load_events(pull, session, _choose_detailed(target, new), new)
+        ledger_events = tuple(_ledger_event(session.clinic, line) for line in new)
+        listed = tuple(_parse_record(line) for line in pull.file.lines(FEED))
+        return ProductEvents(
+            (*reports, report), target.warehouse, session.clinic, ledger_events, listed, listing.complete, position
+        )
+    return ProductEvents(tuple(reports))
 
 
-def _new(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
+def _new_events(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
     """What the feed lists and the ledger does not know, and what the ledger knows and nobody has handled."""
     listed = {line.id: line for line in pull.file.lines(FEED)}
     unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, listed)
-    waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_of_product(event)]
+    waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_product_event(event)]
     return list({event.event_id: line_from_ledger(event) for event in waiting}.values()) + [
-        listed[one] for one in unseen
+        listed[event_id] for event_id in unseen
     ]
 
 
-def _detailed(target: Target, new: Sequence[Line]) -> list[str]:
+def _choose_detailed(target: Target, new: Sequence[Line]) -> list[str]:
     """Those that the feed lists by their id alone; and those since the last look at all products, newest first:
     without a look before nothing can be dated."""
-    records = {line.id: _of(line) for line in new}
-    untold = [one for one, record in records.items() if not (record.get("type") and record.get("created_at"))]
+    records = {line.id: _parse_record(line) for line in new}
+    bare_ids = [
+        event_id for event_id, record in records.items() if not (record.get("type") and record.get("created_at"))
+    ]
     with target.warehouse.read() as con:
         last = pull_log.last_products_read(con, target.region)
     if last is None:
-        return untold
-    told = {one: str(record["created_at"]) for one, record in records.items() if one not in untold}
+        return bare_ids
+    created_at = {
+        event_id: str(record["created_at"]) for event_id, record in records.items() if event_id not in bare_ids
+    }
     # Times are compared as they are written, so a day more is read whatever their zone.
     first = last.date().isoformat()
-    dating = [one for one in told if told[one][:10] >= first and not object_id_in(records[one])]
-    return untold + sorted(dating, key=lambda one: told[one], reverse=True)[:MOST]
+    dating = [
+        event_id
+        for event_id in created_at
+        if created_at[event_id][:10] >= first and not object_id_in(records[event_id])
+    ]
+    return bare_ids + sorted(dating, key=lambda event_id: created_at[event_id], reverse=True)[:MOST_DETAILS]
 
 
-def _of(line: Line) -> dict[str, object]:
+def _parse_record(line: Line) -> dict[str, object]:
     record: dict[str, object] = orjson.loads(line.record)
     return record
 
 
-def _noted(clinic: ClinicRef, line: Line) -> LedgerEvent:
-    told = parse_event(line)
+def _ledger_event(clinic: ClinicRef, line: Line) -> LedgerEvent:
+    event = parse_event(line)
     return LedgerEvent(
-        clinic.server, clinic.clinic_id, told.event_id, told.type, told.resource_id, told.created_at, feed=FEED
+        clinic.server, clinic.clinic_id, event.event_id, event.type, event.resource_id, event.created_at, feed=FEED
     )

@@ -21,53 +21,53 @@ _OF_A_VARIANT = ("units", "unit_of_measure", "availability", "status", "msrp", "
 _OF_A_PRODUCT = ("description_html", "dosage")
 
 
-def product_of(line: Line) -> str | None:
+def product_id_of(line: Line) -> str | None:
     """The product that a variant's record names."""
     record = orjson.loads(line.record)
     product = record.get("product")
     return usable_id(product.get("id") if isinstance(product, dict) else record.get("product_id"))
 
 
-def shared(line: Line) -> Line:
+def without_custom_dosage(line: Line) -> Line:
     """The product without what only the asking practitioner sees: their own dosage is no fact of the region."""
     if b'"custom_dosage"' not in line.record:
         return line
     record = orjson.loads(line.record)
     record.pop("custom_dosage", None)
-    return _with(line, record)._replace(parent_id=None)
+    return _replace_record(line, record)._replace(parent_id=None)
 
 
-def is_whole(line: Line) -> bool:
+def is_complete_product(line: Line) -> bool:
     """Whether a listed row needs no detail. A thin one would look as if the product had lost what it leaves out."""
     record = orjson.loads(line.record)
     return _holds_variants(record) and all(key in record for key in _OF_A_PRODUCT)
 
 
-def whole_products(pull: Pull, ask: Callable[[str], object]) -> Callable[[], Iterator[Line]]:
+def complete_products(pull: Pull, land_variant: Callable[[str], object]) -> Callable[[], Iterator[Line]]:
     """The products that `pull` has landed by id, as `load` wants them; `ask` lands a variant of theirs by its id.
 
     Call it when the products have been read: variants that they only name are asked for at once. A stored product of
     which one could not be read keeps the variants that are stored, until it is gone (`warehouse.denials`).
     """
-    named = dict.fromkeys(one for line in pull.file.lines("product") for one in _named(line))
+    named = dict.fromkeys(variant_id for line in pull.file.lines("product") for variant_id in _named_variant_ids(line))
     if not named:
-        return lambda: map(shared, pull.file.lines("product"))
-    in_parallel(ask, named.keys() - {line.id for line in pull.file.lines("variant")})
+        return lambda: map(without_custom_dosage, pull.file.lines("product"))
+    in_parallel(land_variant, named.keys() - {line.id for line in pull.file.lines("variant")})
     variants = {line.id: orjson.loads(line.record) for line in pull.file.lines("variant")}
     with pull.target.warehouse.read() as con:
         known = stored_hashes(con, PRODUCTS, pull.target.region)
         gone = not_found_twice(con, pull.target.region, VARIANTS, named.keys() - variants.keys(), pull.observed_at)
     answered = variants.keys() | set(gone)
     return lambda: (
-        _put_together(shared(line), variants, answered if line.id in known else None)
+        _with_variants(without_custom_dosage(line), variants, answered if line.id in known else None)
         for line in pull.file.lines("product")
     )
 
 
-def variants_within(lines: Iterator[Line]) -> set[str]:
+def variant_ids_in(lines: Iterator[Line]) -> set[str]:
     """The ids of the variants that these products hold."""
     rows = (row for line in lines for row in orjson.loads(line.record).get("variants") or ())
-    return {one for row in rows if isinstance(row, dict) and (one := usable_id(row.get("id")))}
+    return {variant_id for row in rows if isinstance(row, dict) and (variant_id := usable_id(row.get("id")))}
 
 
 def _holds_variants(record: Mapping[str, Any]) -> bool:
@@ -77,33 +77,33 @@ def _holds_variants(record: Mapping[str, Any]) -> bool:
     )
 
 
-def _named(line: Line) -> list[str]:
+def _named_variant_ids(line: Line) -> list[str]:
     """The variants that a product's record names without holding them."""
     record = orjson.loads(line.record)
     if _holds_variants(record):
         return []
-    rows = [*_listed(record.get("variants")), *_listed(record.get("variant_ids"))]
+    rows = [*_as_list(record.get("variants")), *_as_list(record.get("variant_ids"))]
     ids = (usable_id(row.get("id") if isinstance(row, dict) else row) for row in rows)
-    return list(dict.fromkeys(one for one in ids if one is not None))
+    return list(dict.fromkeys(variant_id for variant_id in ids if variant_id is not None))
 
 
-def _listed(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _put_together(line: Line, variants: Mapping[str, Mapping[str, Any]], answered: Collection[str] | None) -> Line:
+def _with_variants(line: Line, variants: Mapping[str, Mapping[str, Any]], answered: Collection[str] | None) -> Line:
     """The product with its variants' own records; without any when none could be read, or (of a stored product) not all
     are `answered`."""
-    if not (named := _named(line)):
+    if not (named := _named_variant_ids(line)):
         return line
     record = orjson.loads(line.record)
     record.pop("variants", None)
-    found = [variants[one] for one in named if one in variants]
-    if found and (answered is None or all(one in answered for one in named)):
-        record["variants"] = [{key: row[key] for key in row if key != "product"} for row in found]
-    return _with(line, record)
+    records = [variants[variant_id] for variant_id in named if variant_id in variants]
+    if records and (answered is None or all(variant_id in answered for variant_id in named)):
+        record["variants"] = [{key: row[key] for key in row if key != "product"} for row in records]
+    return _replace_record(line, record)
 
 
-def _with(line: Line, record: Mapping[str, Any]) -> Line:
+def _replace_record(line: Line, record: Mapping[str, Any]) -> Line:
     text = canonical(record)
     return line._replace(record=text, hash=content_hash(text))

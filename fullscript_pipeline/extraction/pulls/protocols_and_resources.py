@@ -54,7 +54,9 @@ def pull_library(target: Target, session: ClinicSession, sweep_days: int = SWEEP
 def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
     """Fullscript's protocols, and each practitioner's: their own and those shared with them."""
     pull = Pull(target, "protocols")
-    walked = _walk_both(pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"})
+    walked = _walk_paired_lists(
+        pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"}
+    )
     if walked.refusal:
         return pull.record_refusal(walked.refusal)
     detail = DetailSource("protocol", PROTOCOLS, ("recommendations",))
@@ -75,7 +77,7 @@ def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWE
 def pull_resources(target: Target, session: ClinicSession) -> Report:
     """Fullscript's resources, and each practitioner's."""
     pull = Pull(target, "resources")
-    walked = _walk_both(pull, session, "fullscript_resources", "practitioner_resources", {})
+    walked = _walk_paired_lists(pull, session, "fullscript_resources", "practitioner_resources", {})
     if walked.refusal:
         return pull.record_refusal(walked.refusal)
     return pull.commit(
@@ -83,7 +85,8 @@ def pull_resources(target: Target, session: ClinicSession) -> Report:
         Load(
             PRACTITIONER_RESOURCES,
             lambda: (
-                rewritten(line, {"name": record.get("name")}) for line, record in parsed(pull, "practitioner_resources")
+                replace_record(line, {"name": record.get("name")})
+                for line, record in iter_parsed(pull, "practitioner_resources")
             ),
             walked.missing_among,
         ),
@@ -97,12 +100,14 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
         try:
             listings = [pull.walk(session, "metadata")]
         except RequestRefused:
-            listings = [pull.walk(session, "metadata", params={"type": one}) for one in METADATA_TYPES]
+            listings = [
+                pull.walk(session, "metadata", params={"type": metadata_type}) for metadata_type in METADATA_TYPES
+            ]
     except REFUSALS as refusal:
         return pull.record_refusal(str(refusal))
     # The id of a row is the other system's: several objects may share one, so objects are counted.
     total = sum(listing.total_count or 0 for listing in listings)
-    rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _told_by_objects(pull)
+    rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _external_ids_of_objects(pull)
     objects = {(line.parent_id, line.id) for line in rows}
     complete = len(objects) >= total and not any(line.id.startswith(NO_ID) for line in rows)
     complete = complete and all(listing.complete or listing.ids for listing in listings)
@@ -112,7 +117,7 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
     )
 
 
-_TOLD_BY_OBJECTS = """
+_EXTERNAL_IDS_OF_OBJECTS = """
     SELECT external_id, kind, entity_id FROM (
         SELECT clinic_id, removed_at, external_id, 'patient' AS kind, patient_id AS entity_id FROM core.patients
         UNION ALL SELECT clinic_id, removed_at, external_id, 'practitioner', practitioner_id FROM core.practitioners
@@ -122,15 +127,15 @@ _TOLD_BY_OBJECTS = """
     WHERE clinic_id = ? AND removed_at IS NULL AND external_id IS NOT NULL ORDER BY ALL"""
 
 
-def _told_by_objects(pull: Pull) -> list[Line]:
+def _external_ids_of_objects(pull: Pull) -> list[Line]:
     """The ids that people and plans carry themselves: for a server that lists none unless it is asked for one."""
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     with pull.target.warehouse.read() as con:
-        found = con.execute(_TOLD_BY_OBJECTS, [clinic_id]).fetchall()
-    records = [canonical({"id": one, "type": kind, "data": {"id": entity}}) for one, kind, entity in found]
-    return [
-        Line(entity, kind, content_hash(text), text) for (_, kind, entity), text in zip(found, records, strict=True)
+        rows = con.execute(_EXTERNAL_IDS_OF_OBJECTS, [clinic_id]).fetchall()
+    records = [
+        canonical({"id": external_id, "type": kind, "data": {"id": entity}}) for external_id, kind, entity in rows
     ]
+    return [Line(entity, kind, content_hash(text), text) for (_, kind, entity), text in zip(rows, records, strict=True)]
 
 
 def pull_deliveries(target: Target, session: ClinicSession) -> Report:
@@ -149,12 +154,14 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
         return pull.record_refusal(str(refusal))
 
     def of(clinic: str | None) -> Iterator[Line]:
-        for line, record in parsed(pull, "webhook_deliveries"):
+        for line, record in iter_parsed(pull, "webhook_deliveries"):
             if _clinic_of(record) == clinic:
                 yield _delivery(line, record)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        store_event_objects(con, clinic_id, _objects(record for _, record in parsed(pull, "webhook_deliveries")))
+        store_event_objects(
+            con, clinic_id, _object_ids_by_event(record for _, record in iter_parsed(pull, "webhook_deliveries"))
+        )
 
     return pull.commit(
         Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id), after=after),
@@ -163,7 +170,7 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
 
 
 @dataclass(frozen=True)
-class _Walked:
+class _PairedLists:
     """Two lists of one kind: the practitioners' first, so that Fullscript's own of the same id wins."""
 
     lines: Callable[[], Iterator[Line]]
@@ -171,9 +178,9 @@ class _Walked:
     refusal: str | None = None
 
 
-def _walk_both(
+def _walk_paired_lists(
     pull: Pull, session: ClinicSession, of_fullscript: str, of_practitioner: str, params: dict[str, str]
-) -> _Walked:
+) -> _PairedLists:
     """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read.
 
     The list of a practitioner in quarantine is missing: what only that one holds would seem to be gone.
@@ -188,16 +195,19 @@ def _walk_both(
             refusals.append(str(refusal))
             return False
 
-    practitioners = practitioners_of(pull)
-    complete = [walk(of_fullscript), *in_parallel(lambda one: walk(of_practitioner, one), practitioners)]
+    practitioners = practitioner_ids(pull)
+    complete = [
+        walk(of_fullscript),
+        *in_parallel(lambda practitioner: walk(of_practitioner, practitioner), practitioners),
+    ]
 
     def lines() -> Iterator[Line]:
         yield from pull.file.lines(of_practitioner)
         yield from pull.file.lines(of_fullscript)
 
     all_refused = len(refusals) == len(practitioners) + 1
-    is_whole = all(complete) and not _has_unreadable_practitioners(pull)
-    return _Walked(lines, EVERYTHING if is_whole else None, refusals[0] if all_refused else None)
+    is_complete = all(complete) and not _has_unreadable_practitioners(pull)
+    return _PairedLists(lines, EVERYTHING if is_complete else None, refusals[0] if all_refused else None)
 
 
 def _has_unreadable_practitioners(pull: Pull) -> bool:
@@ -209,7 +219,7 @@ def _has_unreadable_practitioners(pull: Pull) -> bool:
     return number > 0
 
 
-def practitioners_of(pull: Pull) -> list[str]:
+def practitioner_ids(pull: Pull) -> list[str]:
     """The clinic's practitioners as the warehouse knows them."""
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     with pull.target.warehouse.read() as con:
@@ -220,12 +230,12 @@ def practitioners_of(pull: Pull) -> list[str]:
     return requestable_ids(practitioner for (practitioner,) in rows)
 
 
-def parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
+def iter_parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
     """What was landed of an endpoint, with each record as an object."""
     return ((line, orjson.loads(line.record)) for line in pull.file.lines(endpoint))
 
 
-def rewritten(line: Line, record: dict[str, Any]) -> Line:
+def replace_record(line: Line, record: dict[str, Any]) -> Line:
     """The line with another record; its id goes along."""
     text = canonical({"id": line.id, **record})
     return line._replace(record=text, hash=content_hash(text))
@@ -237,7 +247,7 @@ def _protocol_membership(line: Line) -> Line:
     author = record.get("practitioner")
     author_id = id_text(author.get("id") if isinstance(author, dict) else record.get("practitioner_id"))
     ownership = None if author_id is None else "owned" if author_id == line.parent_id else "shared"
-    return rewritten(line, {"name": record.get("name"), "ownership": ownership})
+    return replace_record(line, {"name": record.get("name"), "ownership": ownership})
 
 
 def _of_entity(line: Line) -> Line:
@@ -260,11 +270,11 @@ def _clinic_of(record: dict[str, Any]) -> str | None:
     return id_text(_event_of(record).get("clinic_id") or record.get("clinic_id"))
 
 
-def _objects(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+def _object_ids_by_event(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     """The object that each delivered payload names, by event id."""
     events = [(record.get("event_id"), _event_of(record)) for record in records]
     named = {str(event_id or event.get("id") or ""): object_id_in(event) for event_id, event in events}
-    return {event_id: its for event_id, its in named.items() if event_id and its}
+    return {event_id: object_id for event_id, object_id in named.items() if event_id and object_id}
 
 
 def _event_of(record: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from fullscript_pipeline.extraction.engine import (
     fetch_allowed,
     fetch_by_id,
     fetch_each,
-    note_sweep_only,
+    record_reread_changes,
     session_view,
 )
 from fullscript_pipeline.ids import is_requestable
@@ -36,20 +36,20 @@ from fullscript_pipeline.warehouse.loading import View, pull_log, rows_of
 
 _LIST = "patient_treatment_plans"
 
-__all__ = ["SWEEP_DAYS", "Due", "due_patients", "patients_due", "pull_plans", "read_plans"]
+__all__ = ["SWEEP_DAYS", "DuePatients", "due_patient_ids", "due_patients", "fetch_plans", "pull_plans"]
 
 
 @dataclass(frozen=True)
-class Due:
+class DuePatients:
     """The patients whose plans are to be read, by why: never read, touched by something, their turn."""
 
-    never: tuple[str, ...]
-    touched: tuple[str, ...]
-    turn: tuple[str, ...]
+    never_read: tuple[str, ...]
+    affected: tuple[str, ...]
+    rolling_share: tuple[str, ...]
 
     @property
-    def all(self) -> list[str]:
-        return [*self.never, *self.touched, *self.turn]
+    def all_ids(self) -> list[str]:
+        return [*self.never_read, *self.affected, *self.rolling_share]
 
 
 def pull_plans(
@@ -58,17 +58,19 @@ def pull_plans(
     """Reads the due patients' plans, and by id the touched plans of everybody else and those of who left the list."""
     with target.warehouse.read() as con:
         due = due_patients(con, session.clinic.clinic_id, sweep_days, session_view(session))
-        left = _plans_of_who_left(con, session.clinic.clinic_id)
+        left = _plans_of_departed_patients(con, session.clinic.clinic_id)
     by_id = list(dict.fromkeys([*touched_plans, *left]))
-    return read_plans(target, session, due.all, by_id, swept=(*due.touched, *due.turn), left=set(left.values()))
+    return fetch_plans(
+        target, session, due.all_ids, by_id, reread=(*due.affected, *due.rolling_share), left=set(left.values())
+    )
 
 
-def read_plans(
+def fetch_plans(
     target: Target,
     session: ClinicSession,
     patients: Sequence[str],
     plans: Sequence[str],
-    swept: Sequence[str] = (),
+    reread: Sequence[str] = (),
     left: Iterable[str] = (),
 ) -> Report:
     """Reads all plans of these patients, and these plans by id; detail only for rows that came thin.
@@ -79,19 +81,19 @@ def read_plans(
     """
     pull = Pull(target, "treatment_plans")
     try:
-        known = bool(swept)
-        walks = fetch_allowed(pull, _LIST, patients, lambda one: _walk(pull, session, one), any_stored=known)
-        walked = [patient for patient, whole in walks.items() if whole]
+        known = bool(reread)
+        walks = fetch_allowed(pull, _LIST, patients, lambda patient: _walk(pull, session, patient), any_stored=known)
+        walked = [patient for patient, complete in walks.items() if complete]
         came = {line.id for line in pull.file.lines(_LIST)}
         denied = fetch_by_id(pull, session, TREATMENT_PLANS, [plan for plan in plans if plan not in came])
         gone = confirm_gone(pull, session, TREATMENT_PLANS, denied)
-        thin = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if is_thin(line))
-        fetch_each(pull, session, "treatment_plan", thin, any_stored=known)
+        incomplete = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if lacks_recommendations(line))
+        fetch_each(pull, session, "treatment_plan", incomplete, any_stored=known)
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
 
     read = {line.id for line in pull.file.lines("treatment_plan")}
-    unread = thin.keys() - read
+    unread = incomplete.keys() - read
     stored: dict[str, str] = {}
     if unread:
         with target.warehouse.read() as con:
@@ -106,12 +108,12 @@ def read_plans(
                 yield line
         yield from pull.file.lines("treatment_plan")
 
-    unheard: list[int] = []
+    changes_without_event: list[int] = []
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        if swept:
-            unheard.append(_told_by_no_feed(con, swept))
-        _note_read(con, pull, [*walked, *left])
+        if reread:
+            changes_without_event.append(_count_changes_without_event(con, reread))
+        _record_plan_reads(con, pull, [*walked, *left])
         answer_unnamed(con)
 
     report = pull.commit(
@@ -126,19 +128,19 @@ def read_plans(
             after=after,
         )
     )
-    if swept:
-        note_sweep_only(pull, sum(unheard))
+    if reread:
+        record_reread_changes(pull, sum(changes_without_event))
     return report
 
 
-def patients_due(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> list[str]:
+def due_patient_ids(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> list[str]:
     """Everybody whose plans are to be read today."""
-    return due_patients(con, clinic_id, sweep_days).all
+    return due_patients(con, clinic_id, sweep_days).all_ids
 
 
 def due_patients(
     con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS, view: View | None = None
-) -> Due:
+) -> DuePatients:
     """Patients never read; those whom something that arrived since then points at; and those whose turn it is.
 
     A patient read last by somebody who may not see all that `view` does counts as never read.
@@ -165,10 +167,10 @@ def due_patients(
     touched = tuple(patient for patient, is_new, is_touched in rows if is_touched and not is_new)
     turn = [patient for patient, is_new, is_touched in rows if not is_new and not is_touched]
     share = ceil((len(rows) - len(never)) / sweep_days)
-    return Due(never, touched, tuple(turn[:share]))
+    return DuePatients(never, touched, tuple(turn[:share]))
 
 
-def _plans_of_who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
+def _plans_of_departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
     """Plans that are there, of patients who were found gone since their plans were read; the patient by the plan."""
     rows = con.execute(
         """SELECT t.treatment_plan_id, t.patient_id FROM core.treatment_plans t
@@ -180,7 +182,7 @@ def _plans_of_who_left(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[s
     return dict(rows)
 
 
-def is_thin(line: Line) -> bool:
+def lacks_recommendations(line: Line) -> bool:
     """Whether a plan was listed without its recommendations, so that the detail has to be read."""
     if line.id.startswith(UNKEYED):
         return False
@@ -196,7 +198,7 @@ def _walk(pull: Pull, session: ClinicSession, patient: str) -> bool:
         return False
 
 
-def _told_by_no_feed(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> int:
+def _count_changes_without_event(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> int:
     """Plans of these patients that this load added, changed or found gone, and that no recent event is about."""
     (plans,) = con.execute(
         """SELECT count(*) FROM core.treatment_plans s, ctx WHERE s.clinic_id = ctx.clinic_id
@@ -210,7 +212,7 @@ def _told_by_no_feed(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) ->
     return int(plans)
 
 
-def _note_read(con: duckdb.DuckDBPyConnection, pull: Pull, patients: Sequence[str]) -> None:
+def _record_plan_reads(con: duckdb.DuckDBPyConnection, pull: Pull, patients: Sequence[str]) -> None:
     if not patients or pull.target.clinic is None:
         return
     clinic_id = pull.target.clinic.clinic_id

@@ -1,24 +1,24 @@
 """How many requests a pull would make."""
 
-from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic, plan_order_days
+from fullscript_pipeline.extraction.request_estimate.clinic import estimate_clinic, estimate_order_days
 from fullscript_pipeline.extraction.request_estimate.estimate import (
-    Ask,
-    BillLine,
+    EstimateLine,
     Pace,
-    ask_nobody,
-    by_resource,
-    minutes,
+    RowCounter,
+    minutes_at_budget,
+    no_counting,
+    requests_by_resource,
 )
-from fullscript_pipeline.extraction.request_estimate.region import plan_region
+from fullscript_pipeline.extraction.request_estimate.region import estimate_region
 
 __all__ = [
-    "Ask",
-    "BillLine",
+    "EstimateLine",
     "Pace",
-    "ask_nobody",
-    "by_resource",
-    "minutes",
-    "plan_clinic",
-    "plan_order_days",
-    "plan_region",
+    "RowCounter",
+    "estimate_clinic",
+    "estimate_order_days",
+    "estimate_region",
+    "minutes_at_budget",
+    "no_counting",
+    "requests_by_resource",
 ]

@@ -26,15 +26,15 @@ MINUTES_OF_THE_BUDGET = 5
 NOT_KNOWN = "never pulled: how many pages there are is told by the first"
 
 # (clinic, endpoint) -> how many rows the server says the list has; None: it does not say, or nobody asks.
-Ask = Callable[[ClinicRef, str], int | None]
+RowCounter = Callable[[ClinicRef, str], int | None]
 
 
-def ask_nobody(_clinic: ClinicRef, _endpoint: str) -> int | None:
+def no_counting(_clinic: ClinicRef, _endpoint: str) -> int | None:
     return None
 
 
 @dataclass(frozen=True)
-class BillLine:
+class EstimateLine:
     """Planned requests of one endpoint. 0 requests: skipped, and `why` says why.
 
     `owner`: the region, or the key of the clinic that is asked for or through. `resource` as in `ops.pulls`; `table`:
@@ -52,7 +52,7 @@ class BillLine:
 
 
 @dataclass(frozen=True)
-class Last:
+class LastPull:
     """What the last pull of a resource came to."""
 
     outcome: str
@@ -70,7 +70,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Known:
+class EstimateInputs:
     """Where the figures of one owner (a clinic's key, or a region) come from.
 
     `con` reads the warehouse, None while there is none; `last` by resource.
@@ -82,8 +82,8 @@ class Known:
     day: date
     pace: Pace = Pace()
     store: StateStore | None = None
-    ask: Ask = ask_nobody
-    last: Mapping[str, Last] = field(default_factory=dict)
+    count_rows: RowCounter = no_counting
+    last: Mapping[str, LastPull] = field(default_factory=dict)
 
     def line(
         self,
@@ -94,39 +94,47 @@ class Known:
         *,
         at_least: bool = False,
         table: str | None = None,
-        listed_as: str | None = None,
-    ) -> BillLine:
+        refused_as: str | None = None,
+    ) -> EstimateLine:
         """`listed_as`: the endpoint's name under which a refusal of today is remembered."""
-        if requests and listed_as and (refusal := self.refused(listed_as)):
+        if requests and refused_as and (refusal := self.refused(refused_as)):
             requests, why, at_least = 0, f"skipped: not available today ({refusal})", False
         server = self.clinic.server
-        return BillLine(self.owner, server, resource, table or resource, endpoint, requests, why, at_least)
+        return EstimateLine(self.owner, server, resource, table or resource, endpoint, requests, why, at_least)
 
     def listed(
-        self, resource: str, endpoint: str, *, table: str | None = None, times: int = 1, asked_as: str | None = None
-    ) -> BillLine:
+        self,
+        resource: str,
+        endpoint: str,
+        *,
+        table: str | None = None,
+        times: int = 1,
+        endpoint_name: str | None = None,
+    ) -> EstimateLine:
         """A list that is walked whole (`times`: in as many filtered forms): the pages it had last time.
 
         `asked_as`: the endpoint's name, where it is not the resource's.
         """
-        name = asked_as or resource
-        rows, why, sure = self.size(resource, asked_as=name)
-        number = times * pages(rows)
-        return self.line(resource, endpoint, number, why, at_least=not sure, table=table, listed_as=name)
+        name = endpoint_name or resource
+        rows, why, sure = self.size(resource, endpoint_name=name)
+        number = times * page_count(rows)
+        return self.line(resource, endpoint, number, why, at_least=not sure, table=table, refused_as=name)
 
     def size(
-        self, resource: str, guess: int = 0, guessed_by: str = "", asked_as: str | None = None
+        self, resource: str, guess: int = 0, guessed_by: str = "", endpoint_name: str | None = None
     ) -> tuple[int, str, bool]:
         """Rows of a list, how that is known, and whether it is: by the last pull, by asking, by a guess."""
         last = self.last.get(resource)
         if last and last.outcome == "loaded" and last.total_count is not None:
             return last.total_count, f"{counted(last.total_count, 'row')} at the last pull", True
-        name = asked_as or resource
-        if not self.refused(name) and (asked := self.ask(self.clinic, name)) is not None:
-            return asked, f"{counted(asked, 'row')}, asked just now", True
+        name = endpoint_name or resource
+        if not self.refused(name) and (rows := self.count_rows(self.clinic, name)) is not None:
+            return rows, f"{counted(rows, 'row')}, asked just now", True
         return (guess, f"{guess:,} {guessed_by}", True) if guess else (0, NOT_KNOWN, False)
 
-    def as_last_time(self, resource: str, endpoint: str, first: int, why: str, *, table: str | None = None) -> BillLine:
+    def as_last_time(
+        self, resource: str, endpoint: str, first: int, why: str, *, table: str | None = None
+    ) -> EstimateLine:
         """What needs as many requests as last time; `first` for the first."""
         last = self.last.get(resource)
         if last is None or last.outcome != "loaded":
@@ -149,16 +157,16 @@ class Known:
         return int(row[0] or 0) if row else 0
 
 
-def pages(rows: int) -> int:
+def page_count(rows: int) -> int:
     return max(1, ceil(rows / PAGE))
 
 
-def minutes(requests: int, per_5_min: int) -> float:
+def minutes_at_budget(requests: int, per_5_min: int) -> float:
     """How long so many requests take at the budget."""
     return round(requests * MINUTES_OF_THE_BUDGET / per_5_min, 1)
 
 
-def by_resource(lines: Iterable[BillLine]) -> dict[tuple[str, str], int]:
+def requests_by_resource(lines: Iterable[EstimateLine]) -> dict[tuple[str, str], int]:
     """Planned requests by owner and resource: what `ops.pulls.bill_requests` holds."""
     planned: dict[tuple[str, str], int] = {}
     for line in lines:
@@ -167,7 +175,7 @@ def by_resource(lines: Iterable[BillLine]) -> dict[tuple[str, str], int]:
     return planned
 
 
-def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -> dict[str, Last]:
+def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -> dict[str, LastPull]:
     """The newest row of `ops.pulls` per resource of a clinic (`clinic_id`), or of a region's own cell (`region`)."""
     if con is None:
         return {}
@@ -177,4 +185,4 @@ def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -
         QUALIFY row_number() OVER (PARTITION BY resource ORDER BY observed_at DESC, finished_at DESC) = 1""",
         {"of": column, "value": value},
     ).fetchall()
-    return {resource: Last(outcome, requests or 0, total) for resource, outcome, requests, total in rows}
+    return {resource: LastPull(outcome, requests or 0, total) for resource, outcome, requests, total in rows}

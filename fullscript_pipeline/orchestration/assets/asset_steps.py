@@ -15,7 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.extraction.engine import Report, Target
-from fullscript_pipeline.extraction.request_estimate import Pace, by_resource, plan_clinic, plan_region
+from fullscript_pipeline.extraction.request_estimate import Pace, estimate_clinic, estimate_region, requests_by_resource
 from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.types import Resource
@@ -112,9 +112,9 @@ def make_target(
     with warehouse.read() as con:
         last = pull_log.last_observation(con)
         if clinic:
-            planned = plan_clinic(con, clinic, day, pace, store=store, only=only)
+            planned = estimate_clinic(con, clinic, day, pace, store=store, only=only)
         else:
-            planned = plan_region(con, region, doors, day, pace, store=store, only=only)
+            planned = estimate_region(con, region, doors, day, pace, store=store, only=only)
     if last is not None and clock.now() < last:
         raise ConfigurationError(
             f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
@@ -130,7 +130,7 @@ def make_target(
         day=day,
         run_id=run_id,
         clinic=clinic,
-        request_estimate=by_resource(planned),
+        request_estimate=requests_by_resource(planned),
     )
 
 

@@ -72,9 +72,9 @@ def products(
         heard = pull_product_events(target, sessions, store)
         connected = {clinic.clinic_id for clinic in store.clinics() if clinic.region == target.region}
         everybody = connected <= {session.clinic.clinic_id for session in sessions}
-        pulled = catalog_pulls.pull_products(target, sessions, asks_everybody=everybody)
+        pulled = catalog_pulls.pull_products(target, sessions, asks_every_clinic=everybody)
         reports = [*heard.reports, *pulled]
-        heard.answered(store, target.day.isoformat())
+        heard.close_events(store, target.day.isoformat())
         reports += extra_pulls.pull_region_extras(target, sessions, settings.extras, settings.sweep_days)
         yield from materialize_results(reports, *_PRODUCTS)
 

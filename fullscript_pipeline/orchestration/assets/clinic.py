@@ -10,7 +10,7 @@ import dagster as dg
 from fullscript_pipeline.extraction.event_proof import fill_event_objects, record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds as event_pulls
-from fullscript_pipeline.extraction.pulls import pull_orders_of_who_left
+from fullscript_pipeline.extraction.pulls import pull_orders_of_departed_patients
 from fullscript_pipeline.extraction.pulls import treatment_plans as plan_pulls
 from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step, materialize_results
@@ -84,8 +84,8 @@ def treatment_plans(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
     with clinic_step(context, fullscript, warehouse) as (target, session, store):
-        touched = event_pulls.touched_today(target, session.clinic.clinic_id)
-        left = pull_orders_of_who_left(target, session)
+        touched = event_pulls.awaited_plan_ids(target, session.clinic.clinic_id)
+        left = pull_orders_of_departed_patients(target, session)
         report = plan_pulls.pull_plans(target, session, touched, fullscript.settings().sweep_days)
         # Plans are the last thing that a clinic's pull reads for its events.
         record_pull_outcomes(target.warehouse, store, session.clinic)

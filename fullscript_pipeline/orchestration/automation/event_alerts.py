@@ -8,7 +8,7 @@ import dagster as dg
 
 from fullscript_pipeline.orchestration.automation import failure_alerts
 from fullscript_pipeline.orchestration.runtime import FullscriptResource
-from fullscript_pipeline.refresh import Notice, notices
+from fullscript_pipeline.refresh import Notice, list_notices
 from fullscript_pipeline.state import StateStore
 
 
@@ -41,7 +41,7 @@ def event_notices_sensor(context: dg.SensorEvaluationContext, fullscript: Fullsc
 
 
 def _unsent(store: StateStore) -> list[Notice]:
-    all_notices = [notice for clinic in store.clinics() for notice in notices(store, clinic)]
+    all_notices = [notice for clinic in store.clinics() for notice in list_notices(store, clinic)]
     # Of a type that several clinics have seen the first is enough.
     by_identity = {notice.identity: notice for notice in reversed(all_notices)}
     return [notice for notice in reversed(by_identity.values()) if store.get_fact(_sent_flag(notice)) is None]

@@ -13,7 +13,15 @@ from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, cli
 from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
 from fullscript_pipeline.orchestration.runtime import FullscriptResource
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.refresh import Reconciled, drain, is_due, reconcile, sweep_wanted, waiting, was_pulled
+from fullscript_pipeline.refresh import (
+    ReconcileResult,
+    has_been_pulled,
+    ingest_inbox,
+    is_reconcile_due,
+    pending_resync_span,
+    reconcile,
+    request_for_due_events,
+)
 
 # Dagster ends a sensor after 60 s.
 TIME_BUDGET_SECONDS = 40
@@ -31,19 +39,19 @@ def webhook_inbox_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     requests, messages = [], []
     with fullscript.store() as store:
-        drained = drain(store)
+        drained = ingest_inbox(store)
         for key, clinic in drained.clinics.items():
-            if not was_pulled(store, clinic):
+            if not has_been_pulled(store, clinic):
                 messages.append(f"{key}: waits for its first daily pull")
             elif has_queued_refresh(context.instance, key):
                 messages.append(f"{key}: a refresh is queued already")
-            elif pending := waiting(store, clinic):
+            elif pending := request_for_due_events(store, clinic):
                 requests += list(requests_for(store, clinic, pending))
                 messages.append(f"{key}: {counted(len(pending.event_ids), 'event')}, asked for a refresh")
         messages += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
     if not requests:
         return dg.SkipReason("; ".join(messages) or "The webhook inbox is empty.")
-    context.log.info(f"{drained.noted} new in the inbox. {'; '.join(messages)}.")
+    context.log.info(f"{drained.recorded} new in the inbox. {'; '.join(messages)}.")
     return dg.SensorResult(run_requests=requests)
 
 
@@ -63,7 +71,7 @@ def event_reconcile_sensor(
     started, requests, messages, observations = time.monotonic(), [], [], []
     with fullscript.store() as store:
         for clinic in store.clinics():
-            if clinic.status != "ok" or not is_due(store, clinic):
+            if clinic.status != "ok" or not is_reconcile_due(store, clinic):
                 continue
             if time.monotonic() - started > TIME_BUDGET_SECONDS:
                 messages.append("the others follow in a minute")
@@ -80,10 +88,10 @@ def event_reconcile_sensor(
                 f"{clinic.clinic_key}: {reconciled.missing} missed, {reconciled.deliveries} webhooks attempted"
             )
             observations.append(_reconcile_observation(clinic, reconciled))
-            pending = waiting(store, clinic)
+            pending = request_for_due_events(store, clinic)
             if pending and not has_queued_refresh(context.instance, clinic.clinic_key):
                 requests += list(requests_for(store, clinic, pending))
-            if span := sweep_wanted(store, clinic):
+            if span := pending_resync_span(store, clinic):
                 messages.append(f"{clinic.clinic_key}: {span} is lost, a full sweep is asked for")
                 requests.append(sweep_request(clinic, span))
     if not messages:
@@ -106,7 +114,7 @@ def sweep_request(clinic: ClinicRef, span: str) -> dg.RunRequest:
     )
 
 
-def _reconcile_observation(clinic: ClinicRef, reconciled: Reconciled) -> dg.AssetObservation:
+def _reconcile_observation(clinic: ClinicRef, reconciled: ReconcileResult) -> dg.AssetObservation:
     return dg.AssetObservation(
         asset_key=["core", "events"],
         metadata={

@@ -19,14 +19,14 @@ from fullscript_pipeline.orchestration.checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
-    Refreshed,
+    RefreshResult,
     due_events,
-    full_sweep,
+    fetch_moved_labs,
     handle_events,
-    handled,
-    read_moved_labs,
-    sweep_wanted,
-    swept,
+    mark_refresh_done,
+    mark_resync_done,
+    pending_resync_span,
+    resync_clinic,
     watch_labs,
 )
 
@@ -69,19 +69,19 @@ def refresh_touched(
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
         target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
-        labs = read_moved_labs(target, session, store)
+        labs = fetch_moved_labs(target, session, store)
         event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
         refreshed = handle_events(target, session, store, event_ids)
         if refreshed.patients:
             rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
         watch_labs(opened, store, clinic)
-        handled(store, session, refreshed)
+        mark_refresh_done(store, session, refreshed)
     if labs:
         context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} moved on without an event.")
     _log_refresh(context, config.clinic, day, refreshed)
 
 
-def _log_refresh(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: Refreshed) -> None:
+def _log_refresh(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: RefreshResult) -> None:
     """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
     changes = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
     context.log.info(f"{clinic_key}: {changes or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
@@ -125,13 +125,13 @@ def sweep_clinic(
         opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
         clinic = session.clinic
         target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
-        span = sweep_wanted(store, clinic)
-        done = full_sweep(target, session)
+        span = pending_resync_span(store, clinic)
+        done = resync_clinic(target, session)
         record_pull_outcomes(opened, store, clinic)
         rebuild.rebuild_mart(opened, clinic, day)
         rebuild.rewrite_pages(opened, reports.open(), clinic, day)
         watch_labs(opened, store, clinic)
-        swept(store, clinic, day)
+        mark_resync_done(store, clinic, day)
     changes = {
         table: counts.added + counts.changed + counts.removed
         for report in done

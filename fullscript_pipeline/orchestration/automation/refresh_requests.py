@@ -10,7 +10,7 @@ import dagster as dg
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.orchestration.runtime import clinic_partition, region_partition
-from fullscript_pipeline.refresh import Round, asked
+from fullscript_pipeline.refresh import RefreshRequest, mark_run_requested
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 
@@ -18,23 +18,23 @@ from fullscript_pipeline.state import StateStore
 NOT_STARTED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 
-def run_config(pending: Round) -> dict[str, object]:
+def run_config(pending: RefreshRequest) -> dict[str, object]:
     """The config of `clinic_refresh`: a clinic key and opaque event ids."""
     config = {"clinic": pending.clinic_key, "event_ids": list(pending.event_ids)}
     return {"ops": {"refresh_touched": {"config": config}}}
 
 
-def requests_for(store: StateStore, clinic: ClinicRef, pending: Round) -> Iterator[dg.RunRequest]:
+def requests_for(store: StateStore, clinic: ClinicRef, pending: RefreshRequest) -> Iterator[dg.RunRequest]:
     """A refresh of these events; the whole present cell, or the region's catalog, when there are too many.
 
     The events count as asked for: nobody asks again within a quarter of an hour.
     """
-    run, day = asked(store, clinic, pending), clock.today(load_settings().time_zone)
+    run, day = mark_run_requested(store, clinic, pending), clock.today(load_settings().time_zone)
     tags = {"fullscript/clinic": pending.clinic_key}
-    if pending.catalog:
+    if pending.needs_catalog_pull:
         partition, region = region_partition(clinic.region, day), {"fullscript/region": clinic.region}
         yield dg.RunRequest(job_name="catalog_daily", run_key=f"catalog-{run}", partition_key=partition, tags=region)
-    if pending.whole_cell:
+    if pending.needs_full_pull:
         partition = clinic_partition(pending.clinic_key, day)
         yield dg.RunRequest(job_name="clinic_daily", run_key=run, partition_key=partition, tags=tags)
     else:

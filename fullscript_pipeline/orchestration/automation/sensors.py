@@ -23,13 +23,13 @@ from fullscript_pipeline.orchestration.automation.refresh_requests import has_qu
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinics, orphaned_runs_sensor
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
-    Round,
-    feeds_to_look_at,
+    RefreshRequest,
+    choose_lab_polls,
+    has_been_pulled,
     poll_feeds,
     poll_labs,
     poll_seconds,
-    polls_now,
-    was_pulled,
+    polled_feeds,
 )
 from fullscript_pipeline.state import Clinic, StateStore
 
@@ -83,17 +83,17 @@ def _poll_clinics(
     started, healthy = time.monotonic(), [clinic for clinic in store.clinics() if clinic.status == "ok"]
     # A round that ran out of time ended before `first`: stable sorting puts the clinics from there on in front.
     ordered = sorted(healthy, key=lambda clinic: clinic.clinic_key < first)
-    feeds = sum(len(feeds_to_look_at(store, clinic)) for clinic in healthy)
-    lab_polls = polls_now(store, [clinic for clinic in healthy if was_pulled(store, clinic)], feeds)
+    feeds = sum(len(polled_feeds(store, clinic)) for clinic in healthy)
+    lab_polls = choose_lab_polls(store, [clinic for clinic in healthy if has_been_pulled(store, clinic)], feeds)
 
-    def poll_clinic(clinic: Clinic) -> Round | str | None:
+    def poll_clinic(clinic: Clinic) -> RefreshRequest | str | None:
         if time.monotonic() - started > TIME_BUDGET_SECONDS:
             return ""
         try:
             with fullscript.session_in(store, clinic) as session:
                 events = poll_feeds(session, store)
                 labs = poll_labs(session, store) if clinic.clinic_key in lab_polls else 0
-                return replace(events or Round(clinic.clinic_key, ()), labs=labs) if labs else events
+                return replace(events or RefreshRequest(clinic.clinic_key, ()), moved_labs=labs) if labs else events
         except PipelineError as error:
             return str(error)
 
@@ -114,26 +114,26 @@ def _poll_clinics(
 
 
 def _run_requests(
-    context: dg.SensorEvaluationContext, store: StateStore, polled: Sequence[tuple[Clinic, Round | str | None]]
+    context: dg.SensorEvaluationContext, store: StateStore, polled: Sequence[tuple[Clinic, RefreshRequest | str | None]]
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """The runs to ask for, and what was seen, in words."""
     requests, messages = [], []
     for clinic, outcome in polled:
-        if isinstance(outcome, Round) and has_queued_refresh(context.instance, clinic.clinic_key):
+        if isinstance(outcome, RefreshRequest) and has_queued_refresh(context.instance, clinic.clinic_key):
             messages.append(
                 f"{clinic.clinic_key}: {counted(len(outcome.event_ids), 'event')} waiting, a refresh is queued already"
             )
-        elif isinstance(outcome, Round):
+        elif isinstance(outcome, RefreshRequest):
             clinic_requests = list(requests_for(store, clinic, outcome))
             requests += clinic_requests
             messages.append(f"{clinic.clinic_key}: {_describe_round(outcome)}, asked for {_job_names(clinic_requests)}")
-        if trouble := outcome.trouble if isinstance(outcome, Round) else outcome:
+        if trouble := outcome.error if isinstance(outcome, RefreshRequest) else outcome:
             messages.append(f"{clinic.clinic_key}: {trouble}")
     return requests, messages
 
 
-def _describe_round(events: Round) -> str:
-    labs = [f"{counted(events.labs, 'lab order')} moved"] if events.labs else []
+def _describe_round(events: RefreshRequest) -> str:
+    labs = [f"{counted(events.moved_labs, 'lab order')} moved"] if events.moved_labs else []
     return " and ".join([counted(len(events.event_ids), "event"), *labs])
 
 

@@ -8,7 +8,14 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.runtime import FullscriptResource
-from fullscript_pipeline.refresh import Notice, freshness, inbox_room, notices, undelivered_webhooks, unhandled
+from fullscript_pipeline.refresh import (
+    Notice,
+    feed_freshness,
+    list_notices,
+    measure_inbox,
+    undelivered_webhooks,
+    unhandled_events,
+)
 
 _EVENTS = dg.AssetKey(["core", "events"])
 
@@ -24,7 +31,7 @@ _EVENTS = dg.AssetKey(["core", "events"])
 def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     today = clock.now().date()
     with fullscript.store() as store:
-        feeds = [freshness(store, clinic, today) for clinic in store.clinics()]
+        feeds = [feed_freshness(store, clinic, today) for clinic in store.clinics()]
     behind = [clinic_feeds for clinic_feeds in feeds if clinic_feeds.level != "ok"]
     error = any(clinic_feeds.level == "error" for clinic_feeds in behind)
     return dg.AssetCheckResult(
@@ -36,10 +43,14 @@ def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult
             "clinics": len(feeds),
             "oldest_days": max((clinic_feeds.days or 0 for clinic_feeds in feeds), default=0),
             "lost": "; ".join(
-                f"{clinic_feeds.clinic_key}: {clinic_feeds.lost}" for clinic_feeds in feeds if clinic_feeds.lost
+                f"{clinic_feeds.clinic_key}: {clinic_feeds.lost_span}"
+                for clinic_feeds in feeds
+                if clinic_feeds.lost_span
             ),
             "swept": "; ".join(
-                f"{clinic_feeds.clinic_key}: {clinic_feeds.swept}" for clinic_feeds in feeds if clinic_feeds.swept
+                f"{clinic_feeds.clinic_key}: {clinic_feeds.last_resync}"
+                for clinic_feeds in feeds
+                if clinic_feeds.last_resync
             ),
         },
     )
@@ -102,15 +113,15 @@ def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult
 )
 def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     with fullscript.store() as store:
-        unhandled_events = [events for clinic in store.clinics() if (events := unhandled(store, clinic)) is not None]
-    sentences = [f"{events.clinic_key}: {events.sentence}" for events in unhandled_events if events.needs_attention]
+        by_clinic = [events for clinic in store.clinics() if (events := unhandled_events(store, clinic)) is not None]
+    sentences = [f"{events.clinic_key}: {events.sentence}" for events in by_clinic if events.needs_attention]
     return dg.AssetCheckResult(
         passed=not sentences,
         severity=dg.AssetCheckSeverity.WARN,
         description=" ".join(sentences) or "No event waits for its object.",
         metadata={
-            "waiting": sum(events.backlog.waiting for events in unhandled_events),
-            "unreadable": sum(events.backlog.unreadable for events in unhandled_events),
+            "waiting": sum(events.backlog.waiting for events in by_clinic),
+            "unreadable": sum(events.backlog.unreadable for events in by_clinic),
         },
     )
 
@@ -125,7 +136,7 @@ def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
 )
 def webhook_inbox_has_room(fullscript: FullscriptResource) -> dg.AssetCheckResult:
     with fullscript.store() as store:
-        room = inbox_room(fullscript.settings(), store)
+        room = measure_inbox(fullscript.settings(), store)
     return dg.AssetCheckResult(
         passed=not room.needs_attention,
         severity=dg.AssetCheckSeverity.ERROR if room.is_full else dg.AssetCheckSeverity.WARN,
@@ -136,7 +147,7 @@ def webhook_inbox_has_room(fullscript: FullscriptResource) -> dg.AssetCheckResul
 
 def _notices(fullscript: FullscriptResource) -> list[Notice]:
     with fullscript.store() as store:
-        return [notice for clinic in store.clinics() for notice in notices(store, clinic)]
+        return [notice for clinic in store.clinics() for notice in list_notices(store, clinic)]
 
 
 def _notice_result(clinic_notices: list[Notice], nothing: str) -> dg.AssetCheckResult:

@@ -9,7 +9,7 @@ import pytest
 
 from fullscript_pipeline.api import ScopeError
 from fullscript_pipeline.extraction.pulls.clinic import pull_patients
-from fullscript_pipeline.extraction.pulls.treatment_plans import read_plans
+from fullscript_pipeline.extraction.pulls.treatment_plans import fetch_plans
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
@@ -88,9 +88,9 @@ def test_the_plans_of_one_patient_that_are_denied_cost_nobody_else_theirs(
     tmp_path: Path, denied: str, status: int
 ) -> None:
     with _served(tmp_path) as (served, puller, _):
-        read_plans(puller.target(), puller.session, PEOPLE, [])
+        fetch_plans(puller.target(), puller.session, PEOPLE, [])
         served.denied = {denied: status}
-        report = read_plans(puller.target(), puller.session, PEOPLE, [], swept=PEOPLE)
+        report = fetch_plans(puller.target(), puller.session, PEOPLE, [], reread=PEOPLE)
         assert report.outcome == "loaded"
         with puller.warehouse.read() as con:
             stored = con.execute(

@@ -262,6 +262,6 @@ def test_a_refresh_with_a_narrower_token_removes_no_plan(tmp_path: Path) -> None
         plan = next(one for one in its.active_plans() if one.record["source"] != "api")
         its.reconnect(NARROW)
         its.receive(its.payload(its.change_plan(plan, state="cancelled")))
-        refresh.drain(its.store)
+        refresh.ingest_inbox(its.store)
         its.handle()
         assert not its.removed()

@@ -113,7 +113,7 @@ def test_a_clock_ahead_loses_no_days_of_the_feeds(one: OneClinic, monkeypatch: p
 def test_what_an_interrupted_pull_has_landed_is_not_loaded_under_a_wrong_clock(one: OneClinic) -> None:
     def landed() -> Pull:
         pull = Pull(one.target, "clinics")
-        assert pull.one(one.session, "clinic")
+        assert pull.land_object(one.session, "clinic")
         return pull
 
     interrupted = landed()
@@ -134,7 +134,7 @@ def test_what_an_interrupted_pull_has_landed_is_not_loaded_under_a_wrong_clock(o
 
 def test_a_landed_file_of_a_time_to_come_is_set_aside(one: OneClinic) -> None:
     pull = Pull(one.target, "clinics")
-    assert pull.one(one.session, "clinic")
+    assert pull.land_object(one.session, "clinic")
     pull._lock.release(force=True)
     path = Path(pull.file.path)
     later = clock.real_now().timestamp() + 3652 * 86400
@@ -151,7 +151,7 @@ def test_a_clock_that_is_changed_while_a_pull_reads_loads_nothing(
     monkeypatch.setattr(clock, "real_now", lambda: real_now() + 3652 * DAY)
     pull = Pull(one.target, "clinics")  # began under the wrong clock, which is then mended
     monkeypatch.setattr(clock, "real_now", real_now)
-    assert pull.one(one.session, "clinic")
+    assert pull.land_object(one.session, "clinic")
     with pytest.raises(WrongClock, match="changed by -87,648 hours"):
         pull.commit()
 

@@ -57,7 +57,7 @@ def test_a_delivery_tells(its: Living, way: str) -> None:
 def test_a_webhook_that_comes_later_tells(its: Living) -> None:
     event = unknown(its, "patient.updated")[0]
     its.receive(its.payload(event))
-    refresh.drain(its.store)
+    refresh.ingest_inbox(its.store)
     fill_event_objects(its.warehouse, its.store, its.clinic)
     assert object_of(its, event) == its.world.events[event].data["patient"]["id"]
 

@@ -52,7 +52,7 @@ def _pull(
     with moved.context() as patch, odd_server(answer) as server, session_at(server.url) as session:
         patch.setenv("FULLSCRIPT_NOW", (MORNING + after).isoformat())
         assert clock.now() == MORNING + after
-        pull_known_products(target, [session], set(read), asks_everybody=everybody)
+        pull_known_products(target, [session], set(read), asks_every_clinic=everybody)
 
 
 def test_a_product_is_gone_after_two_404s_an_hour_apart(target: Target) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import clinic, orders, treatment_plans
-from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_who_left
+from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_departed_patients
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, session_at
@@ -88,7 +88,7 @@ class OrderWorld:
     def pull(self, target: Target, session: ClinicSession) -> None:
         clinic.pull_patients(target, session)
         orders.pull_orders(target, session)
-        pull_orders_of_who_left(target, session)
+        pull_orders_of_departed_patients(target, session)
 
 
 def order(order_id: str, patient: str) -> dict[str, object]:

@@ -23,7 +23,7 @@ def cell(tmp_path: Path) -> Iterator[OneClinic]:
 def pull_region(cell: OneClinic) -> None:
     heard = pull_product_events(cell.target, [cell.session], cell.connected.store)
     pull_products(cell.target, [cell.session])
-    heard.answered(cell.connected.store, cell.target.day.isoformat())
+    heard.close_events(cell.connected.store, cell.target.day.isoformat())
 
 
 def test_changes_of_days_that_were_not_pulled_count_from_their_events(cell: OneClinic) -> None:

@@ -12,7 +12,7 @@ from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import missing_variants, treatment_plans
 from fullscript_pipeline.extraction.pulls.catalog import all_categories, pull_reference_list
 from fullscript_pipeline.extraction.pulls.lab_orders import with_results
-from fullscript_pipeline.extraction.pulls.products import is_whole
+from fullscript_pipeline.extraction.pulls.products import is_complete_product
 from fullscript_pipeline.resources.reference_lists import ALLERGENS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line, canonical, content_hash
@@ -48,7 +48,7 @@ def line(record: dict[str, Any]) -> Line:
 )
 def test_a_listed_product_is_whole_with_its_text_and_its_variants(change: dict[str, Any], whole: bool) -> None:
     record = {key: value for key, value in (WHOLE | change).items() if value is not ...}
-    assert is_whole(line(record)) is whole
+    assert is_complete_product(line(record)) is whole
 
 
 def test_categories_inside_others_are_categories_too() -> None:
@@ -99,7 +99,7 @@ def test_a_variant_is_kept_whatever_its_product_says_of_it(tmp_path: Path, said:
     today = datetime.now(UTC).date()
     target = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run", CLINIC)
     with odd_server(answer) as server, session_at(server.url) as session:
-        treatment_plans.read_plans(target, session, [], ["t1"])
+        treatment_plans.fetch_plans(target, session, [], ["t1"])
         missing_variants.pull_unknown_variants(target, session)
         asked = [seen.path for seen in server.seen]
         again = missing_variants.pull_unknown_variants(target, session)

@@ -102,7 +102,7 @@ def test_what_changed_through_the_api_is_found_by_the_sweep_and_counted(cell: On
         event_feeds.pull_events(cell.target, cell.session, cell.connected.store)
         orders.pull_orders(cell.target, cell.session)
         lab_orders.pull_labs(cell.target, cell.session)
-        touched = event_feeds.touched_today(cell.target, cell.clinic.clinic_id)
+        touched = event_feeds.awaited_plan_ids(cell.target, cell.clinic.clinic_id)
         treatment_plans.pull_plans(cell.target, cell.session, touched, sweep_days)
 
     pull(14)
@@ -118,12 +118,12 @@ def test_a_patient_with_a_new_order_is_read_again_and_nobody_for_an_old_one(cell
     orders.pull_orders(cell.target, cell.session)
     treatment_plans.pull_plans(cell.target, cell.session, [])
     with cell.warehouse.read() as con:
-        assert treatment_plans.due_patients(con, cell.clinic.clinic_id).touched == ()
+        assert treatment_plans.due_patients(con, cell.clinic.clinic_id).affected == ()
     cell.next_day(days=4)
     orders.pull_orders(cell.target, cell.session)
     new = {row[0] for row in cell.rows("SELECT patient_id FROM core.orders WHERE observed_at > DATE '2026-11-23'")}
     with cell.warehouse.read() as con:
-        assert set(treatment_plans.due_patients(con, cell.clinic.clinic_id).touched) == new
+        assert set(treatment_plans.due_patients(con, cell.clinic.clinic_id).affected) == new
 
 
 def test_extras_are_read_once_and_then_by_turns(cell: OneClinic) -> None:

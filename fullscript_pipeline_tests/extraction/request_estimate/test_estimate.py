@@ -9,9 +9,13 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.api.endpoints import ENDPOINTS
-from fullscript_pipeline.extraction.request_estimate.clinic import plan_clinic, plan_order_days
-from fullscript_pipeline.extraction.request_estimate.estimate import BillLine, by_resource, minutes
-from fullscript_pipeline.extraction.request_estimate.region import plan_region
+from fullscript_pipeline.extraction.request_estimate.clinic import estimate_clinic, estimate_order_days
+from fullscript_pipeline.extraction.request_estimate.estimate import (
+    EstimateLine,
+    minutes_at_budget,
+    requests_by_resource,
+)
+from fullscript_pipeline.extraction.request_estimate.region import estimate_region
 from fullscript_pipeline.resources.clinics import CLINICS
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
@@ -38,7 +42,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return made
 
 
-def line_of(lines: list[BillLine], endpoint: str) -> BillLine:
+def line_of(lines: list[EstimateLine], endpoint: str) -> EstimateLine:
     return next(line for line in lines if line.endpoint == endpoint)
 
 
@@ -46,14 +50,14 @@ def test_the_bill_for_50000_patients_before_the_first_pull(store: StateStore) ->
     """Nothing was pulled and nothing is asked: the connect counted the patients, and plans cost one request each."""
     now = datetime.now(UTC)
     store.save_grant(ACME, Grant("u1", "practitioner", ("patients:read",), now, now, "a", "r", patients_visible=50_000))
-    lines = plan_clinic(None, ACME, DAY, store=store)
-    planned = by_resource(lines)
+    lines = estimate_clinic(None, ACME, DAY, store=store)
+    planned = requests_by_resource(lines)
     assert line_of(lines, "GET /clinic/patients").requests == 500
     assert planned["acme", "treatment_plans"] == 50_000
     assert line_of(lines, "GET /clinic/orders").at_least
     total = sum(planned.values())
     assert 50_500 <= total <= 50_600
-    assert minutes(total, 4750) == pytest.approx(53.2, abs=0.2)
+    assert minutes_at_budget(total, 4750) == pytest.approx(53.2, abs=0.2)
 
 
 def test_what_is_not_known_is_asked_with_one_page_each(store: StateStore) -> None:
@@ -63,11 +67,11 @@ def test_what_is_not_known_is_asked_with_one_page_each(store: StateStore) -> Non
         asked.append(endpoint)
         return 50_000
 
-    lines = plan_clinic(None, ACME, DAY, store=store, ask=ask)
+    lines = estimate_clinic(None, ACME, DAY, store=store, count_rows=ask)
     assert {"metadata", "lab_orders", "orders", "patients", "practitioners", "staff"} < set(asked)
     assert set(asked) <= set(ENDPOINTS), "only what can be asked"
     asked.clear()
-    plan_region(None, "us", [ACME], DAY, store=store, ask=ask)
+    estimate_region(None, "us", [ACME], DAY, store=store, count_rows=ask)
     assert set(asked) <= set(ENDPOINTS)
     order_line = line_of(lines, "GET /clinic/orders")
     assert (order_line.requests, order_line.at_least) == (500, False)
@@ -75,11 +79,11 @@ def test_what_is_not_known_is_asked_with_one_page_each(store: StateStore) -> Non
 
 def test_what_is_refused_today_and_what_does_not_exist_is_skipped_with_the_reason(store: StateStore) -> None:
     store.record_unavailable(ACME, "staff", DAY, "403 for this app")
-    line = line_of(plan_clinic(None, ACME, DAY, store=store), "GET /clinic/staff")
+    line = line_of(estimate_clinic(None, ACME, DAY, store=store), "GET /clinic/staff")
     assert line.requests == 0
     assert "403 for this app" in line.why
     canadian = ClinicRef("ca-snd", "c2", "maple", "ca")
-    line = line_of(plan_clinic(None, canadian, DAY), "GET /clinic/labs/orders")
+    line = line_of(estimate_clinic(None, canadian, DAY), "GET /clinic/labs/orders")
     assert line.requests == 0
     assert "US only" in line.why
 
@@ -99,8 +103,8 @@ def test_later_bills_count_who_is_due_and_name_who_is_not(warehouse: Warehouse, 
             "requests, pages) VALUES ('x', 'c1', 'orders', 'loaded', true, now(), 150, 2, 2)"
         )
     with warehouse.read() as con:
-        lines = plan_clinic(con, ACME, DAY, store=store)
-        backfill = plan_order_days(con, ACME, date(2026, 10, 19), date(2026, 10, 21))
+        lines = estimate_clinic(con, ACME, DAY, store=store)
+        backfill = estimate_order_days(con, ACME, date(2026, 10, 19), date(2026, 10, 21))
     plans = line_of(lines, "GET /clinic/patients/{id}/treatment_plans")
     assert plans.requests < 28
     assert "stored and not due" in plans.why
@@ -109,9 +113,9 @@ def test_later_bills_count_who_is_due_and_name_who_is_not(warehouse: Warehouse, 
 
 
 def test_a_region_without_the_full_list_goes_by_categories(store: StateStore) -> None:
-    lines = plan_region(None, "us", [ACME], DAY, store=store)
+    lines = estimate_region(None, "us", [ACME], DAY, store=store)
     assert line_of(lines, "GET /catalog/products").requests == 1
     store.record_unavailable(ACME, "products", DAY, "restricted")
-    lines = plan_region(None, "us", [ACME], DAY, store=store)
+    lines = estimate_region(None, "us", [ACME], DAY, store=store)
     assert "restricted" in line_of(lines, "GET /catalog/products").why
-    assert plan_region(None, "us", [], clock.now().date()) == []
+    assert estimate_region(None, "us", [], clock.now().date()) == []

@@ -20,7 +20,7 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, r
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
-from fullscript_pipeline.refresh import Round, poll_feeds
+from fullscript_pipeline.refresh import RefreshRequest, poll_feeds
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
@@ -169,7 +169,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     pages = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "patients"
     before = {page.name: page.stat().st_mtime_ns for page in pages.glob("*.html")}
     assert found is not None
-    one_event = Round(clinic.clinic_key, found.event_ids[:1])
+    one_event = RefreshRequest(clinic.clinic_key, found.event_ids[:1])
     assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(one_event)).failures == ()
     written = [name for name, at in before.items() if (pages / name).stat().st_mtime_ns != at]
     assert len(written) <= 1 < len(before)

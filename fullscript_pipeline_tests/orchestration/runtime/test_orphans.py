@@ -22,7 +22,7 @@ from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, PROCESS_TAG, held_by_this_process, process_tags
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.process_identity import ProcessIdentity
-from fullscript_pipeline.refresh import Round
+from fullscript_pipeline.refresh import RefreshRequest
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline, free_port
 from fullscript_pipeline_tests.helpers.ui_links import ui_link
@@ -59,7 +59,7 @@ def started(
     instance: dg.DagsterInstance, tags: Mapping[str, str], run_id: str = RUN, status: str = "STARTED"
 ) -> dg.DagsterRun:
     job = build_defs().resolve_job_def("clinic_refresh")
-    config = run_config(Round("x", ()))
+    config = run_config(RefreshRequest("x", ()))
     return instance.create_run_for_job(job, run_id=run_id, run_config=config, status=status, tags=tags)
 
 
