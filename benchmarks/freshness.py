@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' sandbox helpers
 from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.extraction.pulls.event_feeds import feeds_of
 from fullscript_pipeline.orchestration.automation import sensors
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.runtime.resources import make_resources
 from fullscript_pipeline.sandbox.orders import order_plans
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 from fullscript_pipeline_tests.helpers.pipeline import free_port
 
@@ -91,8 +92,10 @@ def idle(directory: Path, clinics: int) -> None:
                 its.store.set_cursor(clinic.server, clinic.clinic_id, feed, its.sandbox.world.day.isoformat())
         seconds = []
         for round_number in range(4):
-            with dg.DagsterInstance.ephemeral() as instance:
-                context = dg.build_sensor_context(instance=instance, resources={"fullscript": FullscriptResource()})
+            with (
+                dg.DagsterInstance.ephemeral() as instance,
+                dg.build_sensor_context(instance=instance, resources=make_resources(load_settings)) as context,
+            ):
                 begun = time.monotonic()
                 said = sensors.clinic_events_sensor(context)
                 seconds.append(time.monotonic() - begun)

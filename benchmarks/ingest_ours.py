@@ -57,7 +57,7 @@ def main(url: str, data_dir: str, priority: str = "present") -> None:
         target = Target(
             warehouse, settings.landing_dir, settings.warehouse_key, one.server, one.region, day, "run", one
         )
-        with open_session(settings, store, one, cast(Priority, priority)) as session:
+        with open_session(settings, store, one, priority=cast(Priority, priority)) as session:
             for report in (orders.pull_orders(target, session), clinic.pull_patients(target, session)):
                 print(f"  {report.resource}: {report.requests} requests, {report.counts}", file=sys.stderr)
 

@@ -6,7 +6,8 @@ OAuth state, webhook tolerance, request budget, locks, retries), which calls `re
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -46,6 +47,23 @@ def now() -> datetime:
             f"FULLSCRIPT_NOW is {text!r}, which is not a time; write it like 2026-11-22T12:00:00Z or unset it."
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+@contextmanager
+def moved_to(text: str) -> Iterator[None]:
+    """In this block FULLSCRIPT_NOW holds `text`, for all threads and child processes; '' changes nothing."""
+    before = os.environ.get("FULLSCRIPT_NOW")
+    if text in ("", before):
+        yield
+        return
+    os.environ["FULLSCRIPT_NOW"] = text
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["FULLSCRIPT_NOW"]
+        else:
+            os.environ["FULLSCRIPT_NOW"] = before
 
 
 def _moved_to() -> str:

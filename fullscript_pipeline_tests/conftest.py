@@ -1,9 +1,10 @@
-"""What holds for every test: a module leaves the environment as it found it.
+"""What holds for every test: a module leaves the environment as it found it, and a run begins in a new code location.
 
 What does not belong here: fixtures of one room.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +13,27 @@ import pytest
 _MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME"}
 
 
+def _unload_code_location() -> None:
+    """A code location is loaded once per process, and one process never changes its environment: tests do."""
+    if sys.modules.pop("fullscript_pipeline.definitions", None):
+        from dagster._core.definitions.reconstruct import ReconstructableJob  # noqa: PLC0415 - a second to import
+
+        ReconstructableJob.get_repository_definition.cache_clear()
+        ReconstructableJob.get_definition.cache_clear()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _environment_is_left_as_it_was() -> Iterator[None]:
     """A clock or a data directory that one module leaves behind makes another one fail, or pass."""
+    _unload_code_location()
     before = dict(os.environ)
     yield
     changed = {name for name, _ in before.items() ^ os.environ.items()} - _MAY_CHANGE
     os.environ.clear()
     os.environ.update(before)
     assert not changed, f"These variables were left behind: {', '.join(sorted(changed))}."
+
+
+@pytest.fixture(autouse=True)
+def _code_location_is_loaded_anew() -> None:
+    _unload_code_location()

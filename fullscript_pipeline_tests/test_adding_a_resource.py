@@ -13,6 +13,7 @@ import dagster as dg
 
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.event_types import row_of
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.sandbox_server import START
 
@@ -38,8 +39,8 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 settings, names, order_id = load_settings(), ("team", "roster"), sys.argv[2]
-codes = [pull(PullOptions(only=names)) for _ in range(2)]
-warehouse = open_warehouse()
+codes = [pull(settings, PullOptions(only=names)) for _ in range(2)]
+warehouse = open_warehouse(settings)
 with StateStore(settings.state_path, settings.encryption_key) as store:
     clinic = store.clinics()[0]
     estimate = {line.resource: line.endpoint for line in estimate_clinic(None, clinic, settings.start_date)}
@@ -48,7 +49,13 @@ with StateStore(settings.state_path, settings.encryption_key) as store:
     )
     store.record_events([event])
     target = make_target(
-        "run-1", warehouse, settings.start_date, server=clinic.server, region=clinic.region, clinic=clinic
+        settings,
+        warehouse,
+        settings.start_date,
+        run_id="run-1",
+        server=clinic.server,
+        region=clinic.region,
+        clinic=clinic,
     )
     with open_session(settings, store, clinic) as session:
         refreshed = handle_events(target, session, store)
@@ -58,7 +65,7 @@ with warehouse.read() as con:
     pulls = con.execute("SELECT rows_added FROM ops.pulls WHERE resource IN ('team', 'roster') ORDER BY finished_at")
     added = [number for (number,) in pulls.fetchall()]
     orders = [number for (number,) in con.execute("SELECT order_id FROM core.orders").fetchall()]
-specs = {spec.key.to_user_string(): spec for spec in build_defs().resolve_all_asset_specs()}
+specs = {spec.key.to_user_string(): spec for spec in build_defs(load_settings).resolve_all_asset_specs()}
 report = {
     "package": fullscript_pipeline.__file__,
     "codes": codes,
@@ -127,5 +134,5 @@ def _run(copy: Path, report: Path, order_id: str) -> dict[str, Any]:
 
 def test_the_project_builds_without_the_example() -> None:
     """The page speaks of tables that must not be in the real graph."""
-    keys = build_defs().resolve_asset_graph().get_all_asset_keys()
+    keys = build_defs(load_settings).resolve_asset_graph().get_all_asset_keys()
     assert not {dg.AssetKey(["core", "team"]), dg.AssetKey(["core", "roster"])} & keys

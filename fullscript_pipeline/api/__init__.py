@@ -21,6 +21,7 @@ from fullscript_pipeline.api.errors import (
     ServerError,
     WrongAddress,
 )
+from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.purged_record_filter import PurgedIds, PurgedObjectError, names_people
 from fullscript_pipeline.api.rate_limit import Budget, Priority
 from fullscript_pipeline.api.response_parsing import Page, Record, SingleRecord, record_ids
@@ -49,6 +50,7 @@ __all__ = [
     "Differences",
     "FullscriptError",
     "Grant",
+    "HttpClient",
     "NotFound",
     "Page",
     "Priority",

@@ -24,7 +24,12 @@ class SessionStore(GrantStore, Protocol):
 
 
 def open_session(
-    settings: Settings, store: SessionStore, clinic: ClinicRef, priority: Priority = "present"
+    settings: Settings,
+    store: SessionStore,
+    clinic: ClinicRef,
+    *,
+    priority: Priority = "present",
+    client: HttpClient | None = None,
 ) -> ClinicSession:
     """Opens a session of `clinic` without sending a request. Close it, or use it in a `with`.
 
@@ -32,7 +37,7 @@ def open_session(
     """
     server = settings.require_app(clinic.server)
     budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
-    client = HttpClient()
+    client = client or HttpClient()
     tokens = TokenKeeper(clinic, store, TokenEndpoint(server, settings.redirect_uri, client, budget))
     grant = store.load_grant(clinic)
     session = ClinicSession(

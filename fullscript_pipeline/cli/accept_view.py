@@ -5,11 +5,12 @@ What does not belong here: what goes (`warehouse.acceptance`), pages (`orchestra
 
 import click
 
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import CLINIC
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse.loading import Acceptance, View
 
@@ -24,16 +25,16 @@ from fullscript_pipeline.warehouse.loading import Acceptance, View
 )
 @click.argument("clinic", type=CLINIC)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def accept_view(clinic: str, yes: bool) -> None:
+@with_settings
+def accept_view(settings: Settings, clinic: str, yes: bool) -> None:
     # The adherence room and the pages' templates, which help need not wait for.
     from fullscript_pipeline.maintenance import ViewAcceptance, present_view  # noqa: PLC0415
 
-    settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = store.clinic(clinic)
         view = present_view(store, chosen)
-    acceptance = ViewAcceptance(settings, open_warehouse(), chosen, view)
+    acceptance = ViewAcceptance(settings, open_warehouse(settings), chosen, view)
     preview = acceptance.preview()
     if not preview.earlier:
         print_message(

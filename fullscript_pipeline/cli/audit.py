@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from fullscript_pipeline.cli.audited import FAILED, FINISHED, STARTED
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import backup_audit_heads
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import AuditEntry, AuditHead, StateStore
 
 _COLUMNS = {
@@ -30,8 +31,9 @@ def audit() -> None:
 
 @audit.command("list", help="Every recorded command, the oldest first: who, when, whose data, how much, where to.")
 @click.option("--json", "as_json", is_flag=True, help="Every entry of the log as it is kept, one JSON object a line.")
-def list_command(as_json: bool) -> None:
-    with _store(load_settings()) as store:
+@with_settings
+def list_command(settings: Settings, as_json: bool) -> None:
+    with _store(settings) as store:
         entries = store.audit_entries()
     if as_json:
         for entry in entries:
@@ -53,8 +55,8 @@ def list_command(as_json: bool) -> None:
     metavar="CHAIN:NUMBER:CODE",
     help="A head that was noted elsewhere (syslog, a backup's manifest) must be in this log; again for more.",
 )
-def verify_command(heads: Sequence[str]) -> int:
-    settings = load_settings()
+@with_settings
+def verify_command(settings: Settings, heads: Sequence[str]) -> int:
     with _store(settings) as store:
         expected = [*map(AuditHead.parse, heads), *backup_audit_heads(settings.backups_dir)]
         damage = store.audit_damage(expected)

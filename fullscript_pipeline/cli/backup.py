@@ -9,13 +9,14 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import audit_logged
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health import format_bytes, stored_purged_patients
 from fullscript_pipeline.maintenance import back_up, require_contents
 from fullscript_pipeline.maintenance import restore as put_back
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.files import tidy_landing
@@ -28,8 +29,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--to", type=FOLDER, help="A folder is made in it. Default: backups/ in the data directory.")
 @click.option("--with-landing", is_flag=True, help="The landed pages too.")
-def backup(to: Path | None, with_landing: bool) -> None:
-    settings = load_settings()
+@with_settings
+def backup(settings: Settings, to: Path | None, with_landing: bool) -> None:
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     require_contents(settings)
@@ -55,8 +56,8 @@ def backup(to: Path | None, with_landing: bool) -> None:
 )
 @click.argument("folder", metavar="FROM", type=FOLDER)
 @click.option("--force", is_flag=True, help="Replace a warehouse and a state store that are there.")
-def restore(folder: Path, force: bool) -> None:
-    settings = load_settings()
+@with_settings
+def restore(settings: Settings, folder: Path, force: bool) -> None:
     settings.prepare_data_dir()
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     has_log = _has_log(settings)
@@ -105,8 +106,8 @@ def _has_log(settings: Settings) -> bool:
 
 @click.command(help="Remove landed pages older than FULLSCRIPT_KEEP_LANDING_DAYS; daily runs do it by themselves.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed.")
-def tidy(dry_run: bool) -> None:
-    settings = load_settings()
+@with_settings
+def tidy(settings: Settings, dry_run: bool) -> None:
     settings.prepare_data_dir()
     if not settings.keep_landing_days:
         print_message("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")

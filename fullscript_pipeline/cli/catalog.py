@@ -37,12 +37,13 @@ from fullscript_pipeline.catalog import (
     to_csv,
     to_jsonl,
 )
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import PipelineError, UsageError
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.reports import render_catalog_digest
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse import Warehouse
 
 FORMATS = ("table", "csv", "jsonl", "html")
@@ -102,9 +103,9 @@ class DiffOptions:
     help="Exit 1 only for these kinds of change; again for more. Default: any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
+@with_settings
+def diff(settings: Settings, form: str, alarms: Sequence[str], **options: Any) -> int:
     selected = DiffOptions(**(options | {"entities": tuple(options["entities"]) or DEFAULT_ENTITIES}))
-    settings = load_settings()
     try:
         comparisons = _compare(settings, selected)
     except PipelineError as error:
@@ -130,8 +131,8 @@ def diff(form: str, alarms: Sequence[str], **options: Any) -> int:
 @catalog.command("show", help="The life of a product: its id, exact name, or a variant's id or SKU.")
 @click.argument("product")
 @click.option("--region", type=REGION, help="Default: wherever it is.")
-def show(product: str, region: str | None) -> None:
-    settings = load_settings()
+@with_settings
+def show(settings: Settings, product: str, region: str | None) -> None:
     with _warehouse(settings).read() as con:
         matches = find_products(con, product, region)
         count = len({product_id for _, product_id, _, _ in matches})
@@ -146,8 +147,8 @@ def show(product: str, region: str | None) -> None:
 @catalog.command("coverage", help="How much of the catalog is seen, day by day, and through which doors.")
 @click.option("--region", type=REGION, help=_EVERYTHING)
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="The last so many pulled days.")
-def coverage(region: str | None, days: int) -> None:
-    settings = load_settings()
+@with_settings
+def coverage(settings: Settings, region: str | None, days: int) -> None:
     with _warehouse(settings).read() as con:
         for name in _regions(con, region):
             observed = observed_days(con, name, settings.time_zone)
@@ -161,7 +162,8 @@ def coverage(region: str | None, days: int) -> None:
 @catalog.command("release", help="Let the held digest of DAY through, and write it.")
 @click.argument("day", type=DAY)
 @click.option("--region", type=REGION, required=True)
-def release(day: date, region: str) -> int:
+@with_settings
+def release(settings: Settings, day: date, region: str) -> int:
     # Dagster takes a second to import; the other commands here do without it.
     from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets import catalog as assets  # noqa: PLC0415
@@ -171,7 +173,6 @@ def release(day: date, region: str) -> int:
         region_partition,
     )
 
-    settings = load_settings()
     warehouse = _warehouse(settings)
     with warehouse.read():
         pass

@@ -12,11 +12,12 @@ from fullscript_pipeline.api import ConnectFlow, ConnectResult
 from fullscript_pipeline.cli.accept_view import accept_view
 from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
 from fullscript_pipeline.cli.clinic_selection import no_clinic_message
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.secret_variables import hidden_secrets
-from fullscript_pipeline.settings import encryption_keys, load_settings
+from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
 
 
@@ -24,8 +25,8 @@ from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateSt
 @click.argument("env", type=SERVER)
 @click.option("--no-browser", is_flag=True, help="Only print the address to open.")
 @click.option("--paste", is_flag=True, help="For a redirect URI that is not loopback: paste the address it ended at.")
-def connect(env: str, no_browser: bool, paste: bool) -> None:
-    settings = load_settings()
+@with_settings
+def connect(settings: Settings, env: str, no_browser: bool, paste: bool) -> None:
     server = settings.server(env)
     if settings.require_app(server).is_production and not settings.state_path.exists():
         require_good_keys(encryption_keys(settings.encryption_key))  # before anything is made under it
@@ -83,10 +84,10 @@ def _print_connected(result: ConnectResult) -> None:
 @click.option("--users", is_flag=True, help="Each clinic's users, one a line: who connected it, and which is used.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
-def clinics(context: click.Context, users: bool, as_json: bool) -> None:
+@with_settings
+def clinics(context: click.Context, settings: Settings, users: bool, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
-    settings = load_settings()
     rows, to_revoke, no_clinic = [], [], no_clinic_message(settings.data_dir, None)
     if settings.state_path.exists():  # only looking: nothing is made where nothing is
         with StateStore(settings.state_path, settings.encryption_key) as store:

@@ -8,10 +8,11 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import WARN_AFTER, FullscriptError, clock_offset, format_clock_lead
 from fullscript_pipeline.cli.audited import audit_logged
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.health import configured_servers
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
 
@@ -27,17 +28,17 @@ def clock_group() -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be moved.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--unverified", is_flag=True, help="Trust this machine's clock although no server can be asked.")
-def repair(dry_run: bool, yes: bool, unverified: bool) -> None:
+@with_settings
+def repair(settings: Settings, dry_run: bool, yes: bool, unverified: bool) -> None:
     # Dagster, which help need not wait for.
     from fullscript_pipeline.maintenance import open_warehouse  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import ClockRepair, open_instance  # noqa: PLC0415
 
-    settings = load_settings()
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to repair.")
     with StateStore(settings.state_path, settings.encryption_key) as store, open_instance(settings) as instance:
         now = clock.now()
-        work = ClockRepair(settings, open_warehouse(), store, instance, now)
+        work = ClockRepair(settings, open_warehouse(settings), store, instance, now)
         if not (counts := work.find()):
             print_message(f"Nothing is stored under a time after {now:%Y-%m-%d %H:%M} UTC.", bold=True)
             return

@@ -18,20 +18,21 @@ from urllib.parse import urlencode
 import click
 import httpx
 
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.subprocesses import sandbox_server
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 
 ENV_FILE = "demo.env"
 _IGNORED_FILES = {".gitkeep"}
 
 
 @click.command(help="A fresh world every time; only a data directory that a demo made is replaced.")
-def demo() -> int:
-    settings = load_settings()
+@with_settings
+def demo(settings: Settings) -> int:
     began = time.monotonic()
     _refuse_while_in_use(settings)
     clear_demo_folder(settings.data_dir)

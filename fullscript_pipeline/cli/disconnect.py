@@ -4,10 +4,11 @@ import click
 
 from fullscript_pipeline.api import disconnect as disconnect_clinic
 from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_message
 from fullscript_pipeline.cli.options import CLINIC
 from fullscript_pipeline.errors import PipelineError, UsageError
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, StateStore
 
 
@@ -20,10 +21,10 @@ from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, StateStore
 @click.option("--all", "everything", is_flag=True, help="Every clinic.")
 @click.option("--user", metavar="U", help="Only this user of the clinic, by id: `clinics --users` lists them.")
 @click.option("--give-up", is_flag=True, help="Forget what the server has not confirmed. Nobody can revoke it later.")
-def disconnect(clinic: str | None, everything: bool, user: str | None, give_up: bool) -> int:
+@with_settings
+def disconnect(settings: Settings, clinic: str | None, everything: bool, user: str | None, give_up: bool) -> int:
     if bool(clinic) == everything or (everything and (user is not None or give_up)):
         raise click.UsageError("Name one clinic (and with --user one of its users), or --all.")
-    settings = load_settings()
     settings.prepare_data_dir()
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:

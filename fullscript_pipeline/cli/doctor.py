@@ -5,14 +5,15 @@ What does not belong here: the checks (`health`).
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import click
 
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import Finding, check_all, exit_code, failed
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
 
@@ -37,9 +38,13 @@ def doctor(as_json: bool) -> int:
 
 def _findings() -> Iterable[Finding]:
     try:
-        settings = load_settings()
+        return _check()
     except ConfigurationError as error:
         return [failed("settings.read", str(error), "Change it as the sentence says.", error.exit_code)]
+
+
+@with_settings
+def _check(settings: Settings) -> Iterator[Finding]:
     return check_all(settings)
 
 

@@ -11,17 +11,16 @@ from fullscript_pipeline.cli.clinic_selection import select_clinics
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
 
-def list_dosages(clinics: Sequence[str], limit: int) -> int:
+def list_dosages(settings: Settings, clinics: Sequence[str], limit: int) -> int:
     """Those of these clinics (none named: all), at most `limit` reasons. Returns the exit code."""
-    settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, clinics)
-    warehouse = open_warehouse()
+    warehouse = open_warehouse(settings)
     with audit_logged(settings, "report dosages", whose=DataSubjects(chosen), destination=STANDARD_OUTPUT) as record:
         with warehouse.read() as con:
             unread = unread_dosages(con, [clinic.clinic_id for clinic in chosen])

@@ -8,13 +8,14 @@ import time
 import click
 
 from fullscript_pipeline.cli.audited import audit_logged
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.encryption import changing_keys, new_key
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import format_bytes
 from fullscript_pipeline.maintenance import Rotation, backups_under_different_keys, plan_rotation, rotate_keys
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import Settings, encryption_keys, load_settings
+from fullscript_pipeline.settings import Settings, encryption_keys
 
 
 @click.group(help="The encryption key.")
@@ -31,8 +32,8 @@ def new() -> None:
     help="Put everything that is sealed (state store, landing files, published copies, warehouse) under the first key "
     "of FULLSCRIPT_ENCRYPTION_KEY (new,old). After an interruption run it again.",
 )
-def rotate() -> None:
-    settings = load_settings()
+@with_settings
+def rotate(settings: Settings) -> None:
     listed = encryption_keys(settings.encryption_key)
     if not listed:
         raise ConfigurationError(

@@ -4,12 +4,18 @@ What does not belong here: options of one command, and how a value is used.
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.servers import SERVERS
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.settings import Settings
+    from fullscript_pipeline.state import Clinic
 
 
 class Day(click.ParamType[date]):
@@ -35,20 +41,22 @@ class ClinicName(click.ParamType[str]):
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        # Not at the top: they bring pydantic and a database library, and help needs neither.
-        from fullscript_pipeline.settings import load_settings  # noqa: PLC0415
-        from fullscript_pipeline.state import StateStore  # noqa: PLC0415
-
         try:
-            settings = load_settings()
-            if not settings.state_path.exists():
-                return []
-            with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
-                clinics = store.clinics()
+            clinics = _connected_clinics()
         except PipelineError:
             return []
         named = ((clinic.clinic_key, clinic.name) for clinic in clinics)
         return [CompletionItem(key, help=name) for key, name in named if key.startswith(incomplete)]
+
+
+@with_settings
+def _connected_clinics(settings: "Settings") -> "list[Clinic]":
+    from fullscript_pipeline.state import StateStore  # noqa: PLC0415 - a database library, which help need not wait for
+
+    if not settings.state_path.exists():
+        return []
+    with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
+        return store.clinics()
 
 
 class ServerName(click.ParamType[str]):

@@ -12,18 +12,18 @@ from fullscript_pipeline.cli.clinic_selection import select_clinics
 from fullscript_pipeline.cli.console import print_data
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
-from fullscript_pipeline.maintenance import is_past_day, open_warehouse
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
 from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
 from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_partition, open_instance
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import no_warehouse_error
 
 
-def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
+def write_pages(settings: Settings, clinics: Sequence[str], as_of: date | None) -> int:
     """The pages of these clinics (none named: all) through the end of a day; each clinic's page to stdout."""
-    settings = load_settings()
     settings.prepare_data_dir()
     today = clock.today(settings.time_zone)
     day = as_of or today
@@ -39,8 +39,8 @@ def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
         instance = open_instance(settings)
         with StateStore(settings.state_path, settings.encryption_key) as store:
             add_clinic_partitions(instance, store)
-        open_warehouse()
-        code, outcomes = execute_runs(instance, [pages_run(clinic.clinic_key, day) for clinic in chosen])
+        open_warehouse(settings)
+        code, outcomes = execute_runs(instance, [pages_run(settings, clinic.clinic_key, day) for clinic in chosen])
         pages = [outcome.materialized.get("reports/adherence", {}).get("patient_pages", 0) for _, outcome in outcomes]
         record.rows, record.exit_code = sum(map(int, pages)), code
     for _, outcome in outcomes:
@@ -49,18 +49,18 @@ def write_pages(clinics: Sequence[str], as_of: date | None) -> int:
     return code
 
 
-def pages_run(clinic_key: str, day: date) -> PlannedRun:
+def pages_run(settings: Settings, clinic_key: str, day: date) -> PlannedRun:
     """The run that makes a clinic's adherence rows and pages of a day again, without a pull."""
     return PlannedRun(
         f"{clinic_key} {day} pages",
         "clinic_daily",
         clinic_partition(clinic_key, day),
         tags={"fullscript/clinic": clinic_key, TAG: "yes"},
-        assets=PAST_PAGES if is_past_day(day) else PAGES,
+        assets=PAGES if clock.cell_is_open(day, settings.time_zone) else PAST_PAGES,
     )
 
 
-def runs_for_stale_pages(outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> list[PlannedRun]:
+def runs_for_stale_pages(settings: Settings, outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> list[PlannedRun]:
     """A run of rows and pages for each clinic whose day failed before its pages: they say how old their data is."""
     hopeless = {Busy.exit_code, ConfigurationError.exit_code}
     failed = [
@@ -73,4 +73,9 @@ def runs_for_stale_pages(outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> list
         and "reports/adherence" not in outcome.materialized
         and not hopeless & {failure.exit_code for failure in outcome.failures}
     ]
-    return [pages_run(clinic_key, day) for clinic_key, day in failed if can_be_rewritten(clinic_key, day)]
+    store = ReportStore(settings.reports_dir)
+    return [
+        pages_run(settings, clinic_key, day)
+        for clinic_key, day in failed
+        if can_be_rewritten(settings, store, clinic_key, day)
+    ]

@@ -12,10 +12,11 @@ from click.core import ParameterSource
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
 from fullscript_pipeline.cli.clinic_selection import find_known_clinic
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.maintenance import open_warehouse
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse, rows_in
 from fullscript_pipeline.warehouse.publishing import CopyOptions, Deidentified, Format, Level, Published
@@ -31,7 +32,15 @@ from fullscript_pipeline.warehouse.publishing import publish as write_copy
 @click.option("--deidentified", is_flag=True, help="Years instead of dates, random ids, groups of at least k patients.")
 @click.option("--k", type=click.IntRange(2, 1000), help="With --deidentified. Default: FULLSCRIPT_PUBLISH_K, or 5.")
 @click.option("--with-current-year", is_flag=True, help="With --deidentified: the year that is not over, too.")
-def publish(pseudonymised: bool, shift_dates: bool, deidentified: bool, k: int | None, with_current_year: bool) -> None:
+@with_settings
+def publish(
+    settings: Settings,
+    pseudonymised: bool,
+    shift_dates: bool,
+    deidentified: bool,
+    k: int | None,
+    with_current_year: bool,
+) -> None:
     if pseudonymised and deidentified:
         raise click.UsageError("A copy has one level: --pseudonymised or --deidentified.")
     if shift_dates and not pseudonymised:
@@ -39,7 +48,6 @@ def publish(pseudonymised: bool, shift_dates: bool, deidentified: bool, k: int |
     if (k is not None or with_current_year) and not deidentified:
         raise click.UsageError("--k and --with-current-year go with --deidentified.")
     level = Level.PSEUDONYMISED if pseudonymised else Level.DEIDENTIFIED if deidentified else Level.WHOLE
-    settings = load_settings()
     settings.prepare_data_dir()
     options = CopyOptions(level, shift_dates=shift_dates, k=k, with_current_year=with_current_year)
     warehouse = _warehouse(settings)
@@ -48,7 +56,7 @@ def publish(pseudonymised: bool, shift_dates: bool, deidentified: bool, k: int |
         copy = write_copy(settings, warehouse, options)
         record.destination = str(copy.path)
         record.rows = rows_in(Warehouse(copy.path, copy.key, temp_dir=settings.data_dir / "tmp"))
-    for sentence in _describe(copy):
+    for sentence in _describe(settings, copy):
         print_message(sentence)
     if settings.publish_key:
         print_message("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
@@ -61,7 +69,7 @@ def publish(pseudonymised: bool, shift_dates: bool, deidentified: bool, k: int |
     print_data(str(copy.path))
 
 
-def _describe(copy: Published) -> Iterator[str]:
+def _describe(settings: Settings, copy: Published) -> Iterator[str]:
     if copy.options.level is Level.PSEUDONYMISED:
         dates = (
             "are moved back by 1 to 365 days, the same for all dates of a patient"
@@ -80,15 +88,15 @@ def _describe(copy: Published) -> Iterator[str]:
         )
         if not summary.facts:
             yield "No row is left: hardly any product of a year is shared by so many. Ask for a lower k if you may."
-        yield _describe_last_year(summary)
+        yield _describe_last_year(settings, summary)
         yield (
             f"Who knows clinic, birth years, gender and a product of a year of somebody at once would still single out "
             f"{summary.patients_standing_alone:,} of {summary.patients:,} patients."
         )
 
 
-def _describe_last_year(summary: Deidentified) -> str:
-    if summary.through_year < clock.today(load_settings().time_zone).year:
+def _describe_last_year(settings: Settings, summary: Deidentified) -> str:
+    if summary.through_year < clock.today(settings.time_zone).year:
         return (
             f"It ends with {summary.through_year}, the last year that is over; {summary.patients_without_years:,} "
             "patients without anything until then are left out."
@@ -108,8 +116,10 @@ def _describe_last_year(summary: Deidentified) -> str:
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Again for more. Default: core and marts.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Default: exports/<time> in the data dir.")
 @click.pass_context
+@with_settings
 def export(
     context: click.Context,
+    settings: Settings,
     patient: tuple[str, str] | None,
     file_format: Format,
     tables: Sequence[str],
@@ -118,7 +128,6 @@ def export(
     is_format_explicit = context.get_parameter_source("file_format") is not ParameterSource.DEFAULT
     if patient and (tables or is_format_explicit):
         raise click.UsageError("--patient writes everything as JSON: leave --table and --format out.")
-    settings = load_settings()
     settings.prepare_data_dir()
     folder = (to or settings.data_dir / "exports" / f"{clock.real_now():%Y%m%dT%H%M%SZ}").absolute()
     warehouse = _warehouse(settings)
@@ -155,4 +164,4 @@ def _warehouse(settings: Settings) -> Warehouse:
         raise ConfigurationError(
             f"There is no warehouse in {settings.data_dir} yet; `fullscript-pipeline pull` makes it."
         )
-    return open_warehouse()
+    return open_warehouse(settings)

@@ -5,12 +5,17 @@ What does not belong here: what it does (`cli.pulling`), so that `--help` does n
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from fullscript_pipeline.cli import lazy_imports
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.settings import Settings
 
 
 @click.command(help="Pull the catalog and the clinics for today: the same assets as in the UI.")
@@ -22,7 +27,9 @@ from fullscript_pipeline.errors import UsageError
 @click.option("--dry-run", is_flag=True, help="Print the bill: the requests it would make, and why. Asks nothing.")
 @click.option("--ask", "asks", is_flag=True, help="With --dry-run: ask one small page of each list of unknown length.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: one JSON object a line, the total last.")
+@with_settings
 def pull(
+    settings: "Settings",
     clinics: Sequence[str],
     day: date | None,
     first: date | None,
@@ -39,5 +46,7 @@ def pull(
 
     options = pull_runner.PullOptions(clinics=clinics, day=day, first=first, last=last, only=only)
     return (
-        pull_runner.show_estimate(options, counts_rows=asks, as_json=as_json) if dry_run else pull_runner.pull(options)
+        pull_runner.show_estimate(settings, options, counts_rows=asks, as_json=as_json)
+        if dry_run
+        else pull_runner.pull(settings, options)
     )

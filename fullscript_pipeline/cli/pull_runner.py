@@ -37,7 +37,7 @@ from fullscript_pipeline.orchestration.runtime import (
 )
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.resources import ALL_RESOURCES
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
 _WITH_PAST_DAYS = {
@@ -56,25 +56,23 @@ class PullOptions:
     only: Sequence[str] = ()
 
 
-def pull(options: PullOptions) -> int:
+def pull(settings: Settings, options: PullOptions) -> int:
     """Every cell, to its end. Returns the exit code."""
-    settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         runs = _plan_runs(settings, select_clinics(store, options.clinics), options)
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
-    open_warehouse()
+    open_warehouse(settings)
     code, outcomes = execute_runs(instance, runs)
     _print_summary(outcomes)
-    if stale := runs_for_stale_pages(outcomes):
+    if stale := runs_for_stale_pages(settings, outcomes):
         execute_runs(instance, stale)
     return code
 
 
-def show_estimate(options: PullOptions, *, counts_rows: bool, as_json: bool) -> int:
+def show_estimate(settings: Settings, options: PullOptions, *, counts_rows: bool, as_json: bool) -> int:
     """What the same pull would ask, and why."""
-    settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, options.clinics)
@@ -132,7 +130,7 @@ def _estimate(
     settings: Settings, store: StateStore, runs: Sequence[PlannedRun], *, count_rows: RowCounter
 ) -> list[EstimateLine]:
     """The requests that these runs would make; none for steps that were not selected."""
-    opened = open_warehouse() if settings.warehouse_path.exists() else None
+    opened = open_warehouse(settings) if settings.warehouse_path.exists() else None
     by_key = {clinic.clinic_key: clinic for clinic in store.clinics()}
     day = clock.today(settings.time_zone)
     pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)

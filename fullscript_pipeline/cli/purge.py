@@ -12,11 +12,12 @@ import click
 from fullscript_pipeline.api import disconnect
 from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
 from fullscript_pipeline.cli.clinic_selection import find_known_clinic
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
 if TYPE_CHECKING:
@@ -31,12 +32,19 @@ if TYPE_CHECKING:
 @click.option("--disconnect", "disconnects", is_flag=True, help="With --clinic: revoke its grant first.")
 @click.option("--undo", is_flag=True, help="With --patient: let the next pull bring a purged patient back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(clinic_key: str | None, patient: tuple[str, str] | None, disconnects: bool, undo: bool, yes: bool) -> int:
+@with_settings
+def purge(
+    settings: Settings,
+    clinic_key: str | None,
+    patient: tuple[str, str] | None,
+    disconnects: bool,
+    undo: bool,
+    yes: bool,
+) -> int:
     if bool(clinic_key) == bool(patient):
         raise click.UsageError("Name one clinic with --clinic, or one patient with --patient CLINIC ID.")
     if undo and not patient:
         raise click.UsageError("--undo goes with --patient CLINIC ID: a clinic comes back with `connect`.")
-    settings = load_settings()
     settings.prepare_data_dir()
     if undo and patient:
         _undo(settings, *patient)
@@ -110,7 +118,7 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
     from fullscript_pipeline.maintenance import purge_everywhere  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import open_instance  # noqa: PLC0415
 
-    warehouse = open_warehouse()
+    warehouse = open_warehouse(settings)
     purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
     if not purged.counts:
         if patient_id and store.is_purged(clinic, patient_id):

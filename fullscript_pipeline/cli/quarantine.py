@@ -10,9 +10,10 @@ import click
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import QuarantinedRecord, open_records
@@ -26,8 +27,8 @@ def quarantine() -> None:
 @quarantine.command("list", help="What is in quarantine, and why. The record itself is shown only when asked for.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--show-record", is_flag=True, help="The record as received: it may be about a patient.")
-def list_command(as_json: bool, show_record: bool) -> None:
-    settings = load_settings()
+@with_settings
+def list_command(settings: Settings, as_json: bool, show_record: bool) -> None:
     with _warehouse(settings).read() as con:
         rows = open_records(con)
     if show_record:
@@ -52,8 +53,8 @@ def _print(records: Sequence[QuarantinedRecord], *, as_json: bool, show_record: 
 
 
 @quarantine.command("replay", help="Read them (and single fields) again with this version. 1: some records stay.")
-def replay_command() -> int:
-    settings = load_settings()
+@with_settings
+def replay_command(settings: Settings) -> int:
     warehouse = _warehouse(settings)
     with warehouse.read():  # a sentence where there is none yet
         pass

@@ -32,13 +32,12 @@ from fullscript_pipeline.refresh import (
     reconcile,
     request_for_due_events,
 )
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 
 
-def refresh(clinics: Sequence[str]) -> int:
+def refresh(settings: Settings, clinics: Sequence[str]) -> int:
     """A round of these clinics (none named: all), and its runs to their end. Returns the exit code."""
-    settings = load_settings()
     settings.prepare_data_dir()
     runs: list[PlannedRun] = []
     code = 0
@@ -58,7 +57,7 @@ def refresh(clinics: Sequence[str]) -> int:
                 code = NeedsConnect.exit_code if NeedsConnect.exit_code in {code, error.exit_code} else error.exit_code
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
-    open_warehouse()
+    open_warehouse(settings)
     run_code, outcomes = execute_runs(instance, runs)
     if rows := [[run.label, _count_events(run), outcome.run_id] for run, outcome in outcomes]:
         print_data(format_columns(["clinic", "events", "run"], rows))

@@ -5,11 +5,16 @@ What does not belong here: what they do (`cli.pages`, `cli.dosages`), so that `-
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from fullscript_pipeline.cli import lazy_imports
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.options import DAY
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.settings import Settings
 
 
 @click.group(help="Rebuild reports from the warehouse; nothing is asked of Fullscript.")
@@ -22,21 +27,23 @@ def report() -> None:
 @click.option(
     "--as-of", type=DAY, help="Through the end of this day; an earlier one gets a folder of its own. Default: today."
 )
-def adherence(clinics: Sequence[str], as_of: date | None) -> int:
+@with_settings
+def adherence(settings: "Settings", clinics: Sequence[str], as_of: date | None) -> int:
     with lazy_imports.freeze_imports():  # Dagster, which help need not wait for
         from fullscript_pipeline.cli.page_rebuild import write_pages  # noqa: PLC0415
 
-    return write_pages(clinics, as_of)
+    return write_pages(settings, clinics, as_of)
 
 
 @report.command("dosages", help="Why dosage texts of active plans could not be read, most frequent reason first.")
 @click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many texts to list.")
-def dosages(clinics: Sequence[str], limit: int) -> int:
+@with_settings
+def dosages(settings: "Settings", clinics: Sequence[str], limit: int) -> int:
     with lazy_imports.freeze_imports():
         from fullscript_pipeline.cli.dosages import list_dosages  # noqa: PLC0415
 
-    return list_dosages(clinics, limit)
+    return list_dosages(settings, clinics, limit)
 
 
 @report.command(
@@ -49,16 +56,23 @@ def dosages(clinics: Sequence[str], limit: int) -> int:
 @click.option("--note", help="Why, for the clinic's own page; at most 300 characters.")
 @click.option("--list", "lists", is_flag=True, help="The snoozes of CLINIC (default: of all clinics), with notes.")
 @click.option("--remove", "removes", is_flag=True, help="Put the patient back on the list now.")
+@with_settings
 def snooze(
-    clinic: str | None, patient: str | None, until: date | None, note: str | None, lists: bool, removes: bool
+    settings: "Settings",
+    clinic: str | None,
+    patient: str | None,
+    until: date | None,
+    note: str | None,
+    lists: bool,
+    removes: bool,
 ) -> int:
     with lazy_imports.freeze_imports():
         from fullscript_pipeline.cli.snooze import list_snoozes, remove_snooze, snooze_patient  # noqa: PLC0415
 
     if lists and not (patient or until or note or removes):
-        return list_snoozes([clinic] if clinic else [])
+        return list_snoozes(settings, [clinic] if clinic else [])
     if clinic and patient and removes and not (until or note or lists):
-        return remove_snooze(clinic, patient)
+        return remove_snooze(settings, clinic, patient)
     if clinic and patient and until and not (removes or lists):
-        return snooze_patient(clinic, patient, until, note)
+        return snooze_patient(settings, clinic, patient, until, note)
     raise click.UsageError("Give CLINIC PATIENT with --until DAY or with --remove; or --list, with or without CLINIC.")

@@ -13,13 +13,14 @@ from typing import Any
 
 import click
 
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import Busy, UsageError
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
 from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
 from fullscript_pipeline.sandbox.server import advance_offline, serve
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 
 
 @click.group(help="The local Fullscript: same API, invented people, a clock of its own.")
@@ -43,8 +44,8 @@ def sandbox() -> None:
     "--assigned-patients-only", is_flag=True, default=None, help="Users other than the owner see theirs only."
 )
 @click.option("--quirks", help="`all`, or names with commas: answer in other plausible shapes (`sandbox quirks`).")
-def serve_command(port: int, **options: Any) -> None:
-    settings = load_settings()
+@with_settings
+def serve_command(settings: Settings, port: int, **options: Any) -> None:
     settings.prepare_data_dir()
     with _sandbox_errors_as_ours():
         # In a thread of its own: the server cannot answer us while it waits for this call.
@@ -79,10 +80,11 @@ def _print_settings(base_url: str, settings: Settings) -> None:
 @sandbox.command("advance", help="Move its clock forward; what the days bring happens.")
 @click.option("--days", type=int)
 @click.option("--to", "to", type=DAY, help="A day, YYYY-MM-DD.")
-def advance_command(days: int | None, to: date | None) -> None:
+@with_settings
+def advance_command(settings: Settings, days: int | None, to: date | None) -> None:
     if (days is None) == (to is None):
         raise click.UsageError("Give either --days or --to.")
-    directory = load_settings().sandbox_dir
+    directory = settings.sandbox_dir
     with _sandbox_errors_as_ours():
         control = find_running(directory)
         if control is None:
@@ -112,8 +114,9 @@ def advance_command(days: int | None, to: date | None) -> None:
 @click.option("--field", help="For `field_retyped`: the field's name.")
 @click.option("--value", help="For `field_retyped` and `odd_id`: what is there instead, as JSON or plain text.")
 @click.option("--clear", is_flag=True, help="Disarm everything.")
-def fault_command(kind: str | None, clear: bool, **rule: Any) -> None:
-    with _running() as control:
+@with_settings
+def fault_command(settings: Settings, kind: str | None, clear: bool, **rule: Any) -> None:
+    with _running(settings) as control:
         if clear:
             control.disarm()
         if kind:
@@ -138,13 +141,14 @@ def _json_or_text(text: str) -> Any:
 
 @sandbox.command("quirks", help="Turn on these QUIRKS and no others, or `all`, or `none`; without any: list them.")
 @click.argument("quirks", nargs=-1)
-def quirks_command(quirks: Sequence[str]) -> None:
+@with_settings
+def quirks_command(settings: Settings, quirks: Sequence[str]) -> None:
     from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS  # noqa: PLC0415 - only this command needs the table
 
     if not quirks:
         print_data(format_columns(["quirk", "how it answers"], list(QUIRKS.items())))
         return
-    with _running() as control:
+    with _running(settings) as control:
         control.set_quirks(*(quirk for quirk in quirks if quirk != "none"))
     print_message("Done.")
 
@@ -152,16 +156,17 @@ def quirks_command(quirks: Sequence[str]) -> None:
 @sandbox.command("webhook", help="Send the events of SERVER to URL from now on: probe first, signed, retried.")
 @click.argument("server")
 @click.argument("url")
-def webhook_command(server: str, url: str) -> None:
-    with _running() as control:
+@with_settings
+def webhook_command(settings: Settings, server: str, url: str) -> None:
+    with _running(settings) as control:
         print_data(json.dumps(control.set_webhook(server, url)))
 
 
 @contextmanager
-def _running() -> Iterator[SandboxControl]:
+def _running(settings: Settings) -> Iterator[SandboxControl]:
     """The sandbox of this data directory. Raises UsageError when none runs."""
     with _sandbox_errors_as_ours():
-        control = find_running(load_settings().sandbox_dir)
+        control = find_running(settings.sandbox_dir)
         if control is None:
             raise UsageError("No sandbox runs on this data directory; start it with `sandbox serve`.")
         with control:

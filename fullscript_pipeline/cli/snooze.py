@@ -13,9 +13,9 @@ from fullscript_pipeline.cli.clinic_selection import select_clinics
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.maintenance import open_warehouse
-from fullscript_pipeline.maintenance.page_rebuild import rewrite_pages
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rewrite_pages
 from fullscript_pipeline.reports import ReportStore
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, Snooze, StateStore
 from fullscript_pipeline.warehouse import Warehouse
 
@@ -24,9 +24,8 @@ _COMMAND = "report snooze"
 LONGEST_DAYS, LONGEST_NOTE = 366, 300
 
 
-def snooze_patient(clinic_name: str, patient_id: str, until: date, note: str | None) -> int:
+def snooze_patient(settings: Settings, clinic_name: str, patient_id: str, until: date, note: str | None) -> int:
     """Takes the patient off the call list until that day, and rewrites the clinic's pages."""
-    settings = load_settings()
     settings.prepare_data_dir()
     today = clock.today(settings.time_zone)
     if not today < until <= today + timedelta(days=LONGEST_DAYS):
@@ -36,7 +35,7 @@ def snooze_patient(clinic_name: str, patient_id: str, until: date, note: str | N
         raise UsageError(f"The note has {len(plain)} characters; {LONGEST_NOTE} are the most.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
         clinic = store.clinic(clinic_name)
-        warehouse = open_warehouse()
+        warehouse = open_warehouse(settings)
         _require_patient(warehouse, clinic, patient_id)
         with audit_logged(settings, _COMMAND, whose=DataSubjects([clinic], patient_id)):
             store.add_snooze(clinic, Snooze(patient_id, until, plain or None), today)
@@ -45,9 +44,8 @@ def snooze_patient(clinic_name: str, patient_id: str, until: date, note: str | N
     return 0
 
 
-def remove_snooze(clinic_name: str, patient_id: str) -> int:
+def remove_snooze(settings: Settings, clinic_name: str, patient_id: str) -> int:
     """Puts the patient back on the call list, and rewrites the clinic's pages."""
-    settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         clinic = store.clinic(clinic_name)
@@ -55,13 +53,12 @@ def remove_snooze(clinic_name: str, patient_id: str) -> int:
             if not store.remove_snooze(clinic, patient_id):
                 raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not snoozed: nothing was changed.")
     print_message(f"Patient {patient_id} of {clinic.clinic_key} is not snoozed any more.", bold=True)
-    _rewrite_list(settings, open_warehouse(), clinic)
+    _rewrite_list(settings, open_warehouse(settings), clinic)
     return 0
 
 
-def list_snoozes(clinic_names: Sequence[str]) -> int:
+def list_snoozes(settings: Settings, clinic_names: Sequence[str]) -> int:
     """Prints the snoozes of these clinics (none named: all), the first to end first."""
-    settings = load_settings()
     settings.prepare_data_dir()
     today = clock.today(settings.time_zone)
     with StateStore(settings.state_path, settings.encryption_key) as store:
@@ -100,5 +97,6 @@ def _rewrite_list(settings: Settings, warehouse: Warehouse, clinic: Clinic) -> N
     if day != clock.today(settings.time_zone) or clinic.clinic_key not in reports.clinic_keys():
         print_message("The call list shows it from the clinic's next daily pull on.")
         return
-    written = rewrite_pages(warehouse, reports, clinic, day, patients=[])
+    its = ClinicDay(settings=settings, warehouse=warehouse, clinic=clinic, day=day)
+    written = rewrite_pages(its, reports, patients=[])
     print_data(str(written.clinic_page))

@@ -22,12 +22,13 @@ import click
 import httpx
 from filelock import FileLock, Timeout
 
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.cli.demo import read_demo_env
 from fullscript_pipeline.cli.subprocesses import run_child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.ui_access import make_code, read_key
 
 _WEBSERVER = "fullscript_pipeline.orchestration.webserver"
@@ -44,13 +45,17 @@ _SLOW_SECONDS = 60.0
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 @click.pass_context
 def ui(context: click.Context, port: int) -> int | None:
-    return _serve(port) if context.invoked_subcommand is None else None
+    if context.invoked_subcommand is not None:
+        return None
+    _add_demo_variables()
+    return _serve(port=port)
 
 
 @ui.command("link", help="Print a link that opens the running UI once, within ten minutes.")
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
-def link(port: int) -> None:
-    print_data(_link(load_settings(), port))
+@with_settings
+def link(settings: Settings, port: int) -> None:
+    print_data(_link(settings, port))
 
 
 def _link(settings: Settings, port: int) -> str:
@@ -59,12 +64,17 @@ def _link(settings: Settings, port: int) -> str:
     return f"{address}/?code={make_code(read_key(settings.ui_key_path))}" if settings.ui_sign_in else address
 
 
-def _serve(port: int) -> int:
+@with_settings
+def _add_demo_variables(settings: Settings) -> None:
+    """What the demo has set for its data directory; the environment counts before it."""
+    os.environ.update({name: value for name, value in read_demo_env(settings).items() if name not in os.environ})
+
+
+@with_settings
+def _serve(settings: Settings, port: int) -> int:
     # Not at the top: help and completion should not wait for Dagster.
     from fullscript_pipeline.orchestration.runtime import prepare_home  # noqa: PLC0415
 
-    os.environ.update({name: value for name, value in read_demo_env(load_settings()).items() if name not in os.environ})
-    settings = load_settings()
     _require_free(port)
     prepare_home(settings)
     with ExitStack() as running:

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import click
 
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
+from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.loopback import LOOPBACK_HOSTS
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Delivery, StateStore
 
 
@@ -27,10 +28,10 @@ def webhooks() -> None:
 @webhooks.command("serve", help="Receive webhooks until stopped; prints a line per server with the path to register.")
 @click.option("--port", type=int, default=8767, show_default=True, help="0 lets the system choose.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; it speaks no TLS.")
-def serve_command(port: int, host: str) -> None:
+@with_settings
+def serve_command(settings: Settings, port: int, host: str) -> None:
     from fullscript_pipeline.webhooks import configured_endpoints, serve  # noqa: PLC0415 - the inbox needs no web server
 
-    settings = load_settings()
     settings.prepare_data_dir()
     if host not in LOOPBACK_HOSTS:
         print_message(
@@ -63,11 +64,12 @@ def _quiet_signals() -> Iterator[None]:
 
 @webhooks.command("status", help="How much waits in the inbox, since when, and of how much that may.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status_command(as_json: bool) -> None:
+@with_settings
+def status_command(settings: Settings, as_json: bool) -> None:
     from fullscript_pipeline.refresh import measure_inbox  # noqa: PLC0415 - the other commands need no DuckDB
 
-    with _store() as store:
-        room = measure_inbox(load_settings(), store)
+    with _store(settings) as store:
+        room = measure_inbox(settings, store)
     if as_json:
         fields = {
             "waiting": room.size.waiting,
@@ -91,21 +93,21 @@ def inbox() -> None:
 @inbox.command("list", help="Every delivery that is kept, in the order in which they came.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--body", "with_body", is_flag=True, help="With --json: the payload too. It is health data.")
-def list_command(as_json: bool, with_body: bool) -> None:
+@with_settings
+def list_command(settings: Settings, as_json: bool, with_body: bool) -> None:
     if with_body and not as_json:
         raise click.UsageError("--body goes with --json.")
     if not with_body:
-        _print_deliveries(as_json=as_json)
+        _print_deliveries(settings, as_json=as_json)
         return
-    settings = load_settings()
     settings.prepare_data_dir()
     with audit_logged(settings, "webhooks inbox list --body", destination=STANDARD_OUTPUT) as record:
-        record.rows = _print_deliveries(as_json=True, with_body=True)
+        record.rows = _print_deliveries(settings, as_json=True, with_body=True)
 
 
-def _print_deliveries(*, as_json: bool, with_body: bool = False) -> int:
+def _print_deliveries(settings: Settings, *, as_json: bool, with_body: bool = False) -> int:
     """How many there are."""
-    with _store() as store:
+    with _store(settings) as store:
         deliveries = store.deliveries(with_body=with_body)
     if as_json:
         for delivery in deliveries:
@@ -120,8 +122,9 @@ def _print_deliveries(*, as_json: bool, with_body: bool = False) -> int:
 
 @inbox.command("replay", help="Hand deliveries over once more: these EVENT_IDs, or every failed one.")
 @click.argument("event_ids", nargs=-1)
-def replay_command(event_ids: tuple[str, ...]) -> None:
-    with _store() as store:
+@with_settings
+def replay_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
+    with _store(settings) as store:
         chosen = _find_deliveries(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
         for delivery in chosen:
             store.reopen_event(delivery.server, delivery.event_id)
@@ -131,16 +134,16 @@ def replay_command(event_ids: tuple[str, ...]) -> None:
 
 @inbox.command("ignore", help="Leave the deliveries EVENT_ID unhandled for good.")
 @click.argument("event_ids", nargs=-1, required=True)
-def ignore_command(event_ids: tuple[str, ...]) -> None:
-    with _store() as store:
+@with_settings
+def ignore_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
+    with _store(settings) as store:
         chosen = _find_deliveries(store, event_ids)
         store.mark_deliveries(chosen, "ignored", "by hand")
     print_message(f"{len(chosen)} deliveries are ignored.")
 
 
 @contextmanager
-def _store() -> Iterator[StateStore]:
-    settings = load_settings()
+def _store(settings: Settings) -> Iterator[StateStore]:
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         yield store

@@ -10,7 +10,6 @@ from fullscript_pipeline.maintenance.backup import (
 )
 from fullscript_pipeline.maintenance.erasure import Purged, purge_everywhere
 from fullscript_pipeline.maintenance.key_rotation import Rotation, plan_rotation, rotate_keys
-from fullscript_pipeline.maintenance.page_rebuild import is_past_day
 from fullscript_pipeline.maintenance.person_file import write_person_file
 from fullscript_pipeline.maintenance.view_acceptance import ViewAcceptance, present_view
 from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl, open_warehouse
@@ -22,7 +21,6 @@ __all__ = [
     "ViewAcceptance",
     "back_up",
     "backups_under_different_keys",
-    "is_past_day",
     "mart_ddl",
     "open_warehouse",
     "page_rebuild",

@@ -19,7 +19,7 @@ from fullscript_pipeline.maintenance.copies_elsewhere import (
     external_exports,
     known_backups,
 )
-from fullscript_pipeline.maintenance.page_rebuild import rewrite_pages
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rewrite_pages
 from fullscript_pipeline.reports import (
     ReportStore,
     erase_patient_from_archive,
@@ -152,7 +152,8 @@ def _rewrite_lists(
     if patient_id and clinic.clinic_key in reports.clinic_keys():
         # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.
         remove_clinic_pages(reports, clinic.clinic_key)
-        rewrite_pages(warehouse, reports, clinic, day or clock.today(settings.time_zone))
+        day = day or clock.today(settings.time_zone)
+        rewrite_pages(ClinicDay(settings=settings, warehouse=warehouse, clinic=clinic, day=day), reports)
     elif reports.path_for_index().exists():
         write_index(reports, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names)
 

@@ -13,7 +13,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.errors import NeedsConnect, UsageError
 from fullscript_pipeline.extraction.engine import grant_view
-from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_touched
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
@@ -49,7 +49,8 @@ class ViewAcceptance:
             has_pages = mart_day(con, self.clinic.clinic_id) is not None
         if has_pages:
             store, today = ReportStore(self.settings.reports_dir), clock.today(self.settings.time_zone)
-            rebuild_touched(self.warehouse, store, self.clinic, today, sorted(accepted.patients))
+            its = ClinicDay(settings=self.settings, warehouse=self.warehouse, clinic=self.clinic, day=today)
+            rebuild_touched(its, store, sorted(accepted.patients))
         return accepted
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:

@@ -5,17 +5,18 @@ What does not belong here: what is read from it or written to it.
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.upgrades import migrate
 
 
-def open_warehouse() -> Warehouse:
+def open_warehouse(settings: Settings) -> Warehouse:
     """Raises ConfigurationError for a file of a newer program or a wrong key, Busy when it is held too long."""
-    settings = load_settings()
-    warehouse = _warehouse_at(str(settings.warehouse_path), settings.warehouse_key)
+    warehouse = _warehouse_at(settings.warehouse_path, settings.warehouse_key)
     if _file_identity(warehouse) not in _MIGRATED:
+        settings.prepare_data_dir()
         migrate(warehouse, mart_ddl())
         _MIGRATED.add(_file_identity(warehouse))
     return warehouse
@@ -31,11 +32,9 @@ def _file_identity(warehouse: Warehouse) -> tuple[str, int] | None:
 
 
 @cache
-def _warehouse_at(path: str, key: str | None) -> Warehouse:
+def _warehouse_at(path: Path, key: str | None) -> Warehouse:
     """One DuckDB instance a process: its extension is loaded once."""
-    settings = load_settings()
-    settings.prepare_data_dir()
-    return Warehouse(settings.warehouse_path, settings.warehouse_key)
+    return Warehouse(path, key)
 
 
 @cache

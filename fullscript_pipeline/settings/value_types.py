@@ -23,6 +23,8 @@ LANGUAGES: tuple[Literal["en", "fr"], ...] = ("en", "fr")
 
 def parse_folder(text: str) -> Path:
     """Return an absolute folder, not made yet. Raises ValueError for a name that not every part of us can use."""
+    if not text:
+        raise ValueError("is empty; set it to a folder.")
     try:
         path = Path(text).expanduser().absolute()
         os.fspath(path).encode()

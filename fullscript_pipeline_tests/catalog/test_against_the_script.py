@@ -21,10 +21,11 @@ from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
 from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import catalog, clinic, missing_variants, treatment_plans
 from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, RIVALS
 from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
 from fullscript_pipeline.sandbox.world import Catalog
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.helpers.sandbox_server import START
@@ -107,7 +108,7 @@ class Follower:
 
     def __init__(self, connected: Connected) -> None:
         self.connected = connected
-        self.warehouse = WarehouseResource().open()
+        self.warehouse = open_warehouse(load_settings())
 
     def pull(self, *, clinics: bool) -> None:
         settings, store = self.connected.settings, self.connected.store

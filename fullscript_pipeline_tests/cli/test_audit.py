@@ -15,7 +15,7 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.maintenance.backup import MANIFEST
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.settings import load_settings
@@ -77,7 +77,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "FULLSCRIPT_US_SND_AUTHORIZE_URL": "http://127.0.0.1:9/oauth/authorize",
     }
     try:
-        warehouse = WarehouseResource().open()
+        warehouse = open_warehouse(load_settings())
         put(warehouse, PATIENTS, [{"id": "p1", "last_name": SECRET}])
         put(warehouse, ORDERS, [{"id": "a1", "order_number": SECRET, "completed_at": "perhaps"}])
         settings = load_settings()
@@ -119,7 +119,7 @@ def _files(data: Path) -> dict[str, int]:
 def backup(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from fullscript_pipeline.maintenance.backup import back_up  # noqa: PLC0415
 
-    return back_up(load_settings(), WarehouseResource().open(), tmp_path_factory.mktemp("elsewhere")).folder
+    return back_up(load_settings(), open_warehouse(load_settings()), tmp_path_factory.mktemp("elsewhere")).folder
 
 
 @pytest.mark.parametrize("command", [one for one, line in RECORDED.items() if line])

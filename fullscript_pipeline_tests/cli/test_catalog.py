@@ -11,7 +11,8 @@ import pytest
 
 from fullscript_pipeline.catalog import build_catalog_changes
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, observe, small_world
 
 Run = Callable[..., tuple[int, str, str]]
@@ -28,7 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.chdir(tmp_path)
     world: dict[str, Any] = small_world()
     world["variants"]["p2-60"]["sku"] = "SKU1120"  # a number that another product has too
-    with WarehouseResource().open().write() as con:
+    with open_warehouse(load_settings()).write() as con:
         observe(con, world, noon(20))
         world["variants"]["p1-60"]["msrp_raw"] = "21.99"
         world["products"]["p2"]["description_html"] = "<p>Other.</p>"
@@ -126,7 +127,7 @@ def test_show_prints_a_life(run: Run) -> None:
 
 
 def test_coverage_prints_days_and_doors(run: Run) -> None:
-    with WarehouseResource().open().write() as con:
+    with open_warehouse(load_settings()).write() as con:
         found = "('us', 'p1', 'category', 'c1', '2026-11-20', '2026-11-22')"
         con.execute(f"INSERT INTO core.catalog_coverage VALUES {found}")
         con.execute("INSERT INTO core.clinics (clinic_id, region) VALUES ('c1', 'us')")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.cli.main import main
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.types import casts
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 Run = Callable[..., tuple[int, str, str]]
@@ -26,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-22T13:00:00Z")
     monkeypatch.chdir(tmp_path)
-    put(WarehouseResource().open(), ORDERS, [{"id": "a1", "order_number": "Canary", "completed_at": "perhaps"}])
+    put(open_warehouse(load_settings()), ORDERS, [{"id": "a1", "order_number": "Canary", "completed_at": "perhaps"}])
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", "quarantine", *arguments])
@@ -54,15 +55,15 @@ def test_what_stays_in_quarantine_is_exit_1(run: Run) -> None:
 
 
 def test_an_empty_quarantine_is_said(run: Run) -> None:
-    with WarehouseResource().open().write() as con:
+    with open_warehouse(load_settings()).write() as con:
         con.execute("DELETE FROM ops.quarantine")
     assert run("replay")[0] == 0
     assert "Nothing is in quarantine." in run("list")[2]
 
 
 def test_single_fields_are_read_again_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(WarehouseResource().open(), PATIENTS, [{"id": "p", "archived": "faux"}], 1)
+    put(open_warehouse(load_settings()), PATIENTS, [{"id": "p", "archived": "faux"}], 1)
     monkeypatch.setattr(casts, "_NO", ("faux",))
     assert "Fields of 1 row" in run("replay")[2]
-    with WarehouseResource().open().read() as con:
+    with open_warehouse(load_settings()).read() as con:
         assert con.execute("SELECT archived FROM core.patients").fetchall() == [(False,)]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from fullscript_pipeline import clock, refresh
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.drills.promise_line import tell
@@ -107,7 +107,7 @@ def the_sweep_finds_what_no_feed_shows(folder: Path, *, days: int) -> None:
     """Edits through the API raise no event: the daily pulls find each within the sweep, and count them (promise 24)."""
     begun = time.monotonic()
     with living(folder, patients=28, products=10, pulled=False) as its:
-        WarehouseResource().open()
+        open_warehouse(load_settings())
         with open_instance(its.connected.settings) as instance:
             add_clinic_partitions(instance, its.store)
             assert _day(its, instance)
@@ -125,7 +125,7 @@ def the_sweep_finds_what_no_feed_shows(folder: Path, *, days: int) -> None:
                 if _left(its, plans, str(order["id"])) == 0:
                     found_after = number
                     break
-        its.warehouse = WarehouseResource().open()
+        its.warehouse = open_warehouse(load_settings())
         counted = its.rows("SELECT coalesce(sum(sweep_only_changes), 0) FROM ops.pulls")[0][0]
         left = _left(its, plans, str(order["id"]))
         tell(
@@ -151,7 +151,7 @@ def _day(its: Living, instance: Any) -> bool:
 
 
 def _left(its: Living, plans: list[Any], order: str) -> int:
-    its.warehouse = WarehouseResource().open()
+    its.warehouse = open_warehouse(load_settings())
     said = dict(its.stored("treatment_plans", ["treatment_plan_id", "personal_message"]))
     lines = its.stored("order_line_items", ["quantity"], f"order_id = '{order}' AND removed_at IS NULL")
     wrong = sum(

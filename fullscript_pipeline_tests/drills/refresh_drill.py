@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.drills.promise_line import tell
@@ -46,7 +46,7 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
                 killed += 1
             process.wait()
         subprocess.run(command, check=True, capture_output=True)
-        its.warehouse = WarehouseResource().open()
+        its.warehouse = open_warehouse(load_settings())
         end = account(its)
         differ = _unlike_an_unkilled_pull(its, folder)
         pending = its.store.pending_events(its.clinic.server, its.clinic.clinic_id)

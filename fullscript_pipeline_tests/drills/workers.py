@@ -45,7 +45,7 @@ def budget(limit: int, window: float, threads: int, priority: Priority) -> None:
     settings = load_settings()
     ScaledStore.scale = (limit, window)
     store = ScaledStore(settings.state_path, settings.encryption_key)
-    with store, open_session(settings, store, store.clinics()[0], priority) as session:
+    with store, open_session(settings, store, store.clinics()[0], priority=priority) as session:
         _say("ready")
         sys.stdin.readline()
         stop = threading.Event()

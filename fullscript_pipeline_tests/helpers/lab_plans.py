@@ -3,7 +3,7 @@
 What does not belong here: assertions.
 """
 
-from fullscript_pipeline.maintenance.page_rebuild import rebuild_touched
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_touched
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.sandbox.labs import open_labs
@@ -29,6 +29,8 @@ def plan_with_lab(its: Living, number: int, *, is_known: bool = True) -> tuple[P
 
 def page(its: Living, patient: str, touched: tuple[str, ...]) -> str:
     """The patient's page after a refresh touched these patients."""
-    store = ReportStore(its.connected.settings.reports_dir)
-    rebuild_touched(open_warehouse(), store, its.clinic, its.sandbox.world.day, touched)
+    settings, clinic = its.connected.settings, its.clinic
+    store = ReportStore(settings.reports_dir)
+    day = ClinicDay(settings=settings, warehouse=open_warehouse(settings), clinic=clinic, day=its.sandbox.world.day)
+    rebuild_touched(day, store, touched)
     return store.path_for_patient(its.clinic.clinic_key, patient).read_text()

@@ -16,6 +16,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
 from fullscript_pipeline.refresh import RefreshRequest
+from fullscript_pipeline.settings import load_settings
 
 _RUN = """INSERT INTO runs
     (run_id, snapshot_id, pipeline_name, mode, status, run_body, create_timestamp, update_timestamp) VALUES
@@ -24,7 +25,7 @@ _RUN = """INSERT INTO runs
 
 def add_runs(instance: dg.DagsterInstance, number: int, *, clinics: int = 50, days: float = 2.9) -> None:
     """`number` successful refreshes of `clinics` clinics, spread evenly over the last `days`."""
-    job = build_defs().resolve_job_def("clinic_refresh")
+    job = build_defs(load_settings).resolve_job_def("clinic_refresh")
     pattern = instance.create_run_for_job(job, run_config=run_config(RefreshRequest("x", ())), status="SUCCESS")
     with closing(sqlite3.connect(Path(instance.root_directory) / "history/runs.db", timeout=30)) as runs:
         body, snapshot = runs.execute(

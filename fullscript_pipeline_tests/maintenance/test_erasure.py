@@ -5,7 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,12 @@ from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders
 from fullscript_pipeline.health.purged import check_purged, stored_purged_patients
 from fullscript_pipeline.maintenance.copies_elsewhere import external_exports, known_backups
 from fullscript_pipeline.maintenance.erasure import purge_everywhere
-from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages, write_past_pages
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages, write_past_pages
 from fullscript_pipeline.maintenance.person_file import write_person_file
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.refresh import handle_events, mark_refresh_done, poll_feeds
 from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
@@ -38,12 +39,12 @@ class Filled:
 
     def __init__(self, connected: Connected) -> None:
         self.connected, self.settings, self.store = connected, connected.settings, connected.store
-        self.warehouse: Warehouse = WarehouseResource().open()
+        self.warehouse: Warehouse = open_warehouse(load_settings())
         self.clinic, self.other = self.store.clinics()[:2]
         for one in (self.clinic, self.other):
             self.pull(one)
         yesterday = clock.today(self.settings.time_zone) - timedelta(days=1)
-        write_past_pages(self.warehouse, ReportStore(self.settings.reports_dir), self.clinic, yesterday)
+        write_past_pages(self.clinic_day(self.clinic, yesterday), ReportStore(self.settings.reports_dir))
         self.patient = self._somebody()
         self.ids = self._ids()
         self.store.record_events(
@@ -55,6 +56,9 @@ class Filled:
         for level in Level:
             publish(self.settings, self.warehouse, CopyOptions(level, k=2 if level is Level.DEIDENTIFIED else None))
         export(self.warehouse, self.settings.data_dir / "exports" / "one", "csv", ["patients"])
+
+    def clinic_day(self, clinic: Clinic, day: date) -> ClinicDay:
+        return ClinicDay(settings=self.settings, warehouse=self.warehouse, clinic=clinic, day=day)
 
     def pull(self, one: Clinic, *, pages: bool = True, only_patients: bool = False) -> None:
         day = clock.today(self.settings.time_zone)
@@ -71,8 +75,9 @@ class Filled:
             lab_orders.pull_labs(target, session)
         if not pages:
             return
-        rebuild_mart(self.warehouse, one, day)
-        rewrite_pages(self.warehouse, ReportStore(self.settings.reports_dir), one, day)
+        its = self.clinic_day(one, day)
+        rebuild_mart(its)
+        rewrite_pages(its, ReportStore(self.settings.reports_dir))
 
     def refresh(self) -> None:
         """One round of the feeds, by hand."""

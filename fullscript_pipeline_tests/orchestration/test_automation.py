@@ -14,11 +14,11 @@ from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource
+from fullscript_pipeline.orchestration.runtime.resources import make_resources
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
-RESOURCES = {"fullscript": FullscriptResource()}
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,17 @@ def instance(connected: Connected) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture(scope="module")
 def repository() -> dg.RepositoryDefinition:
-    return build_defs().get_repository_def()
+    return build_defs(load_settings).get_repository_def()
 
 
 def asked(repository: dg.RepositoryDefinition, instance: dg.DagsterInstance, schedule: str, days_ago: int) -> list[str]:
     """The run keys that a tick of this schedule asks for when it is evaluated now, so many days late."""
     missed = clock.real_now() - timedelta(days=days_ago)
     with dg.build_schedule_context(
-        instance=instance, repository_def=repository, resources=RESOURCES, scheduled_execution_time=missed
+        instance=instance,
+        repository_def=repository,
+        resources=make_resources(load_settings),
+        scheduled_execution_time=missed,
     ) as context:
         ticked = repository.get_schedule_def(schedule).evaluate_tick(context)
     return [request.run_key or "" for request in ticked.run_requests or []]
@@ -75,7 +78,7 @@ def test_a_crash_is_run_again_and_a_failure_with_a_sentence_is_not(
     failed = instance.get_run_by_id(told.run_id)
     assert failed is not None
     assert not auto_reexecution_should_retry_run(instance, failed, RunFailureReason.STEP_FAILURE)
-    crashed = instance.create_run_for_job(build_defs().resolve_job_def("health_checks"), status="STARTED")
+    crashed = instance.create_run_for_job(build_defs(load_settings).resolve_job_def("health_checks"), status="STARTED")
     instance.report_run_failed(crashed)
     found = instance.get_run_by_id(crashed.run_id)
     assert found is not None
@@ -90,7 +93,9 @@ def test_a_clinic_that_connects_later_needs_no_reload_and_one_that_leaves_keeps_
     new = connected.connect(list(connected.sandbox.clinics)[2])
     assert new not in before
     sensor = repository.get_sensor_def("connected_clinics_sensor")
-    with dg.build_sensor_context(instance=instance, repository_def=repository, resources=RESOURCES) as context:
+    with dg.build_sensor_context(
+        instance=instance, repository_def=repository, resources=make_resources(load_settings)
+    ) as context:
         ticked = sensor.evaluate_tick(context)
     added = [key for request in ticked.dynamic_partitions_requests or () for key in request.partition_keys]
     assert new in added

@@ -12,12 +12,12 @@ import pytest
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.assets import catalog as assets
 from fullscript_pipeline.orchestration.assets import digest_rebuild
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import region_partition
-from fullscript_pipeline.orchestration.runtime.resources import ReportsResource, WarehouseResource
-from fullscript_pipeline.reports import DigestWritten
+from fullscript_pipeline.reports import DigestWritten, ReportStore
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.catalog_history import noon, nov, observe
 
@@ -26,8 +26,8 @@ class Region:
     """A data directory whose US catalog is observed, built and digested day by day."""
 
     def __init__(self) -> None:
-        self.warehouse = WarehouseResource().open()
-        self.store = ReportsResource().open()
+        self.warehouse = open_warehouse(load_settings())
+        self.store = ReportStore(load_settings().reports_dir)
 
     def day(self, number: int, world: dict[str, Any]) -> DigestWritten:
         with self.warehouse.write() as con:
@@ -35,8 +35,10 @@ class Region:
         return self.again(number)
 
     def again(self, number: int) -> DigestWritten:
-        digest_rebuild.rebuild_changes(self.warehouse, "us", nov(number))
-        return digest_rebuild.write_digest(self.warehouse, self.store, "us", nov(number))
+        settings = load_settings()
+        digest_rebuild.rebuild_changes(self.warehouse, "us", nov(number), settings.time_zone)
+        with self.warehouse.write() as con:
+            return digest_rebuild.write_digest(con, self.store, settings, region="us", day=nov(number))
 
 
 @pytest.fixture

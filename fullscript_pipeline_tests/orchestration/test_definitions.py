@@ -10,11 +10,11 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS
 from fullscript_pipeline.orchestration.assets.asset_metadata import table_columns
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
-from fullscript_pipeline.orchestration.runtime.partitions import days
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runtime.partitions import daily_partitions
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.settings import load_settings
 
@@ -57,7 +57,7 @@ GROUPS = {"catalog", "clinical", "commerce", "labs", "events", "adherence", "rep
 
 @pytest.fixture(scope="module")
 def defs() -> dg.Definitions:
-    return build_defs()
+    return build_defs(load_settings)
 
 
 def keys_of(defs: dg.Definitions, job: str) -> list[str]:
@@ -109,7 +109,7 @@ def test_every_asset_shows_its_columns_and_its_code(defs: dg.Definitions) -> Non
 
 def test_the_columns_shown_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
-    with WarehouseResource().open().read() as con:
+    with open_warehouse(load_settings()).read() as con:
         rows = con.execute(
             "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() "
             "WHERE database_name = 'warehouse'"
@@ -146,7 +146,7 @@ def test_the_last_day_is_the_clocks_today_and_always_a_present_cell(
 ) -> None:
     moment = clock.real_now() + timedelta(days=shift)
     monkeypatch.setenv("FULLSCRIPT_NOW", moment.isoformat())
-    last = date.fromisoformat(days(load_settings()).get_last_partition_key() or "")
+    last = date.fromisoformat(daily_partitions(load_settings()).get_last_partition_key() or "")
     assert last == moment.date()
     assert clock.cell_is_open(last, load_settings().time_zone)
 

@@ -7,7 +7,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.adherence.engine import sql_text
-from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
@@ -27,8 +27,9 @@ ODD: list[tuple[str, str, Any, str, str]] = [
 def pages(one: Living, folder: Path) -> int:
     """Builds the clinic's mart and its pages; how many pages."""
     day = clock.now().date()
-    rebuild_mart(one.warehouse, one.clinic, day)
-    rewrite_pages(one.warehouse, ReportStore(folder), one.clinic, day)
+    its = ClinicDay(settings=one.connected.settings, warehouse=one.warehouse, clinic=one.clinic, day=day)
+    rebuild_mart(its)
+    rewrite_pages(its, ReportStore(folder))
     return len(list(folder.rglob("*.html")))
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.drills.promise_line import tell
 from fullscript_pipeline_tests.drills.refusal_drill import asked
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
@@ -54,7 +55,7 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
                 trouble[endpoint] = failures
             refused[endpoint] = asked(connected).get(endpoint, 0)
             connected.sandbox.control.disarm()
-        with WarehouseResource().open().read() as con:
+        with open_warehouse(load_settings()).read() as con:
             told = con.execute("SELECT count(*) FROM ops.pulls WHERE outcome = 'not_available'").fetchall()[0][0]
         dead = [clinic.clinic_key for clinic in connected.store.clinics() if clinic.status != "ok"]
         instance.dispose()
@@ -75,7 +76,7 @@ def test_a_dead_grant_is_77_and_the_other_clinics_are_pulled(tmp_path: Path) -> 
         run = [sys.executable, "-m", "fullscript_pipeline", "pull"]
         done = subprocess.run(run, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=300)
         calls = [row for row in connected.sandbox.control.requests()["counts"] if row["endpoint"] == "/oauth/token"]
-        with WarehouseResource().open().read() as con:
+        with open_warehouse(load_settings()).read() as con:
             pulled = con.execute("SELECT DISTINCT clinic_id FROM core.patients").fetchall()
         dead = [clinic.clinic_id for clinic in connected.store.clinics() if clinic.status == "needs_connect"]
     tell(

@@ -47,7 +47,7 @@ with open_instance(load_settings()) as instance, held_by_this_process(instance, 
 def started(instance: dg.DagsterInstance, run_id: str, process: ProcessIdentity | None = None) -> None:
     """A run at work, of this process or another one."""
     tags = {PROCESS_TAG: f"{run_id}/{process}"} if process else process_tags(run_id)
-    job = build_defs().resolve_job_def("clinic_refresh")
+    job = build_defs(load_settings).resolve_job_def("clinic_refresh")
     instance.create_run_for_job(
         job, run_id=run_id, run_config=run_config(RefreshRequest("x", ())), status="STARTED", tags=tags
     )
@@ -73,7 +73,7 @@ def test_nothing_is_loaded_under_a_wrong_clock(tmp_path: Path, monkeypatch: pyte
                     outcome = run_job(instance, job, partition=cell)
                     runs, refused = runs + 1, refused + ({one.exit_code for one in outcome.failures} == {78})
                 connected.sandbox.control.disarm()
-            with open_warehouse().read() as con:
+            with open_warehouse(load_settings()).read() as con:
                 (loaded,) = con.execute("SELECT count(*) FROM ops.pulls").fetchone() or (0,)
             assert run_job(instance, "clinic_daily", partition=cells["clinic_daily"]).failures == ()
     tell("promise 37, clocks", runs=runs, refused=refused, loaded=loaded, seconds=time.monotonic() - began)

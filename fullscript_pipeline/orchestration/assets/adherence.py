@@ -16,7 +16,6 @@ from fullscript_pipeline.orchestration.runtime import (
     FullscriptResource,
     ReportsResource,
     WarehouseResource,
-    clinic_days,
 )
 
 Results = Iterator[dg.MaterializeResult[None]]
@@ -34,7 +33,6 @@ _SOURCES = (
 
 @dg.multi_asset(
     name="adherence",
-    partitions_def=clinic_days,
     specs=[
         asset_specs.made(
             f"marts/{table}",
@@ -54,10 +52,10 @@ _SOURCES = (
 def adherence(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with pipeline_errors_as_failures(), fullscript.store() as store:
-        clinic_key, day = partition_of(context)
-        rows = rebuild.rebuild_mart(warehouse.open(), store.clinic(clinic_key), day)
-    counted = row_counts(f"marts.{table}" for table in _MARTS)
+    with pipeline_errors_as_failures():
+        its = _clinic_day(context, fullscript, warehouse)
+        rows = rebuild.rebuild_mart(its)
+    counted = row_counts(its.warehouse, (f"marts.{table}" for table in _MARTS))
     for table in _MARTS:
         told = {"rows": rows} if table == "adherence" else {}
         yield dg.MaterializeResult(
@@ -67,7 +65,6 @@ def adherence(
 
 @dg.multi_asset(
     name="adherence_pages",
-    partitions_def=clinic_days,
     specs=[
         asset_specs.made(
             "reports/adherence",
@@ -91,10 +88,10 @@ def adherence_pages(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> Results:
-    with pipeline_errors_as_failures(), fullscript.store() as store:
-        clinic_key, day = partition_of(context)
-        write = rebuild.write_past_pages if rebuild.is_past_day(day) else rebuild.rewrite_pages
-        written = write(warehouse.open(), reports.open(), store.clinic(clinic_key), day)
+    with pipeline_errors_as_failures():
+        its = _clinic_day(context, fullscript, warehouse)
+        write = rebuild.write_past_pages if its.is_over else rebuild.rewrite_pages
+        written = write(its, reports.open())
         yield dg.MaterializeResult(
             asset_key=["reports", "adherence"],
             metadata={
@@ -103,3 +100,12 @@ def adherence_pages(
                 "page": dg.MetadataValue.path(str(written.clinic_page)),
             },
         )
+
+
+def _clinic_day(
+    context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> rebuild.ClinicDay:
+    clinic_key, day = partition_of(context)
+    with fullscript.state.open() as store:
+        clinic = store.clinic(clinic_key)
+    return rebuild.ClinicDay(settings=fullscript.settings.read(), warehouse=warehouse.open(), clinic=clinic, day=day)

@@ -6,6 +6,7 @@ What does not belong here: what one asset pulls, its failures (`step_failures`),
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -19,7 +20,7 @@ from fullscript_pipeline.extraction.request_estimate import Pace, estimate_clini
 from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.types import Resource
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse, lookups
 from fullscript_pipeline.warehouse.loading import Counts, pull_log
@@ -42,35 +43,66 @@ def split_partition_key(key: str) -> tuple[str, date]:
         return other, date.fromisoformat(one)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What every step works with."""
+
+    target: Target
+    store: StateStore
+    settings: Settings
+
+    def results(self, reports: Sequence[Report], *resources: Resource) -> Iterator[dg.MaterializeResult[None]]:
+        """One result per table of the step's resources."""
+        return materialize_results(self.settings, self.target.warehouse, reports, resources)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClinicStep(Step):
+    """The present partition of a clinic."""
+
+    session: ClinicSession
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionStep(Step):
+    """The present partition of a region, with a session of each of its clinics."""
+
+    sessions: Sequence[ClinicSession]
+
+
 @contextmanager
 def clinic_step(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
-) -> Iterator[tuple[Target, ClinicSession, StateStore]]:
-    """The present cell of a clinic, its session and the store; errors told in a sentence."""
+) -> Iterator[ClinicStep]:
+    """Opens what a clinic's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.session(partition_of(context)[0]) as (session, store):
-        yield _present(context, warehouse, session.clinic, session.clinic, store=store), session, store
+        settings, clinic = fullscript.settings.read(), session.clinic
+        target = _present(context, settings, warehouse.open(), clinic, clinic=clinic, store=store)
+        yield ClinicStep(target=target, store=store, settings=settings, session=session)
 
 
 @contextmanager
 def region_step(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
-) -> Iterator[tuple[Target, list[ClinicSession], StateStore]]:
-    """The present cell of a region, a session of each of its clinics, the store; errors told in a sentence."""
+) -> Iterator[RegionStep]:
+    """Opens what a region's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.region_sessions(partition_of(context)[0]) as (sessions, store):
-        doors = [session.clinic for session in sessions]
-        yield _present(context, warehouse, doors[0], None, doors=doors), sessions, store
+        settings, doors = fullscript.settings.read(), [session.clinic for session in sessions]
+        target = _present(context, settings, warehouse.open(), doors[0], clinic=None, doors=doors)
+        yield RegionStep(target=target, store=store, settings=settings, sessions=sessions)
 
 
 def _present(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    settings: Settings,
+    warehouse: Warehouse,
     of: ClinicRef,
+    *,
     clinic: ClinicRef | None,
     **planned_with: Any,
 ) -> Target:
     """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
     owner, day = partition_of(context)
-    settings = load_settings()
     if not clock.cell_is_open(day, settings.time_zone):
         today = clock.today(settings.time_zone)
         raise UsageError(
@@ -79,9 +111,10 @@ def _present(
             "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
         )
     return make_target(
-        context.run.run_id,
-        warehouse.open(),
+        settings,
+        warehouse,
         day,
+        run_id=context.run.run_id,
         server=of.server,
         region=of.region,
         clinic=clinic,
@@ -91,10 +124,11 @@ def _present(
 
 
 def make_target(
-    run_id: str,
+    settings: Settings,
     warehouse: Warehouse,
     day: date,
     *,
+    run_id: str,
     server: str,
     region: str,
     clinic: ClinicRef | None,
@@ -107,7 +141,6 @@ def make_target(
     `doors`: the clinics that a region is asked through.
     Raises ConfigurationError for a clock behind the last observation.
     """
-    settings = load_settings()
     pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
     with warehouse.read() as con:
         last = pull_log.last_observation(con)
@@ -134,7 +167,9 @@ def make_target(
     )
 
 
-def materialize_results(reports: Sequence[Report], *resources: Resource) -> Iterator[dg.MaterializeResult[None]]:
+def materialize_results(
+    settings: Settings, warehouse: Warehouse, reports: Sequence[Report], resources: Sequence[Resource]
+) -> Iterator[dg.MaterializeResult[None]]:
     """One result per table of a step's resources: its counts, and the step's requests on the first."""
     tables = [table for resource in resources for table in resource.table_names]
     counts: dict[str, Counts] = {}
@@ -142,7 +177,7 @@ def materialize_results(reports: Sequence[Report], *resources: Resource) -> Iter
         for table, count in report.counts.items():
             counts[table] = counts.get(table, Counts()) + count
     by_resource = {report.resource: report for report in reports}
-    rows = row_counts(f"core.{table}" for table in tables)
+    rows = row_counts(warehouse, (f"core.{table}" for table in tables))
     for place, table in enumerate(tables):
         metadata: dict[str, dg.MetadataValue] = dict(rows[f"core.{table}"])
         if table in counts:
@@ -154,19 +189,19 @@ def materialize_results(reports: Sequence[Report], *resources: Resource) -> Iter
                 "quarantined": dg.MetadataValue.int(counts[table].quarantined),
                 "fields_untyped": dg.MetadataValue.int(counts[table].untyped),
             }
-        for one in [by_resource[table]] if table in by_resource else (reports if place == 0 else []):
-            metadata |= _effort(one)
+        for report in [by_resource[table]] if table in by_resource else (reports if place == 0 else []):
+            metadata |= _effort(report, settings.requests_per_5_min)
         yield dg.MaterializeResult(asset_key=["core", table], metadata=metadata)
 
 
-def row_counts(tables: Iterable[str]) -> dict[str, dict[str, dg.MetadataValue]]:
+def row_counts(warehouse: Warehouse, tables: Iterable[str]) -> dict[str, dict[str, dg.MetadataValue]]:
     """How many rows each table (`schema.name`) now has, of all clinics and regions, as the UI wants to be told."""
-    with WarehouseResource().open().read() as con:
+    with warehouse.read() as con:
         counts = lookups.row_counts(con, tables)
     return {name: {"dagster/row_count": dg.MetadataValue.int(rows)} for name, rows in counts.items()}
 
 
-def _effort(report: Report) -> dict[str, dg.MetadataValue]:
+def _effort(report: Report, requests_per_5_min: int) -> dict[str, dg.MetadataValue]:
     effort: dict[str, dg.MetadataValue] = {
         "outcome": dg.MetadataValue.text(report.outcome),
         "requests": dg.MetadataValue.int(report.requests),
@@ -174,9 +209,7 @@ def _effort(report: Report) -> dict[str, dg.MetadataValue]:
         "retries": dg.MetadataValue.int(report.retries),
         "seconds": dg.MetadataValue.float(report.seconds),
         # Of what five minutes allow: above 100, the pull had to wait for its next ones.
-        "budget_used_percent": dg.MetadataValue.float(
-            round(100 * report.requests / load_settings().requests_per_5_min, 2)
-        ),
+        "budget_used_percent": dg.MetadataValue.float(round(100 * report.requests / requests_per_5_min, 2)),
     }
     if report.estimated_requests is not None:
         effort["bill_requests"] = dg.MetadataValue.int(report.estimated_requests)

@@ -13,7 +13,6 @@ from fullscript_pipeline.extraction.pulls import catalog as catalog_pulls
 from fullscript_pipeline.extraction.pulls import optional_resources as extra_pulls
 from fullscript_pipeline.orchestration.assets import asset_specs, digest_rebuild
 from fullscript_pipeline.orchestration.assets.asset_steps import (
-    materialize_results,
     partition_of,
     region_step,
     row_counts,
@@ -24,7 +23,6 @@ from fullscript_pipeline.orchestration.runtime import (
     FullscriptResource,
     ReportsResource,
     WarehouseResource,
-    region_days,
 )
 from fullscript_pipeline.resources import resource_named
 from fullscript_pipeline.resources.brands import CLINIC_BRANDS_RESOURCE
@@ -48,40 +46,37 @@ _COMPARED = [
 
 @dg.multi_asset(
     name="reference_lists",
-    partitions_def=region_days,
     specs=asset_specs.table_specs(*_REFERENCE),
 )
 def reference_lists(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with region_step(context, fullscript, warehouse) as (target, sessions, _):
-        yield from materialize_results(catalog_pulls.pull_reference_lists(target, sessions), *_REFERENCE)
+    with region_step(context, fullscript, warehouse) as step:
+        yield from step.results(catalog_pulls.pull_reference_lists(step.target, step.sessions), *_REFERENCE)
 
 
 @dg.multi_asset(
     name="products",
-    partitions_def=region_days,
     specs=asset_specs.table_specs(*_PRODUCTS),
 )
 def products(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with region_step(context, fullscript, warehouse) as (target, sessions, store):
-        settings = fullscript.settings()
+    with region_step(context, fullscript, warehouse) as step:
+        settings = step.settings
         # Before the products: an event dates what they are about to show.
-        heard = pull_product_events(target, sessions, store)
-        connected = {clinic.clinic_id for clinic in store.clinics() if clinic.region == target.region}
-        everybody = connected <= {session.clinic.clinic_id for session in sessions}
-        pulled = catalog_pulls.pull_products(target, sessions, asks_every_clinic=everybody)
+        heard = pull_product_events(step.target, step.sessions, step.store)
+        connected = {clinic.clinic_id for clinic in step.store.clinics() if clinic.region == step.target.region}
+        everybody = connected <= {session.clinic.clinic_id for session in step.sessions}
+        pulled = catalog_pulls.pull_products(step.target, step.sessions, asks_every_clinic=everybody)
         reports = [*heard.reports, *pulled]
-        heard.close_events(store, target.day.isoformat())
-        reports += extra_pulls.pull_region_extras(target, sessions, settings.extras, settings.sweep_days)
-        yield from materialize_results(reports, *_PRODUCTS)
+        heard.close_events(step.store, step.target.day.isoformat())
+        reports += extra_pulls.pull_region_extras(step.target, step.sessions, settings.extras, settings.sweep_days)
+        yield from step.results(reports, *_PRODUCTS)
 
 
 @dg.multi_asset(
     name="catalog_changes",
-    partitions_def=region_days,
     specs=[
         asset_specs.made(
             "marts/catalog_changes",
@@ -96,8 +91,9 @@ def products(
 def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Results:
     with pipeline_errors_as_failures():
         region, day = partition_of(context)
-        rows = digest_rebuild.rebuild_changes(warehouse.open(), region, day)
-    counted = row_counts(["marts.catalog_changes"])["marts.catalog_changes"]
+        opened = warehouse.open()
+        rows = digest_rebuild.rebuild_changes(opened, region, day, warehouse.settings.read().time_zone)
+    counted = row_counts(opened, ["marts.catalog_changes"])["marts.catalog_changes"]
     yield dg.MaterializeResult(
         asset_key=["marts", "catalog_changes"],
         metadata={"rows": rows, **counted, **column_lineage("catalog_changes")},
@@ -106,7 +102,6 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
 
 @dg.multi_asset(
     name="catalog_digest",
-    partitions_def=region_days,
     specs=[
         asset_specs.made(
             "reports/catalog_digest",
@@ -130,7 +125,9 @@ def catalog_digest(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     with pipeline_errors_as_failures():
         region, day = partition_of(context)
-        written = digest_rebuild.write_digest(warehouse.open(), reports.open(), region, day)
+        settings = warehouse.settings.read()
+        with warehouse.open().write() as con:
+            written = digest_rebuild.write_digest(con, reports.open(), settings, region=region, day=day)
         held = digest_rebuild.held_sentence(region, day, written.held) if written.held else None
         yield dg.AssetCheckResult(
             passed=held is None, check_name=_NO_MASS_CHANGE, asset_key=_DIGEST, description=held or "No mass change."

@@ -5,6 +5,7 @@ What does not belong here: change detection (`catalog`) and the page (`reports`)
 
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
@@ -19,32 +20,33 @@ from fullscript_pipeline.catalog import (
     release_held_digest,
 )
 from fullscript_pipeline.reports import DigestWritten, ReportStore, write_catalog_digest
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse import Warehouse
 
 
-def rebuild_changes(warehouse: Warehouse, region: str, day: date) -> int:
+def rebuild_changes(warehouse: Warehouse, region: str, day: date, zone: ZoneInfo) -> int:
     """Rows of `marts.catalog_changes` written for the region: those of `day`, and of days that the mart may lack."""
-    zone = load_settings().time_zone
     with warehouse.write() as con:
         since = rebuild_start(con, region, day, zone)
         return build_catalog_changes(con, region, time_zone=zone, since=since)
 
 
-def write_digest(warehouse: Warehouse, store: ReportStore, region: str, day: date) -> DigestWritten:
+def write_digest(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, settings: Settings, *, region: str, day: date
+) -> DigestWritten:
     """The digest of `day` against the last good one before it; whether it is held is remembered.
 
     That one is written again first: what events brought in after it was made belongs to its day, and would be in none.
     """
-    with warehouse.write() as con:
-        start = baseline_day(con, region, day, load_settings().time_zone)
-        if start is not None:
-            _write(con, store, region, start)
-        return _write(con, store, region, day)
+    start = baseline_day(con, region, day, settings.time_zone)
+    if start is not None:
+        _write(con, store, settings, region=region, day=start)
+    return _write(con, store, settings, region=region, day=day)
 
 
-def _write(con: duckdb.DuckDBPyConnection, store: ReportStore, region: str, day: date) -> DigestWritten:
-    settings = load_settings()
+def _write(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, settings: Settings, *, region: str, day: date
+) -> DigestWritten:
     start = baseline_day(con, region, day, settings.time_zone)
     written = write_catalog_digest(
         con,

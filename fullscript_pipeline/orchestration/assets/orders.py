@@ -21,7 +21,7 @@ from fullscript_pipeline.orchestration.assets.asset_steps import (
     split_partition_key,
 )
 from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.refresh import watch_labs
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE
 from fullscript_pipeline.resources.orders import ORDERS_RESOURCE
@@ -33,7 +33,6 @@ Results = Iterator[dg.MaterializeResult[None]]
 
 @dg.multi_asset(
     name="orders",
-    partitions_def=clinic_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     specs=asset_specs.table_specs(ORDERS_RESOURCE),
 )
@@ -43,26 +42,33 @@ def orders(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
         clinic_key, day = split_partition_key(key)
         days.setdefault(clinic_key, []).append(day)
     with pipeline_errors_as_failures():
-        opened = warehouse.open()
+        settings, opened = fullscript.settings.read(), warehouse.open()
         reports = [
             report
             for key, asked in days.items()
-            for report in _pull_orders(context.run.run_id, fullscript, opened, key, sorted(asked))
+            for report in _pull_orders(context.run.run_id, fullscript, opened, clinic_key=key, days=sorted(asked))
         ]
-        yield from materialize_results(reports, ORDERS_RESOURCE)
+        yield from materialize_results(settings, opened, reports, [ORDERS_RESOURCE])
 
 
 def _pull_orders(
-    run_id: str, fullscript: FullscriptResource, warehouse: Warehouse, clinic_key: str, days: list[date]
+    run_id: str, fullscript: FullscriptResource, warehouse: Warehouse, *, clinic_key: str, days: list[date]
 ) -> list[Report]:
     """The present cell pulls what is due; any other days are a backfill of just these."""
-    present = len(days) == 1 and clock.cell_is_open(days[0], fullscript.settings().time_zone)
+    settings = fullscript.settings.read()
+    present = len(days) == 1 and clock.cell_is_open(days[0], settings.time_zone)
     with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
-        c = session.clinic
+        clinic = session.clinic
         target = make_target(
-            run_id, warehouse, days[-1], server=c.server, region=c.region, clinic=c, only={"orders"} if present else ()
+            settings,
+            warehouse,
+            days[-1],
+            run_id=run_id,
+            server=clinic.server,
+            region=clinic.region,
+            clinic=clinic,
+            only={"orders"} if present else (),
         )
-        settings = fullscript.settings()
         if not present:
             return [order_pulls.pull_order_days(target, session, days[0], days[-1], settings.sweep_days)]
         pace = settings.orders_trailing_days, settings.sweep_days
@@ -73,25 +79,23 @@ def _pull_orders(
 
 @dg.multi_asset(
     name="labs",
-    partitions_def=clinic_days,
     specs=asset_specs.table_specs(LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE),
 )
 def labs(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
-    with clinic_step(context, fullscript, warehouse) as (target, session, store):
-        reports = [lab_pulls.pull_labs(target, session, fullscript.settings().sweep_days)]
+    with clinic_step(context, fullscript, warehouse) as step:
+        reports = [lab_pulls.pull_labs(step.target, step.session, step.settings.sweep_days)]
         if reports[0].outcome == "loaded":
-            reports.append(lab_pulls.pull_lab_tests(target, session))
-        watch_labs(target.warehouse, store, session.clinic)
-        yield from materialize_results(reports, LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE)
+            reports.append(lab_pulls.pull_lab_tests(step.target, step.session))
+        watch_labs(step.target.warehouse, step.store, step.session.clinic)
+        yield from step.results(reports, LAB_ORDERS_RESOURCE, LAB_TESTS_RESOURCE)
 
 
 @dg.multi_asset(
     name="variants",
-    partitions_def=clinic_days,
     specs=asset_specs.table_specs(VARIANTS_RESOURCE),
 )
 def variants(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
-    with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        yield from materialize_results([variant_pulls.pull_unknown_variants(target, session)], VARIANTS_RESOURCE)
+    with clinic_step(context, fullscript, warehouse) as step:
+        yield from step.results([variant_pulls.pull_unknown_variants(step.target, step.session)], VARIANTS_RESOURCE)

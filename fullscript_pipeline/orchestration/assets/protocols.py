@@ -10,8 +10,8 @@ import dagster as dg
 from fullscript_pipeline.extraction.pulls import optional_resources as extra_pulls
 from fullscript_pipeline.extraction.pulls import protocols_and_resources as library_pulls
 from fullscript_pipeline.orchestration.assets import asset_specs
-from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step, materialize_results
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
+from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.addresses import ADDRESSES_RESOURCE
 from fullscript_pipeline.resources.documents import RESOURCES_RESOURCE
 from fullscript_pipeline.resources.external_ids import EXTERNAL_IDS_RESOURCE
@@ -31,14 +31,13 @@ _LIBRARY = (
 
 @dg.multi_asset(
     name="library",
-    partitions_def=clinic_days,
     specs=asset_specs.table_specs(*_LIBRARY),
 )
 def library(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult[None]]:
-    with clinic_step(context, fullscript, warehouse) as (target, session, _):
-        settings = fullscript.settings()
-        reports = library_pulls.pull_library(target, session, settings.sweep_days)
-        reports += extra_pulls.pull_clinic_extras(target, session, settings.extras, settings.sweep_days)
-        yield from materialize_results(reports, *_LIBRARY)
+    with clinic_step(context, fullscript, warehouse) as step:
+        settings = step.settings
+        reports = library_pulls.pull_library(step.target, step.session, settings.sweep_days)
+        reports += extra_pulls.pull_clinic_extras(step.target, step.session, settings.extras, settings.sweep_days)
+        yield from step.results(reports, *_LIBRARY)

@@ -9,8 +9,8 @@ import dagster as dg
 
 from fullscript_pipeline.extraction.pulls import find_pull
 from fullscript_pipeline.orchestration.assets import asset_specs
-from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step, materialize_results
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource, clinic_days
+from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.resources.types import Resource
 
@@ -30,11 +30,11 @@ def single_step(resource: Resource) -> dg.AssetsDefinition:
     """The asset that pulls one resource of a clinic."""
     pull = find_pull(resource)
 
-    @dg.multi_asset(name=resource.name, partitions_def=clinic_days, specs=asset_specs.table_specs(resource))
+    @dg.multi_asset(name=resource.name, specs=asset_specs.table_specs(resource))
     def pull_resource(
         context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with clinic_step(context, fullscript, warehouse) as (target, session, _):
-            yield from materialize_results([pull(target, session)], resource)
+        with clinic_step(context, fullscript, warehouse) as step:
+            yield from step.results([pull(step.target, step.session)], resource)
 
     return pull_resource

@@ -7,7 +7,7 @@ how it is sent (`failure_alerts`).
 import dagster as dg
 
 from fullscript_pipeline.orchestration.automation import failure_alerts
-from fullscript_pipeline.orchestration.runtime import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import StateResource
 from fullscript_pipeline.refresh import Notice, list_notices
 from fullscript_pipeline.state import StateStore
 
@@ -21,9 +21,9 @@ from fullscript_pipeline.state import StateStore
         "of every event type that the vendor's documentation does not have."
     ),
 )
-def event_notices_sensor(context: dg.SensorEvaluationContext, fullscript: FullscriptResource) -> dg.SkipReason:
-    settings = fullscript.settings()
-    with fullscript.store() as store:
+def event_notices_sensor(context: dg.SensorEvaluationContext, state: StateResource) -> dg.SkipReason:
+    settings = state.settings.read()
+    with state.open() as store:
         new = _unsent(store)
         if not new:
             return dg.SkipReason("No event asks for attention that was not told before.")

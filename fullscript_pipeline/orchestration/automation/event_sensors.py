@@ -7,11 +7,12 @@ import time
 
 import dagster as dg
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh, clinic_sweep
 from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
-from fullscript_pipeline.orchestration.runtime import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, StateResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
     ReconcileResult,
@@ -34,11 +35,9 @@ TIME_BUDGET_SECONDS = 40
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Takes what the webhook receiver has stored, and asks for a refresh of the objects it is about.",
 )
-def webhook_inbox_sensor(
-    context: dg.SensorEvaluationContext, fullscript: FullscriptResource
-) -> dg.SensorResult | dg.SkipReason:
-    requests, messages = [], []
-    with fullscript.store() as store:
+def webhook_inbox_sensor(context: dg.SensorEvaluationContext, state: StateResource) -> dg.SensorResult | dg.SkipReason:
+    requests, messages, day = [], [], clock.today(state.settings.read().time_zone)
+    with state.open() as store:
         drained = ingest_inbox(store)
         for key, clinic in drained.clinics.items():
             if not has_been_pulled(store, clinic):
@@ -46,7 +45,7 @@ def webhook_inbox_sensor(
             elif has_queued_refresh(context.instance, key):
                 messages.append(f"{key}: a refresh is queued already")
             elif pending := request_for_due_events(store, clinic):
-                requests += list(requests_for(store, clinic, pending))
+                requests += list(requests_for(store, clinic, pending, day))
                 messages.append(f"{key}: {counted(len(pending.event_ids), 'event')}, asked for a refresh")
         messages += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
     if not requests:
@@ -69,7 +68,8 @@ def event_reconcile_sensor(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource
 ) -> dg.SensorResult | dg.SkipReason:
     started, requests, messages, observations = time.monotonic(), [], [], []
-    with fullscript.store() as store:
+    day = clock.today(fullscript.settings.read().time_zone)
+    with fullscript.state.open() as store:
         for clinic in store.clinics():
             if clinic.status != "ok" or not is_reconcile_due(store, clinic):
                 continue
@@ -90,7 +90,7 @@ def event_reconcile_sensor(
             observations.append(_reconcile_observation(clinic, reconciled))
             pending = request_for_due_events(store, clinic)
             if pending and not has_queued_refresh(context.instance, clinic.clinic_key):
-                requests += list(requests_for(store, clinic, pending))
+                requests += list(requests_for(store, clinic, pending, day))
             if span := pending_resync_span(store, clinic):
                 messages.append(f"{clinic.clinic_key}: {span} is lost, a full sweep is asked for")
                 requests.append(sweep_request(clinic, span))

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from fullscript_pipeline.orchestration.runtime import SettingsResource
 from fullscript_pipeline.secret_variables import without_secrets
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 
 TIMEOUT_SECONDS = 20
 
@@ -25,9 +26,9 @@ TIMEOUT_SECONDS = 20
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells FULLSCRIPT_ON_FAILURE_COMMAND or FULLSCRIPT_ON_FAILURE_URL of every run that failed.",
 )
-def tell_of_failures_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-    settings = load_settings()
-    if not (settings.on_failure_command or settings.on_failure_url):
+def tell_of_failures_sensor(context: dg.RunFailureSensorContext, settings: SettingsResource) -> dg.SkipReason:
+    current = settings.read()
+    if not (current.on_failure_command or current.on_failure_url):
         return dg.SkipReason("Neither FULLSCRIPT_ON_FAILURE_COMMAND nor FULLSCRIPT_ON_FAILURE_URL is set.")
     run = context.dagster_run
     steps = context.get_step_failure_events()
@@ -40,7 +41,7 @@ def tell_of_failures_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReaso
         "clinic": run.tags.get("fullscript/clinic") or run.tags.get("dagster/partition/clinic", ""),
         "failures": [{"step": event.step_key or "", "sentence": _failure_sentence(event)} for event in steps],
     }
-    return dg.SkipReason("; ".join(send_alerts(settings, message)))
+    return dg.SkipReason("; ".join(send_alerts(current, message)))
 
 
 def send_alerts(settings: Settings, message: Mapping[str, object]) -> list[str]:

@@ -9,7 +9,9 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.event_types import EVENT_FAMILIES
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.event_proof import record_pull_outcomes
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
@@ -66,19 +68,39 @@ def refresh_touched(
     reports: ReportsResource,
 ) -> None:
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
-        opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
-        clinic = session.clinic
-        target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
+        its = _present_day(session, fullscript, warehouse)
+        target = _target(context, its)
         labs = fetch_moved_labs(target, session, store)
-        event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, clinic))}
+        event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, its.clinic))}
         refreshed = handle_events(target, session, store, event_ids)
         if refreshed.patients:
-            rebuild.rebuild_touched(opened, reports.open(), clinic, day, refreshed.patients)
-        watch_labs(opened, store, clinic)
+            rebuild.rebuild_touched(its, reports.open(), refreshed.patients)
+        watch_labs(its.warehouse, store, its.clinic)
         mark_refresh_done(store, session, refreshed)
     if labs:
         context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} moved on without an event.")
-    _log_refresh(context, config.clinic, day, refreshed)
+    _log_refresh(context, config.clinic, its.day, refreshed)
+
+
+def _present_day(
+    session: ClinicSession, fullscript: FullscriptResource, warehouse: WarehouseResource
+) -> rebuild.ClinicDay:
+    settings = fullscript.settings.read()
+    day = clock.today(settings.time_zone)
+    return rebuild.ClinicDay(settings=settings, warehouse=warehouse.open(), clinic=session.clinic, day=day)
+
+
+def _target(context: dg.OpExecutionContext, its: rebuild.ClinicDay) -> Target:
+    clinic = its.clinic
+    return make_target(
+        its.settings,
+        its.warehouse,
+        its.day,
+        run_id=context.run.run_id,
+        server=clinic.server,
+        region=clinic.region,
+        clinic=clinic,
+    )
 
 
 def _log_refresh(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: RefreshResult) -> None:
@@ -122,16 +144,15 @@ def sweep_clinic(
     reports: ReportsResource,
 ) -> None:
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
-        opened, day = warehouse.open(), clock.today(fullscript.settings().time_zone)
-        clinic = session.clinic
-        target = make_target(context.run.run_id, opened, day, server=clinic.server, region=clinic.region, clinic=clinic)
-        span = pending_resync_span(store, clinic)
+        its = _present_day(session, fullscript, warehouse)
+        target = _target(context, its)
+        span = pending_resync_span(store, its.clinic)
         done = resync_clinic(target, session)
-        record_pull_outcomes(opened, store, clinic)
-        rebuild.rebuild_mart(opened, clinic, day)
-        rebuild.rewrite_pages(opened, reports.open(), clinic, day)
-        watch_labs(opened, store, clinic)
-        mark_resync_done(store, clinic, day)
+        record_pull_outcomes(its.warehouse, store, its.clinic)
+        rebuild.rebuild_mart(its)
+        rebuild.rewrite_pages(its, reports.open())
+        watch_labs(its.warehouse, store, its.clinic)
+        mark_resync_done(store, its.clinic, its.day)
     changes = {
         table: counts.added + counts.changed + counts.removed
         for report in done

@@ -4,14 +4,13 @@ What does not belong here: which events (`refresh`).
 """
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
-from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.orchestration.runtime import clinic_partition, region_partition
 from fullscript_pipeline.refresh import RefreshRequest, mark_run_requested
-from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 
 # Runs of these states will still read what is pending when they begin.
@@ -24,12 +23,12 @@ def run_config(pending: RefreshRequest) -> dict[str, object]:
     return {"ops": {"refresh_touched": {"config": config}}}
 
 
-def requests_for(store: StateStore, clinic: ClinicRef, pending: RefreshRequest) -> Iterator[dg.RunRequest]:
+def requests_for(store: StateStore, clinic: ClinicRef, pending: RefreshRequest, day: date) -> Iterator[dg.RunRequest]:
     """A refresh of these events; the whole present cell, or the region's catalog, when there are too many.
 
     The events count as asked for: nobody asks again within a quarter of an hour.
     """
-    run, day = mark_run_requested(store, clinic, pending), clock.today(load_settings().time_zone)
+    run = mark_run_requested(store, clinic, pending)
     tags = {"fullscript/clinic": pending.clinic_key}
     if pending.needs_catalog_pull:
         partition, region = region_partition(clinic.region, day), {"fullscript/region": clinic.region}

@@ -8,6 +8,8 @@ What does not belong here: what events ask for (`sensors`), what a run does (`jo
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -20,38 +22,29 @@ from fullscript_pipeline.orchestration.checks import (
     LISTING_CHECKS,
     every_clinic_is_current,
 )
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinic_partition, region_partition
+from fullscript_pipeline.orchestration.runtime import StateResource, clinic_partition, region_partition
 from fullscript_pipeline.regions import REGIONS
-from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.settings import Settings
 
-_ZONE = str(load_settings().time_zone)
 _NOBODY = "No clinic is connected; run `fullscript-pipeline connect`."
 _OVER = "The day of this tick is over, and lists show the present: the next tick pulls what there is now."
 
 
-def _day_of(context: dg.ScheduleEvaluationContext) -> date | None:
+def _day_of(context: dg.ScheduleEvaluationContext, zone: ZoneInfo) -> date | None:
     """The day that a tick is for, by the data's clock; None when its cell cannot be filled any more."""
-    zone = load_settings().time_zone
     day = context.scheduled_execution_time.astimezone(zone).date() + timedelta(days=clock.days_ahead(zone))
     return day if clock.cell_is_open(day, zone) else None
 
 
-@dg.schedule(
-    job=catalog_daily,
-    cron_schedule="0 4 * * *",
-    execution_timezone=_ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="04:00: the catalog of every region that has a connected clinic, before the clinics need it.",
-)
 def catalog_daily_schedule(
-    context: dg.ScheduleEvaluationContext, fullscript: FullscriptResource
+    context: dg.ScheduleEvaluationContext, state: StateResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    with fullscript.store() as store:
+    with state.open() as store:
         regions = {clinic.region for clinic in store.clinics()}
     if not regions:
         yield dg.SkipReason(_NOBODY)
         return
-    day = _day_of(context)
+    day = _day_of(context, state.settings.read().time_zone)
     if day is None:
         yield dg.SkipReason(_OVER)
         return
@@ -60,22 +53,15 @@ def catalog_daily_schedule(
         yield dg.RunRequest(run_key=f"{partition}", partition_key=partition, tags={"fullscript/region": region})
 
 
-@dg.schedule(
-    job=clinic_daily,
-    cron_schedule="30 4 * * *",
-    execution_timezone=_ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="04:30: the day of every connected clinic.",
-)
 def clinic_daily_schedule(
-    context: dg.ScheduleEvaluationContext, fullscript: FullscriptResource
+    context: dg.ScheduleEvaluationContext, state: StateResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    with fullscript.store() as store:
+    with state.open() as store:
         keys = [clinic.clinic_key for clinic in store.clinics()]
     if not keys:
         yield dg.SkipReason(_NOBODY)
         return
-    day = _day_of(context)
+    day = _day_of(context, state.settings.read().time_zone)
     if day is None:
         yield dg.SkipReason(_OVER)
         return
@@ -92,12 +78,30 @@ health_checks = dg.define_asset_job(
     description="Tokens, budget, quarantine, drift, late clinics, events and webhooks. Looks only, asks no server.",
 )
 
-health_checks_schedule = dg.ScheduleDefinition(
-    job=health_checks,
-    cron_schedule="0 * * * *",
-    execution_timezone=_ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every hour: what would otherwise be noticed only when a day is missing.",
-)
 
-ALL_SCHEDULES = (catalog_daily_schedule, clinic_daily_schedule, health_checks_schedule)
+def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """All schedules, in the settings' time zone."""
+    common: dict[str, Any] = {
+        "execution_timezone": str(settings.time_zone),
+        "default_status": dg.DefaultScheduleStatus.RUNNING,
+    }
+    of_catalog = dg.schedule(
+        job=catalog_daily,
+        cron_schedule="0 4 * * *",
+        description="04:00: the catalog of every region that has a connected clinic, before the clinics need it.",
+        **common,
+    )
+    of_clinics = dg.schedule(
+        job=clinic_daily,
+        cron_schedule="30 4 * * *",
+        description="04:30: the day of every connected clinic.",
+        **common,
+    )
+    of_health = dg.ScheduleDefinition(
+        name="health_checks_schedule",
+        job=health_checks,
+        cron_schedule="0 * * * *",
+        description="Every hour: what would otherwise be noticed only when a day is missing.",
+        **common,
+    )
+    return [of_catalog(catalog_daily_schedule), of_clinics(clinic_daily_schedule), of_health]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -20,7 +20,7 @@ from fullscript_pipeline.orchestration.automation.failed_pull_sensor import page
 from fullscript_pipeline.orchestration.automation.failure_alerts import tell_of_failures_sensor
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh
 from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, clinics, orphaned_runs_sensor
+from fullscript_pipeline.orchestration.runtime import FullscriptResource, StateResource, clinics, orphaned_runs_sensor
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
     RefreshRequest,
@@ -47,10 +47,10 @@ LONGEST_WAIT_SECONDS = 4 * 3600.0
     description="Adds a row of cells for every clinic that `connect` has registered; history stays when one leaves.",
 )
 def connected_clinics_sensor(
-    context: dg.SensorEvaluationContext, fullscript: FullscriptResource
+    context: dg.SensorEvaluationContext, state: StateResource
 ) -> dg.SensorResult | dg.SkipReason:
     known = set(context.instance.get_dynamic_partitions("clinics"))
-    with fullscript.store() as store:
+    with state.open() as store:
         new = [clinic.clinic_key for clinic in store.clinics() if clinic.clinic_key not in known]
     if not new:
         return dg.SkipReason(f"{counted(len(known), 'clinic')} known, none new.")
@@ -73,7 +73,7 @@ def clinic_events_sensor(
     place = json.loads(context.cursor or "{}")
     if wait := _seconds_until_due(place.get("next")):
         return dg.SkipReason(f"The next look is in {wait:.0f} s.")
-    with fullscript.store() as store:
+    with fullscript.state.open() as store:
         return _poll_clinics(context, fullscript, store, place.get("first", ""))
 
 
@@ -103,7 +103,8 @@ def _poll_clinics(
     wait = 0.0 if left else poll_seconds(1, feeds + sum(lab_polls.values()))
     begin = clock.real_now() + timedelta(seconds=wait - (time.monotonic() - started))
     context.update_cursor(json.dumps({"next": begin.isoformat(), "first": left[0] if left else ""}))
-    requests, messages = _run_requests(context, store, polled)
+    day = clock.today(fullscript.settings.read().time_zone)
+    requests, messages = _run_requests(context, store, polled, day)
     looked = f"{counted(len(polled) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
     head = f"Looked at {looked} in {time.monotonic() - started:.1f} s"
     sentence = f"{head}: {'; '.join(messages)}." if messages else f"{head}: nothing new."
@@ -114,7 +115,10 @@ def _poll_clinics(
 
 
 def _run_requests(
-    context: dg.SensorEvaluationContext, store: StateStore, polled: Sequence[tuple[Clinic, RefreshRequest | str | None]]
+    context: dg.SensorEvaluationContext,
+    store: StateStore,
+    polled: Sequence[tuple[Clinic, RefreshRequest | str | None]],
+    day: date,
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """The runs to ask for, and what was seen, in words."""
     requests, messages = [], []
@@ -124,7 +128,7 @@ def _run_requests(
                 f"{clinic.clinic_key}: {counted(len(outcome.event_ids), 'event')} waiting, a refresh is queued already"
             )
         elif isinstance(outcome, RefreshRequest):
-            clinic_requests = list(requests_for(store, clinic, outcome))
+            clinic_requests = list(requests_for(store, clinic, outcome, day))
             requests += clinic_requests
             messages.append(f"{clinic.clinic_key}: {_describe_round(outcome)}, asked for {_job_names(clinic_requests)}")
         if trouble := outcome.error if isinstance(outcome, RefreshRequest) else outcome:

@@ -13,7 +13,7 @@ from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
 from fullscript_pipeline.orchestration.checks.health import HEALTH_CHECKS
 from fullscript_pipeline.orchestration.checks.listings import LISTING_CHECKS
 from fullscript_pipeline.orchestration.checks.tables import TABLE_CHECKS
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.warehouse.loading import pull_log
 
 # A day, and the hours a late queue may take.
@@ -31,8 +31,8 @@ CURRENT_WITHIN = timedelta(hours=30)
         "late (`doctor` tells more)."
     ),
 )
-def every_clinic_is_current(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    with fullscript.store() as store:
+def every_clinic_is_current(state: StateResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    with state.open() as store:
         clinics = store.clinics()
     needs_connect = [clinic.clinic_key for clinic in clinics if clinic.status == "needs_connect"]
     late = []

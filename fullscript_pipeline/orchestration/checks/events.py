@@ -7,7 +7,7 @@ What does not belong here: checks that read the warehouse (`tables`, `listings`)
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.orchestration.runtime import FullscriptResource
+from fullscript_pipeline.orchestration.runtime import StateResource
 from fullscript_pipeline.refresh import (
     Notice,
     feed_freshness,
@@ -28,9 +28,9 @@ _EVENTS = dg.AssetKey(["core", "events"])
         "start the daemon or run `fullscript-pipeline refresh`; a lost span is named, then swept (clinic_sweep)."
     ),
 )
-def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+def event_feeds_are_fresh(state: StateResource) -> dg.AssetCheckResult:
     today = clock.now().date()
-    with fullscript.store() as store:
+    with state.open() as store:
         feeds = [feed_freshness(store, clinic, today) for clinic in store.clinics()]
     behind = [clinic_feeds for clinic_feeds in feeds if clinic_feeds.level != "ok"]
     error = any(clinic_feeds.level == "error" for clinic_feeds in behind)
@@ -64,9 +64,9 @@ def event_feeds_are_fresh(fullscript: FullscriptResource) -> dg.AssetCheckResult
         "among those that the vendor documents."
     ),
 )
-def webhooks_are_heard(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    with fullscript.store() as store:
-        causes = undelivered_webhooks(fullscript.settings(), store)
+def webhooks_are_heard(state: StateResource) -> dg.AssetCheckResult:
+    with state.open() as store:
+        causes = undelivered_webhooks(state.settings.read(), store)
     return dg.AssetCheckResult(
         passed=not causes,
         severity=dg.AssetCheckSeverity.WARN,
@@ -83,10 +83,8 @@ def webhooks_are_heard(fullscript: FullscriptResource) -> dg.AssetCheckResult:
         "clinic; ask it whether that was meant, then `disconnect`, or `connect` again."
     ),
 )
-def clinic_keys_are_valid(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    return _notice_result(
-        [notice for notice in _notices(fullscript) if notice.is_revocation], "No clinic withdrew its key."
-    )
+def clinic_keys_are_valid(state: StateResource) -> dg.AssetCheckResult:
+    return _notice_result([notice for notice in _notices(state) if notice.is_revocation], "No clinic withdrew its key.")
 
 
 @dg.asset_check(
@@ -97,9 +95,9 @@ def clinic_keys_are_valid(fullscript: FullscriptResource) -> dg.AssetCheckResult
         "look the type up in the vendor's reference, and update the program."
     ),
 )
-def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult:
+def event_types_are_known(state: StateResource) -> dg.AssetCheckResult:
     return _notice_result(
-        [notice for notice in _notices(fullscript) if not notice.is_revocation], "Every event type is known."
+        [notice for notice in _notices(state) if not notice.is_revocation], "Every event type is known."
     )
 
 
@@ -111,8 +109,8 @@ def event_types_are_known(fullscript: FullscriptResource) -> dg.AssetCheckResult
         "an object that the server refuses. What to do: the message says since when and why; `refresh` tries at once."
     ),
 )
-def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    with fullscript.store() as store:
+def events_are_handled(state: StateResource) -> dg.AssetCheckResult:
+    with state.open() as store:
         by_clinic = [events for clinic in store.clinics() if (events := unhandled_events(store, clinic)) is not None]
     sentences = [f"{events.clinic_key}: {events.sentence}" for events in by_clinic if events.needs_attention]
     return dg.AssetCheckResult(
@@ -134,9 +132,9 @@ def events_are_handled(fullscript: FullscriptResource) -> dg.AssetCheckResult:
         "hour; when it is full, the vendor is told 503. What to do: the message says it."
     ),
 )
-def webhook_inbox_has_room(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    with fullscript.store() as store:
-        room = measure_inbox(fullscript.settings(), store)
+def webhook_inbox_has_room(state: StateResource) -> dg.AssetCheckResult:
+    with state.open() as store:
+        room = measure_inbox(state.settings.read(), store)
     return dg.AssetCheckResult(
         passed=not room.needs_attention,
         severity=dg.AssetCheckSeverity.ERROR if room.is_full else dg.AssetCheckSeverity.WARN,
@@ -145,8 +143,8 @@ def webhook_inbox_has_room(fullscript: FullscriptResource) -> dg.AssetCheckResul
     )
 
 
-def _notices(fullscript: FullscriptResource) -> list[Notice]:
-    with fullscript.store() as store:
+def _notices(state: StateResource) -> list[Notice]:
+    with state.open() as store:
         return [notice for clinic in store.clinics() for notice in list_notices(store, clinic)]
 
 

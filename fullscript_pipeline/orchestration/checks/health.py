@@ -14,7 +14,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.health import check_clinics, configured_servers
 from fullscript_pipeline.orchestration.assets.asset_metadata import with_code, with_columns
 from fullscript_pipeline.orchestration.assets.asset_specs import OWNER
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.state import ClinicRecords, RequestBudget, StateStore
 from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine
 
@@ -78,8 +78,8 @@ OPERATIONS = (
         "`fullscript-pipeline connect ENV` as a user of the clinic that is named; `doctor` tells more."
     ),
 )
-def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
-    with fullscript.store() as store:
+def tokens_are_healthy(state: StateResource) -> dg.AssetCheckResult:
+    with state.open() as store:
         findings = [finding for finding in check_clinics(store) if finding.id.startswith("clinic.")]
         clinics = len(store.clinics())
     bad = [finding for finding in findings if finding.state == "fail"]
@@ -100,7 +100,7 @@ def tokens_are_healthy(fullscript: FullscriptResource) -> dg.AssetCheckResult:
         "vendor's limit, or ask the vendor for more."
     ),
 )
-def budget_is_enough(fullscript: FullscriptResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def budget_is_enough(state: StateResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     since = clock.now() - timedelta(days=1)
     with warehouse.open().read() as con:
         requests = dict(
@@ -108,8 +108,8 @@ def budget_is_enough(fullscript: FullscriptResource, warehouse: WarehouseResourc
                 "SELECT server, sum(requests) FROM ops.pulls WHERE observed_at >= ? GROUP BY ALL", [since]
             ).fetchall()
         )
-    with fullscript.store() as store:
-        used = list(_budget_use(fullscript, store))
+    with state.open() as store:
+        used = list(_budget_use(state, store))
     most = max((float(requests.get(server, 0)) / (limit * _WINDOWS_A_DAY) for server, _, limit, _ in used), default=0.0)
     paused = [f"{server} ({pause:.0f} s more)" for server, _, _, pause in used if pause]
     sentence = f"{most:.1%} of a day's requests in the last 24 hours."
@@ -125,9 +125,9 @@ def budget_is_enough(fullscript: FullscriptResource, warehouse: WarehouseResourc
     )
 
 
-def _budget_use(fullscript: FullscriptResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
+def _budget_use(state: StateResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
     """Of each server whose app is set up: used in this window, its limit, seconds of a pause that was asked for."""
-    settings = fullscript.settings()
+    settings = state.settings.read()
     for server in configured_servers(settings):
         budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
         yield server.name, budget.used(), budget.limit, budget.held_seconds()

@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 
 from fullscript_pipeline.orchestration.assets.step_failures import Failed
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.resources.types import Table
@@ -93,9 +93,9 @@ def _specs(tables: tuple[str, ...]) -> list[dg.AssetCheckSpec]:
 
 @dg.multi_asset_check(name="clinic_tables_are_sound", specs=_specs(_CLINIC_KEYS), can_subset=True)
 def clinic_tables_are_sound(
-    context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+    context: dg.AssetCheckExecutionContext, state: StateResource, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
-    yield from _check_tables(context, warehouse, _clinic_of(context, fullscript))
+    yield from _check_tables(context, warehouse, _clinic_of(context, state))
 
 
 @dg.multi_asset_check(name="catalog_tables_are_sound", specs=_specs(_REGION_KEYS), can_subset=True)
@@ -105,12 +105,12 @@ def catalog_tables_are_sound(
     yield from _check_tables(context, warehouse, context.run.tags.get("dagster/partition/region"))
 
 
-def _clinic_of(context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource) -> str | None:
+def _clinic_of(context: dg.AssetCheckExecutionContext, state: StateResource) -> str | None:
     """The vendor's id of the clinic whose cell runs; None: all of them."""
     key = context.run.tags.get("dagster/partition/clinic") or context.run.tags.get("fullscript/clinic")
     if key is None:
         return None
-    with fullscript.store() as store:
+    with state.open() as store:
         return store.clinic(key).clinic_id
 
 
@@ -203,10 +203,10 @@ _FIGURES = dg.AssetCheckSpec(
 
 @dg.multi_asset_check(name="figures_can_be_true", specs=[_FIGURES])
 def figures_can_be_true(
-    context: dg.AssetCheckExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
+    context: dg.AssetCheckExecutionContext, state: StateResource, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
     with warehouse.open().read() as con:
-        counts = count_impossible(con, _clinic_of(context, fullscript))
+        counts = count_impossible(con, _clinic_of(context, state))
     problems = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in counts.items() if count)
     sentence = f"{problems}. {_REPAIR}" if problems else "None of the figures is impossible."
     yield dg.AssetCheckResult(

@@ -13,13 +13,22 @@ from fullscript_pipeline.orchestration.runtime.partitions import (
     region_days,
     region_partition,
 )
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime.resources import (
+    FullscriptResource,
+    ReportsResource,
+    SettingsResource,
+    StateResource,
+    WarehouseResource,
+    make_resources,
+)
 
 __all__ = [
     "ClockRepair",
     "FullscriptResource",
     "Outcome",
     "ReportsResource",
+    "SettingsResource",
+    "StateResource",
     "WarehouseResource",
     "add_clinic_partitions",
     "clinic_days",
@@ -28,6 +37,7 @@ __all__ = [
     "console",
     "console_logging",
     "fail_orphans",
+    "make_resources",
     "open_instance",
     "orphaned_runs_sensor",
     "prepare_home",

@@ -9,13 +9,13 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.regions import REGIONS
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 
 clinics = dg.DynamicPartitionsDefinition(name="clinics")
 regions = dg.StaticPartitionsDefinition(list(REGIONS))
 
 
-def days(settings: Settings) -> dg.DailyPartitionsDefinition:
+def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     """Days of the settings' time zone, up to and including the clock's today.
 
     Dagster only knows real days; the offset lets a demo's clock run ahead or behind.
@@ -26,9 +26,12 @@ def days(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
-_days = days(load_settings())
-clinic_days = dg.MultiPartitionsDefinition({"clinic": clinics, "day": _days})
-region_days = dg.MultiPartitionsDefinition({"region": regions, "day": _days})
+def clinic_days(settings: Settings) -> dg.MultiPartitionsDefinition:
+    return dg.MultiPartitionsDefinition({"clinic": clinics, "day": daily_partitions(settings)})
+
+
+def region_days(settings: Settings) -> dg.MultiPartitionsDefinition:
+    return dg.MultiPartitionsDefinition({"region": regions, "day": daily_partitions(settings)})
 
 
 def clinic_partition(clinic_key: str, day: date) -> dg.MultiPartitionKey:

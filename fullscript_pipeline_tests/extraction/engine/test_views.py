@@ -18,7 +18,7 @@ from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import catalog, treatment_plans
 from fullscript_pipeline.extraction.pulls import clinic as people
 from fullscript_pipeline.health import check_all
-from fullscript_pipeline.maintenance.page_rebuild import rebuild_mart, rewrite_pages
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages
 from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.resources.reference_lists import ALLERGENS
@@ -67,8 +67,9 @@ class Clinic(Living):
         store = ReportStore(self.connected.settings.reports_dir)
         migrate(self.warehouse, mart_ddl())
         today = clock.today(self.connected.settings.time_zone)
-        rebuild_mart(self.warehouse, self.clinic, today)
-        rewrite_pages(self.warehouse, store, self.clinic, today)
+        its = ClinicDay(settings=self.connected.settings, warehouse=self.warehouse, clinic=self.clinic, day=today)
+        rebuild_mart(its)
+        rewrite_pages(its, store)
         patient = next(store.path_for_patient(self.clinic.clinic_key, "any").parent.glob("*.html"))
         return [path.read_text() for path in (store.path_for_clinic(self.clinic.clinic_key), patient)]
 

@@ -21,6 +21,7 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, r
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.refresh import poll_feeds, reconcile
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.clinic_pull import OneClinic
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
@@ -55,7 +56,7 @@ def stored(connected: Connected) -> dict[str, Any]:
     """Everything that a load or a look at feeds would change."""
     with closing(sqlite3.connect(connected.settings.state_path)) as state:
         kept = {name: state.execute(f"SELECT * FROM {name}").fetchall() for name in ("events", "cursors", "facts")}
-    with open_warehouse().read() as con:
+    with open_warehouse(load_settings()).read() as con:
         rows = con.execute("SELECT count(*) FROM ops.pulls").fetchone()
     return kept | {"pulls": rows, "frames": sorted(connected.settings.landing_dir.rglob("*.frames"))}
 

@@ -10,11 +10,13 @@ import pytest
 
 from fullscript_pipeline.cli.page_rebuild import pages_run, runs_for_stale_pages
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.automation.failed_pull_sensor import PAGES, TAG, pages_after_a_failed_pull_sensor
 from fullscript_pipeline.orchestration.automation.jobs import clinic_daily
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runtime.resources import make_resources
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 FIRST, TODAY = date(2026, 11, 22), date(2026, 11, 23)
@@ -27,7 +29,7 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
         add_clinic_partitions(instance, found.store)
         (clinic,) = found.store.clinics()
         code, done = execute_runs(instance, [cell(clinic.clinic_key, FIRST)])
-        assert (code, runs_for_stale_pages(done)) == (0, [])
+        assert (code, runs_for_stale_pages(load_settings(), done)) == (0, [])
         instance.dispose()
         yield found
 
@@ -42,7 +44,7 @@ def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) ->
     reports, past = connected.settings.reports_dir, date(2026, 11, 1)
     before = (_rows(), _content(reports / "clinics"))
     instance = open_instance(connected.settings)
-    code, done = execute_runs(instance, [pages_run(clinic.clinic_key, past)])
+    code, done = execute_runs(instance, [pages_run(load_settings(), clinic.clinic_key, past)])
     page = reports / "as-of" / "2026-11-01" / "clinics" / clinic.clinic_key / "index.html"
     assert (code, done[0][1].materialized["reports/adherence"]["page"]) == (0, str(page))
     assert "Data as of the end of 1 Nov 2026" in page.read_text()
@@ -58,7 +60,7 @@ def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) ->
 
 
 def _rows() -> list[Any]:
-    with WarehouseResource().open().read() as con:
+    with open_warehouse(load_settings()).read() as con:
         return con.execute("SELECT * FROM marts.adherence ORDER BY ALL").fetchall()
 
 
@@ -72,7 +74,7 @@ def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, mo
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-23T13:00:00Z")
     connected.sandbox.control.revoke(next(iter(connected.sandbox.clinics)))
     code, failed = execute_runs(instance, [cell(clinic.clinic_key, TODAY)])
-    (again,) = runs_for_stale_pages(failed)
+    (again,) = runs_for_stale_pages(load_settings(), failed)
     assert (code, again.partition, again.assets) == (77, clinic_partition(clinic.clinic_key, TODAY), PAGES)
     assert execute_runs(instance, [again])[0] == 0
     page = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "index.html"
@@ -89,7 +91,7 @@ def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, mo
     assert isinstance(_sensed(instance, own), dg.SkipReason), "a failure of the pages must not ask for pages for ever"
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-24T13:00:00Z")
     assert isinstance(_sensed(instance, run), dg.SkipReason), "a past cell must not replace today's pages"
-    assert runs_for_stale_pages(failed) == []
+    assert runs_for_stale_pages(load_settings(), failed) == []
     instance.dispose()
 
 
@@ -100,5 +102,6 @@ def _sensed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> object:
         dagster_instance=instance,
         dagster_run=run,
         dagster_event=event,
+        resources=make_resources(load_settings),
     ) as context:
         return pages_after_a_failed_pull_sensor(context.for_run_failure())

@@ -14,11 +14,13 @@ import pytest
 
 from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.automation import event_alerts, event_sensors, failure_alerts, sensors
 from fullscript_pipeline.orchestration.checks import events
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, ReportsResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime.resources import make_resources
+from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
 from fullscript_pipeline_tests.helpers.lab_plans import plan_with_lab
@@ -27,11 +29,12 @@ from fullscript_pipeline_tests.helpers.lab_plans import plan_with_lab
 @pytest.fixture(scope="module")
 def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
     with living(tmp_path_factory.mktemp("sensors"), patients=6, products=10, pulled=False) as found:
-        opened, day = WarehouseResource().open(), clock.today(found.connected.settings.time_zone)
+        opened, day = open_warehouse(load_settings()), clock.today(found.connected.settings.time_zone)
         found.warehouse = opened
         found.pull_everything()
-        rebuild.rebuild_mart(opened, found.clinic, day)
-        rebuild.rewrite_pages(opened, ReportsResource().open(), found.clinic, day)
+        its = rebuild.ClinicDay(settings=found.connected.settings, warehouse=opened, clinic=found.clinic, day=day)
+        rebuild.rebuild_mart(its)
+        rebuild.rewrite_pages(its, ReportStore(its.settings.reports_dir))
         yield found
 
 
@@ -44,8 +47,9 @@ def instance(its: Living) -> Iterator[dg.DagsterInstance]:
 def tick(
     sensor: Any, instance: dg.DagsterInstance, cursor: str | None = None
 ) -> tuple[Any, dg.SensorEvaluationContext]:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"fullscript": FullscriptResource()})
-    return sensor(context), context
+    resources = make_resources(load_settings)
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+        return sensor(context), context
 
 
 def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
@@ -120,7 +124,8 @@ def test_a_run_that_waits_takes_new_events_along(its: Living, instance: dg.Dagst
 
 
 def looked(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
-    result = check(FullscriptResource())
+    with dg.build_resources(make_resources(load_settings)) as resources:
+        result = check(resources.state)
     assert isinstance(result, dg.AssetCheckResult)
     return result
 
@@ -191,7 +196,11 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
     assert run is not None
     event = dg.DagsterEvent("PIPELINE_FAILURE", job_name="clinic_refresh")
     with dg.build_run_status_sensor_context(
-        sensor_name="tell_of_failures_sensor", dagster_instance=instance, dagster_run=run, dagster_event=event
+        sensor_name="tell_of_failures_sensor",
+        dagster_instance=instance,
+        dagster_run=run,
+        dagster_event=event,
+        resources=make_resources(load_settings),
     ) as context:
         failure_alerts.tell_of_failures_sensor(context.for_run_failure())
     (message,) = told
@@ -211,13 +220,13 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
     monkeypatch.setattr(failure_alerts, "send_alerts", send_alerts)
     checks: tuple[Any, ...] = (events.clinic_keys_are_valid, events.event_types_are_known)
     for check in checks:
-        assert check(FullscriptResource()).passed
+        assert looked(check).passed
     its.tell("clinic_key.revoked", {"clinic_key": {"id": "key-1"}})
     its.tell("patient.teleported", {"patient": {"id": its.active_plans()[0].patient_id}})
     its.reconcile()
     its.handle()
     for check in checks:
-        result = check(FullscriptResource())
+        result = looked(check)
         assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     unset, _ = tick(event_alerts.event_notices_sensor, instance)
     assert "Neither FULLSCRIPT_ON_FAILURE_COMMAND" in str(unset.skip_message)
@@ -240,6 +249,6 @@ def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(its: Living, in
     again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
     assert "The next look is in" in str(again.skip_message)
     assert run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags).succeeded
-    page = ReportsResource().open().path_for_patient(its.clinic.clinic_key, plan.patient_id)
+    page = ReportStore(load_settings().reports_dir).path_for_patient(its.clinic.clinic_key, plan.patient_id)
     assert "Thyroid panel</bdi>: Sample at the laboratory" in page.read_text()
     assert its.store.moved_labs(its.clinic) == []

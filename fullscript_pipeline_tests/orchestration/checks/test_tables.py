@@ -7,12 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.checks.tables import count_impossible
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
@@ -45,7 +46,7 @@ def test_a_key_that_is_there_twice_stops_the_pages(connected: Connected) -> None
     assert checks["treatment_plans: keys_are_unique"]
     assert checks["order_line_items: have_their_order"]
     assert checks["adherence: figures_can_be_true"]
-    with WarehouseResource().open().write() as con:
+    with open_warehouse(load_settings()).write() as con:
         con.execute("INSERT INTO core.orders SELECT * REPLACE ('twice' AS order_id) FROM core.orders LIMIT 2")
     page = connected.settings.reports_dir / "clinics" / connected.store.clinics()[0].clinic_key / "index.html"
     written = page.stat().st_mtime_ns
@@ -73,7 +74,7 @@ def test_a_figure_that_cannot_be_is_counted(
     column: str, value: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
-    with WarehouseResource().open().write() as con:
+    with open_warehouse(load_settings()).write() as con:
         for patient in ("p1", "p2"):
             con.execute(
                 "INSERT INTO marts.adherence (clinic_id, patient_id, treatment_plan_id, product_id, as_of, "

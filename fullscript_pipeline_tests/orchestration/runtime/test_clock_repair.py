@@ -44,7 +44,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
     settings = load_settings()
     settings.prepare_data_dir()
-    with open_warehouse().write() as con:
+    with open_warehouse(load_settings()).write() as con:
         con.execute("INSERT INTO ops.pulls (resource, outcome, observed_at) VALUES ('orders', 'loaded', ?)", [LATER])
     with StateStore(settings.state_path) as store:
         store.set_cursor("us-snd", "c1", "order_events", LATER.date().isoformat())
@@ -102,7 +102,7 @@ def server(data: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Rep
 
 def left(settings: Settings) -> dict[str, int]:
     with StateStore(settings.state_path) as store, open_instance(settings) as instance:
-        return clock_repair.ClockRepair(settings, open_warehouse(), store, instance, clock.now()).find()
+        return clock_repair.ClockRepair(settings, open_warehouse(load_settings()), store, instance, clock.now()).find()
 
 
 def test_everything_is_named_then_moved_after_a_backup_and_once(data: Settings, server: list[Reply]) -> None:
@@ -197,6 +197,6 @@ def test_after_a_pull_of_2036_one_command_and_pulls_work_again(tmp_path: Path) -
             code, said = command(*again)
             assert code == 0, said
         assert "pass  warehouse.times" in command("doctor")[1]
-        with open_warehouse().read() as con:
+        with open_warehouse(load_settings()).read() as con:
             rows = con.execute("SELECT max(day), count(DISTINCT observed_at) > 2 FROM ops.pulls").fetchone()
         assert rows == (today, True) or rows == (datetime.now(UTC).date(), True)

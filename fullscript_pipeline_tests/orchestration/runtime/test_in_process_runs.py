@@ -13,19 +13,20 @@ from fullscript_pipeline.api import open_session
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.health import check_all
 from fullscript_pipeline.health.runs import check_runs
+from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.automation.refresh_requests import requests_for, run_config
 from fullscript_pipeline.orchestration.checks.all_checks import every_clinic_is_current
 from fullscript_pipeline.orchestration.runtime import console_logging
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
-from fullscript_pipeline.orchestration.runtime.resources import FullscriptResource, WarehouseResource
+from fullscript_pipeline.orchestration.runtime.resources import make_resources
 from fullscript_pipeline.refresh import RefreshRequest, poll_feeds
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 DAY = date(2026, 11, 22)
-RESOURCES = {"fullscript": FullscriptResource()}
 
 
 class Pipeline:
@@ -41,15 +42,18 @@ class Pipeline:
     def clinic_day(self, key: str, day: date = DAY) -> Outcome:
         return run_job(self.instance, "clinic_daily", partition=clinic_partition(key, day))
 
+    def today(self) -> date:
+        return clock.today(self.connected.settings.time_zone)
+
     def second_day(self) -> date:
         """The day after the first, whichever test comes first to it."""
-        if clock.today(self.connected.settings.time_zone) == DAY:
+        if self.today() == DAY:
             self.connected.sandbox.control.advance(days=1)
             self.connected.set_clock()
         return DAY + timedelta(days=1)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with WarehouseResource().open().read() as con:
+        with open_warehouse(load_settings()).read() as con:
             return con.execute(sql).fetchall()
 
 
@@ -127,14 +131,16 @@ def test_a_clock_behind_the_last_observation_is_refused(pipeline: Pipeline, monk
 
 
 def test_sensors_add_clinics_and_say_when_nothing_is_new(pipeline: Pipeline) -> None:
-    repository = build_defs().get_repository_def()
-    with dg.build_sensor_context(instance=pipeline.instance, repository_def=repository, resources=RESOURCES) as context:
+    repository = build_defs(load_settings).get_repository_def()
+    with dg.build_sensor_context(
+        instance=pipeline.instance, repository_def=repository, resources=make_resources(load_settings)
+    ) as context:
         skipped = repository.get_sensor_def("connected_clinics_sensor").evaluate_tick(context)
     assert skipped.skip_message == "3 clinics known, none new."
 
 
 def test_schedules_ask_for_one_run_per_clinic_and_region(pipeline: Pipeline) -> None:
-    repository = build_defs().get_repository_def()
+    repository = build_defs(load_settings).get_repository_def()
     for name, wanted in (
         ("clinic_daily_schedule", {str(clinic_partition(key, DAY)) for key in pipeline.keys}),
         ("catalog_daily_schedule", {str(region_partition(region, DAY)) for region in ("us", "ca")}),
@@ -142,7 +148,7 @@ def test_schedules_ask_for_one_run_per_clinic_and_region(pipeline: Pipeline) -> 
         with dg.build_schedule_context(
             instance=pipeline.instance,
             repository_def=repository,
-            resources=RESOURCES,
+            resources=make_resources(load_settings),
             scheduled_execution_time=clock.real_now(),
         ) as context:
             ticked = repository.get_schedule_def(name).evaluate_tick(context)
@@ -158,7 +164,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
         with open_session(connected.settings, connected.store, clinic) as session:
             found = poll_feeds(session, connected.store)
             assert found is not None
-            asked = list(requests_for(connected.store, clinic, found))
+            asked = list(requests_for(connected.store, clinic, found, pipeline.today()))
             assert [request.job_name for request in asked] == ["clinic_refresh"]
             assert poll_feeds(session, connected.store) is None, "a round that was asked for is not asked for again"
         assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(found)).failures == ()
@@ -188,7 +194,8 @@ def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pi
     finally:
         connected.sandbox.control.disarm()
     assert "does not let this app read orders since 22 Nov 2026" in page.read_text()
-    check = every_clinic_is_current(FullscriptResource(), WarehouseResource())
+    with dg.build_resources(make_resources(load_settings)) as resources:
+        check = every_clinic_is_current(resources.state, resources.warehouse)
     assert isinstance(check, dg.AssetCheckResult)
     assert f"{clinic.clinic_key} may not read orders" in str(check.description)
     (found,) = [one for one in check_all(connected.settings) if one.id == f"clinic.{clinic.clinic_key}.readable"]
@@ -229,6 +236,7 @@ def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pip
 def dead_clinic_is_named(pipeline: Pipeline, clinic_id: str) -> bool:
     """The check that the next run of any clinic makes says which one needs a connect."""
     key = next(one.clinic_key for one in pipeline.connected.store.clinics() if one.clinic_id == clinic_id)
-    result = every_clinic_is_current(FullscriptResource(), WarehouseResource())
+    with dg.build_resources(make_resources(load_settings)) as resources:
+        result = every_clinic_is_current(resources.state, resources.warehouse)
     assert isinstance(result, dg.AssetCheckResult)
     return not result.passed and key in str(result.metadata["needs_connect"])

@@ -50,7 +50,7 @@ def no_run_is_left(instance: dg.DagsterInstance) -> Iterator[None]:
 
 def tick(instance: dg.DagsterInstance) -> str | None:
     """What the daemon does every half minute."""
-    repository = build_defs().get_repository_def()
+    repository = build_defs(load_settings).get_repository_def()
     with dg.build_sensor_context(instance=instance, repository_def=repository) as context:
         return repository.get_sensor_def("orphaned_runs_sensor").evaluate_tick(context).skip_message
 
@@ -58,7 +58,7 @@ def tick(instance: dg.DagsterInstance) -> str | None:
 def started(
     instance: dg.DagsterInstance, tags: Mapping[str, str], run_id: str = RUN, status: str = "STARTED"
 ) -> dg.DagsterRun:
-    job = build_defs().resolve_job_def("clinic_refresh")
+    job = build_defs(load_settings).resolve_job_def("clinic_refresh")
     config = run_config(RefreshRequest("x", ()))
     return instance.create_run_for_job(job, run_id=run_id, run_config=config, status=status, tags=tags)
 

@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline.orchestration.checks.drift import no_new_drift
-from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource
+from fullscript_pipeline.orchestration.runtime.resources import WarehouseResource, make_resources
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading import drift
 from fullscript_pipeline_tests.helpers.warehouse_loads import START, context
@@ -32,7 +33,8 @@ def test_a_new_difference_warns_for_a_week(warehouse: Warehouse, monkeypatch: py
     monkeypatch.setattr(WarehouseResource, "open", lambda _: warehouse)
 
     def told() -> dg.AssetCheckResult:
-        (result,) = (no_new_drift(WarehouseResource()),)
+        with dg.build_resources(make_resources(load_settings)) as resources:
+            (result,) = (no_new_drift(resources.warehouse),)
         assert isinstance(result, dg.AssetCheckResult)
         return result
 
