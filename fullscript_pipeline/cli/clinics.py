@@ -1,4 +1,5 @@
-"""`connect` and `clinics`. What does not belong here: `disconnect`, `accept-view`, which have modules of their own."""
+"""`connect` and `clinics`. What does not belong here: `disconnect`,
+`accept-view` and `set`, which have modules of their own."""
 
 import json
 import sys
@@ -11,6 +12,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ConnectFlow, ConnectResult
 from fullscript_pipeline.cli.accept_view import accept_view
 from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
+from fullscript_pipeline.cli.clinic_choices import set_choices
 from fullscript_pipeline.cli.clinic_selection import no_clinic_message
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
@@ -18,7 +20,7 @@ from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.secret_variables import hidden_secrets
 from fullscript_pipeline.settings import Settings, encryption_keys
-from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore
+from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore, clinic_language, zone_with_source
 
 
 @click.command(help="Connect a clinic of server ENV (us, ca, us-snd, ca-snd): a person approves in the browser.")
@@ -96,7 +98,7 @@ def clinics(context: click.Context, settings: Settings, users: bool, as_json: bo
             if users:
                 rows = [_user_row(clinic, user) for clinic, user in pairs]
             else:
-                rows = [_clinic_row(store, clinic) for clinic in store.clinics()]
+                rows = [_clinic_row(settings, store, clinic) for clinic in store.clinics()]
             no_clinic = no_clinic_message(settings.data_dir, store)
     if as_json:
         for row in rows:
@@ -118,9 +120,12 @@ def clinics(context: click.Context, settings: Settings, users: bool, as_json: bo
 
 
 clinics.add_command(accept_view)
+clinics.add_command(set_choices)
 
 # Header -> key of the JSON object.
-_CLINIC_COLUMNS = {"clinic": "clinic_key"} | {name: name for name in ("name", "server", "status", "token", "scopes")}
+_CLINIC_COLUMNS = {"clinic": "clinic_key"} | {name: name for name in ("name", "server", "status", "token")} | {
+    "language": "language", "time zone": "time_zone", "scopes": "scopes"
+}  # fmt: skip
 _USER_COLUMNS = {"clinic": "clinic_key", "server": "server", "user": "user_id", "type": "user_type"} | {
     "status": "status", "used": "used", "token": "token", "patients": "patients_visible", "scopes": "scopes"
 }  # fmt: skip
@@ -142,8 +147,9 @@ def _user_row(clinic: Clinic, user: ClinicUser) -> dict[str, str | int | None]:
     }
 
 
-def _clinic_row(store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
+def _clinic_row(settings: Settings, store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
     grant = store.load_grant(clinic)
+    zone, zone_source = zone_with_source(settings, store.clinic_choices(clinic))
     return {
         "clinic_key": clinic.clinic_key,
         "clinic_id": clinic.clinic_id,
@@ -154,6 +160,9 @@ def _clinic_row(store: StateStore, clinic: Clinic) -> dict[str, str | int | None
         "reason": clinic.status_reason,
         "token": _format_token_life(grant.expires_at) if grant else "none",
         "scopes": " ".join(grant.scopes) if grant else "",
+        "language": clinic_language(settings, store, clinic),
+        "time_zone": zone.key,
+        "time_zone_source": zone_source,
     }
 
 

@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "connect": ("connect us-snd", "connect us --no-browser", "connect ca --paste"),
     "clinics": ("clinics", "clinics --users", "clinics --json | jq -r 'select(.status != \"ok\").clinic_key'"),
     "clinics accept-view": ("clinics accept-view maple-street-wellness",),
+    "clinics set": ("clinics set maple-street-wellness --language fr --time-zone America/Toronto",),
     "disconnect": (
         "disconnect maple-street-wellness",
         "disconnect maple-street-wellness --user USER_ID",

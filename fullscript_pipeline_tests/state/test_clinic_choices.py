@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import (
     StateStore,
     clinic_language,
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[StateStore]:
 
 
 def _settings(**texts: str) -> Settings:
-    return Settings(**texts)  # type: ignore[arg-type]  # texts, as of variables
+    return load_settings(**texts)
 
 
 def test_a_choice_counts_before_the_address_and_that_before_the_setting(store: StateStore) -> None:
