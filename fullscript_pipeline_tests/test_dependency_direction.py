@@ -65,6 +65,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     },
     "state": {"audit": set()},
     "resources": {"types": set()},
+    "reports": {"clinic_pages": set()},
 }
 # Rooms whose modules are entry points of a process, imported one by one when they are needed.
 ENTRY_POINTS = {"cli", "sandbox"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -17,13 +18,15 @@ from fullscript_pipeline.duckdb_memory import memory_limit
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import (
     PagesWritten,
+    PatientSnooze,
     ReportPolicy,
     ReportStore,
     archive_pages,
     write_adherence_pages,
     write_index,
 )
-from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.settings import Language, Settings
+from fullscript_pipeline.state import StateStore, clinic_language, clinic_time_zone, pages_show_contact
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.files import tidy_landing
 from fullscript_pipeline.warehouse.loading import mass_deletion_guard, narrowings, pull_log, quarantine
@@ -125,6 +128,29 @@ def _build_mart(con: duckdb.DuckDBPyConnection, its: ClinicDay, patients: Sequen
     )
 
 
+@dataclass(frozen=True)
+class _PageChoices:
+    """What the state store says of a clinic's pages."""
+
+    language: Language
+    time_zone: ZoneInfo
+    shows_contact: bool
+    snoozes: dict[str, PatientSnooze]
+
+
+def _page_choices(its: ClinicDay) -> _PageChoices:
+    """A page of an earlier day shows no snoozes: it was nobody's call list then."""
+    settings, clinic = its.settings, its.clinic
+    with StateStore(settings.state_path, settings.encryption_key) as store:
+        snoozes = store.snoozes(clinic, its.day) if its.day == clock.today(settings.time_zone) else []
+        return _PageChoices(
+            clinic_language(settings, store, clinic),
+            clinic_time_zone(settings, store, clinic),
+            pages_show_contact(settings, store),
+            {snooze.patient_id: PatientSnooze(snooze.until, snooze.note) for snooze in snoozes},
+        )
+
+
 def _write_pages(
     con: duckdb.DuckDBPyConnection,
     store: ReportStore,
@@ -134,14 +160,17 @@ def _write_pages(
     patients: Sequence[str] | None,
 ) -> tuple[PagesWritten, dict[str, str]]:
     """The pages, and the names of all clinics by key."""
-    clinic_id = its.clinic.clinic_id
+    clinic_id, choices = its.clinic.clinic_id, _page_choices(its)
     written = write_adherence_pages(
         con,
         store,
         clinic_id=clinic_id,
         as_of=its.day,
         rendered_at=rendered_at,
-        time_zone=its.settings.time_zone,
+        language=choices.language,
+        time_zone=choices.time_zone,
+        shows_contact=choices.shows_contact,
+        snoozes=choices.snoozes,
         last_pull_at=pull_log.last_full_loads(con).get(clinic_id),
         held_rows=mass_deletion_guard.held_rows(con, clinic_id),
         quarantined=quarantine.open_by_table(con, clinic_id),

@@ -5,6 +5,7 @@ What does not belong here: computing figures (marts and `adherence`), schedules,
 
 from fullscript_pipeline.reports import export
 from fullscript_pipeline.reports.adherence import PagesWritten, write_adherence_pages
+from fullscript_pipeline.reports.clinic_pages import PatientSnooze
 from fullscript_pipeline.reports.digest import DigestWritten, render_catalog_digest, write_catalog_digest
 from fullscript_pipeline.reports.index import write_index
 from fullscript_pipeline.reports.page_archive import archive_pages
@@ -21,6 +22,7 @@ from fullscript_pipeline.reports.thresholds import ReportPolicy
 __all__ = [
     "DigestWritten",
     "PagesWritten",
+    "PatientSnooze",
     "ReportPolicy",
     "ReportStore",
     "archive_pages",

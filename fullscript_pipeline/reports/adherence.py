@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.reports import clinic as lists
 from fullscript_pipeline.reports import page_queries
+from fullscript_pipeline.reports.clinic_pages import PatientSnooze, write_clinic_lists
 from fullscript_pipeline.reports.export import clinic_csv, clinic_rows, clinic_workbook
 from fullscript_pipeline.reports.language import page_language
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.patient import patient_page
-from fullscript_pipeline.reports.store import ReportStore, file_id
+from fullscript_pipeline.reports.store import ReportStore
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 
@@ -44,6 +44,8 @@ def write_adherence_pages(
     quarantined: Mapping[str, int] | None = None,
     access_refused: Mapping[str, datetime | None] | None = None,
     narrowed: Mapping[str, datetime | None] | None = None,
+    snoozes: Mapping[str, PatientSnooze] | None = None,
+    shows_contact: bool = False,
     patient_ids: Sequence[str] | None = None,
     language: str = "en",
     policy: ReportPolicy = ReportPolicy(),  # noqa: B008 -- frozen
@@ -52,6 +54,7 @@ def write_adherence_pages(
     """Write the page of every patient (or only of `patient_ids`) and the clinic's call lists.
 
     `con` reads the warehouse's marts. `as_of` means through the end of that day. `progress` gets (done, total).
+    `snoozes`: by patient, who is set aside from the call list.
     Pages of removed patients are deleted: all of them, or only those among `patient_ids`.
     Raises UsageError for a clinic that is not in the warehouse and for a language without a catalogue,
     ConfigurationError if the folder cannot be written.
@@ -71,6 +74,7 @@ def write_adherence_pages(
         policy=policy,
         language=page_language(language),
         labs=page_queries.has_labs(con, clinic_id),
+        contact=shows_contact,
         held_rows=held_rows or {},
         quarantined=quarantined or {},
         access_refused=access_refused or {},
@@ -87,11 +91,11 @@ def write_adherence_pages(
         if progress:
             progress(done, len(people))
     _remove_stale(store, key, written, patient_ids)
-    clinic_page, list_size = _write_lists(con, store, context)
+    lists = write_clinic_lists(con, store, context, snoozes or {})
     rows = clinic_rows(con, clinic_id, policy)
     size += store.write(store.path_for_export(key), clinic_csv(rows))
     size += store.write(store.path_for_export(key, "xlsx"), clinic_workbook(rows, context))
-    return PagesWritten(clinic_page, len(written), size + list_size)
+    return PagesWritten(lists.page, len(written), size + lists.bytes)
 
 
 def _remove_stale(store: ReportStore, key: str, written: list[Path], patient_ids: Sequence[str] | None) -> None:
@@ -101,26 +105,3 @@ def _remove_stale(store: ReportStore, key: str, written: list[Path], patient_ids
     current = set(written)
     for path in {store.path_for_patient(key, ident) for ident in patient_ids} - current:
         path.unlink(missing_ok=True)
-
-
-def _write_lists(con: duckdb.DuckDBPyConnection, store: ReportStore, context: PageContext) -> tuple[Path, int]:
-    """Writes the clinic's call list and one per practitioner, and deletes pages left over from a longer list."""
-    key = context.clinic.clinic_key
-    people = lists.build_call_list(page_queries.stream_call_list_rows(con, context.clinic.clinic_id), context)
-    unlisted = max(0, page_queries.count_patients(con, context.clinic.clinic_id) - len(people))
-    by_practitioner = lists.lists_by_practitioner(people, context)
-    nav = [
-        (f"practitioners/{file_id(ident)}.html", patient_list.title) for ident, patient_list in by_practitioner.items()
-    ]
-    everyone = lists.PatientList("All practitioners", "", "index", people)
-    size, written = 0, []
-    for page, html in enumerate(lists.render_pages(everyone, context, unlisted=unlisted, clinic_nav=nav), start=1):
-        written.append(store.path_for_clinic(key, page))
-        size += store.write(written[-1], html)
-    for ident, patient_list in by_practitioner.items():
-        for page, html in enumerate(lists.render_pages(patient_list, context, unlisted=0, clinic_nav=nav), start=1):
-            written.append(store.path_for_practitioner(key, ident, page))
-            size += store.write(written[-1], html)
-    store.remove_stale_pages(written[0].parent, written)
-    store.remove_stale_pages(store.path_for_practitioner(key, "any").parent, written)
-    return written[0], size

@@ -5,30 +5,24 @@ Words and percents are those of the pages. No cell can start a formula. What doe
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
-from datetime import date
 from importlib import resources
 from typing import Any
 
 import duckdb
-import xlsxwriter
 
 from fullscript_pipeline.reports import formatting, status_texts
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import full_name
 from fullscript_pipeline.reports.thresholds import ReportPolicy
+from fullscript_pipeline.reports.workbooks import SafeWorkbook, is_formula
 
 COLUMNS = (
     "patient", "date_of_birth", "practitioner", "product", "brand", "status", "last_ordered", "supply_until",
     "days_late", "due_in_days", "share_of_days_covered", "window_first_day", "window_last_day", "window_days", "orders",
     "dosage", "could_not_measure_because", "notes", "as_of", "patient_id", "treatment_plan_id", "product_id",
 )  # fmt: skip
-_FORMULA = frozenset("=+-@|%＝＋－＠")
 _WIDTHS = {"patient": 24, "practitioner": 22, "product": 30, "dosage": 36, "could_not_measure_because": 40, "notes": 40}
-# The most characters that Excel accepts in a cell, rounded down.
-LONGEST_CELL = 32_000
-_NOT_XML = re.compile("[\ufffe\uffff]")
 Row = tuple[object, ...]
 
 
@@ -58,33 +52,10 @@ def clinic_workbook(rows: Sequence[Row], context: PageContext) -> bytes:
 
     A second sheet names the day of the rows and their limits.
     """
-    file = io.BytesIO()
-    # In memory, because the library's temporary files would hold unencrypted health data.
-    book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"created": context.rendered_at.replace(tzinfo=None), "title": "Supply by orders"})
-    bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
-    # The cell stays text even after a user edits it.
-    guarded = book.add_format({"quote_prefix": True})
-    sheet = book.add_worksheet("supply")
-    sheet.freeze_panes(1, 1)
-    sheet.autofilter(0, 0, max(1, len(rows)), len(COLUMNS) - 1)
-    for place, name in enumerate(COLUMNS):
-        sheet.write_string(0, place, name, bold)
-        sheet.set_column(place, place, _WIDTHS.get(name, 14))
-    for number, row in enumerate(rows, start=1):
-        for place, value in enumerate(row):
-            if isinstance(value, int):
-                sheet.write_number(number, place, value)
-            elif isinstance(value, date) and value.year > 1900:
-                sheet.write_datetime(number, place, value, day)
-            elif value is not None and (words := _cell_text(value)):
-                sheet.write_string(number, place, words, guarded if _is_formula(words) else None)
-    about = book.add_worksheet("about")
-    about.set_column(0, 0, 120)
-    for number, sentence in enumerate(_about_sentences(context)):
-        about.write_string(number, 0, sentence)
-    book.close()
-    return file.getvalue()
+    book = SafeWorkbook("Supply by orders", context.rendered_at)
+    book.add_table("supply", COLUMNS, rows, _WIDTHS)
+    book.add_sentences("about", about_sentences(context))
+    return book.content()
 
 
 def safe_cell(value: object) -> str:
@@ -92,19 +63,11 @@ def safe_cell(value: object) -> str:
     if not isinstance(value, str):
         return "" if value is None else str(value)
     plain = formatting.clean(value)
-    return f"'{plain}" if _is_formula(plain) else plain
+    return f"'{plain}" if is_formula(plain) else plain
 
 
-def _is_formula(plain: str) -> bool:
-    return plain.lstrip()[:1] in _FORMULA or plain.startswith(("\t", "\r", "\n"))
-
-
-def _cell_text(value: object) -> str:
-    """The value as text, cut to the length of a cell, without characters that XML does not allow."""
-    return _NOT_XML.sub("", formatting.clean(str(value)))[:LONGEST_CELL]
-
-
-def _about_sentences(context: PageContext) -> list[str]:
+def about_sentences(context: PageContext) -> list[str]:
+    """The day of the rows, the age of the data, and the limits of the figures."""
     banners = (
         context.stale_sentence,
         context.access_refused_sentence,

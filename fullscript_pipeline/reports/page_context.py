@@ -25,10 +25,10 @@ class PageContext:
     """What all pages written together share.
 
     `last_pull_at`: None if no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists no longer
-    have, too many at once to mark as removed. `quarantined`: by table, how many records could not be typed and are not
-    shown. `access_refused`: the tables that the app may not read (any more), and until when it could; None: it never
-    could. `narrowed`: the tables that are read by a user who sees less than the user before, and until when they were
-    read in full.
+    have, too many at once to mark as removed. `quarantined`: by table, how many records could not be typed and are
+    not shown. `access_refused`: the tables that the app may not read (any more), and until when it could; None: it
+    never could. `contact`: whether e-mail addresses and mobile numbers are shown. `narrowed`: the tables that are
+    read by a user who sees less than the user before, and until when they were read in full.
     """
 
     clinic: PageClinic
@@ -40,6 +40,7 @@ class PageContext:
     policy: ReportPolicy
     language: PageLanguage = ENGLISH
     labs: bool = False
+    contact: bool = False
     held_rows: Mapping[str, int] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)
     access_refused: Mapping[str, datetime | None] = field(default_factory=dict)

@@ -1,26 +1,17 @@
-"""Reads the rows behind the pages from the warehouse: typed, a batch of patients at a time.
+"""Reads the rows behind the patients' pages from the warehouse, a batch of patients at a time.
 
-The SQL is in sql/. The warehouse is the connection's default catalog and is only read. What does not belong here:
-words, layout, arithmetic.
+The SQL is in sql/. What does not belong here: words, layout, arithmetic.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
-from importlib import resources
-from typing import Any, ClassVar, Protocol, TypeVar
 
 import duckdb
 
+from fullscript_pipeline.reports.row_reading import read_rows, sql_text
+
 BATCH = 250
-
-
-class _Row(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-RowT = TypeVar("RowT", bound=_Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +125,6 @@ class LabRow:
     since: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallListRow:
-    """The columns of a row that the call list needs."""
-
-    patient_id: str
-    first_name: str | None
-    last_name: str | None
-    date_of_birth: date | None
-    archived: bool
-    practitioner_id: str | None
-    product_name: str | None
-    status: str
-    days_late: int | None
-    due_in_days: int | None
-    run_out_on: date | None
-
-
 @dataclass(slots=True)
 class PatientFile:
     """All rows behind one patient's page."""
@@ -169,13 +143,13 @@ def full_name(first: str | None, last: str | None) -> str:
 
 def load_clinic(con: duckdb.DuckDBPyConnection, clinic_id: str) -> PageClinic | None:
     """The clinic, or None if it is not in the warehouse."""
-    clinics = _read(con, "clinic.sql", PageClinic, {"clinic": clinic_id})
+    clinics = read_rows(con, "clinic.sql", PageClinic, {"clinic": clinic_id})
     return clinics[0] if clinics else None
 
 
 def load_practitioner_names(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
     """Names by practitioner id. Removed practitioners are included, because old plans still name them."""
-    rows = con.execute(_sql("practitioners.sql"), {"clinic": clinic_id}).fetchall()
+    rows = con.execute(sql_text("practitioners.sql"), {"clinic": clinic_id}).fetchall()
     return {ident: full_name(first, last) or "Unnamed practitioner" for ident, first, last in rows}
 
 
@@ -185,22 +159,10 @@ def has_labs(con: duckdb.DuckDBPyConnection, clinic_id: str) -> bool:
     return row is not None
 
 
-def count_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> int:
-    """Patients of the clinic who are in Fullscript now, with or without a plan."""
-    sql = "SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL"
-    (count,) = con.execute(sql, [clinic_id]).fetchone() or (0,)
-    return int(count)
-
-
-def stream_call_list_rows(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterator[CallListRow]:
-    """Streams the rows of the clinic; the rows of a patient follow each other."""
-    yield from _stream(con, "outlook.sql", CallListRow, {"clinic": clinic_id})
-
-
 def load_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, only: Sequence[str] | None) -> list[PagePatient]:
     """Patients with a row in the mart who are still in Fullscript, ordered by id. `only`: restrict to these ids."""
     values = {"clinic": clinic_id, "everyone": only is None, "ids": list(only or [])}
-    return _read(con, "patients.sql", PagePatient, values)
+    return read_rows(con, "patients.sql", PagePatient, values)
 
 
 def load_patient_files(
@@ -210,32 +172,13 @@ def load_patient_files(
     for first in range(0, len(people), BATCH):
         batch = {patient.patient_id: PatientFile(patient) for patient in people[first : first + BATCH]}
         values = {"clinic": clinic_id, "ids": list(batch)}
-        for row in _read(con, "adherence.sql", PlanRow, values):
+        for row in read_rows(con, "adherence.sql", PlanRow, values):
             batch[row.patient_id].rows.append(row)
-        for mark in _read(con, "timeline.sql", TimelineRow, values):
+        for mark in read_rows(con, "timeline.sql", TimelineRow, values):
             timelines = batch[mark.patient_id].timeline
             timelines.setdefault((mark.treatment_plan_id, mark.product_id), []).append(mark)
-        for refund in _read(con, "refunds.sql", RefundRow, values):
+        for refund in read_rows(con, "refunds.sql", RefundRow, values):
             batch[refund.patient_id].refunds[refund.product_id] = refund.refunded_orders
-        for lab in _read(con, "labs.sql", LabRow, values | {"zone": zone}):
+        for lab in read_rows(con, "labs.sql", LabRow, values | {"zone": zone}):
             batch[lab.patient_id].labs.append(lab)
         yield from batch.values()
-
-
-@cache
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
-
-
-def _read(con: duckdb.DuckDBPyConnection, name: str, shape: type[RowT], values: Mapping[str, Any]) -> list[RowT]:
-    """All rows of a query, whose columns must be the fields of `shape`."""
-    return list(_stream(con, name, shape, values))
-
-
-def _stream(con: duckdb.DuckDBPyConnection, name: str, shape: type[RowT], values: Mapping[str, Any]) -> Iterator[RowT]:
-    cursor = con.execute(_sql(name), dict(values))
-    columns = [column[0] for column in cursor.description or []]
-    if columns != [column.name for column in fields(shape)]:
-        raise TypeError(f"reports/sql/{name} does not select the fields of {shape.__name__}, in their order")
-    while rows := cursor.fetchmany(2000):
-        yield from (shape(*row) for row in rows)

@@ -17,8 +17,8 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import make_private_folder
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-# Names that we use ourselves (a hashed id, a further page of a list), and Windows device names with any suffix.
-_TAKEN = re.compile(r"x-[0-9a-f]{24}|.*-page-[0-9]+|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+# Names that we use ourselves (a hashed id, a further page of a list, A to Z), and Windows device names with any suffix.
+_TAKEN = re.compile(r"x-[0-9a-f]{24}|.*-page-[0-9]+|.*-a-z|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
 def file_id(opaque: str) -> str:
@@ -62,6 +62,14 @@ class ReportStore:
     def path_for_clinic(self, clinic_key: str, page: int = 1) -> Path:
         """A page of the clinic's call list."""
         return self._clinic(clinic_key) / ("index.html" if page == 1 else f"page-{page}.html")
+
+    def path_for_call_list(self, clinic_key: str) -> Path:
+        """The clinic's call list for a spreadsheet."""
+        return self._clinic(clinic_key) / "call-list.xlsx"
+
+    def path_for_directory(self, clinic_key: str, page: int = 1) -> Path:
+        """A page of everybody of the clinic from A to Z."""
+        return self._clinic(clinic_key) / ("a-z.html" if page == 1 else f"a-z-page-{page}.html")
 
     def path_for_export(self, clinic_key: str, suffix: str = "csv") -> Path:
         """The clinic's rows for a spreadsheet: `csv` or `xlsx`."""

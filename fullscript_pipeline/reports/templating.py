@@ -42,8 +42,24 @@ def style() -> str:
 @cache
 def content_security_policy() -> str:
     """Nothing may load or run; the only style element is allowed by its hash."""
-    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; style-src '{_digest(style())}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def page_script() -> Markup:
+    """The script of A to Z, which searches the page's own rows: templates/search.js."""
+    plain = resources.files(__package__).joinpath("templates", "search.js").read_text(encoding="utf-8")
+    return Markup(plain.strip())  # noqa: S704 -- our own script
+
+
+@cache
+def policy_with_script() -> str:
+    """As `content_security_policy`, but this one script may run."""
+    return f"{content_security_policy()}; script-src '{_digest(page_script())}'"
+
+
+def _digest(inline: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}"
 
 
 def _finalize(value: Any) -> Any:

@@ -19,6 +19,7 @@ class ReportPolicy(AdherencePolicy):
     extra_supply_days: int = 120
     stale_after: timedelta = timedelta(hours=24)
     patients_per_page: int = 500
+    calls_per_page: int = 300
     timeline_marks: int = 60
 
     @classmethod

@@ -25,13 +25,15 @@ CREATE TABLE marts.adherence (clinic_id VARCHAR, patient_id VARCHAR, treatment_p
     course_supply_ratio DOUBLE, initiation_delay_days INTEGER, longest_gap_days DOUBLE, gap_days DOUBLE,
     first_order_on DATE, last_order_on DATE, last_order_quantity BIGINT, last_order_units DOUBLE,
     units_supplied DOUBLE, carry_in_units DOUBLE, carry_in_days DOUBLE, had_stock BOOLEAN, on_hand_units DOUBLE,
-    days_late INTEGER, due_in_days INTEGER, assumptions VARCHAR[]);
+    days_late INTEGER, due_in_days INTEGER, assumptions VARCHAR[],
+    is_current BOOLEAN);
 CREATE TABLE marts.adherence_timeline (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
     product_id VARCHAR, as_of DATE, kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE,
     label VARCHAR);
 CREATE TABLE core.clinics (clinic_id VARCHAR, clinic_key VARCHAR, region VARCHAR, name VARCHAR);
 CREATE TABLE core.patients (clinic_id VARCHAR, patient_id VARCHAR, first_name VARCHAR, last_name VARCHAR,
-    email VARCHAR, date_of_birth DATE, gender VARCHAR, archived BOOLEAN, removed_at TIMESTAMPTZ);
+    email VARCHAR, date_of_birth DATE, gender VARCHAR, archived BOOLEAN, removed_at TIMESTAMPTZ,
+    mobile_number VARCHAR, text_message_notification BOOLEAN, guardian_patient_id VARCHAR);
 CREATE TABLE core.practitioners (clinic_id VARCHAR, practitioner_id VARCHAR, first_name VARCHAR, last_name VARCHAR);
 CREATE TABLE core.orders (clinic_id VARCHAR, order_id VARCHAR, patient_id VARCHAR, is_refunded BOOLEAN,
     removed_at TIMESTAMPTZ);
@@ -39,7 +41,17 @@ CREATE TABLE core.order_line_items (clinic_id VARCHAR, order_id VARCHAR, positio
     quantity BIGINT, line_type VARCHAR);
 CREATE TABLE core.variants (region VARCHAR, variant_id VARCHAR, product_id VARCHAR, units DECIMAL(18,4));
 CREATE TABLE core.lab_orders (clinic_id VARCHAR, lab_order_id VARCHAR, patient_id VARCHAR, practitioner_id VARCHAR,
-    name VARCHAR, state VARCHAR, state_raw VARCHAR, removed_at TIMESTAMPTZ, valid_from TIMESTAMPTZ);
+    name VARCHAR, state VARCHAR, state_raw VARCHAR, removed_at TIMESTAMPTZ, valid_from TIMESTAMPTZ,
+    treatment_plan_id VARCHAR);
+CREATE TABLE core.lab_recommendations (clinic_id VARCHAR, treatment_plan_id VARCHAR, name VARCHAR,
+    removed_at TIMESTAMPTZ);
+CREATE TABLE core.treatment_plans (clinic_id VARCHAR, treatment_plan_id VARCHAR, patient_id VARCHAR,
+    practitioner_id VARCHAR, state VARCHAR, available_at TIMESTAMPTZ, removed_at TIMESTAMPTZ);
+CREATE SCHEMA history;
+CREATE TABLE history.lab_orders (clinic_id VARCHAR, lab_order_id VARCHAR, known_at TIMESTAMPTZ);
+CREATE TABLE marts.adherence_gaps (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
+    product_id VARCHAR, as_of DATE, gap_start DATE, gap_end DATE, gap_days DOUBLE, is_open BOOLEAN);
+CREATE TABLE marts.patient_verdicts (clinic_id VARCHAR, patient_id VARCHAR, verdict VARCHAR, since DATE, until DATE);
 INSERT INTO core.clinics VALUES ('clinic-1', 'green-hill', 'us', 'Green Hill Health');
 INSERT INTO core.practitioners VALUES ('clinic-1', 'doc-1', 'Ana', 'Ruiz'), ('clinic-1', 'doc-2', 'Zoë', 'O''Hara');
 """

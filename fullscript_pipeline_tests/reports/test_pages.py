@@ -52,7 +52,7 @@ def test_a_patient_page_says_what_to_talk_about_first(
     assert order == sorted(order)
 
 
-def test_every_page_is_well_formed_named_and_scriptless(
+def test_every_page_is_well_formed_and_named_and_only_the_search_is_a_script(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
     """What an accessibility checker asks first: lang, one h1, headings in order, captions, scopes, unique ids."""
@@ -62,11 +62,12 @@ def test_every_page_is_well_formed_named_and_scriptless(
     write()
     write_index(store, rendered_at=NOON, time_zone=ZoneInfo("UTC"), clinic_names={"green-hill": "Green Hill Health"})
     pages = sorted(store.root.rglob("*.html"))
-    assert len(pages) == 6
+    assert len(pages) == 9
     for path in pages:
         page = read(path)
         assert page.stack_errors == 0
         assert page.all("html") == [{"lang": "en"}]
+        has_script = path.stem.endswith("a-z")
         levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
         assert levels[0] == 1
         assert levels.count(1) == 1
@@ -75,10 +76,12 @@ def test_every_page_is_well_formed_named_and_scriptless(
         assert all("scope" in attrs for attrs in page.all("th"))
         ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
         assert len(ids) == len(set(ids))
-        assert not page.all("script", "img", "link", "iframe", "form")
+        assert not page.all("img", "link", "iframe", "form")
+        assert len(page.all("script")) == has_script
         assert not [attrs for _, attrs in page.tags if "style" in attrs or any(name.startswith("on") for name in attrs)]
         policy = next(attrs["content"] for attrs in page.all("meta") if attrs.get("http-equiv"))
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert ("script-src 'sha256-" in policy) == has_script
         assert "http://" not in page.html
         assert "https://" not in page.html
 
@@ -89,7 +92,7 @@ def test_links_lead_to_pages_and_anchors_that_exist(
     for number in range(7):
         patient(con, f"p{number}")
         row(con, f"p{number}", "covered" if number % 2 else "never_ordered", practitioner_id=f"doc-{number % 3}")
-    write(policy=ReportPolicy(patients_per_page=2))
+    write(policy=ReportPolicy(patients_per_page=2, calls_per_page=2))
     write_index(store, rendered_at=NOON, time_zone=ZoneInfo("UTC"))
     for path in store.root.rglob("*.html"):
         for link in read(path).all("a"):
@@ -169,7 +172,7 @@ def test_nasty_text_stays_text(con: duckdb.DuckDBPyConnection, store: ReportStor
     write()
     for path in store.root.rglob("*.html"):
         page = read(path)
-        assert not page.all("script")
+        assert len(page.all("script")) == path.stem.endswith("a-z")
         assert "\u202e" not in page.html
         assert "alert(1)" in page.text
         assert page.stack_errors == 0
@@ -218,14 +221,14 @@ def test_refunded_orders_are_told_and_not_counted(
     assert "1 refunded order with this product not counted." in page_of(store, "pat-1").text
 
 
-def test_the_clinic_page_groups_patients_by_urgency(
+def test_the_call_list_has_who_waits_longest_first_and_a_to_z_has_everybody(
     con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write
 ) -> None:
     demo_patient(con, "pat-1", first="Mia", last="Late")
     for ident, last, status, more in (
         ("pat-2", "Soon", "covered", {"due_in_days": 3}),
         ("pat-3", "Never", "never_ordered", mart_fixtures.NEVER),
-        ("pat-4", "Old", "covered", {}),
+        ("pat-4", "Old", "never_ordered", mart_fixtures.NEVER),
     ):
         patient(con, ident, "A", last, archived=ident == "pat-4")
         row(con, ident, **({"status": status} | more))
@@ -233,12 +236,22 @@ def test_the_clinic_page_groups_patients_by_urgency(
     patient(con, "pat-6", "Gone", "Away", removed_at=NOON)
     row(con, "pat-6", "covered")
     page = read(write().clinic_page)
-    places = [page.text.index(name) for name in ("Mia Late", "A Never", "A Soon", "A Old")]
+    places = [page.text.index(name) for name in ("A Never", "Mia Late")]
     assert places == sorted(places)
-    assert "1 late, 1 not ordered, 5 other" in page.text
-    assert "Recommended 30 or more days ago and not ordered: 2 products for 2 patients." in page.text
-    assert "1 patient without an active recommendation is not listed." in page.text
-    assert "Away" not in page.text
+    assert "Not ordered for 267 days" in page.text
+    assert "12 days late" in page.text
+    assert "Vitamin D3 + K2 +1 Ask whether they want a refill; the last pack ended 9 Nov 2026." in page.text
+    assert "Ask whether they still want it; recommended 1 Mar 2026, not ordered since." in page.text
+    assert "Recommended 30 or more days ago and not ordered: 2 products (patients: 2)." in page.text
+    assert "A to Z: 5 patients" in page.text
+    for name in ("Soon", "Old", "Plan", "Away"):
+        assert name not in page.text
+    everybody = read(store.path_for_directory("green-hill")).text
+    places = [everybody.index(name) for name in ("Late, Mia", "Never, A", "Old, A", "Plan, No", "Soon, A")]
+    assert places == sorted(places)
+    assert "No plan to follow" in everybody
+    assert "Archived in Fullscript" in everybody
+    assert "Away" not in everybody
     assert not store.path_for_patient("green-hill", "pat-6").exists()
 
 
@@ -267,8 +280,9 @@ def test_a_product_of_two_plans_is_told_apart_and_so_are_namesakes(
     row(con, "pat-1", "plan_cancelled", "Zinc", treatment_plan_id="plan-0", plan_started_on=date(2025, 12, 1))
     con.execute("INSERT INTO marts.adherence_timeline SELECT * REPLACE ('plan-0' AS treatment_plan_id) "
                 "FROM marts.adherence_timeline WHERE patient_id = 'pat-1'")  # fmt: skip
-    people = read(write().clinic_page).text
-    assert "Mia Stone, born 3 Feb 1980" in people
+    write()
+    people = read(store.path_for_directory("green-hill")).text
+    assert "Stone, Mia, born 3 Feb 1980" in people
     assert people.count("born") == 1
     text = page_of(store, "pat-1").text
     assert "Stopped cancelled plan of 1 Dec 2025" in text
@@ -296,10 +310,12 @@ def test_a_practitioner_has_a_list_of_the_own_patients(
         patient(con, ident, "Pat", ident)
         row(con, ident, "covered", practitioner_id=practitioner)
     write()
-    text = read(store.path_for_practitioner("green-hill", "doc-2")).text
-    assert "Patients of Zoë O'Hara" in text
-    assert "pat-2" in text
-    assert "pat-1" not in text
+    listed = store.path_for_practitioner("green-hill", "doc-2")
+    for page in (listed, listed.with_name("doc-2-a-z.html")):
+        assert "Patients of one practitioner: Zoë O'Hara" in read(page).text
+    assert "A to Z: 2 patients" in read(listed).text
+    assert "pat-2, Pat" in read(page).text
+    assert "pat-1" not in read(page).text
 
 
 def test_only_the_touched_patients_pages_are_rewritten(
@@ -316,7 +332,7 @@ def test_only_the_touched_patients_pages_are_rewritten(
     assert "Renamed" in page_of(store, "pat-1").text
     assert store.path_for_patient("green-hill", "pat-2").stat().st_mtime_ns == before
     assert not store.path_for_patient("green-hill", "pat-3").exists()
-    assert "Renamed" in read(store.path_for_clinic("green-hill")).text
+    assert "Renamed" in read(store.path_for_directory("green-hill")).text
 
 
 def test_a_full_writing_removes_pages_of_who_is_gone(
@@ -326,12 +342,15 @@ def test_a_full_writing_removes_pages_of_who_is_gone(
         patient(con, f"p{number}")
         row(con, f"p{number}", "covered", practitioner_id=f"doc-{number}")
     write(policy=ReportPolicy(patients_per_page=2))
-    assert store.path_for_clinic("green-hill", 3).exists()
-    con.execute("DELETE FROM marts.adherence WHERE patient_id <> 'p1'")
+    assert store.path_for_directory("green-hill", 3).exists()
+    for table in ("marts.adherence", "core.patients"):
+        con.execute(f"DELETE FROM {table} WHERE patient_id <> 'p1'")
     write(policy=ReportPolicy(patients_per_page=2))
     left = sorted(path.relative_to(store.root).as_posix() for path in store.root.rglob("*.html"))
     folder = "clinics/green-hill"
-    assert left == [f"{folder}/index.html", f"{folder}/patients/p1.html", f"{folder}/practitioners/doc-1.html"]
+    lists = ["a-z.html", "index.html"]
+    pages = [*lists, "patients/p1.html", "practitioners/doc-1-a-z.html", "practitioners/doc-1.html"]
+    assert left == [f"{folder}/{page}" for page in pages]
 
 
 def test_a_clinic_without_recommendations_says_so(write: Write) -> None:
@@ -358,10 +377,14 @@ def test_another_clinics_rows_never_show(con: duckdb.DuckDBPyConnection, store: 
     assert not [path for path in store.root.rglob("*.html") if "Foreign" in path.read_text(encoding="utf-8")]
 
 
-def test_a_clinic_page_of_500_patients_is_small(con: duckdb.DuckDBPyConnection, write: Write) -> None:
-    """Ids as long as the vendor's, names and products of usual length, four products each."""
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_clinic_page_of_500_patients_is_small(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, write: Write, language: str
+) -> None:
+    """Ids as long as the vendor's, names, contacts and products of usual length, four products each, all to call."""
     for number in range(500):
-        patient(con, f"3f2b8c1e-7a4d-4c55-9e21-{number:012d}", "Alexandra", f"Featherstone{number}")
+        contact = {"email": f"alexandra.featherstone{number}@example.com", "mobile_number": "+1 416 555 0100"}
+        patient(con, f"3f2b8c1e-7a4d-4c55-9e21-{number:012d}", "Alexandra", f"Featherstone{number}", **contact)
     row(con, "pat", "covered", "Magnesium Bisglycinate 200 mg")
     con.execute(
         "INSERT INTO marts.adherence SELECT a.* REPLACE (p.patient_id AS patient_id, 'plan-' || n AS treatment_plan_id,"
@@ -369,9 +392,14 @@ def test_a_clinic_page_of_500_patients_is_small(con: duckdb.DuckDBPyConnection, 
         " FROM marts.adherence a, core.patients p, range(4) AS r(n)"
     )
     con.execute("DELETE FROM marts.adherence WHERE patient_id = 'pat'")
-    written = write()
+    written = write(shows_contact=True, language=language)
     assert written.patient_pages == 500
-    assert written.clinic_page.stat().st_size <= 150_000
+    called = [store.path_for_clinic("green-hill", page) for page in (1, 2)]
+    assert sum(len(read(page).all("th")) - 4 for page in called) == 500
+    everybody = store.path_for_directory("green-hill")
+    assert len(read(everybody).all("th")) - 4 == 500
+    for page in (*called, everybody):
+        assert page.stat().st_size <= 200_000
 
 
 @pytest.mark.parametrize("orders", [0, 2000])

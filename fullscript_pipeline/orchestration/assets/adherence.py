@@ -74,6 +74,7 @@ def adherence(
             kinds={"html"},
             deps=[
                 "marts/adherence",
+                "marts/adherence_gaps",
                 "marts/adherence_timeline",
                 "core/patients",
                 "core/practitioners",

@@ -1,0 +1,47 @@
+"""The labs that somebody must act on: results first, then what waits for the patient, the oldest first.
+
+What does not belong here: a result; only that there is one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.clinic_pages import clinic_queries
+from fullscript_pipeline.reports.clinic_pages.next_steps import LAB_STATES_TO_ACT_ON, lab_since, lab_step
+from fullscript_pipeline.reports.clinic_pages.roster import RosterPatient
+from fullscript_pipeline.reports.page_context import PageContext
+
+
+@dataclass(frozen=True, slots=True)
+class LabLine:
+    """A patient's lab order or recommended panel, what to do about it, and since when that is so."""
+
+    patient: RosterPatient
+    practitioner_id: str | None
+    name: str
+    step: str
+    since: str
+
+
+def load_lab_lines(
+    con: duckdb.DuckDBPyConnection, roster: Sequence[RosterPatient], context: PageContext
+) -> list[LabLine]:
+    """The labs of the patients in the roster who are not archived."""
+    patients = {patient.patient_id: patient for patient in roster if not patient.archived}
+    language = context.language
+    labs = clinic_queries.load_labs(con, context.clinic.clinic_id, LAB_STATES_TO_ACT_ON, context.zone.key)
+    labs = [lab for lab in labs if lab.patient_id in patients]
+    labs.sort(key=lambda lab: LAB_STATES_TO_ACT_ON.index(lab.state))
+    return [
+        LabLine(
+            patients[lab.patient_id],
+            lab.practitioner_id,
+            formatting.shorten(lab.name or language.gettext("Unnamed lab order"), 60),
+            lab_step(lab, language),
+            lab_since(lab, language),
+        )
+        for lab in labs
+    ]

@@ -1,0 +1,107 @@
+"""Reads the rows behind a clinic's lists: patients, products, labs, the share by month, the list of last Monday.
+
+The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from fullscript_pipeline.reports.row_reading import read_rows, stream_rows
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicPatient:
+    """A patient of the clinic, with whom to call. `has_page`: something of them is in the mart."""
+
+    patient_id: str
+    first_name: str | None
+    last_name: str | None
+    date_of_birth: date | None
+    archived: bool
+    email: str | None
+    mobile_number: str | None
+    has_texts_on: bool
+    guardian_patient_id: str | None
+    guardian_first_name: str | None
+    guardian_last_name: str | None
+    guardian_email: str | None
+    guardian_mobile_number: str | None
+    has_page: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """What the mart says of a patient's product today."""
+
+    patient_id: str
+    practitioner_id: str | None
+    product_name: str | None
+    status: str
+    measurable: str
+    days_late: int | None
+    due_in_days: int | None
+    run_out_on: date | None
+    window_start: date | None
+    plan_started_on: date | None
+    last_order_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicLab:
+    """A lab order, or a recommended panel (state `recommended`), that somebody must act on."""
+
+    patient_id: str
+    practitioner_id: str | None
+    name: str | None
+    state: str
+    since: date | None
+    is_since_first_pull: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MonthShare:
+    """How many of the measurable products were on track at the end of `day`, the last day of a month."""
+
+    day: date
+    products: int
+    on_track: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormerList:
+    """Who was on the call list at the end of a day; `known_since`: None where no day was recorded."""
+
+    patient_ids: list[str]
+    known_since: date | None
+
+
+def load_clinic_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[ClinicPatient]:
+    """Everybody who is still in Fullscript, by id."""
+    return read_rows(con, "clinic_patients.sql", ClinicPatient, {"clinic": clinic_id})
+
+
+def stream_products(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterable[ProductRow]:
+    """The products; those of a patient follow each other."""
+    return stream_rows(con, "clinic_products.sql", ProductRow, {"clinic": clinic_id})
+
+
+def load_labs(con: duckdb.DuckDBPyConnection, clinic_id: str, states: Collection[str], zone: str) -> list[ClinicLab]:
+    """Lab orders in these states, and recommended panels without an order, the oldest first."""
+    values = {"clinic": clinic_id, "zone": zone, "states": list(states)}
+    return read_rows(con, "clinic_labs.sql", ClinicLab, values)
+
+
+def load_trend(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date) -> list[MonthShare]:
+    """The months that have a measurable product, twelve at most, the oldest first."""
+    return read_rows(con, "clinic_trend.sql", MonthShare, {"clinic": clinic_id, "as_of": as_of})
+
+
+def load_former_list(
+    con: duckdb.DuckDBPyConnection, clinic_id: str, day: date, verdicts: Collection[str]
+) -> FormerList:
+    """Who had one of these verdicts at the end of `day`."""
+    values = {"clinic": clinic_id, "day": day, "verdicts": list(verdicts)}
+    return read_rows(con, "clinic_list_on.sql", FormerList, values)[0]

@@ -1,0 +1,70 @@
+"""The sentences of the call list: how long somebody waits, and the one next step, in plain words.
+
+What does not belong here: who is on the list (`call_list`).
+"""
+
+from datetime import timedelta
+
+from fullscript_pipeline.reports.clinic_pages.clinic_queries import ClinicLab, ProductRow
+from fullscript_pipeline.reports.language import PageLanguage, translatable
+
+_LAB_STEPS = {
+    "interpretation_ready": translatable("Share the interpretation"),
+    "results_amended": translatable("Look at the amended results"),
+    "results_ready": translatable("Look at the results"),
+    "partial_results": translatable("Look at the results that are ready"),
+    "schedule_appointment": translatable("Ask whether the appointment is made"),
+    "not_purchased": translatable("Ask whether the test is still wanted"),
+    "recommended": translatable("Ask whether the test is still wanted"),
+}
+LAB_STATES_TO_ACT_ON = tuple(_LAB_STEPS)
+
+
+def days_text(verdict: str, days: int, language: PageLanguage) -> str:
+    """How long, in words: since the supply ran out, or since the product was recommended."""
+    if verdict == "never":
+        return language.ngettext("Not ordered for %(num)s day", "Not ordered for %(num)s days", days)
+    return language.ngettext("%(num)s day late", "%(num)s days late", days)
+
+
+def next_step(verdict: str, row: ProductRow, language: PageLanguage) -> str:
+    """One sentence: what to ask, and the day that it rests on."""
+    if verdict == "never":
+        return _step_for_not_ordered(row, language)
+    if row.run_out_on is None:
+        return language.gettext("Ask whether they still take it.")
+    ended = language.day(row.run_out_on - timedelta(days=1))
+    if verdict == "long":
+        return language.gettext("Ask whether they still take it; the last pack ended %(day)s.", day=ended)
+    if verdict == "late":
+        return language.gettext("Ask whether they want a refill; the last pack ended %(day)s.", day=ended)
+    return language.gettext("Mention the refill; the last pack ended %(day)s.", day=ended)
+
+
+def _step_for_not_ordered(row: ProductRow, language: PageLanguage) -> str:
+    began = row.plan_started_on or row.window_start
+    if began is None:
+        return language.gettext("Ask whether they still want it.")
+    if row.last_order_on is not None:
+        return language.gettext(
+            "Ask whether they still want it; recommended %(day)s, last ordered %(before)s, before this plan.",
+            day=language.day(began),
+            before=language.day(row.last_order_on),
+        )
+    return language.gettext(
+        "Ask whether they still want it; recommended %(day)s, not ordered since.", day=language.day(began)
+    )
+
+
+def lab_step(lab: ClinicLab, language: PageLanguage) -> str:
+    """What to do about a lab order."""
+    return language.gettext(_LAB_STEPS[lab.state])
+
+
+def lab_since(lab: ClinicLab, language: PageLanguage) -> str:
+    """Since when, or that nobody knows more than that it was so at the first pull."""
+    if lab.since is None:
+        return language.gettext("since an unknown day")
+    if lab.is_since_first_pull:
+        return language.gettext("known since the first pull, %(day)s", day=language.day(lab.since))
+    return language.gettext("since %(day)s", day=language.day(lab.since))
