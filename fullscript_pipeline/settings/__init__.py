@@ -6,7 +6,7 @@ pydantic: what only prints help does without. What does not belong here: anythin
 """
 
 from fullscript_pipeline.settings.adherence import AdherencePolicy
-from fullscript_pipeline.settings.data_directory import WAREHOUSE_FILE, encryption_keys
+from fullscript_pipeline.settings.data_directory import LANDING_FOLDER, WAREHOUSE_FILE, encryption_keys
 from fullscript_pipeline.settings.declaration import Settings
 from fullscript_pipeline.settings.declared_settings import DeclaredSetting, declared_settings, unknown_variables
 from fullscript_pipeline.settings.dotenv_file import read_dotenv
@@ -21,6 +21,7 @@ from fullscript_pipeline.settings.servers import (
 from fullscript_pipeline.settings.value_types import LANGUAGES, Language, parse_time_zone
 
 __all__ = [
+    "LANDING_FOLDER",
     "LANGUAGES",
     "SERVER_NAMES",
     "WAREHOUSE_FILE",

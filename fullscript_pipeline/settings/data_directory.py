@@ -17,6 +17,8 @@ from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings.value_types import Folder, split_commas
 
 WAREHOUSE_FILE = "fullscript.duckdb"
+# Beside the warehouse that it is loaded into, and under the same key.
+LANDING_FOLDER = "landing"
 
 
 class DataDirectory(BaseSettings):
@@ -59,7 +61,7 @@ class DataDirectory(BaseSettings):
 
     @property
     def landing_dir(self) -> Path:
-        return self.data_dir / "landing"
+        return self.data_dir / LANDING_FOLDER
 
     @property
     def published_dir(self) -> Path:

@@ -20,7 +20,7 @@ from fullscript_pipeline.extraction.request_estimate import Pace, estimate_clini
 from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.types import Resource
-from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.settings import LANDING_FOLDER, Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse, lookups
 from fullscript_pipeline.warehouse.loading import Counts, pull_log
@@ -156,8 +156,8 @@ def make_target(
         )
     return Target(
         warehouse=warehouse,
-        landing_dir=settings.landing_dir,
-        encryption_key=settings.warehouse_key,
+        landing_dir=warehouse.path.with_name(LANDING_FOLDER),
+        encryption_key=warehouse.key,
         server=server,
         region=region,
         day=day,
