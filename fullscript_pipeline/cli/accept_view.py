@@ -17,14 +17,15 @@ from fullscript_pipeline.warehouse.loading import Acceptance, View
 
 @click.command(
     "accept-view",
-    help="Take what the connected user of CLINIC (key or id) may see for all that there is.\n\n"
-    "A list read by another user, or with fewer permissions, removes nothing that only the earlier ones saw. This says "
-    "how many such rows the lists lack, asks, marks them removed at once and records it in ops.accepted_views. Rows "
-    "whose list has not been read again go when it is. To get the rows back instead, `connect` as the earlier user, "
-    "with the permissions that `doctor` names, and pull.",
+    help="Accept that what the connected user of CLINIC (key or id) sees is all the data that the clinic "
+    "has.\n\nWhen a list is read by another user, or with fewer permissions than before, rows that only the earlier "
+    "user saw are kept. This command counts the rows that are missing now, asks for confirmation, marks them "
+    "removed and records it in ops.accepted_views. Rows of lists that were not read again yet are marked when the "
+    "list is read. To get the rows back instead, `connect` as the earlier user with the permissions that `doctor` "
+    "names, then pull.",
 )
 @click.argument("clinic", type=CLINIC)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_settings
 def accept_view(settings: Settings, clinic: str, yes: bool) -> None:
     # The adherence room and the pages' templates, which help need not wait for.
@@ -38,34 +39,35 @@ def accept_view(settings: Settings, clinic: str, yes: bool) -> None:
     preview = acceptance.preview()
     if not preview.earlier:
         print_message(
-            f"{chosen.clinic_key}: whoever read it before saw nothing that is not seen now; there is nothing to accept."
+            f"{chosen.clinic_key}: the connected user sees everything that earlier users saw; there is nothing to "
+            "accept."
         )
         return
     _print_preview(chosen, view, preview)
     if not yes:
-        click.confirm("Mark these rows removed, and go by this view from now on?", abort=True, err=True)
+        click.confirm("Mark these rows removed, and use this view from now on?", abort=True, err=True)
     accepted = acceptance.accept()
     print_message(
-        f"{chosen.clinic_key}: {counted(accepted.rows, 'row')} marked removed; it is noted in ops.accepted_views.",
+        f"{chosen.clinic_key}: {counted(accepted.rows, 'row')} marked removed, and recorded in ops.accepted_views.",
         bold=True,
     )
 
 
 def _print_preview(clinic: Clinic, view: View, preview: Acceptance) -> None:
-    print_message(f"{clinic.clinic_key} is read as user {view.user_id or '(not told)'} with {_scopes(view)}.")
+    print_message(f"{clinic.clinic_key} is read as user {view.user_id or '(unknown)'} with {_scopes(view)}.")
     for earlier in sorted(preview.earlier, key=str):
-        print_message(f"  It was read before as user {earlier.user_id or '(not told)'} with {_scopes(earlier)}.")
+        print_message(f"  It was read before as user {earlier.user_id or '(unknown)'} with {_scopes(earlier)}.")
     names = sorted({*preview.keys, *preview.unread})
     counts = [[name, len(preview.keys.get(name, [])), preview.unread.get(name, 0)] for name in names]
     print_data(format_columns(["table", "rows to remove now", "not read again yet"], counts))
     if preview.unread:
-        print_message("Of the rows whose list has not been read again yet, those that it lacks go when it is.")
+        print_message("Lists in the last column were not read again yet; rows that they lack are marked when they are.")
     for name, keys in preview.keys.items():
         shown = f"{', '.join(keys[:10])}{f' and {len(keys) - 10} more' if len(keys) > 10 else ''}"
         print_message(f"  {name}: {shown}")
     if preview.patients:
-        print_message(f"It touches the pages of {counted(len(preview.patients), 'patient')} and the clinic's lists.")
+        print_message(f"The pages of {counted(len(preview.patients), 'patient')} and the clinic's lists will change.")
 
 
 def _scopes(view: View) -> str:
-    return " ".join(sorted(view.scopes)) or "permissions that are not known"
+    return " ".join(sorted(view.scopes)) or "unknown permissions"

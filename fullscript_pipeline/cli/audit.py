@@ -1,4 +1,4 @@
-"""`audit list` and `audit verify`: who took or removed what, and whether the log of it is as it was written.
+"""`audit list` and `audit verify`: who exported or removed what, and whether the log of it is unchanged.
 
 What does not belong here: the log (`state.audit_log`), recording (`cli.audited`).
 """
@@ -24,13 +24,16 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-@click.group(help="Who took, brought in or removed data, and whether the record of it is whole.")
+@click.group(help="List who exported, restored or removed data, and verify that this log is complete and unchanged.")
 def audit() -> None:
     pass
 
 
-@audit.command("list", help="Every recorded command, the oldest first: who, when, whose data, how much, where to.")
-@click.option("--json", "as_json", is_flag=True, help="Every entry of the log as it is kept, one JSON object a line.")
+@audit.command(
+    "list",
+    help="List every recorded command, the oldest first: who ran it, when, whose data, how many rows, where to.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every entry as stored, one JSON object per line.")
 @with_settings
 def list_command(settings: Settings, as_json: bool) -> None:
     with _store(settings) as store:
@@ -47,13 +50,17 @@ def list_command(settings: Settings, as_json: bool) -> None:
     print_message(f"{counted(len(actions), 'command')} recorded.")
 
 
-@audit.command("verify", help="Is every entry there, as it was written and in its place? 1: no; says which.")
+@audit.command(
+    "verify",
+    help="Verify that every entry of the log is there, unchanged and in order. Exit code 1 and a list of the damaged "
+    "entries when not.",
+)
 @click.option(
     "--head",
     "heads",
     multiple=True,
     metavar="CHAIN:NUMBER:CODE",
-    help="A head that was noted elsewhere (syslog, a backup's manifest) must be in this log; again for more.",
+    help="A head that was recorded elsewhere (syslog, a backup's manifest) and must be in this log. Repeatable.",
 )
 @with_settings
 def verify_command(settings: Settings, heads: Sequence[str]) -> int:
@@ -66,12 +73,12 @@ def verify_command(settings: Settings, heads: Sequence[str]) -> int:
         print_data(finding)
     if damage:
         print_message(
-            f"The audit log is not as it was written ({counted(len(damage), 'finding')}, above): compare it with that "
-            "of a backup or with what syslog has, and find out who could write to the state store."
+            f"The audit log was changed after it was written ({counted(len(damage), 'finding')}, above): compare it "
+            "with the log of a backup or with syslog, and find out who could write to the state store."
         )
         return 1
     print_message(
-        f"{counted(entries, 'entry', 'entries')}, all as they were written. Note the head elsewhere to prove it later:"
+        f"{counted(entries, 'entry', 'entries')}, all unchanged. Record this head elsewhere to prove it later:"
     )
     for head in newest:
         print_data(str(head))
@@ -85,7 +92,7 @@ def _store(settings: Settings) -> StateStore:
 
 
 def _commands_with_outcome(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
-    """One for each command that was begun, with how it ended; beginnings of chains stand for themselves."""
+    """One row for each command that began, with its outcome, and one for the beginning of each chain."""
     actions: dict[tuple[object, object], dict[str, Any]] = {}
     for entry in entries:
         fields = entry.fields
@@ -107,7 +114,7 @@ def _describe_entry(entry: AuditEntry) -> dict[str, Any]:
         "who": f"{fields.get('user')}@{fields.get('host')}"
         + (f", signed in as {fields['login']}" if "login" in fields else ""),
         "command": fields.get("command", "(the log begins)"),
-        "outcome": "not known: it never ended" if is_command else fields.get("because", ""),
+        "outcome": "unknown: no end was recorded" if is_command else fields.get("because", ""),
     }
 
 

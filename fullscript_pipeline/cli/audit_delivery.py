@@ -1,7 +1,7 @@
-"""Hands audit entries on as they are made: to syslog, or to a command's standard input, as JSON.
+"""Delivers audit entries as they are written: to syslog, or to a command's standard input, as JSON.
 
-Whoever keeps them on another machine can tell when this one's log was rewritten, even with its key. What does not
-belong here: the log (`state.audit_log`).
+Entries stored on another machine show when this machine's log was rewritten, even by somebody with its key. What does
+not belong here: the log (`state.audit_log`).
 """
 
 import errno
@@ -23,7 +23,7 @@ _PRIORITY = 10 * 8 + 6  # authpriv, info
 
 
 def deliver(settings: Settings, entry: AuditEntry) -> None:
-    """By every way that is set. Raises ConfigurationError when one of them does not take it."""
+    """Delivers to every configured target. Raises ConfigurationError when one of them refuses the entry."""
     message = json.dumps({"head": str(entry.head), "entry": entry.fields}, sort_keys=True)
     if settings.audit_syslog:
         _to_syslog(settings.audit_syslog, message)
@@ -32,7 +32,7 @@ def deliver(settings: Settings, entry: AuditEntry) -> None:
 
 
 def _to_syslog(address: str | tuple[str, int], message: str) -> None:
-    """A local socket takes it for certain; over the network (UDP) nobody confirms it."""
+    """Over a local socket, delivery is certain; over the network (UDP), nobody confirms it."""
     try:
         if isinstance(address, str):
             _to_socket(address, f"<{_PRIORITY}>{_local_time()} {_NAME}[{os.getpid()}]: {message}".encode())
@@ -44,12 +44,12 @@ def _to_syslog(address: str | tuple[str, int], message: str) -> None:
     except OSError as problem:
         raise ConfigurationError(
             f"An audit entry could not be sent to FULLSCRIPT_AUDIT_SYSLOG ({problem.strerror or type(problem).__name__}"
-            "): start what listens there, or correct the setting."
+            "): start the syslog server at that address, or correct the setting."
         ) from None
 
 
 def _to_socket(path: str, line: bytes) -> None:
-    """Most listen for datagrams, some for a stream."""
+    """Most syslog servers listen for datagrams, some for a stream."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.settimeout(TIMEOUT_SECONDS)
@@ -87,6 +87,6 @@ def _to_command(command: tuple[str, ...], message: str) -> None:
         ) from None
     if done.returncode:
         raise ConfigurationError(
-            f"The program of FULLSCRIPT_AUDIT_COMMAND did not take an audit entry (it ended with {done.returncode}): "
-            "correct the setting, or the program."
+            f"The program of FULLSCRIPT_AUDIT_COMMAND refused an audit entry (exit code {done.returncode}): correct "
+            "the setting, or the program."
         )

@@ -1,8 +1,8 @@
-"""Records in the audit log what a command takes out, lets in or removes: before it begins, and how it ended.
+"""Records in the audit log which data a command exports, restores or removes: before it begins, and how it ended.
 
-`with recorded(...)` stands once in each such command, around what it does; a command that cannot be recorded does not
-begin. Which commands need it is a list in a test, so that a new one is not forgotten. What does not belong here: the
-log (`state.audit_log`), how entries leave the machine (`cli.audit_delivery`).
+Each such command wraps its work in `with audit_logged(...)`. A command that cannot be recorded does not begin. A test
+lists the commands that need it, so that a new one is not forgotten. What does not belong here: the log
+(`state.audit_log`), sending entries to another machine (`cli.audit_delivery`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,13 +23,13 @@ STANDARD_OUTPUT = "standard output"
 
 @dataclass(frozen=True)
 class DataSubjects:
-    """Whose data a command is about: these clinics, or one patient of the first; neither: everybody's."""
+    """Whose data a command is about: these clinics, one patient of the first, or (neither given) everybody."""
 
     clinics: Sequence[ClinicRef] = ()
     patient_id: str | None = None
 
     def digests(self, store: StateStore) -> dict[str, Any]:
-        """As an entry names them: no id, no name."""
+        """The digests that an entry holds instead of ids and names."""
         if not self.clinics:
             return {"of": "everybody"}
         ids = [(clinic.server, clinic.clinic_id) for clinic in self.clinics]
@@ -43,7 +43,7 @@ EVERYBODY = DataSubjects()
 
 @dataclass
 class AuditOutcome:
-    """What the command adds to its last entry, as far as it knows."""
+    """What the command adds to the entry of its end, as far as it knows."""
 
     rows: int | None = None
     whose: DataSubjects | None = None
@@ -68,9 +68,9 @@ def audit_logged(
     destination: Path | str | None = None,
     at_end_only: bool = False,
 ) -> Iterator[AuditOutcome]:
-    """Raises PipelineError when the beginning cannot be recorded, or handed on: then the block is not entered.
+    """Raises PipelineError when the beginning cannot be recorded or delivered: then the block is not entered.
 
-    `whose` None: the command tells it later. `at_end_only`: there is no log yet that the beginning could stand in.
+    `whose` None: the command sets it later. `at_end_only`: there is no log yet in which to record the beginning.
     """
     fields: dict[str, Any] = {"command": command}
     if destination is not None:
@@ -89,7 +89,7 @@ def audit_logged(
 
 
 def _begin(settings: Settings, fields: dict[str, Any], whose: DataSubjects | None) -> dict[str, Any]:
-    """What the entry of the end says of this one."""
+    """Records the beginning; returns the fields by which the entry of the end refers to it."""
     with StateStore(settings.state_path, settings.encryption_key) as store:
         entry = store.append_audit_entry(STARTED, fields | ({"whose": whose.digests(store)} if whose else {}))
         action = {"command": fields["command"], "action": entry.number, "of_chain": entry.chain}

@@ -1,6 +1,6 @@
-"""`backup`, `restore`, `tidy`: copies of the data directory, and how long landed pages are kept.
+"""`backup`, `restore`, `tidy`: copies of the data directory, and how long landing files are kept.
 
-What does not belong here: how (`orchestration.backups`, `warehouse.retention`).
+What does not belong here: copying and removing (`maintenance.backup`, `warehouse.files`).
 """
 
 from pathlib import Path
@@ -25,10 +25,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(
-    help="Copy the warehouse and the state store to a folder, and read the copy back. The encryption key is not in it.",
+    help="Copy the warehouse and the state store to a new folder, and verify the copy. The encryption key is not in "
+    "it.",
 )
-@click.option("--to", type=FOLDER, help="A folder is made in it. Default: backups/ in the data directory.")
-@click.option("--with-landing", is_flag=True, help="The landed pages too.")
+@click.option("--to", type=FOLDER, help="Create the new folder here. Default: backups/ in the data directory.")
+@click.option("--with-landing", is_flag=True, help="Copy the landing files too.")
 @with_settings
 def backup(settings: Settings, to: Path | None, with_landing: bool) -> None:
     settings.prepare_data_dir()
@@ -44,18 +45,19 @@ def backup(settings: Settings, to: Path | None, with_landing: bool) -> None:
     )
     if settings.encryption_key:
         print_message(
-            "It is encrypted with FULLSCRIPT_ENCRYPTION_KEY, which is not in it: without the key it cannot be read."
+            "The backup is encrypted with FULLSCRIPT_ENCRYPTION_KEY. The key is not in it: without it nobody can "
+            "read it."
         )
     else:
-        print_message("There is no encryption key, so it holds health data and tokens in the clear.")
+        print_message("There is no encryption key: the backup holds health data and tokens in plain text.")
     print_data(str(written.folder))
 
 
 @click.command(
-    help="Put the backup in folder FROM into the data directory. Stop the UI, the daemon and the receiver first.",
+    help="Restore the backup in folder FROM into the data directory. Stop `ui`, the daemon and the receiver first.",
 )
 @click.argument("folder", metavar="FROM", type=FOLDER)
-@click.option("--force", is_flag=True, help="Replace a warehouse and a state store that are there.")
+@click.option("--force", is_flag=True, help="Replace the warehouse and the state store that exist there.")
 @with_settings
 def restore(settings: Settings, folder: Path, force: bool) -> None:
     settings.prepare_data_dir()
@@ -71,9 +73,10 @@ def restore(settings: Settings, folder: Path, force: bool) -> None:
     )
     _warn_of_restored_purged_people(settings, warehouse)
     print_message(
-        "Tokens that were renewed since are of no use: `fullscript-pipeline clinics` shows who must connect again."
+        "Tokens that were renewed after the backup do not work any more: `fullscript-pipeline clinics` shows which "
+        "clinics must connect again."
     )
-    print_message("Then `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
+    print_message("Then run `fullscript-pipeline pull`, or `report adherence` to write the pages again.")
     print_data(str(settings.data_dir))
 
 
@@ -85,33 +88,35 @@ def _warn_of_restored_purged_people(settings: Settings, warehouse: Warehouse) ->
             held = stored_purged_patients(con, store)
     for clinic, patient in held:
         print_message(
-            f"The backup holds a person who was purged: `fullscript-pipeline purge --patient {clinic.clinic_key} "
-            f"{patient}` removes them again."
+            f"The backup holds a person who was purged; to remove them again, run `fullscript-pipeline purge --patient "
+            f"{clinic.clinic_key} {patient}`."
         )
 
 
 def _has_log(settings: Settings) -> bool:
-    """Whether there is a log that the restore can be recorded in before it begins: a store that is damaged, or of
-    another key, is what a restore may be for."""
+    """Whether there is an audit log in which the restore can be recorded before it begins.
+
+    A damaged state store, or one under another key, may be the reason for the restore.
+    """
     if not settings.state_path.exists():
         return False
     try:
         with StateStore(settings.state_path, settings.encryption_key) as store:
             store.audit_heads()
     except PipelineError as error:
-        print_message(f"The audit log that is there cannot be continued, and will not be kept. {error}")
+        print_message(f"The existing audit log cannot be continued, and will be replaced. {error}")
         return False
     return True
 
 
-@click.command(help="Remove landed pages older than FULLSCRIPT_KEEP_LANDING_DAYS; daily runs do it by themselves.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed.")
+@click.command(help="Remove landing files older than FULLSCRIPT_KEEP_LANDING_DAYS. Daily runs do this too.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
 @with_settings
 def tidy(settings: Settings, dry_run: bool) -> None:
     settings.prepare_data_dir()
     if not settings.keep_landing_days:
-        print_message("Landed pages are kept for ever: set FULLSCRIPT_KEEP_LANDING_DAYS to the days to keep them.")
-    retention = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "for ever"
+        print_message("Landing files are kept forever: set FULLSCRIPT_KEEP_LANDING_DAYS to keep them for fewer days.")
+    retention = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "forever"
     today = clock.today(settings.time_zone)
     if dry_run or not settings.keep_landing_days:
         tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)

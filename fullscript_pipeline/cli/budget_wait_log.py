@@ -1,6 +1,6 @@
-"""Waits for the request budget, shown as progress: a line on stderr while a run waits, also beside a progress bar.
+"""Prints a line to stderr while a run waits for the request budget, also beside a progress bar.
 
-What does not belong here: deciding when to wait (`state.requests`, which logs each wait at most every 10 s).
+What does not belong here: deciding when to wait (`state.request_budget`, which logs each wait at most every 10 s).
 """
 
 import logging
@@ -17,7 +17,7 @@ class _OnStderr(logging.Handler):
 
 
 def log_budget_waits() -> None:
-    """From now on, in this process; again is harmless."""
+    """Prints budget waits from now on in this process; may be called again."""
     logger = logging.getLogger(_LOGGER)
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _OnStderr) for handler in logger.handlers):

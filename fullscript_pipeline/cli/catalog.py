@@ -49,10 +49,10 @@ from fullscript_pipeline.warehouse import Warehouse
 FORMATS = ("table", "csv", "jsonl", "html")
 REGION = click.Choice(list(REGIONS))
 _EVERYTHING = "Default: every region that has a catalog."
-_DIFF = "What changed between the end of FROM and the end of TO. Exit 0: nothing, 1: something."
+_DIFF = "Show what changed between the end of day FROM and the end of day TO. Exit code 0: nothing; 1: something."
 
 
-@click.group(help="What changed in the catalog, and how much of it is seen.")
+@click.group(help="Show what changed in the catalog, and how much of it was seen.")
 def catalog() -> None:
     pass
 
@@ -90,17 +90,22 @@ class DiffOptions:
 @click.argument("first", metavar="FROM", type=DAY)
 @click.argument("last", metavar="TO", type=DAY)
 @click.option("--region", type=REGION, help=_EVERYTHING)
-@click.option("--brand", help="Id or name.")
-@click.option("--field", help="The vendor's path, such as msrp or dosage.recommended_amount.")
-@click.option("--entity", "entities", multiple=True, help="Default brand, product, variant; again for more.")
-@click.option("--cosmetic", is_flag=True, help="Also rewritings of the same text.")
-@click.option("--min-price-change", "least_step", type=Percent(), help="Leave out smaller moves of prices, e.g. 5%.")
+@click.option("--brand", help="Only this brand, by id or name.")
+@click.option("--field", help="Only this field, by the vendor's path, such as msrp or dosage.recommended_amount.")
+@click.option(
+    "--entity",
+    "entities",
+    multiple=True,
+    help="Only this kind of object. Repeatable. Default: brand, product, variant.",
+)
+@click.option("--cosmetic", is_flag=True, help="Include texts that changed in spelling or markup only.")
+@click.option("--min-price-change", "least_step", type=Percent(), help="Leave out smaller price changes, e.g. 5%.")
 @click.option(
     "--fail-on",
     "alarms",
     multiple=True,
     type=click.Choice(["any", "none", *dict(SECTIONS)]),
-    help="Exit 1 only for these kinds of change; again for more. Default: any.",
+    help="Exit with 1 only for this kind of change. Repeatable. Default: any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @with_settings
@@ -109,7 +114,7 @@ def diff(settings: Settings, form: str, alarms: Sequence[str], **options: Any) -
     try:
         comparisons = _compare(settings, selected)
     except PipelineError as error:
-        # 1 means differences here, so trouble is never 1.
+        # Exit code 1 means differences here, so an error never exits with 1.
         error.exit_code = max(error.exit_code, UsageError.exit_code)
         raise
     if form == "html" and len(comparisons) > 1:
@@ -128,9 +133,11 @@ def diff(settings: Settings, form: str, alarms: Sequence[str], **options: Any) -
     return int(any("any" in kinds or section_of(change) in kinds for change in changes))
 
 
-@catalog.command("show", help="The life of a product: its id, exact name, or a variant's id or SKU.")
+@catalog.command(
+    "show", help="Show the history of a product. PRODUCT is its id or exact name, or a variant's id or SKU."
+)
 @click.argument("product")
-@click.option("--region", type=REGION, help="Default: wherever it is.")
+@click.option("--region", type=REGION, help="Default: every region that has the product.")
 @with_settings
 def show(settings: Settings, product: str, region: str | None) -> None:
     with _warehouse(settings).read() as con:
@@ -144,9 +151,11 @@ def show(settings: Settings, product: str, region: str | None) -> None:
             print_data(format_product_history(load_product_history(con, at, product_id, settings.time_zone.key)))
 
 
-@catalog.command("coverage", help="How much of the catalog is seen, day by day, and through which doors.")
+@catalog.command("coverage", help="Show how much of the catalog was seen, by day and by catalog source.")
 @click.option("--region", type=REGION, help=_EVERYTHING)
-@click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="The last so many pulled days.")
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=7, show_default=True, help="How many pulled days, the latest first."
+)
 @with_settings
 def coverage(settings: Settings, region: str | None, days: int) -> None:
     with _warehouse(settings).read() as con:
@@ -159,7 +168,7 @@ def coverage(settings: Settings, region: str | None, days: int) -> None:
             print_data(format_catalog_gaps(count_products_by_source(con, name), count_unknown_variants(con, name)))
 
 
-@catalog.command("release", help="Let the held digest of DAY through, and write it.")
+@catalog.command("release", help="Approve the held digest of DAY, and write it.")
 @click.argument("day", type=DAY)
 @click.option("--region", type=REGION, required=True)
 @with_settings

@@ -23,10 +23,14 @@ from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateStore, clinic_language, zone_with_source
 
 
-@click.command(help="Connect a clinic of server ENV (us, ca, us-snd, ca-snd): a person approves in the browser.")
+@click.command(help="Connect a clinic of server ENV (us, ca, us-snd or ca-snd): sign in and approve in the browser.")
 @click.argument("env", type=SERVER)
-@click.option("--no-browser", is_flag=True, help="Only print the address to open.")
-@click.option("--paste", is_flag=True, help="For a redirect URI that is not loopback: paste the address it ended at.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser; print the address to open.")
+@click.option(
+    "--paste",
+    is_flag=True,
+    help="For a redirect URI that is not on loopback: paste the address that the browser was redirected to.",
+)
 @with_settings
 def connect(settings: Settings, env: str, no_browser: bool, paste: bool) -> None:
     server = settings.server(env)
@@ -68,23 +72,23 @@ def _print_connected(result: ConnectResult) -> None:
         f"Connected {clinic.name or clinic.clinic_id} on {clinic.server} as {clinic.clinic_key!r}.", bold=True
     )
     print_message(f"  user    {result.user_type} {result.user_id}")
-    print_message(f"  scopes  {' '.join(result.scopes) or 'not told by the server'}")
+    print_message(f"  scopes  {' '.join(result.scopes) or 'not reported by the server'}")
     for scope, cost in result.missing_read_scopes.items():
         print_message(f"  missing {scope}: {cost}")
     if result.write_scopes:
         print_message(
-            f"  note    the app was also given {' '.join(result.write_scopes)}, which nothing here needs; take it away "
-            "in the vendor's API dashboard."
+            f"  note    the app also has {' '.join(result.write_scopes)}, which this pipeline does not need: remove "
+            "it in the vendor's API dashboard."
         )
 
 
 @click.group(
     invoke_without_command=True,
-    help="The connected clinics and the health of their tokens, one a line. It only lists: exit code 0 also when "
-    "there is none or one needs `connect`; `doctor` answers 77 then.",
+    help="List the connected clinics and the state of their tokens, one clinic per line. The exit code is 0 even when "
+    "no clinic is connected or a clinic needs `connect`; `doctor` then exits with 77.",
 )
-@click.option("--users", is_flag=True, help="Each clinic's users, one a line: who connected it, and which is used.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--users", is_flag=True, help="List the users who connected each clinic, and which of them is used.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.pass_context
 @with_settings
 def clinics(context: click.Context, settings: Settings, users: bool, as_json: bool) -> None:
@@ -114,8 +118,8 @@ def clinics(context: click.Context, settings: Settings, users: bool, as_json: bo
             print_message(f"{row['clinic_key']}: {row['reason']}")
     for clinic, user in to_revoke:
         print_message(
-            f"{clinic.clinic_key}: the access of user {user.user_id or '(not told)'} is still to be revoked at the "
-            f"server: run `fullscript-pipeline disconnect {clinic.clinic_key}` again."
+            f"{clinic.clinic_key}: the server has not confirmed that the access of user "
+            f"{user.user_id or '(unknown)'} is revoked: run `fullscript-pipeline disconnect {clinic.clinic_key}` again."
         )
 
 

@@ -1,6 +1,6 @@
-"""`clock repair`: what a run under a wrong clock has left in the future is moved back to now.
+"""`clock repair`: moves times back to now that a run under a wrong clock has stored in the future.
 
-What does not belong here: moving it (`orchestration.clock_repair`).
+What does not belong here: the repair itself (`orchestration.runtime.clock_repair`).
 """
 
 import click
@@ -16,21 +16,23 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
 
-@click.group("clock", help="The time that things are stored under.")
+@click.group("clock", help="Correct times that were stored under a wrong clock.")
 def clock_group() -> None:
     pass
 
 
 @clock_group.command(
-    help="Move every stored time that lies in the future back to now, in order, after a verified backup. Set this "
-    "machine's clock right first, and stop the UI, the daemon and the receiver.",
+    help="Make a verified backup, then move every stored time that lies in the future back to now, keeping their "
+    "order. First correct this machine's clock, and stop `ui`, the daemon and the receiver.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be moved.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--unverified", is_flag=True, help="Trust this machine's clock although no server can be asked.")
+@click.option("--dry-run", is_flag=True, help="Print what would be moved, and move nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--unverified", is_flag=True, help="Trust this machine's clock when no server can be reached to compare it with."
+)
 @with_settings
 def repair(settings: Settings, dry_run: bool, yes: bool, unverified: bool) -> None:
-    # Dagster, which help need not wait for.
+    # Dagster: help does not need it.
     from fullscript_pipeline.maintenance import open_warehouse  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import ClockRepair, open_instance  # noqa: PLC0415
 
@@ -54,14 +56,16 @@ def repair(settings: Settings, dry_run: bool, yes: bool, unverified: bool) -> No
             backup = work.repair()
             record.rows = sum(counts.values())
         if backup:
-            print_message(f"Backed up and verified before: {backup.folder}")
-        print_message("Moved back. Now `fullscript-pipeline pull`, which makes pages and digests anew.", bold=True)
+            print_message(f"Made a verified backup before: {backup.folder}")
+        print_message(
+            "Moved back. Now run `fullscript-pipeline pull`, which writes pages and digests again.", bold=True
+        )
 
 
 def _require_right_clock(settings: Settings, *, unverified: bool) -> None:
-    """Raises ConfigurationError when a server's clock contradicts ours, ServiceUnavailable when none can be asked.
+    """Raises ConfigurationError when a server's clock differs from ours, ServiceUnavailable when none can be reached.
 
-    A clock that is behind would take every true time for one to come.
+    Under a clock that is behind, every correct time would look like a future time.
     """
     if clock.is_set_by_hand():
         return
@@ -73,12 +77,13 @@ def _require_right_clock(settings: Settings, *, unverified: bool) -> None:
             continue
         if abs(ours) > WARN_AFTER:
             raise ConfigurationError(
-                f"This machine's clock is {format_clock_lead(ours)} that of {server.name}, so nothing was moved: set "
-                "it by the network (NTP), then run this again."
+                f"This machine's clock is {format_clock_lead(ours)} that of {server.name}, so nothing was moved: "
+                "synchronise it (NTP), then run this again."
             )
         is_witnessed = True
     if not is_witnessed and not unverified:
         raise ServiceUnavailable(
-            "No server could be asked for the time, and under a wrong clock this would spoil what is right: run it "
-            "again when a server answers, or with --unverified when you have compared this machine's clock yourself."
+            "No server could be reached to compare the clock with, and under a wrong clock the repair would damage "
+            "correct times: run it again when a server answers, or with --unverified when you have checked this "
+            "machine's clock yourself."
         )

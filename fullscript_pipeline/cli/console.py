@@ -1,6 +1,6 @@
-"""Talk: sentences and progress on stderr, tables on stdout.
+"""Prints messages and progress to stderr, data to stdout.
 
-What does not belong here: what to say.
+What does not belong here: the texts.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,20 @@ def print_data(text: str) -> None:
 
 
 def format_columns(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns aligned; numbers to the right."""
+    """Formats rows as aligned columns, with numbers to the right."""
     cells = [
         [f"{cell:,}" if isinstance(cell, int) else str(cell if cell is not None else "") for cell in row]
         for row in rows
     ]
-    numeric = [all(isinstance(row[i], int) for row in rows) for i in range(len(headers))]
-    widths = [
-        max(len(headers[i]), *(len(row[i]) for row in cells)) if cells else len(headers[i]) for i in range(len(headers))
-    ]
+    columns = range(len(headers))
+    numeric = [all(isinstance(row[column], int) for row in rows) for column in columns]
+    widths = [max(len(row[column]) for row in [headers, *cells]) for column in columns]
 
     def line(parts: Sequence[str]) -> str:
-        aligned = (p.rjust(w) if n else p.ljust(w) for p, w, n in zip(parts, widths, numeric, strict=True))
+        aligned = (
+            part.rjust(width) if is_number else part.ljust(width)
+            for part, width, is_number in zip(parts, widths, numeric, strict=True)
+        )
         return "  ".join(aligned).rstrip()
 
     return "\n".join([line(headers), line(["-" * width for width in widths]), *map(line, cells)])

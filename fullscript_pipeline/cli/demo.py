@@ -30,7 +30,10 @@ ENV_FILE = "demo.env"
 _IGNORED_FILES = {".gitkeep"}
 
 
-@click.command(help="A fresh world every time; only a data directory that a demo made is replaced.")
+@click.command(
+    help="Create a demo in the data directory: start the sandbox, connect its clinics, pull two days, write reports, "
+    "and print what to open. Each demo replaces the one before; other data are never replaced."
+)
 @with_settings
 def demo(settings: Settings) -> int:
     began = time.monotonic()
@@ -45,9 +48,9 @@ def demo(settings: Settings) -> int:
         for clinic in control.state()["clinics"]:
             _connect(variables, clinic["server"], clinic["slug"])
         control.reset_requests()
-        _phase(settings, control, variables, "First day: the catalog and the clinics, whole", "pull")
+        _phase(settings, control, variables, "First day: the whole catalog and all data of the clinics", "pull")
         _advance(control)
-        _phase(settings, control, variables, "A day later: what the event feeds point at, and nothing else", "refresh")
+        _phase(settings, control, variables, "A day later: only the objects that new events point at", "refresh")
         _advance(control)
         _phase(settings, control, variables, "The next daily pull", "pull")
         _show_requests(control)
@@ -57,12 +60,12 @@ def demo(settings: Settings) -> int:
 
 
 def _refuse_while_in_use(settings: Settings) -> None:
-    """Raises Busy when a sandbox (the UI's, say) still serves the world that would be replaced."""
+    """Raises Busy when a sandbox (for example the UI's) still serves the data that would be replaced."""
     if running := find_running(settings.sandbox_dir):
         running.close()
         raise Busy(
-            f"A sandbox runs over {settings.data_dir} ({running.base_url}; `make ui` starts one too): stop it first, "
-            "or choose another place with FULLSCRIPT_DATA_DIR."
+            f"A sandbox runs in {settings.data_dir} ({running.base_url}; `make ui` starts one too): stop it first, or "
+            "set FULLSCRIPT_DATA_DIR to another folder."
         )
 
 
@@ -73,8 +76,8 @@ def clear_demo_folder(folder: Path) -> None:
     entries = [entry for entry in folder.iterdir() if entry.name not in _IGNORED_FILES]
     if entries and not (folder / ENV_FILE).exists():
         raise ConfigurationError(
-            f"{folder} holds data that no demo made ({len(entries)} entries): choose another place with "
-            "FULLSCRIPT_DATA_DIR, for example FULLSCRIPT_DATA_DIR=/tmp/fullscript-demo."
+            f"{folder} holds data that no demo made ({len(entries)} entries): set FULLSCRIPT_DATA_DIR to another "
+            "folder, for example FULLSCRIPT_DATA_DIR=/tmp/fullscript-demo."
         )
     for entry in entries:
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
@@ -124,7 +127,7 @@ def _app_variables(control: SandboxControl) -> dict[str, str]:
 
 
 def _write_env(settings: Settings, variables: Mapping[str, str]) -> None:
-    """What later commands need: `set -a; . data/demo.env; set +a`."""
+    """Writes the settings that later commands need: `set -a; . data/demo.env; set +a`."""
     path = settings.data_dir / ENV_FILE
     lines = ["# Made by `fullscript-pipeline demo`: settings of its sandbox and its clock."]
     lines += [f"{name}='{value}'" for name, value in sorted(variables.items())]
@@ -133,7 +136,7 @@ def _write_env(settings: Settings, variables: Mapping[str, str]) -> None:
 
 
 def _run(variables: Mapping[str, str], *arguments: str) -> None:
-    """A command of ours, as a user would run it; its talk goes through. Raises PipelineError with its exit code."""
+    """Runs a command as a user would; its messages are shown. Raises PipelineError with its exit code."""
     command = [sys.executable, "-m", "fullscript_pipeline", *arguments]
     finished = subprocess.run(command, env={**os.environ, **variables}, check=False)
     if finished.returncode:
@@ -145,7 +148,7 @@ def _run(variables: Mapping[str, str], *arguments: str) -> None:
 
 
 def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
-    """`connect --no-browser`, and a browser's part played over HTTP: open the address, follow it to the callback."""
+    """Runs `connect --no-browser`, and does what the browser would: opens the address, follows it to the callback."""
     command = [sys.executable, "-m", "fullscript_pipeline", "connect", server, "--no-browser"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env={**os.environ, **variables}, stdout=pipe, stderr=pipe, text=True) as process:
@@ -155,10 +158,10 @@ def _connect(variables: Mapping[str, str], server: str, slug: str) -> None:
                 f"{address}&{urlencode({'login': slug})}", follow_redirects=True, trust_env=False, timeout=30
             )
             if answer.is_error:
-                print_message(f"The sign-in of {slug} was answered {answer.status_code}.")
+                print_message(f"The sign-in page answered {answer.status_code} for {slug}.")
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
-        # What a person would be asked to do, the demo has done.
+        # The demo has done what the message would ask a person to do.
         said = [line for line in process.communicate()[1].splitlines() if not line.startswith("Open this address")]
         print_message("\n".join(said))
         code = process.returncode
@@ -193,7 +196,7 @@ def _show_requests(control: SandboxControl) -> None:
     print_data(format_columns(["endpoint", "requests"], [[name, number] for name, number in sorted(counts.items())]))
     which = ", ".join(dict.fromkeys(name.partition("/")[2] for name in requests["repeated_examples"]))
     print_data(
-        f"{requests['total']:,} requests in all; {requests['repeated_urls_same_day']} asked twice on one day"
+        f"{requests['total']:,} requests in total; {requests['repeated_urls_same_day']} were sent twice on one day"
         + (f" ({which})." if which else ".")
     )
 
@@ -207,4 +210,4 @@ def _show_paths(settings: Settings) -> None:
         print_data(str(page))
     print_message(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
     place = "" if settings.data_dir == Path("data").absolute() else f"FULLSCRIPT_DATA_DIR={settings.data_dir} "
-    print_message(f"The Dagster UI over this data: {place}make ui")
+    print_message(f"To see these data in the Dagster UI: {place}make ui")

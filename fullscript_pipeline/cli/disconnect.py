@@ -1,4 +1,7 @@
-"""`disconnect`: takes the access of clinics, or of one user, away. What does not belong here: how (`api.connect`)."""
+"""`disconnect`: revokes the access of clinics, or of one user.
+
+What does not belong here: revoking at the server (`api.disconnect`).
+"""
 
 import click
 
@@ -13,14 +16,19 @@ from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, StateStore
 
 
 @click.command(
-    help="Revoke the grants of CLINIC (key or id) at the server, then forget them. Its data stay. What the server does "
-    "not confirm is not used any more, and kept to be revoked: run it again. --give-up is for one that can never be "
-    "confirmed, as the app is gone at the vendor: it is tried once more, then forgotten here all the same."
+    help="Revoke the access of CLINIC (key or id) at the server, then delete its tokens here. Its data stay. When "
+    "the server does not confirm the revocation, the tokens are kept but not used: run the command again. When it "
+    "can never be confirmed, because the app is deleted at the vendor, use --give-up."
 )
 @click.argument("clinic", type=CLINIC, required=False)
-@click.option("--all", "everything", is_flag=True, help="Every clinic.")
-@click.option("--user", metavar="U", help="Only this user of the clinic, by id: `clinics --users` lists them.")
-@click.option("--give-up", is_flag=True, help="Forget what the server has not confirmed. Nobody can revoke it later.")
+@click.option("--all", "everything", is_flag=True, help="Disconnect every clinic.")
+@click.option("--user", metavar="U", help="Only this user of the clinic, by id (`clinics --users` lists the users).")
+@click.option(
+    "--give-up",
+    is_flag=True,
+    help="Try to revoke once more, then delete the tokens even if the server does not confirm. They cannot be revoked "
+    "later.",
+)
 @with_settings
 def disconnect(settings: Settings, clinic: str | None, everything: bool, user: str | None, give_up: bool) -> int:
     if bool(clinic) == everything or (everything and (user is not None or give_up)):
@@ -42,7 +50,7 @@ def disconnect(settings: Settings, clinic: str | None, everything: bool, user: s
 
 
 def _disconnect(settings: Settings, store: StateStore, clinic: Clinic, user: str | None) -> int:
-    """Says what became of it; the exit code."""
+    """Prints the outcome; returns the exit code."""
     try:
         result = disconnect_clinic(settings, store, clinic, user)
     except PipelineError as error:
@@ -61,14 +69,14 @@ def _users_to_revoke(store: StateStore, clinic: Clinic, user: str | None) -> lis
     ]
     if not user_ids:
         raise UsageError(
-            f"No access of {_label(clinic, user)} is still to be revoked, so there is nothing to give up: run "
+            f"{_label(clinic, user)} has no unconfirmed revocation, so there is nothing to give up: run "
             f"`fullscript-pipeline disconnect {clinic.clinic_key}` first."
         )
     return user_ids
 
 
 def _give_up(settings: Settings, store: StateStore, clinic: Clinic, user: str) -> None:
-    """Asks the server once more; then the grant is forgotten here, and it is said what that means."""
+    """Tries to revoke once more, then deletes the tokens and prints what that means."""
     try:
         reason = disconnect_clinic(settings, store, clinic, user).not_revoked
     except PipelineError as error:
@@ -78,15 +86,15 @@ def _give_up(settings: Settings, store: StateStore, clinic: Clinic, user: str) -
         return
     store.forget_grant(clinic, user)
     print_message(
-        f"{_label(clinic, user)}: given up. Its tokens are forgotten here and the server has not confirmed that the "
-        "access is revoked: with a copy of them (a backup of this data directory has one) it may still work, and this "
-        "program cannot revoke it any more. Remove the app in the Fullscript web app, or ask the vendor whether it is "
-        f"gone. The last answer was: {reason}"
+        f"{_label(clinic, user)}: given up. Its tokens are deleted here, but the server has not confirmed that the "
+        "access is revoked. Copies of the tokens (in backups of this data directory) may still work, and this "
+        "program cannot revoke them any more. Remove the app in the Fullscript web app, or ask the vendor whether it "
+        f"is deleted. The last answer was: {reason}"
     )
 
 
 def _label(clinic: Clinic, user: str | None) -> str:
-    return clinic.clinic_key if user is None else f"{clinic.clinic_key}, user {user or '(not told)'}"
+    return clinic.clinic_key if user is None else f"{clinic.clinic_key}, user {user or '(unknown)'}"
 
 
 def _find_clinic(store: StateStore, id_or_key: str) -> Clinic:

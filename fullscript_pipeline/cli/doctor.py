@@ -1,4 +1,4 @@
-"""`doctor`: read-only health, a line a check.
+"""`doctor`: runs every read-only check and prints a line for each.
 
 What does not belong here: the checks (`health`).
 """
@@ -19,11 +19,12 @@ _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
 
 
 @click.command(
-    help="Read-only health: settings, key, files, servers, tokens, warehouse. Skipped is not pass.\n\n"
-    "Exit code 0 when nothing failed, 78 for a setting, 77 for a clinic that needs `connect`, else 1. What each check "
-    "means and what to do: README.md, Troubleshooting."
+    help="Check settings, key, files, servers, tokens and warehouse. Changes nothing. A skipped check is not a passed "
+    "check.\n\n"
+    "Exit code 0 when no check failed, 78 when a setting is wrong, 77 when a clinic needs `connect`, else 1. What each "
+    "check means and what to do: README.md, Troubleshooting."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def doctor(as_json: bool) -> int:
     findings = []
     for finding in _findings():
@@ -31,7 +32,7 @@ def doctor(as_json: bool) -> int:
         _show(finding, as_json)
     counts = Counter(finding.state for finding in findings)
     print_message(
-        f"{counts['pass']} passed, {counts['warn']} to look at, {counts['fail']} failed, {counts['skip']} not checked"
+        f"{counts['pass']} passed, {counts['warn']} warnings, {counts['fail']} failed, {counts['skip']} skipped"
     )
     return exit_code(findings)
 
@@ -40,7 +41,7 @@ def _findings() -> Iterable[Finding]:
     try:
         return _check()
     except ConfigurationError as error:
-        return [failed("settings.read", str(error), "Change it as the sentence says.", error.exit_code)]
+        return [failed("settings.read", str(error), "Change it as described.", error.exit_code)]
 
 
 @with_settings

@@ -1,6 +1,6 @@
-"""What `report dosages` lists: why dosage texts of active plans could not be read, the most frequent reason first.
+"""What `report dosages` prints: why dosage texts of active plans could not be parsed, the most frequent reason first.
 
-What does not belong here: the options (`cli.report`), and reading dosages (`adherence`).
+What does not belong here: the options (`cli.report`), and parsing dosages (`adherence`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from fullscript_pipeline.state import StateStore
 
 
 def list_dosages(settings: Settings, clinics: Sequence[str], limit: int) -> int:
-    """Those of these clinics (none named: all), at most `limit` reasons. Returns the exit code."""
+    """Prints the texts of these clinics (none named: all), for at most `limit` reasons. Returns the exit code."""
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, clinics)
@@ -30,7 +30,7 @@ def list_dosages(settings: Settings, clinics: Sequence[str], limit: int) -> int:
 
 def _print(unread: Sequence[UnreadDosage], limit: int) -> int:
     if not unread:
-        print_message("Every dosage text of the active plans that the warehouse holds could be read.")
+        print_message("All dosage texts of the active plans in the warehouse could be parsed.")
         return 0
     groups = group_by_reason(unread)
     header = ["lines", "texts", "not read", "why", "for example"]
@@ -57,5 +57,5 @@ def _row(group: UnreadGroup) -> tuple[object, ...]:
 
 
 def _printable(text: str | None) -> str:
-    # Free text may hold line ends and control characters; a terminal gets neither.
+    # Free text may hold line breaks and control characters; neither is sent to the terminal.
     return " ".join("".join(char if char.isprintable() else " " for char in text or "").split())

@@ -1,6 +1,7 @@
-"""The bill of a pull on the terminal: `pull --dry-run`.
+"""`pull --dry-run`: prints the request estimate of a pull.
 
-What does not belong here: planning it (`extraction.bill`), and which cells a pull is made of (`cli.pull`).
+What does not belong here: the estimate (`extraction.request_estimate`), and which partitions a pull has
+(`cli.pull_runner`).
 """
 
 import json
@@ -25,7 +26,7 @@ _FILTERS = {"patients": {"patient_type": "all"}}
 
 @contextmanager
 def row_counter(settings: Settings, store: StateStore, asks_server: bool) -> Iterator[RowCounter]:
-    """How many rows a list has, by one page of one row each; or nobody is asked."""
+    """Counts the rows of a list by requesting a page of one row; without `asks_server`, counts nothing."""
     if not asks_server:
         yield no_counting
         return
@@ -48,7 +49,7 @@ def row_counter(settings: Settings, store: StateStore, asks_server: bool) -> Ite
 
 @contextmanager
 def read_if_exists(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """A connection to read with; None while there is no warehouse."""
+    """A connection for reading; None while there is no warehouse."""
     if warehouse is None or not warehouse.exists():
         yield None
         return
@@ -57,7 +58,7 @@ def read_if_exists(warehouse: Warehouse | None) -> Iterator[duckdb.DuckDBPyConne
 
 
 def print_estimate(lines: Sequence[EstimateLine], per_5_min: int, *, is_counted: bool, as_json: bool) -> None:
-    """The lines, then the total and how long it takes at the budget."""
+    """Prints the lines, then the total and the minutes that it takes within the request budget."""
     total, is_open = sum(line.requests for line in lines), any(line.at_least for line in lines)
     servers = sorted({line.server for line in lines})
     if as_json:
@@ -70,9 +71,11 @@ def print_estimate(lines: Sequence[EstimateLine], per_5_min: int, *, is_counted:
     rows.append(["total", "", f"{'>= ' if is_open else ''}{total:,}", _format_minutes(lines, per_5_min)])
     print_data(format_columns(["of", "endpoint", "requests", "why"], rows))
     if is_open and is_counted:
-        print_message(">= : how many there are shows only once the pull has begun.")
+        print_message(">= : the exact number is known only when the pull runs.")
     elif is_open:
-        print_message(">= : only the server knows how long these lists are; `--ask` asks one small page for each.")
+        print_message(
+            ">= : the length of these lists is not known; `--ask` requests one small page of each to find out."
+        )
 
 
 def _format_requests(line: EstimateLine) -> str:
@@ -80,7 +83,7 @@ def _format_requests(line: EstimateLine) -> str:
 
 
 def _format_minutes(lines: Sequence[EstimateLine], per_5_min: int) -> str:
-    """Each server counts for itself."""
+    """The minutes at each server: every server has its own request budget."""
     by_server: dict[str, int] = {}
     for line in lines:
         by_server[line.server] = by_server.get(line.server, 0) + line.requests

@@ -1,6 +1,6 @@
-"""An example or two of every command, shown below its `--help`.
+"""Examples of every command, shown at the end of its `--help`.
 
-A test parses each of them, so none can be wrong. What does not belong here: what a command does.
+A test parses each of them. What does not belong here: what a command does.
 """
 
 import click

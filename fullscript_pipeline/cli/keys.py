@@ -1,6 +1,6 @@
-"""`keys new`, `keys rotate`: make an encryption key, and put what is sealed under it.
+"""`keys new`, `keys rotate`: make an encryption key, and re-encrypt stored data with it.
 
-What does not belong here: how (`orchestration.key_rotation`).
+What does not belong here: the re-encryption (`maintenance.key_rotation`).
 """
 
 import time
@@ -18,26 +18,29 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, encryption_keys
 
 
-@click.group(help="The encryption key.")
+@click.group(help="Print a new encryption key, or re-encrypt stored data with it.")
 def keys() -> None:
     pass
 
 
-@keys.command(help="Print a new key: random, 256 bits. It is stored nowhere; the settings say where to put it.")
+@keys.command(
+    help="Print a new random key of 256 bits. It is not stored: put it in FULLSCRIPT_ENCRYPTION_KEY (or _FILE, "
+    "_COMMAND)."
+)
 def new() -> None:
     print_data(new_key())
 
 
 @keys.command(
-    help="Put everything that is sealed (state store, landing files, published copies, warehouse) under the first key "
-    "of FULLSCRIPT_ENCRYPTION_KEY (new,old). After an interruption run it again.",
+    help="Re-encrypt the state store, landing files, published copies and the warehouse with the first key of "
+    "FULLSCRIPT_ENCRYPTION_KEY (new,old). After an interruption, run it again.",
 )
 @with_settings
 def rotate(settings: Settings) -> None:
     listed = encryption_keys(settings.encryption_key)
     if not listed:
         raise ConfigurationError(
-            "There is no encryption key: set FULLSCRIPT_ENCRYPTION_KEY to the new key, a comma and the former one."
+            "There is no encryption key: set FULLSCRIPT_ENCRYPTION_KEY to the new key, a comma and the old key."
         )
     if not settings.state_path.exists():
         raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
@@ -46,7 +49,7 @@ def rotate(settings: Settings) -> None:
     began = time.monotonic()
     with audit_logged(settings, "keys rotate") as record, changing_keys(settings.data_dir):
         record.rows = rotate_keys(settings, print_message)
-    print_message(f"Done in {time.monotonic() - began:.0f} s: all that is sealed is under the new key.", bold=True)
+    print_message(f"Done in {time.monotonic() - began:.0f} s: all data are encrypted with the new key.", bold=True)
     _print_next_steps(settings, plan)
 
 
@@ -54,13 +57,14 @@ def _print_plan(plan: Rotation, listed: int) -> None:
     """Raises ConfigurationError when the disk has too little space."""
     databases, landing = len(plan.databases), len(plan.landing)
     print_message(
-        f"To be put under the first of {counted(listed, 'key')}: {counted(plan.values, 'value')} of the state store, "
-        f"{counted(landing, 'landing file')} ({format_bytes(plan.bytes_of_landing)}), {counted(databases, 'database')} "
-        f"({format_bytes(plan.bytes_of_databases)}); all in all {plan.bytes / 1e6:,.1f} MB."
+        f"To re-encrypt with the first of {counted(listed, 'key')}: {counted(plan.values, 'value')} of the state "
+        f"store, {counted(landing, 'landing file')} ({format_bytes(plan.bytes_of_landing)}), "
+        f"{counted(databases, 'database')} ({format_bytes(plan.bytes_of_databases)}); {plan.bytes / 1e6:,.1f} MB in "
+        "total."
     )
     print_message(
-        f"About {counted(round(plan.seconds), 'second')}; {format_bytes(plan.needed_bytes)} of free space needed, "
-        f"{format_bytes(plan.free)} there."
+        f"This takes about {counted(round(plan.seconds), 'second')} and {format_bytes(plan.needed_bytes)} of disk "
+        f"space; {format_bytes(plan.free)} are free."
     )
     if plan.free < plan.needed_bytes:
         raise ConfigurationError(
@@ -70,15 +74,15 @@ def _print_plan(plan: Rotation, listed: int) -> None:
 
 
 def _print_next_steps(settings: Settings, plan: Rotation) -> None:
-    print_message("Set FULLSCRIPT_ENCRYPTION_KEY to the new key alone, and start what runs (`ui`, the services) again.")
+    print_message("Set FULLSCRIPT_ENCRYPTION_KEY to the new key only, and restart `ui` or the services.")
     if settings.publish_key:
         print_message(
-            "Copies under FULLSCRIPT_PUBLISH_KEY keep that key: set another and `publish` again to change it."
+            "Copies encrypted with FULLSCRIPT_PUBLISH_KEY keep that key: to change it, set another and `publish` again."
         )
     if former := backups_under_different_keys(settings, plan.new):
         print_message(
-            f"{counted(len(former), 'backup')} can be read with the key of its time only: keep that key, or make new"
+            f"{counted(len(former), 'backup')} can be read with the old key only: keep that key, or make new backups "
+            "and remove these:"
         )
-        print_message("backups and remove these:")
         for folder in former:
             print_data(str(folder))

@@ -1,8 +1,8 @@
-"""What a command's imports cost: no search for garbage among them, and not what it has no use for.
+"""Makes imports cheaper: imported objects are left out of garbage collection, and unneeded packages are hidden.
 
-Dagster, DuckDB and the rest make half a million objects that stay until the end; searching them while they are made,
-and at every full collection after, costs a daily run a seventh of its CPU time. What does not belong here: what to
-import.
+Dagster, DuckDB and the others create half a million objects that live until the process ends. To search them for
+garbage during the imports and at every full collection costs a daily run a seventh of its CPU time. What does not
+belong here: what to import.
 """
 
 import gc
@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# New objects before a look at the youngest, and looks before one at the older ones (Python's own: 700, 10, 10).
+# Collection thresholds of the three generations (Python's own: 700, 10, 10).
 _THRESHOLDS = (10_000, 20, 50)
 
 
 @contextmanager
 def freeze_imports() -> Iterator[None]:
-    """What is imported in this block is left out of every later search."""
+    """Objects imported in this block are frozen: later garbage collections leave them out."""
     gc.disable()
     try:
         yield
@@ -30,10 +30,9 @@ def freeze_imports() -> Iterator[None]:
 
 @contextmanager
 def hide_package(package: str) -> Iterator[None]:
-    """In this block the process takes `package` for one that is not installed, unless it is imported already.
+    """Makes `import package` fail inside the block, unless it is imported already.
 
-    DuckDB and Arrow look for pandas at the first value they are given, and import it where it is installed; no command
-    has a use for it, and a notebook is no command.
+    DuckDB and Arrow import pandas, where it is installed, when they get their first value. No command needs it.
     """
     hidden = _HiddenPackage(package)
     sys.meta_path.insert(0, hidden)
@@ -44,7 +43,7 @@ def hide_package(package: str) -> Iterator[None]:
 
 
 class _HiddenPackage:
-    """Says of one package that there is none."""
+    """An import finder that reports one package as not installed."""
 
     def __init__(self, package: str) -> None:
         self._package = package

@@ -1,6 +1,7 @@
-"""The entry point: finds the command, turns errors into one sentence and the contract's exit code.
+"""The entry point: finds the command, and turns errors into one sentence and the exit code of the contract.
 
-Commands are imported when used, so that `--help` does not wait for Dagster. What does not belong here: a command.
+Commands are imported when they are used, so that `--help` does not import Dagster. What does not belong here: any
+command.
 """
 
 import importlib
@@ -41,28 +42,28 @@ _COMMANDS = {
     "doctor": "fullscript_pipeline.cli.doctor:doctor",
 }
 _SUMMARIES = {
-    "demo": "Start the bundled sandbox, pull it, write reports; says what to open.",
-    "ui": "The Dagster UI on loopback, with the demo's sandbox if there is one.",
-    "sandbox": "The local Fullscript.",
-    "connect": "Connect a clinic: a person approves in the browser.",
-    "clinics": "The connected clinics and the health of their tokens.",
-    "disconnect": "Revoke a clinic's grant at the server, then forget it.",
-    "pull": "The daily pull: catalog and clinics.",
-    "refresh": "One round of the webhook inbox and the event feeds, with the runs it asks for.",
-    "webhooks": "Receive webhooks; list, replay or ignore what was received.",
+    "demo": "Create a demo: start the sandbox, connect, pull, write reports.",
+    "ui": "Serve the Dagster UI on loopback; with demo data, the sandbox too.",
+    "sandbox": "Run a local Fullscript with invented people.",
+    "connect": "Connect a clinic: sign in and approve in the browser.",
+    "clinics": "List the connected clinics and the state of their tokens.",
+    "disconnect": "Revoke a clinic's access at the server, then delete its tokens.",
+    "pull": "Pull the catalog and the clinics for today.",
+    "refresh": "Read new webhooks and events, and fetch what they point at.",
+    "webhooks": "Receive webhooks; list, retry or ignore received deliveries.",
     "report": "Rebuild reports from the warehouse.",
-    "catalog": "What changed in the catalog.",
-    "publish": "A read copy of the warehouse for analysts, de-identified if wanted.",
-    "export": "Tables as Parquet or CSV files.",
-    "backup": "Copy the warehouse and the state store, and read the copy back.",
-    "restore": "Put a backup into the data directory.",
-    "purge": "Remove a clinic or a patient everywhere.",
-    "tidy": "Remove landed pages older than the setting.",
-    "audit": "Who took or removed data, and whether the record of it is whole.",
-    "keys": "Make an encryption key; put what is stored under a new one.",
-    "clock": "Move what was stored under a wrong clock back to now.",
-    "quarantine": "Records that could not be loaded: list them, read them again.",
-    "doctor": "Read-only health: settings, key, files, servers, tokens, warehouse.",
+    "catalog": "Show what changed in the catalog.",
+    "publish": "Write a copy of the warehouse for analysts.",
+    "export": "Write tables, or one person's data, to files.",
+    "backup": "Back up the warehouse and the state store, and verify the copy.",
+    "restore": "Restore a backup into the data directory.",
+    "purge": "Remove a clinic or a patient from all stored data.",
+    "tidy": "Remove landing files older than the setting.",
+    "audit": "List who exported or removed data, and verify the audit log.",
+    "keys": "Print a new encryption key, or re-encrypt stored data with it.",
+    "clock": "Correct times that were stored under a wrong clock.",
+    "quarantine": "List records that could not be loaded, or load them again.",
+    "doctor": "Check settings, key, files, servers, tokens and warehouse.",
 }
 
 
@@ -71,7 +72,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for."""
+    """Imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -96,7 +97,7 @@ class _Commands(click.Group):
 
 
 def _complete_clinics(command: click.Command) -> click.Command:
-    """The shell completes the keys of connected clinics wherever one is asked for."""
+    """Makes the shell complete clinic keys for every parameter that names a clinic."""
     from fullscript_pipeline.cli.options import CLINIC  # noqa: PLC0415 - reads settings; help needs none
 
     for subcommand in command.commands.values() if isinstance(command, click.Group) else ():
@@ -111,9 +112,9 @@ def _complete_clinics(command: click.Command) -> click.Command:
 @click.command(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="A clinic's Fullscript data in DuckDB, daily; adherence pages and catalog digests.",
-    epilog="Exit codes: 0 ok, 1 differences or a failed run, 2 usage, 69 service unavailable, 75 busy, 77 needs "
-    "connect, 78 settings. Start with `demo`, or with `connect`, then `pull`; when something is wrong, `doctor`.",
+    help="Pull a clinic's Fullscript data into DuckDB every day, and write adherence pages and catalog digests.",
+    epilog="Start with `demo`, or with `connect` and `pull`. When something is wrong, run `doctor`. Exit codes: 0 ok, "
+    "1 differences or a failed run, 2 usage, 69 service unavailable, 75 busy, 77 needs connect, 78 settings.",
 )
 @click.version_option(package_name="fullscript-pipeline")
 def cli() -> None:
@@ -155,10 +156,10 @@ def main() -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it holds is given back.
+    """Ends a command on SIGTERM as on Ctrl-C: child processes are stopped, locks are released.
 
-    That takes seconds at most, and a second signal in the middle of it would leave the half: it is not heard.
+    That takes a few seconds at most. Further signals are ignored until it is complete.
     """
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: None)  # SIG_IGN would complain of one that has arrived already
+        signal.signal(number, lambda *_: None)  # SIG_IGN would print a complaint about a signal that is pending
     raise KeyboardInterrupt

@@ -72,3 +72,4 @@ class ServerName(click.ParamType[str]):
 
 
 DAY, CLINIC, SERVER = Day(), ClinicName(), ServerName()
+CLINICS_HELP = "Only this clinic, by key or id. Repeatable. Default: all."

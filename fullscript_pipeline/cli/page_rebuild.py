@@ -1,6 +1,6 @@
-"""Runs that make adherence rows and pages again, without a pull.
+"""Runs that rebuild adherence rows and pages without a pull.
 
-What does not belong here: the options (`cli.report`), and pulls (`cli.pulling`).
+What does not belong here: the options (`cli.report`), and pulls (`cli.pull_runner`).
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from fullscript_pipeline.warehouse import no_warehouse_error
 
 
 def write_pages(settings: Settings, clinics: Sequence[str], as_of: date | None) -> int:
-    """The pages of these clinics (none named: all) through the end of a day; each clinic's page to stdout."""
+    """Rebuilds the pages of these clinics (none named: all) as of a day; prints the path of each clinic's page."""
     settings.prepare_data_dir()
     today = clock.today(settings.time_zone)
     day = as_of or today
     if not settings.start_date <= day <= today:
-        raise UsageError(f"--as-of {day} must lie between {settings.start_date} and today, {today}.")
+        raise UsageError(f"--as-of {day} must be between {settings.start_date} and today, {today}.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, clinics)
         if not settings.warehouse_path.exists():
@@ -50,7 +50,7 @@ def write_pages(settings: Settings, clinics: Sequence[str], as_of: date | None) 
 
 
 def pages_run(settings: Settings, clinic_key: str, day: date) -> PlannedRun:
-    """The run that makes a clinic's adherence rows and pages of a day again, without a pull."""
+    """The run that rebuilds a clinic's adherence rows and pages of a day without a pull."""
     return PlannedRun(
         f"{clinic_key} {day} pages",
         "clinic_daily",
@@ -61,7 +61,7 @@ def pages_run(settings: Settings, clinic_key: str, day: date) -> PlannedRun:
 
 
 def runs_for_stale_pages(settings: Settings, outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> list[PlannedRun]:
-    """A run of rows and pages for each clinic whose day failed before its pages: they say how old their data is."""
+    """A run for each clinic whose day failed before its pages, so that the pages say how old their data is."""
     hopeless = {Busy.exit_code, ConfigurationError.exit_code}
     failed = [
         split_partition_key(run.partition)

@@ -25,13 +25,22 @@ from fullscript_pipeline.warehouse.publishing import publish as write_copy
 
 
 @click.command(
-    help="Write a read copy of the warehouse to published/; what each level keeps: docs/analysts.md.",
+    help="Write a copy of the warehouse for reading to published/: the whole warehouse, pseudonymised or "
+    "de-identified. What each copy holds: docs/analysts.md.",
 )
-@click.option("--pseudonymised", is_flag=True, help="Without names, texts and contacts; ids of the copy, dates kept.")
-@click.option("--shift-dates", is_flag=True, help="With --pseudonymised: each patient's dates moved by 1 to 365 days.")
+@click.option(
+    "--pseudonymised", is_flag=True, help="Without names, texts and contacts, with ids of its own. Dates are kept."
+)
+@click.option(
+    "--shift-dates", is_flag=True, help="With --pseudonymised: move each patient's dates back by 1 to 365 days."
+)
 @click.option("--deidentified", is_flag=True, help="Years instead of dates, random ids, groups of at least k patients.")
-@click.option("--k", type=click.IntRange(2, 1000), help="With --deidentified. Default: FULLSCRIPT_PUBLISH_K, or 5.")
-@click.option("--with-current-year", is_flag=True, help="With --deidentified: the year that is not over, too.")
+@click.option(
+    "--k",
+    type=click.IntRange(2, 1000),
+    help="With --deidentified: the smallest group. Default: FULLSCRIPT_PUBLISH_K, or 5.",
+)
+@click.option("--with-current-year", is_flag=True, help="With --deidentified: include the current year.")
 @with_settings
 def publish(
     settings: Settings,
@@ -59,13 +68,14 @@ def publish(
     for sentence in _describe(settings, copy):
         print_message(sentence)
     if settings.publish_key:
-        print_message("It is encrypted with FULLSCRIPT_PUBLISH_KEY: that is the key to hand out.")
+        print_message("The copy is encrypted with FULLSCRIPT_PUBLISH_KEY: give that key to its readers.")
     elif settings.warehouse_key:
         print_message(
-            "It is encrypted with the pipeline's own key; set FULLSCRIPT_PUBLISH_KEY before handing a key out."
+            "The copy is encrypted with the pipeline's own key: set FULLSCRIPT_PUBLISH_KEY before you give a key to "
+            "anybody."
         )
     else:
-        print_message("It is not encrypted.")
+        print_message("The copy is not encrypted.")
     print_data(str(copy.path))
 
 
@@ -74,47 +84,53 @@ def _describe(settings: Settings, copy: Published) -> Iterator[str]:
         dates = (
             "are moved back by 1 to 365 days, the same for all dates of a patient"
             if copy.options.shift_dates
-            else "are the true ones: who knows when somebody ordered can find them"
+            else "are kept: whoever knows when a person ordered can find that person"
         )
         yield f"Pseudonymised: names, contacts and texts are left out, ids are the copy's own; dates {dates}."
     if summary := copy.deidentified:
-        yield "De-identified: dates are years, ids are random and of this copy alone, clinics are codes."
-        bands = f"{summary.birth_band_years} years wide" if summary.birth_band_years else "not told"
+        yield "De-identified: dates are years, ids are random and used in this copy only, clinics are codes."
+        bands = f"in bands of {summary.birth_band_years} years" if summary.birth_band_years else "left out"
         yield (
-            f"k reached: {summary.k_reached} (asked: {summary.k}). Birth years: {bands}. Suppressed: "
+            f"k reached: {summary.k_reached} (requested: {summary.k}). Birth years: {bands}. Suppressed: "
             f"{summary.patients_suppressed:,} of {summary.patients + summary.patients_suppressed:,} patients, "
             f"{summary.facts_suppressed:,} of {summary.facts + summary.facts_suppressed:,} rows of purchases and "
             "recommendations."
         )
         if not summary.facts:
-            yield "No row is left: hardly any product of a year is shared by so many. Ask for a lower k if you may."
+            yield (
+                "No row is left: too few patients share a product and a year. Use a lower --k, if your rules allow it."
+            )
         yield _describe_last_year(settings, summary)
         yield (
-            f"Who knows clinic, birth years, gender and a product of a year of somebody at once would still single out "
-            f"{summary.patients_standing_alone:,} of {summary.patients:,} patients."
+            "A reader who knows a patient's clinic, birth years and gender, and a product with its year, could still "
+            f"single out {summary.patients_standing_alone:,} of {summary.patients:,} patients."
         )
 
 
 def _describe_last_year(settings: Settings, summary: Deidentified) -> str:
     if summary.through_year < clock.today(settings.time_zone).year:
         return (
-            f"It ends with {summary.through_year}, the last year that is over; {summary.patients_without_years:,} "
-            "patients without anything until then are left out."
+            f"The copy ends with {summary.through_year}, the last complete year; {summary.patients_without_years:,} "
+            "patients without data until then are left out."
         )
     return (
-        f"It holds {summary.through_year}, which is not over: a second copy of that year would show by the difference "
-        "what came between them, so hand one out a year."
+        f"The copy includes {summary.through_year}, which is not over: the difference to a second copy of that year "
+        "would show what was added in between, so give out one copy a year."
     )
 
 
 @click.command(
-    help="Write tables as Parquet or CSV files, or all that is held about one person as JSON; in the clear, for this "
-    "user only.",
+    help="Write tables as Parquet or CSV files, or everything stored about one person as JSON. The files are not "
+    "encrypted; only this user can read them.",
 )
 @click.option("--patient", nargs=2, metavar="CLINIC ID", help="One patient of a clinic, by Fullscript's id.")
 @click.option("--format", "file_format", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
-@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Again for more. Default: core and marts.")
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Default: exports/<time> in the data dir.")
+@click.option(
+    "--table", "tables", multiple=True, metavar="TABLE", help="Only this table. Repeatable. Default: core and marts."
+)
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), help="Default: exports/<time> in the data directory."
+)
 @click.pass_context
 @with_settings
 def export(
@@ -138,11 +154,11 @@ def export(
         written = write_files(warehouse, folder, file_format, tables)
         record.rows = sum(file.rows for file in written)
     print_data(format_columns(["table", "rows", "file"], [[file.table, file.rows, str(file.path)] for file in written]))
-    print_message("These files are not encrypted and hold health data; delete them when they are used.")
+    print_message("These files are not encrypted and hold health data: delete them when you no longer need them.")
 
 
 def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, patient_id: str, folder: Path) -> None:
-    # The pages' templates, which help need not wait for.
+    # The pages' templates: help does not need them.
     from fullscript_pipeline.maintenance import write_person_file  # noqa: PLC0415
 
     with StateStore(settings.state_path, settings.encryption_key) as store:
@@ -154,14 +170,14 @@ def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, p
     print_message(
         format_columns(["where", "held"], [[place, number] for place, number in sorted(written.counts.items())])
     )
-    print_message("The file is not encrypted; the last part of it names the files that hold copies.")
+    print_message("The file is not encrypted. Its last part names the files that hold copies of the same data.")
     print_data(str(written.path))
 
 
 def _warehouse(settings: Settings) -> Warehouse:
-    """The warehouse, brought to this version. Raises ConfigurationError when there is none: no empty copy."""
+    """The warehouse, migrated to this version. Raises ConfigurationError when there is none: no empty copy."""
     if not settings.warehouse_path.exists():
         raise ConfigurationError(
-            f"There is no warehouse in {settings.data_dir} yet; `fullscript-pipeline pull` makes it."
+            f"There is no warehouse in {settings.data_dir} yet; `fullscript-pipeline pull` creates it."
         )
     return open_warehouse(settings)

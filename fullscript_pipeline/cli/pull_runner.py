@@ -1,6 +1,6 @@
-"""What `pull` does: which cells it is made of, their bill or their runs, and what they read and changed.
+"""What `pull` does: chooses the partitions, estimates or executes their runs, and prints what they read and changed.
 
-What does not belong here: the options (`cli.pull`, which asks for this module when it has something to do).
+What does not belong here: the options (`cli.pull`, which imports this module only when it is needed).
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ _WITH_PAST_DAYS = {
 
 @dataclass(frozen=True)
 class PullOptions:
-    """The options as they were given; None or empty: not given."""
+    """The options of `pull`; None or empty when not given."""
 
     clinics: Sequence[str] = ()
     day: date | None = None
@@ -57,7 +57,7 @@ class PullOptions:
 
 
 def pull(settings: Settings, options: PullOptions) -> int:
-    """Every cell, to its end. Returns the exit code."""
+    """Executes every run to its end. Returns the exit code."""
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         runs = _plan_runs(settings, select_clinics(store, options.clinics), options)
@@ -72,7 +72,7 @@ def pull(settings: Settings, options: PullOptions) -> int:
 
 
 def show_estimate(settings: Settings, options: PullOptions, *, counts_rows: bool, as_json: bool) -> int:
-    """What the same pull would ask, and why."""
+    """Prints the requests that the same pull would send, and why."""
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, options.clinics)
@@ -84,7 +84,7 @@ def show_estimate(settings: Settings, options: PullOptions, *, counts_rows: bool
 
 
 def _plan_runs(settings: Settings, clinics: Sequence[Clinic], options: PullOptions) -> list[PlannedRun]:
-    """The runs to make: the catalog's regions first, then the clinics; or a range of orders of each clinic."""
+    """The runs to execute: regions first, then clinics; or a range of order days of each clinic."""
     today = clock.today(settings.time_zone)
     first, last = _day_range(options, today, settings)
     only = set(options.only)
@@ -92,11 +92,11 @@ def _plan_runs(settings: Settings, clinics: Sequence[Clinic], options: PullOptio
         return [_backfill_run(clinic, first, last) for clinic in clinics]
     if first != last:
         raise UsageError(
-            "A range of days can be pulled for orders only (--only orders): every other list shows the present."
+            "A range of days can be pulled for orders only (--only orders): all other lists show the present only."
         )
     if not clock.cell_is_open(first, settings.time_zone):
         raise UsageError(
-            f"{first} is over: lists show the present, so only today ({today}, {settings.time_zone}) can be pulled. "
+            f"{first} is over: lists show the present, so only today ({today} in {settings.time_zone}) can be pulled. "
             f"Past orders: --from {first} --to {first} --only orders. Past pages: `report adherence --as-of {first}`."
         )
     if unknown := only - _tables_of(REGION_ASSETS) - _tables_of(CLINIC_ASSETS):
@@ -161,11 +161,11 @@ def _day_range(options: PullOptions, today: date, settings: Settings) -> tuple[d
     start = day or first or today
     end = day or last or (today if first else start)
     if start > end:
-        raise UsageError(f"--from {start} lies after --to {end}.")
+        raise UsageError(f"--from {start} is after --to {end}.")
     if end > today:
-        raise UsageError(f"{end} has not begun: it is {today} ({settings.time_zone}).")
+        raise UsageError(f"{end} is in the future: today is {today} ({settings.time_zone}).")
     if start < settings.start_date:
-        raise UsageError(f"{start} lies before FULLSCRIPT_START_DATE ({settings.start_date}).")
+        raise UsageError(f"{start} is before FULLSCRIPT_START_DATE ({settings.start_date}).")
     return start, end
 
 
@@ -183,14 +183,14 @@ def _tables_of(assets: Sequence[dg.AssetsDefinition]) -> set[str]:
 
 
 def _select_steps(only: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> frozenset[dg.AssetKey] | None:
-    """The keys of the steps that make these tables; None: everything."""
+    """The keys of the steps that fill these tables; None: all steps."""
     if not only:
         return None
     return frozenset(key for asset in assets if {key.path[-1] for key in asset.keys} & set(only) for key in asset.keys)
 
 
 def _print_summary(outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> None:
-    """A row per table, over all cells; what was not available in words."""
+    """Prints a row per table with the sums over all runs, and the reason of each table that could not be read."""
     columns = ("rows_read", "rows_added", "rows_changed", "rows_removed", "quarantined", "requests")
     totals: dict[str, list[int]] = {}
     for run, outcome in outcomes:

@@ -1,6 +1,6 @@
-"""`purge`: takes a clinic or a person out of everything in the data directory.
+"""`purge`: removes a clinic or a person from everything in the data directory.
 
-What does not belong here: what "everything" is (`orchestration.purging`).
+What does not belong here: the removal itself (`maintenance.erasure`).
 """
 
 from collections.abc import Iterator
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    help="Remove a clinic, or one patient, from landing, warehouse, history, pages, copies and the state store.",
+    help="Remove a clinic, or one patient, from landing files, warehouse, history, pages, published copies and the "
+    "state store. Later pulls do not store the patient again.",
 )
-@click.option("--clinic", "clinic_key", metavar="CLINIC", help="The whole clinic: key or id.")
-@click.option("--patient", nargs=2, metavar="CLINIC ID", help="One patient of a clinic, by Fullscript's id.")
-@click.option("--disconnect", "disconnects", is_flag=True, help="With --clinic: revoke its grant first.")
-@click.option("--undo", is_flag=True, help="With --patient: let the next pull bring a purged patient back.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--clinic", "clinic_key", metavar="CLINIC", help="The clinic to remove, by key or id.")
+@click.option("--patient", nargs=2, metavar="CLINIC ID", help="The patient to remove, by clinic and Fullscript's id.")
+@click.option("--disconnect", "disconnects", is_flag=True, help="With --clinic: revoke its access first.")
+@click.option("--undo", is_flag=True, help="With --patient: allow pulls to store a purged patient again.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_settings
 def purge(
     settings: Settings,
@@ -44,7 +45,7 @@ def purge(
     if bool(clinic_key) == bool(patient):
         raise click.UsageError("Name one clinic with --clinic, or one patient with --patient CLINIC ID.")
     if undo and not patient:
-        raise click.UsageError("--undo goes with --patient CLINIC ID: a clinic comes back with `connect`.")
+        raise click.UsageError("--undo goes with --patient CLINIC ID: to get a clinic back, `connect` it.")
     settings.prepare_data_dir()
     if undo and patient:
         _undo(settings, *patient)
@@ -54,7 +55,7 @@ def purge(
         patient_id = patient[1] if patient else None
         if patient_id is None and clinic.status != "removed" and not disconnects:
             raise UsageError(
-                f"Clinic {clinic.clinic_key} is still connected, so the next pull would bring it back: run "
+                f"Clinic {clinic.clinic_key} is still connected, so the next pull would store it again: run "
                 f"`fullscript-pipeline disconnect {clinic.clinic_key}` first, or add --disconnect."
             )
         what = f"patient {patient_id} of {clinic.clinic_key}" if patient_id else f"clinic {clinic.clinic_key}"
@@ -70,29 +71,30 @@ def purge(
             record.rows = _purge(settings, store, clinic, patient_id, what)
         if patient_id is None and _has_grants(store, clinic):
             print_message(
-                f"A grant of {clinic.clinic_key} is still to be revoked at the server and stays, out of use, with the "
-                f"clinic's name: run `fullscript-pipeline disconnect {clinic.clinic_key}`, then this again."
+                f"The server has not confirmed that the access of {clinic.clinic_key} is revoked, so its tokens "
+                f"(unused) and the clinic's name are kept: run `fullscript-pipeline disconnect {clinic.clinic_key}`, "
+                "then `purge` again."
             )
     return code
 
 
 def _describe_remaining_copies(purged: "Purged") -> Iterator[str]:
-    """Where the person, or the clinic, may still be."""
+    """A sentence for each place that may still hold the person or the clinic."""
     for folder in purged.backups:
         if folder.exists():
-            yield f"The backup {folder} was made before and may still hold them: delete it when you may."
+            yield f"The backup {folder} is older and may still hold them: delete it as soon as your rules allow."
     away: dict[Path, int] = {}
     for folder in purged.backups:
         if not folder.exists():
             away[folder.parent] = away.get(folder.parent, 0) + 1
     for parent, number in away.items():
         yield (
-            f"{counted(number, 'backup')} that {'was' if number == 1 else 'were'} written to {parent} cannot be seen "
-            "there now: where they are kept elsewhere, they may still hold them."
+            f"{counted(number, 'backup')} written to {parent} {'is' if number == 1 else 'are'} not there now: if kept "
+            f"elsewhere, {'it' if number == 1 else 'they'} may still hold the removed data."
         )
     for folder in purged.exports:
-        yield f"Files were exported to {folder} before: delete what is left of them there."
-    yield "What was copied out of the data directory by other means is not reached from here."
+        yield f"Files were exported to {folder} before: delete those that are still there."
+    yield "Copies that were made by other means outside the data directory are not removed."
 
 
 def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
@@ -100,11 +102,11 @@ def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
         clinic = find_known_clinic(store, clinic_name)
         with audit_logged(settings, "purge --undo", whose=DataSubjects([clinic], patient_id)):
             if not store.forget_purged(clinic, patient_id):
-                raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not kept out: nothing was changed.")
-    print_message(f"Patient {patient_id} of {clinic.clinic_key} is not kept out any more.", bold=True)
+                raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not purged: nothing was changed.")
+    print_message(f"Pulls may store patient {patient_id} of {clinic.clinic_key} again.", bold=True)
     print_message(
-        f"The next pull stores what Fullscript still has of them; orders of more than {settings.orders_trailing_days} "
-        f"days ago come within {settings.sweep_days} days."
+        f"The next pull stores what Fullscript still has of them; orders older than {settings.orders_trailing_days} "
+        f"days follow within {settings.sweep_days} days."
     )
 
 
@@ -113,8 +115,8 @@ def _has_grants(store: StateStore, clinic: Clinic) -> bool:
 
 
 def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> int:
-    """Says what went; how many rows and files."""
-    # Dagster and the pages' templates, which help need not wait for.
+    """Prints what was removed; returns how many rows and files."""
+    # Dagster and the pages' templates: help does not need them.
     from fullscript_pipeline.maintenance import purge_everywhere  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import open_instance  # noqa: PLC0415
 
@@ -122,21 +124,21 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
     purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
     if not purged.counts:
         if patient_id and store.is_purged(clinic, patient_id):
-            raise UsageError(f"Nothing of {what} is in {settings.data_dir}: they were purged before, and are kept out.")
-        raise UsageError(f"Nothing of {what} is in {settings.data_dir}: check the id.")
+            raise UsageError(f"{settings.data_dir} holds nothing of {what}: they were purged before, and stay purged.")
+        raise UsageError(f"{settings.data_dir} holds nothing of {what}: check the id.")
     if patient_id is None:
         open_instance(settings).delete_dynamic_partition("clinics", clinic.clinic_key)
     print_data(
         format_columns(["where", "removed"], [[place, number] for place, number in sorted(purged.counts.items())])
     )
-    print_message(f"Removed {what}; an audit line without names is in ops.purges.", bold=True)
+    print_message(f"Removed {what}. ops.purges has a line about it, without names.", bold=True)
     if patient_id:
         print_message(
-            "They are kept out: no pull stores anything of them, although Fullscript still has it. To undo that: "
+            "Fullscript still has this patient's data, but no pull stores it again. To undo that, run "
             f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id} --undo`."
         )
     for reason in purged.failed_copies:
-        print_message(f"A copy for analysts was removed and not written again. {reason}")
+        print_message(f"A copy for analysts was removed but could not be written again. {reason}")
     for sentence in _describe_remaining_copies(purged):
         print_message(sentence)
     return sum(purged.counts.values())

@@ -1,6 +1,6 @@
-"""`quarantine`: records that could not be loaded, and how to read them again.
+"""`quarantine`: lists records that could not be loaded, and loads them again.
 
-What does not belong here: loading (`warehouse.replay`).
+What does not belong here: loading (`warehouse.loading`).
 """
 
 import json
@@ -19,14 +19,14 @@ from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import QuarantinedRecord, open_records
 
 
-@click.group(help="Records that could not be loaded.")
+@click.group(help="List records that could not be loaded, or load them again.")
 def quarantine() -> None:
     pass
 
 
-@quarantine.command("list", help="What is in quarantine, and why. The record itself is shown only when asked for.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--show-record", is_flag=True, help="The record as received: it may be about a patient.")
+@quarantine.command("list", help="List the records in quarantine, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--show-record", is_flag=True, help="Print the record as received too. It may hold health data.")
 @with_settings
 def list_command(settings: Settings, as_json: bool, show_record: bool) -> None:
     with _warehouse(settings).read() as con:
@@ -52,23 +52,27 @@ def _print(records: Sequence[QuarantinedRecord], *, as_json: bool, show_record: 
                 print_data(f"\n{record.table} {record.record_key}:\n{record.record}")
 
 
-@quarantine.command("replay", help="Read them (and single fields) again with this version. 1: some records stay.")
+@quarantine.command(
+    "replay",
+    help="Load the records and fields in quarantine again with this version. Exit code 1 when some cannot be loaded "
+    "yet.",
+)
 @with_settings
 def replay_command(settings: Settings) -> int:
     warehouse = _warehouse(settings)
-    with warehouse.read():  # a sentence where there is none yet
+    with warehouse.read():  # raises an error when there is none yet
         pass
     keys: dict[str, str] = {}
     if settings.state_path.exists():
         with StateStore(settings.state_path, settings.encryption_key) as store:
             keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics()}
-    from fullscript_pipeline.warehouse.loading import replay  # noqa: PLC0415 - Arrow, which help need not wait for
+    from fullscript_pipeline.warehouse.loading import replay  # noqa: PLC0415 - Arrow: help does not need it
     from fullscript_pipeline.warehouse.upgrades import retype  # noqa: PLC0415 - likewise
 
     with warehouse.write() as con:
         fields, done = retype(con), replay(con, clock.now(), keys)
     if fields:
-        print_message(f"Fields of {counted(fields, 'row')} that an older version could not type are typed now.")
+        print_message(f"Fields of {counted(fields, 'row')} that an older version could not parse are loaded now.")
     if not done:
         print_message("Nothing is in quarantine.")
         return 0
@@ -80,10 +84,10 @@ def replay_command(settings: Settings) -> int:
     left = sum(replayed.left for replayed in done)
     if left:
         print_message(
-            f"{counted(left, 'record')} still cannot be typed; `fullscript-pipeline quarantine list` says why."
+            f"{counted(left, 'record')} still cannot be loaded; `fullscript-pipeline quarantine list` shows why."
         )
     if any(replayed.loaded for replayed in done):
-        print_message("The pages show it after the next pull or `fullscript-pipeline report adherence`.")
+        print_message("The pages show them after the next pull or `fullscript-pipeline report adherence`.")
     return 1 if left else 0
 
 

@@ -1,6 +1,6 @@
-"""`refresh`: one round of the webhook inbox and the event feeds, without the daemon.
+"""`refresh`: handles the webhook inbox and the event feeds once, without the daemon.
 
-What does not belong here: what it does (`cli.rounds`), so that `--help` does not wait for Dagster.
+What does not belong here: what it does (`cli.refresh_runner`), so that `--help` does not import Dagster.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,17 @@ import click
 
 from fullscript_pipeline.cli import lazy_imports
 from fullscript_pipeline.cli.command_settings import with_settings
+from fullscript_pipeline.cli.options import CLINICS_HELP
 
 if TYPE_CHECKING:
     from fullscript_pipeline.settings import Settings
 
 
-@click.command(help="One round of the webhook inbox and the event feeds, with the runs it asks for.")
-@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
+@click.command(help="Read the webhook inbox and the event feeds once, and fetch the objects that new events point at.")
+@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help=CLINICS_HELP)
 @with_settings
 def refresh(settings: "Settings", clinics: Sequence[str]) -> int:
-    with lazy_imports.freeze_imports():  # Dagster, which help need not wait for
+    with lazy_imports.freeze_imports():  # Dagster: help does not need it
         from fullscript_pipeline.cli import refresh_runner  # noqa: PLC0415
 
     return refresh_runner.refresh(settings, clinics)

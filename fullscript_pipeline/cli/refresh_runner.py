@@ -1,4 +1,4 @@
-"""What `refresh` does: one round of the webhook inbox and the event feeds, with the runs it asks for; as the daemon.
+"""What `refresh` does: handles the webhook inbox, polls the event feeds once, and runs the refreshes.
 
 What does not belong here: the options (`cli.refresh`).
 """
@@ -37,14 +37,14 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 
 def refresh(settings: Settings, clinics: Sequence[str]) -> int:
-    """A round of these clinics (none named: all), and its runs to their end. Returns the exit code."""
+    """Polls these clinics (none named: all), and executes the refreshes. Returns the exit code."""
     settings.prepare_data_dir()
     runs: list[PlannedRun] = []
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
         chosen = select_clinics(store, clinics)
         for reason, number in ingest_inbox(store).failed.items():
-            print_message(f"webhook inbox: {number} could not be used. {reason}")
+            print_message(f"webhook inbox: {counted(number, 'delivery', 'deliveries')} could not be handled. {reason}")
         for clinic in chosen:
             try:
                 due, trouble = _collect_due_events(settings, store, clinic)
@@ -67,8 +67,10 @@ def refresh(settings: Settings, clinics: Sequence[str]) -> int:
 def _collect_due_events(
     settings: Settings, store: StateStore, clinic: Clinic
 ) -> tuple[RefreshRequest | None, FullscriptError | None]:
-    """What is to be handled after a look, and the hourly comparison if nobody has made it; and what went wrong there:
-    one feed that fails does not keep the others back."""
+    """Polls the feeds, and reconciles if that is due. Returns the due events, and the last error of a poll.
+
+    A feed that fails does not stop the others.
+    """
     trouble: FullscriptError | None = None
     with open_session(settings, store, clinic) as session:
         for poll in (_poll_event_feeds, _reconcile_if_due, _poll_labs):
@@ -95,7 +97,7 @@ def _reconcile_if_due(session: ClinicSession, store: StateStore) -> None:
 
 def _poll_labs(session: ClinicSession, store: StateStore) -> None:
     if moved := poll_labs(session, store):
-        print_message(f"{session.clinic.clinic_key}: {counted(moved, 'lab order')} moved on without an event.")
+        print_message(f"{session.clinic.clinic_key}: {counted(moved, 'lab order')} changed without an event.")
 
 
 def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: RefreshRequest | None) -> list[PlannedRun]:
@@ -103,7 +105,8 @@ def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: Refre
     runs = []
     if not has_been_pulled(store, clinic):
         print_message(
-            f"{clinic.clinic_key}: not pulled yet; run `fullscript-pipeline pull` first, events count from then on."
+            f"{clinic.clinic_key}: not pulled yet; run `fullscript-pipeline pull` first. Events are handled from then "
+            "on."
         )
     elif due is None:
         print_message(f"{clinic.clinic_key}: nothing new.")
@@ -122,9 +125,7 @@ def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: Refre
         else:
             runs.append(PlannedRun(label, "clinic_refresh", run_config=run_config(due), tags=tags))
     if span := pending_resync_span(store, clinic):
-        print_message(
-            f"{clinic.clinic_key}: what happened from {span} is in no feed any more; everything is read again."
-        )
+        print_message(f"{clinic.clinic_key}: the event feeds no longer reach back to {span}; everything is read again.")
         config = sweep_request(clinic, span).run_config
         runs.append(PlannedRun(f"{clinic.clinic_key} sweep", "clinic_sweep", run_config=config, tags=tags))
     return runs

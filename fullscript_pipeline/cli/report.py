@@ -11,33 +11,39 @@ import click
 
 from fullscript_pipeline.cli import lazy_imports
 from fullscript_pipeline.cli.command_settings import with_settings
-from fullscript_pipeline.cli.options import DAY
+from fullscript_pipeline.cli.options import CLINICS_HELP, DAY
 
 if TYPE_CHECKING:
     from fullscript_pipeline.settings import Settings
 
 
-@click.group(help="Rebuild reports from the warehouse; nothing is asked of Fullscript.")
+@click.group(help="Rebuild reports from the warehouse. Sends no request to Fullscript.")
 def report() -> None:
     pass
 
 
-@report.command("adherence", help="The adherence rows and pages of every clinic, as of the end of a day.")
-@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
+@report.command("adherence", help="Rebuild the adherence rows and pages of clinics, as of the end of a day.")
+@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help=CLINICS_HELP)
 @click.option(
-    "--as-of", type=DAY, help="Through the end of this day; an earlier one gets a folder of its own. Default: today."
+    "--as-of",
+    type=DAY,
+    help="As of the end of this day. Default: today. Pages of an earlier day are written to a separate folder.",
 )
 @with_settings
 def adherence(settings: "Settings", clinics: Sequence[str], as_of: date | None) -> int:
-    with lazy_imports.freeze_imports():  # Dagster, which help need not wait for
+    with lazy_imports.freeze_imports():  # Dagster: help does not need it
         from fullscript_pipeline.cli.page_rebuild import write_pages  # noqa: PLC0415
 
     return write_pages(settings, clinics, as_of)
 
 
-@report.command("dosages", help="Why dosage texts of active plans could not be read, most frequent reason first.")
-@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help="Key or id; again for more. Default: all.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many texts to list.")
+@report.command(
+    "dosages",
+    help="List the dosage texts of active plans that could not be parsed, grouped by reason, the most frequent reason "
+    "first.",
+)
+@click.option("--clinic", "clinics", multiple=True, metavar="CLINIC", help=CLINICS_HELP)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many reasons to list.")
 @with_settings
 def dosages(settings: "Settings", clinics: Sequence[str], limit: int) -> int:
     with lazy_imports.freeze_imports():

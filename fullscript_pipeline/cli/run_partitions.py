@@ -1,6 +1,6 @@
-"""Runs cells one after the other, shows their progress, and sums up to one exit code.
+"""Executes runs one after the other, shows their progress, and derives one exit code.
 
-What does not belong here: which cells (the commands).
+What does not belong here: which partitions to run (the commands).
 """
 
 import sys
@@ -22,7 +22,7 @@ LINE_EVERY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run to be made. `label` is what the user reads: the clinic's key or the region, and the day."""
+    """A run to execute. `label` is shown to the user: the clinic's key or the region, and the day."""
 
     label: str
     job: str
@@ -36,7 +36,7 @@ class PlannedRun:
 def execute_runs(
     instance: dg.DagsterInstance, runs: Sequence[PlannedRun]
 ) -> tuple[int, list[tuple[PlannedRun, Outcome]]]:
-    """Every cell, whatever becomes of the others. Returns the exit code and the outcomes."""
+    """Executes every run, even when others fail. Returns the exit code and the outcomes."""
     console_logging.quiet()
     log_budget_waits()
     fail_orphans(instance)
@@ -60,7 +60,7 @@ def execute_runs(
 
 
 def _exit_code(outcomes: Sequence[Outcome]) -> int:
-    """A clinic that needs `connect` wins; else the first failure's code."""
+    """The code of `connect` if any clinic needs it; else that of the first failure."""
     codes = [failure.exit_code for outcome in outcomes for failure in outcome.failures]
     if NeedsConnect.exit_code in codes:
         return NeedsConnect.exit_code
@@ -68,7 +68,7 @@ def _exit_code(outcomes: Sequence[Outcome]) -> int:
 
 
 class _Progress:
-    """A bar on a terminal; elsewhere a line per run, and one every ten seconds while a run goes on."""
+    """A progress bar on a terminal; elsewhere a line per run, and one every ten seconds during a run."""
 
     def __init__(self, total: int) -> None:
         self._bar = tqdm(total=total, unit="run", file=sys.stderr, leave=False) if sys.stderr.isatty() else None

@@ -23,27 +23,34 @@ from fullscript_pipeline.sandbox.server import advance_offline, serve
 from fullscript_pipeline.settings import Settings
 
 
-@click.group(help="The local Fullscript: same API, invented people, a clock of its own.")
+@click.group(help="Run a local Fullscript: the same API, invented people, its own clock.")
 def sandbox() -> None:
     pass
 
 
-@sandbox.command("serve", help="Serve it on loopback until stopped. Its clock and grants survive a restart.")
-@click.option("--port", type=int, default=8766, show_default=True, help="0 lets the system choose.")
-@click.option("--seed", type=int, help="Another seed, another world.")
-@click.option("--clinics", type=int)
-@click.option("--patients", type=int, help="Per clinic.")
-@click.option("--products", type=int, help="Per region.")
-@click.option("--days", "history_days", type=int, help="Days of history before its first present day.")
-@click.option("--start", type=DAY, help="Its first present day. Default: today.")
-@click.option("--scopes", help="What the apps are given, space separated.")
-@click.option("--token-seconds", type=int, help="Life of an access token.")
-@click.option("--rate-limit", type=int, help="Requests per app in any rolling window.")
-@click.option("--rate-window", type=int, help="Seconds of that window.")
-@click.option(
-    "--assigned-patients-only", is_flag=True, default=None, help="Users other than the owner see theirs only."
+@sandbox.command(
+    "serve",
+    help="Serve the sandbox on loopback until stopped, and print the settings that connect to it. Its clock and tokens "
+    "survive a restart.",
 )
-@click.option("--quirks", help="`all`, or names with commas: answer in other plausible shapes (`sandbox quirks`).")
+@click.option("--port", type=int, default=8766, show_default=True, help="0: the system chooses a free port.")
+@click.option("--seed", type=int, help="Random seed: each seed makes other people and products.")
+@click.option("--clinics", type=int, help="Number of clinics.")
+@click.option("--patients", type=int, help="Patients per clinic.")
+@click.option("--products", type=int, help="Products per region.")
+@click.option("--days", "history_days", type=int, help="Days of history before the day at which the clock starts.")
+@click.option("--start", type=DAY, help="The day at which the sandbox's clock starts. Default: today.")
+@click.option("--scopes", help="The scopes that the apps get, separated by spaces.")
+@click.option("--token-seconds", type=int, help="Seconds until an access token expires.")
+@click.option("--rate-limit", type=int, help="Requests that an app may make in a rolling window.")
+@click.option("--rate-window", type=int, help="Length of that window in seconds.")
+@click.option(
+    "--assigned-patients-only",
+    is_flag=True,
+    default=None,
+    help="Users other than the owner see only the patients assigned to them.",
+)
+@click.option("--quirks", help="Response variants to turn on: `all`, or names separated by commas (`sandbox quirks`).")
 @with_settings
 def serve_command(settings: Settings, port: int, **options: Any) -> None:
     settings.prepare_data_dir()
@@ -77,9 +84,9 @@ def _print_settings(base_url: str, settings: Settings) -> None:
     sys.stdout.flush()
 
 
-@sandbox.command("advance", help="Move its clock forward; what the days bring happens.")
-@click.option("--days", type=int)
-@click.option("--to", "to", type=DAY, help="A day, YYYY-MM-DD.")
+@sandbox.command("advance", help="Move the sandbox's clock forward. Orders, plans and changes of these days happen.")
+@click.option("--days", type=int, help="By this number of days.")
+@click.option("--to", "to", type=DAY, help="To this day, YYYY-MM-DD.")
 @with_settings
 def advance_command(settings: Settings, days: int | None, to: date | None) -> None:
     if (days is None) == (to is None):
@@ -93,27 +100,25 @@ def advance_command(settings: Settings, days: int | None, to: date | None) -> No
             with control:
                 summary = control.advance(days=days, to=to)
     print_message(
-        f"The sandbox's clock is at {summary['clock']}; for ours to follow: export FULLSCRIPT_NOW={summary['clock']} "
-        "(and start `ui` again, where it runs)"
+        f"The sandbox's clock is at {summary['clock']}. To set the pipeline's clock to it: export "
+        f"FULLSCRIPT_NOW={summary['clock']} (and restart `ui` if it runs)"
     )
     for what, number in sorted(summary["totals"].items()):
         print_data(f"{what.replace('_', ' ')}: {number}")
 
 
-@sandbox.command(
-    "fault", help="Arm a fault of KIND, or list all kinds and what is armed. Example: fault http_503 --nth 2"
-)
+@sandbox.command("fault", help="Enable a fault of KIND. Without KIND, list all kinds and the enabled faults.")
 @click.argument("kind", required=False)
-@click.option("--endpoint", help="A pattern, such as /clinic/orders or /events/*.")
-@click.option("--clinic", help="Only for this clinic (its slug in the sandbox).")
-@click.option("--nth", type=int, help="From the nth matching call on.")
-@click.option("--count", type=int, help="How often it strikes; 0: always. Default once.")
-@click.option("--probability", type=float, help="Of striking, 0 to 1.")
-@click.option("--seconds", type=float, help="For faults that take time.")
-@click.option("--object", "objects", multiple=True, help="For `late_object`: the id of what is late; may be repeated.")
-@click.option("--field", help="For `field_retyped`: the field's name.")
-@click.option("--value", help="For `field_retyped` and `odd_id`: what is there instead, as JSON or plain text.")
-@click.option("--clear", is_flag=True, help="Disarm everything.")
+@click.option("--endpoint", help="Only requests to endpoints of this pattern, such as /clinic/orders or /events/*.")
+@click.option("--clinic", help="Only requests of this clinic (its slug in the sandbox).")
+@click.option("--nth", type=int, help="From the nth matching request on.")
+@click.option("--count", type=int, help="How many requests it affects; 0: all. Default: 1.")
+@click.option("--probability", type=float, help="Probability that it affects a matching request, 0 to 1.")
+@click.option("--seconds", type=float, help="Duration, for faults that delay a response.")
+@click.option("--object", "objects", multiple=True, help="For `late_object`: the id of the late object. Repeatable.")
+@click.option("--field", help="For `field_retyped`: the name of the field.")
+@click.option("--value", help="For `field_retyped` and `odd_id`: the value to send instead, as JSON or plain text.")
+@click.option("--clear", is_flag=True, help="Disable all faults.")
 @with_settings
 def fault_command(settings: Settings, kind: str | None, clear: bool, **rule: Any) -> None:
     with _running(settings) as control:
@@ -139,7 +144,11 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-@sandbox.command("quirks", help="Turn on these QUIRKS and no others, or `all`, or `none`; without any: list them.")
+@sandbox.command(
+    "quirks",
+    help="Turn on these QUIRKS (response variants) and turn off all others; `all` and `none` work too. Without QUIRKS, "
+    "list them.",
+)
 @click.argument("quirks", nargs=-1)
 @with_settings
 def quirks_command(settings: Settings, quirks: Sequence[str]) -> None:
@@ -153,7 +162,11 @@ def quirks_command(settings: Settings, quirks: Sequence[str]) -> None:
     print_message("Done.")
 
 
-@sandbox.command("webhook", help="Send the events of SERVER to URL from now on: probe first, signed, retried.")
+@sandbox.command(
+    "webhook",
+    help="Send webhooks for the events of SERVER to URL from now on. The sandbox checks URL first, signs each delivery "
+    "and retries failed ones.",
+)
 @click.argument("server")
 @click.argument("url")
 @with_settings
@@ -168,7 +181,7 @@ def _running(settings: Settings) -> Iterator[SandboxControl]:
     with _sandbox_errors_as_ours():
         control = find_running(settings.sandbox_dir)
         if control is None:
-            raise UsageError("No sandbox runs on this data directory; start it with `sandbox serve`.")
+            raise UsageError("No sandbox runs in this data directory; start it with `sandbox serve`.")
         with control:
             yield control
 

@@ -1,4 +1,4 @@
-"""Processes that a command starts: found ready, and stopped by id with a bounded wait, whatever happens.
+"""Starts child processes, waits until they are ready, and always stops them by id within a bounded time.
 
 What does not belong here: which processes (`demo`, `ui`).
 """
@@ -34,7 +34,7 @@ def run_child(
 
 @contextmanager
 def _ignore_signals() -> Iterator[None]:
-    """A second Ctrl-C, or make's own signal after the user's, must not leave half of the family behind."""
+    """A second Ctrl-C, or make's own signal after the user's, must not leave orphan child processes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -70,7 +70,7 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 @contextmanager
 def sandbox_server(directory: str, port: int, *options: str) -> Iterator[str]:
-    """A sandbox in a process of its own; yields its base URL. Raises ServiceUnavailable with its own sentence."""
+    """Runs a sandbox in a child process; yields its base URL. Raises ServiceUnavailable with the sandbox's error."""
     command = [
         sys.executable,
         "-m",
@@ -94,4 +94,4 @@ def _wait_until_ready(process: "subprocess.Popen[str]") -> str:
         if process.poll() is not None:
             break
     problem = process.stderr.read().strip() if process.stderr else ""
-    raise ServiceUnavailable(f"The sandbox did not start: {problem or 'it said nothing for 30 s'}")
+    raise ServiceUnavailable(f"The sandbox did not start: {problem or 'it was not ready within 30 s'}")

@@ -1,10 +1,8 @@
-"""`ui`: the Dagster UI and daemon on loopback, over this data directory and, where there is one, the demo's sandbox.
+"""`ui`: runs the Dagster UI and daemon on loopback for this data directory, and a demo's sandbox.
 
-It says when the UI answers, and ends when any of the processes it started does: a UI without its daemon runs nothing,
-and without the demo's sandbox every pull fails.
-
-What does not belong here: the layer around Dagster's app (`ui_access`), the web server itself
-(`orchestration.webserver`).
+It reports when the UI answers, and stops when any process that it started stops: a UI without its daemon runs nothing,
+and without the demo's sandbox every pull fails. What does not belong here: the layer around Dagster's app
+(`ui_access`), the web server (`orchestration.webserver`).
 """
 
 import os
@@ -40,7 +38,8 @@ _SLOW_SECONDS = 60.0
 
 @click.group(
     invoke_without_command=True,
-    help="Serve the Dagster UI on 127.0.0.1 until stopped, with its daemon: schedules and sensors run.",
+    help="Serve the Dagster UI on 127.0.0.1 until stopped, with the daemon that runs schedules and sensors. In a "
+    "demo's data directory, serve its sandbox too.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 @click.pass_context
@@ -51,7 +50,7 @@ def ui(context: click.Context, port: int) -> int | None:
     return _serve(port=port)
 
 
-@ui.command("link", help="Print a link that opens the running UI once, within ten minutes.")
+@ui.command("link", help="Print a link that signs a browser in to the running UI: usable once, within ten minutes.")
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 @with_settings
 def link(settings: Settings, port: int) -> None:
@@ -72,7 +71,7 @@ def _add_demo_variables(settings: Settings) -> None:
 
 @with_settings
 def _serve(settings: Settings, port: int) -> int:
-    # Not at the top: help and completion should not wait for Dagster.
+    # Dagster: help and completion do not need it.
     from fullscript_pipeline.orchestration.runtime import prepare_home  # noqa: PLC0415
 
     _require_free(port)
@@ -81,8 +80,8 @@ def _serve(settings: Settings, port: int) -> int:
         running.enter_context(_single_ui(settings))
         if address := _demo_sandbox(settings):
             print_message(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
-        # Away from `.env`: Dagster would read it too, and let it win over the environment, which it never does here.
-        # And away from whatever modules lie in the folder.
+        # Not in the folder of `.env`: Dagster would read it too, with precedence over the environment (here, the
+        # environment has precedence). Modules in that folder must not be imported either.
         started = [
             running.enter_context(
                 run_child([sys.executable, "-m", *command], _absolute_paths(settings), cwd=settings.dagster_home)
@@ -96,7 +95,7 @@ def _serve(settings: Settings, port: int) -> int:
             _wait_until_ready(started, port)
             print_message(f"Dagster UI   {_link(settings, port)}   (stop with Ctrl-C)", bold=True)
             if settings.ui_sign_in:
-                print_message("             The link opens it once; `fullscript-pipeline ui link` prints another.")
+                print_message("             The link works once; `fullscript-pipeline ui link` prints another.")
             _watch(started, settings if address else None)
         except KeyboardInterrupt:
             print_message("stopping ...")
@@ -104,7 +103,7 @@ def _serve(settings: Settings, port: int) -> int:
 
 
 def _absolute_paths(settings: Settings) -> dict[str, str]:
-    """The settings that name a file or folder, such that they hold in any working directory."""
+    """The settings that name a file or folder, as absolute paths: they hold in any working directory."""
     paths = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
     if key_file := os.environ.get("FULLSCRIPT_ENCRYPTION_KEY_FILE"):
         paths["FULLSCRIPT_ENCRYPTION_KEY_FILE"] = str(Path(key_file).absolute())
@@ -116,7 +115,7 @@ def _absolute_paths(settings: Settings) -> dict[str, str]:
 
 
 def _demo_sandbox(settings: Settings) -> int | None:
-    """The port to serve the demo's sandbox on, when this data directory holds one that nobody serves yet."""
+    """The port for the demo's sandbox, when this data directory holds one that is not served yet."""
     address = urlsplit(os.environ.get("FULLSCRIPT_US_SND_API_URL", ""))
     held = settings.sandbox_dir.exists() and any(settings.sandbox_dir.iterdir())
     if address.hostname != "127.0.0.1" or not held:
@@ -132,16 +131,16 @@ def _wait_until_ready(started: Sequence["subprocess.Popen[str]"], port: int) -> 
     while (ended := _ended(started)) is None:
         try:
             address = f"http://127.0.0.1:{port}/server_info"
-            with httpx.stream("GET", address, trust_env=False, timeout=2) as answer:  # whoever has the port: not read
+            with httpx.stream("GET", address, trust_env=False, timeout=2) as answer:  # the body is not read
                 if answer.is_success:
                     return
         except httpx.TransportError:
             pass
         if not is_reported and time.monotonic() - began > _SLOW_SECONDS:
-            print_message(f"The UI has not answered for {_SLOW_SECONDS:.0f} s; still waiting (its log is above) ...")
+            print_message(f"No answer from the UI for {_SLOW_SECONDS:.0f} s; still waiting (its log is above) ...")
             is_reported = True
         time.sleep(0.2)
-    raise ServiceUnavailable(f"The UI ended with code {ended} before it answered; its log is above.")
+    raise ServiceUnavailable(f"The UI stopped with exit code {ended} before it answered; its log is above.")
 
 
 def _ended(started: Sequence["subprocess.Popen[str]"]) -> int | None:
@@ -150,7 +149,7 @@ def _ended(started: Sequence["subprocess.Popen[str]"]) -> int | None:
 
 
 def _watch(started: Sequence["subprocess.Popen[str]"], sandboxed: Settings | None) -> None:
-    """Returns never but by an exception: Ctrl-C, or ServiceUnavailable when a process has died."""
+    """Waits until Ctrl-C. Raises ServiceUnavailable when a process stops."""
     last_poll = time.monotonic()
     while (ended := _ended(started)) is None:
         time.sleep(_POLL_SECONDS)
@@ -158,8 +157,8 @@ def _watch(started: Sequence["subprocess.Popen[str]"], sandboxed: Settings | Non
             last_poll = time.monotonic()
             _require_sandbox(sandboxed)
     raise ServiceUnavailable(
-        f"The UI or its daemon ended with code {ended}; its log is above. Nothing is scheduled until "
-        "`fullscript-pipeline ui` runs again; what was missed is made up for then."
+        f"The UI or its daemon stopped with exit code {ended}; its log is above. Schedules do not run until "
+        "`fullscript-pipeline ui` runs again; missed ones run then."
     )
 
 
@@ -167,29 +166,29 @@ def _require_sandbox(settings: Settings) -> None:
     running = find_running(settings.sandbox_dir)
     if running is None:
         raise ServiceUnavailable(
-            "The demo's sandbox has died, and every pull would fail: start `fullscript-pipeline ui` again."
+            "The demo's sandbox has stopped, so every pull would fail: start `fullscript-pipeline ui` again."
         )
     running.close()
 
 
 @contextmanager
 def _single_ui(settings: Settings) -> Iterator[None]:
-    """Raises Busy: two daemons over one data directory would both ask for every run."""
+    """Holds the UI's lock. Raises Busy when another UI has it: two daemons would both request every run."""
     lock = FileLock(settings.dagster_home / "ui.lock", timeout=0, mode=0o600)
     try:
         with lock:
             yield
     except Timeout:
         raise Busy(
-            f"A UI with its daemon runs over {settings.data_dir} already: use that one, or stop it first."
+            f"A UI with its daemon already runs for {settings.data_dir}: use that one, or stop it first."
         ) from None
 
 
 def _require_free(port: int) -> None:
-    """Raises Busy: two UIs on one port would share it silently."""
+    """Raises Busy when the port is in use: two UIs on one port would share it without an error."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise Busy(f"Port {port} is in use (another UI?): stop that, or choose another with --port.") from None
+            raise Busy(f"Port {port} is in use (another UI?): stop it, or choose another port with --port.") from None

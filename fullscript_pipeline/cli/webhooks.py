@@ -1,4 +1,4 @@
-"""`webhooks serve` and `webhooks inbox list | replay | ignore`.
+"""`webhooks serve`, `webhooks status` and `webhooks inbox list | replay | ignore`.
 
 What does not belong here: receiving (`webhooks`), rows (`state`), handling (`refresh`).
 """
@@ -20,14 +20,19 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Delivery, StateStore
 
 
-@click.group(help="Receive webhooks, and see what became of them.")
+@click.group(help="Receive webhooks; list, retry or ignore received deliveries.")
 def webhooks() -> None:
     pass
 
 
-@webhooks.command("serve", help="Receive webhooks until stopped; prints a line per server with the path to register.")
-@click.option("--port", type=int, default=8767, show_default=True, help="0 lets the system choose.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; it speaks no TLS.")
+@webhooks.command(
+    "serve",
+    help="Receive webhooks until stopped. Prints the address to register at the vendor, one line per server.",
+)
+@click.option("--port", type=int, default=8767, show_default=True, help="0: the system chooses a free port.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on. TLS needs a proxy in front."
+)
 @with_settings
 def serve_command(settings: Settings, port: int, host: str) -> None:
     from fullscript_pipeline.webhooks import configured_endpoints, serve  # noqa: PLC0415 - the inbox needs no web server
@@ -35,7 +40,7 @@ def serve_command(settings: Settings, port: int, host: str) -> None:
     settings.prepare_data_dir()
     if host not in LOOPBACK_HOSTS:
         print_message(
-            f"Listening on {host} without TLS: the vendor needs HTTPS, and health data must not travel in the clear."
+            f"Listening on {host} without TLS: the vendor requires HTTPS, and health data must not travel unencrypted."
         )
     with StateStore(settings.state_path, settings.encryption_key) as store, _quiet_signals():
         endpoints, warnings = configured_endpoints(settings, store)
@@ -53,7 +58,7 @@ def serve_command(settings: Settings, port: int, host: str) -> None:
 
 @contextmanager
 def _quiet_signals() -> Iterator[None]:
-    """uvicorn stops on these signals, then raises them again for the handlers it found: ours, which do nothing."""
+    """uvicorn stops on these signals, then raises them again for the previous handlers: ours, which do nothing."""
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -62,8 +67,8 @@ def _quiet_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@webhooks.command("status", help="How much waits in the inbox, since when, and of how much that may.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@webhooks.command("status", help="Show how many deliveries wait in the inbox, since when, and how full the inbox is.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @with_settings
 def status_command(settings: Settings, as_json: bool) -> None:
     from fullscript_pipeline.refresh import measure_inbox  # noqa: PLC0415 - the other commands need no DuckDB
@@ -85,14 +90,14 @@ def status_command(settings: Settings, as_json: bool) -> None:
             print_message(room.advice)
 
 
-@webhooks.group(help="What was received and acknowledged.")
+@webhooks.group(help="List, retry or ignore received deliveries.")
 def inbox() -> None:
     pass
 
 
-@inbox.command("list", help="Every delivery that is kept, in the order in which they came.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--body", "with_body", is_flag=True, help="With --json: the payload too. It is health data.")
+@inbox.command("list", help="List the stored deliveries with their state, in the order in which they were received.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--body", "with_body", is_flag=True, help="With --json: print the payload too. It holds health data.")
 @with_settings
 def list_command(settings: Settings, as_json: bool, with_body: bool) -> None:
     if with_body and not as_json:
@@ -106,7 +111,7 @@ def list_command(settings: Settings, as_json: bool, with_body: bool) -> None:
 
 
 def _print_deliveries(settings: Settings, *, as_json: bool, with_body: bool = False) -> int:
-    """How many there are."""
+    """Prints the deliveries; returns how many there are."""
     with _store(settings) as store:
         deliveries = store.deliveries(with_body=with_body)
     if as_json:
@@ -120,7 +125,7 @@ def _print_deliveries(settings: Settings, *, as_json: bool, with_body: bool = Fa
     return len(deliveries)
 
 
-@inbox.command("replay", help="Hand deliveries over once more: these EVENT_IDs, or every failed one.")
+@inbox.command("replay", help="Retry deliveries: those of these EVENT_IDs, or every failed delivery.")
 @click.argument("event_ids", nargs=-1)
 @with_settings
 def replay_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
@@ -129,10 +134,10 @@ def replay_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
         for delivery in chosen:
             store.reopen_event(delivery.server, delivery.event_id)
         store.mark_deliveries(chosen, "received")
-    print_message(f"{len(chosen)} deliveries wait to be handled; the next `refresh` takes them.")
+    print_message(f"{len(chosen)} deliveries wait; the next `refresh` handles them.")
 
 
-@inbox.command("ignore", help="Leave the deliveries EVENT_ID unhandled for good.")
+@inbox.command("ignore", help="Ignore the deliveries of these EVENT_IDS: they are never handled.")
 @click.argument("event_ids", nargs=-1, required=True)
 @with_settings
 def ignore_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
@@ -150,7 +155,7 @@ def _store(settings: Settings) -> Iterator[StateStore]:
 
 
 def _find_deliveries(store: StateStore, event_ids: Sequence[str]) -> list[Delivery]:
-    """The rows of these events. Raises UsageError when one is unknown: then nothing is changed."""
+    """The deliveries of these events. Raises UsageError when an event is unknown; then nothing is changed."""
     unknown_ids = set(event_ids)
     deliveries = [delivery for delivery in store.deliveries(with_body=False) if delivery.event_id in unknown_ids]
     if unknown := unknown_ids - {delivery.event_id for delivery in deliveries}:

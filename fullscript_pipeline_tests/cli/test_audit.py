@@ -172,7 +172,7 @@ def test_what_was_done_is_told_with_how_much_and_where_to(run: Run, filled: Path
     assert "failed (UsageError)" in shown
     code, out, err = run("audit", "verify")
     assert code == 0
-    assert "all as they were written" in err
+    assert "all unchanged" in err
     assert run("audit", "verify", "--head", out.strip())[0] == 0
 
 
@@ -234,5 +234,5 @@ def test_a_backup_notes_the_head_and_a_restore_loses_no_entry(run: Run, filled: 
         connection.execute("DELETE FROM audit_log WHERE number = 3")
         connection.commit()
     code, out, err = run("audit", "verify")
-    assert (code, "missing" in out, "not as it was written" in err) == (1, True, True)
+    assert (code, "missing" in out, "was changed after it was written" in err) == (1, True, True)
     assert "state.audit_log: entry 3 of chain" in run("doctor")[1]

@@ -56,7 +56,7 @@ def test_what_is_refused_is_told_in_a_sentence(
 
 def test_tidy_says_what_it_would_need_and_removes_nothing(run: Run, filled: Path) -> None:
     done = run("tidy", "--dry-run", data=filled)
-    assert (done.returncode, done.stdout) == (0, "0 files, 0 B would be removed (kept: for ever)\n")
+    assert (done.returncode, done.stdout) == (0, "0 files, 0 B would be removed (kept: forever)\n")
     assert "set FULLSCRIPT_KEEP_LANDING_DAYS" in done.stderr
 
 
@@ -75,19 +75,20 @@ def test_a_copy_for_analysts_says_what_it_is_and_what_it_cost(run: Run, filled: 
     done = run("publish", "--deidentified", data=filled, **key)
     assert (done.returncode, Path(done.stdout.strip()).name) == (0, "fullscript-deidentified.duckdb")
     assert (
-        "k reached: 8 (asked: 5). Birth years: 10 years wide. Suppressed: 1 of 9 patients, 0 of 0 rows" in done.stderr
+        "k reached: 8 (requested: 5). Birth years: in bands of 10 years. Suppressed: 1 of 9 patients, 0 of 0 rows"
+        in done.stderr
     )
     assert (
         "No row is left" in done.stderr
-        and "hand one out a year" in done.stderr
-        and "the key to hand out" in done.stderr
+        and "give out one copy a year" in done.stderr
+        and "give that key to its readers" in done.stderr
     )
     done = run("publish", "--deidentified", "--k", "9", data=filled, **key)
     assert (done.returncode, done.stdout) == (1, "")
     assert "none of the 9 patients" in done.stderr
     done = run("publish", "--pseudonymised", data=filled, **key)
     assert (done.returncode, Path(done.stdout.strip()).name) == (0, "fullscript-pseudonymised.duckdb")
-    assert "dates are the true ones" in done.stderr
+    assert "dates are kept" in done.stderr
 
 
 def test_copies_say_where_they_are_and_the_bill_adds_up(run: Run, filled: Path) -> None:
@@ -102,8 +103,8 @@ def test_copies_say_where_they_are_and_the_bill_adds_up(run: Run, filled: Path) 
     assert "core.patients" in done.stdout
     assert "backups" in done.stderr
     assert "Files were exported" not in done.stderr
-    assert "kept out" in done.stderr
+    assert "no pull stores it again" in done.stderr
     assert "they were purged before" in run("purge", "--patient", "acme", "p1", "--yes", data=filled).stderr
     undone = run("purge", "--patient", "acme", "p1", "--undo", data=filled)
-    assert (undone.returncode, "not kept out any more" in undone.stderr) == (0, True)
+    assert (undone.returncode, "Pulls may store patient p1 of acme again" in undone.stderr) == (0, True)
     assert run("purge", "--patient", "acme", "p1", "--undo", data=filled).returncode == 2

@@ -36,7 +36,7 @@ def test_what_is_kept_is_told_by_every_command_and_gone_when_the_server_confirms
     ]
     told = run("clinics", data=data, **variables)
     assert told.returncode == 0
-    assert f"{first}: the access of user {rows[0]['user_id']} is still to be revoked" in told.stderr
+    assert f"has not confirmed that the access of user {rows[0]['user_id']} is revoked" in told.stderr
     assert f"clinic.{first}.revoked" in run("doctor", data=data, **variables).stdout
     two.sandbox.control.disarm()
     assert run("disconnect", second, data=data, **variables).returncode == 0

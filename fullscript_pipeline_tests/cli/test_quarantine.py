@@ -51,7 +51,7 @@ def test_a_record_is_named_and_shown_only_when_asked_for(run: Run) -> None:
 def test_what_stays_in_quarantine_is_exit_1(run: Run) -> None:
     code, out, err = run("replay")
     assert (code, "Canary" in out + err) == (1, False)
-    assert "1 record still cannot be typed" in err
+    assert "1 record still cannot be loaded" in err
 
 
 def test_an_empty_quarantine_is_said(run: Run) -> None:
