@@ -1,6 +1,6 @@
-"""Is everything in order? Plain functions that look and report; nothing here changes anything, or prints.
+"""Read-only checks of the whole installation. Each returns findings; nothing here changes or prints anything.
 
-What does not belong here: repairs, and the words of the command line (`cli/doctor.py`).
+What does not belong here: repairs, and printing (`cli/doctor.py`).
 """
 
 import os
@@ -24,10 +24,10 @@ from fullscript_pipeline.state import StateStore
 
 
 def check_all(settings: Settings) -> Iterator[Finding]:
-    """Every check, the cheap ones first. Raises nothing of the family of `errors`: what is wrong is a finding."""
+    """Runs every check, the cheap ones first. Raises no PipelineError: every problem is a finding."""
     if not _is_readable(settings.data_dir):
         yield from check_setup(settings, None)
-        yield skipped("state.store", f"{settings.data_dir} cannot be looked into")
+        yield skipped("state.store", f"the folder {settings.data_dir} cannot be read")
         yield from check_servers(settings, None)
         return
     store, store_finding = _open_store(settings)
@@ -50,13 +50,13 @@ def check_all(settings: Settings) -> Iterator[Finding]:
 
 
 def exit_code(findings: list[Finding]) -> int:
-    """0 when nothing failed; else 78 (settings come first: nothing works without them), 77, or 1."""
+    """0 when nothing failed; else 78 (first, because nothing works without correct settings), 77, or 1."""
     codes = {finding.exit_code for finding in findings if finding.state == "fail"}
     return next((code for code in (ConfigurationError.exit_code, 77, 1) if code in codes), 0)
 
 
 def _is_readable(folder: Path) -> bool:
-    """A folder that is not there yet can."""
+    """Whether the folder can be listed; also True for one that does not exist yet."""
     try:
         return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
     except PermissionError:
@@ -65,7 +65,7 @@ def _is_readable(folder: Path) -> bool:
 
 def _open_store(settings: Settings) -> tuple[StateStore | None, Finding]:
     if not settings.state_path.exists():
-        return None, skipped("state.store", f"there is none at {settings.state_path} yet; `connect` makes it")
+        return None, skipped("state.store", f"there is none at {settings.state_path} yet; `connect` creates it")
     try:
         store = StateStore(settings.state_path, settings.encryption_key, read_only=True)
     except PipelineError as error:
@@ -78,9 +78,9 @@ def _open_store(settings: Settings) -> tuple[StateStore | None, Finding]:
         return store, failed(
             "state.store",
             f"the state store {settings.state_path} is damaged ({damage})",
-            "`fullscript-pipeline restore` brings a backup back; without one, move it away and connect again.",
+            "Run `fullscript-pipeline restore` with a backup; without one, move the file away and connect again.",
         )
-    return store, passed("state.store", "can be read, and its tables and indexes agree")
+    return store, passed("state.store", "can be read, and its tables and indexes are consistent")
 
 
 __all__ = [

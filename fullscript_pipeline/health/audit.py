@@ -1,4 +1,4 @@
-"""Is the audit log as it was written? What does not belong here: the log and its check (`state`)."""
+"""Checks that the audit log is unchanged. What does not belong here: the log and its verification (`state`)."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import AuditHead, StateStore
 
 _FIX = (
-    "`fullscript-pipeline audit verify` lists all: compare the log with that of a backup or with what syslog has, and "
+    "`fullscript-pipeline audit verify` lists all damage: compare the log with that of a backup or with syslog, and "
     "find out who could write to the state store."
 )
 
@@ -17,13 +17,13 @@ _FIX = (
 def check_audit_log(settings: Settings, store: StateStore) -> Finding:
     damage = store.audit_damage(backup_audit_heads(settings.backups_dir))
     if not damage:
-        return passed("state.audit_log", "every entry is as it was written")
+        return passed("state.audit_log", "every entry is unchanged")
     more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
     return failed("state.audit_log", f"{damage[0]}{more}", _FIX)
 
 
 def backup_audit_heads(folder: Path) -> list[AuditHead]:
-    """The heads in the manifests of the backups there; a manifest that cannot be read is for `restore` to tell."""
+    """The heads in the manifests of a folder's backups. Leaves unreadable manifests out: `restore` reports them."""
     heads: list[AuditHead] = []
     for path in sorted(folder.glob("*/manifest.json")):
         try:

@@ -1,7 +1,6 @@
-"""Each connected clinic: does its grant work, what may it read, how old is its token.
+"""Checks each connected clinic: whether its grant works, what it may read, how old its token is.
 
-What does not belong here: asking the server. A token is a token only until it is used, and using one may rotate it;
-health only looks.
+What does not belong here: requests to the server. Using a token may rotate it, and health checks change nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,18 +17,18 @@ _FAILED_WITHIN = timedelta(hours=1)
 
 
 def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Finding]:
-    """One finding when nobody is connected. `has_data`: there is a warehouse, so that somebody was."""
+    """One finding when no clinic is connected. `has_data`: there is a warehouse, so a clinic was connected before."""
     if store and store.clinics():
         return
     if store and store.clinics(with_removed=True):
-        what, fix = "every clinic was disconnected", "To go on, `fullscript-pipeline connect` them again."
+        what, fix = "every clinic was disconnected", "To pull again, run `fullscript-pipeline connect` for each clinic."
         yield failed("clinics.connected", what, fix, NeedsConnect.exit_code)
     elif has_data:
         yield failed(
             "clinics.connected",
             "no clinic is connected, but there is a warehouse: the state store was lost",
-            "`fullscript-pipeline restore` brings a backup of both back; or `connect` the clinics again: their rows "
-            "are found by the vendor's ids.",
+            "Run `fullscript-pipeline restore` with a backup of both; or `connect` the clinics again: their rows are "
+            "found by the vendor's ids.",
             NeedsConnect.exit_code,
         )
     else:
@@ -37,7 +36,7 @@ def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Fin
 
 
 def check_clinics(store: StateStore) -> Iterator[Finding]:
-    """Two findings for every clinic; and one for each that has a grant which is still to be revoked."""
+    """Two findings for every clinic, and one for each clinic with a revocation that is not confirmed."""
     for clinic in store.clinics():
         try:
             yield from _check_grant(store, clinic)
@@ -51,15 +50,15 @@ def check_clinics(store: StateStore) -> Iterator[Finding]:
 
 def _not_revoked(clinic: Clinic, unrevoked: Sequence[ClinicUser]) -> Finding:
     users = ", ".join(
-        f"user {user.user_id or '(not told)'} since {user.changed_at:%Y-%m-%d %H:%M} UTC" for user in unrevoked
+        f"user {user.user_id or '(unknown)'} since {user.changed_at:%Y-%m-%d %H:%M} UTC" for user in unrevoked
     )
-    reason = next((user.reason for user in unrevoked if user.reason), "the server was not asked to the end")
+    reason = next((user.reason for user in unrevoked if user.reason), "the request to revoke did not complete")
     return failed(
         f"clinic.{clinic.clinic_key}.revoked",
-        f"a disconnected access is still to be revoked at the server ({users}): {reason}",
+        f"the server has not confirmed that a disconnected access is revoked ({users}): {reason}",
         f"Run `fullscript-pipeline disconnect {clinic.clinic_key}` again, or remove the app in the Fullscript web app "
-        "and then run it. Where it can never be confirmed, as the app is gone at the vendor: `disconnect "
-        f"{clinic.clinic_key} --give-up`, which says what that means.",
+        "and then run it. If it can never be confirmed, because the app is deleted at the vendor: `disconnect "
+        f"{clinic.clinic_key} --give-up`.",
     )
 
 
@@ -68,7 +67,7 @@ def _check_grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     grant = store.load_grant(clinic)
     connect = f"Run `fullscript-pipeline connect {clinic.server}` and sign in as a user of that clinic."
     if grant is None or clinic.status != "ok":
-        reason = clinic.status_reason or "it has no grant that works"
+        reason = clinic.status_reason or "it has no working grant"
         yield failed(token, f"needs a connect: {reason}", connect, NeedsConnect.exit_code)
         yield skipped(scopes, "no working grant")
         return
@@ -77,7 +76,7 @@ def _check_grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
         app = f"FULLSCRIPT_{clinic.server.upper().replace('-', '_')}_CLIENT"
         fix = f"Check {app}_ID and {app}_SECRET against the vendor's API dashboard, then pull again."
         request = f"status {failure.status}, X-Request-Id {failure.request_id or 'not given'}"
-        yield failed(token, f"the server does not accept our app ({request})", fix, ConfigurationError.exit_code)
+        yield failed(token, f"the server does not accept the app ({request})", fix, ConfigurationError.exit_code)
     elif failure is not None:
         what = f"the last renewal failed at the server (status {failure.status or 'none'}, X-Request-Id "
         yield failed(token, f"{what}{failure.request_id or 'not given'})", "Run the pull again; no connect is needed.")
@@ -90,8 +89,8 @@ def _check_grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
 def _describe_token(grant: Grant, users: int) -> str:
     now = clock.real_now()
     age, left = now - grant.obtained_at, grant.expires_at - now
-    ends = f"ends in {_format_duration(left)}" if left > timedelta() else "has ended and is renewed at the next use"
-    unproven = "; not used yet, the refresh token before it is kept" if grant.previous_refresh_token else ""
+    ends = f"expires in {_format_duration(left)}" if left > timedelta() else "expired; it is renewed at the next use"
+    unproven = "; not used yet, so the previous refresh token is kept" if grant.previous_refresh_token else ""
     more = f"; {users} users connected" if users > 1 else ""
     return f"token of {grant.user_type or 'a user'}, {_format_duration(age)} old, {ends}{unproven}{more}"
 
@@ -103,9 +102,9 @@ def _check_scopes(check: str, grant: Grant, connect: str) -> Finding:
         costs = "; ".join(f"no {scope}: {cost}" for scope, cost in missing.items())
         return failed(check, costs, f"Give the app these scopes in the vendor's dashboard. {connect}")
     if not grant.scopes:
-        return passed(check, "the server does not say which scopes the token has; a pull tells what it refuses")
-    hint = f"; {', '.join(unneeded)} could be taken off the app" if unneeded else ""
-    return passed(check, f"all scopes we read with{hint}")
+        return passed(check, "the server does not report the token's scopes; a pull shows what it refuses")
+    hint = f"; {', '.join(unneeded)} could be removed from the app" if unneeded else ""
+    return passed(check, f"has all scopes that the pipeline reads with{hint}")
 
 
 def _format_duration(span: timedelta) -> str:

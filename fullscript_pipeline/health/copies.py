@@ -1,6 +1,6 @@
-"""Whether the copies for analysts are ones that cannot be undone.
+"""Checks whether ids in the copies for analysts could be reversed.
 
-What does not belong here: making them (`warehouse.publish`).
+What does not belong here: making the copies (`warehouse.publishing`).
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,12 @@ def check_copies(settings: Settings) -> Iterator[Finding]:
             continue
         check = f"copies.{level.value}"
         if level is not copy:
-            yield passed(check, "says how it was made")
+            yield passed(check, "records how it was made")
             continue
         yield warned(
             check,
-            f"{level.path(settings)} does not say how it was made: it has another key, or is of an earlier version, "
-            "whose ids can be undone with the pipeline's key",
-            f"`fullscript-pipeline publish --{level.value}` makes it again; have those that were handed out deleted.",
+            f"{level.path(settings)} does not record how it was made: it has another key, or an earlier version made "
+            "it, whose ids can be reversed with the pipeline's key",
+            f"Run `fullscript-pipeline publish --{level.value}` to make it again, and have the copies that you gave "
+            "out deleted.",
         )

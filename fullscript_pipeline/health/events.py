@@ -1,6 +1,6 @@
-"""Whether we hear what happens at a clinic: its event feeds, its webhooks, and deliveries that could not be handled.
+"""Checks of event feeds, webhooks, and events and deliveries that could not be handled.
 
-What does not belong here: how that is judged (`refresh`), which the checks of the UI use too.
+What does not belong here: the rules (`refresh`), which the asset checks use too.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 
 def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
-    """A finding for every clinic whose feeds were read once, one for webhooks where they are set up, one for the
-    inbox."""
+    """A finding for every clinic whose feeds were read before, one for webhooks if configured, one for the inbox."""
     for clinic in store.clinics():
         try:
             yield from _check_feeds(store, clinic)
@@ -42,7 +41,7 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
 
 
 def _check_feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
-    """None before the first pull, which has a finding of its own."""
+    """No finding before the first pull: that has its own."""
     check, feeds = f"clinic.{clinic.clinic_key}.events", feed_freshness(store, clinic, clock.now().date())
     if feeds.level != "ok":
         failing = feeds.level == "error"
@@ -53,14 +52,14 @@ def _check_feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
 
 
 def _check_unhandled(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
-    """None where every event that was tried is handled, or its tries are under way."""
+    """No finding when every event is handled or will be retried soon."""
     events = unhandled_events(store, clinic)
     if events is not None and events.needs_attention:
         yield Finding(f"clinic.{clinic.clinic_key}.unhandled_events", "warn", events.sentence)
 
 
 def _check_notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
-    """None where nothing asks for attention."""
+    """No finding when nothing needs attention."""
     clinic_notices = list_notices(store, clinic)
     if revoked := " ".join(notice.sentence for notice in clinic_notices if notice.is_revocation):
         yield Finding(f"clinic.{clinic.clinic_key}.integration", "warn", revoked)
@@ -69,13 +68,13 @@ def _check_notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
 
 
 def _check_webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
-    """None where no webhook is set up: the feeds are enough."""
+    """No finding when no webhook is configured: the feeds are enough."""
     servers = settings.servers.values()
     if not any(server.webhook_challenge_token and server.webhook_signature_keys for server in servers):
         return
     causes = undelivered_webhooks(settings, store)
     what = " ".join(f"{clinic_key}: {cause}" for clinic_key, cause in causes.items())
-    yield Finding("webhooks.heard", "warn", what) if causes else passed("webhooks.heard", "nothing is missed")
+    yield Finding("webhooks.heard", "warn", what) if causes else passed("webhooks.heard", "no webhook is missing")
 
 
 def _check_inbox(failures: int, room: InboxRoom) -> Finding:
@@ -88,5 +87,5 @@ def _check_inbox(failures: int, room: InboxRoom) -> Finding:
     return warned(
         "webhooks.inbox",
         f"{counted(failures, 'delivery', 'deliveries')} could not be handled; {room.sentence}",
-        "`fullscript-pipeline webhooks inbox list` says why; `replay` hands them over again, `ignore` leaves them.",
+        "`fullscript-pipeline webhooks inbox list` shows why; then `webhooks inbox replay` or `ignore` them.",
     )

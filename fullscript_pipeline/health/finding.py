@@ -1,4 +1,4 @@
-"""What a health check has to say.
+"""The result of a health check.
 
 What does not belong here: any check.
 """
@@ -13,9 +13,9 @@ State = Literal["pass", "warn", "fail", "skip"]
 
 @dataclass(frozen=True)
 class Finding:
-    """`id` is stable, for scripts: the room, its subject where there are several, the check. No secret, no PHI.
+    """`id` is stable, for scripts: the room, its subject where there are several, the check. Holds no secret, no PHI.
 
-    A `warn` is worth a look and changes no exit code. A `skip` says why the check could not be made, and is no pass;
+    A `warn` needs attention but changes no exit code. A `skip` says why the check was not made; it is not a pass.
     `fix` says what to do about a `fail` or a `warn`, where `what` does not. `exit_code` is the contract's
     (README.md, "Commands") for a `fail`: 1, 77 for a clinic that needs `connect`, 78 for a setting.
     """
@@ -28,7 +28,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """What is the matter and what to do."""
+        """The problem and what to do, as text."""
         return " ".join(filter(None, (f"{self.what.rstrip('.')}.", self.fix)))
 
     def as_json(self) -> dict[str, object]:
@@ -52,5 +52,5 @@ def failed(check: str, what: str, fix: str, exit_code: int = 1) -> Finding:
 
 
 def failed_by(check: str, error: PipelineError, fix: str | None = None) -> Finding:
-    """A check that ended in an error of ours; its sentence says what to do, so that no fix is needed."""
+    """A finding for a check that raised a PipelineError. Its message says what to do, so no `fix` is needed."""
     return Finding(check, "fail", str(error), fix, error.exit_code if error.exit_code in (77, 78) else 1)

@@ -1,6 +1,6 @@
-"""What waits in the warehouse for somebody to look at it: records, answers, lists and digests that were set aside.
+"""What in the warehouse waits for a person: quarantined records, drift, held removals and held digests.
 
-What does not belong here: opening the warehouse (`warehouse`), letting anything through.
+What does not belong here: opening the warehouse (`warehouse`), releasing anything.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from fullscript_pipeline.health.finding import Finding, passed, warned
 
 @dataclass(frozen=True)
 class _PendingKind:
-    """`sql` gives a row of text for each thing that waits; `table` may be missing in an older file."""
+    """`sql` returns a line of text per group; `table` may be missing in an older file."""
 
     check: str
     table: str
@@ -29,24 +29,25 @@ _KINDS = (
         "ops.quarantine",
         """SELECT table_name || ' ' || count(*) FROM ops.quarantine WHERE resolved_at IS NULL
         GROUP BY table_name ORDER BY table_name""",
-        "records that could not be typed, by table",
-        "`fullscript-pipeline quarantine list` says why; correct them there, or update and `quarantine replay`.",
+        "records that could not be loaded, by table",
+        "`fullscript-pipeline quarantine list` shows why: correct them in Fullscript, or update and `quarantine "
+        "replay`.",
     ),
     _PendingKind(
         "warehouse.drift",
         "ops.drift",
         "SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY count(*) DESC, object",
         "answers that differ from the API's description, by object",
-        "Nothing is lost: what has no column is in `extra`. Read ops.drift, and update the program.",
+        "Nothing is lost: fields without a column are in `extra`. Read ops.drift, and update the program.",
     ),
     _PendingKind(
         "warehouse.held",
         "ops.held_removals",
         """SELECT table_name || ' ' || count(*) || ' since ' || min(missing_since)::DATE FROM ops.held_removals
         GROUP BY table_name ORDER BY table_name""",
-        "rows that lists lacked, too many at once to be believed and still taken for present, by table",
-        "Look whether they are gone in Fullscript: if so, a pull of a later day marks them; if not, `connect` as a "
-        "user who sees everything (the clinic's owner), and pull again.",
+        "rows that are missing from a list, too many at once to be marked removed without confirmation, by table",
+        "Check whether they are deleted in Fullscript. If so, a pull on a later day marks them removed; if not, "
+        "`connect` as a user who sees everything (the clinic's owner), and pull again.",
     ),
     _PendingKind(
         "warehouse.digests",
@@ -54,18 +55,19 @@ _KINDS = (
         """SELECT region || ' ' || day FROM marts.catalog_digests
         QUALIFY row_number() OVER (PARTITION BY region ORDER BY day DESC) = 1 AND held IS NOT NULL
             AND released_at IS NULL ORDER BY region""",
-        "catalog digests that are held, because so much changed at once",
-        "`fullscript-pipeline catalog diff` shows what; if it is true, `catalog release DAY --region R`, then pull.",
+        "catalog digests that are held, because too much changed at once",
+        "`fullscript-pipeline catalog diff` shows the changes; if they are right, `catalog release DAY --region R`, "
+        "then pull.",
     ),
 )
 
 
 def check_pending_work(con: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """A finding for each kind; none for one that this warehouse lacks the table of."""
+    """A finding for each kind whose table exists in this warehouse."""
     tables = {row[0] for row in con.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()}
     for kind in _KINDS:
         if kind.table in tables:
             rows = [str(row[0]) for row in con.execute(kind.sql).fetchall()]
             more = f" and {len(rows) - _MAX_LISTED} more" if len(rows) > _MAX_LISTED else ""
             what = f"{kind.what}: {', '.join(rows[:_MAX_LISTED])}{more}"
-            yield warned(kind.check, what, kind.fix) if rows else passed(kind.check, "nothing there")
+            yield warned(kind.check, what, kind.fix) if rows else passed(kind.check, "none")

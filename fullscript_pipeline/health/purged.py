@@ -1,6 +1,6 @@
-"""Who was purged and is kept out; and whether somebody is held all the same, because an older backup was restored.
+"""Checks that no purged person is stored again, for example because an older backup was restored.
 
-What does not belong here: purging (`orchestration.purging`).
+What does not belong here: purging (`maintenance.erasure`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 
 def check_purged(con: duckdb.DuckDBPyConnection, store: StateStore) -> Iterator[Finding]:
-    """Nothing to say where nobody was purged."""
+    """No finding when nobody was purged."""
     purged_count = store.purged_count()
     if not purged_count:
         return
@@ -26,7 +26,7 @@ def check_purged(con: duckdb.DuckDBPyConnection, store: StateStore) -> Iterator[
     commands = "; ".join(
         f"`fullscript-pipeline purge --patient {clinic.clinic_key} {patient_id}`" for clinic, patient_id in stored[:5]
     )
-    what = f"purged, and held again from a backup that was restored: {counted(len(stored), 'person', 'people')}"
+    what = f"{counted(len(stored), 'purged person', 'purged people')} stored again from a restored backup"
     yield failed("warehouse.purged", what, f"Run {commands}{' ...' if len(stored) > 5 else '.'}")
 
 

@@ -1,7 +1,7 @@
-"""Runs that failed and that no later run has made good.
+"""Checks for failed runs without a later success.
 
-Dagster's own file of runs is read, without Dagster: a look at health should not wait for it. The names of its tables
-are pinned with its version, and a test looks at a real run. What does not belong here: why one failed (its page says).
+Reads Dagster's own SQLite file without importing Dagster, which would take seconds. The names of its tables are pinned
+with its version, and a test reads a real run. What does not belong here: why a run failed (its page says).
 """
 
 import sqlite3
@@ -15,8 +15,8 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
 _WITHIN = timedelta(days=3)
-# Pages that were written again after a failed pull make it no success. One pass over the runs of these days, each with
-# its own tags: `+` keeps SQLite from walking every run that has a key, once for each of these runs.
+# A run that only rewrites pages after a failed pull does not count as a success. `+` makes SQLite scan the runs of
+# these days once, instead of walking all runs with a tag for each of them.
 _FAILED = """WITH finished AS (
     SELECT r.id, r.run_id, r.status, r.pipeline_name AS job,
         coalesce(max(CASE WHEN t.key <> 'fullscript/pages_only' THEN t.value END), '') AS owner
@@ -30,7 +30,7 @@ WHERE place = 1 AND status = 'FAILURE' ORDER BY 1"""
 
 
 def check_runs(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
-    """One finding: of each job and region or connected clinic the last run of these days."""
+    """One finding: the jobs and clinics or regions whose last run within `_WITHIN` failed."""
     path = settings.dagster_home / "history/runs.db"
     if not path.exists():
         yield passed("runs.failed", "nothing has run here yet")
@@ -42,7 +42,7 @@ def check_runs(settings: Settings, store: StateStore | None) -> Iterator[Finding
     except sqlite3.Error as problem:
         yield skipped("runs.failed", f"{path} cannot be read ({problem})")
         return
-    # Of a clinic that was disconnected no run will ever make it good.
+    # A disconnected clinic gets no later run.
     disconnected = (
         {clinic.clinic_key for clinic in store.clinics(with_removed=True) if clinic.status == "removed"}
         if store
@@ -50,7 +50,9 @@ def check_runs(settings: Settings, store: StateStore | None) -> Iterator[Finding
     )
     unresolved = [str(run) for run, owner in failures if owner not in disconnected]
     if unresolved:
-        what = f"failed, and no later run has made it good: {', '.join(unresolved)}"
-        yield warned("runs.failed", what, "The run's page in the UI says why (`ui`, Runs), and so does `pull` now.")
+        what = f"failed without a later success: {', '.join(unresolved)}"
+        yield warned(
+            "runs.failed", what, "The run's page in the UI (Runs) shows why; or run `pull` and read its error."
+        )
     else:
-        yield passed("runs.failed", "no run of these days waits to be made good")
+        yield passed("runs.failed", "no recent failed run without a later success")

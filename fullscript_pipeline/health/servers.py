@@ -1,5 +1,4 @@
-"""Does each server answer, are API and sign-in page where they are said to be, is its clock ours, what is left of the
-request budget.
+"""Checks of each server: it answers, API and sign-in page are at their addresses, clocks agree, requests are left.
 
 What does not belong here: tokens (`clinics`).
 """
@@ -18,7 +17,7 @@ _MAX_CLOCK_OFFSET_SECONDS = 60
 
 
 def check_servers(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
-    """Four findings for every server whose app is set up; two requests each, more only where the address is wrong."""
+    """Four findings for every configured server. Sends two requests to each, more only when the address is wrong."""
     for server in configured_servers(settings):
         probe: ServerProbe | FullscriptError
         try:
@@ -41,7 +40,7 @@ def _check_clock(server: ServerSettings, probe: ServerProbe | FullscriptError) -
         return failed_by(check, error, f"Check the network and {server.variable('API_URL')}.")
     what = f"the server answers; its clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} ours"
     if abs(seconds) > _MAX_CLOCK_OFFSET_SECONDS:
-        return failed(check, what, "Set this machine's clock by the network (NTP).")
+        return failed(check, what, "Synchronise this machine's clock (NTP).")
     return passed(check, what)
 
 
@@ -52,7 +51,7 @@ def _check_address(server: ServerSettings, probe: ServerProbe | FullscriptError)
     except FullscriptError as error:
         return failed_by(check, error)
     if not recognised:
-        return skipped(check, f"what answers at {server.variable('API_URL')} does not tell whether it is the API")
+        return skipped(check, f"the answer from {server.variable('API_URL')} does not show whether it is the API")
     return passed(check, "the API answers at its address")
 
 
@@ -63,14 +62,14 @@ def _check_sign_in(server: ServerSettings, redirect_uri: str) -> Finding:
     except FullscriptError as error:
         return failed_by(check, error)
     if not recognised:
-        return skipped(check, f"what answers at {server.variable('AUTHORIZE_URL')} does not tell if it knows our app")
-    return passed(check, "the sign-in page knows our app and its redirect URI")
+        return skipped(check, f"the answer from {server.variable('AUTHORIZE_URL')} does not show if it knows the app")
+    return passed(check, "the sign-in page knows the app and its redirect URI")
 
 
 def _check_budget(settings: Settings, store: StateStore | None, server: ServerSettings) -> Finding:
     check = f"server.{server.name}.budget"
     if store is None:
-        return skipped(check, "requests are counted in the state store, which is not there or cannot be used")
+        return skipped(check, "requests are counted in the state store, which is missing or cannot be used")
     budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
     try:
         used, pause = budget.used(), budget.held_seconds()

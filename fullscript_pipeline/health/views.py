@@ -1,6 +1,6 @@
-"""Is each clinic still read by somebody who sees what was seen before?
+"""Checks whether each clinic is still read by a user who sees everything that was seen before.
 
-What does not belong here: what a view may prove (`warehouse.views`), opening the warehouse (`warehouse`).
+What does not belong here: what a view proves (`warehouse.loading`), opening the warehouse (`warehouse`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from fullscript_pipeline.warehouse.loading import narrowings
 
 
 def check_views(con: duckdb.DuckDBPyConnection, clinics: Sequence[Clinic]) -> Iterator[Finding]:
-    """A finding for each clinic, and one for each of their regions; none for a file of before views were noted."""
+    """A finding for each clinic and region; none for a file from before views were recorded."""
     if not con.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'views'").fetchone():
         return
     for clinic in clinics:
@@ -26,17 +26,17 @@ def check_views(con: duckdb.DuckDBPyConnection, clinics: Sequence[Clinic]) -> It
 def _check_view(con: duckdb.DuckDBPyConnection, check: str, owner: str, servers: str, clinic: str) -> Finding:
     narrowed = narrowings(con, owner)
     if not narrowed:
-        return passed(check, "read by nobody who sees less than was seen before")
+        return passed(check, "the connected user sees everything that was seen before")
     lacking = sorted({scope for narrowing in narrowed for scope in narrowing.lacks})
     scopes = f"with {', '.join(lacking)}" if lacking else "with the same permissions"
     who = (
-        "the user of before (the clinic's owner)"
+        "the earlier user (the clinic's owner)"
         if any(narrowing.is_different_user for narrowing in narrowed)
         else "the same user"
     )
     return warned(
         check,
         "; ".join(narrowing.sentence for narrowing in narrowed),
-        f"Run `fullscript-pipeline connect {servers}` as {who} {scopes}, then pull; or, if what is seen now is all "
-        f"there is to see, `fullscript-pipeline clinics accept-view {clinic}`.",
+        f"Run `fullscript-pipeline connect {servers}` as {who} {scopes}, then pull. If the present user sees all data "
+        f"of the clinic, run `fullscript-pipeline clinics accept-view {clinic}`.",
     )

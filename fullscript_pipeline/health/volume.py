@@ -1,6 +1,6 @@
-"""The volume that the data directory lies on: whether it is encrypted, and what fills it.
+"""Checks of the volume of the data directory: whether it is encrypted, and what uses its space.
 
-What does not belong here: encryption of our own files, and removing any (`warehouse.retention`).
+What does not belong here: encryption of the pipeline's files, and removing files (`warehouse.files`).
 """
 
 import os
@@ -17,11 +17,11 @@ _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs
 
 
 def check_disk_usage(settings: Settings) -> Finding:
-    """How much of the disk each part of the data directory takes."""
+    """A finding with the disk space that each part of the data directory uses."""
     parts = disk_usage_by_folder(settings)
     used = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items())
     keep = settings.keep_landing_days
-    retention = f"landed pages are kept {counted(keep, 'day')}" if keep else "landed pages are kept for ever"
+    retention = f"landing files are kept {counted(keep, 'day')}" if keep else "landing files are kept forever"
     return passed("files.use", f"{used or 'nothing'}; {retention} (FULLSCRIPT_KEEP_LANDING_DAYS)")
 
 
@@ -50,9 +50,9 @@ def format_bytes(size: int) -> str:
 
 
 def is_encrypted(folder: Path, sys_block: Path = Path("/sys/dev/block")) -> bool | None:
-    """None when it cannot be told: not Linux, a container's overlay, a network share, a disk the provider encrypts.
+    """None when unknown: not Linux, a container's overlay, a network share, a disk that the provider encrypts.
 
-    `sys_block` is where the kernel shows block devices; replaced in tests.
+    `sys_block`: where the kernel lists block devices; tests replace it.
     """
     if _file_system_type(folder) in _ENCRYPTING:
         return True
@@ -62,7 +62,7 @@ def is_encrypted(folder: Path, sys_block: Path = Path("/sys/dev/block")) -> bool
 
 
 def _is_dm_crypt(node: Path) -> bool:
-    """Whether this block device, or one that it is made of, is a dm-crypt volume (LUKS)."""
+    """Whether this block device, or one below it, is a dm-crypt volume (LUKS)."""
     name = node / "dm" / "uuid"
     if name.exists() and name.read_text().startswith("CRYPT-"):
         return True

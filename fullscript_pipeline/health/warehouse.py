@@ -1,6 +1,6 @@
-"""Who holds the warehouse, and when each clinic was last pulled.
+"""Checks who holds the warehouse, and when each clinic was last pulled.
 
-The file is opened only when nobody holds it, and only to read. What does not belong here: repairing anything.
+The file is opened only when no other process holds it, and only for reading. What does not belong here: repairs.
 """
 
 import os
@@ -27,17 +27,17 @@ from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
 
-# A daily pull that is this late has been missed.
+# After this time a daily pull counts as missed.
 _LATE = timedelta(hours=36)
-# A run keeps the file for seconds at a time; whoever keeps it so long is stuck, or a program that was left open.
+# A run holds the file for seconds; a process that holds it longer hangs, or was left open.
 _HELD_TOO_LONG = timedelta(hours=1)
 
 
 def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
-    """Who holds the file; then, for every connected clinic, its last pull."""
+    """Findings about the lock, then about the contents, then about the last pull of every connected clinic."""
     clinics = store.clinics() if store else []
     if not settings.warehouse_path.exists():
-        yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` makes it")
+        yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` creates it")
         yield from (_check_clinic_pull(clinic, None) for clinic in clinics)
         return
     lock = _check_lock(settings)
@@ -62,9 +62,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         problem = error if isinstance(error, PipelineError) else PipelineError("The warehouse has no table ops.pulls.")
         yield failed_by("warehouse.pulls", problem)
         return
-    yield passed(
-        "warehouse.open", "can be opened with the key as it is set" if settings.warehouse_key else "can be read"
-    )
+    yield passed("warehouse.open", "can be opened with the configured key" if settings.warehouse_key else "can be read")
     yield from pending
     yield from views
     yield from (_check_catalog_pull(region, last) for region, last in catalogs.items())
@@ -74,7 +72,7 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
 
 
 def _check_lock(settings: Settings) -> Finding:
-    """Reads the lock's files; takes the lock itself for no longer than it takes to see that it is free."""
+    """Reads the lock's files; holds the lock itself only to see that it is free."""
     lock = settings.warehouse_path.with_name(f"{settings.warehouse_path.name}.lock")
     if not lock.exists():
         return _check_open_programs(settings.warehouse_path)
@@ -89,9 +87,9 @@ def _check_lock(settings: Settings) -> Finding:
 
 
 def _check_open_programs(warehouse: Path) -> Finding:
-    """A program that has the file open and knows nothing of our lock: a notebook, the DuckDB shell.
+    """Finds a program that has the file open without the lock: a notebook, the DuckDB shell.
 
-    Asked while the lock is ours: no run has the file.
+    Called while this process holds the lock, so no run has the file open.
     """
     file = warehouse.resolve()
     for process in psutil.process_iter():
@@ -99,15 +97,15 @@ def _check_open_programs(warehouse: Path) -> Finding:
             if process.pid != os.getpid() and any(Path(opened.path) == file for opened in process.open_files()):
                 return failed(
                     "warehouse.lock",
-                    f"held by process {process.pid} ({process.name()}), which is no run",
-                    "Every run waits for it, and ends with exit code 75 after 300 s: close the file there; for "
-                    "notebooks `fullscript-pipeline publish` makes a copy.",
+                    f"held by process {process.pid} ({process.name()}), which is not a run",
+                    "Every run waits for it, and fails with exit code 75 after 300 s: close the file there. For "
+                    "notebooks, `fullscript-pipeline publish` makes a copy.",
                 )
     return passed("warehouse.lock", "free")
 
 
 def _check_holder(holder_file: Path) -> Finding:
-    """Who wrote the note last, and when: it is written each time the lock is taken."""
+    """Reads which process took the lock last, and when: it writes the holder file each time."""
     holder, since = _read_holder(holder_file)
     held = timedelta(seconds=clock.real_now().timestamp() - since)
     if holder is None or not holder.is_alive():
@@ -117,7 +115,7 @@ def _check_holder(holder_file: Path) -> Finding:
     except psutil.Error:
         return passed("warehouse.lock", "held by another process")
     if held > _HELD_TOO_LONG:
-        fix = f"A run keeps it for seconds: stop process {holder.pid}, or wait for its end."
+        fix = f"A run holds it for seconds only: stop process {holder.pid}, or wait until it ends."
         return failed("warehouse.lock", what, fix)
     return passed("warehouse.lock", what)
 
@@ -131,28 +129,28 @@ def _read_holder(holder_file: Path) -> tuple[ProcessIdentity | None, float]:
 
 def _check_catalog_pull(region: str, pulled: datetime | None) -> Finding:
     check = f"catalog.{region}.pulled"
-    fix = "Run `fullscript-pipeline pull`, and read its sentence of the region."
-    # Whoever pulls single clinics by hand may do without.
+    fix = "Run `fullscript-pipeline pull`, and read its message about the region."
+    # A warning only: a user who pulls single clinics by hand may not need the catalog.
     return warned(check, "never pulled", fix) if pulled is None else _check_recent(check, pulled, fix)
 
 
 def _check_clinic_pull(clinic: Clinic, pulled: datetime | None) -> Finding:
-    fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and read its sentence."
+    fix = f"Run `fullscript-pipeline pull --clinic {clinic.clinic_key}`, and read its message."
     return _check_recent(f"clinic.{clinic.clinic_key}.pulled", pulled, fix)
 
 
 def _check_access(clinic: Clinic, refused: Mapping[str, datetime | None]) -> Finding:
     check = f"clinic.{clinic.clinic_key}.readable"
     if not refused:
-        return passed(check, "nothing that its pages stand on is refused")
+        return passed(check, "the server refuses nothing that its pages need")
     tables = ", ".join(
-        f"{table} ({f'read last {at:%Y-%m-%d %H:%M} UTC' if at else 'never'})" for table, at in refused.items()
+        f"{table} ({f'last read {at:%Y-%m-%d %H:%M} UTC' if at else 'never read'})" for table, at in refused.items()
     )
     return failed(
         check,
         f"the server refuses {tables}",
-        "Give the app the scopes in the vendor's dashboard and run `fullscript-pipeline connect "
-        f"{clinic.server}` as a user who may see them, then pull again; the pages say what they lack until then.",
+        "Give the app the scopes in the vendor's dashboard, run `fullscript-pipeline connect "
+        f"{clinic.server}` as a user who may see them, then pull again. Until then the pages say what they lack.",
     )
 
 

@@ -161,7 +161,7 @@ def _with_server(settings: Settings, name: str, **changes: Any) -> Settings:
     [
         (_half_an_app, "settings.us-snd.app", 78, "CLIENT_SECRET is not set"),
         (_production_without_key, "settings.us.app", 78, "real patients"),
-        (_weak_key, "settings.key", 78, "key 1 of 2 is short"),
+        (_weak_key, "settings.key", 78, "key 1 of 2 can be guessed"),
         (_other_key, "clinic.maple-street.token", 78, "another key"),
         (_other_key, "warehouse.pulls", 78, "cannot be opened with FULLSCRIPT_ENCRYPTION_KEY"),
         (_nobody_there, "server.us-snd.clock", 1, "refused"),
@@ -254,7 +254,7 @@ def test_a_server_that_names_no_scopes_withholds_none(ready: Ready) -> None:
         assert grant is not None
         store.save_grant(clinic, replace(grant, scopes=()))
     found = _found(settings)[f"clinic.{clinic.clinic_key}.scopes"]
-    assert (found.state, "does not say which scopes" in found.what) == ("pass", True)
+    assert (found.state, "does not report the token's scopes" in found.what) == ("pass", True)
 
 
 def test_a_read_only_disk_is_told_as_one(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
