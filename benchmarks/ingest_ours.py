@@ -55,7 +55,14 @@ def main(url: str, data_dir: str, priority: str = "present") -> None:
         one = connected(store)
         day = clock.today(settings.time_zone)
         target = Target(
-            warehouse, settings.landing_dir, settings.warehouse_key, one.server, one.region, day, "run", one
+            warehouse=warehouse,
+            landing_dir=settings.landing_dir,
+            encryption_key=settings.warehouse_key,
+            server=one.server,
+            region=one.region,
+            day=day,
+            run_id="run",
+            clinic=one,
         )
         with open_session(settings, store, one, priority=cast(Priority, priority)) as session:
             for report in (orders.pull_orders(target, session), clinic.pull_patients(target, session)):

@@ -133,7 +133,7 @@ def _estimate(
     opened = open_warehouse(settings) if settings.warehouse_path.exists() else None
     by_key = {clinic.clinic_key: clinic for clinic in store.clinics()}
     day = clock.today(settings.time_zone)
-    pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
+    pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     lines: list[EstimateLine] = []
     with dry_run.read_if_exists(opened) as con:
         for run in runs:

@@ -81,7 +81,9 @@ def _collect_due_events(
             except FullscriptError as error:
                 trouble = error
     due = request_for_due_events(store, clinic, include_requested=True)
-    return due or (RefreshRequest(clinic.clinic_key, ()) if store.moved_labs(clinic) else None), trouble
+    return due or (
+        RefreshRequest(clinic_key=clinic.clinic_key, event_ids=()) if store.moved_labs(clinic) else None
+    ), trouble
 
 
 def _poll_event_feeds(session: ClinicSession, store: StateStore) -> FullscriptError | None:

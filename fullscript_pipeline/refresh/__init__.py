@@ -1,4 +1,4 @@
-"""What changed since we last looked, and what to fetch for it: plain functions that sensor and command line both call.
+"""Finds what changed since the last poll, and fetches it: plain functions for sensors and command line.
 
 What does not belong here: Dagster, how a resource is fetched and loaded (`extraction`).
 """

@@ -1,4 +1,4 @@
-"""Questions that a round has about what is stored: whose pages hang on what was read, whose plans to list, units, ties.
+"""Queries of a refresh on the warehouse: affected patients, patients with several plans, units, relationships.
 
 What does not belong here: reading from the server (`object_fetch`).
 """
@@ -15,7 +15,7 @@ from fullscript_pipeline.extraction.pulls import Relationships
 def affected_patient_ids(
     con: duckdb.DuckDBPyConnection, clinic_id: str, ids: Mapping[str, Sequence[str]], variants: Sequence[str]
 ) -> list[str]:
-    """Whose rows and pages hang on these plans, orders, lab orders, patients and variants, as stored now."""
+    """Returns the patients whose rows and pages depend on these objects, as stored now."""
     ids_by_family = {family: list(ids[family]) for family in ("plans", "orders", "labs", "patients")}
     rows = con.execute(
         """SELECT patient_id FROM core.treatment_plans WHERE clinic_id = $clinic AND treatment_plan_id IN $plans
@@ -33,7 +33,8 @@ def affected_patient_ids(
 def patients_with_several_plans(
     con: duckdb.DuckDBPyConnection, clinic_id: str, plans: Sequence[str], patient_by_plan: Mapping[str, str]
 ) -> list[str]:
-    """Patients with more than one of these plans (`told`: as events say): their list costs one request."""
+    """Returns patients with more than one of these plans: their list takes one request. `patient_by_plan`: as events
+    say."""
     rows = con.execute(
         "SELECT treatment_plan_id, patient_id FROM core.treatment_plans WHERE clinic_id = ? "
         "AND treatment_plan_id IN ? AND patient_id IS NOT NULL",
@@ -45,7 +46,7 @@ def patients_with_several_plans(
 
 
 def variant_units(con: duckdb.DuckDBPyConnection, region: str, products: Sequence[str]) -> dict[str, Any]:
-    """By variant of these products, how much of what it holds."""
+    """Returns the units and the unit of measure of the variants of these products."""
     rows = con.execute(
         "SELECT variant_id, (units, unit_of_measure) FROM core.variants WHERE region = ? AND product_id IN ?",
         [region, list(products)],
@@ -54,14 +55,14 @@ def variant_units(con: duckdb.DuckDBPyConnection, region: str, products: Sequenc
 
 
 def stored_relationships(con: duckdb.DuckDBPyConnection, clinic_id: str) -> tuple[frozenset[str], Relationships]:
-    """Of which patients it is known whether they depend on somebody; and who depends on whom."""
+    """Returns the patients whose record says whether they are dependents, and who depends on whom."""
     rows = con.execute(
         "SELECT patient_id, is_dependent, guardian_patient_id FROM core.patients WHERE clinic_id = ? "
         "AND is_dependent IS NOT NULL",
         [clinic_id],
     ).fetchall()
     ties = Relationships(
-        frozenset(patient for patient, dependent, _ in rows if dependent),
-        {patient: guardian for patient, dependent, guardian in rows if dependent and guardian},
+        dependents=frozenset(patient for patient, dependent, _ in rows if dependent),
+        guardian_of={patient: guardian for patient, dependent, guardian in rows if dependent and guardian},
     )
     return frozenset(patient for patient, _, _ in rows), ties

@@ -148,7 +148,9 @@ def _read_belongings(fetcher: ObjectFetcher, patients: Sequence[str]) -> None:
         fetcher.refused.append(str(refusal))
         return
     orders = [order for patient_orders in held.values() for order in patient_orders]
-    fetcher.add_load("orders", orders, Load(ORDERS, lambda: complete_order_lines(fetcher.pull), gone=gone, listed=()))
+    fetcher.add_load(
+        "orders", orders, Load(table=ORDERS, lines=lambda: complete_order_lines(fetcher.pull), gone=gone, listed=())
+    )
 
 
 def _patients_with_labs(fetcher: ObjectFetcher) -> Iterator[str]:
@@ -192,6 +194,6 @@ def _read_labs(fetcher: ObjectFetcher, patients: Sequence[str]) -> None:
         if line.id in stored or patient_id_of(line) in theirs
     }
     whole = [line for line in listed.values() if has_tests_and_results(line)]
-    fetcher.add_load("labs", [line.id for line in whole], Load(LAB_ORDERS, lambda: iter(whole), listed=()))
+    fetcher.add_load("labs", [line.id for line in whole], Load(table=LAB_ORDERS, lines=lambda: iter(whole), listed=()))
     known = {line.id for line in listed.values() if line.id in stored and completed.get(line.id) == line.hash}
     fetcher.fetch_objects("labs", sorted((listed.keys() | stored) - known - {line.id for line in whole}))

@@ -1,8 +1,8 @@
-"""The cheapest way to what events are about: plain arithmetic on requests, no I/O.
+"""Chooses how to fetch the objects of events with the fewest requests: plain arithmetic, no I/O.
 
-Per feed either one detail for each event whose object is not known and one read per object, or the list again: orders
-by window, patients whole, products through the catalog's own pull. Plans always have their details: the event's day
-dates the change. What does not belong here: asking (`event_handling`).
+For each family it is either a detail per event without a known object and a read per object, or the list: orders of a
+window, all patients, products through the catalog's own pull. Details of plan events are always read, since the day of
+the event dates the change. What does not belong here: sending requests (`event_handling`, `object_fetch`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from fullscript_pipeline.extraction.pulls import MOST_DETAILS
 from fullscript_pipeline.state import LedgerEvent
 
 PAGE = 100
-# Orders are completed shortly before their event; the filter's own two days of overlap come on top.
+# Orders are completed shortly before their event. The filter adds its own overlap of two days.
 BEFORE_THE_EVENT = timedelta(days=1)
-# Before any order.
+# Earlier than any order.
 THE_BEGINNING = date(2000, 1, 1)
-# More product events than this are a new catalog: it is pulled as on every morning.
+# More product events than this are a new catalog: the whole catalog is pulled.
 MOST_PRODUCT_EVENTS = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredCounts:
-    """What the warehouse has, as far as prices go. `thin`: families whose lists come without what we need;
-    `orders_listed_on`: when all orders since some day were last listed to the end."""
+    """The numbers of stored rows that costs depend on. `incomplete_lists`: families whose lists lack needed fields;
+    `orders_listed_on`: the day of the last complete list of orders."""
 
     patients: int = 0
     orders_since: Callable[[date], int] = lambda _: 0
@@ -35,10 +35,10 @@ class StoredCounts:
     orders_listed_on: date | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RefreshStrategy:
-    """What to ask. `details`: event ids; `known`: objects by family whose ids are known already, those included that a
-    list is going to show: what it lacks is read by id."""
+    """What to fetch. `details`: events whose details are read; `known`: the ids of objects by family, also of those
+    that a list will show: what the list lacks is fetched by id."""
 
     details: tuple[str, ...]
     known: Mapping[str, tuple[str, ...]]
@@ -52,7 +52,7 @@ def is_product_event(event: LedgerEvent) -> bool:
 
 
 def family_of(event: LedgerEvent) -> str | None:
-    """The family by the event's type, else by the feed that listed it; None for what neither of them tells."""
+    """Returns the family by the event's type, else by the feed that listed it; None when neither says."""
     family = event_family(event.event_type)
     if family is not None:
         return family.name
@@ -62,8 +62,8 @@ def family_of(event: LedgerEvent) -> str | None:
 def choose_strategy(
     events: Iterable[LedgerEvent], stored: StoredCounts, today: date, *, details_read: bool = False
 ) -> RefreshStrategy:
-    """The cheaper way for each family. `told`: the details have been read, and no event will name its object later: its
-    family is listed."""
+    """Chooses the cheaper way for each family. `details_read`: no event will name its object later, so the family of an
+    event without an object is listed."""
     # A feed that lists ids only does not say what happened, or when: the detail does.
     by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILY_NAMES}
     nameless = []
@@ -91,28 +91,29 @@ def choose_strategy(
         for event in (_events_to_name(family_events) if family in listed else _unnamed_event_ids(family_events))
     ]
     return RefreshStrategy(
-        tuple(dict.fromkeys((*nameless, *named_later))),
-        {
+        details=tuple(dict.fromkeys((*nameless, *named_later))),
+        known={
             family: _object_ids([] if family == "products" and pulls_catalog else by_family[family])
             for family in FAMILY_NAMES
         },
-        orders_from,
-        lists_patients,
-        pulls_catalog,
+        orders_from=orders_from,
+        lists_patients=lists_patients,
+        pulls_catalog=pulls_catalog,
     )
 
 
 def poll_seconds(clinics: int, feeds: int) -> float:
-    """How long to wait between looks, so that idle looks take at most a tenth of the budget (475 of 4,750 in 300 s)."""
+    """Returns the seconds between polls: polls without news take at most a tenth of the budget (475 of 4,750 in 300
+    s)."""
     return max(15.0, clinics * feeds * 300 / 475)
 
 
 def _orders_from(
     events: Sequence[LedgerEvent], stored: StoredCounts, today: date, *, details_read: bool
 ) -> date | None:
-    """The day from which the orders are listed again, when that is cheaper.
+    """Returns the day from which to list the orders, when that is cheaper.
 
-    An unknown time is any time since the last complete look.
+    An event without a time may be of any time since the last complete list.
     """
     if not events:
         return None
@@ -127,7 +128,7 @@ def _orders_from(
 
 
 def _day_of(event: LedgerEvent) -> date | None:
-    """The day on which it happened, as written; None when it does not say."""
+    """Returns the day of the event, as written; None when it has none."""
     try:
         return date.fromisoformat((event.created_at or "")[:10])
     except ValueError:
@@ -135,8 +136,9 @@ def _day_of(event: LedgerEvent) -> date | None:
 
 
 def _events_to_name(events: Sequence[LedgerEvent]) -> list[str]:
-    """Events of a listed family whose details are read so that the object of each is known. Of very many none at first,
-    as the list brings them all, then some with every further try."""
+    """Returns the events of a listed family whose details are read to learn their objects.
+
+    Of very many none at first, since the list brings the objects; then some with every further try."""
     unnamed = list(_unnamed_event_ids(events))
     if len(unnamed) <= MOST_DETAILS:
         return unnamed
@@ -144,7 +146,7 @@ def _events_to_name(events: Sequence[LedgerEvent]) -> list[str]:
 
 
 def _request_cost(events: Sequence[LedgerEvent]) -> int:
-    """A detail for each event that names no object, a read for each object. Details that are read anyway are free."""
+    """Counts a detail per event without an object, and a read per object. Details that are read anyway cost nothing."""
     unknown = [event for event in events if event.resource_id is None]
     return sum(1 if event.event_type is None else 2 for event in unknown) + len(_object_ids(events))
 
@@ -162,5 +164,5 @@ def _page_count(rows: int) -> int:
 
 
 def is_variant(resource_id: str) -> bool:
-    """A product event's hint: a variant, not the product."""
+    """Whether the id of a product event is a variant's, not the product's."""
     return resource_id.startswith(VARIANT)

@@ -1,6 +1,6 @@
-"""Events that a person should know of: a clinic that withdrew its key, and types that nobody has documented.
+"""Finds events that a person should know of: a clinic that withdrew its key, and types that nobody has documented.
 
-They come from the ledger, which keeps what was seen in the last 35 days. Nothing waits for them. What does not belong
+They come from the ledger, which keeps events of the last 35 days. Nothing waits for them. What does not belong
 here: sending them anywhere (`orchestration.event_alerts`, `health.events`).
 """
 
@@ -14,14 +14,15 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
-# A type is the server's text: anything longer or stranger is not repeated.
+# A type is the server's text: a longer or stranger one is not repeated.
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,80}")
 _REVOKED, _ACTIVATED = KEY_REVOKED.pattern, KEY_ACTIVATED.pattern
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Notice:
-    """`subject` is the event type; `identity` tells one occasion from the next, so that each is sent once."""
+    """A message about an event. `subject`: its type; `identity`: differs for each occasion, so that each is sent
+    once."""
 
     clinic_key: str
     subject: str
@@ -34,26 +35,28 @@ class Notice:
 
 
 def list_notices(store: StateStore, clinic: Clinic) -> list[Notice]:
-    """What should be known of this clinic's events."""
+    """Returns the notices for this clinic."""
     events = store.events_since(clinic.server, clinic.clinic_id, _EVER)
     return [*_revocation(clinic, events), *_alerts(clinic, events), *_undocumented(clinic, events)]
 
 
 def _revocation(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Notice]:
-    """The last event of the clinic's key, if it is a revocation."""
+    """Yields a notice when the last event of the clinic's key is a revocation."""
     of_key = [event for event in events if _name_of(event) in {_REVOKED, _ACTIVATED}]
     last = max(of_key, key=lambda event: (event.created_at or "", event.event_id), default=None)
     if last is None or _name_of(last) != _REVOKED:
         return
     day, key = (last.created_at or "")[:10], clinic.clinic_key
     yield Notice(
-        key,
-        _REVOKED,
-        last.event_id,
-        f"{key}: the clinic withdrew this app's integration key{f' on {day}' if day else ''} ({_REVOKED}): Fullscript "
-        "may send no more events of it and refuse its data. Ask the clinic whether that was meant. If it was, run "
-        f"`fullscript-pipeline disconnect {key}`; if not, have it enable the integration again, then run "
-        "`fullscript-pipeline connect`.",
+        clinic_key=key,
+        subject=_REVOKED,
+        identity=last.event_id,
+        sentence=(
+            f"{key}: the clinic withdrew this app's integration key{f' on {day}' if day else ''} ({_REVOKED}): "
+            "Fullscript may send no more events of it and refuse its data. Ask the clinic whether that was meant. If "
+            f"it was, run `fullscript-pipeline disconnect {key}`; if not, have it enable the integration again, then "
+            "run `fullscript-pipeline connect`."
+        ),
     )
 
 
@@ -64,11 +67,11 @@ def _alerts(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Notice]:
         if row.is_documented and Also.NOTICE in row.also and row is not KEY_REVOKED:
             day, key = (event.created_at or "")[:10], clinic.clinic_key
             sentence = f"{key}: {row.happened}{f' on {day}' if day else ''} ({row.pattern})."
-            yield Notice(key, row.pattern, event.event_id, sentence)
+            yield Notice(clinic_key=key, subject=row.pattern, identity=event.event_id, sentence=sentence)
 
 
 def _undocumented(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Notice]:
-    """Each type that the documentation does not have, once."""
+    """Yields a notice for each type that the documentation does not have."""
     times: dict[str, int] = {}
     for event in events:
         if event.event_type and not row_of(event.event_type).is_documented:
@@ -82,11 +85,13 @@ def _undocumented(clinic: Clinic, events: Iterable[LedgerEvent]) -> Iterator[Not
             else "nothing was read for it but what the daily pull reads"
         )
         yield Notice(
-            clinic.clinic_key,
-            name,
-            f"{clinic.server}:{name}",
-            f"{clinic.clinic_key}: {counted(number, 'event')} of a type that Fullscript's documentation does not have "
-            f"({name}); {read}. Look it up in the vendor's reference and update the program.",
+            clinic_key=clinic.clinic_key,
+            subject=name,
+            identity=f"{clinic.server}:{name}",
+            sentence=(
+                f"{clinic.clinic_key}: {counted(number, 'event')} of a type that Fullscript's documentation does not "
+                f"have ({name}); {read}. Look it up in the vendor's reference and update the program."
+            ),
         )
 
 

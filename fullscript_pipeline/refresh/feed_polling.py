@@ -1,10 +1,9 @@
-"""Looks at a clinic's event feeds: which events are new. Lists only, never fetches a detail, never opens DuckDB.
+"""Polls a clinic's event feeds for new events. It lists only: it fetches no detail and opens no DuckDB.
 
-A look reads each feed newest first and stops at a page that brings nothing new: one request a feed when nothing
-happened. What came late, or out of order, is found by the hourly reconcile, which reads to the end.
+A poll reads each feed newest first and stops at a page without new events: one request per feed when nothing happened.
+The hourly reconcile reads to the end, and so finds events that come late or out of order.
 
-What does not belong here: what is fetched for an event (`object_fetch`), the reading of a feed to its end
-(`reconcile`).
+What does not belong here: fetching what an event is about (`object_fetch`), reading a feed to its end (`reconcile`).
 """
 
 import itertools
@@ -22,19 +21,19 @@ from fullscript_pipeline.refresh.cost_plan import MOST_PRODUCT_EVENTS, family_of
 from fullscript_pipeline.state import LedgerEvent, StateStore
 from fullscript_pipeline.warehouse import UNKEYED, record_key
 
-# A run that was asked for this long ago and has not handled its events is taken for lost.
+# A run that was requested this long ago and has not handled its events counts as lost.
 RUN_LOST_AFTER = timedelta(minutes=15)
-# Above this, a list of ids in a run's config is slower than pulling the whole cell.
+# With more ids in a run's config, pulling the clinic's day is faster.
 MOST_IDS = 1000
 NEWEST_FIRST = {"sort_by": "created_at", "order_by": "DESC"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RefreshRequest:
-    """The events of a clinic that are to be handled now; `seen` is how many were new in this look.
+    """The due events of a clinic, for a run to handle. `new_events`: how many this poll found.
 
-    `whole_cell`: pulling the clinic's day is cheaper; `catalog`: so is pulling the region's catalog. `labs`: lab orders
-    that a poll saw moved. `trouble`: a feed that could not be read; what the others brought is here.
+    `needs_full_pull`: pulling the clinic's day is cheaper; `needs_catalog_pull`: pulling the region's catalog is.
+    `moved_labs`: lab orders whose state a poll found changed. `error`: of a feed that failed while others did not.
     """
 
     clinic_key: str
@@ -47,10 +46,10 @@ class RefreshRequest:
 
 
 def poll_feeds(session: ClinicSession, store: StateStore, *, include_requested: bool = False) -> RefreshRequest | None:
-    """Notes new events in the ledger; returns what is to be handled now, None when that is nothing.
+    """Records new events in the ledger. Returns the due events, None when there are none.
 
-    The first look at a clinic that has never been pulled returns None: the daily pull comes first. A feed that fails
-    does not keep the others back; raises its error when there is nothing else to tell.
+    Returns None for a clinic that has never been pulled: the daily pull comes first. A feed that fails does not stop
+    the others. Raises its error when no event is due.
     """
     if not has_been_pulled(store, session.clinic):
         return None
@@ -65,10 +64,10 @@ def poll_feeds(session: ClinicSession, store: StateStore, *, include_requested: 
 def request_for_due_events(
     store: StateStore, clinic: ClinicRef, new_events: int = 0, *, include_requested: bool = False
 ) -> RefreshRequest | None:
-    """The events of a clinic that are due: seen, not handled, no run asked for in the last minutes, and no next try set
-    for later.
+    """Returns a request for the due events of a clinic: not handled, not part of a recent run request, no later try
+    set.
 
-    `asked_too`: all that wait, as somebody wants who does not trust that run, or does not want to wait.
+    `include_requested`: also events that a requested run should handle, and those with a later try.
     """
     due = due_events(store, clinic, include_requested=include_requested)
     if not due:
@@ -77,8 +76,8 @@ def request_for_due_events(
     many = len(due) - of_products > MOST_IDS
     ids = tuple(event.event_id for event in due)
     return RefreshRequest(
-        clinic.clinic_key,
-        ids if many else ids[:MOST_IDS],
+        clinic_key=clinic.clinic_key,
+        event_ids=ids if many else ids[:MOST_IDS],
         needs_full_pull=many,
         needs_catalog_pull=of_products > MOST_PRODUCT_EVENTS,
         new_events=new_events,
@@ -86,13 +85,13 @@ def request_for_due_events(
 
 
 def due_events(store: StateStore, clinic: ClinicRef, *, include_requested: bool = False) -> list[LedgerEvent]:
-    """What a refresh would try now; `asked_too` as in `waiting`."""
+    """Returns what a refresh would try now. `include_requested`: see `request_for_due_events`."""
     pending = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_refreshable(event)]
     return [event for event in pending if include_requested or (_is_due(event) and not _is_run_requested(event))]
 
 
 def mark_run_requested(store: StateStore, clinic: ClinicRef, request: RefreshRequest) -> str:
-    """A run was asked for: its events wait for it. Returns the run's name, another each time."""
+    """Records that a run was requested for these events. Returns the run's name, a new one each time."""
     run = f"{request.clinic_key}@{clock.real_now().isoformat()}"
     store.mark_run_requested(clinic.server, clinic.clinic_id, request.event_ids, run)
     return run
@@ -104,13 +103,14 @@ def has_been_pulled(store: StateStore, clinic: ClinicRef) -> bool:
 
 
 def polled_feeds(store: StateStore, clinic: ClinicRef) -> list[str]:
-    """A region's products are watched through one of its clinics; clinic keys by the reconcile only."""
+    """Returns the feeds to poll. One clinic of a region polls the product feed; only the reconcile reads clinic
+    keys."""
     feeds = [feed for feed in feeds_of(clinic.region) if feed not in {"product_events", "clinic_key_events"}]
     return [*feeds, "product_events"] if product_feed_clinic(store, clinic.server) == clinic.clinic_id else feeds
 
 
 def product_feed_clinic(store: StateStore, server: str) -> str | None:
-    """The clinic id through which the products of a server's region are watched."""
+    """Returns the id of the clinic that polls the product feed of this server; None when none may."""
     day = clock.now().date()
     for clinic in store.clinics():
         fit = (clinic.server, clinic.status) == (server, "ok") and has_been_pulled(store, clinic)
@@ -122,9 +122,9 @@ def product_feed_clinic(store: StateStore, server: str) -> str | None:
 def record_new_events(
     session: ClinicSession, store: StateStore, feeds: Sequence[str], *, to_the_end: bool = False
 ) -> tuple[int, FullscriptError | None]:
-    """Notes the new events of all these feeds: how many there were, and the first error of a feed that failed.
+    """Records the new events of these feeds. Returns their number, and the first error of a feed.
 
-    Raises AuthError at once: without a token no other feed answers.
+    Raises AuthError at once: without a token no feed answers.
     """
     new, trouble = 0, None
     for feed in feeds:
@@ -138,8 +138,9 @@ def record_new_events(
 
 
 def record_feed_events(session: ClinicSession, store: StateStore, feed: str, *, to_the_end: bool = False) -> int:
-    """Notes a feed's new events; how many there were. `whole`: reads on to the end whatever is known, as is done with a
-    feed that others have read before."""
+    """Records a feed's new events. Returns their number.
+
+    `to_the_end`: does not stop at known events. A feed that somebody else read before is always read to the end."""
     clinic, today = session.clinic, clock.now().date()
     if store.unavailable(clinic, feed, today) is not None:
         return 0
@@ -162,9 +163,10 @@ def record_feed_events(session: ClinicSession, store: StateStore, feed: str, *, 
     return new
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _ListedRows:
-    """What of a feed was listed. `is_cut`: nobody read on; only otherwise its rows can be counted."""
+    """The rows of a feed so far. `is_cut`: reading stopped at known events, so the rows cannot be compared with a
+    count."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     total: int | None = None
@@ -173,7 +175,7 @@ class _ListedRows:
     is_cut: bool = False
 
     def take(self, page: Page) -> list[dict[str, Any]]:
-        """The page's rows that tell which event they are."""
+        """Adds a page. Returns its rows that have an event id."""
         rows = [row for row in page.records if id_text(row.get("id")) is not None]
         self.rows += rows
         self.left_out += len(page.left_out)
@@ -183,7 +185,7 @@ class _ListedRows:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is known to be missing of what was to be listed."""
+        """Whether no row is known to be missing."""
         if self.nameless:
             return False
         came = len({str(row["id"]) for row in self.rows}) + self.left_out
@@ -191,7 +193,7 @@ class _ListedRows:
 
 
 def _pages(session: ClinicSession, params: dict[str, str], feed: str, *, to_the_end: bool) -> Iterator[Page]:
-    """Side by side and in any order for a whole list, else one after the other from the newest on."""
+    """Yields all pages in parallel and in any order, or one after the other from the newest on."""
     yield from session.pages(feed, {}, params) if to_the_end else _pages_in_order(session, params, feed)
 
 
@@ -200,7 +202,7 @@ def _pages_in_order(session: ClinicSession, params: dict[str, str], feed: str) -
     for number in itertools.count(1):
         page = next(session.pages(feed, {}, params, first_page=number))
         came = (*record_ids(page.records), *page.left_out)
-        # The same page again: the server ignores page numbers and says for ever that one follows.
+        # The same page again: the server ignores page numbers, and says each time that another page follows.
         if came == before:
             return
         yield page
@@ -212,16 +214,16 @@ def _pages_in_order(session: ClinicSession, params: dict[str, str], feed: str) -
 def _event_from_row(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> LedgerEvent:
     kind, created = row.get("type"), event_time(row)
     event_id = record_key(row["id"], "")
-    # A row that says everything needs no detail.
+    # A complete row needs no detail.
     resource = object_id_in(row) if kind and created else None
     is_lost = has_unusable_object_id(row) or (resource is None and event_id.startswith(UNKEYED))
     return LedgerEvent(
-        clinic.server,
-        clinic.clinic_id,
-        event_id,
-        str(kind) if kind else None,
-        resource,
-        created,
+        server=clinic.server,
+        clinic_id=clinic.clinic_id,
+        event_id=event_id,
+        event_type=str(kind) if kind else None,
+        resource_id=resource,
+        created_at=created,
         feed=feed,
         outcome="unreadable" if is_lost else None,
         reason=UNREQUESTABLE if is_lost else None,
@@ -229,7 +231,7 @@ def _event_from_row(clinic: ClinicRef, feed: str, row: dict[str, Any]) -> Ledger
 
 
 def _is_newest_first(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether the server did sort them. Without times, or with one time for all, nobody can tell what lies behind."""
+    """Whether the rows are sorted newest first. Without different times the order cannot be known."""
     times = [row.get("created_at") for row in rows]
     if not all(isinstance(time, str) for time in times):
         return False
@@ -238,19 +240,19 @@ def _is_newest_first(rows: Sequence[dict[str, Any]]) -> bool:
 
 
 def _is_refreshable(event: LedgerEvent) -> bool:
-    """Whether a refresh can do something about it; anything else waits for the daily pull."""
+    """Whether a refresh can fetch its object; other events wait for the daily pull."""
     return event.event_type is None or family_of(event) is not None
 
 
 def _is_due(event: LedgerEvent) -> bool:
-    """Whether it was not tried yet, or long enough ago; after the last try it is the daily pull's turn."""
+    """Whether the event was not tried yet, or its next try is due. After the last try the daily pull handles it."""
     if not event.attempts:
         return True
     return event.next_try_at is not None and event.next_try_at <= clock.real_now()
 
 
 def _is_run_requested(event: LedgerEvent) -> bool:
-    """Whether a run that may still come was asked to handle it."""
+    """Whether a run that may still begin was requested for it."""
     _, _, requested_at = (event.asked_run or "").partition("@")
     now = clock.real_now()
     return (now - RUN_LOST_AFTER).isoformat() <= requested_at <= now.isoformat()

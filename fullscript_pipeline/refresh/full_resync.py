@@ -1,7 +1,7 @@
-"""How long ago the feeds were read, what that lost, and reading everything again because of it.
+"""How long ago the feeds were read, which days that lost, and the full re-sync of a clinic because of it.
 
-The vendor's feeds reach 30 days back. Whoever looks after more than that cannot know what happened in between: the span
-is named and every object of the clinic is read again. What does not belong here: the rolling sweep of every daily pull
+The vendor's feeds reach 30 days back. After a longer pause the events in between are lost: the span is recorded and
+every object of the clinic is read again. What does not belong here: the rolling re-read of every daily pull
 (`extraction`).
 """
 
@@ -20,9 +20,9 @@ WARN_DAYS = 7
 ERROR_DAYS = 21
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Freshness:
-    """How far behind a clinic's feeds are. `days` is None before the first pull; `lost` names days nobody can list."""
+    """How far behind a clinic's feeds are. `days`: None before the first pull; `lost_span`: days that no feed lists."""
 
     clinic_key: str
     days: int | None
@@ -31,13 +31,13 @@ class Freshness:
 
     @property
     def level(self) -> str:
-        """`error`: soon, or already, something is lost; `warn`; or `ok`."""
+        """`error` (events are lost, or soon will be), `warn` or `ok`."""
         if self.lost_span or (self.days or 0) >= ERROR_DAYS:
             return "error"
         return "warn" if (self.days or 0) >= WARN_DAYS else "ok"
 
     def sentence(self) -> str:
-        """What is the matter and what to do; '' when nothing is."""
+        """Says what is wrong and what to do; '' when all is well."""
         if self.lost_span:
             return (
                 f"what happened from {self.lost_span} is in no feed any more; a full re-sync is requested "
@@ -52,7 +52,7 @@ class Freshness:
 
 
 def feed_freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshness:
-    """By the data's clock. A feed that the app may not read does not count."""
+    """Returns the freshness by the data's clock. A feed that the app may not read does not count."""
     positions = [
         store.cursor(clinic.server, clinic.clinic_id, feed)
         for feed in feeds_of(clinic.region)
@@ -61,16 +61,18 @@ def feed_freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshne
     known = [date.fromisoformat(position) for position in positions if position]
     days = (today - min(known)).days if known else None
     last_resync = store.get_fact(_fact_name("swept", clinic))
-    return Freshness(clinic.clinic_key, days, pending_resync_span(store, clinic), last_resync)
+    return Freshness(
+        clinic_key=clinic.clinic_key, days=days, lost_span=pending_resync_span(store, clinic), last_resync=last_resync
+    )
 
 
 def pending_resync_span(store: StateStore, clinic: ClinicRef) -> str | None:
-    """The span for which a full sweep was asked and has not been done; None: nothing was lost."""
+    """Returns the lost span that still needs a full re-sync; None: nothing was lost."""
     return store.get_fact(_fact_name("full_sweep", clinic)) or None
 
 
 def resync_clinic(target: Target, session: ClinicSession) -> list[Report]:
-    """Every patient, plan, order and lab order of the clinic, whatever is stored."""
+    """Reads every patient, plan, order and lab order of the clinic again."""
     reports = [clinic_pulls.pull_patients(target, session)]
     with target.warehouse.read() as con:
         rows = con.execute(
@@ -85,7 +87,7 @@ def resync_clinic(target: Target, session: ClinicSession) -> list[Report]:
 
 
 def mark_resync_done(store: StateStore, clinic: ClinicRef, day: date) -> None:
-    """After everything is committed and written."""
+    """Records that the re-sync is done. Call it when everything is committed and written."""
     if span := pending_resync_span(store, clinic):
         store.set_fact(_fact_name("swept", clinic), f"{span}, read again on {day}")
     store.set_fact(_fact_name("full_sweep", clinic), "")

@@ -1,7 +1,7 @@
-"""From the webhook inbox to the ledger: which clinic and object a payload is about. Asks nothing, opens no DuckDB.
+"""Moves deliveries from the webhook inbox to the event ledger. It sends no request and opens no DuckDB.
 
-A payload is a hint: its id saves the detail, its contents are never stored as data. What does not belong here: keeping
-and verifying payloads (`webhooks`), reading objects (`event_handling`).
+A payload is a hint: its object id saves reading the detail; its contents are never stored as data. What does not belong
+here: verifying and storing payloads (`webhooks`), fetching objects (`event_handling`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,9 +23,9 @@ LAST_INGESTED = "webhooks_heard"
 LAST_RECEIVED = "webhooks_last_received"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class IngestResult:
-    """What was in the inbox: clinics with something to handle, and what could not be used, in words."""
+    """What was in the inbox: clinics with events to handle, and the number of unusable deliveries by reason."""
 
     clinics: dict[str, Clinic] = field(default_factory=dict)
     recorded: int = 0
@@ -33,7 +33,7 @@ class IngestResult:
 
 
 def ingest_inbox(store: StateStore) -> IngestResult:
-    """Notes every waiting delivery in the ledger; settles at once what is handled already or cannot be used."""
+    """Records every waiting delivery in the ledger. Marks at once those that are handled already or cannot be used."""
     known = {(clinic.server, clinic.clinic_id): clinic for clinic in store.clinics()}
     result = IngestResult()
     waiting = store.deliveries(["received"])
@@ -61,7 +61,7 @@ def ingest_inbox(store: StateStore) -> IngestResult:
 
 
 def unwrap_event(body: bytes) -> dict[str, Any] | None:
-    """The event of a payload in any of its wrappings; None when there is none."""
+    """Returns the event of a payload, without its wrapper; None when there is none."""
     try:
         payload: Any = parse_json(body, strict=True)
     except ValueError:
@@ -75,18 +75,18 @@ def unwrap_event(body: bytes) -> dict[str, Any] | None:
 def event_from_payload(
     record: Mapping[str, Any], *, server: str, clinic_id: str, event_id: str, delivered: bool
 ) -> LedgerEvent:
-    """What the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
+    """Returns what the ledger keeps of a payload. `delivered`: it is from the vendor's list of deliveries."""
     kind, created = str(record.get("type")), record.get("created_at")
     resource, is_lost = object_id_in(record), has_unusable_object_id(record)
     if resource is None and kind.startswith("product."):
         resource = variant_hint(record)
     return LedgerEvent(
-        server,
-        clinic_id,
-        event_id,
-        kind,
-        resource,
-        str(created) if created else None,
+        server=server,
+        clinic_id=clinic_id,
+        event_id=event_id,
+        event_type=kind,
+        resource_id=resource,
+        created_at=str(created) if created else None,
         seen_by="delivery" if delivered else "webhook",
         outcome="unreadable" if is_lost else None,
         reason=UNREQUESTABLE if is_lost else None,
@@ -96,17 +96,17 @@ def event_from_payload(
 def _match_delivery(
     store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery
 ) -> tuple[Clinic, LedgerEvent] | str:
-    """The clinic and the event; or why it cannot be used, as a sentence without health data."""
+    """Returns the clinic and the event, or why the delivery cannot be used, as a sentence without health data."""
     record = unwrap_event(delivery.body)
     if record is None:
-        return "The body holds no event; look at it with the vendor's list of deliveries, then ignore it."
-    # It may stand around the event instead of in it.
+        return "The body holds no event; compare it with the vendor's list of deliveries, then ignore it."
+    # The clinic id may be beside the event instead of inside.
     clinic_id = str(record.get("clinic_id") or delivery.clinic_id or "") or _guess_clinic_id(
         store, known, delivery, record
     )
     clinic = known.get((delivery.server, clinic_id))
     if clinic is None:
-        which = f"clinic {clinic_id}" if clinic_id else "any clinic that could be asked"
+        which = f"clinic {clinic_id}" if clinic_id else "any clinic that could be determined"
         return f"It is about {which}, which is not connected on {delivery.server}; connect it, then replay."
     return clinic, event_from_payload(
         record, server=delivery.server, clinic_id=clinic_id, event_id=delivery.event_id, delivered=False
@@ -116,8 +116,8 @@ def _match_delivery(
 def _guess_clinic_id(
     store: StateStore, known: Mapping[tuple[str, str], Clinic], delivery: Delivery, record: Mapping[str, Any]
 ) -> str:
-    """Whose event it is that names no clinic: a product's is the region's; else the only clinic's, or the one whose
-    feed shows it too; '' when nobody can tell (a feed will)."""
+    """Returns the clinic of an event that names none: for a product the one that polls the product feed, else the only
+    clinic, or the one whose feed shows the event; '' when it cannot be known yet."""
     ours = [clinic_id for server, clinic_id in known if server == delivery.server]
     if str(record["type"]).startswith("product."):
         return product_feed_clinic(store, delivery.server) or next(iter(ours), "")
@@ -127,7 +127,7 @@ def _guess_clinic_id(
 
 
 def _record_last_delivery(store: StateStore, waiting: Iterable[Delivery]) -> None:
-    """When, by the data's clock, a server's webhooks were last heard."""
+    """Records when, by the data's clock, a server's last webhook was ingested."""
     newest: dict[str, str] = {}
     for delivery in waiting:
         if delivery.received_at:

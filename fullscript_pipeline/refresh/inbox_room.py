@@ -1,6 +1,6 @@
 """How much waits in the webhook inbox and since when, and whether there is room.
 
-For `doctor`, the check and `webhooks status`. What does not belong here: taking it out (`inbox_ingest`), refusing what
+For `doctor`, the check and `webhooks status`. What does not belong here: emptying it (`inbox_ingest`), refusing what
 does not fit (`webhooks.keeper`).
 """
 
@@ -12,14 +12,14 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import InboxSize, StateStore
 
-# A running daemon takes them within seconds, a `refresh` of cron's within its period.
+# A running daemon ingests them within seconds, a `refresh` from cron within its period.
 PATIENCE = timedelta(hours=1)
 _NEARLY = 0.8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InboxRoom:
-    """What waits, of how many bytes that may."""
+    """How much waits, and how much may."""
 
     size: InboxSize
     most_bytes: int
@@ -30,14 +30,14 @@ class InboxRoom:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether it is nearly full, or the oldest has waited for longer than it takes where somebody takes them."""
+        """Whether it is nearly full, or the oldest delivery has waited for more than an hour."""
         since = self.size.since
         is_late = since is not None and clock.real_now() - since > PATIENCE
         return is_late or self.size.waiting_bytes >= _NEARLY * self.most_bytes
 
     @property
     def sentence(self) -> str:
-        """How many, how much, since when."""
+        """Says how many deliveries wait, how large they are, and since when."""
         if not self.size.waiting or self.size.since is None:
             return f"nothing waits (room for {_megabytes(self.most_bytes)})"
         return (
@@ -48,7 +48,7 @@ class InboxRoom:
 
     @property
     def advice(self) -> str:
-        """What to do when it needs attention."""
+        """Says what to do when it needs attention."""
         return (
             "Start the daemon (`fullscript-pipeline ui`, or the services) or run `fullscript-pipeline refresh`; "
             "`webhooks inbox list` says why some stay, and FULLSCRIPT_WEBHOOK_INBOX_MB how much may wait."
@@ -56,8 +56,8 @@ class InboxRoom:
 
 
 def measure_inbox(settings: Settings, store: StateStore) -> InboxRoom:
-    """The inbox as it is now."""
-    return InboxRoom(store.inbox_size(), settings.webhook_inbox_bytes)
+    """Measures the inbox as it is now."""
+    return InboxRoom(size=store.inbox_size(), most_bytes=settings.webhook_inbox_bytes)
 
 
 def _megabytes(size: int) -> str:

@@ -1,7 +1,7 @@
-"""Polls the states of lab orders that may still move: most of their changes raise no event.
+"""Polls the states of lab orders that may still change: most of their changes raise no event.
 
-Like a look at the feeds it lists, compares with the state store and opens no DuckDB; what moved is read by the refresh
-that follows. What does not belong here: the feeds (`feed_polling`), lab orders after an order or a plan
+Like a poll of the feeds it lists, compares with the state store and opens no DuckDB. The refresh that follows fetches
+the changed lab orders. What does not belong here: the feeds (`feed_polling`), lab orders after an order or a plan
 (`consequences`).
 """
 
@@ -22,7 +22,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import Warehouse
 
 EVERY = timedelta(minutes=15)
-# Nothing comes after it but an amendment, which raises an event.
+# Only an amendment can follow, and that raises an event.
 FINAL = frozenset({"interpretation_shared"})
 _POLLED = "labs_polled_real"
 _STORED = "labs_stored"
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
-    """Remembers the states of the clinic's stored lab orders; call it whenever some were read."""
+    """Stores the states of the clinic's lab orders. Call it whenever some were read."""
     if clinic.region not in REGIONS_WITH_LABS:
         return
     with warehouse.read() as con:
@@ -43,15 +43,17 @@ def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> No
 
 
 def lab_poll_cost(store: StateStore, clinic: ClinicRef) -> int:
-    """How many requests a poll of the clinic takes; 0: no lab order may move."""
+    """Returns how many requests a poll of the clinic takes; 0: no lab order may change."""
     watched = len(store.watched_labs(clinic))
     return min(watched, _pages(store, clinic)) if clinic.region in REGIONS_WITH_LABS else 0
 
 
 def choose_lab_polls(store: StateStore, clinics: Sequence[Clinic], feeds: int) -> dict[str, int]:
-    """The clinics whose lab orders are polled beside this look at `feeds` feeds, longest unpolled first, with the cost.
+    """Returns the clinics whose lab orders are polled with this poll of `feeds` feeds, longest unpolled first, with the
+    requests of each.
 
-    Each at most every quarter of an hour; together no more requests than a tenth of the look's own, but at least one.
+    A clinic is polled at most every quarter of an hour. Together they send at most a tenth of the poll's own requests,
+    but at least one clinic is polled.
     """
     latest = (clock.real_now() - EVERY).isoformat()
     last = {clinic: store.cursor(clinic.server, clinic.clinic_id, _POLLED) or "" for clinic in clinics}
@@ -64,7 +66,7 @@ def choose_lab_polls(store: StateStore, clinics: Sequence[Clinic], feeds: int) -
 
 
 def poll_labs(session: ClinicSession, store: StateStore) -> int:
-    """How many lab orders of the clinic are in another state than when they were last read; they are noted."""
+    """Records the lab orders whose state differs from when they were last read. Returns their number."""
     clinic = session.clinic
     watched = store.watched_labs(clinic)
     if not lab_poll_cost(store, clinic):
@@ -83,7 +85,8 @@ def poll_labs(session: ClinicSession, store: StateStore) -> int:
 
 
 def fetch_moved_labs(target: Target, session: ClinicSession, store: StateStore) -> int:
-    """Reads the lab orders that a poll found moved; their patients' pages are owed. Returns how many."""
+    """Fetches the lab orders whose state a poll found changed, and queues their patients' pages. Returns their
+    number."""
     clinic = session.clinic
     moved = store.moved_labs(clinic)
     if not moved:

@@ -1,6 +1,6 @@
-"""Which product a product event is about: its payload names variants only.
+"""Finds the product of a product event: its payload names variants only.
 
-A variant that is stored names its product; any other is asked for. What does not belong here: reading the product.
+A stored variant names its product; any other variant is fetched. What does not belong here: fetching the product.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,8 +22,8 @@ from fullscript_pipeline.warehouse.loading import narrowings, pull_log
 
 
 def variant_ids_in(record: Mapping[str, Any]) -> list[str]:
-    """The variants of a product event: its data is the product or holds it, and one printed sample of product.created
-    has brand and variants beside the data."""
+    """Returns the variants of a product event. Its data is the product, or holds it; one documented sample of
+    product.created has brand and variants beside the data."""
     data = record.get("data")
     inside = data if isinstance(data, dict) else {}
     product = inside.get("product")
@@ -35,19 +35,15 @@ def variant_ids_in(record: Mapping[str, Any]) -> list[str]:
 
 
 def variant_hint(record: Mapping[str, Any]) -> str | None:
-    """What the ledger can keep of a product event that names no product: one of its variants."""
+    """Returns what the ledger keeps of a product event without a product: one of its variants."""
     variants = variant_ids_in(record)
     return VARIANT + variants[0] if variants else None
 
 
 def product_ids_for_events(
-    pull: Pull,
-    session: ClinicSession,
-    warehouse: Warehouse,
-    events: Iterable[LedgerEvent],
-    details: Mapping[str, Line],
+    pull: Pull, session: ClinicSession, events: Iterable[LedgerEvent], details: Mapping[str, Line]
 ) -> dict[str, str]:
-    """Product ids by event id, for the product events whose product could be found out."""
+    """Returns product ids by event id, for the product events whose product could be found."""
     variants_by_event = {
         event.event_id: _variant_ids_of(event, details.get(event.event_id))
         for event in events
@@ -60,7 +56,7 @@ def product_ids_for_events(
         if product is not None and not product.startswith(VARIANT)
     }
     variant_ids = [variant for variants in variants_by_event.values() for variant in variants]
-    stored = _stored_product_ids(warehouse, session.clinic.region, variant_ids)
+    stored = _stored_product_ids(pull.target.warehouse, session.clinic.region, variant_ids)
     for event_id, variants in variants_by_event.items():
         if product := next((stored[variant] for variant in variants if variant in stored), None):
             product_by_event.setdefault(event_id, product)
@@ -79,9 +75,9 @@ def product_ids_for_events(
 
 
 def catalog_listed_at(warehouse: Warehouse, region: str) -> datetime | None:
-    """When the region's whole catalog was last listed: what was told before needs no reading of its own.
+    """Returns when the region's whole catalog was last listed: earlier events need no fetch of their own.
 
-    None: never, or last by a view that sees less than another one did.
+    None: never, or the last listing was by a reader view that sees less than another.
     """
     with warehouse.read() as con:
         is_narrowed = any(narrowing.table == PRODUCTS.name for narrowing in narrowings(con, region))
@@ -108,7 +104,7 @@ def _stored_product_ids(warehouse: Warehouse, region: str, variants: Sequence[st
 
 
 def _land_variant(pull: Pull, session: ClinicSession, variant: str) -> None:
-    """Lands a variant that is not stored, if this clinic may see it."""
+    """Lands a variant, if this clinic may see it."""
     try:
         pull.land_object(session, "variant", variant)
     except ScopeError:

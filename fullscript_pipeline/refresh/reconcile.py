@@ -1,8 +1,8 @@
-"""Once an hour: are all events in the ledger that the feeds and the vendor's list of deliveries know of?
+"""Compares the ledger once an hour with the feeds and the vendor's list of deliveries.
 
-Both are asked with each clinic's own token and read to the end of the last days. What is missing is noted like any new
-event, so the next refresh fetches it. What was found is remembered per clinic, for the checks. What does not belong
-here: what a silence means (`webhook_diagnosis`).
+Both are read to the end with each clinic's own token. A missing event is recorded like any new one, so the next refresh
+fetches its object. The result is stored per clinic, for the checks. What does not belong here: why webhooks are missing
+(`webhook_diagnosis`).
 """
 
 from collections import Counter
@@ -21,17 +21,17 @@ from fullscript_pipeline.refresh.inbox_ingest import event_from_payload, unwrap_
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 EVERY = timedelta(hours=1)
-# How far back deliveries are read each time: the sender gives up after six and a half hours, the filter goes by day.
+# How far back deliveries are read: the sender gives up after six and a half hours, and the filter is by day.
 DELIVERY_DAYS = timedelta(days=2)
-# After a longer silence everything that the vendor can still show.
+# After a longer pause: everything that the vendor can still list.
 REACH = timedelta(days=30)
 _FEED = "webhook_deliveries"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ReconcileResult:
-    """What one clinic's reconcile found. Moments are ISO text by the data's clock; `answers` counts what the receiver
-    answered the vendor (status, or "none"), `delivered_types` what arrived."""
+    """The result of one clinic's reconcile. Times are ISO text by the data's clock. `answers` counts failed deliveries
+    by the status that the vendor got ("none": no answer); `delivered_types`: event types that arrived."""
 
     at: str
     missing_in_feeds: int = 0
@@ -46,21 +46,21 @@ class ReconcileResult:
 
     @property
     def missing(self) -> int:
-        """Events that nobody had told us of."""
+        """Events that the ledger lacked."""
         return self.missing_in_feeds + self.missing_deliveries
 
 
 def is_reconcile_due(store: StateStore, clinic: ClinicRef) -> bool:
     """Whether the last reconcile is an hour old, by real time."""
     last = store.cursor(clinic.server, clinic.clinic_id, "reconciled_real")
-    # One of a time to come is of a clock that was set back since.
+    # A future time means that the clock was set back since.
     return last is None or not timedelta() <= clock.real_now() - datetime.fromisoformat(last) < EVERY
 
 
 def reconcile(session: ClinicSession, store: StateStore) -> ReconcileResult | None:
     """Compares feeds and deliveries with the ledger; None before the clinic's first pull.
 
-    Raises the error of a feed that failed, after everything else was compared and noted.
+    Raises the error of a feed that failed, when everything else is compared and recorded.
     """
     clinic = session.clinic
     if not has_been_pulled(store, clinic):
@@ -79,7 +79,7 @@ def reconcile(session: ClinicSession, store: StateStore) -> ReconcileResult | No
 
 
 def last_reconcile(store: StateStore, clinic: ClinicRef) -> ReconcileResult | None:
-    """What the clinic's last reconcile found; None before the first."""
+    """Returns the result of the clinic's last reconcile; None before the first."""
     text = store.get_fact(_fact_name(clinic))
     return ReconcileResult(**orjson.loads(text)) if text else None
 
@@ -109,7 +109,7 @@ def _read_deliveries(session: ClinicSession, store: StateStore, outcome: Reconci
 
 
 def _count_deliveries(outcome: ReconcileResult, rows: list[dict[str, Any]]) -> None:
-    """One event may have several rows, one per attempt."""
+    """Counts deliveries by event: an event may have several rows, one per attempt."""
     if not rows:
         outcome.deliveries = outcome.delivered = 0
         return
@@ -132,7 +132,7 @@ def _count_deliveries(outcome: ReconcileResult, rows: list[dict[str, Any]]) -> N
 
 
 def _event_from_delivery(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent | None:
-    """The event of a delivery: the whole payload where the row has it, else its id, which a detail can be asked for."""
+    """Returns the event of a delivery: from the payload if the row has it, else only the id, for its detail."""
     event = _payload_event(row)
     event_id = first_usable((row.get("event_id"), (event or {}).get("id")))
     if not event_id or str((event or row).get("clinic_id") or clinic.clinic_id) != clinic.clinic_id:
@@ -146,7 +146,7 @@ def _event_from_delivery(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent 
 
 
 def _payload_event(row: dict[str, Any]) -> dict[str, Any] | None:
-    """The event that a delivery carried, if its row has it; a row's own `type` may be anything."""
+    """Returns the event that a delivery carried, if the row has it. A row's own `type` may be anything."""
     for name in ("event_payload", "event", "payload"):
         payload = row.get(name)
         if payload and (event := unwrap_event(payload.encode() if isinstance(payload, str) else orjson.dumps(payload))):

@@ -1,4 +1,5 @@
-"""How much the warehouse holds, for the prices of a plan. What does not belong here: the arithmetic (`cost_plan`)."""
+"""Counts what the warehouse holds, for the cost of a refresh. What does not belong here: the arithmetic
+(`cost_plan`)."""
 
 from datetime import date
 
@@ -10,7 +11,7 @@ from fullscript_pipeline.warehouse.loading import pull_log
 
 
 def count_stored(con: duckdb.DuckDBPyConnection, clinic_id: str, incomplete_lists: frozenset[str]) -> StoredCounts:
-    """What the warehouse knows of sizes."""
+    """Returns the numbers of stored patients and orders that costs depend on."""
 
     def scalar(sql: str, *values: object) -> int:
         row = con.execute(sql, [clinic_id, *values]).fetchone()
@@ -24,8 +25,8 @@ def count_stored(con: duckdb.DuckDBPyConnection, clinic_id: str, incomplete_list
     patients = scalar("SELECT count(*) FROM core.patients WHERE clinic_id = ? AND removed_at IS NULL")
     listed_at = pull_log.last_complete(con, clinic_id, "orders")
     return StoredCounts(
-        patients,
-        lambda first: sum(n for day, n in days if day >= first - OVERLAP),
-        incomplete_lists,
-        listed_at.date() if listed_at else None,
+        patients=patients,
+        orders_since=lambda first: sum(n for day, n in days if day >= first - OVERLAP),
+        incomplete_lists=incomplete_lists,
+        orders_listed_on=listed_at.date() if listed_at else None,
     )

@@ -1,7 +1,7 @@
-"""Why no webhook comes although the feeds show that something happens: one of the causes the vendor documents.
+"""Diagnoses missing webhook deliveries: which documented cause fits when only the feeds show events.
 
-The vendor tells nobody when it stops sending. What does not belong here: asking (`reconcile` has asked), receiving
-(`webhooks`).
+The vendor sends no message when it stops delivering. What does not belong here: listing deliveries (`reconcile`),
+receiving them (`webhooks`).
 """
 
 from collections.abc import Iterable
@@ -15,19 +15,19 @@ from fullscript_pipeline.refresh.reconcile import ReconcileResult, last_reconcil
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, LedgerEvent, StateStore
 
-# A webhook mostly comes at once; a feed may show the event a moment earlier.
+# A webhook mostly arrives at once; a feed may show the event a moment earlier.
 GRACE = timedelta(minutes=30)
 FIRST_LOOK_BACK = timedelta(days=3)
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # An endpoint that fails for longer than this may be disabled by the vendor.
 DISABLED_AFTER = timedelta(hours=24)
-# What our receiver answers to a signature it cannot verify, and what the vendor sees with a wrong challenge token.
+# Statuses that our receiver sends, among them those for a bad signature and a wrong challenge token.
 _OURS = frozenset({"200", "201", "400", "401", "403"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is known about a clinic whose webhooks are not heard. `types` are of events that came by feed only."""
+    """What is known about a clinic whose webhooks are missing. `types`: of events that only a feed showed."""
 
     types: tuple[str, ...]
     has_token: bool
@@ -36,7 +36,8 @@ class Evidence:
 
 
 def undelivered_webhooks(settings: Settings, store: StateStore) -> dict[str, str]:
-    """The cause by clinic key, for clinics on servers whose webhooks are set up; empty: all is heard."""
+    """Returns the cause by clinic key, for clinics on servers with webhooks set up; empty when no delivery is
+    missing."""
     causes = {}
     for clinic in store.clinics():
         server = settings.servers[clinic.server]
@@ -45,30 +46,30 @@ def undelivered_webhooks(settings: Settings, store: StateStore) -> dict[str, str
         if undelivered := _undelivered_events(store, clinic):
             grant = store.load_grant(clinic)
             evidence = Evidence(
-                tuple(sorted({event.event_type for event in undelivered if event.event_type})),
-                clinic.status == "ok" and grant is not None,
-                grant.scopes if grant else (),
-                last_reconcile(store, clinic),
+                types=tuple(sorted({event.event_type for event in undelivered if event.event_type})),
+                has_token=clinic.status == "ok" and grant is not None,
+                scopes=grant.scopes if grant else (),
+                reconciled=last_reconcile(store, clinic),
             )
             causes[clinic.clinic_key] = diagnose(evidence)
     return causes
 
 
 def diagnose(evidence: Evidence) -> str:
-    """The documented cause that fits what is known, and what to do about it."""
+    """Returns the documented cause that fits the evidence, and what to do about it."""
     if not evidence.has_token:
         return "no valid token: the vendor sends only while somebody's token is valid; run `connect` again."
     if missing := _missing_scopes(evidence):
         return f"missing scope {', '.join(missing)}: add it to the app in the vendor's dashboard, then `connect` again."
     if evidence.reconciled is None:
-        return "not known yet: the hourly reconcile asks the vendor's list of deliveries; look again in an hour."
+        return "not known yet: the hourly reconcile reads the vendor's list of deliveries; check again in an hour."
     return _diagnose_deliveries(evidence.reconciled, evidence.types)
 
 
 def _diagnose_deliveries(reconciled: ReconcileResult, types: Iterable[str]) -> str:
     said = ", ".join(f"{status} x {number}" for status, number in sorted(reconciled.answers.items()))
     if reconciled.refused:
-        return "not known: this app may not read the vendor's list of deliveries; look at the dashboard's webhook page."
+        return "not known: this app may not read the vendor's list of deliveries; check the dashboard's webhook page."
     if _is_disabled(reconciled):
         return "disabled endpoint: deliveries failed until the vendor stopped; correct it, enable it in the dashboard."
     if reconciled.deliveries and reconciled.answers and _OURS & reconciled.answers.keys():
@@ -82,7 +83,7 @@ def _diagnose_deliveries(reconciled: ReconcileResult, types: Iterable[str]) -> s
 
 
 def _is_disabled(reconciled: ReconcileResult) -> bool:
-    """After a 410, or after a day of failures, nothing is attempted any more."""
+    """Whether the vendor stopped: after a 410, or after a day of failures."""
     if "410" in reconciled.answers:
         return True
     if reconciled.last_attempt_at is None or (reconciled.last_success_at or "") >= reconciled.last_attempt_at:
@@ -102,8 +103,8 @@ def _missing_scopes(evidence: Evidence) -> list[str]:
 
 
 def _undelivered_events(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
-    """Events that a feed has shown since the server's webhooks were last heard; none from before the first look, which
-    lists 30 days."""
+    """Returns events that only a feed has shown since the server's last webhook. Events from before the first poll do
+    not count: that poll lists 30 days."""
     last_ingested = store.cursor(clinic.server, "", LAST_INGESTED)
     since = datetime.fromisoformat(last_ingested) if last_ingested else clock.now() - FIRST_LOOK_BACK
     events = store.events_since(clinic.server, clinic.clinic_id, _EVER)

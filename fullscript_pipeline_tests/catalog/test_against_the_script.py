@@ -142,7 +142,16 @@ class Follower:
 
     def _target(self, server: str, region: str, of: Any) -> Target:
         day = clock.today(UTC_ZONE)
-        return Target(self.warehouse, self.connected.settings.landing_dir, None, server, region, day, "run", of)
+        return Target(
+            warehouse=self.warehouse,
+            landing_dir=self.connected.settings.landing_dir,
+            encryption_key=None,
+            server=server,
+            region=region,
+            day=day,
+            run_id="run",
+            clinic=of,
+        )
 
     def known(self, region: str) -> dict[str, bool]:
         """Every product ever seen, and whether it is there."""

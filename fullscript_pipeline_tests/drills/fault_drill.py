@@ -77,7 +77,16 @@ def impatient(store: StateStore, one: Clinic) -> Iterator[ClinicSession]:
 def pull_all(warehouse: Warehouse, store: StateStore, one: Clinic) -> list[Report]:
     settings = load_settings()
     day = clock.today(settings.time_zone)
-    target = Target(warehouse, settings.landing_dir, None, one.server, one.region, day, "run", one)
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=settings.landing_dir,
+        encryption_key=None,
+        server=one.server,
+        region=one.region,
+        day=day,
+        run_id="run",
+        clinic=one,
+    )
     with impatient(store, one) as session:
         reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
         reports.append(clinic.pull_patients(target, session))

@@ -140,7 +140,16 @@ class MutatedClinic:
     def _target(self, *, of_region: bool = False) -> Target:
         one, day = self.clinic, clock.today(self.settings.time_zone)
         owner = None if of_region else one
-        return Target(self.warehouse, self.settings.landing_dir, None, one.server, one.region, day, "run", owner)
+        return Target(
+            warehouse=self.warehouse,
+            landing_dir=self.settings.landing_dir,
+            encryption_key=None,
+            server=one.server,
+            region=one.region,
+            day=day,
+            run_id="run",
+            clinic=owner,
+        )
 
     def _steps(self, session: ClinicSession, sweep_days: int, *, whole: bool) -> list[Step]:
         """Name, what it needs, and the call, as the assets have them."""

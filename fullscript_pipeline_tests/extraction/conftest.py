@@ -17,4 +17,13 @@ def target(tmp_path: Path) -> Target:
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
     day = clock.now().astimezone(UTC).date()
-    return Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, day, "run", CLINIC)
+    return Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server=CLINIC.server,
+        region=CLINIC.region,
+        day=day,
+        run_id="run",
+        clinic=CLINIC,
+    )

@@ -26,7 +26,16 @@ class OneClinic:
         settings = self.connected.settings
         today = clock.today(settings.time_zone)
         clinic = self.clinic
-        return Target(self.warehouse, settings.landing_dir, None, clinic.server, clinic.region, today, "run-1", clinic)
+        return Target(
+            warehouse=self.warehouse,
+            landing_dir=settings.landing_dir,
+            encryption_key=None,
+            server=clinic.server,
+            region=clinic.region,
+            day=today,
+            run_id="run-1",
+            clinic=clinic,
+        )
 
     def next_day(self, days: int = 1) -> dict[str, Any]:
         """The sandbox and the pipeline's clock move on; what happened meanwhile."""

@@ -36,14 +36,14 @@ class AllClinics:
     def target(self, clinic: Clinic) -> Target:
         settings = self.connected.settings
         return Target(
-            self.warehouse,
-            settings.landing_dir,
-            None,
-            clinic.server,
-            clinic.region,
-            clock.today(settings.time_zone),
-            "run-1",
-            clinic,
+            warehouse=self.warehouse,
+            landing_dir=settings.landing_dir,
+            encryption_key=None,
+            server=clinic.server,
+            region=clinic.region,
+            day=clock.today(settings.time_zone),
+            run_id="run-1",
+            clinic=clinic,
         )
 
     def session(self, clinic: Clinic) -> ClinicSession:

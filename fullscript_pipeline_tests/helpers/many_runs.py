@@ -26,7 +26,9 @@ _RUN = """INSERT INTO runs
 def add_runs(instance: dg.DagsterInstance, number: int, *, clinics: int = 50, days: float = 2.9) -> None:
     """`number` successful refreshes of `clinics` clinics, spread evenly over the last `days`."""
     job = build_defs(load_settings).resolve_job_def("clinic_refresh")
-    pattern = instance.create_run_for_job(job, run_config=run_config(RefreshRequest("x", ())), status="SUCCESS")
+    pattern = instance.create_run_for_job(
+        job, run_config=run_config(RefreshRequest(clinic_key="x", event_ids=())), status="SUCCESS"
+    )
     with closing(sqlite3.connect(Path(instance.root_directory) / "history/runs.db", timeout=30)) as runs:
         body, snapshot = runs.execute(
             "SELECT run_body, snapshot_id FROM runs WHERE run_id = ?", [pattern.run_id]

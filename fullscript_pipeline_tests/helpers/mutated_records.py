@@ -177,13 +177,22 @@ class _Server:
 def lost(warehouse: Warehouse, folder: Path, wanted: list[Mutated]) -> list[Mutated]:
     """Pulls the payloads, a pull per endpoint; those that are neither in their table nor in quarantine, or not told."""
     server = _Server([])
-    target = Target(warehouse, folder, None, "us-snd", "us", date(2026, 11, 22), "run", server.clinic)
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=folder,
+        encryption_key=None,
+        server="us-snd",
+        region="us",
+        day=date(2026, 11, 22),
+        run_id="run",
+        clinic=server.clinic,
+    )
     for endpoint, (table, _) in BASES.items():
         records = [one.record for one in wanted if one.endpoint == endpoint]
         if records:
             pull = Pull(target, endpoint)
             pull.walk(_Server(records), endpoint)  # type: ignore[arg-type]  # as much of a session as a walk needs
-            pull.commit(Load(table, pull.lines(endpoint)))
+            pull.commit(Load(table=table, lines=pull.lines(endpoint)))
     with warehouse.read() as con:
         told = set(con.execute("SELECT object, what, detail FROM ops.drift").fetchall())
         there = {

@@ -64,7 +64,16 @@ class Puller:
 
     def target(self, day: datetime | None = None) -> Target:
         when = (day or datetime.now(UTC)).date()
-        return Target(self.warehouse, self.landing, None, CLINIC.server, CLINIC.region, when, "run", CLINIC)
+        return Target(
+            warehouse=self.warehouse,
+            landing_dir=self.landing,
+            encryption_key=None,
+            server=CLINIC.server,
+            region=CLINIC.region,
+            day=when,
+            run_id="run",
+            clinic=CLINIC,
+        )
 
     def pull(self) -> Report:
         pull = Pull(self.target(), "patients")
@@ -72,7 +81,7 @@ class Puller:
 
     def commit(self, pull: Pull, listing: FetchedList) -> Report:
         return pull.commit(
-            Load(PATIENTS, pull.lines("patients"), missing_among=EVERYTHING if listing.complete else None),
+            Load(table=PATIENTS, lines=pull.lines("patients"), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,
         )
 

@@ -62,7 +62,16 @@ class Filled:
 
     def pull(self, one: Clinic, *, pages: bool = True, only_patients: bool = False) -> None:
         day = clock.today(self.settings.time_zone)
-        target = Target(self.warehouse, self.settings.landing_dir, None, one.server, one.region, day, "run", one)
+        target = Target(
+            warehouse=self.warehouse,
+            landing_dir=self.settings.landing_dir,
+            encryption_key=None,
+            server=one.server,
+            region=one.region,
+            day=day,
+            run_id="run",
+            clinic=one,
+        )
         with open_session(self.settings, self.store, one) as session:
             clinic.pull_clinic(target, session)
             clinic.pull_patients(target, session)
@@ -82,8 +91,9 @@ class Filled:
     def refresh(self) -> None:
         """One round of the feeds, by hand."""
         target = Target(
-            self.warehouse, self.settings.landing_dir, None, self.clinic.server, self.clinic.region,
-            clock.today(self.settings.time_zone), "run", self.clinic,
+            warehouse=self.warehouse, landing_dir=self.settings.landing_dir, encryption_key=None,
+            server=self.clinic.server, region=self.clinic.region, day=clock.today(self.settings.time_zone),
+            run_id="run", clinic=self.clinic,
         )  # fmt: skip
         with open_session(self.settings, self.store, self.clinic) as session:
             poll_feeds(session, self.store)

@@ -36,13 +36,17 @@ def test_it_is_never_dearer_than_reading_one_by_one_nor_than_listing(
 ) -> None:
     known = min(known, number)
     chosen = choose_strategy(
-        events("order.placed", number, known=known), StoredCounts(patients, lambda _: stored), TODAY
+        events("order.placed", number, known=known),
+        StoredCounts(patients=patients, orders_since=lambda _: stored),
+        TODAY,
     )
     one_by_one = 2 * (number - known) + known
     listing = max(1, -(-(stored + number) // 100))
     asked = listing if chosen.orders_from else len(chosen.details) * 2 + len(chosen.known["orders"])
     assert asked == (min(one_by_one, listing) if number else 0)
-    chosen = choose_strategy(events("patient.updated", number, known=known), StoredCounts(patients, lambda _: 0), TODAY)
+    chosen = choose_strategy(
+        events("patient.updated", number, known=known), StoredCounts(patients=patients, orders_since=lambda _: 0), TODAY
+    )
     asked = -(-patients // 100) if chosen.lists_patients else len(chosen.details) * 2 + len(chosen.known["patients"])
     assert asked <= max(1, min(one_by_one, -(-patients // 100)))
 
@@ -54,7 +58,7 @@ def test_plans_always_have_their_details_since_the_day_of_the_event_dates_the_ch
 
 
 def test_a_list_that_comes_thin_is_not_cheaper() -> None:
-    thin = StoredCounts(50, lambda _: 0, frozenset({"patients"}))
+    thin = StoredCounts(patients=50, orders_since=lambda _: 0, incomplete_lists=frozenset({"patients"}))
     assert not choose_strategy(events("patient.updated", 40), thin, TODAY).lists_patients
 
 
@@ -107,7 +111,7 @@ def test_an_unknown_time_is_any_time_since_the_last_complete_look(created_at: st
 
 def test_an_event_that_names_no_order_even_in_its_detail_has_the_orders_listed() -> None:
     one = events("order.placed", 1)
-    assert choose_strategy(one, StoredCounts(0, lambda _: 500), TODAY).orders_from is None
-    assert choose_strategy(one, StoredCounts(0, lambda _: 500), TODAY, details_read=True).orders_from == date(
-        2026, 11, 21
-    )
+    assert choose_strategy(one, StoredCounts(patients=0, orders_since=lambda _: 500), TODAY).orders_from is None
+    assert choose_strategy(
+        one, StoredCounts(patients=0, orders_since=lambda _: 500), TODAY, details_read=True
+    ).orders_from == date(2026, 11, 21)

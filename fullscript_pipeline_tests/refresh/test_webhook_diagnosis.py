@@ -22,16 +22,44 @@ SEEN = ReconcileResult(at=NOW, deliveries=4, last_attempt_at="2026-11-22T11:00:0
 @pytest.mark.parametrize(
     ("silence", "word"),
     [
-        (Evidence(("order.placed",), False, (), None), "no valid token"),
-        (Evidence(("order.placed",), True, ("patients:read",), None), "missing scope patients:order_history"),
-        (Evidence(("order.placed",), True, ALL, None), "not known yet"),
-        (Evidence((), True, ALL, replace(SEEN, refused="403")), "may not read"),
-        (Evidence((), True, ALL, replace(SEEN, answers={"410": 1})), "disabled endpoint"),
-        (Evidence((), True, ALL, ReconcileResult(NOW, last_attempt_at="2026-11-19T01:00:00Z")), "disabled endpoint"),
-        (Evidence((), True, ALL, replace(SEEN, answers={"401": 4})), "wrong secret"),
-        (Evidence((), True, ALL, replace(SEEN, answers={"none": 3, "503": 1})), "not reachable"),
-        (Evidence((), True, ALL, replace(SEEN, delivered=4, last_success_at=SEEN.last_attempt_at)), "another receiver"),
-        (Evidence(("lab_order.updated",), True, ALL, ReconcileResult(NOW)), "not subscribed"),
+        (Evidence(types=("order.placed",), has_token=False, scopes=(), reconciled=None), "no valid token"),
+        (
+            Evidence(types=("order.placed",), has_token=True, scopes=("patients:read",), reconciled=None),
+            "missing scope patients:order_history",
+        ),
+        (Evidence(types=("order.placed",), has_token=True, scopes=ALL, reconciled=None), "not known yet"),
+        (Evidence(types=(), has_token=True, scopes=ALL, reconciled=replace(SEEN, refused="403")), "may not read"),
+        (
+            Evidence(types=(), has_token=True, scopes=ALL, reconciled=replace(SEEN, answers={"410": 1})),
+            "disabled endpoint",
+        ),
+        (
+            Evidence(
+                types=(),
+                has_token=True,
+                scopes=ALL,
+                reconciled=ReconcileResult(at=NOW, last_attempt_at="2026-11-19T01:00:00Z"),
+            ),
+            "disabled endpoint",
+        ),
+        (Evidence(types=(), has_token=True, scopes=ALL, reconciled=replace(SEEN, answers={"401": 4})), "wrong secret"),
+        (
+            Evidence(types=(), has_token=True, scopes=ALL, reconciled=replace(SEEN, answers={"none": 3, "503": 1})),
+            "not reachable",
+        ),
+        (
+            Evidence(
+                types=(),
+                has_token=True,
+                scopes=ALL,
+                reconciled=replace(SEEN, delivered=4, last_success_at=SEEN.last_attempt_at),
+            ),
+            "another receiver",
+        ),
+        (
+            Evidence(types=("lab_order.updated",), has_token=True, scopes=ALL, reconciled=ReconcileResult(at=NOW)),
+            "not subscribed",
+        ),
     ],
 )
 def test_the_cause_is_one_that_the_vendor_documents(

@@ -49,7 +49,11 @@ def started(instance: dg.DagsterInstance, run_id: str, process: ProcessIdentity 
     tags = {PROCESS_TAG: f"{run_id}/{process}"} if process else process_tags(run_id)
     job = build_defs(load_settings).resolve_job_def("clinic_refresh")
     instance.create_run_for_job(
-        job, run_id=run_id, run_config=run_config(RefreshRequest("x", ())), status="STARTED", tags=tags
+        job,
+        run_id=run_id,
+        run_config=run_config(RefreshRequest(clinic_key="x", event_ids=())),
+        status="STARTED",
+        tags=tags,
     )
 
 

@@ -29,7 +29,7 @@ After = Callable[[duckdb.DuckDBPyConnection], None]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CompletedRows:
     """What a list and its details came to: `lines`, `after` and `unread` as `Load` wants them."""
 
@@ -38,7 +38,7 @@ class CompletedRows:
     unread: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetailSource:
     """Where the whole of an object is when lists lack one of its `arrays`, or leave `besides` something to wish for."""
 
@@ -75,10 +75,10 @@ def complete_from_details(
         line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_complete(line)
     }
     if not incomplete and not pull.has_fetched_by_id(detail.endpoint):
-        return CompletedRows(listed, lambda con: None)
+        return CompletedRows(lines=listed, after=lambda con: None)
     if not incomplete:
         by_id = read_details() if read_details else pull.lines(detail.endpoint)
-        return CompletedRows(lambda: chain(listed(), by_id()), lambda con: None)
+        return CompletedRows(lines=lambda: chain(listed(), by_id()), after=lambda con: None)
     owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
     with pull.target.warehouse.read() as con:
         stored = stored_hashes(con, detail.table, owner)
@@ -115,12 +115,12 @@ def complete_from_details(
         record_detail_reads(
             con,
             pull,
-            owner,
-            detail.table.name,
-            {object_id: (incomplete[object_id].hash, object_id in read) for object_id in due_ids},
+            owner=owner,
+            resource=detail.table.name,
+            reads={object_id: (incomplete[object_id].hash, object_id in read) for object_id in due_ids},
         )
 
-    return CompletedRows(lines, after, frozenset(incomplete.keys() - read))
+    return CompletedRows(lines=lines, after=after, unread=frozenset(incomplete.keys() - read))
 
 
 def fetch_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
@@ -196,6 +196,7 @@ def ids_due_for_refetch(
 def record_detail_reads(
     con: duckdb.DuckDBPyConnection,
     pull: Pull,
+    *,
     owner: str,
     resource: str,
     reads: Mapping[str, tuple[str | None, bool]],

@@ -15,7 +15,7 @@ from fullscript_pipeline.warehouse import NAMELESS, Request
 LEFT_OUT = "left-out:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FetchedList:
     """A list that was walked to its end. `ids` are the distinct record ids in order of arrival.
 
@@ -35,7 +35,7 @@ class RemainingPages(NamedTuple):
     total_pages: int | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Walk:
     """One walk of a list, as far as its pages are landed."""
 
@@ -99,15 +99,19 @@ class Walk:
     def combined_with(self, second: "Walk") -> "Walk":
         """Both walks taken together: each may have found what the other missed."""
         return Walk(
-            {**self.ids, **second.ids},
-            [*self.totals, *second.totals],
+            ids={**self.ids, **second.ids},
+            totals=[*self.totals, *second.totals],
             is_bare=self.is_bare and second.is_bare,
             of_others=self.of_others + second.of_others,
         )
 
     def as_fetched_list(self) -> FetchedList:
         ids = tuple(record_id for record_id in self.ids if not record_id.startswith(LEFT_OUT))
-        return FetchedList(ids, self.total, self.is_consistent and not self.rows_without_id and not self.of_others)
+        return FetchedList(
+            ids=ids,
+            total_count=self.total,
+            complete=self.is_consistent and not self.rows_without_id and not self.of_others,
+        )
 
 
 def count_of_others(records: Iterable[Mapping[str, Any]], patient: str | None) -> int:

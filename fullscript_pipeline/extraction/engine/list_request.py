@@ -14,7 +14,7 @@ def request_key(session: ClinicSession, parent: str | None, params: Mapping[str,
     return f"{session.clinic.clinic_key}/{parent or ''}?{filters}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ListRequest:
     """A list, as it is asked for."""
 

@@ -81,7 +81,7 @@ class PageLanding:
         Pages move while they are read: a list that does not come to what the server counts is walked once more. When
         the second walk comes out even it stands alone; else all that came is kept, and absence means nothing.
         """
-        list_request = ListRequest(session, endpoint, path or {}, params or {})
+        list_request = ListRequest(session=session, endpoint=endpoint, path=path or {}, params=params or {})
         self._record_usage(session)
         walk = self._fetch_list_once(list_request, 1)
         if not walk.is_consistent and not (list_request.is_filtered and walk.of_others):
@@ -225,12 +225,12 @@ class PageLanding:
         if list_request.endpoint in _ROWS_WITHOUT_ID:
             lines = [(_row_id(list_request.endpoint, parse_line(line)), line) for _, line in lines]
         request = Request(
-            list_request.endpoint,
-            list_request.key,
-            page.number,
-            len(lines),
-            page.is_last,
-            page.total_count,
+            endpoint=list_request.endpoint,
+            key=list_request.key,
+            page=page.number,
+            records=len(lines),
+            is_last=page.is_last,
+            total_count=page.total_count,
             total_pages=page.total_pages,
             walk=walk,
             is_bare=page.wrapper_key == "",
@@ -262,7 +262,14 @@ class PageLanding:
         clinic = session.clinic
         viewers = [(user, sorted(scopes)) for user, scopes in session.viewers]
         moment = fetched_at.astimezone(UTC).isoformat()
-        envelope = Envelope(clinic.clinic_id, clinic.region, moment, request_id, parent, viewers)
+        envelope = Envelope(
+            clinic_id=clinic.clinic_id,
+            region=clinic.region,
+            fetched_at=moment,
+            request_id=request_id,
+            parent_id=parent,
+            seen_as=viewers,
+        )
         self._views.add(view_of_envelope(envelope))
         return envelope
 

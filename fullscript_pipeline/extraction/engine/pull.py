@@ -79,13 +79,13 @@ class Pull(PageLanding):
                 self.read_since, unread=load.unread, refused=load.refused, left_out=self.left_out_ids
             )
         return event_proof.Proof(
-            self.read_since,
-            load.gone,
-            load.unread,
-            load.covers_events,
-            load.refused,
-            load.answers,
-            self.left_out_ids,
+            read_since=self.read_since,
+            gone=load.gone,
+            unread=load.unread,
+            covers_events=load.covers_events,
+            refused=load.refused,
+            answers=load.answers,
+            left_out=self.left_out_ids,
         )
 
     def _make_caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
@@ -117,13 +117,13 @@ class Pull(PageLanding):
         observed = max(self.observed_at, last) if last else self.observed_at
         clinic = self.target.clinic
         return Context(
-            self.target.server,
-            self.target.region,
-            clinic.clinic_id if clinic else None,
-            clinic.clinic_key if clinic else None,
-            observed,
-            self.pull_id,
-            self.view,
+            server=self.target.server,
+            region=self.target.region,
+            clinic_id=clinic.clinic_id if clinic else None,
+            clinic_key=clinic.clinic_key if clinic else None,
+            observed_at=observed,
+            pull_id=self.pull_id,
+            view=self.view,
         )
 
     def _pull_row(self, outcome: str, reason: str | None, total_count: int | None = None) -> pull_log.PullRow:
@@ -147,16 +147,16 @@ class Pull(PageLanding):
         self, outcome: str, reason: str | None, counts: Mapping[str, Counts], total_count: int | None
     ) -> Report:
         return Report(
-            self.resource,
-            outcome,
-            reason,
-            counts,
-            self._sent(),
-            self.file.appended_pages,
-            self._retries(),
-            total_count,
-            round((clock.real_now() - self.started_at).total_seconds(), 3),
-            self._estimated_requests(),
+            resource=self.resource,
+            outcome=outcome,
+            reason=reason,
+            counts=counts,
+            requests=self._sent(),
+            pages=self.file.appended_pages,
+            retries=self._retries(),
+            total_count=total_count,
+            seconds=round((clock.real_now() - self.started_at).total_seconds(), 3),
+            estimated_requests=self._estimated_requests(),
         )
 
     def _estimated_requests(self) -> int | None:
@@ -179,4 +179,4 @@ def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Tab
         gone = missing_ids(ids, in_parallel(lambda object_id: pull.land_object(session, endpoint, object_id), ids))
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
-    return pull.commit(Load(table, pull.lines(endpoint), gone=gone, listed=()))
+    return pull.commit(Load(table=table, lines=pull.lines(endpoint), gone=gone, listed=()))

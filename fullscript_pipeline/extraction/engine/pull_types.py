@@ -19,7 +19,7 @@ from fullscript_pipeline.warehouse.loading import Among, Context, Counts
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """Where a pull belongs: a clinic's or a region's cell, and the stores it writes to."""
 
@@ -44,7 +44,7 @@ class Target:
         return self.landing_dir / self.server / self.owner / self.day.isoformat()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Load:
     """One table's share of a commit. See `warehouse.load.load` for `missing_among` and `listed`; `gone`: ids that
     neither their detail nor a list that should hold them shows (`absence`); `of_no_clinic`: rows that the vendor ties
@@ -67,7 +67,7 @@ class Load:
         return replace(context, clinic_id=None) if self.of_no_clinic else context
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What a pull of one resource came to; what assets show as metadata."""
 

@@ -28,7 +28,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcomes:
     """What became of the events of a round: ids by outcome, and those that wait for another try."""
 
@@ -61,7 +61,7 @@ def close_answered_events(
     )
     for outcome, ids in closed.items():
         store.close_events(clinic, ids, outcome, _REASONS["refused"] if outcome == "unreadable" else None)
-    return Outcomes(closed)
+    return Outcomes(closed=closed)
 
 
 def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tried: Collection[str]) -> Outcomes:
@@ -80,7 +80,7 @@ def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, 
     _store_tries(
         warehouse, clinic, [_make_try(again[event.event_id], None) for event in left if event.event_id in again]
     )
-    return Outcomes(done.closed, [event.event_id for event in left])
+    return Outcomes(closed=done.closed, waiting=[event.event_id for event in left])
 
 
 def record_pull_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> Outcomes:
@@ -113,7 +113,14 @@ def _make_try(event: LedgerEvent, outcome: str | None) -> EventTry:
     reason = _REASONS["refused"] if outcome == "unreadable" else None if outcome else event.reason
     next_try_at = None if outcome else event.next_try_at
     return EventTry(
-        event.event_id, event.event_type, event.seen_at, attempts, event.last_try_at, next_try_at, outcome, reason
+        event_id=event.event_id,
+        event_type=event.event_type,
+        seen_at=event.seen_at,
+        attempts=attempts,
+        last_try_at=event.last_try_at,
+        next_try_at=next_try_at,
+        outcome=outcome,
+        reason=reason,
     )
 
 

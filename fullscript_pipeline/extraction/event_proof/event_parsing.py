@@ -23,7 +23,7 @@ EARLIEST_YEAR = 2000
 OBJECTS: Mapping[str, tuple[str, ...]] = {family.prefix: family.object_names for family in EVENT_FAMILIES}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SeenEvent:
     """An event as a feed lists it. `type` may be missing there; `resource_id` is known from the detail only."""
 
@@ -36,7 +36,12 @@ class SeenEvent:
 def parse_event(line: Line) -> SeenEvent:
     record = orjson.loads(line.record)
     kind = record.get("type")
-    return SeenEvent(line.id, kind if isinstance(kind, str) else None, event_time(record), object_id_in(record))
+    return SeenEvent(
+        event_id=line.id,
+        type=kind if isinstance(kind, str) else None,
+        created_at=event_time(record),
+        resource_id=object_id_in(record),
+    )
 
 
 def event_time(record: Mapping[str, Any]) -> str | None:

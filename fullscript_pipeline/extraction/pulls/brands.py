@@ -50,7 +50,8 @@ def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Col
             yield replace_record(line, {"name": orjson.loads(line.record).get("name")})
 
     report = pull.commit(
-        Load(CLINIC_BRANDS, lines, EVERYTHING if listing.complete else None), total_count=listing.total_count
+        Load(table=CLINIC_BRANDS, lines=lines, missing_among=EVERYTHING if listing.complete else None),
+        total_count=listing.total_count,
     )
     return report, frozenset(listing.ids) if listing.complete else None
 
@@ -68,7 +69,11 @@ def _commit(
     pull: Pull, listing: FetchedList, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
 ) -> Report:
     return pull.commit(
-        Load(BRANDS, _flagged_brands(pull, available, permitted), EVERYTHING if listing.complete else None),
+        Load(
+            table=BRANDS,
+            lines=_flagged_brands(pull, available, permitted),
+            missing_among=EVERYTHING if listing.complete else None,
+        ),
         total_count=listing.total_count,
     )
 

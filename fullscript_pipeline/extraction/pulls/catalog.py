@@ -74,7 +74,7 @@ def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table
             refusals.append(error)
             continue
         return pull.commit(
-            Load(table, pull.lines(table.name), missing_among=EVERYTHING if listing.complete else None),
+            Load(table=table, lines=pull.lines(table.name), missing_among=EVERYTHING if listing.complete else None),
             total_count=listing.total_count,
         )
     return record_refusal_by_all(pull, refusals)
@@ -122,9 +122,9 @@ def _commit_full_list(pull: Pull, session: ClinicSession, listing: FetchedList, 
 
     return pull.commit(
         Load(
-            PRODUCTS,
-            rows.lines,
-            EVERYTHING if listing.complete else None,
+            table=PRODUCTS,
+            lines=rows.lines,
+            missing_among=EVERYTHING if listing.complete else None,
             unread=rows.unread,
             covers_events=listing.complete,
             after=after,
@@ -138,7 +138,7 @@ def _listed_products(pull: Pull, session: ClinicSession) -> CompletedRows:
     return complete_from_details(
         pull,
         session,
-        DetailSource("product", PRODUCTS, ("variants",), is_complete_product),
+        DetailSource(endpoint="product", table=PRODUCTS, arrays=("variants",), extra_check=is_complete_product),
         lambda: (without_custom_dosage(line)._replace(parent_id=None) for line in pull.file.lines("products")),
         may_change=lambda line: True,
         read_details=lambda: complete_products(pull, lambda variant: pull.land_object(session, "variant", variant)),
@@ -161,14 +161,18 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
     complete_ids = {line.id for line in _complete_products_in(pull.file.lines("category_products"))}
     report = pull.commit(
         Load(
-            CATEGORIES,
-            lambda: iter(categories),
+            table=CATEGORIES,
+            lines=lambda: iter(categories),
             missing_among=EVERYTHING if listing.complete else None,
         ),
-        Load(CATEGORY_PRODUCTS, lambda: map(_membership, pull.file.lines("category_products")), everything),
         Load(
-            PRODUCTS,
-            lambda: _complete_products_in(pull.file.lines("category_products")),
+            table=CATEGORY_PRODUCTS,
+            lines=lambda: map(_membership, pull.file.lines("category_products")),
+            missing_among=everything,
+        ),
+        Load(
+            table=PRODUCTS,
+            lines=lambda: _complete_products_in(pull.file.lines("category_products")),
             after=sighting_recorder(
                 target.region,
                 target.day,

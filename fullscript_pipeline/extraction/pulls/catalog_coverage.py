@@ -1,7 +1,7 @@
-"""Through which door each product was found, by which clinic, when first and last: `core.catalog_coverage`.
+"""Records by which source and clinic each product was seen, and when first and last: `core.catalog_coverage`.
 
-Doors: `listing` (the restricted whole list), `category`, `by_id` (known from before), `variant` (named by a plan or an
-order), `event`. What does not belong here: opening the doors (`catalog`, `missing_variants`, `refresh`).
+Sources: `listing` (the restricted whole list), `category`, `by_id` (known from before), `variant` (named by a plan
+or an order), `event`. What does not belong here: reading the products (`catalog`, `missing_variants`, `refresh`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,24 +16,25 @@ CatalogSource = Literal["listing", "category", "by_id", "variant", "event"]
 def sighting_recorder(
     region: str, day: date, source: CatalogSource, by_clinic: Callable[[], Mapping[str, Iterable[str]]]
 ) -> Callable[[duckdb.DuckDBPyConnection], None]:
-    """A `Load.after` that notes the products each clinic was shown through a door on a day."""
+    """Returns a `Load.after` that records the products that each clinic saw by this source on this day."""
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         for clinic_id, products in by_clinic().items():
-            record_sightings(con, region, day, source, clinic_id, products)
+            record_catalog_sightings(con, region=region, day=day, source=source, clinic_id=clinic_id, products=products)
 
     return after
 
 
-def record_sightings(
+def record_catalog_sightings(
     con: duckdb.DuckDBPyConnection,
+    *,
     region: str,
     day: date,
     source: CatalogSource,
     clinic_id: str,
     products: Iterable[str],
 ) -> None:
-    """Notes that a clinic was shown these products; rows that say so already are left alone."""
+    """Records that a clinic saw these products. Rows that say so already stay as they are."""
     values = {"region": region, "day": day, "door": source, "clinic": clinic_id, "ids": sorted(set(products))}
     if not values["ids"]:
         return

@@ -35,7 +35,7 @@ def pull_clinic(target: Target, session: ClinicSession) -> Report:
         pull.land_object(session, "clinic")
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
-    return pull.commit(Load(CLINICS, pull.lines("clinic")))
+    return pull.commit(Load(table=CLINICS, lines=pull.lines("clinic")))
 
 
 def store_address_zone(target: Target, session: ClinicSession, store: StateStore) -> None:
@@ -86,10 +86,10 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
 
     return pull.commit(
         Load(
-            PATIENTS,
-            lines,
-            EVERYTHING if listing.complete else None,
-            gone,
+            table=PATIENTS,
+            lines=lines,
+            missing_among=EVERYTHING if listing.complete else None,
+            gone=gone,
             listed=listing.ids,
             unread=incomplete.keys() - read,
             refused=pull.refused("patient"),

@@ -98,15 +98,15 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     new |= {event_id: line_from_ledger(event) for event_id, event in pending.items()}
     if len(refused) == len(feeds) and not new:
         _record_in_ledger(store, session, [], clock.now())
-        _record_feed_positions(pull, session, store, feeds, complete)
+        _record_feed_positions(pull, session, store, feeds=feeds, complete=complete)
         return pull.record_refusal(refused[0])
     begun_at = clock.now()
-    report = load_events(pull, session, _choose_detailed(new.values(), begun_at), list(new.values()))
+    report = load_events(pull, session, _choose_detailed(new.values(), begun_at), listed=list(new.values()))
     _record_in_ledger(
         store, session, [parse_event(line) for line in _merge_details(pull, list(new.values()))], begun_at
     )
     close_purged_events(pull, session, store)
-    _record_feed_positions(pull, session, store, feeds, complete)
+    _record_feed_positions(pull, session, store, feeds=feeds, complete=complete)
     close_answered_events(target.warehouse, store, session.clinic)
     return report
 
@@ -121,6 +121,7 @@ def load_events(
     pull: Pull,
     session: ClinicSession,
     detailed: Iterable[str],
+    *,
     listed: Sequence[Line],
     resources: Mapping[str, str] | None = None,
 ) -> Report:
@@ -146,8 +147,8 @@ def load_events(
             answer_by_earlier_reads(con, set(ids))
 
     return pull.commit(
-        Load(EVENTS, lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),
-        Load(EVENTS, lambda: (line for line in lines() if _has_clinic(line)), after=after),
+        Load(table=EVENTS, lines=lambda: (line for line in lines() if not _has_clinic(line)), of_no_clinic=True),
+        Load(table=EVENTS, lines=lambda: (line for line in lines() if _has_clinic(line)), after=after),
     )
 
 
@@ -268,7 +269,14 @@ def _record_in_ledger(
     """After the commit: this pull reads their objects."""
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     store.record_events(
-        LedgerEvent(server, clinic_id, event.event_id, event.type, event.resource_id, event.created_at)
+        LedgerEvent(
+            server=server,
+            clinic_id=clinic_id,
+            event_id=event.event_id,
+            event_type=event.type,
+            resource_id=event.resource_id,
+            created_at=event.created_at,
+        )
         for event in events
     )
     ids = [event.event_id for event in events]
@@ -278,7 +286,7 @@ def _record_in_ledger(
 
 
 def _record_feed_positions(
-    pull: Pull, session: ClinicSession, store: StateStore, feeds: Sequence[str], complete: Collection[str]
+    pull: Pull, session: ClinicSession, store: StateStore, *, feeds: Sequence[str], complete: Collection[str]
 ) -> None:
     """The feeds are read up to this day; what is not `complete` was refused, or came short."""
     for feed in feeds:

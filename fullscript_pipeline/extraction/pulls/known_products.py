@@ -20,7 +20,7 @@ from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse.loading import not_found_objects
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Lookup:
     """Products or variants that were asked for: the clinic that could read each, `gone` (every clinic says 404), or
     `unknown`: one that may not look might have seen it."""
@@ -53,7 +53,10 @@ def pull_known_products(
 ) -> Report:
     """Every product known of but those `read` today. `asks_everybody`: see `catalog.pull_products`."""
     pull, region = Pull(target, "products_by_id"), target.region
-    products, variants = _Lookup(pull, sessions, "product"), _Lookup(pull, sessions, "variant")
+    products, variants = (
+        _Lookup(pull=pull, sessions=sessions, endpoint="product"),
+        _Lookup(pull=pull, sessions=sessions, endpoint="variant"),
+    )
     in_parallel(
         products.look_up,
         [product for product in requestable_ids(_known_product_ids(target, sessions)) if product not in read],
@@ -61,7 +64,7 @@ def pull_known_products(
     lines = complete_products(pull, variants.look_up)
     denied = products.with_outcome("gone") if asks_every_clinic else []
     with target.warehouse.read() as con:
-        gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied, pull.observed_at)
+        gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied=denied, moment=pull.observed_at)
     if left := len(denied) - len(gone):
         pull.add_caution(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
     shown_to = {
@@ -70,14 +73,18 @@ def pull_known_products(
     record_sightings = sighting_recorder(region, target.day, "by_id", lambda: shown_to)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        not_found_objects.record_not_found(con, region, PRODUCTS, denied, products.outcomes)
+        not_found_objects.record_not_found(con, region, PRODUCTS, denied=denied, requested=products.outcomes)
         not_found_objects.record_not_found(
-            con, region, VARIANTS, variants.with_outcome("gone") if asks_every_clinic else [], variants.outcomes
+            con,
+            region,
+            VARIANTS,
+            denied=variants.with_outcome("gone") if asks_every_clinic else [],
+            requested=variants.outcomes,
         )
         record_sightings(con)
 
     # Nothing that this app may see is left out, so what it lacks is told by no event.
-    return pull.commit(Load(PRODUCTS, lines, gone=gone, listed=(), covers_events=True, after=after))
+    return pull.commit(Load(table=PRODUCTS, lines=lines, gone=gone, listed=(), covers_events=True, after=after))
 
 
 def _known_product_ids(target: Target, sessions: Sequence[ClinicSession]) -> list[str]:

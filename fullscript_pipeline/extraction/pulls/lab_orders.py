@@ -33,7 +33,7 @@ SETTLED = frozenset(
     | {"interpretation_shared"}
 )
 TESTS_SWEEP_DAYS = 7
-_DETAIL = DetailSource("lab_order", LAB_ORDERS, ("tests", "results"))
+_DETAIL = DetailSource(endpoint="lab_order", table=LAB_ORDERS, arrays=("tests", "results"))
 
 
 def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
@@ -57,10 +57,10 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
         return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(
-            LAB_ORDERS,
-            rows.lines,
-            EVERYTHING if listing.complete else None,
-            gone,
+            table=LAB_ORDERS,
+            lines=rows.lines,
+            missing_among=EVERYTHING if listing.complete else None,
+            gone=gone,
             listed={line.id for line in pull.file.lines("lab_orders")},
             unread=rows.unread,
             refused=pull.refused("lab_order"),
@@ -95,10 +95,10 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
         pull.add_caution(f"{counted(denied, 'test')} answered 404: left as stored")
     return pull.commit(
         Load(
-            LAB_TESTS,
-            pull.lines("lab_test"),
+            table=LAB_TESTS,
+            lines=pull.lines("lab_test"),
             listed=(),
-            after=lambda con: record_detail_reads(con, pull, clinic_id, "lab_tests", outcome),
+            after=lambda con: record_detail_reads(con, pull, owner=clinic_id, resource="lab_tests", reads=outcome),
         )
     )
 

@@ -53,14 +53,14 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
     }
     return pull.commit(
         Load(
-            PRODUCTS,
-            products,
+            table=PRODUCTS,
+            lines=products,
             listed=(),
             after=shown(target.region, target.day, "variant", lambda: {session.clinic.clinic_id: shown_products}),
         ),
         Load(
-            VARIANTS,
-            lambda: (line._replace(parent_id=None) for line in alone()),
+            table=VARIANTS,
+            lines=lambda: (line._replace(parent_id=None) for line in alone()),
             listed=(),
             after=lambda con: _record_outcomes(con, pull, outcomes),
         ),

@@ -67,16 +67,20 @@ def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWE
         due = ids_due_for_refetch(con, clinic_id, "addresses", dict(rows), sweep_days=sweep_days)
     shown = dict(rows)
     try:
-        walked = _walk_each(pull, session, "patient_addresses", "patient_id", due)
+        walked = _walk_each(pull, session, "patient_addresses", parameter="patient_id", ids=due)
     except (ScopeError, RequestRefused) as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(
         Load(
-            ADDRESSES,
-            lambda: map(_with_content_id, pull.file.lines("patient_addresses")),
-            Among("patient_id", walked, PATIENTS),
+            table=ADDRESSES,
+            lines=lambda: map(_with_content_id, pull.file.lines("patient_addresses")),
+            missing_among=Among("patient_id", walked, PATIENTS),
             after=lambda con: record_detail_reads(
-                con, pull, clinic_id, "addresses", {patient: (shown[patient], True) for patient in walked}
+                con,
+                pull,
+                owner=clinic_id,
+                resource="addresses",
+                reads={patient: (shown[patient], True) for patient in walked},
             ),
         )
     )
@@ -86,11 +90,17 @@ def pull_templates(target: Target, session: ClinicSession) -> Report:
     """Templates, which the vendor is replacing by protocols: a list per practitioner."""
     pull = Pull(target, "templates")
     try:
-        walked = _walk_each(pull, session, "practitioner_templates", "practitioner_id", practitioner_ids(pull))
+        walked = _walk_each(
+            pull, session, "practitioner_templates", parameter="practitioner_id", ids=practitioner_ids(pull)
+        )
     except (ScopeError, RequestRefused) as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(
-        Load(TEMPLATES, pull.lines("practitioner_templates"), Among("practitioner_id", walked, PRACTITIONERS))
+        Load(
+            table=TEMPLATES,
+            lines=pull.lines("practitioner_templates"),
+            missing_among=Among("practitioner_id", walked, PRACTITIONERS),
+        )
     )
 
 
@@ -107,19 +117,19 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
 
     def fetch(session: ClinicSession) -> list[str]:
         # The first alone: a restricted list is refused once, not once per product.
-        first = _walk_each(pull, session, "similar_products", "product_id", due[:1])
-        return first + _walk_each(pull, session, "similar_products", "product_id", due[1:])
+        first = _walk_each(pull, session, "similar_products", parameter="product_id", ids=due[:1])
+        return first + _walk_each(pull, session, "similar_products", parameter="product_id", ids=due[1:])
 
     walked = _fetch_from_first_permitted(sessions, fetch)
     if isinstance(walked, str):
         return pull.record_refusal(walked)
     return pull.commit(
         Load(
-            SIMILAR_PRODUCTS,
-            lambda: _with_places(pull.file.lines("similar_products")),
-            Among("product_id", walked, PRODUCTS),
+            table=SIMILAR_PRODUCTS,
+            lines=lambda: _with_places(pull.file.lines("similar_products")),
+            missing_among=Among("product_id", walked, PRODUCTS),
             after=lambda con: record_detail_reads(
-                con, pull, target.region, "similar_products", dict.fromkeys(walked, (None, True))
+                con, pull, owner=target.region, resource="similar_products", reads=dict.fromkeys(walked, (None, True))
             ),
         )
     )
@@ -143,7 +153,9 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
                 query = request.key.partition("?query=")[2]
                 yield from (line._replace(parent_id=query) for line in landed)
 
-    return pull.commit(Load(PRODUCT_SEARCHES, lambda: _with_places(lines()), rows_of("query", walked)))
+    return pull.commit(
+        Load(table=PRODUCT_SEARCHES, lines=lambda: _with_places(lines()), missing_among=rows_of("query", walked))
+    )
 
 
 def _fetch_from_first_permitted(
@@ -159,7 +171,7 @@ def _fetch_from_first_permitted(
     return reason
 
 
-def _walk_each(pull: Pull, session: ClinicSession, endpoint: str, parameter: str, ids: Sequence[str]) -> list[str]:
+def _walk_each(pull: Pull, session: ClinicSession, endpoint: str, *, parameter: str, ids: Sequence[str]) -> list[str]:
     """Walks the list of each id; those whose list was read to its end. One that is gone (404) has none."""
 
     def walk(object_id: str) -> bool:

@@ -29,10 +29,10 @@ from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_be
 TRAILING_DAYS = 60
 # The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
 OVERLAP = timedelta(days=2)
-_DETAIL = DetailSource("order", ORDERS, ("line_items",))
+_DETAIL = DetailSource(endpoint="order", table=ORDERS, arrays=("line_items",))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Window:
     """Days of `completed_on` that a listing must hold all orders of, ends included; None: open."""
 
@@ -61,7 +61,7 @@ def pull_orders(
     """The daily pull: everything the first time, then the trailing window up to now."""
     with target.warehouse.read() as con:
         window = daily_window(con, session.clinic.clinic_id, trailing_days, session_view(session))
-    return _pull_window(target, session, window, "orders", sweep_days)
+    return _pull_window(target, session, window, resource="orders", sweep_days=sweep_days)
 
 
 def sweep_orders(
@@ -70,15 +70,17 @@ def sweep_orders(
     """Re-lists the next share of the history before the trailing window; None when there is no such history."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
-        window = sweep_window(con, clinic_id, target.day, trailing_days, sweep_days)
-    return _pull_window(target, session, window, "orders_sweep", sweep_days) if window else None
+        window = sweep_window(con, clinic_id, target.day, trailing_days=trailing_days, sweep_days=sweep_days)
+    return _pull_window(target, session, window, resource="orders_sweep", sweep_days=sweep_days) if window else None
 
 
 def pull_order_days(
     target: Target, session: ClinicSession, first: date, last: date, sweep_days: int = SWEEP_DAYS
 ) -> Report:
     """The orders of some days again, any range: the backfill."""
-    return _pull_window(target, session, Window(first, last), "orders_backfill", sweep_days)
+    return _pull_window(
+        target, session, Window(first=first, last=last), resource="orders_backfill", sweep_days=sweep_days
+    )
 
 
 def daily_window(
@@ -87,13 +89,14 @@ def daily_window(
     """What the daily pull lists: open on both sides until the whole history was loaded once, by somebody who sees all
     that `view` does."""
     before = pull_log.last_complete(con, clinic_id, "orders", view)
-    return Window(before.date() - timedelta(days=trailing_days)) if before else Window()
+    return Window(first=before.date() - timedelta(days=trailing_days)) if before else Window()
 
 
 def sweep_window(
     con: duckdb.DuckDBPyConnection,
     clinic_id: str,
     day: date,
+    *,
     trailing_days: int = TRAILING_DAYS,
     sweep_days: int = SWEEP_DAYS,
 ) -> Window | None:
@@ -115,10 +118,10 @@ def sweep_window(
     first = through + timedelta(days=1) if through and through < cut else None
     shares = min((day - last_sweep_on).days if last_sweep_on else 1, sweep_days)
     length = ceil(((cut - oldest).days + 1) / sweep_days) * shares
-    return Window(first, min((first or oldest) + timedelta(days=length - 1), cut))
+    return Window(first=first, last=min((first or oldest) + timedelta(days=length - 1), cut))
 
 
-def _pull_window(target: Target, session: ClinicSession, window: Window, resource: str, sweep_days: int) -> Report:
+def _pull_window(target: Target, session: ClinicSession, window: Window, *, resource: str, sweep_days: int) -> Report:
     pull = Pull(target, resource)
     try:
         listing = pull.walk(session, "orders", params=window.params())
@@ -137,10 +140,10 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, resourc
 
     report = pull.commit(
         Load(
-            ORDERS,
-            rows.lines,
-            window.among() if listing.complete else None,
-            gone,
+            table=ORDERS,
+            lines=rows.lines,
+            missing_among=window.among() if listing.complete else None,
+            gone=gone,
             listed={line.id for line in pull.file.lines("orders")},
             unread=rows.unread,
             refused=pull.refused("order"),

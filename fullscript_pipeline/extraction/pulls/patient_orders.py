@@ -77,9 +77,11 @@ def pull_orders_of_departed_patients(target: Target, session: ClinicSession) -> 
         return pull.record_refusal(str(refusal))
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        record_detail_reads(con, pull, clinic_id, ORDERS_OF_DEPARTED_PATIENTS, dict.fromkeys(held, (None, True)))
+        record_detail_reads(
+            con, pull, owner=clinic_id, resource=ORDERS_OF_DEPARTED_PATIENTS, reads=dict.fromkeys(held, (None, True))
+        )
 
-    return pull.commit(Load(ORDERS, lambda: complete_order_lines(pull), gone=gone, listed=(), after=after))
+    return pull.commit(Load(table=ORDERS, lines=lambda: complete_order_lines(pull), gone=gone, listed=(), after=after))
 
 
 def _departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:

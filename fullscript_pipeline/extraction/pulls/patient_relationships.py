@@ -21,7 +21,7 @@ _YES = frozenset({"true", "t", "yes", "y", "on", "1"})
 _NO = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Relationships:
     """`dependents` is None when the records say it themselves, or nothing does."""
 
@@ -64,8 +64,8 @@ def infer_relationships(
             patient_id for patient_id in dependents or () if patient_id in silent and patient_id not in guarded
         }
         return Relationships(
-            None if dependents is None else frozenset(dependents),
-            _find_guardians(pull, session, unguarded, everybody) if unguarded else {},
+            dependents=None if dependents is None else frozenset(dependents),
+            guardian_of=_find_guardians(pull, session, unguarded, everybody) if unguarded else {},
         )
     except (ScopeError, NotFound, RequestRefused):
         return Relationships()

@@ -37,7 +37,7 @@ FEED = "product_events"
 MOST_DETAILS = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProductEvents:
     """The events that one clinic's feed told. They are answered once the products were read."""
 
@@ -76,13 +76,19 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
             reports.append(pull.record_refusal(str(refusal)))
             continue
         new = _new_events(pull, session.clinic, store)
-        report = load_events(pull, session, _choose_detailed(target, new), new)
+        report = load_events(pull, session, _choose_detailed(target, new), listed=new)
         ledger_events = tuple(_ledger_event(session.clinic, line) for line in new)
         listed = tuple(_parse_record(line) for line in pull.file.lines(FEED))
         return ProductEvents(
-            (*reports, report), target.warehouse, session.clinic, ledger_events, listed, listing.complete, position
+            reports=(*reports, report),
+            warehouse=target.warehouse,
+            clinic=session.clinic,
+            events=ledger_events,
+            listed=listed,
+            is_complete=listing.complete,
+            position=position,
         )
-    return ProductEvents(tuple(reports))
+    return ProductEvents(reports=tuple(reports))
 
 
 def _new_events(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
@@ -127,5 +133,11 @@ def _parse_record(line: Line) -> dict[str, object]:
 def _ledger_event(clinic: ClinicRef, line: Line) -> LedgerEvent:
     event = parse_event(line)
     return LedgerEvent(
-        clinic.server, clinic.clinic_id, event.event_id, event.type, event.resource_id, event.created_at, feed=FEED
+        server=clinic.server,
+        clinic_id=clinic.clinic_id,
+        event_id=event.event_id,
+        event_type=event.type,
+        resource_id=event.resource_id,
+        created_at=event.created_at,
+        feed=FEED,
     )

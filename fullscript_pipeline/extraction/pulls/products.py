@@ -56,7 +56,9 @@ def complete_products(pull: Pull, land_variant: Callable[[str], object]) -> Call
     variants = {line.id: orjson.loads(line.record) for line in pull.file.lines("variant")}
     with pull.target.warehouse.read() as con:
         known = stored_hashes(con, PRODUCTS, pull.target.region)
-        gone = not_found_twice(con, pull.target.region, VARIANTS, named.keys() - variants.keys(), pull.observed_at)
+        gone = not_found_twice(
+            con, pull.target.region, VARIANTS, denied=named.keys() - variants.keys(), moment=pull.observed_at
+        )
     answered = variants.keys() | set(gone)
     return lambda: (
         _with_variants(without_custom_dosage(line), variants, answered if line.id in known else None)

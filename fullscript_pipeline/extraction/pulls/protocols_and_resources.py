@@ -55,21 +55,25 @@ def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWE
     """Fullscript's protocols, and each practitioner's: their own and those shared with them."""
     pull = Pull(target, "protocols")
     walked = _walk_paired_lists(
-        pull, session, "fullscript_protocols", "practitioner_protocols", {"ownership_type": "all"}
+        pull,
+        session,
+        of_fullscript="fullscript_protocols",
+        of_practitioner="practitioner_protocols",
+        params={"ownership_type": "all"},
     )
     if walked.refusal:
         return pull.record_refusal(walked.refusal)
-    detail = DetailSource("protocol", PROTOCOLS, ("recommendations",))
+    detail = DetailSource(endpoint="protocol", table=PROTOCOLS, arrays=("recommendations",))
     try:
         rows = complete_from_details(pull, session, detail, walked.lines, sweep_days=sweep_days)
     except REFUSALS as refusal:
         return pull.record_refusal(str(refusal))
     return pull.commit(
-        Load(PROTOCOLS, rows.lines, walked.missing_among, after=rows.after),
+        Load(table=PROTOCOLS, lines=rows.lines, missing_among=walked.missing_among, after=rows.after),
         Load(
-            PRACTITIONER_PROTOCOLS,
-            lambda: map(_protocol_membership, pull.file.lines("practitioner_protocols")),
-            walked.missing_among,
+            table=PRACTITIONER_PROTOCOLS,
+            lines=lambda: map(_protocol_membership, pull.file.lines("practitioner_protocols")),
+            missing_among=walked.missing_among,
         ),
     )
 
@@ -77,18 +81,20 @@ def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWE
 def pull_resources(target: Target, session: ClinicSession) -> Report:
     """Fullscript's resources, and each practitioner's."""
     pull = Pull(target, "resources")
-    walked = _walk_paired_lists(pull, session, "fullscript_resources", "practitioner_resources", {})
+    walked = _walk_paired_lists(
+        pull, session, of_fullscript="fullscript_resources", of_practitioner="practitioner_resources", params={}
+    )
     if walked.refusal:
         return pull.record_refusal(walked.refusal)
     return pull.commit(
-        Load(RESOURCES, walked.lines, walked.missing_among),
+        Load(table=RESOURCES, lines=walked.lines, missing_among=walked.missing_among),
         Load(
-            PRACTITIONER_RESOURCES,
-            lambda: (
+            table=PRACTITIONER_RESOURCES,
+            lines=lambda: (
                 replace_record(line, {"name": record.get("name")})
                 for line, record in iter_parsed(pull, "practitioner_resources")
             ),
-            walked.missing_among,
+            missing_among=walked.missing_among,
         ),
     )
 
@@ -112,7 +118,7 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
     complete = len(objects) >= total and not any(line.id.startswith(NO_ID) for line in rows)
     complete = complete and all(listing.complete or listing.ids for listing in listings)
     return pull.commit(
-        Load(EXTERNAL_IDS, lambda: iter(rows), EVERYTHING if complete else None),
+        Load(table=EXTERNAL_IDS, lines=lambda: iter(rows), missing_among=EVERYTHING if complete else None),
         total_count=total,
     )
 
@@ -164,12 +170,12 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
         )
 
     return pull.commit(
-        Load(WEBHOOK_DELIVERIES, lambda: of(clinic_id), after=after),
-        Load(WEBHOOK_DELIVERIES, lambda: of(None), of_no_clinic=True),
+        Load(table=WEBHOOK_DELIVERIES, lines=lambda: of(clinic_id), after=after),
+        Load(table=WEBHOOK_DELIVERIES, lines=lambda: of(None), of_no_clinic=True),
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _PairedLists:
     """Two lists of one kind: the practitioners' first, so that Fullscript's own of the same id wins."""
 
@@ -179,7 +185,7 @@ class _PairedLists:
 
 
 def _walk_paired_lists(
-    pull: Pull, session: ClinicSession, of_fullscript: str, of_practitioner: str, params: dict[str, str]
+    pull: Pull, session: ClinicSession, *, of_fullscript: str, of_practitioner: str, params: dict[str, str]
 ) -> _PairedLists:
     """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read.
 
@@ -207,7 +213,9 @@ def _walk_paired_lists(
 
     all_refused = len(refusals) == len(practitioners) + 1
     is_complete = all(complete) and not _has_unreadable_practitioners(pull)
-    return _PairedLists(lines, EVERYTHING if is_complete else None, refusals[0] if all_refused else None)
+    return _PairedLists(
+        lines=lines, missing_among=EVERYTHING if is_complete else None, refusal=refusals[0] if all_refused else None
+    )
 
 
 def _has_unreadable_practitioners(pull: Pull) -> bool:

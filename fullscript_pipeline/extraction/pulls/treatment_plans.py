@@ -39,7 +39,7 @@ _LIST = "patient_treatment_plans"
 __all__ = ["SWEEP_DAYS", "DuePatients", "due_patient_ids", "due_patients", "fetch_plans", "pull_plans"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DuePatients:
     """The patients whose plans are to be read, by why: never read, touched by something, their turn."""
 
@@ -118,10 +118,10 @@ def fetch_plans(
 
     report = pull.commit(
         Load(
-            TREATMENT_PLANS,
-            lines,
-            rows_of("patient_id", walked),
-            gone,
+            table=TREATMENT_PLANS,
+            lines=lines,
+            missing_among=rows_of("patient_id", walked),
+            gone=gone,
             listed={line.id for line in pull.file.lines(_LIST)},
             unread=unread,
             refused=pull.refused("treatment_plan"),
@@ -167,7 +167,7 @@ def due_patients(
     touched = tuple(patient for patient, is_new, is_touched in rows if is_touched and not is_new)
     turn = [patient for patient, is_new, is_touched in rows if not is_new and not is_touched]
     share = ceil((len(rows) - len(never)) / sweep_days)
-    return DuePatients(never, touched, tuple(turn[:share]))
+    return DuePatients(never_read=never, affected=touched, rolling_share=tuple(turn[:share]))
 
 
 def _plans_of_departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ def pull_whole_list(target: Target, session: ClinicSession, resource: Resource) 
         return listing
     (table,) = resource.tables
     return pull.commit(
-        Load(table, pull.lines(resource.name), missing_among=EVERYTHING if listing.complete else None),
+        Load(table=table, lines=pull.lines(resource.name), missing_among=EVERYTHING if listing.complete else None),
         total_count=listing.total_count,
     )
 

@@ -29,7 +29,7 @@ from fullscript_pipeline.extraction.request_estimate.estimate import (
     no_counting,
     page_count,
 )
-from fullscript_pipeline.extraction.request_estimate.rules import lines_by_rule, patient_count
+from fullscript_pipeline.extraction.request_estimate.rules import lines_by_rule, patient_list_size
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS_WITH_LABS
 from fullscript_pipeline.resources import ALL_RESOURCES
@@ -52,7 +52,16 @@ def estimate_clinic(
 ) -> list[EstimateLine]:
     """A clinic's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables."""
     last = last_pulls(con, "clinic_id", clinic.clinic_id)
-    inputs = EstimateInputs(clinic.clinic_key, con, clinic, day, pace, store, count_rows, last)
+    inputs = EstimateInputs(
+        owner=clinic.clinic_key,
+        con=con,
+        clinic=clinic,
+        day=day,
+        pace=pace,
+        store=store,
+        count_rows=count_rows,
+        last=last,
+    )
     return [
         line
         for resource in ALL_RESOURCES
@@ -73,16 +82,18 @@ def estimate_order_days(
     con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, first: date, last: date
 ) -> EstimateLine:
     """A backfill of orders: the pages that the stored orders of these days fill."""
-    inputs = EstimateInputs(clinic.clinic_key, con, clinic, last)
-    rows = _stored_orders(inputs, Window(first, last))
+    inputs = EstimateInputs(owner=clinic.clinic_key, con=con, clinic=clinic, day=last)
+    rows = _stored_orders(inputs, Window(first=first, last=last))
     why = f"{rows:,} stored orders of these days and two around them" if rows else "no order of these days is stored"
     return inputs.line("orders_backfill", "GET /clinic/orders", page_count(rows), why, at_least=True, table="orders")
 
 
 def _patients(inputs: EstimateInputs) -> Iterator[EstimateLine]:
-    rows, why, sure = patient_count(inputs)
-    listed = page_count(rows)
-    yield inputs.line("patients", "GET /clinic/patients", listed, why, at_least=not sure, refused_as="patients")
+    size = patient_list_size(inputs)
+    listed = page_count(size.rows)
+    yield inputs.line(
+        "patients", "GET /clinic/patients", listed, size.why, at_least=not size.is_sure, refused_as="patients"
+    )
     last = inputs.last.get("patients")
     more = max(0, last.requests - listed) if last and last.outcome == "loaded" else 1
     why = "who depends on whom, and records of which the list holds only names: as at the last pull"
@@ -112,9 +123,9 @@ def _plans(inputs: EstimateInputs) -> Iterator[EstimateLine]:
     endpoint = "GET /clinic/patients/{id}/treatment_plans"
     stored = inputs.number("SELECT count(*) FROM core.patients WHERE clinic_id = $clinic AND removed_at IS NULL")
     if inputs.con is None or not stored:
-        rows, _, sure = patient_count(inputs)
+        size = patient_list_size(inputs)
         why = "one for each patient, the first time"
-        yield inputs.line("treatment_plans", endpoint, rows, why, at_least=not sure)
+        yield inputs.line("treatment_plans", endpoint, size.rows, why, at_least=not size.is_sure)
         return
     due = due_patients(inputs.con, inputs.clinic.clinic_id, inputs.pace.sweep_days, _view(inputs))
     why = (
@@ -135,7 +146,9 @@ def _orders(inputs: EstimateInputs) -> Iterator[EstimateLine]:
     stored = inputs.number("SELECT count(*) FROM core.orders WHERE clinic_id = $clinic")
     why = f"{counted(rows, 'order')} since {window.first}; {stored - rows:,} older ones are stored and not due"
     yield inputs.line("orders", endpoint, page_count(rows), why, refused_as="orders")
-    sweep = sweep_window(inputs.con, clinic_id, inputs.day, inputs.pace.trailing_days, inputs.pace.sweep_days)
+    sweep = sweep_window(
+        inputs.con, clinic_id, inputs.day, trailing_days=inputs.pace.trailing_days, sweep_days=inputs.pace.sweep_days
+    )
     if sweep:
         why = f"the day's share of older orders, through {sweep.last}"
         number = page_count(_stored_orders(inputs, sweep))

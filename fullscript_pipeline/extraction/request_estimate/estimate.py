@@ -33,7 +33,7 @@ def no_counting(_clinic: ClinicRef, _endpoint: str) -> int | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EstimateLine:
     """Planned requests of one endpoint. 0 requests: skipped, and `why` says why.
 
@@ -51,7 +51,7 @@ class EstimateLine:
     at_least: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LastPull:
     """What the last pull of a resource came to."""
 
@@ -60,7 +60,16 @@ class LastPull:
     total_count: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class ListSize:
+    """How many rows a list has. `why` says where the number is from; `is_sure`: the server or the last pull gave it."""
+
+    rows: int
+    why: str
+    is_sure: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pace:
     """How fast the sweeps go and what is read on request: the settings of the same names."""
 
@@ -69,7 +78,7 @@ class Pace:
     extras: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EstimateInputs:
     """Where the figures of one owner (a clinic's key, or a region) come from.
 
@@ -100,7 +109,16 @@ class EstimateInputs:
         if requests and refused_as and (refusal := self.refused(refused_as)):
             requests, why, at_least = 0, f"skipped: not available today ({refusal})", False
         server = self.clinic.server
-        return EstimateLine(self.owner, server, resource, table or resource, endpoint, requests, why, at_least)
+        return EstimateLine(
+            owner=self.owner,
+            server=server,
+            resource=resource,
+            table=table or resource,
+            endpoint=endpoint,
+            requests=requests,
+            why=why,
+            at_least=at_least,
+        )
 
     def listed(
         self,
@@ -116,21 +134,21 @@ class EstimateInputs:
         `asked_as`: the endpoint's name, where it is not the resource's.
         """
         name = endpoint_name or resource
-        rows, why, sure = self.size(resource, endpoint_name=name)
-        number = times * page_count(rows)
-        return self.line(resource, endpoint, number, why, at_least=not sure, table=table, refused_as=name)
+        size = self.size(resource, endpoint_name=name)
+        number = times * page_count(size.rows)
+        return self.line(resource, endpoint, number, size.why, at_least=not size.is_sure, table=table, refused_as=name)
 
-    def size(
-        self, resource: str, guess: int = 0, guessed_by: str = "", endpoint_name: str | None = None
-    ) -> tuple[int, str, bool]:
-        """Rows of a list, how that is known, and whether it is: by the last pull, by asking, by a guess."""
+    def size(self, resource: str, guess: int = 0, guessed_by: str = "", endpoint_name: str | None = None) -> ListSize:
+        """Returns the size of a list: from the last pull, else from the server, else from `guess`."""
         last = self.last.get(resource)
         if last and last.outcome == "loaded" and last.total_count is not None:
-            return last.total_count, f"{counted(last.total_count, 'row')} at the last pull", True
+            return ListSize(rows=last.total_count, why=f"{counted(last.total_count, 'row')} at the last pull")
         name = endpoint_name or resource
         if not self.refused(name) and (rows := self.count_rows(self.clinic, name)) is not None:
-            return rows, f"{counted(rows, 'row')}, asked just now", True
-        return (guess, f"{guess:,} {guessed_by}", True) if guess else (0, NOT_KNOWN, False)
+            return ListSize(rows=rows, why=f"{counted(rows, 'row')}, asked just now")
+        if guess:
+            return ListSize(rows=guess, why=f"{guess:,} {guessed_by}")
+        return ListSize(rows=0, why=NOT_KNOWN, is_sure=False)
 
     def as_last_time(
         self, resource: str, endpoint: str, first: int, why: str, *, table: str | None = None
@@ -185,4 +203,7 @@ def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -
         QUALIFY row_number() OVER (PARTITION BY resource ORDER BY observed_at DESC, finished_at DESC) = 1""",
         {"of": column, "value": value},
     ).fetchall()
-    return {resource: LastPull(outcome, requests or 0, total) for resource, outcome, requests, total in rows}
+    return {
+        resource: LastPull(outcome=outcome, requests=requests or 0, total_count=total)
+        for resource, outcome, requests, total in rows
+    }

@@ -42,7 +42,16 @@ def estimate_region(
     """
     if not clinics:
         return []
-    inputs = EstimateInputs(region, con, clinics[0], day, pace, store, count_rows, last_pulls(con, "region", region))
+    inputs = EstimateInputs(
+        owner=region,
+        con=con,
+        clinic=clinics[0],
+        day=day,
+        pace=pace,
+        store=store,
+        count_rows=count_rows,
+        last=last_pulls(con, "region", region),
+    )
     lines: list[EstimateLine] = []
     if only is None or set(only) & {table.name for table in REFERENCE_LISTS}:
         lines += _lists(inputs, clinics)

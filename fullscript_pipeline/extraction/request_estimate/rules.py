@@ -5,7 +5,7 @@ What does not belong here: resources whose number has to be computed (`clinic`, 
 
 from collections.abc import Iterator
 
-from fullscript_pipeline.extraction.request_estimate.estimate import EstimateInputs, EstimateLine
+from fullscript_pipeline.extraction.request_estimate.estimate import EstimateInputs, EstimateLine, ListSize
 from fullscript_pipeline.resources.types import RequestEstimate, Resource
 
 
@@ -35,9 +35,9 @@ def _count_each(inputs: EstimateInputs, estimate: RequestEstimate) -> int:
     """How many of those there are for each of whom a first pull sends a request."""
     match estimate.first_each:
         case "patient":
-            return patient_count(inputs)[0]
+            return patient_list_size(inputs).rows
         case "practitioner":
-            return inputs.size("practitioners")[0]
+            return inputs.size("practitioners").rows
         case "product":
             return inputs.number("SELECT count(*) FROM core.products WHERE region = $region AND removed_at IS NULL")
         case "query":
@@ -46,10 +46,10 @@ def _count_each(inputs: EstimateInputs, estimate: RequestEstimate) -> int:
             return 0
 
 
-def patient_count(inputs: EstimateInputs) -> tuple[int, str, bool]:
-    """How many patients the clinic has, where the number is from, and whether it is sure."""
+def patient_list_size(inputs: EstimateInputs) -> ListSize:
+    """Returns how many patients the clinic has: as for any list, else as the clinic or its connection counted."""
     grant = inputs.store.load_grant(inputs.clinic) if inputs.store else None
-    counted = inputs.number("SELECT max(patient_count) FROM core.clinics WHERE clinic_id = $clinic")
-    if not counted and grant and grant.patients_visible:
+    own_count = inputs.number("SELECT max(patient_count) FROM core.clinics WHERE clinic_id = $clinic")
+    if not own_count and grant and grant.patients_visible:
         return inputs.size("patients", grant.patients_visible, "patients, counted when the clinic was connected")
-    return inputs.size("patients", counted, "patients by the clinic's own count")
+    return inputs.size("patients", own_count, "patients by the clinic's own count")

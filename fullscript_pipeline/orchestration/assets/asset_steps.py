@@ -141,7 +141,7 @@ def make_target(
     `doors`: the clinics that a region is asked through.
     Raises ConfigurationError for a clock behind the last observation.
     """
-    pace = Pace(settings.orders_trailing_days, settings.sweep_days, settings.extras)
+    pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     with warehouse.read() as con:
         last = pull_log.last_observation(con)
         if clinic:

@@ -93,7 +93,11 @@ def _poll_clinics(
             with fullscript.session_in(store, clinic) as session:
                 events = poll_feeds(session, store)
                 labs = poll_labs(session, store) if clinic.clinic_key in lab_polls else 0
-                return replace(events or RefreshRequest(clinic.clinic_key, ()), moved_labs=labs) if labs else events
+                return (
+                    replace(events or RefreshRequest(clinic_key=clinic.clinic_key, event_ids=()), moved_labs=labs)
+                    if labs
+                    else events
+                )
         except PipelineError as error:
             return str(error)
 

@@ -42,7 +42,16 @@ def test_only_the_patients_own_list_proves_an_order_gone(tmp_path: Path, filtere
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
     today = datetime.now(UTC).date()
-    target = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run", CLINIC)
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server=CLINIC.server,
+        region=CLINIC.region,
+        day=today,
+        run_id="run",
+        clinic=CLINIC,
+    )
     with odd_server(answer) as server, session_at(server.url) as session:
         pull_orders(target, session)
         server.seen.clear()

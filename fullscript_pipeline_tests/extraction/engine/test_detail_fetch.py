@@ -97,8 +97,8 @@ def test_without_older_history_there_is_nothing_to_sweep(con: duckdb.DuckDBPyCon
 
 def test_a_window_asks_for_two_days_more_than_it_judges() -> None:
     day = TODAY.date()
-    assert Window(day, day).params()["completed_at"] == "2026-11-20..2026-11-24"
-    assert Window(day).params()["completed_at"] == ">2026-11-20"
-    assert Window(None, day).params()["completed_at"] == "<2026-11-24"
+    assert Window(first=day, last=day).params()["completed_at"] == "2026-11-20..2026-11-24"
+    assert Window(first=day).params()["completed_at"] == ">2026-11-20"
+    assert Window(first=None, last=day).params()["completed_at"] == "<2026-11-24"
     assert "completed_at" not in Window().params()
-    assert Window(day, day).among() == Among("completed_on", first=day, last=day)
+    assert Window(first=day, last=day).among() == Among("completed_on", first=day, last=day)

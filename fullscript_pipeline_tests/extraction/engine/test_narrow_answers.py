@@ -70,7 +70,7 @@ def test_a_list_of_who_sees_less_answers_no_unnamed_event(target: Target, shown_
 
 def test_product_events_are_moot_after_a_list_of_the_whole_catalog_only(target: Target) -> None:
     region = replace(target, clinic=None)
-    Pull(region, "products_by_id").commit(Load(PRODUCTS, lambda: iter(())))
+    Pull(region, "products_by_id").commit(Load(table=PRODUCTS, lines=lambda: iter(())))
     assert product_resolution.catalog_listed_at(target.warehouse, "us") is None
-    Pull(region, "products").commit(Load(PRODUCTS, lambda: iter(()), EVERYTHING))
+    Pull(region, "products").commit(Load(table=PRODUCTS, lines=lambda: iter(()), missing_among=EVERYTHING))
     assert product_resolution.catalog_listed_at(target.warehouse, "us") is not None

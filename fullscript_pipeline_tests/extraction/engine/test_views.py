@@ -192,7 +192,15 @@ def test_a_clinic_that_sees_less_of_the_catalog_takes_none_of_it_away(tmp_path: 
 
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
-    target = Target(warehouse, tmp_path / "landing", None, "us-snd", "us", clock.now().date(), "run")
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server="us-snd",
+        region="us",
+        day=clock.now().date(),
+        run_id="run",
+    )
     oak = replace(CLINIC, clinic_id="c-2", clinic_key="oak")
 
     def there() -> str:
@@ -233,7 +241,16 @@ def test_pages_that_an_interrupted_pull_of_another_user_landed_prove_nothing(tmp
 
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
-    target = Target(warehouse, tmp_path / "landing", None, "us-snd", "us", clock.now().date(), "run", CLINIC)
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server="us-snd",
+        region="us",
+        day=clock.now().date(),
+        run_id="run",
+        clinic=CLINIC,
+    )
 
     def pull(user: str) -> str | None:
         made = {"client": HttpClient(), "tokens": SomeTokens(), "budget": FreeBudget(), "retry": Sleeps().policy()}

@@ -32,7 +32,16 @@ def test_the_zone_follows_the_address_and_stays_when_it_is_not_sent(tmp_path: Pa
         StateStore(tmp_path / "state.sqlite") as store,
     ):
         for number, _ in enumerate(records):
-            target = Target(warehouse, tmp_path, None, CLINIC.server, CLINIC.region, today, f"run-{number}", CLINIC)
+            target = Target(
+                warehouse=warehouse,
+                landing_dir=tmp_path,
+                encryption_key=None,
+                server=CLINIC.server,
+                region=CLINIC.region,
+                day=today,
+                run_id=f"run-{number}",
+                clinic=CLINIC,
+            )
             assert clinic.pull_clinic(target, session).outcome == "loaded"
             clinic.store_address_zone(target, session, store)
             zones.append(zone_with_source(settings, store.clinic_choices(CLINIC)))

@@ -25,9 +25,18 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     monkeypatch.setenv("FULLSCRIPT_NOW", MORNING.isoformat())
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
-    made = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, MORNING.date(), "run", CLINIC)
+    made = Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server=CLINIC.server,
+        region=CLINIC.region,
+        day=MORNING.date(),
+        run_id="run",
+        clinic=CLINIC,
+    )
     stored = parse_line(make_line({**PRODUCT, "variants": [{"id": one, "units": 60} for one in ("v", "w")]}))
-    Pull(made, "seed").commit(Load(PRODUCTS, lambda: iter([stored])))
+    Pull(made, "seed").commit(Load(table=PRODUCTS, lines=lambda: iter([stored])))
     return made
 
 
@@ -82,7 +91,7 @@ def test_a_variant_that_its_product_names_and_one_404_denies_is_kept(target: Tar
 
 def test_a_variant_that_is_denied_stays_with_another_product_that_is_stored_with_it(target: Target) -> None:
     other = parse_line(make_line({**PRODUCT, "id": "q", "variants": [{"id": "w", "units": 60}]}))
-    Pull(target, "seed q").commit(Load(PRODUCTS, lambda: iter([other])))
+    Pull(target, "seed q").commit(Load(table=PRODUCTS, lines=lambda: iter([other])))
     for hours in (1, 3):
         _pull(target, {"w"}, after=timedelta(hours=hours), read=frozenset({"q"}))
     assert _there(target, "variants", "variant_id") == ["v", "w"]

@@ -22,7 +22,16 @@ def target(tmp_path: Path) -> Target:
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
     today = datetime.now(UTC).date()
-    return Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run", CLINIC)
+    return Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server=CLINIC.server,
+        region=CLINIC.region,
+        day=today,
+        run_id="run",
+        clinic=CLINIC,
+    )
 
 
 def test_the_plans_of_who_left_are_asked_for_once(target: Target) -> None:

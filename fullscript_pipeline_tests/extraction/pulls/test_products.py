@@ -97,7 +97,16 @@ def test_a_variant_is_kept_whatever_its_product_says_of_it(tmp_path: Path, said:
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
     today = datetime.now(UTC).date()
-    target = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run", CLINIC)
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server=CLINIC.server,
+        region=CLINIC.region,
+        day=today,
+        run_id="run",
+        clinic=CLINIC,
+    )
     with odd_server(answer) as server, session_at(server.url) as session:
         treatment_plans.fetch_plans(target, session, [], ["t1"])
         missing_variants.pull_unknown_variants(target, session)
@@ -118,7 +127,15 @@ def test_a_token_that_works_nowhere_does_not_keep_the_catalog_from_another_clini
     warehouse = Warehouse(tmp_path / "w.duckdb")
     migrate(warehouse, [])
     today = datetime.now(UTC).date()
-    target = Target(warehouse, tmp_path / "landing", None, CLINIC.server, CLINIC.region, today, "run")
+    target = Target(
+        warehouse=warehouse,
+        landing_dir=tmp_path / "landing",
+        encryption_key=None,
+        server=CLINIC.server,
+        region=CLINIC.region,
+        day=today,
+        run_id="run",
+    )
     dead, alive = [Reply(status=401)], [Reply(body={"allergens": [{"id": "a1", "name": "Milk"}]})]
     with (
         odd_server(dead) as first,

@@ -175,7 +175,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     pages = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "patients"
     before = {page.name: page.stat().st_mtime_ns for page in pages.glob("*.html")}
     assert found is not None
-    one_event = RefreshRequest(clinic.clinic_key, found.event_ids[:1])
+    one_event = RefreshRequest(clinic_key=clinic.clinic_key, event_ids=found.event_ids[:1])
     assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(one_event)).failures == ()
     written = [name for name, at in before.items() if (pages / name).stat().st_mtime_ns != at]
     assert len(written) <= 1 < len(before)

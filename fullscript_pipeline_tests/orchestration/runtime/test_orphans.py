@@ -59,7 +59,7 @@ def started(
     instance: dg.DagsterInstance, tags: Mapping[str, str], run_id: str = RUN, status: str = "STARTED"
 ) -> dg.DagsterRun:
     job = build_defs(load_settings).resolve_job_def("clinic_refresh")
-    config = run_config(RefreshRequest("x", ()))
+    config = run_config(RefreshRequest(clinic_key="x", event_ids=()))
     return instance.create_run_for_job(job, run_id=run_id, run_config=config, status=status, tags=tags)
 
 
