@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[impor
 
 from fullscript_pipeline.api.description import known_keys, object_at
 from fullscript_pipeline.sandbox.endpoints import ENDPOINTS as SANDBOX_ENDPOINTS
-from fullscript_pipeline.sandbox.endpoints import Endpoint
+from fullscript_pipeline.sandbox.endpoints import SandboxEndpoint
 from fullscript_pipeline_tests.helpers.api_description import (
     LINKS,
     SPEC,
@@ -28,7 +28,7 @@ def test_the_sandbox_knows_exactly_the_reads_of_the_reference() -> None:
 
 
 @pytest.mark.parametrize("endpoint", SANDBOX_ENDPOINTS, ids=lambda endpoint: endpoint.path)
-def test_the_sandbox_takes_and_wants_what_is_described(endpoint: Endpoint) -> None:
+def test_the_sandbox_takes_and_wants_what_is_described(endpoint: SandboxEndpoint) -> None:
     operation = {anonymous(path): its for path, its in reference_gets().items()}[anonymous(endpoint.path)]
     assert endpoint.restricted == operation.get("x-restricted", False)
     assert set(endpoint.arguments) == set(arguments_of(operation))

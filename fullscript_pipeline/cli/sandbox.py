@@ -152,13 +152,13 @@ def _json_or_text(text: str) -> Any:
 @click.argument("quirks", nargs=-1)
 @with_settings
 def quirks_command(settings: Settings, quirks: Sequence[str]) -> None:
-    from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS  # noqa: PLC0415 - only this command needs the table
+    from fullscript_pipeline.sandbox.behaviour_switches import RESPONSE_VARIANTS  # noqa: PLC0415 - only this command needs the table
 
     if not quirks:
-        print_data(format_columns(["quirk", "how it answers"], list(QUIRKS.items())))
+        print_data(format_columns(["quirk", "how it answers"], list(RESPONSE_VARIANTS.items())))
         return
     with _running(settings) as control:
-        control.set_quirks(*(quirk for quirk in quirks if quirk != "none"))
+        control.set_response_variants(*(quirk for quirk in quirks if quirk != "none"))
     print_message("Done.")
 
 

@@ -1,6 +1,6 @@
 """A switch for each choice that the documentation leaves open: how else the vendor's API might answer.
 
-Which rows exist and what they say never changes under a quirk, only how it is said. What does not belong here: faults
+Which rows exist and what they say never changes with a variant, only how it is said. What does not belong here: faults
 (`faults`), which are wrong answers, and the reshaping itself (`response_variants`).
 """
 
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.pages import DEFAULT_SIZE, UTC_DAYS, DayRule
 
-QUIRKS = {
+RESPONSE_VARIANTS = {
     "other_wrapper_keys": "lists and labs are wrapped under the other plausible keys",
     "thin_plan_rows": "plans in lists come without recommendations and resources",
     "thin_product_rows": "products in lists are id and name only",
@@ -61,7 +61,7 @@ QUIRKS = {
     "variant_product_name_only": "a variant's product is a name without an id",
 }
 # Only one of these at a time; `all` takes the first.
-RIVALS = (
+EXCLUSIVE_VARIANTS = (
     ("nested_pages_without_meta", "nested_without_meta"),
     ("event_payload_wrapper", "bare_events"),
     ("refund_as_time", "refund_as_flag", "refund_as_status"),
@@ -74,30 +74,35 @@ NOT_IN_ALL = frozenset(
     | {"refresh_token_kept", "missing_scope_401"}
 )
 PLAIN_ID = re.compile(rb"\b([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})\b")
-OTHER_ID = re.compile(r"FS\|([0-9A-F]{8})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{12})~1")
+UNUSUAL_ID = re.compile(r"FS\|([0-9A-F]{8})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{4})([0-9A-F]{12})~1")
 
 
-def quirk_names(given: str | Iterable[str]) -> frozenset[str]:
-    """The quirks of `all`, of a list with commas or of a list. Raises SandboxError: unknown ones, two rivals."""
-    words = given.split(",") if isinstance(given, str) else [str(word) for word in given]
+def parse_variant_names(names: str | Iterable[str]) -> frozenset[str]:
+    """Return the response variants of `all`, of a text with commas or of a list.
+
+    Raises SandboxError for an unknown one, and for two that exclude each other.
+    """
+    words = names.split(",") if isinstance(names, str) else [str(word) for word in names]
     named = {word.strip().replace("-", "_") for word in words} - {""}
     if "all" in named:
-        beaten = {name for rivals in RIVALS for name in (rivals if named & {*rivals} else rivals[1:])}
-        return (frozenset(QUIRKS) - NOT_IN_ALL - beaten) | quirk_names(named - {"all"})
-    if unknown := named - QUIRKS.keys():
-        raise SandboxError(f"There is no quirk {', '.join(sorted(unknown))}; there are all, {', '.join(QUIRKS)}.")
-    for rivals in RIVALS:
+        beaten = {name for rivals in EXCLUSIVE_VARIANTS for name in (rivals if named & {*rivals} else rivals[1:])}
+        return (frozenset(RESPONSE_VARIANTS) - NOT_IN_ALL - beaten) | parse_variant_names(named - {"all"})
+    if unknown := named - RESPONSE_VARIANTS.keys():
+        raise SandboxError(
+            f"There is no response variant {', '.join(sorted(unknown))}; there are all, {', '.join(RESPONSE_VARIANTS)}."
+        )
+    for rivals in EXCLUSIVE_VARIANTS:
         if len(both := [name for name in rivals if name in named]) > 1:
-            raise SandboxError(f"The quirks {' and '.join(both)} exclude each other; choose one.")
+            raise SandboxError(f"The response variants {' and '.join(both)} exclude each other; choose one.")
     return frozenset(named)
 
 
-class Quirks:
-    """The quirks that are on."""
+class ResponseVariants:
+    """The response variants that are on."""
 
-    def __init__(self, given: str | Iterable[str] = "") -> None:
+    def __init__(self, names: str | Iterable[str] = "") -> None:
         """Raises SandboxError."""
-        self.names = quirk_names(given)
+        self.names = parse_variant_names(names)
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -120,23 +125,23 @@ class Quirks:
             last_day_left_out="filter_last_day_left_out" in self,
         )
 
-    def ids_out(self, body: bytes) -> bytes:
+    def replace_ids_in_answer(self, body: bytes) -> bytes:
         """A body with the ids as callers see them."""
         if "other_ids" not in self:
             return body
-        return PLAIN_ID.sub(lambda found: b"FS|" + b"".join(found.groups()).upper() + b"~1", body)
+        return PLAIN_ID.sub(lambda match: b"FS|" + b"".join(match.groups()).upper() + b"~1", body)
 
-    def ids_in(self, text: str) -> str:
+    def restore_ids(self, text: str) -> str:
         """A path or an argument with the ids as the world knows them; ids of the plain form are unknown then."""
         if "other_ids" not in self:
             return text
-        return OTHER_ID.sub(
-            lambda found: "-".join(found.groups()).lower(), PLAIN_ID.sub(b"plain-id", text.encode()).decode()
+        return UNUSUAL_ID.sub(
+            lambda match: "-".join(match.groups()).lower(), PLAIN_ID.sub(b"plain-id", text.encode()).decode()
         )
 
 
-def joined(options: dict[str, Any]) -> dict[str, Any]:
-    """Options with a list of quirks written as one text."""
+def with_joined_variants(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with a list of response variants written as one text."""
     quirks = options.get("quirks")
     if quirks is None or isinstance(quirks, str):
         return options

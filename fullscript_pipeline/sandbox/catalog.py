@@ -32,7 +32,9 @@ def add_product(catalog: Catalog, rng: Random) -> Record:
         "description_html": description(formula.name, str(brand["name"]), rng),
         "dosage": label_dosage(formula.unit, rng),
         "brand": {key: brand[key] for key in ("id", "name", "prefix")},
-        "variants": [_variant(formula, size, n, str(brand["prefix"]), rng) for n, size in enumerate(formula.packs)],
+        "variants": [
+            _variant(formula, size, position, str(brand["prefix"]), rng) for position, size in enumerate(formula.packs)
+        ],
     }
     if rng.random() < 0.1:
         product["variants"].append(_variant(formula, formula.packs[1] * 2, 2, str(brand["prefix"]), rng))
@@ -61,11 +63,11 @@ def _traits(catalog: Catalog, formula: Formula, product_id: str) -> frozenset[st
     # Drawn apart from everything else, so that searching more or less of it never changes the world.
     rng = rng_for("traits", product_id)
     lists = catalog.vocabularies
-    found = [key for key, row in lists["ingredients"].items() if row["name"] == formula.ingredient]
-    found.append(rng.choice(list(lists["supplement_types"])))
-    found += rng.sample(list(lists["allergens"]), rng.randint(1, 4))
-    found += rng.sample(list(lists["third_party_certifications"]), rng.randint(0, 2))
-    return frozenset(found)
+    traits = [key for key, row in lists["ingredients"].items() if row["name"] == formula.ingredient]
+    traits.append(rng.choice(list(lists["supplement_types"])))
+    traits += rng.sample(list(lists["allergens"]), rng.randint(1, 4))
+    traits += rng.sample(list(lists["third_party_certifications"]), rng.randint(0, 2))
+    return frozenset(traits)
 
 
 def _variant(formula: Formula, size: int, position: int, prefix: str, rng: Random) -> Record:
@@ -109,7 +111,9 @@ def _unmade(brand_ids: Iterable[str], rng: Random) -> list[tuple[str, Formula]]:
     pairs: list[tuple[str, Formula]] = []
     brands = list(brand_ids)
     for edition in reversed(EDITIONS):
-        batch = [(brand, made._replace(name=made.name + edition)) for brand in brands for made in words.FORMULAS]
+        batch = [
+            (brand, formula._replace(name=formula.name + edition)) for brand in brands for formula in words.FORMULAS
+        ]
         rng.shuffle(batch)
         pairs += batch
     return pairs

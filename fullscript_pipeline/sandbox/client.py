@@ -40,65 +40,65 @@ class SandboxControl:
 
     def state(self) -> dict[str, Any]:
         """Clock, servers with their app's credentials, clinics."""
-        return self._ask("GET", "state")
+        return self._request("GET", "state")
 
     def advance(self, *, days: int | None = None, to: date | str | None = None) -> dict[str, Any]:
         """Moves the clock; returns what happened, by clinic, region and in total."""
-        return self._ask("POST", "advance", {"days": days} if to is None else {"to": str(to)})
+        return self._request("POST", "advance", {"days": days} if to is None else {"to": str(to)})
 
     def requests(self) -> dict[str, Any]:
         """What has been asked of the API since the last reset."""
-        return self._ask("GET", "requests")
+        return self._request("GET", "requests")
 
     def reset_requests(self) -> None:
         """Starts counting afresh."""
-        self._ask("POST", "requests/reset")
+        self._request("POST", "requests/reset")
 
     def expire_tokens(self) -> int:
         """Lets every access token end now; returns how many were alive."""
-        return int(self._ask("POST", "tokens/expire")["expired"])
+        return int(self._request("POST", "tokens/expire")["expired"])
 
     def revoke(self, clinic: str) -> int:
         """Takes back the authorization of the clinic with this slug; returns how many tokens died."""
-        return int(self._ask("POST", "tokens/revoke", {"clinic": clinic})["revoked"])
+        return int(self._request("POST", "tokens/revoke", {"clinic": clinic})["revoked"])
 
     def change(self, **options: Any) -> None:
-        """Changes settings of the running sandbox: limits, quirks, scopes, who sees whom."""
-        self._ask("POST", "settings", options)
+        """Changes settings of the running sandbox: limits, response variants, scopes, who sees whom."""
+        self._request("POST", "settings", options)
 
-    def merge(self, clinic: str, kept: str, merged: str) -> None:
+    def merge(self, clinic: str, survivor_id: str, merged_id: str) -> None:
         """Two patients of the clinic with this slug become one; `patient.merged` tells of it."""
-        self._ask("POST", "merge", {"clinic": clinic, "kept": kept, "merged": merged})
+        self._request("POST", "merge", {"clinic": clinic, "kept": survivor_id, "merged": merged_id})
 
     def faults(self) -> dict[str, Any]:
         """Every kind of fault, what is armed and how often it struck."""
-        return self._ask("GET", "faults")
+        return self._request("GET", "faults")
 
     def arm(self, kind: str, **rule: Any) -> dict[str, Any]:
         """Arms a fault; `rule` has the other fields of `faults.Rule`; count None means always."""
-        return self._ask("POST", "faults", {"kind": kind, **rule})
+        return self._request("POST", "faults", {"kind": kind, **rule})
 
     def disarm(self) -> None:
         """Clears every fault."""
-        self._ask("DELETE", "faults")
+        self._request("DELETE", "faults")
 
-    def set_quirks(self, *names: str) -> None:
-        """Turns these quirks on and all others off."""
-        self._ask("POST", "quirks", {"quirks": names})
+    def set_response_variants(self, *names: str) -> None:
+        """Turns these response variants on and all others off."""
+        self._request("POST", "quirks", {"quirks": names})
 
     def webhooks(self) -> dict[str, Any]:
         """The webhook endpoints, what is due to them and how many attempts were made."""
-        return self._ask("GET", "webhooks")
+        return self._request("GET", "webhooks")
 
     def set_webhook(self, server: str, url: str, **options: Any) -> dict[str, Any]:
         """Registers an endpoint, which is probed; `options`: events, duplicates, disorder, timeout, seed."""
-        return self._ask("POST", "webhooks", {"server": server, "url": url, **options})
+        return self._request("POST", "webhooks", {"server": server, "url": url, **options})
 
     def webhook(self, act: str, **options: Any) -> dict[str, Any]:
         """`roll`, `enable` or `remove` (server), `minutes` (minutes), `resend` (days, times, disorder, seed)."""
-        return self._ask("POST", f"webhooks/{act}", options)
+        return self._request("POST", f"webhooks/{act}", options)
 
-    def _ask(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _request(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             response = self._http.request(method, f"/_sandbox/{what}", json=body)
             answer = response.json()

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from fullscript_pipeline.sandbox.http_replies import page_answer, redirect_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.word_lists import REGIONS
-from fullscript_pipeline.sandbox.world import Clinic
+from fullscript_pipeline.sandbox.world import SandboxClinic
 
 ANSWERS = ("login", "deny", "consent")
 
@@ -45,21 +45,21 @@ class Consent:
             return redirect_answer(uri, {"error": "unsupported_response_type"} | back)
         if "deny" in params:
             return redirect_answer(uri, {"error": "access_denied"} | back)
-        here = {slug: its for slug, its in self.sandbox.world.clinics.items() if its.server == server}
+        here = {slug: clinic for slug, clinic in self.sandbox.world.clinics.items() if clinic.server == server}
         if (login := params.get("login")) is None:
             waiting = [slug for slug in here if not self.sandbox.oauth.connected(slug)]
             if len(waiting) != 1 or "consent" in params:
-                return self._ask(request, list(here.values()))
+                return self._consent_page(request, list(here.values()))
             login = waiting[0]
         slug, _, user = login.partition("/")
         if slug not in here or here[slug].user(user) is None:
             return page_answer("<p>There is no user with this login on this server.", 404)
         return redirect_answer(uri, {"code": self.sandbox.oauth.approve(server, slug, user)} | back)
 
-    def _ask(self, request: Request, clinics: list[Clinic]) -> Response:
-        asked = "".join(
-            f'<input type=hidden name="{escape(key)}" value="{escape(value)}">'
-            for key, value in request.query_params.multi_items()
+    def _consent_page(self, request: Request, clinics: list[SandboxClinic]) -> Response:
+        hidden_inputs = "".join(
+            f'<input type=hidden name="{escape(key)}" value="{escape(text)}">'
+            for key, text in request.query_params.multi_items()
             if key not in ANSWERS
         )
         scopes = "".join(
@@ -68,15 +68,18 @@ class Consent:
         people = "".join(_buttons(clinic) for clinic in clinics)
         return page_answer(
             f"<h1>An application asks for access</h1><p>It would be allowed:</p><ul>{scopes}</ul>"
-            f"<form method=get>{asked}<p>Who authorizes it?</p><ul>{people}</ul>"
+            f"<form method=get>{hidden_inputs}<p>Who authorizes it?</p><ul>{people}</ul>"
             "<button name=deny value=1>Cancel</button></form>"
         )
 
 
-def _buttons(clinic: Clinic) -> str:
+def _buttons(clinic: SandboxClinic) -> str:
     logins = {clinic.slug: "the owner"}
-    logins |= {f"{clinic.slug}/practitioner-{n}": f"practitioner {n}" for n in range(2, len(clinic.practitioners) + 1)}
-    logins |= {f"{clinic.slug}/staff-{n}": f"staff {n}" for n in range(1, len(clinic.staff) + 1)}
+    logins |= {
+        f"{clinic.slug}/practitioner-{number}": f"practitioner {number}"
+        for number in range(2, len(clinic.practitioners) + 1)
+    }
+    logins |= {f"{clinic.slug}/staff-{number}": f"staff {number}" for number in range(1, len(clinic.staff) + 1)}
     buttons = " ".join(
         f'<button name=login value="{login}">Authorize as {who}</button>' for login, who in logins.items()
     )

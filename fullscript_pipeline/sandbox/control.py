@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS
+from fullscript_pipeline.sandbox.behaviour_switches import RESPONSE_VARIANTS
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.http_replies import error_answer, json_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
@@ -40,8 +40,8 @@ class Control:
             Route("/_sandbox/faults", self.arm, methods=["POST"]),
             Route("/_sandbox/faults", self.disarm, methods=["DELETE"]),
             Route("/_sandbox/elsewhere/{path:path}", self.elsewhere, methods=["GET", "POST"]),
-            Route("/_sandbox/quirks", self.quirks, methods=["GET"]),
-            Route("/_sandbox/quirks", self.set_quirks, methods=["POST"]),
+            Route("/_sandbox/quirks", self.response_variants, methods=["GET"]),
+            Route("/_sandbox/quirks", self.set_response_variants, methods=["POST"]),
             Route("/_sandbox/settings", self.settings, methods=["POST"]),
             Route("/_sandbox/tokens/expire", self.expire, methods=["POST"]),
             Route("/_sandbox/tokens/revoke", self.revoke, methods=["POST"]),
@@ -87,18 +87,18 @@ class Control:
 
     async def elsewhere(self, request: Request) -> Response:
         """Where a redirect to another host leads; notes whether the token came along."""
-        seen = self.sandbox.faults.elsewhere
-        seen["requests"] += 1
-        seen["with_authorization"] += "authorization" in request.headers
+        counts = self.sandbox.faults.elsewhere
+        counts["requests"] += 1
+        counts["with_authorization"] += "authorization" in request.headers
         return error_answer(404, "This is another host")
 
-    async def quirks(self, _: Request) -> Response:
-        """Every quirk there is, and those that are on."""
-        return json_answer(self._quirks())
+    async def response_variants(self, _: Request) -> Response:
+        """All response variants, and those that are on."""
+        return json_answer(self._response_variants())
 
-    async def set_quirks(self, request: Request) -> Response:
+    async def set_response_variants(self, request: Request) -> Response:
         """`{"quirks": "all"}` or a list of names: these and no others are on."""
-        return await _do(request, self._set_quirks)
+        return await _do(request, self._set_response_variants)
 
     async def settings(self, request: Request) -> Response:
         """`{"rate_limit": 100}`: changes what may be changed in a living world; answers all settings."""
@@ -112,12 +112,12 @@ class Control:
         """`{"clinic": slug}`: the clinic's user takes the app's authorization back."""
         return await _do(request, lambda body: {"revoked": self.sandbox.oauth.forget(clinic=self._slug(body))})
 
-    def _quirks(self) -> Body:
-        return {"quirks": QUIRKS, "on": sorted(self.sandbox.quirks.names)}
+    def _response_variants(self) -> Body:
+        return {"quirks": RESPONSE_VARIANTS, "on": sorted(self.sandbox.variants.names)}
 
-    def _set_quirks(self, body: Body) -> Body:
+    def _set_response_variants(self, body: Body) -> Body:
         self.sandbox.change({"quirks": body.get("quirks", "")})
-        return self._quirks()
+        return self._response_variants()
 
     def _change(self, body: Body) -> Body:
         self.sandbox.change(body)
@@ -125,8 +125,10 @@ class Control:
 
     def _merge(self, body: Body) -> Body:
         clinic = self.sandbox.world.clinics[self._slug(body)]
-        kept, merged = str(body.get("kept")), str(body.get("merged"))
-        return merge_patients(clinic, kept, merged, self.sandbox.moment, rng_for("merge", kept, merged))
+        survivor_id, merged_id = str(body.get("kept")), str(body.get("merged"))
+        return merge_patients(
+            clinic, survivor_id, merged_id, self.sandbox.moment, rng_for("merge", survivor_id, merged_id)
+        )
 
     def _slug(self, body: Body) -> str:
         if (slug := body.get("clinic")) not in self.sandbox.world.clinics:

@@ -11,14 +11,19 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
-from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, PAGED, Asked, Rule
+from fullscript_pipeline.sandbox.faults import CANNED, HIDDEN, MALFORMING, PAGED, ApiRequest, Rule
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.ledger import Counted, template_of
-from fullscript_pipeline.sandbox.malformed_responses import bent, canned, merged, repaged
+from fullscript_pipeline.sandbox.ledger import RequestKind, template_of
+from fullscript_pipeline.sandbox.malformed_responses import (
+    change_page_meta,
+    make_canned_response,
+    malform_response,
+    merge_pages,
+)
 from fullscript_pipeline.sandbox.patient_visibility import HIDING
 from fullscript_pipeline.sandbox.socket_faults import (
-    Captured,
-    Door,
+    CapturedResponse,
+    ListeningSocket,
     capture,
     cycle_of,
     drip,
@@ -31,44 +36,46 @@ from fullscript_pipeline.sandbox.word_lists import REGIONS
 SHIFTS = {"duplicate_page": -1, "row_repeated": -1, "skipped_page": 1}
 
 
-class Faulty:
+class FaultMiddleware:
     """The application behind its faults; `door` is set once a server listens."""
 
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self.app, self.sandbox = app, sandbox
-        self.door: Door | None = None
+        self.listening_socket: ListeningSocket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI call."""
-        asked = self._asked(scope) if self.sandbox.faults.rules and scope["type"] == "http" else None
-        rule = self.sandbox.faults.strike(asked) if asked else None
-        if asked is None or rule is None:
+        api_request = self._api_request(scope) if self.sandbox.faults.rules and scope["type"] == "http" else None
+        rule = self.sandbox.faults.strike(api_request) if api_request else None
+        if api_request is None or rule is None:
             await self.app(scope, receive, send)
         elif rule.kind in CANNED:
             port = scope["server"][1]
-            answer = canned(rule, str(uuid4()), port, scope["path"])
-            self._note(asked, answer.status)
+            answer = make_canned_response(rule, str(uuid4()), port, scope["path"])
+            self._count_request(api_request, answer.status)
             await answer.send_with(send)
-        elif rule.kind in BENT:
-            answer = bent(rule, await capture(self.app, scope, receive))
+        elif rule.kind in MALFORMING:
+            answer = malform_response(rule, await capture(self.app, scope, receive))
             if "date" in answer.headers:
                 cycle_of(send).default_headers = []  # the server would add a second, true Date
             await answer.send_with(send)
         elif rule.kind in PAGED:
-            await (await self._paged(rule, scope, receive, asked.page)).send_with(send)
+            await (await self._change_page(rule, scope, receive, api_request.page)).send_with(send)
         elif rule.kind in HIDDEN:
             await self.app({**scope, HIDING: frozenset(rule.objects) or None}, receive, send)
         else:
-            await self._on_the_wire(rule, asked, scope, receive, send)
+            await self._break_connection(rule, api_request, scope, receive, send)
 
-    async def _on_the_wire(self, rule: Rule, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _break_connection(
+        self, rule: Rule, api_request: ApiRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if rule.kind in {"connect_refused", "connect_timeout", "read_timeout"}:
-            self._note(asked, 0)
+            self._count_request(api_request, 0)
         if rule.kind == "read_timeout":
             await silence(receive, send, rule.seconds)
         elif rule.kind in {"connect_refused", "connect_timeout"}:
-            if self.door:
-                await self.door.shut(rule.seconds, hang=rule.kind == "connect_timeout")
+            if self.listening_socket:
+                await self.listening_socket.shut(rule.seconds, hang=rule.kind == "connect_timeout")
             await reset(send)
         else:
             answer = await capture(self.app, scope, receive)
@@ -79,44 +86,46 @@ class Faulty:
             else:
                 await reset(send)
 
-    async def _paged(self, rule: Rule, scope: Scope, receive: Receive, page: int) -> Captured:
+    async def _change_page(self, rule: Rule, scope: Scope, receive: Receive, page: int) -> CapturedResponse:
         if rule.kind == "page_size_ignored":
-            return await capture(self.app, _turned(scope, {"page[size]": None}), receive)
+            return await capture(self.app, _with_arguments(scope, {"page[size]": None}), receive)
         if rule.kind == "filters_ignored":
-            kept = {key: value for key, value in _arguments(scope) if key.startswith("page[")}
-            return await capture(self.app, {**scope, "query_string": urlencode(kept).encode()}, receive)
+            paging = {key: text for key, text in _arguments(scope) if key.startswith("page[")}
+            return await capture(self.app, {**scope, "query_string": urlencode(paging).encode()}, receive)
         answer = await capture(self.app, scope, receive)
         if rule.kind not in SHIFTS:
-            return repaged(answer, rule.kind)
-        other = await capture(self.app, _turned(scope, {"page[number]": page + SHIFTS[rule.kind]}), receive)
-        if {answer.status, other.status} != {200}:
+            return change_page_meta(answer, rule.kind)
+        neighbour = await capture(self.app, _with_arguments(scope, {"page[number]": page + SHIFTS[rule.kind]}), receive)
+        if {answer.status, neighbour.status} != {200}:
             return answer
-        return merged(answer, other, repeated=rule.kind == "row_repeated")
+        return merge_pages(answer, neighbour, repeated=rule.kind == "row_repeated")
 
-    def _asked(self, scope: Scope) -> Asked | None:
-        server, _, rest = scope["path"].strip("/").partition("/")
-        if server not in REGIONS or not rest.startswith("api/") or rest == "api/oauth/authorize":
+    def _api_request(self, scope: Scope) -> ApiRequest | None:
+        server, _, api_path = scope["path"].strip("/").partition("/")
+        if server not in REGIONS or not api_path.startswith("api/") or api_path == "api/oauth/authorize":
             return None
-        path = rest.removeprefix("api")
-        found = find_endpoint(path)
-        bearer = next((value.decode() for key, value in scope["headers"] if key == b"authorization"), "")
+        path = api_path.removeprefix("api")
+        match = find_endpoint(path)
+        bearer = next((header.decode() for key, header in scope["headers"] if key == b"authorization"), "")
         pair = self.sandbox.state.pairs.get(bearer.partition(" ")[2])
         page = dict(_arguments(scope)).get("page[number]", "1")
-        template = found[0].path if found else template_of(path)
+        template = match[0].path if match else template_of(path)
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1
-        return Asked(scope["method"], server, template, path, pair.clinic if pair else "", number)
+        return ApiRequest(scope["method"], server, template, path, pair.clinic if pair else "", number)
 
-    def _note(self, asked: Asked, status: int) -> None:
-        self.sandbox.ledger.arrive(asked.server)
-        self.sandbox.ledger.note(Counted(asked.server, asked.method, asked.endpoint, status))
+    def _count_request(self, api_request: ApiRequest, status: int) -> None:
+        self.sandbox.ledger.record_arrival(api_request.server)
+        self.sandbox.ledger.count_request(
+            RequestKind(api_request.server, api_request.method, api_request.endpoint, status)
+        )
 
 
 def _arguments(scope: Scope) -> list[tuple[str, str]]:
     return parse_qsl(scope["query_string"].decode())
 
 
-def _turned(scope: Scope, changes: dict[str, Any]) -> Scope:
+def _with_arguments(scope: Scope, changes: dict[str, Any]) -> Scope:
     # The same request with other paging arguments (None: without).
-    kept = [(key, value) for key, value in _arguments(scope) if key not in changes]
-    given = [(key, str(value)) for key, value in changes.items() if value is not None]
-    return {**scope, "query_string": urlencode([*kept, *given]).encode()}
+    unchanged = [(key, argument) for key, argument in _arguments(scope) if key not in changes]
+    changed = [(key, str(argument)) for key, argument in changes.items() if argument is not None]
+    return {**scope, "query_string": urlencode([*unchanged, *changed]).encode()}

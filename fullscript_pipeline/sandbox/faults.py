@@ -43,7 +43,7 @@ CANNED = {
     "redirect_elsewhere": "302 to another host, which notes whether Authorization came along",
 }
 # The endpoint's own answer, spoilt.
-BENT = {
+MALFORMING = {
     "truncated_json": "a body that ends in the middle, in a whole HTTP message",
     "bad_gzip": "Content-Encoding: gzip over something that is not",
     "wrong_charset": "UTF-16 where the header says UTF-8",
@@ -74,9 +74,9 @@ PAGED = {
 HIDDEN = {
     "late_object": "what came in the last 24 hours (or `objects`) is a 404 and in no list, although its event is told",
 }
-KINDS = WIRE | CANNED | BENT | PAGED | HIDDEN
+KINDS = WIRE | CANNED | MALFORMING | PAGED | HIDDEN
 BOMBS = {"gzip", "deflate", "zstd"}
-LISTS = frozenset(its.path for its in ENDPOINTS if not its.path.endswith("}")) - {
+LISTS = frozenset(endpoint.path for endpoint in ENDPOINTS if not endpoint.path.endswith("}")) - {
     "/clinic",
     "/clinic/dynamic_links/treatment_plans",
 }
@@ -91,7 +91,7 @@ WAITS = {
 }
 
 
-class Asked(NamedTuple):
+class ApiRequest(NamedTuple):
     """A request as rules see it; `endpoint` is its template where there is one."""
 
     method: str
@@ -128,9 +128,9 @@ class Rule:
     fired: int = 0
     rng: Random = dataclasses.field(default_factory=Random, repr=False)
 
-    def strikes(self, asked: Asked) -> bool:
+    def strikes(self, api_request: ApiRequest) -> bool:
         """Counts a request if it matches; whether the fault happens to it."""
-        if not self._matches(asked):
+        if not self._matches(api_request):
             return False
         self.seen += 1
         due = self.seen >= self.nth and (self.count is None or self.fired < self.count)
@@ -140,21 +140,21 @@ class Rule:
         self.fired += 1
         return True
 
-    def _matches(self, asked: Asked) -> bool:
-        if self.kind in PAGED and (asked.method != "GET" or asked.endpoint not in LISTS):
+    def _matches(self, api_request: ApiRequest) -> bool:
+        if self.kind in PAGED and (api_request.method != "GET" or api_request.endpoint not in LISTS):
             return False
-        if self.kind in {"duplicate_page", "row_repeated"} and asked.page < 2:
+        if self.kind in {"duplicate_page", "row_repeated"} and api_request.page < 2:
             return False
         return (
-            (fnmatchcase(asked.endpoint, self.endpoint) or fnmatchcase(asked.path, self.endpoint))
-            and self.method in {None, asked.method}
-            and self.clinic in {None, asked.clinic}
-            and self.server in {None, asked.server}
+            (fnmatchcase(api_request.endpoint, self.endpoint) or fnmatchcase(api_request.path, self.endpoint))
+            and self.method in {None, api_request.method}
+            and self.clinic in {None, api_request.clinic}
+            and self.server in {None, api_request.server}
         )
 
     def to_json(self) -> dict[str, Any]:
         """As the control plane shows it."""
-        return {key: value for key, value in asdict(self).items() if key != "rng"}
+        return {key: content for key, content in asdict(self).items() if key != "rng"}
 
 
 @dataclass
@@ -165,29 +165,29 @@ class FaultPlan:
     elsewhere: dict[str, int] = dataclasses.field(default_factory=lambda: {"requests": 0, "with_authorization": 0})
     armed: int = 0
 
-    def arm(self, given: dict[str, Any]) -> Rule:
+    def arm(self, rule_fields: dict[str, Any]) -> Rule:
         """Adds a rule. Raises SandboxError for an unknown kind or option."""
-        options = {its.name for its in fields(Rule)} - {"id", "seen", "fired", "rng"}
-        if unknown := given.keys() - options:
+        options = {rule_field.name for rule_field in fields(Rule)} - {"id", "seen", "fired", "rng"}
+        if unknown := rule_fields.keys() - options:
             raise SandboxError(f"A fault has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(options))}.")
-        if not isinstance(kind := given.get("kind"), str) or kind not in KINDS:
+        if not isinstance(kind := rule_fields.get("kind"), str) or kind not in KINDS:
             raise SandboxError(
                 f"There is no fault {kind!r}; `sandbox fault` without a kind (or GET /_sandbox/faults) lists them."
             )
         self.armed += 1
         defaults: dict[str, Any] = {"seconds": WAITS.get(kind, 0.0)}
-        if "probability" in given:
+        if "probability" in rule_fields:
             defaults["count"] = None
-        rule = Rule(self.armed, **(defaults | given))
+        rule = Rule(self.armed, **(defaults | rule_fields))
         _check(rule)
         rule.rng = Random(f"{rule.seed}|{rule.kind}|{rule.endpoint}")  # noqa: S311 - faults, no secrets
         self.rules.append(rule)
         return rule
 
-    def strike(self, asked: Asked) -> Rule | None:
+    def strike(self, api_request: ApiRequest) -> Rule | None:
         """The fault that happens to a request, if one does."""
         # Every rule counts the request, also when an earlier one strikes.
-        return next(iter([rule for rule in self.rules if rule.strikes(asked)]), None)
+        return next(iter([rule for rule in self.rules if rule.strikes(api_request)]), None)
 
     def clear(self) -> None:
         """Disarms everything and forgets what was counted."""
@@ -207,11 +207,11 @@ def _check(rule: Rule) -> None:
         # A clock may be years off, and behind.
         "seconds": (rule.seconds, *((-(10**9), 10**9) if rule.kind == "clock_skew" else (0, 10**6))),
     }
-    for name, (value, least, most) in numbers.items():
-        if name == "count" and value is None:
+    for name, (number, least, most) in numbers.items():
+        if name == "count" and number is None:
             continue
-        if not isinstance(value, int | float) or not least <= value <= most:
-            raise SandboxError(f"A fault's {name} is {value!r}; give a number from {least} to {most}.")
+        if not isinstance(number, int | float) or not least <= number <= most:
+            raise SandboxError(f"A fault's {name} is {number!r}; give a number from {least} to {most}.")
     for name in ("endpoint", "method", "clinic", "server", "field"):
         word = getattr(rule, name)
         if not isinstance(word, str) and (word is not None or name in {"endpoint", "field"}):

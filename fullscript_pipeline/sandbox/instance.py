@@ -8,16 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fullscript_pipeline.sandbox.behaviour_switches import Quirks, joined
-from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
+from fullscript_pipeline.sandbox.behaviour_switches import ResponseVariants, with_joined_variants
+from fullscript_pipeline.sandbox.day_simulator import make_world, simulate_until
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faults import FaultPlan
-from fullscript_pipeline.sandbox.ledger import Ledger
+from fullscript_pipeline.sandbox.ledger import RequestLedger
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
 from fullscript_pipeline.sandbox.rate_limit import RollingLimit
 from fullscript_pipeline.sandbox.seeded_random import NOON
 from fullscript_pipeline.sandbox.sender import Sender
-from fullscript_pipeline.sandbox.settings import Settings
+from fullscript_pipeline.sandbox.settings import SandboxSettings
 from fullscript_pipeline.sandbox.store import State, TokenPair, new_state, read_state, write_state
 from fullscript_pipeline.sandbox.word_lists import REGIONS
 from fullscript_pipeline.sandbox.world import User
@@ -40,23 +40,23 @@ class Sandbox:
             products=settings.products,
             history_days=settings.history_days,
         )
-        live_until(self.world, state.day)
+        simulate_until(self.world, state.day)
         self.oauth = AuthorizationServer(state, self.save)
-        self.ledger = Ledger()
+        self.ledger = RequestLedger()
         self.faults = FaultPlan()
-        self.quirks = Quirks(settings.quirks)
+        self.variants = ResponseVariants(settings.quirks)
         self.limit = RollingLimit()
-        self.sender = Sender(directory, self.world, state, lambda: self.quirks)
+        self.sender = Sender(directory, self.world, state, lambda: self.variants)
         self.minutes = 0
 
     @classmethod
     def open(cls, directory: Path, **options: Any) -> "Sandbox":
         """The sandbox of a directory, made there on the first start. Raises SandboxError."""
-        options = joined(options)
+        options = with_joined_variants(options)
         state = read_state(directory)
         if state is None:
-            given = {name: value for name, value in options.items() if value is not None}
-            state = new_state(Settings(**({"start": datetime.now(UTC).date()} | given)))
+            set_options = {name: option for name, option in options.items() if option is not None}
+            state = new_state(SandboxSettings(**({"start": datetime.now(UTC).date()} | set_options)))
         else:
             state.settings = state.settings.changed(options)
         write_state(directory, state)
@@ -88,7 +88,7 @@ class Sandbox:
             raise SandboxError(f"{steps} days are too many at once; advance by at most {MOST_DAYS}.")
         self.state.day = before + timedelta(days=steps)
         self.minutes = 0
-        tallies = live_until(self.world, self.state.day)
+        tallies = simulate_until(self.world, self.state.day)
         self.save()
         return {
             "from": before.isoformat(),
@@ -107,8 +107,8 @@ class Sandbox:
 
     def change(self, options: dict[str, Any]) -> None:
         """Changes settings that do not make another world, at once. Raises SandboxError."""
-        self.state.settings = self.state.settings.changed(joined(options))
-        self.quirks = Quirks(self.state.settings.quirks)
+        self.state.settings = self.state.settings.changed(with_joined_variants(options))
+        self.variants = ResponseVariants(self.state.settings.quirks)
         self.save()
 
     def describe(self, base_url: str) -> dict[str, Any]:
@@ -120,14 +120,14 @@ class Sandbox:
             "start": settings.start.isoformat(),
             "seed": settings.seed,
             "redirect_uri": settings.redirect_uri,
-            "quirks": sorted(self.quirks.names),
+            "quirks": sorted(self.variants.names),
             "servers": {server: self._app(server, base_url) for server in REGIONS},
             "clinics": [
                 {
                     "slug": clinic.slug,
                     "server": clinic.server,
                     "region": clinic.catalog.region,
-                    "clinic_id": self.quirks.ids_out(clinic.id.encode()).decode(),
+                    "clinic_id": self.variants.replace_ids_in_answer(clinic.id.encode()).decode(),
                     "name": clinic.info["name"],
                     "connected": self.oauth.connected(clinic.slug),
                     "patients": len(clinic.patients),

@@ -9,7 +9,7 @@ from random import Random
 
 from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.seeded_random import new_id
-from fullscript_pipeline.sandbox.world import Clinic, Lab, Plan, Record, Tally
+from fullscript_pipeline.sandbox.world import Lab, Plan, Record, SandboxClinic, Tally
 
 # REST state -> the event's word for it (vendor: "Lab order updated").
 EVENT_STATUS = {
@@ -46,7 +46,7 @@ def recommend_labs(rng: Random) -> list[Record]:
     ]
 
 
-def open_labs(clinic: Clinic, plan: Plan, rng: Random) -> None:
+def open_labs(clinic: SandboxClinic, plan: Plan, rng: Random) -> None:
     """Lists the labs of a plan that has just been activated as not purchased yet."""
     who = clinic.patients[plan.patient_id].record
     for panel in plan.record.get("lab_recommendations", []):
@@ -64,7 +64,7 @@ def open_labs(clinic: Clinic, plan: Plan, rng: Random) -> None:
         clinic.labs[row["id"]] = Lab(row, list(panel["tests"]), needs_appointment=rng.random() < 0.6)
 
 
-def buy_labs(clinic: Clinic, plan: Plan, day: date, rng: Random) -> list[Record]:
+def buy_labs(clinic: SandboxClinic, plan: Plan, day: date, rng: Random) -> list[Record]:
     """Buys a plan's open labs; returns the order lines. Their variants are in no catalog: a lookup answers 404."""
     lines: list[Record] = []
     for lab in clinic.labs.values():
@@ -75,7 +75,7 @@ def buy_labs(clinic: Clinic, plan: Plan, day: date, rng: Random) -> list[Record]
     return lines
 
 
-def step_labs(clinic: Clinic, day: date, at: datetime, rng: Random, tally: Tally) -> None:
+def step_labs(clinic: SandboxClinic, day: date, at: datetime, rng: Random, tally: Tally) -> None:
     """Moves every lab whose time has come one state further."""
     for lab in clinic.labs.values():
         if lab.next_step_on is None or lab.next_step_on > day:
@@ -87,8 +87,8 @@ def step_labs(clinic: Clinic, day: date, at: datetime, rng: Random, tally: Tally
         _add_results(lab, rng)
         if state in EVENT_STATUS:
             keys = ("id", "practitioner_id", "patient_id", "first_name", "last_name", "email")
-            told: Record = {key: lab.row[key] for key in keys}
-            clinic.tell(rng, "lab_order.updated", at, {"lab_order": told | {"status": EVENT_STATUS[state]}})
+            shown: Record = {key: lab.row[key] for key in keys}
+            clinic.record_event(rng, "lab_order.updated", at, {"lab_order": shown | {"status": EVENT_STATUS[state]}})
 
 
 def _following(lab: Lab, rng: Random) -> str:
@@ -105,8 +105,8 @@ def _following(lab: Lab, rng: Random) -> str:
 def _add_results(lab: Lab, rng: Random) -> None:
     # Results need not match tests one to one: a provider may put several tests into one document.
     state = lab.row["state"]
-    wanted = {"partial_results": 1, "results_ready": max(len(lab.tests) - 1, 1)}.get(str(state), 0)
-    while len(lab.results) < wanted:
+    count = {"partial_results": 1, "results_ready": max(len(lab.tests) - 1, 1)}.get(str(state), 0)
+    while len(lab.results) < count:
         number = new_id(rng)
         url = f"https://labs.example/results/{number}.pdf?signature={rng.getrandbits(64):016x}"
         lab.results.append({"id": number, "name": lab.row["name"], "state": "final", "pdf_url": url})

@@ -11,7 +11,7 @@ READS = frozenset({"GET", "HEAD"})
 ID = re.compile(r"/[^/]*\d[^/]*")
 
 
-class Counted(NamedTuple):
+class RequestKind(NamedTuple):
     """What requests are counted by."""
 
     server: str
@@ -31,14 +31,14 @@ def template_of(path: str) -> str:
 
 
 @dataclass
-class Ledger:
+class RequestLedger:
     """Requests since the last reset; `asked` counts whole URLs by token and by the day of the world's clock."""
 
-    counts: Counter[Counted] = field(default_factory=Counter)
-    asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    counts: Counter[RequestKind] = field(default_factory=Counter)
+    url_counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     arrivals: "defaultdict[str, array[float]]" = field(default_factory=lambda: defaultdict(lambda: array("d")))
 
-    def arrive(self, server: str) -> None:
+    def record_arrival(self, server: str) -> None:
         """Notes the moment of a request of an app, whatever becomes of it."""
         self.arrivals[server].append(monotonic())
 
@@ -54,16 +54,16 @@ class Ledger:
             most[server] = best
         return most
 
-    def note(self, counted: Counted, *, token: str = "", day: str = "", url: str = "") -> None:
+    def count_request(self, counted: RequestKind, *, token: str = "", day: str = "", url: str = "") -> None:
         """Counts one request; `url` is given for reads only."""
         self.counts[counted] += 1
         if url:
-            self.asked[token, day, url] += 1
+            self.url_counts[token, day, url] += 1
 
     def reset(self) -> None:
         """Starts counting afresh."""
         self.counts.clear()
-        self.asked.clear()
+        self.url_counts.clear()
         self.arrivals.clear()
 
     def summary(self, window: float) -> dict[str, Any]:
@@ -74,16 +74,16 @@ class Ledger:
         app in any `window` seconds.
         """
         ever: Counter[tuple[str, str]] = Counter()
-        for (token, _, url), times in self.asked.items():
+        for (token, _, url), times in self.url_counts.items():
             ever[token, url] += times
-        writes = [(its, times) for its, times in self.counts.items() if its.method not in READS and its.is_api_call]
-        same_day = [url for (_, _, url), times in self.asked.items() if times > 1]
+        writes = [(kind, times) for kind, times in self.counts.items() if kind.method not in READS and kind.is_api_call]
+        same_day = [url for (_, _, url), times in self.url_counts.items() if times > 1]
         return {
             "total": self.counts.total(),
             "max_in_window": self.max_in_window(window),
             "window_seconds": window,
-            "writes": sum(times for counted, times in writes),
-            "writes_refused": sum(times for counted, times in writes if counted.status >= 400),
+            "writes": sum(times for _, times in writes),
+            "writes_refused": sum(times for kind, times in writes if kind.status >= 400),
             "repeated_urls": sum(times > 1 for times in ever.values()),
             "repeated_urls_same_day": len(same_day),
             "repeated_examples": sorted({template_of(url.partition("?")[0]) for url in same_day})[:20],

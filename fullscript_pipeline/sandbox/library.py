@@ -10,7 +10,7 @@ from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.labs import recommend_labs
 from fullscript_pipeline.sandbox.plans import recommend
 from fullscript_pipeline.sandbox.seeded_random import new_id, rng_for
-from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Protocol, Record
+from fullscript_pipeline.sandbox.world import Catalog, Patient, Protocol, Record, SandboxClinic
 
 STATES = ("active", "active", "active", "draft", "cancelled")
 
@@ -21,12 +21,12 @@ def stock_region(catalog: Catalog, seed: int) -> None:
     for name in words.PROTOCOLS:
         record = _protocol(name, "active", catalog, rng)
         catalog.protocols[record["id"]] = record
-    for made in words.RESOURCES:
-        resource = make_resource(made, rng)
+    for document in words.RESOURCES:
+        resource = make_resource(document, rng)
         catalog.resources[resource["id"]] = resource
 
 
-def stock_clinic(clinic: Clinic, seed: int) -> None:
+def stock_clinic(clinic: SandboxClinic, seed: int) -> None:
     """Gives a clinic its practitioners' protocols and resources, some of them shared."""
     rng = rng_for(seed, "library", clinic.slug)
     everybody = list(clinic.practitioners)
@@ -38,19 +38,25 @@ def stock_clinic(clinic: Clinic, seed: int) -> None:
                 record["lab_recommendations"] = recommend_labs(rng)
             readers = frozenset(key for key in everybody if key != owner and rng.random() < 0.3)
             clinic.protocols[record["id"]] = Protocol(record, owner, readers)
-        clinic.resources[owner] = [make_resource(made, rng) for made in rng.sample(words.RESOURCES, 2)]
+        clinic.resources[owner] = [make_resource(document, rng) for document in rng.sample(words.RESOURCES, 2)]
     brands = list(clinic.catalog.vocabularies["brands"])
     clinic.denied_brands = frozenset(rng.sample(brands, len(brands) // 12))
 
 
-def make_resource(made: words.ResourceWords, rng: Random) -> Record:
+def make_resource(document: words.ResourceWords, rng: Random) -> Record:
     """A document as the vendor's samples show one."""
     key = new_id(rng)
     url = f"https://files.example/api/clinic/resources/{key}/download?type=practitioner_resource"
-    return {"id": key, "name": made.name, "type": made.type, "category": made.category, "attachment_url": url}
+    return {
+        "id": key,
+        "name": document.name,
+        "type": document.type,
+        "category": document.category,
+        "attachment_url": url,
+    }
 
 
-def addresses(clinic: Clinic, patient: Patient) -> list[Record]:
+def addresses(clinic: SandboxClinic, patient: Patient) -> list[Record]:
     """None to two addresses of a patient. No key of theirs is documented."""
     rng = rng_for("addresses", patient.id)
     return [_address(clinic.catalog.region, patient.record, rng) for _ in range(rng.choice((0, 1, 1, 1, 2)))]

@@ -13,7 +13,7 @@ import orjson
 import zstandard
 
 from fullscript_pipeline.sandbox.faults import Rule, encodings_of
-from fullscript_pipeline.sandbox.socket_faults import Captured
+from fullscript_pipeline.sandbox.socket_faults import CapturedResponse
 
 PAGE = b"<!doctype html><html><head><title>One moment</title></head><body><h1>We will be right back</h1></body></html>"
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -44,43 +44,45 @@ SENTENCES = {
 }
 
 
-def canned(rule: Rule, request_id: str, port: int, path: str) -> Captured:
+def make_canned_response(rule: Rule, request_id: str, port: int, path: str) -> CapturedResponse:
     """The answer that a fault puts in the place of the endpoint's."""
     headers = {"x-request-id": request_id}
     if rule.kind == "no_content_204":
-        return Captured(204, headers)
+        return CapturedResponse(204, headers)
     if rule.kind in BODIES:
-        return Captured(200, headers | JSON, BODIES[rule.kind])
+        return CapturedResponse(200, headers | JSON, BODIES[rule.kind])
     if rule.kind == "decompression_bomb":
         encodings = encodings_of(rule)
-        return Captured(200, headers | JSON | {"content-encoding": ", ".join(encodings)}, bomb(encodings))
+        return CapturedResponse(200, headers | JSON | {"content-encoding": ", ".join(encodings)}, bomb(encodings))
     if rule.kind == "redirect_elsewhere":
         # The same sandbox by another name is another host to a client.
-        return Captured(302, headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"})
+        return CapturedResponse(302, headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"})
     if rule.kind in STATUSES:
         status = STATUSES[rule.kind]
-        return Captured(status, headers | JSON | _retry_after(rule), orjson.dumps({"error": SENTENCES[status]}))
-    return Captured(int(rule.kind.rpartition("_")[2]), headers | HTML, PAGE)
+        return CapturedResponse(status, headers | JSON | _retry_after(rule), orjson.dumps({"error": SENTENCES[status]}))
+    return CapturedResponse(int(rule.kind.rpartition("_")[2]), headers | HTML, PAGE)
 
 
-def bent(rule: Rule, answer: Captured) -> Captured:
+def malform_response(rule: Rule, answer: CapturedResponse) -> CapturedResponse:
     """The endpoint's answer, spoilt."""
-    headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
+    headers = {key: text for key, text in answer.headers.items() if key != "content-length"}
     match rule.kind:
         case "truncated_json":
-            return Captured(answer.status, headers, answer.body[: len(answer.body) // 2])
+            return CapturedResponse(answer.status, headers, answer.body[: len(answer.body) // 2])
         case "bad_gzip":
-            return Captured(answer.status, headers | {"content-encoding": "gzip"}, b"\x1f\x8b\x08\x00" + answer.body)
+            return CapturedResponse(
+                answer.status, headers | {"content-encoding": "gzip"}, b"\x1f\x8b\x08\x00" + answer.body
+            )
         case "wrong_charset":
             wrong = answer.body.decode().encode("utf-16-le")
-            return Captured(answer.status, headers | {"content-type": "application/json; charset=utf-8"}, wrong)
+            return CapturedResponse(answer.status, headers | {"content-type": "application/json; charset=utf-8"}, wrong)
         case "missing_request_id":
-            kept = {key: value for key, value in headers.items() if key != "x-request-id"}
-            return Captured(answer.status, kept, answer.body)
+            without_id = {key: text for key, text in headers.items() if key != "x-request-id"}
+            return CapturedResponse(answer.status, without_id, answer.body)
     if rule.kind == "clock_skew":
         headers["date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=rule.seconds), usegmt=True)
     if answer.status != 200:
-        return Captured(answer.status, headers, answer.body)
+        return CapturedResponse(answer.status, headers, answer.body)
     body = orjson.loads(answer.body)
     if rule.kind == "clock_skew":
         _skew(body, rule.seconds)
@@ -95,10 +97,10 @@ def bent(rule: Rule, answer: Captured) -> Captured:
             _hand_over_child(records, keep=rule.kind == "child_shared")
         case _:
             any((_new_word if rule.kind == "unknown_word" else _stale)(record, rule.kind) for record in records)
-    return Captured(answer.status, headers, orjson.dumps(body))
+    return CapturedResponse(answer.status, headers, orjson.dumps(body))
 
 
-def repaged(answer: Captured, kind: str) -> Captured:
+def change_page_meta(answer: CapturedResponse, kind: str) -> CapturedResponse:
     """A page of a list with a `meta` that does not fit, or without its rows."""
     body = orjson.loads(answer.body)
     if answer.status != 200 or "meta" not in body:
@@ -106,7 +108,7 @@ def repaged(answer: Captured, kind: str) -> Captured:
     meta = body["meta"]
     if kind in {"empty_list", "null_list"}:
         rows: list[Any] | None = None if kind == "null_list" else []
-        body = {key: rows if isinstance(value, list) else value for key, value in body.items()}
+        body = {key: rows if isinstance(content, list) else content for key, content in body.items()}
         meta |= {"total_pages": 0, "total_count": 0} if kind == "empty_list" else {}
     elif kind == "total_count_zero":
         meta["total_count"] = 0
@@ -116,18 +118,18 @@ def repaged(answer: Captured, kind: str) -> Captured:
         meta["total_pages"] = max(meta["total_pages"] + (1 if kind == "total_pages_grows" else -1), 1)
     current = meta["current_page"]
     meta["next_page"] = current + 1 if current < meta["total_pages"] else None
-    headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
-    return Captured(answer.status, headers, orjson.dumps(body))
+    headers = {key: content for key, content in answer.headers.items() if key != "content-length"}
+    return CapturedResponse(answer.status, headers, orjson.dumps(body))
 
 
-def merged(answer: Captured, other: Captured, *, repeated: bool) -> Captured:
+def merge_pages(answer: CapturedResponse, neighbour: CapturedResponse, *, repeated: bool) -> CapturedResponse:
     """The `meta` of a page with the rows of another one, or with the last of them in front of its own."""
-    body, others = orjson.loads(answer.body), orjson.loads(other.body)
+    body, neighbour_body = orjson.loads(answer.body), orjson.loads(neighbour.body)
     for key, rows in body.items():
         if isinstance(rows, list):
-            body[key] = others.get(key, [])[-1:] + rows if repeated else others.get(key, [])
-    headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
-    return Captured(answer.status, headers, orjson.dumps(body))
+            body[key] = neighbour_body.get(key, [])[-1:] + rows if repeated else neighbour_body.get(key, [])
+    headers = {key: text for key, text in answer.headers.items() if key != "content-length"}
+    return CapturedResponse(answer.status, headers, orjson.dumps(body))
 
 
 def _retry_after(rule: Rule) -> dict[str, str]:
@@ -176,11 +178,11 @@ _PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 def _retype(record: dict[str, Any], rule: Rule) -> bool:
     # The first such field of a record or of its parts.
-    for key, value in record.items():
-        if key == rule.field or (not rule.field and isinstance(value, bool | int | float)):
+    for key, content in record.items():
+        if key == rule.field or (not rule.field and isinstance(content, bool | int | float)):
             record[key] = "unheard of" if rule.value is None else rule.value
             return True
-        parts = value if isinstance(value, list) else [value]
+        parts = content if isinstance(content, list) else [content]
         if any(_retype(part, rule) for part in parts if isinstance(part, dict)):
             return True
     return False
@@ -201,11 +203,11 @@ def _skew(body: Any, seconds: float) -> None:
 
 
 def _records(body: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for key, value in body.items():
+    records: list[dict[str, Any]] = []
+    for key, content in body.items():
         if key not in {"meta", "oauth"}:
-            found += value if isinstance(value, list) else [value]
-    return [record for record in found if isinstance(record, dict)]
+            records += content if isinstance(content, list) else [content]
+    return [record for record in records if isinstance(record, dict)]
 
 
 def _new_word(record: dict[str, Any], _: str) -> bool:

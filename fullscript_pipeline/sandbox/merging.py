@@ -7,27 +7,27 @@ from datetime import datetime
 from random import Random
 
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.world import Clinic, Record
+from fullscript_pipeline.sandbox.world import Record, SandboxClinic
 
 
-def merge_patients(clinic: Clinic, kept: str, merged: str, at: datetime, rng: Random) -> Record:
+def merge_patients(clinic: SandboxClinic, survivor_id: str, merged_id: str, at: datetime, rng: Random) -> Record:
     """Everything of `merged` is `kept`'s now, and `merged` is in no list; `patient.merged` tells of it."""
-    if kept == merged or not {kept, merged} <= clinic.patients.keys():
+    if survivor_id == merged_id or not {survivor_id, merged_id} <= clinic.patients.keys():
         raise SandboxError("Name two patients of the clinic: kept and merged.")
-    for plan in clinic.plans_of.pop(merged):
-        plan.record["patient"] = {"id": kept}
-        clinic.plans_of[kept].append(plan)
+    for plan in clinic.plans_of.pop(merged_id):
+        plan.record["patient"] = {"id": survivor_id}
+        clinic.plans_of[survivor_id].append(plan)
     for order in clinic.orders.values():
-        if order["patient_id"] == merged:
-            order["patient_id"] = kept
+        if order["patient_id"] == merged_id:
+            order["patient_id"] = survivor_id
     for lab in clinic.labs.values():
-        if lab.row["patient_id"] == merged:
-            lab.row["patient_id"] = kept
+        if lab.row["patient_id"] == merged_id:
+            lab.row["patient_id"] = survivor_id
     for patient in clinic.patients.values():
-        if patient.record["guardian_patient_id"] == merged:
-            patient.record["guardian_patient_id"] = kept
-    del clinic.patients[merged]
+        if patient.record["guardian_patient_id"] == merged_id:
+            patient.record["guardian_patient_id"] = survivor_id
+    del clinic.patients[merged_id]
     clinic.info["patient_count"] = len(clinic.patients)
-    told: Record = {"patient": {"id": kept}, "merged_patient_id": merged}
-    clinic.tell(rng, "patient.merged", at, told)
-    return told
+    event_data: Record = {"patient": {"id": survivor_id}, "merged_patient_id": merged_id}
+    clinic.record_event(rng, "patient.merged", at, event_data)
+    return event_data

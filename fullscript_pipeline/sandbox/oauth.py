@@ -38,7 +38,9 @@ class AuthorizationServer:
     def approve(self, server: str, clinic: str, user: str = "") -> str:
         """A user of the clinic (its owner unless said) says yes; returns the code, good once for ten minutes."""
         code = secrets.token_urlsafe(32)
-        self.state.codes = {key: its for key, its in self.state.codes.items() if its.expires_at > self.now()}
+        self.state.codes = {
+            key: stored_code for key, stored_code in self.state.codes.items() if stored_code.expires_at > self.now()
+        }
         uri, ends = self.state.settings.redirect_uri, self.now() + CODE_SECONDS
         self.state.codes[code] = Code(server, clinic, uri, ends, user)
         self.save()
@@ -68,10 +70,10 @@ class AuthorizationServer:
     def forget(self, *, grant: str | None = None, clinic: str | None = None) -> int:
         """Ends an authorization, or all of a clinic's, as its user may do in the app; returns how many tokens died."""
         pairs = self.state.pairs
-        kept = {key: pair for key, pair in pairs.items() if grant != pair.grant and clinic != pair.clinic}
-        self.state.pairs = kept
+        remaining = {key: pair for key, pair in pairs.items() if grant != pair.grant and clinic != pair.clinic}
+        self.state.pairs = remaining
         self.save()
-        return len(pairs) - len(kept)
+        return len(pairs) - len(remaining)
 
     def expire_access_tokens(self) -> int:
         """Ages every access token past its end (refresh tokens never end); returns how many were alive."""
@@ -100,36 +102,38 @@ class AuthorizationServer:
     def _first_use(self, pair: TokenPair) -> None:
         # "After the first use of the new access_token, only the new refresh_token will be valid."
         pair.used = True
-        for other in self.state.pairs.values():
-            if other.grant == pair.grant and other is not pair:
-                other.refresh_retired = True
+        for pair_of_grant in self.state.pairs.values():
+            if pair_of_grant.grant == pair.grant and pair_of_grant is not pair:
+                pair_of_grant.refresh_retired = True
         self.state.pairs = {
-            key: its for key, its in self.state.pairs.items() if self._is_fresh(its) or not its.refresh_retired
+            key: stored_pair
+            for key, stored_pair in self.state.pairs.items()
+            if self._is_fresh(stored_pair) or not stored_pair.refresh_retired
         }
         self.save()
 
     def _exchange(self, server: str, code: str, redirect_uri: object) -> TokenPair:
-        found = self.state.codes.pop(code, None)
-        if found is None or found.server != server or found.expires_at <= self.now():
+        stored_code = self.state.codes.pop(code, None)
+        if stored_code is None or stored_code.server != server or stored_code.expires_at <= self.now():
             self.save()
             raise RefusalError("invalid_grant", "The authorization code is unknown, used or older than ten minutes.")
-        if redirect_uri != found.redirect_uri:
+        if redirect_uri != stored_code.redirect_uri:
             self.save()
             raise RefusalError("invalid_grant", "The redirect_uri is not the one that was used to authorize.")
-        return self._issue(server, found.clinic, found.user, secrets.token_hex(8))
+        return self._issue(server, stored_code.clinic, stored_code.user, secrets.token_hex(8))
 
     def _refresh(self, server: str, refresh_token: str, *, rotates: bool) -> TokenPair:
         for pair in self._pairs(server):
             if pair.refresh_token == refresh_token and not pair.refresh_retired:
-                kept = None if rotates else refresh_token
-                return self._issue(server, pair.clinic, pair.user, pair.grant, kept)
+                unrotated = None if rotates else refresh_token
+                return self._issue(server, pair.clinic, pair.user, pair.grant, unrotated)
         raise RefusalError("invalid_grant", "The refresh token is unknown, revoked or has been replaced.")
 
-    def _issue(self, server: str, clinic: str, user: str, grant: str, kept: str | None = None) -> TokenPair:
+    def _issue(self, server: str, clinic: str, user: str, grant: str, unrotated: str | None = None) -> TokenPair:
         settings = self.state.settings
         pair = TokenPair(
             access_token=secrets.token_hex(32),
-            refresh_token=kept or secrets.token_hex(32),
+            refresh_token=unrotated or secrets.token_hex(32),
             server=server,
             clinic=clinic,
             grant=grant,

@@ -11,10 +11,12 @@ from random import Random
 from fullscript_pipeline.sandbox.labs import buy_labs
 from fullscript_pipeline.sandbox.plans import next_order_after
 from fullscript_pipeline.sandbox.seeded_random import DAYTIME, EVENING, moment_in, new_id
-from fullscript_pipeline.sandbox.world import Clinic, Patient, Plan, Record
+from fullscript_pipeline.sandbox.world import Patient, Plan, Record, SandboxClinic
 
 
-def order_plans(clinic: Clinic, patient: Patient, plans: Sequence[Plan], day: date, rng: Random) -> Record | None:
+def order_plans(
+    clinic: SandboxClinic, patient: Patient, plans: Sequence[Plan], day: date, rng: Random
+) -> Record | None:
     """A patient buys what their plans recommend (None when nothing of it is on sale any more)."""
     lines: list[Record] = []
     for plan in plans:
@@ -26,12 +28,12 @@ def order_plans(clinic: Clinic, patient: Patient, plans: Sequence[Plan], day: da
         plan.next_order_on = next_order_after(plan, patient.habit, day, rng)
     if not lines:
         return None
-    told = max(datetime.fromisoformat(plan.record["updated_at"]) for plan in plans)
-    at = max(_when(day, rng), told + timedelta(minutes=10))  # nobody buys a plan before it is sent
+    last_change = max(datetime.fromisoformat(plan.record["updated_at"]) for plan in plans)
+    at = max(_when(day, rng), last_change + timedelta(minutes=10))  # nobody buys a plan before it is sent
     return _complete(clinic, _header(patient, [plan.id for plan in plans], rng), lines, at, rng)
 
 
-def order_freely(clinic: Clinic, patient: Patient, day: date, rng: Random) -> Record:
+def order_freely(clinic: SandboxClinic, patient: Patient, day: date, rng: Random) -> Record:
     """A self-serve order: no plan behind it."""
     chosen = rng.sample(list(clinic.catalog.variants), rng.choice((1, 1, 2, 3)))
     lines = [_line(variant_id, rng.choice((1, 1, 2))) for variant_id in chosen]
@@ -49,7 +51,7 @@ def refund_partly(order: Record) -> None:
     if line["quantity"] > 1:
         # A new list and line: the event told of the old ones.
         changed = line | {"quantity": line["quantity"] - 1}
-        order["line_items"] = [changed if its is line else its for its in order["line_items"]]
+        order["line_items"] = [changed if order_line is line else order_line for order_line in order["line_items"]]
     elif len(order["line_items"]) > 1:
         order["line_items"] = order["line_items"][:-1]
 
@@ -67,12 +69,12 @@ def _header(patient: Patient, plan_ids: list[str], rng: Random) -> Record:
     return {"id": new_id(rng), "order_number": number, "patient_id": patient.id, "treatment_plan_ids": plan_ids}
 
 
-def _complete(clinic: Clinic, header: Record, lines: list[Record], at: datetime, rng: Random) -> Record:
-    told = header | {
+def _complete(clinic: SandboxClinic, header: Record, lines: list[Record], at: datetime, rng: Random) -> Record:
+    event_data = header | {
         "completed_at": at.astimezone(clinic.zone).isoformat(timespec="milliseconds"),
         "line_items": lines,
     }
-    order = told | {"state": "complete"}
+    order = event_data | {"state": "complete"}
     clinic.orders[order["id"]] = order
-    clinic.tell(rng, "order.placed", at, told)
+    clinic.record_event(rng, "order.placed", at, event_data)
     return order

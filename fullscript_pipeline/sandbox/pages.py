@@ -40,14 +40,14 @@ def sorted_by(rows: Sequence[Record], params: Params, keys: Mapping[str, str]) -
 
     Raises BadParameterError.
     """
-    wanted, direction = params.get("sort_by"), params.get("order_by", "ASC").upper()
+    sort_key, direction = params.get("sort_by"), params.get("order_by", "ASC").upper()
     if direction not in {"ASC", "DESC"}:
         raise BadParameterError("Order by must be ASC or DESC")
-    if wanted is None:
+    if sort_key is None:
         return rows[::-1] if direction == "DESC" else rows
-    if wanted not in keys:
+    if sort_key not in keys:
         raise BadParameterError(f"Sort by must be one of {', '.join(keys)}")
-    return sorted(rows, key=lambda row: (_sortable(row, keys[wanted]), str(row["id"])), reverse=direction == "DESC")
+    return sorted(rows, key=lambda row: (_sortable(row, keys[sort_key]), str(row["id"])), reverse=direction == "DESC")
 
 
 class DayRule(NamedTuple):
@@ -95,10 +95,10 @@ def _positive(params: Params, name: str, default: int) -> int:
 
 
 def _sortable(row: Record, key: str) -> str | datetime:
-    value = row[key]
-    if isinstance(value, list):
-        return str(value[0]) if value else ""
-    return datetime.fromisoformat(value) if key.endswith("_at") else str(value).casefold()
+    content = row[key]
+    if isinstance(content, list):
+        return str(content[0]) if content else ""
+    return datetime.fromisoformat(content) if key.endswith("_at") else str(content).casefold()
 
 
 def _day(text: str, name: str) -> date:

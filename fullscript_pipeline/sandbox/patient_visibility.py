@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
-from fullscript_pipeline.sandbox.world import Clinic, Event, User
+from fullscript_pipeline.sandbox.world import Event, SandboxClinic, User
 
 
-def seen_by(user: User, clinic: Clinic) -> Clinic:
+def visible_to(user: User, clinic: SandboxClinic) -> SandboxClinic:
     """The clinic with the patients assigned to a practitioner only; the owner and staff see everybody."""
     if user.type != "Practitioner" or user.id == clinic.owner_id:
         return clinic
@@ -26,7 +26,7 @@ def seen_by(user: User, clinic: Clinic) -> Clinic:
         clinic,
         patients=mine,
         plans=plans,
-        plans_of={key: its for key, its in clinic.plans_of.items() if key in mine},
+        plans_of={key: patient_plans for key, patient_plans in clinic.plans_of.items() if key in mine},
         orders={key: order for key, order in clinic.orders.items() if order["patient_id"] in mine},
         labs={key: lab for key, lab in clinic.labs.items() if lab.row["patient_id"] in mine},
         events={key: event for key, event in clinic.events.items() if _about(event, clinic) in {None, *mine}},
@@ -37,24 +37,24 @@ def seen_by(user: User, clinic: Clinic) -> Clinic:
 HIDING = "hidden_objects"
 
 
-def without(clinic: Clinic, hidden: AbstractSet[str]) -> Clinic:
+def without_objects(clinic: SandboxClinic, hidden: AbstractSet[str]) -> SandboxClinic:
     """The clinic without these patients, plans, orders and lab orders; its events still tell of them."""
     plans_of = {
-        patient: [plan for plan in its if plan.id not in hidden]
-        for patient, its in clinic.plans_of.items()
+        patient: [plan for plan in patient_plans if plan.id not in hidden]
+        for patient, patient_plans in clinic.plans_of.items()
         if patient not in hidden
     }
     return replace(
         clinic,
-        patients={key: its for key, its in clinic.patients.items() if key not in hidden},
-        plans={key: its for key, its in clinic.plans.items() if key not in hidden},
+        patients={key: patient for key, patient in clinic.patients.items() if key not in hidden},
+        plans={key: plan for key, plan in clinic.plans.items() if key not in hidden},
         plans_of=plans_of,
-        orders={key: its for key, its in clinic.orders.items() if key not in hidden},
-        labs={key: its for key, its in clinic.labs.items() if key not in hidden},
+        orders={key: order for key, order in clinic.orders.items() if key not in hidden},
+        labs={key: lab for key, lab in clinic.labs.items() if key not in hidden},
     )
 
 
-def new_since(moment: datetime, clinic: Clinic) -> frozenset[str]:
+def new_since(moment: datetime, clinic: SandboxClinic) -> frozenset[str]:
     """The patients, plans and orders that events since a moment tell to be new."""
     since = [event for event in clinic.events.values() if event.at > moment]
     placed = {str(event.data["id"]) for event in since if event.type == "order.placed"}
@@ -66,10 +66,14 @@ def new_since(moment: datetime, clinic: Clinic) -> frozenset[str]:
     }
 
 
-def _about(event: Event, clinic: Clinic) -> str | None:
+def _about(event: Event, clinic: SandboxClinic) -> str | None:
     # The patient an event tells about, if it tells about one.
-    data = event.data
-    if "treatment_plan" in data:
-        return clinic.plans[data["treatment_plan"]["id"]].patient_id
-    found = data.get("patient_id") or data.get("patient", {}).get("id") or data.get("lab_order", {}).get("patient_id")
-    return None if found is None else str(found)
+    event_data = event.data
+    if "treatment_plan" in event_data:
+        return clinic.plans[event_data["treatment_plan"]["id"]].patient_id
+    patient_id = (
+        event_data.get("patient_id")
+        or event_data.get("patient", {}).get("id")
+        or event_data.get("lab_order", {}).get("patient_id")
+    )
+    return None if patient_id is None else str(patient_id)

@@ -9,7 +9,7 @@ from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.catalog import label_dosage
 from fullscript_pipeline.sandbox.seeded_random import moment_in, new_id, rng_for, utc_text
 from fullscript_pipeline.sandbox.word_lists import ClinicWords
-from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Record
+from fullscript_pipeline.sandbox.world import Catalog, Patient, Record, SandboxClinic
 
 HABITS = {"regular": 0.4, "gappy": 0.25, "early": 0.15, "never": 0.2}
 
@@ -23,12 +23,14 @@ def clinic_words(count: int) -> list[ClinicWords]:
     return named
 
 
-def make_clinic(seed: int, called: ClinicWords, catalog: Catalog, patients: int, *, born: date, start: date) -> Clinic:
+def make_clinic(
+    seed: int, called: ClinicWords, catalog: Catalog, patients: int, *, born: date, start: date
+) -> SandboxClinic:
     """A clinic with its staff and `patients` patients on day `born`; their first plans fall between born and start."""
     rng = rng_for(seed, "clinic", called.slug)
     topics = sorted({formula.topic for formula in words.FORMULAS} - {""})
     categories: list[Record] = [{"id": new_id(rng), "name": topic} for topic in topics]
-    clinic = Clinic(
+    clinic = SandboxClinic(
         slug=called.slug,
         server=called.server,
         zone=ZoneInfo(called.zone),
@@ -49,7 +51,7 @@ def make_clinic(seed: int, called: ClinicWords, catalog: Catalog, patients: int,
     return clinic
 
 
-def make_patient(clinic: Clinic, rng: Random, number: int) -> Patient:
+def make_patient(clinic: SandboxClinic, rng: Random, number: int) -> Patient:
     """A new adult patient, not yet in the clinic's list."""
     first, last = rng.choice(words.FIRST_NAMES), rng.choice(words.LAST_NAMES)
     discount = rng.choice((0, 0, 0, 5, 10))
@@ -74,18 +76,18 @@ def make_patient(clinic: Clinic, rng: Random, number: int) -> Patient:
     return Patient(record, habit, None)
 
 
-def add_patient(clinic: Clinic, patient: Patient) -> None:
+def add_patient(clinic: SandboxClinic, patient: Patient) -> None:
     """Puts a patient at the end of the clinic's list."""
     clinic.patients[patient.id] = patient
     clinic.plans_of[patient.id] = []
     clinic.info["patient_count"] = len(clinic.patients)
 
 
-def activate_key(clinic: Clinic, born: date) -> None:
+def activate_key(clinic: SandboxClinic, born: date) -> None:
     """The integration is used for the first time: the one `clinic_key` event of most clinics."""
     rng = rng_for("clinic key", clinic.id)
     at = moment_in(born, rng)
-    clinic.tell(rng, "clinic_key.activated", at, {"clinic_key": {"id": new_id(rng), "clinic_id": clinic.id}})
+    clinic.record_event(rng, "clinic_key.activated", at, {"clinic_key": {"id": new_id(rng), "clinic_id": clinic.id}})
 
 
 def plain(name: str) -> str:
@@ -94,7 +96,7 @@ def plain(name: str) -> str:
     return "".join(filter(str.isalpha, folded)).lower()
 
 
-def _add_dependents(clinic: Clinic, rng: Random) -> None:
+def _add_dependents(clinic: SandboxClinic, rng: Random) -> None:
     everybody = list(clinic.patients.values())
     for guardian, child in zip(everybody[3::25], everybody[4::25], strict=False):
         child.record |= {

@@ -12,7 +12,7 @@ from fullscript_pipeline.sandbox import word_lists as words
 from fullscript_pipeline.sandbox.labs import recommend_labs
 from fullscript_pipeline.sandbox.seeded_random import draw, new_id, utc_text
 from fullscript_pipeline.sandbox.word_lists import Dose
-from fullscript_pipeline.sandbox.world import Catalog, Clinic, Patient, Plan, Record
+from fullscript_pipeline.sandbox.world import Catalog, Patient, Plan, Record, SandboxClinic
 
 LIQUIDS = frozenset({"mL", "g"})
 # How long after activation each habit buys for the first time (days, inclusive).
@@ -20,7 +20,7 @@ FIRST_ORDER = {"regular": (1, 5), "gappy": (3, 14), "early": (0, 2)}
 ROUTINE_DAYS = 30
 
 
-def draft_plan(clinic: Clinic, patient: Patient, at: datetime, rng: Random) -> Plan:
+def draft_plan(clinic: SandboxClinic, patient: Patient, at: datetime, rng: Random) -> Plan:
     """Writes a draft for a patient; nobody is told."""
     lines, supply = recommend(clinic.catalog, rng)
     record: Record = {
@@ -43,7 +43,7 @@ def draft_plan(clinic: Clinic, patient: Patient, at: datetime, rng: Random) -> P
     return _file(clinic, Plan(record, supply))
 
 
-def reissue_plan(clinic: Clinic, old: Plan, at: datetime, rng: Random) -> Plan:
+def reissue_plan(clinic: SandboxClinic, old: Plan, at: datetime, rng: Random) -> Plan:
     """A fresh draft with the lines of a cancelled plan, to be activated the next day."""
     record = deepcopy(old.record)
     record |= {"id": new_id(rng), "state": "draft", "available_at": None}
@@ -51,7 +51,7 @@ def reissue_plan(clinic: Clinic, old: Plan, at: datetime, rng: Random) -> Plan:
     return _file(clinic, Plan(record, old.supply_days))
 
 
-def activate_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:
+def activate_plan(clinic: SandboxClinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:
     """Sends a draft to its patient, who will buy as they are used to; through the API it makes no event."""
     local = at.astimezone(clinic.zone).date()
     plan.record |= {"state": "active", "available_at": str(local), "updated_at": utc_text(at)}
@@ -60,17 +60,19 @@ def activate_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random, *, thro
     if habit in FIRST_ORDER:
         plan.next_order_on = local + timedelta(days=rng.randint(*FIRST_ORDER[habit]))
     if not through_api:
-        clinic.tell(rng, "treatment_plan.created", at, _event_data(plan))
+        clinic.record_event(rng, "treatment_plan.created", at, _event_data(plan))
 
 
-def cancel_plan(clinic: Clinic, plan: Plan, at: datetime, rng: Random) -> None:
+def cancel_plan(clinic: SandboxClinic, plan: Plan, at: datetime, rng: Random) -> None:
     """Ends an active plan."""
     plan.record |= {"state": "cancelled", "updated_at": utc_text(at)}
     plan.next_order_on = None
-    clinic.tell(rng, "treatment_plan.updated", at, _event_data(plan))
+    clinic.record_event(rng, "treatment_plan.updated", at, _event_data(plan))
 
 
-def change_recommendation(clinic: Clinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:
+def change_recommendation(
+    clinic: SandboxClinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False
+) -> None:
     """Changes an active plan's line: another dose, another pack of the same product, a line more or a line less.
 
     Through the API it makes no event.
@@ -90,7 +92,7 @@ def change_recommendation(clinic: Clinic, plan: Plan, at: datetime, rng: Random,
         lines.remove(line)
     plan.record["updated_at"] = utc_text(at)
     if not through_api:
-        clinic.tell(rng, "treatment_plan.recommendation.updated", at, _event_data(plan, resources=False))
+        clinic.record_event(rng, "treatment_plan.recommendation.updated", at, _event_data(plan, resources=False))
 
 
 def next_order_after(plan: Plan, habit: str, day: date, rng: Random) -> date | None:
@@ -101,7 +103,7 @@ def next_order_after(plan: Plan, habit: str, day: date, rng: Random) -> date | N
     return day + timedelta(days=max(round(plan.supply_days * rng.uniform(*stretch)), 5))
 
 
-def _file(clinic: Clinic, plan: Plan) -> Plan:
+def _file(clinic: SandboxClinic, plan: Plan) -> Plan:
     clinic.plans[plan.id] = plan
     clinic.plans_of[plan.patient_id].append(plan)
     return plan
@@ -114,8 +116,8 @@ def recommend(catalog: Catalog, rng: Random) -> tuple[list[Record], int]:
     if rng.random() < 0.08:
         # One product twice in a plan: a loading phase beside the usual dose.
         chosen.append(products[0]["variants"][rng.randrange(2)]["id"])
-    made = [_line(variant_id, catalog, rng) for variant_id in chosen]
-    return [line for line, _ in made], min(max(min(days for _, days in made), 10), 120)
+    lines = [_line(variant_id, catalog, rng) for variant_id in chosen]
+    return [line for line, _ in lines], min(max(min(days for _, days in lines), 10), 120)
 
 
 def _line(variant_id: str, catalog: Catalog, rng: Random) -> tuple[Record, int]:

@@ -15,14 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fullscript_pipeline.sandbox.consent import Consent
-from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint, find_endpoint
+from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, SandboxEndpoint, find_endpoint
 from fullscript_pipeline.sandbox.http_replies import error_answer, json_answer, read_body
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.ledger import READS, Counted, template_of
+from fullscript_pipeline.sandbox.ledger import READS, RequestKind, template_of
 from fullscript_pipeline.sandbox.oauth import RefusalError, token_answer
 from fullscript_pipeline.sandbox.pages import BadParameterError, page_of
-from fullscript_pipeline.sandbox.patient_visibility import HIDING, new_since, seen_by, without
-from fullscript_pipeline.sandbox.response_variants import reshaped, reshaped_error, reshaped_token
+from fullscript_pipeline.sandbox.patient_visibility import HIDING, new_since, visible_to, without_objects
+from fullscript_pipeline.sandbox.response_variants import reshape_answer, reshape_error, reshape_token
 from fullscript_pipeline.sandbox.responses.clinic import Bare, Call, Detail, MissingScopeError, NotFoundError
 from fullscript_pipeline.sandbox.store import TokenPair
 from fullscript_pipeline.sandbox.word_lists import REGIONS
@@ -30,7 +30,7 @@ from fullscript_pipeline.sandbox.write_endpoints import WRITES, UnprocessableErr
 
 A_DAY = timedelta(days=1)
 # Where the paths of the API begin; anything else is nowhere, whatever the method.
-AREAS = frozenset(its.path.split("/")[1] for its in ENDPOINTS)
+AREAS = frozenset(endpoint.path.split("/")[1] for endpoint in ENDPOINTS)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -53,9 +53,12 @@ class Api:
 
     async def api(self, request: Request) -> Response:
         """Answers everything below an API base but OAuth, and counts it."""
-        server, path = request.path_params["server"], self.sandbox.quirks.ids_in("/" + request.path_params["path"])
+        server, path = (
+            request.path_params["server"],
+            self.sandbox.variants.restore_ids("/" + request.path_params["path"]),
+        )
         reading = request.method in READS
-        found = find_endpoint(path) if server in REGIONS else None
+        match = find_endpoint(path) if server in REGIONS else None
         write = WRITES.get(path) if request.method == "POST" else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token if scheme.lower() == "bearer" else ""
@@ -66,17 +69,17 @@ class Api:
         elif write is not None:
             body = await read_body(request)
             response = self._answer(request, server, {}, token, lambda call, _: _written(write, call, body))
-        elif (found is None and reading) or path.split("/")[1] not in AREAS:
+        elif (match is None and reading) or path.split("/")[1] not in AREAS:
             response = error_answer(404, "Not found")
-        elif found is None or not reading:
+        elif match is None or not reading:
             response = error_answer(403, "The sandbox refuses this change")
         else:
-            endpoint, ids = found
+            endpoint, ids = match
             response = self._answer(request, server, ids, token, lambda call, pair: self._read(endpoint, call, pair))
-        if self.sandbox.quirks:
-            response = self._with_quirks(response, found[0].path if found else path)
-        self.sandbox.ledger.note(
-            Counted(server, request.method, found[0].path if found else template_of(path), response.status_code),
+        if self.sandbox.variants:
+            response = self._with_variants(response, match[0].path if match else path)
+        self.sandbox.ledger.count_request(
+            RequestKind(server, request.method, match[0].path if match else template_of(path), response.status_code),
             token=token,
             day=self.sandbox.state.day.isoformat(),
             url=f"{server}{path}?{request.url.query}" if reading else "",
@@ -85,7 +88,7 @@ class Api:
 
     def _admits(self, server: str) -> bool:
         settings = self.sandbox.state.settings
-        self.sandbox.ledger.arrive(server)
+        self.sandbox.ledger.record_arrival(server)
         return self.sandbox.limit.admit(server, settings.rate_limit, settings.rate_window)
 
     def _answer(
@@ -102,14 +105,14 @@ class Api:
         clinic = self.sandbox.world.clinics[pair.clinic]
         user = self.sandbox.user_of(pair)
         if self.sandbox.state.settings.assigned_patients_only:
-            clinic = seen_by(user, clinic)
+            clinic = visible_to(user, clinic)
         if HIDING in request.scope:
-            clinic = without(clinic, request.scope[HIDING] or new_since(self.sandbox.moment - A_DAY, clinic))
-        days = self.sandbox.quirks.days(clinic.zone)
+            clinic = without_objects(clinic, request.scope[HIDING] or new_since(self.sandbox.moment - A_DAY, clinic))
+        days = self.sandbox.variants.days(clinic.zone)
         try:
             return answer(Call(clinic, self._params(request), ids, frozenset(pair.scope.split()), user, days), pair)
         except MissingScopeError as missing:
-            status = 401 if "missing_scope_401" in self.sandbox.quirks else 403
+            status = 401 if "missing_scope_401" in self.sandbox.variants else 403
             return error_answer(status, f"Must have `{missing}` scope enabled to access this endpoint")
         except NotFoundError:
             return error_answer(404, "Not found")
@@ -118,7 +121,7 @@ class Api:
         except UnprocessableError as wrong:
             return error_answer(422, *wrong.sentences)
 
-    def _read(self, endpoint: Endpoint, call: Call, pair: TokenPair) -> Response:
+    def _read(self, endpoint: SandboxEndpoint, call: Call, pair: TokenPair) -> Response:
         if endpoint.scopes and not endpoint.scopes & call.scopes:
             raise MissingScopeError(endpoint.scope.split()[0])
         if endpoint.restricted and not self.sandbox.state.apps[pair.server].restricted_granted:
@@ -128,25 +131,27 @@ class Api:
             return json_answer(answer.record)
         if isinstance(answer, Detail):
             return json_answer({answer.key: answer.record})
-        quirks = self.sandbox.quirks
-        if endpoint.nested and "nested_without_meta" in quirks:
+        variants = self.sandbox.variants
+        if endpoint.nested and "nested_without_meta" in variants:
             return json_answer({answer.key: answer.rows})
-        rows, meta = page_of(answer.rows, call.params, quirks.page_size)
-        if endpoint.nested and "nested_pages_without_meta" in quirks:
+        rows, meta = page_of(answer.rows, call.params, variants.page_size)
+        if endpoint.nested and "nested_pages_without_meta" in variants:
             return json_answer({answer.key: rows})
         return json_answer({answer.key: rows, "meta": meta})
 
     def _params(self, request: Request) -> QueryParams:
-        if "other_ids" not in self.sandbox.quirks:
+        if "other_ids" not in self.sandbox.variants:
             return request.query_params
-        return QueryParams([(key, self.sandbox.quirks.ids_in(its)) for key, its in request.query_params.multi_items()])
+        return QueryParams(
+            [(key, self.sandbox.variants.restore_ids(text)) for key, text in request.query_params.multi_items()]
+        )
 
-    def _with_quirks(self, response: Response, path: str) -> Response:
-        quirks, status, body = self.sandbox.quirks, response.status_code, orjson.loads(response.body)
-        body = reshaped_error(quirks, status, body) if status >= 400 else reshaped(quirks, path, body)
-        if status == 201 and "session_grant_200" in quirks:
+    def _with_variants(self, response: Response, path: str) -> Response:
+        variants, status, body = self.sandbox.variants, response.status_code, orjson.loads(response.body)
+        body = reshape_error(variants, status, body) if status >= 400 else reshape_answer(variants, path, body)
+        if status == 201 and "session_grant_200" in variants:
             status = 200
-        return Response(quirks.ids_out(orjson.dumps(body)), status, media_type="application/json")
+        return Response(variants.replace_ids_in_answer(orjson.dumps(body)), status, media_type="application/json")
 
     async def token(self, request: Request) -> Response:
         """POST oauth/token."""
@@ -157,10 +162,10 @@ class Api:
         return await self._client_call(request, self._revoke)
 
     def _token(self, server: str, form: dict[str, Any]) -> dict[str, Any]:
-        keeps = "refresh_token_kept" in self.sandbox.quirks and form.get("grant_type") == "refresh_token"
+        keeps = "refresh_token_kept" in self.sandbox.variants and form.get("grant_type") == "refresh_token"
         pair = self.sandbox.oauth.token(server, form, rotates=not keeps)
         body = token_answer(pair, self.sandbox.user_of(pair), with_refresh_token=not keeps)
-        return reshaped_token(self.sandbox.quirks, body, self.sandbox.world.clinics[pair.clinic].id)
+        return reshape_token(self.sandbox.variants, body, self.sandbox.world.clinics[pair.clinic].id)
 
     def _revoke(self, server: str, form: dict[str, Any]) -> dict[str, Any]:
         self.sandbox.oauth.revoke(server, form)
@@ -181,13 +186,15 @@ class Api:
         except RefusalError as refusal:
             body = {"error": refusal.error, "error_description": refusal.description}
             response = json_answer(body, refusal.status)
-        quirks, status = self.sandbox.quirks, response.status_code
-        if quirks:
+        variants, status = self.sandbox.variants, response.status_code
+        if variants:
             body = orjson.loads(response.body)
-            body = reshaped_error(quirks, status, body) if status >= 400 else body
-            response = Response(quirks.ids_out(orjson.dumps(body)), status, media_type="application/json")
+            body = reshape_error(variants, status, body) if status >= 400 else body
+            response = Response(
+                variants.replace_ids_in_answer(orjson.dumps(body)), status, media_type="application/json"
+            )
         endpoint = request.url.path.removeprefix(f"/{server}/api")
-        self.sandbox.ledger.note(Counted(server, "POST", endpoint, response.status_code))
+        self.sandbox.ledger.count_request(RequestKind(server, "POST", endpoint, response.status_code))
         return response
 
 

@@ -16,12 +16,12 @@ class Weighted(Protocol):
     def weight(self) -> float: ...
 
 
-W = TypeVar("W", bound=Weighted)
+WeightedT = TypeVar("WeightedT", bound=Weighted)
 
 NOON = time(12, tzinfo=UTC)
 
 
-class Span(NamedTuple):
+class HourRange(NamedTuple):
     """Hours counted from the opening of a world day (noon UTC of the day before), half open."""
 
     first: float
@@ -30,9 +30,9 @@ class Span(NamedTuple):
 
 # A world day ends at the world clock's noon, so nothing is ever dated after the clock. In American zones these hours
 # are an ordinary working day; the evening hours fall on the next UTC day, the case a careless client gets wrong.
-OFFICE = Span(2, 10)
-DAYTIME = Span(1, 12)
-EVENING = Span(12, 17)
+OFFICE = HourRange(2, 10)
+DAYTIME = HourRange(1, 12)
+EVENING = HourRange(12, 17)
 
 
 def rng_for(*names: object) -> Random:
@@ -46,12 +46,12 @@ def new_id(rng: Random) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-def draw(rng: Random, options: Sequence[W]) -> W:
+def draw(rng: Random, options: Sequence[WeightedT]) -> WeightedT:
     """One of `options`, as often as its weight says."""
     return rng.choices(options, [option.weight for option in options])[0]
 
 
-def moment_in(day: date, rng: Random, span: Span = OFFICE) -> datetime:
+def moment_in(day: date, rng: Random, span: HourRange = OFFICE) -> datetime:
     """A moment (UTC, whole seconds) of world day `day`, inside `span`."""
     opens = datetime.combine(day - timedelta(days=1), NOON)
     return opens + timedelta(seconds=int(rng.uniform(span.first, span.last) * 3600))

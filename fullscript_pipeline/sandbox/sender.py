@@ -20,23 +20,23 @@ from uuid import uuid4
 import httpx
 import orjson
 
-from fullscript_pipeline.sandbox.behaviour_switches import Quirks
+from fullscript_pipeline.sandbox.behaviour_switches import ResponseVariants
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.response_variants import reshaped, unnested
+from fullscript_pipeline.sandbox.response_variants import reshape_answer, unnest_event
 from fullscript_pipeline.sandbox.responses.events import scope_of
 from fullscript_pipeline.sandbox.seeded_random import rng_for, utc_text
 from fullscript_pipeline.sandbox.store import State
 from fullscript_pipeline.sandbox.webhook_registry import Attempt, Hook, HookBook
-from fullscript_pipeline.sandbox.world import EVENT_DAYS, Clinic, Event, Record, World
+from fullscript_pipeline.sandbox.world import EVENT_DAYS, Event, Record, SandboxClinic, World
 
 # Minutes after each failed attempt (vendor: "Missed and repeated webhooks"); six attempts in all.
 BACK_OFF = (1, 5, 30, 60, 300)
 FAILING_HOURS = 24
 GONE = 410
-KEPT_ANSWER = 500
+MOST_ANSWER_CHARACTERS = 500
 
 
-class Answer(NamedTuple):
+class WebhookAnswer(NamedTuple):
     """What an endpoint said to an attempt; `status` None when it said nothing in time."""
 
     accepted: bool
@@ -47,18 +47,18 @@ class Answer(NamedTuple):
 class Sender:
     """The sender of one sandbox. `run` whenever the world's clock has moved."""
 
-    def __init__(self, directory: Path, world: World, state: State, quirks: Callable[[], Quirks]) -> None:
-        self.world, self.state, self.quirks = world, state, quirks
+    def __init__(self, directory: Path, world: World, state: State, variants: Callable[[], ResponseVariants]) -> None:
+        self.world, self.state, self.variants = world, state, variants
         self.book = HookBook.read(directory)
         self.busy = asyncio.Lock()
         for slug, clinic in world.clinics.items():
             clinic.deliveries = self.book.deliveries.setdefault(slug, [])
 
-    async def register(self, given: Record, now: datetime) -> Hook:
+    async def register(self, options: Record, now: datetime) -> Hook:
         """Sets a server's endpoint after probing it, as the dashboard does. Raises SandboxError when it fails."""
-        hook = self.book.register(given, now)
+        hook = self.book.register(options, now)
         async with _client() as http:
-            probed = await self._ask(http, hook, b"", {})
+            probed = await self._post(http, hook, b"", {})
         if not probed.accepted:
             raise SandboxError(
                 f"The endpoint was probed and did not answer as it must ({probed.status}, {probed.body})."
@@ -70,7 +70,9 @@ class Sender:
     def remove(self, server: str) -> None:
         """Forgets a server's endpoint and what was due to it."""
         self.book.hooks.pop(server, None)
-        self.book.waiting = [its for its in self.book.waiting if self.world.clinics[its.clinic].server != server]
+        self.book.waiting = [
+            attempt for attempt in self.book.waiting if self.world.clinics[attempt.clinic].server != server
+        ]
         self.book.write()
 
     async def run(self, now: datetime) -> Counter[str]:
@@ -104,15 +106,15 @@ class Sender:
             self.book.write()
         return tally
 
-    def _news(self, hook: Hook, since: datetime, until: datetime) -> list[tuple[Clinic, Event]]:
-        found = [
+    def _news(self, hook: Hook, since: datetime, until: datetime) -> list[tuple[SandboxClinic, Event]]:
+        news = [
             (clinic, event)
             for clinic in self.world.clinics.values()
             if clinic.server == hook.server
             for event in clinic.events.values()
             if since < event.at <= until and hook.wants(event.type)
         ]
-        return sorted(found, key=lambda pair: pair[1].at)
+        return sorted(news, key=lambda pair: pair[1].at)
 
     def _queue_news(self, now: datetime) -> None:
         for hook in self.book.hooks.values():
@@ -153,7 +155,7 @@ class Sender:
                 Attempt(later.isoformat(), attempt.order, attempt.number + 1, attempt.clinic, attempt.event_id),
             )
 
-    def _judge(self, hook: Hook, answer: Answer, due: datetime) -> None:
+    def _judge(self, hook: Hook, answer: WebhookAnswer, due: datetime) -> None:
         if answer.accepted:
             hook.failing_since = None
         elif answer.status == GONE:
@@ -163,45 +165,47 @@ class Sender:
         elif due - datetime.fromisoformat(hook.failing_since) > timedelta(hours=FAILING_HOURS):
             hook.disabled = f"it failed for more than {FAILING_HOURS} hours"
 
-    def _allowed(self, clinic: Clinic, event: Event) -> bool:
+    def _allowed(self, clinic: SandboxClinic, event: Event) -> bool:
         # Events go out only while somebody's authorization with the event's scope stands.
         scope = scope_of(event.type)
         return any(pair.clinic == clinic.slug and scope in pair.scope.split() for pair in self.state.pairs.values())
 
-    async def _deliver(self, http: httpx.AsyncClient, hook: Hook, event: Event) -> Answer:
-        probed = await self._ask(http, hook, b"", {})
+    async def _deliver(self, http: httpx.AsyncClient, hook: Hook, event: Event) -> WebhookAnswer:
+        probed = await self._post(http, hook, b"", {})
         if not probed.accepted:
             return probed
-        body = payload(event, self.quirks())
+        body = webhook_body(event, self.variants())
         stamp = int(time.time())
         signed = signature(self.state.apps[hook.server].signature_key, stamp, body)
         headers = {"Content-Type": "application/json", "Fullscript-Signature": f"t={stamp},v1={signed}"}
-        return await self._ask(http, hook, body, headers)
+        return await self._post(http, hook, body, headers)
 
-    async def _ask(self, http: httpx.AsyncClient, hook: Hook, body: bytes, headers: dict[str, str]) -> Answer:
+    async def _post(self, http: httpx.AsyncClient, hook: Hook, body: bytes, headers: dict[str, str]) -> WebhookAnswer:
         token = self.state.apps[hook.server].challenge_token
         try:
             async with asyncio.timeout(hook.timeout):
                 answer = await http.post(hook.url, content=body, headers=headers)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(False, None, type(error).__name__)
+            return WebhookAnswer(False, None, type(error).__name__)
         try:
-            said = orjson.loads(answer.content)
+            reply = orjson.loads(answer.content)
         except orjson.JSONDecodeError:
-            said = None
-        accepted = answer.status_code in {200, 201} and isinstance(said, dict) and said.get("challenge") == token
+            reply = None
+        accepted = answer.status_code in {200, 201} and isinstance(reply, dict) and reply.get("challenge") == token
         # The token is a secret: the log shows that it was there, not what it is.
-        return Answer(accepted, answer.status_code, answer.text[:KEPT_ANSWER].replace(token, "[challenge]"))
+        return WebhookAnswer(
+            accepted, answer.status_code, answer.text[:MOST_ANSWER_CHARACTERS].replace(token, "[challenge]")
+        )
 
 
-def payload(event: Event, quirks: Quirks) -> bytes:
+def webhook_body(event: Event, variants: ResponseVariants) -> bytes:
     """The body that tells of an event."""
-    told: Record = {**event.row, "data": event.data}
-    if quirks:
-        told = unnested(told) if "unnested_event_data" in quirks else told
-        told = reshaped(quirks, "", {"event": told})["event"]
-    body: Record = {"event": told} if "bare_webhooks" in quirks else {"event_payload": {"event": told}}
-    return quirks.ids_out(orjson.dumps(body))
+    shown: Record = {**event.row, "data": event.data}
+    if variants:
+        shown = unnest_event(shown) if "unnested_event_data" in variants else shown
+        shown = reshape_answer(variants, "", {"event": shown})["event"]
+    body: Record = {"event": shown} if "bare_webhooks" in variants else {"event_payload": {"event": shown}}
+    return variants.replace_ids_in_answer(orjson.dumps(body))
 
 
 def signature(key: str, stamp: int, body: bytes) -> str:

@@ -27,11 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
 from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
-from fullscript_pipeline.sandbox.fault_middleware import Faulty
+from fullscript_pipeline.sandbox.fault_middleware import FaultMiddleware
 from fullscript_pipeline.sandbox.http_replies import error_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.routes import Api
-from fullscript_pipeline.sandbox.socket_faults import Door
+from fullscript_pipeline.sandbox.socket_faults import ListeningSocket
 from fullscript_pipeline.sandbox.store import STATE_FILE
 from fullscript_pipeline.sandbox.webhook_admin import HookControl
 
@@ -121,9 +121,9 @@ def _opened(
 
         try:
             app = create_app(directory, **options)
-            faulty = Faulty(app, app.state.sandbox)
+            faulty = FaultMiddleware(app, app.state.sandbox)
             server = _Server(faulty, ready)
-            faulty.door = Door(server)
+            faulty.listening_socket = ListeningSocket(server)
             yield server, listening
         finally:
             address.unlink(missing_ok=True)

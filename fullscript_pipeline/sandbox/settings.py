@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Any
 
-from fullscript_pipeline.sandbox.behaviour_switches import quirk_names
+from fullscript_pipeline.sandbox.behaviour_switches import parse_variant_names
 from fullscript_pipeline.sandbox.errors import SandboxError
 
 READ_SCOPES = "catalog:read clinic:read patients:read patients:treatment_plan_history patients:order_history"
@@ -27,12 +27,12 @@ CHANGEABLE = frozenset(
 
 
 @dataclass(frozen=True)
-class Settings:
+class SandboxSettings:
     """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history.
 
     `rate_limit` requests per app in any `rate_window` seconds of real time; `assigned_patients_only`: practitioners
-    other than the owner see their own patients only. `quirks`: `all`, or names of `behaviour_switches.QUIRKS` with
-    commas.
+    other than the owner see their own patients only. `quirks`: `all`, or names of
+    `behaviour_switches.RESPONSE_VARIANTS` with commas.
     """
 
     start: date
@@ -54,33 +54,33 @@ class Settings:
         for name, kind in (("redirect_uri", str), ("scopes", str), ("quirks", str), ("assigned_patients_only", bool)):
             if not isinstance(getattr(self, name), kind):
                 raise SandboxError(f"The sandbox option {name} must be a {kind.__name__}.")
-        quirk_names(self.quirks)
+        parse_variant_names(self.quirks)
         for name, (least, most) in BOUNDS.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
-                raise SandboxError(f"The sandbox option {name} is {value}; give a number from {least} to {most}.")
+            number = getattr(self, name)
+            if not isinstance(number, int) or not least <= number <= most:
+                raise SandboxError(f"The sandbox option {name} is {number}; give a number from {least} to {most}.")
 
-    def changed(self, options: dict[str, Any]) -> "Settings":
+    def changed(self, options: dict[str, Any]) -> "SandboxSettings":
         """These settings with the given options (None: not given). Raises SandboxError if they mean another world."""
-        given = {name: value for name, value in options.items() if value is not None}
+        set_options = {name: option for name, option in options.items() if option is not None}
         mine = asdict(self)
-        for name, value in given.items():
+        for name, option in set_options.items():
             if name not in mine:
                 raise SandboxError(f"There is no sandbox option {name}; there are {', '.join(sorted(mine))}.")
-            if name not in CHANGEABLE and mine[name] != value:
+            if name not in CHANGEABLE and mine[name] != option:
                 raise SandboxError(
-                    f"This sandbox was made with {name} {mine[name]}, not {value}; "
+                    f"This sandbox was made with {name} {mine[name]}, not {option}; "
                     "leave the option away or choose another directory."
                 )
-        return Settings(**(mine | given))
+        return SandboxSettings(**(mine | set_options))
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
         return {**asdict(self), "start": self.start.isoformat()}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Settings":
+    def from_json(cls, stored: dict[str, Any]) -> "SandboxSettings":
         """As it was stored."""
         known = {field.name for field in fields(cls)}
-        kept = {name: value for name, value in stored.items() if name in known}
-        return cls(**(kept | {"start": date.fromisoformat(stored["start"])}))
+        fields_of_today = {name: content for name, content in stored.items() if name in known}
+        return cls(**(fields_of_today | {"start": date.fromisoformat(stored["start"])}))

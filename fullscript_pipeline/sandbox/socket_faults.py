@@ -19,7 +19,7 @@ NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass
-class Captured:
+class CapturedResponse:
     """A whole answer, before it is sent."""
 
     status: int = 0
@@ -35,13 +35,15 @@ class Captured:
     def start(self) -> Message:
         """Its head; a content length is added when there is none."""
         length = {} if self.status == 204 else {"content-length": str(len(self.body))}
-        pairs = [(key.encode(), value.encode()) for key, value in (length | self.headers).items()]
+        pairs = [(key.encode(), text.encode()) for key, text in (length | self.headers).items()]
         return {"type": "http.response.start", "status": self.status, "headers": pairs}
 
 
-async def capture(app: Callable[[Scope, Receive, Send], Awaitable[None]], scope: Scope, receive: Receive) -> Captured:
+async def capture(
+    app: Callable[[Scope, Receive, Send], Awaitable[None]], scope: Scope, receive: Receive
+) -> CapturedResponse:
     """Lets the application answer, but keeps the answer."""
-    answer = Captured()
+    answer = CapturedResponse()
 
     async def keep(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -64,7 +66,7 @@ async def reset(send: Send) -> None:
     await _abort(cycle_of(send).transport)
 
 
-async def reset_mid_body(answer: Captured, send: Send) -> None:
+async def reset_mid_body(answer: CapturedResponse, send: Send) -> None:
     """Promises the whole body, sends half of it, resets."""
     half = answer.body[: len(answer.body) // 2]
     await send(answer.start)
@@ -85,7 +87,7 @@ async def silence(receive: Receive, send: Send, seconds: float) -> None:
     await reset(send)
 
 
-async def drip(answer: Captured, send: Send, seconds: float) -> None:
+async def drip(answer: CapturedResponse, send: Send, seconds: float) -> None:
     """Sends the body in a few pieces, spread over the time."""
     await send(answer.start)
     size = len(answer.body) // PIECES + 1
@@ -95,7 +97,7 @@ async def drip(answer: Captured, send: Send, seconds: float) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-class Door:
+class ListeningSocket:
     """The listening socket of a running server, which can be shut for a while."""
 
     def __init__(self, server: uvicorn.Server) -> None:
@@ -123,8 +125,8 @@ class Door:
             keeper.close()
             raise
         finally:
-            for one in waiting:
-                one.close()
+            for client in waiting:
+                client.close()
 
 
 def _keeper(address: tuple[str, int], *, hang: bool) -> tuple[socket.socket, list[socket.socket]]:
@@ -136,10 +138,10 @@ def _keeper(address: tuple[str, int], *, hang: bool) -> tuple[socket.socket, lis
     if hang:
         keeper.listen(0)
         for _ in range(4):
-            one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            one.setblocking(False)
-            one.connect_ex(address)
-            waiting.append(one)
+            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            client.setblocking(False)
+            client.connect_ex(address)
+            waiting.append(client)
     return keeper, waiting
 
 

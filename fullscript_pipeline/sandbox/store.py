@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.settings import Settings
+from fullscript_pipeline.sandbox.settings import SandboxSettings
 from fullscript_pipeline.sandbox.word_lists import REGIONS
 
 STATE_FILE = "state.json"
@@ -71,14 +71,14 @@ class TokenPair:
 class State:
     """Everything stored. `pairs` by access token, `codes` by code, `apps` by server."""
 
-    settings: Settings
+    settings: SandboxSettings
     day: date
     apps: dict[str, App]
     codes: dict[str, Code] = field(default_factory=dict)
     pairs: dict[str, TokenPair] = field(default_factory=dict)
 
 
-def new_state(settings: Settings) -> State:
+def new_state(settings: SandboxSettings) -> State:
     """A fresh state with newly made credentials."""
     apps = {
         server: App(secrets.token_hex(32), secrets.token_hex(32), server in GRANTED_RESTRICTED) for server in REGIONS
@@ -98,11 +98,11 @@ def read_state(directory: Path) -> State | None:
     try:
         stored: dict[str, Any] = orjson.loads(text)
         return State(
-            settings=Settings.from_json(stored["settings"]),
+            settings=SandboxSettings.from_json(stored["settings"]),
             day=date.fromisoformat(stored["day"]),
-            apps={key: App(**value) for key, value in stored["apps"].items()},
-            codes={key: Code(**value) for key, value in stored["codes"].items()},
-            pairs={key: TokenPair(**value) for key, value in stored["pairs"].items()},
+            apps={key: App(**row) for key, row in stored["apps"].items()},
+            codes={key: Code(**row) for key, row in stored["codes"].items()},
+            pairs={key: TokenPair(**row) for key, row in stored["pairs"].items()},
         )
     except (ValueError, KeyError, TypeError):
         raise SandboxError(

@@ -85,10 +85,10 @@ class HookControl:
 
 
 def _number(body: dict[str, Any], name: str, least: int, most: int) -> int:
-    value = body.get(name, least)
-    if not isinstance(value, int) or not least <= value <= most:
-        raise SandboxError(f"{name} is {value!r}; give a whole number from {least} to {most}.")
-    return value
+    number = body.get(name, least)
+    if not isinstance(number, int) or not least <= number <= most:
+        raise SandboxError(f"{name} is {number!r}; give a whole number from {least} to {most}.")
+    return number
 
 
 def _post(act: Any) -> Any:

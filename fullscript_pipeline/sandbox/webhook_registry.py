@@ -72,8 +72,8 @@ class HookBook:
             stored: dict[str, Any] = orjson.loads((directory / HOOKS_FILE).read_bytes())
             return cls(
                 directory,
-                {server: Hook(**its) for server, its in stored["hooks"].items()},
-                [Attempt(**its) for its in stored["waiting"]],
+                {server: Hook(**hook) for server, hook in stored["hooks"].items()},
+                [Attempt(**attempt) for attempt in stored["waiting"]],
                 stored["deliveries"],
             )
         except FileNotFoundError:
@@ -90,20 +90,20 @@ class HookBook:
         }
         write_private(self.directory, HOOKS_FILE, body)
 
-    def register(self, given: dict[str, Any], now: datetime) -> Hook:
+    def register(self, options: dict[str, Any], now: datetime) -> Hook:
         """Makes the hook that `given` describes, not yet kept. Raises SandboxError."""
-        if unknown := given.keys() - OPTIONS:
+        if unknown := options.keys() - OPTIONS:
             raise SandboxError(f"A webhook has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(OPTIONS))}.")
-        server, url = given.get("server"), given.get("url")
+        server, url = options.get("server"), options.get("url")
         if server not in REGIONS:
             raise SandboxError(f"There is no server {server!r}; there are {', '.join(REGIONS)}.")
         if not isinstance(url, str) or urlsplit(url).hostname not in LOOPBACK:
             raise SandboxError(
                 "The sandbox sends webhooks to this machine only; give a url like http://127.0.0.1:9000/x."
             )
-        kinds = {its.name: its.type for its in fields(Hook)}
-        for name, value in given.items():
-            fits = isinstance(value, list) if name == "events" else isinstance(value, str | int | float)
-            if not fits or (kinds[name] in {float, int} and isinstance(value, str)):
-                raise SandboxError(f"A webhook's {name} cannot be {value!r}.")
-        return Hook(since=now.isoformat(), **given)
+        kinds = {hook_field.name: hook_field.type for hook_field in fields(Hook)}
+        for name, option in options.items():
+            fits = isinstance(option, list) if name == "events" else isinstance(option, str | int | float)
+            if not fits or (kinds[name] in {float, int} and isinstance(option, str)):
+                raise SandboxError(f"A webhook's {name} cannot be {option!r}.")
+        return Hook(since=now.isoformat(), **options)

@@ -150,7 +150,7 @@ class User(NamedTuple):
 
 
 @dataclass
-class Clinic:
+class SandboxClinic:
     """One clinic and everything only its own users may see. `resources` are listed by practitioner.
 
     `through_api`: ids of what the integration itself changed, and the day it last did; no event tells of it.
@@ -203,18 +203,22 @@ class Clinic:
     def in_category(self, category_id: str) -> list[Record]:
         """The catalog's products in a category of this clinic, by name."""
         topic = self.categories[category_id]["name"]
-        rows = [self.catalog.products[key] for key, its in self.catalog.topics.items() if its == topic]
+        rows = [
+            self.catalog.products[key] for key, product_topic in self.catalog.topics.items() if product_topic == topic
+        ]
         return sorted(rows, key=lambda row: (str(row["name"]), str(row["id"])))
 
-    def tell(self, rng: Random, kind: str, at: datetime, data: Record, *, names_clinic: bool = True) -> None:
+    def record_event(
+        self, rng: Random, kind: str, at: datetime, event_data: Record, *, names_clinic: bool = True
+    ) -> None:
         """Records an event with a copy of `data`."""
-        event = Event(new_id(rng), kind, at, self.id if names_clinic else None, deepcopy(data))
+        event = Event(new_id(rng), kind, at, self.id if names_clinic else None, deepcopy(event_data))
         self.events[event.id] = event
 
-    def settle_events(self, now: datetime) -> None:
+    def sort_events(self, now: datetime) -> None:
         """Orders the events by time and drops those that are too old to be read."""
-        kept = [event for event in self.events.values() if event.at >= now - timedelta(days=EVENT_DAYS)]
-        self.events = {event.id: event for event in sorted(kept, key=lambda event: event.at)}
+        recent = [event for event in self.events.values() if event.at >= now - timedelta(days=EVENT_DAYS)]
+        self.events = {event.id: event for event in sorted(recent, key=lambda event: event.at)}
 
 
 @dataclass
@@ -225,7 +229,7 @@ class World:
     start: date
     day: date
     catalogs: dict[str, Catalog]
-    clinics: dict[str, Clinic]
+    clinics: dict[str, SandboxClinic]
 
     def age(self, day: date) -> int:
         """Days since the start day; history is negative or zero."""

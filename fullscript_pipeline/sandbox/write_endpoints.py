@@ -59,7 +59,7 @@ def draft_link(call: Call, body: Body) -> Record:
         raise UnprocessableError("Practitioner can't be found")
     if who and not who.get("email"):
         raise UnprocessableError("Email can't be blank", "Email is invalid")
-    known = [its.id for its in call.clinic.patients.values() if who and its.record["email"] == who["email"]]
+    known = [patient.id for patient in call.clinic.patients.values() if who and patient.record["email"] == who["email"]]
     if who and not known and "patients:write" not in call.scopes:
         raise MissingScopeError("patients:write")
     links: Record = {"redirect_url": link(call.clinic, f"draft/{secrets.token_hex(8)}")}

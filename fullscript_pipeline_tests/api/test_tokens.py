@@ -236,7 +236,7 @@ def test_demo_time_does_not_age_tokens(tmp_path: Path, monkeypatch: pytest.Monke
 def test_renewals_without_a_refresh_token_go_on_for_ever(tmp_path: Path) -> None:
     with connected(tmp_path) as (sandbox, settings, store, clinic):
         first = store.load_grant(clinic)
-        sandbox.control.set_quirks("refresh_token_kept")
+        sandbox.control.set_response_variants("refresh_token_kept")
         sandbox.control.reset_requests()
         for _ in range(3):
             sandbox.control.expire_tokens()

@@ -22,8 +22,8 @@ from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.pulls import catalog, clinic, missing_variants, treatment_plans
 from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
-from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, RIVALS
-from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
+from fullscript_pipeline.sandbox.behaviour_switches import EXCLUSIVE_VARIANTS, RESPONSE_VARIANTS
+from fullscript_pipeline.sandbox.day_simulator import make_world, simulate_until
 from fullscript_pipeline.sandbox.world import Catalog
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE
@@ -35,7 +35,7 @@ DAYS, CLINICS_ON = 5, 3
 PRODUCT_FIELDS = ("name", "description_html")
 VARIANT_FIELDS = ("sku", "primary", "units", "unit_of_measure", "availability", "status", "upc", "msrp", "supplier_sku")
 # The script compares by the world's own ids; of rivals only one may be on.
-NOT_TOGETHER = {"other_ids", *(name for rivals in RIVALS for name in rivals[1:])}
+NOT_TOGETHER = {"other_ids", *(name for rivals in EXCLUSIVE_VARIANTS for name in rivals[1:])}
 Fact = tuple[Any, ...]
 
 
@@ -49,7 +49,7 @@ class Script:
         self._keep()
 
     def live(self) -> None:
-        for name, tally in live_until(self.world, self.world.day + timedelta(days=1)).items():
+        for name, tally in simulate_until(self.world, self.world.day + timedelta(days=1)).items():
             if name in self.tallies:
                 mine = self.tallies[name]
                 mine.update({key: mine.get(key, 0) + count for key, count in tally.items()})
@@ -176,7 +176,9 @@ def connected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connec
     """A connected sandbox: as it is, with 5 % of its answers spoilt, or with every quirk that leaves ids alone."""
     with connected_pipeline(tmp_path, **SIZES) as made:
         if request.param == "quirks":
-            made.sandbox.control.set_quirks(*(name for name in QUIRKS if name not in NOT_TOGETHER))
+            made.sandbox.control.set_response_variants(
+                *(name for name in RESPONSE_VARIANTS if name not in NOT_TOGETHER)
+            )
         if request.param == "faults":
             for seed, kind in enumerate(("http_500", "truncated_json", "too_many_requests_seconds")):
                 made.sandbox.control.arm(kind, probability=0.017, count=None, seed=seed, method="GET", seconds=0)

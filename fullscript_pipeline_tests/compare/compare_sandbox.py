@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.sandbox.behaviour_switches import quirk_names
+from fullscript_pipeline.sandbox.behaviour_switches import parse_variant_names
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.compare.clinic_rows import clinic_rows
 from fullscript_pipeline_tests.compare.comparison import Compared, compare
@@ -58,10 +58,10 @@ def compare_with_sandbox(directory: Path, plan: Plan) -> list[Compared]:
             # A product that no list holds is gone when its 404 still stands an hour later.
             os.environ["FULLSCRIPT_NOW"] = (clock.now() + timedelta(hours=2)).isoformat()
             _pull(directory)
-        connected.sandbox.control.set_quirks()
+        connected.sandbox.control.set_response_variants()
         expected = read_truth(connected)
         with Warehouse(connected.settings.warehouse_path).read() as con:
-            return compare(con, expected, quirk_names(plan.quirks))
+            return compare(con, expected, parse_variant_names(plan.quirks))
 
 
 def read_truth(connected: Connected) -> Rows:

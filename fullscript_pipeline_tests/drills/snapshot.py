@@ -16,11 +16,11 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline.sandbox.day_simulator import live_until
+from fullscript_pipeline.sandbox.day_simulator import simulate_until
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.seeded_random import NOON
 from fullscript_pipeline.sandbox.settings import READ_SCOPES
-from fullscript_pipeline.sandbox.world import Clinic, Event, World
+from fullscript_pipeline.sandbox.world import Event, SandboxClinic, World
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -150,7 +150,7 @@ class Snapshot:
         """One to three days later, others for each number."""
         rng, world = Random(number), deepcopy(self.world)
         world.seed += 1000 + number
-        live_until(world, world.day + timedelta(days=rng.randint(1, 3)))
+        simulate_until(world, world.day + timedelta(days=rng.randint(1, 3)))
         self._show(world)
         (clinic,), (before,) = world.clinics.values(), self.world.clinics.values()
         events = {one.id: about for one in clinic.events.values() if (about := _about(one))}
@@ -168,7 +168,7 @@ class Snapshot:
         self.sandbox.state.day = world.day
 
 
-def _ids(clinic: Clinic) -> set[str]:
+def _ids(clinic: SandboxClinic) -> set[str]:
     return {*clinic.patients, *clinic.plans, *clinic.orders, *clinic.labs}
 
 

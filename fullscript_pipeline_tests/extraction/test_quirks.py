@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, quirk_names
+from fullscript_pipeline.sandbox.behaviour_switches import RESPONSE_VARIANTS, parse_variant_names
 from fullscript_pipeline_tests.drills import fault_drill
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing, table_hashes
@@ -36,7 +36,7 @@ EXCEPTIONS = {
 
 
 def hashes(connected: Connected, folder: Path, *quirks: str) -> Hashes:
-    connected.sandbox.control.set_quirks(*quirks)
+    connected.sandbox.control.set_response_variants(*quirks)
     with fault_drill.fresh(connected, folder) as (warehouse, store, one):
         fault_drill.pull_all(warehouse, store, one)
         with warehouse.read() as con:
@@ -49,8 +49,8 @@ def test_every_quirk_alone_and_all_together_leave_the_same_tables(tmp_path: Path
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
         clean = hashes(connected, tmp_path / "clean")
         wrong: dict[str, list[str]] = {}
-        for name in (*QUIRKS, "all"):
-            found = hashes(connected, tmp_path / f"quirk-{name}", *quirk_names(name))
+        for name in (*RESPONSE_VARIANTS, "all"):
+            found = hashes(connected, tmp_path / f"quirk-{name}", *parse_variant_names(name))
             allowed = EXCEPTIONS.get(name, set())
             different = [told for told in differing(clean, found) if told.partition(":")[0] not in allowed]
             if different or any(clean[table][0] != found[table][0] for table in allowed):

@@ -17,8 +17,7 @@ from fullscript_pipeline import refresh
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.orders import order_freely
-from fullscript_pipeline.sandbox.world import Clinic as SandboxClinic
-from fullscript_pipeline.sandbox.world import Plan
+from fullscript_pipeline.sandbox.world import Plan, SandboxClinic
 from fullscript_pipeline.state import Clinic, Delivery
 from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
@@ -32,7 +31,10 @@ class Living(AllClinics):
         self.sandbox, self.rng, self._ticks = sandbox, Random(7), 0
         self.clinic: Clinic = connected.store.clinics()[0]
         # The ids that are told may be written another way.
-        told = {sandbox.quirks.ids_out(one.id.encode()).decode(): one for one in sandbox.world.clinics.values()}
+        told = {
+            sandbox.variants.replace_ids_in_answer(one.id.encode()).decode(): one
+            for one in sandbox.world.clinics.values()
+        }
         self.world: SandboxClinic = told[self.clinic.clinic_id]
 
     @property
@@ -41,7 +43,7 @@ class Living(AllClinics):
 
     def tell(self, kind: str, data: dict[str, Any]) -> str:
         """Something happens, after everything else; the id of its event."""
-        self.world.tell(self.rng, kind, self._next_moment(), data)
+        self.world.record_event(self.rng, kind, self._next_moment(), data)
         return list(self.world.events)[-1]
 
     def order(self) -> str:

@@ -1,6 +1,7 @@
 """The sandbox's answers, changed on their way out: other servers that the documentation would allow.
 
-For shapes of event feeds and deliveries that no quirk of the sandbox has. What does not belong here: assertions.
+For shapes of event feeds and deliveries that no response variant of the sandbox has. What does not belong
+here: assertions.
 """
 
 import re
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fullscript_pipeline.sandbox import pages
-from fullscript_pipeline.sandbox.behaviour_switches import PLAIN_ID, Quirks
+from fullscript_pipeline.sandbox.behaviour_switches import PLAIN_ID, ResponseVariants
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
 from fullscript_pipeline.sandbox.responses import events
 from fullscript_pipeline.sandbox.routes import Api
@@ -56,13 +57,16 @@ def ids_are_numbers() -> Iterator[None]:
     def number(found: "re.Match[bytes]") -> bytes:
         return str(numbers.setdefault(found[0].strip(b'"'), 1_000_000_001 + len(numbers))).encode()
 
-    def out(_: Quirks, body: bytes) -> bytes:
+    def out(_: ResponseVariants, body: bytes) -> bytes:
         return PLAIN_ID.sub(number, re.sub(rb'"' + PLAIN_ID.pattern + rb'"', number, body))
 
-    def back(_: Quirks, text: str) -> str:
+    def back(_: ResponseVariants, text: str) -> str:
         known = {str(its): one.decode() for one, its in numbers.items()}
         return re.sub(r"\d{10}", lambda found: known.get(found[0], found[0]), text)
 
     # Some quirk has to be on for answers to pass by `ids_out` at all.
-    with mock.patch.object(Quirks, "ids_out", out), mock.patch.object(Quirks, "ids_in", back):
+    with (
+        mock.patch.object(ResponseVariants, "replace_ids_in_answer", out),
+        mock.patch.object(ResponseVariants, "restore_ids", back),
+    ):
         yield

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from fullscript_pipeline.sandbox.endpoints import Endpoint
+from fullscript_pipeline.sandbox.endpoints import SandboxEndpoint
 
 
 def listed(client: httpx.Client, path: str, **params: str) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def sample_ids(client: httpx.Client) -> dict[str, str]:
     return ids
 
 
-def path_of(endpoint: Endpoint, client: httpx.Client, ids: dict[str, str]) -> str:
+def path_of(endpoint: SandboxEndpoint, client: httpx.Client, ids: dict[str, str]) -> str:
     """The endpoint's path with ids that exist; a plain `id` is the first of the list above it."""
     parts: list[str] = []
     for segment in endpoint.segments:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.sandbox.behaviour_switches import QUIRKS, RIVALS
-from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, Endpoint
+from fullscript_pipeline.sandbox.behaviour_switches import EXCLUSIVE_VARIANTS, RESPONSE_VARIANTS
+from fullscript_pipeline.sandbox.endpoints import ENDPOINTS, SandboxEndpoint
 from fullscript_pipeline_tests.helpers.sandbox_paths import listed, path_of, sample_ids
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
@@ -55,7 +55,7 @@ def check(answer: httpx.Response) -> None:
 
 @some
 @given(endpoint=st.sampled_from(ENDPOINTS), data=st.data(), paging=PAGING)
-def test_any_arguments(clients: Any, endpoint: Endpoint, data: st.DataObject, paging: dict[str, str]) -> None:
+def test_any_arguments(clients: Any, endpoint: SandboxEndpoint, data: st.DataObject, paging: dict[str, str]) -> None:
     maple, ids = clients[0]
     chosen = data.draw(st.dictionaries(st.sampled_from(endpoint.arguments), VALUE)) if endpoint.arguments else {}
     check(maple.get(path_of(endpoint, maple, ids), params=chosen | paging))
@@ -63,7 +63,7 @@ def test_any_arguments(clients: Any, endpoint: Endpoint, data: st.DataObject, pa
 
 @some
 @given(endpoint=st.sampled_from(ENDPOINTS), name=st.text(min_size=1, max_size=20), number=st.integers(0, 1))
-def test_any_id_and_any_path(clients: Any, endpoint: Endpoint, name: str, number: int) -> None:
+def test_any_id_and_any_path(clients: Any, endpoint: SandboxEndpoint, name: str, number: int) -> None:
     client, _ = clients[number]
     check(client.get("/".join(quote(name, safe="") if part[0] == "{" else part for part in endpoint.segments)))
 
@@ -84,21 +84,21 @@ def test_any_body(sandbox: RunningSandbox, clients: Any, body: bytes, kind: str)
 
 
 @settings(some, max_examples=25)
-@given(names=st.sets(st.sampled_from(sorted(QUIRKS)), max_size=8), endpoint=st.sampled_from(ENDPOINTS))
-def test_any_quirks(sandbox: RunningSandbox, clients: Any, names: set[str], endpoint: Endpoint) -> None:
+@given(names=st.sets(st.sampled_from(sorted(RESPONSE_VARIANTS)), max_size=8), endpoint=st.sampled_from(ENDPOINTS))
+def test_any_quirks(sandbox: RunningSandbox, clients: Any, names: set[str], endpoint: SandboxEndpoint) -> None:
     """However an answer is written, it holds the same number of rows."""
     maple, ids = clients[0]
-    for rivals in RIVALS:
+    for rivals in EXCLUSIVE_VARIANTS:
         names -= set(sorted(names & {*rivals})[1:])
     # These change which rows a page or a filter means, not which there are.
     names -= {"other_ids", "page_size_25", "nested_without_meta"}
     path = path_of(endpoint, maple, ids)
     plain = maple.get(path)
-    sandbox.control.set_quirks(*names)
+    sandbox.control.set_response_variants(*names)
     try:
         quirky = maple.get(path)
     finally:
-        sandbox.control.set_quirks()
+        sandbox.control.set_response_variants()
     assert quirky.status_code == plain.status_code
     if "meta" in plain.json():
         assert len(_rows(quirky.json())) == len(_rows(plain.json()))

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullscript_pipeline.sandbox.behaviour_switches import NOT_IN_ALL, QUIRKS, RIVALS, Quirks, quirk_names
+from fullscript_pipeline.sandbox.behaviour_switches import (
+    EXCLUSIVE_VARIANTS,
+    NOT_IN_ALL,
+    RESPONSE_VARIANTS,
+    ResponseVariants,
+    parse_variant_names,
+)
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.response_variants import reshaped
+from fullscript_pipeline.sandbox.response_variants import reshape_answer
 from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
@@ -32,9 +38,9 @@ def maple(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
 
 @pytest.fixture(autouse=True)
 def _plain(sandbox: RunningSandbox) -> Iterator[None]:
-    sandbox.control.set_quirks()
+    sandbox.control.set_response_variants()
     yield
-    sandbox.control.set_quirks()
+    sandbox.control.set_response_variants()
 
 
 class Asker:
@@ -46,9 +52,9 @@ class Asker:
     def both(self, quirk: str, path: str, **params: str) -> tuple[Body, Body]:
         """The plain answer and the quirky one."""
         params = {"page[size]": "100"} | params
-        self.sandbox.control.set_quirks()
+        self.sandbox.control.set_response_variants()
         plain = self.client.get(path, params=params).json()
-        self.sandbox.control.set_quirks(quirk)
+        self.sandbox.control.set_response_variants(quirk)
         return plain, self.client.get(path, params=params).json()
 
 
@@ -70,13 +76,15 @@ def patient_with_plans(client: httpx.Client) -> str:
 
 
 def test_all_means_all_but_rivals_and_what_hides_facts() -> None:
-    every = quirk_names("all")
-    assert every == frozenset(QUIRKS) - NOT_IN_ALL - {name for rivals in RIVALS for name in rivals[1:]}
-    assert "bare_events" in quirk_names("all, bare-events")
-    assert "event_payload_wrapper" not in quirk_names("all,bare_events")
+    every = parse_variant_names("all")
+    assert every == frozenset(RESPONSE_VARIANTS) - NOT_IN_ALL - {
+        name for rivals in EXCLUSIVE_VARIANTS for name in rivals[1:]
+    }
+    assert "bare_events" in parse_variant_names("all, bare-events")
+    assert "event_payload_wrapper" not in parse_variant_names("all,bare_events")
     for wrong in ("gremlins", "error_arrays,error_objects"):
         with pytest.raises(SandboxError, match=r"\.$"):
-            quirk_names(wrong)
+            parse_variant_names(wrong)
 
 
 def test_other_keys(ask: Asker, maple: httpx.Client) -> None:
@@ -113,10 +121,10 @@ def test_nested_lists_without_meta(sandbox: RunningSandbox, maple: httpx.Client)
     who = patient_with_plans(maple)
     path = f"clinic/patients/{who}/orders"
     plain = maple.get(path).json()
-    sandbox.control.set_quirks("nested_without_meta")
+    sandbox.control.set_response_variants("nested_without_meta")
     assert maple.get(path, params={"page[size]": "1", "page[number]": "9"}).json() == {"orders": plain["orders"]}
     assert "meta" in maple.get("clinic/orders").json()
-    sandbox.control.set_quirks("nested_pages_without_meta")
+    sandbox.control.set_response_variants("nested_pages_without_meta")
     assert maple.get(path, params={"page[size]": "1"}).json() == {"orders": plain["orders"][:1]}
     assert maple.get(path, params={"page[size]": "1", "page[number]": "99"}).json() == {"orders": []}
 
@@ -184,13 +192,15 @@ def test_refunds_and_labs_in_other_words(ask: Asker) -> None:
         assert known == said
         assert "state" not in quirky["orders"][0]
     rows = [{"id": str(number), "state": state} for number, state in enumerate(("results_ready", "processing"))]
-    spoken = reshaped(Quirks("lab_words_of_webhooks"), "/clinic/labs/orders", {"orders": rows})["orders"]
+    spoken = reshape_answer(ResponseVariants("lab_words_of_webhooks"), "/clinic/labs/orders", {"orders": rows})[
+        "orders"
+    ]
     assert [row["state"] for row in spoken] == ["all_results_received", "processing"]
 
 
 def test_ids_of_another_format_lead_to_the_same_rows(sandbox: RunningSandbox, maple: httpx.Client) -> None:
     plain = maple.get("clinic/orders", params={"page[size]": "5"}).json()["orders"]
-    sandbox.control.set_quirks("other_ids")
+    sandbox.control.set_response_variants("other_ids")
     quirky = maple.get("clinic/orders", params={"page[size]": "5"}).json()["orders"]
     assert all("|" in row["id"] and row["id"] not in {one["id"] for one in plain} for row in quirky)
     assert [row["order_number"] for row in quirky] == [row["order_number"] for row in plain]
@@ -205,20 +215,20 @@ def test_ids_of_another_format_lead_to_the_same_rows(sandbox: RunningSandbox, ma
 
 @given(st.uuids(version=4))
 def test_other_ids_turn_back(number: Any) -> None:
-    quirks = Quirks("other_ids")
-    seen = quirks.ids_out(f'{{"id": "{number}"}}'.encode()).decode()
+    quirks = ResponseVariants("other_ids")
+    seen = quirks.replace_ids_in_answer(f'{{"id": "{number}"}}'.encode()).decode()
     assert str(number) not in seen
-    assert quirks.ids_in(seen) == f'{{"id": "{number}"}}'
+    assert quirks.restore_ids(seen) == f'{{"id": "{number}"}}'
 
 
 def test_tokens_pages_and_filters(ask: Asker, sandbox: RunningSandbox, maple: httpx.Client) -> None:
-    sandbox.control.set_quirks("string_numbers", "owner_clinic_id", "page_size_25", "empty_list_has_a_page")
+    sandbox.control.set_response_variants("string_numbers", "owner_clinic_id", "page_size_25", "empty_list_has_a_page")
     token = sandbox.connect("maple-street")
     assert token["expires_in"] == "7200"
     assert token["resource_owner"]["clinic_id"] == sandbox.clinics["maple-street"]["clinic_id"]
     assert len(maple.get("clinic/orders").json()["orders"]) == 25
     assert maple.get("clinic/orders", params={"order_number": "R0"}).json()["meta"]["total_pages"] == 1
-    sandbox.control.set_quirks()
+    sandbox.control.set_response_variants()
     rows = maple.get("clinic/orders", params={"page[size]": "100"}).json()["orders"]
     local = [datetime.fromisoformat(row["completed_at"]) for row in rows]
     evening = next(moment for moment in local if moment.astimezone(UTC).date() > moment.date())
@@ -233,7 +243,7 @@ def test_tokens_pages_and_filters(ask: Asker, sandbox: RunningSandbox, maple: ht
 
 
 def test_a_renewal_may_leave_the_refresh_token_as_it_is(sandbox: RunningSandbox) -> None:
-    sandbox.control.set_quirks("refresh_token_kept")
+    sandbox.control.set_response_variants("refresh_token_kept")
     app, first = sandbox.apps["us-snd"], sandbox.connect("maple-street")
     form = {"client_id": app["client_id"], "client_secret": app["client_secret"], "grant_type": "refresh_token"}
     form |= {"refresh_token": first["refresh_token"]}
@@ -245,7 +255,7 @@ def test_a_renewal_may_leave_the_refresh_token_as_it_is(sandbox: RunningSandbox)
 
 
 def test_a_missing_scope_may_be_a_401(sandbox: RunningSandbox) -> None:
-    sandbox.control.set_quirks("missing_scope_401")
+    sandbox.control.set_response_variants("missing_scope_401")
     sandbox.control.change(scopes="clinic:read")
     with sandbox.client("maple-street") as client:
         sandbox.control.change(scopes=READ_SCOPES)
@@ -257,7 +267,7 @@ def test_errors_in_other_shapes(sandbox: RunningSandbox, maple: httpx.Client) ->
     app = sandbox.apps["us-snd"]
     form = {"client_id": app["client_id"], "client_secret": app["client_secret"], "grant_type": "refresh_token"}
     for quirk in ("error_arrays", "error_objects"):
-        sandbox.control.set_quirks(quirk)
+        sandbox.control.set_response_variants(quirk)
         answers = [maple.get("clinic/orders", params={"sort_by": "x"}), maple.get("nothing")]
         answers.append(httpx.post(f"{app['api_url']}/oauth/token", json=form, trust_env=False))
         for answer, status in zip(answers, (422, 404, 400), strict=True):
@@ -277,7 +287,7 @@ def test_undocumented_keys_may_be_missing(ask: Asker, maple: httpx.Client) -> No
 
 
 def test_every_endpoint_still_answers_with_all_of_them(sandbox: RunningSandbox, maple: httpx.Client) -> None:
-    sandbox.control.set_quirks("all")
+    sandbox.control.set_response_variants("all")
     assert maple.post("clinic/embeddable/session_grants").status_code == 200
     for path in (
         "clinic",
@@ -288,5 +298,5 @@ def test_every_endpoint_still_answers_with_all_of_them(sandbox: RunningSandbox, 
         "catalog/brands",
     ):
         assert maple.get(path).status_code == 200
-    with pytest.raises(SandboxError, match="no quirk gremlins"):
-        sandbox.control.set_quirks("gremlins")
+    with pytest.raises(SandboxError, match="no response variant gremlins"):
+        sandbox.control.set_response_variants("gremlins")

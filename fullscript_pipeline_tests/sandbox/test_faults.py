@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from fullscript_pipeline.sandbox.errors import SandboxError
-from fullscript_pipeline.sandbox.faults import BENT, CANNED, HIDDEN, KINDS, PAGED, WIRE
+from fullscript_pipeline.sandbox.faults import CANNED, HIDDEN, KINDS, MALFORMING, PAGED, WIRE
 from fullscript_pipeline.sandbox.malformed_responses import bomb
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 from fullscript_pipeline_tests.helpers.wait_until import wait
@@ -44,7 +44,7 @@ def ids(body: dict[str, Any]) -> list[str]:
 
 
 def test_all_of_the_plan_is_listed(sandbox: RunningSandbox) -> None:
-    assert sandbox.control.faults()["kinds"].keys() == KINDS.keys() == {*WIRE, *CANNED, *BENT, *PAGED, *HIDDEN}
+    assert sandbox.control.faults()["kinds"].keys() == KINDS.keys() == {*WIRE, *CANNED, *MALFORMING, *PAGED, *HIDDEN}
 
 
 @pytest.mark.parametrize(

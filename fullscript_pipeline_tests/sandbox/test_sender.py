@@ -253,11 +253,11 @@ def test_log_and_endpoint_survive_a_restart_and_days_may_pass_without_a_server(t
             running.connect("maple-street")
             receiver.challenge = running.apps["us-snd"]["webhook_challenge_token"]
             running.control.set_webhook("us-snd", receiver.url)
-            running.control.set_quirks("bare_webhooks", "other_ids")
+            running.control.set_response_variants("bare_webhooks", "other_ids")
             running.control.advance(days=1)
             assert json.loads(receiver.payloads[0][1]).keys() == {"event"}
             assert "FS|" in receiver.payloads[0][1].decode()
-            running.control.set_quirks()
+            running.control.set_response_variants()
         assert (tmp_path / "webhooks.json").stat().st_mode & 0o777 == 0o600
         seen = len(receiver.payloads)
         sent = advance_offline(tmp_path, days=1)["webhooks"]

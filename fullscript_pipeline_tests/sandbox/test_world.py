@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.sandbox.day_simulator import live_until, make_world
+from fullscript_pipeline.sandbox.day_simulator import make_world, simulate_until
 from fullscript_pipeline.sandbox.labs import EVENT_STATUS
-from fullscript_pipeline.sandbox.world import Clinic, Record, World
+from fullscript_pipeline.sandbox.world import Record, SandboxClinic, World
 
 START = date(2026, 11, 22)
 PATIENT_NEWS = frozenset({"patient.updated", "patient.emancipated"})
@@ -48,8 +48,8 @@ def everything(world: World) -> Record:
 def test_days_lived_one_by_one_or_at_once_make_the_same_world(seed: int, cuts: list[int]) -> None:
     stepwise, at_once = small_world(seed), small_world(seed)
     for days in cuts:
-        live_until(stepwise, stepwise.day + timedelta(days=days))
-    live_until(at_once, START + timedelta(days=sum(cuts)))
+        simulate_until(stepwise, stepwise.day + timedelta(days=days))
+    simulate_until(at_once, START + timedelta(days=sum(cuts)))
     assert everything(stepwise) == everything(at_once)
 
 
@@ -58,7 +58,7 @@ def test_days_lived_one_by_one_or_at_once_make_the_same_world(seed: int, cuts: l
 def test_two_days_ahead_bring_what_a_demo_needs(seed: int, patients: int) -> None:
     world = small_world(seed, patients=patients)
     before = {region: deepcopy(catalog.products) for region, catalog in world.catalogs.items()}
-    tallies = live_until(world, START + timedelta(days=2))
+    tallies = simulate_until(world, START + timedelta(days=2))
     for slug, clinic in world.clinics.items():
         assert tallies[slug]["orders"] >= 5, slug
         assert len({order["id"] for order in clinic.orders.values()}) == len(clinic.orders)
@@ -78,7 +78,7 @@ def test_every_change_makes_its_documented_events_and_no_other(seed: int, days: 
     world = small_world(seed, history_days=8)
     for _ in range(days):
         before = deepcopy(world)
-        live_until(world, world.day + timedelta(days=1))
+        simulate_until(world, world.day + timedelta(days=1))
         for slug, clinic in world.clinics.items():
             old = before.clinics[slug]
             new = [event for key, event in clinic.events.items() if key not in old.events]
@@ -104,46 +104,46 @@ def test_every_change_makes_its_documented_events_and_no_other(seed: int, days: 
             assert all(event.clinic_id == (None if event.type == "product.created" else clinic.id) for event in new)
 
 
-def _state_changes(old: Clinic, new: Clinic, state: str) -> int:
+def _state_changes(old: SandboxClinic, new: SandboxClinic, state: str) -> int:
     # A plan can be sent and cancelled within one day: it was then sent, too.
     # Plans that the integration itself sends raise nothing; cancelling them in the app does.
     passed = {"active": {"active", "cancelled"}, "cancelled": {"cancelled"}}[state]
 
-    def reached(clinic: Clinic, key: str) -> bool:
+    def reached(clinic: SandboxClinic, key: str) -> bool:
         return key in clinic.plans and clinic.plans[key].record["state"] in passed
 
     plans = [key for key, its in new.plans.items() if state == "cancelled" or its.record["source"] == "app"]
     return sum(reached(new, key) and not reached(old, key) for key in plans)
 
 
-def _lab_news(old: Clinic, new: Clinic) -> int:
+def _lab_news(old: SandboxClinic, new: SandboxClinic) -> int:
     return sum(
         lab.row["state"] in EVENT_STATUS and (key not in old.labs or old.labs[key].row["state"] != lab.row["state"])
         for key, lab in new.labs.items()
     )
 
 
-def _changed_people(old: Clinic, new: Clinic) -> set[str]:
+def _changed_people(old: SandboxClinic, new: SandboxClinic) -> set[str]:
     # Archiving somebody is not in the documented list of what raises patient.updated.
-    def shown(clinic: Clinic, key: str) -> Record:
+    def shown(clinic: SandboxClinic, key: str) -> Record:
         return clinic.patients[key].record | {"archived": None}
 
     return {key for key in old.patients if shown(old, key) != shown(new, key)}
 
 
-def _changed_products(old: Clinic, new: Clinic, fields: Sequence[str]) -> set[str]:
+def _changed_products(old: SandboxClinic, new: SandboxClinic, fields: Sequence[str]) -> set[str]:
     was, has = old.catalog.products, new.catalog.products
     changed = [key for key in was.keys() & has.keys() if any(was[key][name] != has[key][name] for name in fields)]
     return {has[key]["variants"][0]["id"] for key in changed}
 
 
-def _came_or_went(old: Clinic, new: Clinic) -> set[str]:
+def _came_or_went(old: SandboxClinic, new: SandboxClinic) -> set[str]:
     # What is changed in the morning may be removed in the evening, and a newcomer may be changed at once.
     was, has = old.catalog.products, new.catalog.products
     return {(was | has)[key]["variants"][0]["id"] for key in was.keys() ^ has.keys()}
 
 
-def _changed_lines(old: Clinic, new: Clinic) -> set[str]:
+def _changed_lines(old: SandboxClinic, new: SandboxClinic) -> set[str]:
     return {
         key
         for key, plan in new.plans.items()
@@ -215,7 +215,7 @@ def test_patients_plans_and_orders_are_as_varied_as_real_ones(default_world: Wor
         }
 
 
-def _repeats_a_product(clinic: Clinic, plan: Record) -> bool:
+def _repeats_a_product(clinic: SandboxClinic, plan: Record) -> bool:
     known = [line["variant_id"] for line in plan["recommendations"] if line["variant_id"] in clinic.catalog.variants]
     products = [clinic.catalog.variants[key][1]["id"] for key in known]
     return len(products) > len(set(products))
@@ -230,7 +230,7 @@ def test_labs_walk_through_their_states_in_the_united_states_only(default_world:
     world = deepcopy(default_world)
     seen: set[str] = set()
     for _ in range(40):
-        live_until(world, world.day + timedelta(days=1))
+        simulate_until(world, world.day + timedelta(days=1))
         seen |= {lab.row["state"] for clinic in world.clinics.values() for lab in clinic.labs.values()}
     assert seen >= {"not_purchased", "purchased", "schedule_appointment", "upcoming_appointment", "processing"}
     assert seen >= {*EVENT_STATUS, "interpretation_ready", "interpretation_shared"}
@@ -243,7 +243,7 @@ def test_labs_walk_through_their_states_in_the_united_states_only(default_world:
 def test_the_weeks_bring_everything_that_can_happen() -> None:
     world = small_world(patients=40, history_days=30)
     before = deepcopy(world)
-    tallies = live_until(world, START + timedelta(days=30))
+    tallies = simulate_until(world, START + timedelta(days=30))
     happened = set(sum(tallies.values(), Counter[str]()))
     assert happened >= {
         *("patients_created", "patients_updated", "patients_emancipated", "patients_archived"),

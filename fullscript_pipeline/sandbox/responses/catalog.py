@@ -17,15 +17,15 @@ def products(call: Call) -> Listing:
 def product(call: Call) -> Detail:
     """One product, with the asking practitioner's own dosage when there is one (the token's owner by default)."""
     record = look_up(call.clinic.catalog.products, call)
-    asked = call.params.get("practitioner_id", call.user.id)
-    custom = call.clinic.custom_dosages.get(record["id"]) if asked == call.clinic.owner_id else None
+    practitioner_id = call.params.get("practitioner_id", call.user.id)
+    custom = call.clinic.custom_dosages.get(record["id"]) if practitioner_id == call.clinic.owner_id else None
     return Detail("product", {**record, "custom_dosage": custom} if custom else record)
 
 
 def variant(call: Call) -> Detail:
     """One variant, with its product's id and name."""
-    record, made_of = look_up(call.clinic.catalog.variants, call)
-    return Detail("variant", {**record, "product": {"id": made_of["id"], "name": made_of["name"]}})
+    record, product_record = look_up(call.clinic.catalog.variants, call)
+    return Detail("variant", {**record, "product": {"id": product_record["id"], "name": product_record["name"]}})
 
 
 def category_products(call: Call) -> Listing:
@@ -40,7 +40,8 @@ def brands(call: Call) -> Listing:
     """All brands, those with something on sale (`available`) or those the clinic has access to (`clinic_permitted`)."""
     rows = list(call.clinic.catalog.vocabularies["brands"].values())
     if call.params.get("available") == "true":
-        selling = {its["brand"]["id"] for its in call.clinic.catalog.products.values() if _on_sale(its)}
+        products_on_sale = filter(_on_sale, call.clinic.catalog.products.values())
+        selling = {row["brand"]["id"] for row in products_on_sale}
         rows = [row for row in rows if row["id"] in selling]
     if call.params.get("clinic_permitted") == "true":
         rows = [row for row in rows if row["id"] not in call.clinic.denied_brands]
@@ -53,7 +54,11 @@ def similar(call: Call) -> Listing:
     if key not in catalog.products:
         raise NotFoundError
     topic, own = catalog.topics[key], catalog.traits[key]
-    rows = [catalog.products[other] for other, its in catalog.topics.items() if its == topic and other != key]
+    rows = [
+        catalog.products[product_id]
+        for product_id, purpose in catalog.topics.items()
+        if purpose == topic and product_id != key
+    ]
     rows.sort(key=lambda row: (-len(own & catalog.traits[row["id"]]), str(row["id"])))
     return Listing("products", rows[:MOST_SIMILAR])
 
@@ -63,7 +68,7 @@ def search(call: Call) -> Listing:
     catalog, query = call.clinic.catalog, call.params.get("query", "").casefold().strip()
     brand_id = call.params.get("brand_id")
     traits = {key for name in ID_LISTS for key in call.params.getlist(f"{name}[]")}
-    found = [
+    rows = [
         row
         for key, row in catalog.products.items()
         if traits <= catalog.traits[key]
@@ -71,7 +76,7 @@ def search(call: Call) -> Listing:
         and brand_id in {None, row["brand"]["id"]}
         and query in f"{row['name']} {row['brand']['name']}".casefold()
     ]
-    return Listing("products", [row | {"primary_variant": _primary(row)} for row in found])
+    return Listing("products", [row | {"primary_variant": _primary(row)} for row in rows])
 
 
 def _on_sale(row: Record) -> bool:

@@ -12,9 +12,9 @@ from typing import TypeVar
 from starlette.datastructures import QueryParams
 
 from fullscript_pipeline.sandbox.pages import UTC_DAYS, BadParameterError, DayRule, sorted_by
-from fullscript_pipeline.sandbox.world import Clinic, Record, User
+from fullscript_pipeline.sandbox.world import Record, SandboxClinic, User
 
-Kind = TypeVar("Kind")
+RowT = TypeVar("RowT")
 
 CATALOG = "catalog:read"
 CLINIC = "clinic:read"
@@ -31,7 +31,7 @@ OWNERSHIPS = ("owned", "shared", "all")
 class Call:
     """A request that may be answered: whose it is, its arguments and the ids in its path."""
 
-    clinic: Clinic
+    clinic: SandboxClinic
     params: QueryParams
     ids: dict[str, str]
     scopes: frozenset[str]
@@ -63,7 +63,7 @@ class Bare:
 
 
 Answer = Callable[[Call], Listing | Detail | Bare]
-Rows = Callable[[Clinic], dict[str, Record]]
+Rows = Callable[[SandboxClinic], dict[str, Record]]
 
 
 class NotFoundError(Exception):
@@ -74,34 +74,34 @@ class MissingScopeError(Exception):
     """The token lacks the scope that the text names."""
 
 
-def every(key: str, rows: Rows) -> Answer:
+def list_every(key: str, rows: Rows) -> Answer:
     """Lists all of a kind, wrapped under `key`."""
     return lambda call: Listing(key, list(rows(call.clinic).values()))
 
 
-def one(key: str, rows: Rows) -> Answer:
+def find_by_id(key: str, rows: Rows) -> Answer:
     """Looks up one of a kind by the path's `id`, wrapped under `key`."""
     return lambda call: Detail(key, look_up(rows(call.clinic), call))
 
 
-def terms(kind: str) -> Answer:
+def list_terms(kind: str) -> Answer:
     """Lists one of the catalog's vocabularies."""
-    return every(kind, lambda clinic: clinic.catalog.vocabularies[kind])
+    return list_every(kind, lambda clinic: clinic.catalog.vocabularies[kind])
 
 
-def term(kind: str, key: str) -> Answer:
+def find_term(kind: str, key: str) -> Answer:
     """Looks up an entry of one of the catalog's vocabularies."""
-    return one(key, lambda clinic: clinic.catalog.vocabularies[kind])
+    return find_by_id(key, lambda clinic: clinic.catalog.vocabularies[kind])
 
 
-def look_up(rows: dict[str, Kind], call: Call) -> Kind:
+def look_up(rows: dict[str, RowT], call: Call) -> RowT:
     """The row that the path's `id` names. Raises NotFoundError."""
-    if (found := rows.get(call.ids["id"])) is None:
+    if (record := rows.get(call.ids["id"])) is None:
         raise NotFoundError
-    return found
+    return record
 
 
-def choice(call: Call, name: str, default: str, allowed: Sequence[str]) -> str:
+def read_choice(call: Call, name: str, default: str, allowed: Sequence[str]) -> str:
     """An argument that takes one of a few words. Raises BadParameterError."""
     if (word := call.params.get(name) or default) not in allowed:
         raise BadParameterError(f"{name.replace('_', ' ').capitalize()} must be one of {', '.join(allowed)}")
@@ -115,9 +115,9 @@ def clinic(call: Call) -> Detail:
 
 def metadata(call: Call) -> Listing:
     """The objects that carry an id of the integration's own, by that id and type."""
-    kind = choice(call, "type", "", ("", *METADATA_TYPES))
+    kind = read_choice(call, "type", "", ("", *METADATA_TYPES))
     here = call.clinic
-    found = {
+    records_by_type = {
         "patient": [patient.record for patient in here.patients.values()],
         "practitioner": list(here.practitioners.values()),
         "staff": list(here.staff.values()),
@@ -125,12 +125,12 @@ def metadata(call: Call) -> Listing:
     }
     rows: list[Record] = [
         {"id": row["metadata"]["id"], "type": name, "data": {"id": row["id"]}}
-        for name, records in found.items()
+        for name, records in records_by_type.items()
         for row in records
         if kind in {"", name} and row["metadata"]
     ]
-    wanted = call.params.get("id")
-    return Listing("metadata", [row for row in rows if wanted is None or row["id"] == wanted])
+    metadata_id = call.params.get("id")
+    return Listing("metadata", [row for row in rows if metadata_id is None or row["id"] == metadata_id])
 
 
 def fullscript_protocols(call: Call) -> Listing:
@@ -141,33 +141,34 @@ def fullscript_protocols(call: Call) -> Listing:
 
 def practitioner_protocols(call: Call) -> Listing:
     """A practitioner's protocols: their own by default, those shared with them, or both."""
-    who, owned = _practitioner_id(call), choice(call, "ownership_type", "owned", OWNERSHIPS)
-    state = choice(call, "current_state", "", ("", *PROTOCOL_STATES))
+    who, owned = _practitioner_id(call), read_choice(call, "ownership_type", "owned", OWNERSHIPS)
+    state = read_choice(call, "current_state", "", ("", *PROTOCOL_STATES))
     rows = [
-        its.record
-        for its in call.clinic.protocols.values()
-        if (owned != "shared" and its.owner_id == who) or (owned != "owned" and who in its.shared_with)
+        own_or_shared.record
+        for own_or_shared in call.clinic.protocols.values()
+        if (owned != "shared" and own_or_shared.owner_id == who)
+        or (owned != "owned" and who in own_or_shared.shared_with)
     ]
-    kept = [row for row in rows if state in {"", row["current_state"]}]
+    chosen = [row for row in rows if state in {"", row["current_state"]}]
     keys = {"name": "name", "current_state": "current_state"}
-    return Listing("protocols", sorted_by(kept, call.params, keys))
+    return Listing("protocols", sorted_by(chosen, call.params, keys))
 
 
 def protocol(call: Call) -> Detail:
     """One protocol, Fullscript's or a practitioner's."""
-    theirs = {key: its.record for key, its in call.clinic.protocols.items()}
+    theirs = {key: stored.record for key, stored in call.clinic.protocols.items()}
     return Detail("protocol", look_up(theirs | call.clinic.catalog.protocols, call))
 
 
 def templates(call: Call) -> Listing:
     """Protocols by the name they had before: those that belong to the practitioner."""
     who = _practitioner_id(call)
-    return Listing("templates", [its.record for its in call.clinic.protocols.values() if its.owner_id == who])
+    return Listing("templates", [stored.record for stored in call.clinic.protocols.values() if stored.owner_id == who])
 
 
 def template(call: Call) -> Detail:
     """One template."""
-    return Detail("template", look_up({key: its.record for key, its in call.clinic.protocols.items()}, call))
+    return Detail("template", look_up({key: stored.record for key, stored in call.clinic.protocols.items()}, call))
 
 
 def practitioner_resources(call: Call) -> Listing:
@@ -187,13 +188,13 @@ def new_plan_link(call: Call) -> Bare:
 
 def plan_link(call: Call) -> Bare:
     """A link to edit a draft or an active plan."""
-    page = choice(call, "entrypoint", "catalog", ("catalog", "labs"))
+    page = read_choice(call, "entrypoint", "catalog", ("catalog", "labs"))
     if look_up(call.clinic.plans, call).record["state"] == "cancelled":
         raise NotFoundError
     return Bare({"redirect_url": link(call.clinic, f"{call.ids['id']}/{page}")})
 
 
-def link(here: Clinic, what: str) -> str:
+def link(here: SandboxClinic, what: str) -> str:
     """A sign-in link into the app of this world's Fullscript."""
     return f"https://{here.slug}.example/dynamic/treatment_plans/{what}"
 

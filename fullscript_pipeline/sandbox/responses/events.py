@@ -12,8 +12,8 @@ from fullscript_pipeline.sandbox.responses.clinic import (
     Detail,
     Listing,
     MissingScopeError,
-    choice,
     look_up,
+    read_choice,
 )
 
 # The scope of an event is that of the object it tells about.
@@ -38,22 +38,22 @@ def events(prefix: str, *, typed: bool = True) -> Answer:
     keys = {"created_at": "created_at"} | ({"event_type": "type"} if typed else {})
 
     def answer(call: Call) -> Listing:
-        found = [event for event in call.clinic.events.values() if event.type.startswith(f"{prefix}.")]
+        listed = [event for event in call.clinic.events.values() if event.type.startswith(f"{prefix}.")]
         if typed and (kind := call.params.get("event_type")) is not None:
-            found = [event for event in found if event.type == kind]
+            listed = [event for event in listed if event.type == kind]
         if accepts := day_filter(call.params, "created_at", call.days):
-            found = [event for event in found if accepts(event.at.astimezone(call.days.zone).date())]
-        return Listing("events", sorted_by([event.row for event in found], call.params, keys))
+            listed = [event for event in listed if accepts(event.at.astimezone(call.days.zone).date())]
+        return Listing("events", sorted_by([event.row for event in listed], call.params, keys))
 
     return answer
 
 
 def event(call: Call) -> Detail:
     """One event with its data; asks for the scope of the object it tells about."""
-    told = look_up(call.clinic.events, call)
-    if (scope := scope_of(told.type)) not in call.scopes:
+    stored = look_up(call.clinic.events, call)
+    if (scope := scope_of(stored.type)) not in call.scopes:
         raise MissingScopeError(scope)
-    return Detail("event", {**told.row, "data": told.data})
+    return Detail("event", {**stored.row, "data": stored.data})
 
 
 def deliveries(call: Call) -> Listing:
@@ -61,14 +61,14 @@ def deliveries(call: Call) -> Listing:
     params, rows = call.params, call.clinic.deliveries
     if (event_id := params.get("event_id")) is not None:
         rows = [row for row in rows if row["event_id"] == event_id]
-    if wanted := choice(call, "successfully_delivered", "", ("", "true", "false")):
-        rows = [row for row in rows if row["successfully_delivered"] is (wanted == "true")]
+    if was_delivered := read_choice(call, "successfully_delivered", "", ("", "true", "false")):
+        rows = [row for row in rows if row["successfully_delivered"] is (was_delivered == "true")]
     if accepts := day_filter(params, "attempted_at", call.days):
         rows = [row for row in rows if accepts(call.days.day_of(row["attempted_at"]))]
-    told = call.clinic.events
+    stored = call.clinic.events
     shown = [
-        {**row, "event_payload": {"event": {**told[row["event_id"]].row, "data": told[row["event_id"]].data}}}
+        {**row, "event_payload": {"event": {**stored[row["event_id"]].row, "data": stored[row["event_id"]].data}}}
         for row in rows
-        if row["event_id"] in told
+        if row["event_id"] in stored
     ]
     return Listing("webhook_deliveries", sorted_by(shown, params, DELIVERY_KEYS))

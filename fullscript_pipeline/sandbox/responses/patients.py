@@ -11,8 +11,8 @@ from fullscript_pipeline.sandbox.responses.clinic import (
     Detail,
     Listing,
     NotFoundError,
-    choice,
     look_up,
+    read_choice,
 )
 from fullscript_pipeline.sandbox.world import Record
 
@@ -28,13 +28,13 @@ PLAN_KEYS = {"created_at": "created_at", "updated_at": "updated_at"}
 
 def patients(call: Call) -> Listing:
     """Everybody, or dependents or guardians only."""
-    return Listing("patients", _of_type(call, choice(call, "patient_type", "all", PATIENT_TYPES)))
+    return Listing("patients", _of_type(call, read_choice(call, "patient_type", "all", PATIENT_TYPES)))
 
 
 def search(call: Call) -> Listing:
     """Patients whose names or e-mail hold the query; without a type, to the letter, those who have no dependents."""
     query = call.params.get("query", "").casefold().strip()
-    kind = choice(call, "patient_type", "", ("", *PATIENT_TYPES))
+    kind = read_choice(call, "patient_type", "", ("", *PATIENT_TYPES))
     return Listing("patients", [row for row in _of_type(call, kind) if query in _searched(row)])
 
 
@@ -72,11 +72,11 @@ def plan(call: Call) -> Detail:
 def orders(call: Call) -> Listing:
     """The clinic's orders; days of `completed_at` are days of UTC (the reference does not say which)."""
     params, rows = call.params, list(call.clinic.orders.values())
-    if choice(call, "type", "all", ("all", "labs")) == "labs":
+    if read_choice(call, "type", "all", ("all", "labs")) == "labs":
         rows = [row for row in rows if any(line["type"] == "labs" for line in row["line_items"])]
     for name in ("patient_id", "order_number"):
-        if (wanted := params.get(name)) is not None:
-            rows = [row for row in rows if row[name] == wanted]
+        if (argument := params.get(name)) is not None:
+            rows = [row for row in rows if row[name] == argument]
     if (plan_id := params.get("treatment_plan_id")) is not None:
         rows = [row for row in rows if plan_id in row["treatment_plan_ids"]]
     if accepts := day_filter(params, "completed_at", call.days):

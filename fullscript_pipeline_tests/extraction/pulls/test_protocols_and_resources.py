@@ -164,7 +164,7 @@ def test_dependents_and_guardians_are_found_where_patients_do_not_tell(cell: One
     guardians = {guardian for _, _, guardian in told if guardian}
     with cell.warehouse.write() as con:
         con.execute("DELETE FROM core.patients")
-    cell.connected.sandbox.control.set_quirks("dependent_keys_left_out")
+    cell.connected.sandbox.control.set_response_variants("dependent_keys_left_out")
     for requests in (len(guardians), 1):
         clinic.pull_patients(cell.target, cell.session)
         assert cell.asked().get("/clinic/patients/{patient_id}/dependents", 0) <= requests
