@@ -20,7 +20,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest fullscript_pipeline_tests/test_dependency_direction.py
+	$(BIN)/python -m pytest fullscript_pipeline_tests/test_dependency_direction.py fullscript_pipeline_tests/test_source_figures.py
 
 check-all: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "check_all"

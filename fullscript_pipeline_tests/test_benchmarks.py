@@ -28,6 +28,7 @@ BENCHMARKS = {
     "pages": (("25",), r"workbook [\d,]+ kB, ZIP [\d,]+ kB"),
     "receiver": (("--seconds", "2", "--rate", "20", "--burst", "20"), r"burst of 20 in 1 s, DuckDB held: .* lost=0"),
     "session": (("5",), r"session [\d.]+ ms: [-+][\d.]+ ms, ratio [\d.]+"),
+    "structure": ((), r"one price, to the digest +\d+ functions, \d+ files"),
     "start": (("15",), r"a clinic's day, nothing changed +[\d.]+ s wall"),
 }
 # Started by `ingest`, or imported by several.
