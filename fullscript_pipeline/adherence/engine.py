@@ -62,12 +62,15 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
                  ended_by ('cancelled', 'removed' before as_of, or NULL), refill, units_to_purchase, measurable (why
                  the row cannot be measured whatever its doses, else NULL), has_implausible_date (a date that
                  nobody can mean was left out), has_unread_refill (the refill or the packs to buy could not be read),
-                 has_undated_order (an order of the pool has no date and is no fill). Of two rows with one start the
+                 has_undated_order (an order of the pool has no date and is no fill), has_naming_order (an order
+                 names the plan, and nobody knows that it is this patient's), has_unread_length (the course has an
+                 end, and its length could not be read). Of two rows with one start the
                  larger row_id counts as the later plan.
       adh_doses  row_id, dose_from (one per row and date), min_num, min_den, max_num, max_den (units per day as
                  fractions, NULL where unknown), problem (why unknown)
       adh_fills  pool_id, filled_on, num, den (units of the fill as a fraction, NULL: unknown), packs, orders,
-                 is_valid (false: a quantity that is no purchase), is_too_large
+                 is_valid (false: a quantity that is no purchase), is_shared (of an order for several people: none to
+                 all of it), is_too_large
     """
     for step in _STEPS:
         con.execute(sql_text(f"engine_{step}"))

@@ -30,7 +30,8 @@ def measure(
 
     recommendations: patient_id, treatment_plan_id, product_id, start, end (exclusive, or missing: open), dose_from,
     units_per_day_min, units_per_day_max (numbers or fraction text; missing: unknown); one row per dose change.
-    fills: patient_id, product_id, filled_on, units (missing: unknown; zero or less: ignored and flagged).
+    fills: patient_id, product_id, filled_on, units (missing: unknown; zero or less: ignored and flagged), and, where
+    the frame has it, is_shared (ordered for several people: none to all of it is this patient's).
     Dates may be dates, timestamps or ISO text; a time of day or an offset is dropped, the date as written counts. A
     start, end or dose_from before 2000 (a start or dose_from also: more than 5 years after `as_of`) is none: the next
     known date counts, and the row has the flag implausible_date.
@@ -141,6 +142,7 @@ def _recommendation_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
 
 def _fill_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
     num, den = _fractions(frame["units"])
+    no = pa.array(np.zeros(len(frame), dtype=bool))
     return pa.table(
         {
             # An order without its patient is nobody's, also not a patient's whose id is missing.
@@ -149,6 +151,7 @@ def _fill_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
             "filled_on": _dates(frame["filled_on"]),
             "num": num,
             "den": den,
+            "is_shared": frame["is_shared"].fillna(False).astype(bool) if "is_shared" in frame else no,
         }
     )
 

@@ -46,6 +46,7 @@ def build_adherence(
         for name in ("adherence", "adherence_gaps", "adherence_timeline"):
             con.execute(f"DELETE FROM marts.{name} WHERE clinic_id = ?", [clinic_id])
     _set_scope(con, clinic_id, as_of, zone, is_everyone=patient_ids is None)
+    _run(con, "mart_0_named_orders")
     rows = 0
     for first in range(0, len(wanted), BATCH):
         rows += _build(con, wanted[first : first + BATCH])
@@ -53,6 +54,33 @@ def build_adherence(
     _run(con, "mart_8_history")
     engine.drop(con)
     return rows
+
+
+def related_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, patient_ids: Sequence[str]) -> list[str]:
+    """These patients, whoever's plans their orders name, and whoever's orders name their plans: rows made together."""
+    found = con.execute(
+        """
+        WITH named AS (
+            SELECT patient_id AS buyer_id, unnest(treatment_plan_ids) AS treatment_plan_id
+            FROM core.orders
+            WHERE clinic_id = $clinic AND patient_id IS NOT NULL
+        ),
+        pairs AS (
+            SELECT n.buyer_id, p.patient_id AS owner_id
+            FROM named n
+            JOIN core.treatment_plans p USING (treatment_plan_id)
+            WHERE p.clinic_id = $clinic AND p.patient_id <> n.buyer_id
+        )
+        SELECT unnest($ids::VARCHAR[]) AS patient_id
+        UNION
+        SELECT owner_id FROM pairs WHERE buyer_id IN (SELECT unnest($ids::VARCHAR[]))
+        UNION
+        SELECT buyer_id FROM pairs WHERE owner_id IN (SELECT unnest($ids::VARCHAR[]))
+        ORDER BY patient_id
+        """,
+        {"clinic": clinic_id, "ids": list(patient_ids)},
+    )
+    return [patient_id for (patient_id,) in found.fetchall()]
 
 
 def mart_day(con: duckdb.DuckDBPyConnection, clinic_id: str) -> date | None:

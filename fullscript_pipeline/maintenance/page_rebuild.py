@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.adherence import build_adherence, mart_day
+from fullscript_pipeline.adherence import build_adherence, mart_day, related_patients
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.duckdb_memory import memory_limit
 from fullscript_pipeline.errors import UsageError
@@ -67,10 +67,12 @@ def rebuild_mart(its: ClinicDay, patients: Sequence[str] | None = None) -> int:
 def rebuild_touched(its: ClinicDay, store: ReportStore, patients: Sequence[str]) -> PagesWritten:
     """Rows and pages after events: those patients', or everybody's when the clinic still stands at another day.
 
-    A clinic has one as_of day, so that its page never mixes "late since yesterday" with "late since today".
+    A clinic has one as_of day, so that its page never mixes "late since yesterday" with "late since today". An order
+    that names the plan of another person changes that person's rows too.
     """
     with its.warehouse.read() as con:
-        only = list(patients) if mart_day(con, its.clinic.clinic_id) == its.day else None
+        is_current = mart_day(con, its.clinic.clinic_id) == its.day
+        only = related_patients(con, its.clinic.clinic_id, patients) if is_current else None
     rebuild_mart(its, only)
     return rewrite_pages(its, store, only)
 

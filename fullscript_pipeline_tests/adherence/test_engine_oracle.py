@@ -40,7 +40,8 @@ def pools(draw: st.DrawFn) -> Pool:
         plans.append(adherence_oracle.Plan(f"plan-{number}", day(start), None if end is None else day(end), plan_doses))
     units = st.sampled_from([Fraction(1), Fraction(7), Fraction(30), Fraction(60), Fraction(1, 2), Fraction(451, 10)])
     fills = [
-        adherence_oracle.Fill(day(number), draw(units)) for number in draw(st.lists(st.integers(-40, 130), max_size=8))
+        adherence_oracle.Fill(day(number), draw(units), draw(st.sampled_from([False, False, False, True])))
+        for number in draw(st.lists(st.integers(-40, 130), max_size=8))
     ]
     return plans, fills
 

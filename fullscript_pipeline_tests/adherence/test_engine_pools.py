@@ -39,8 +39,10 @@ def a_pool(chance: random.Random) -> Pool:
         is_open = chance.random() < 0.15
         plans.append(adherence_oracle.Plan(f"plan-{number}", day(start), None if is_open else day(end), doses))
         start = max(0, end + chance.choice([0, 0, 1, chance.randint(2, 30), chance.randint(2, 30), -10]))
+    sharing = chance.choice([0, 0, 0.3])
     fills = [
-        adherence_oracle.Fill(day(chance.randint(-40, 160)), chance.choice(UNITS)) for _ in range(chance.randint(0, 8))
+        adherence_oracle.Fill(day(chance.randint(-40, 160)), chance.choice(UNITS), chance.random() < sharing)
+        for _ in range(chance.randint(0, 8))
     ]
     return plans, fills
 
@@ -83,7 +85,7 @@ def test_the_dose_in_force_is_the_definitions_on_ten_thousand_pools(seed: int) -
 
 def test_what_a_plan_leaves_is_what_the_next_carries_in() -> None:
     """Two plans side by side agree; over a pause the last dose goes on."""
-    pools = random_pools(2, 400)
+    pools = [(plans, [fill for fill in fills if not fill.shared]) for plans, fills in random_pools(2, 400)]
     result = measured(pools)
     touching = 0
     for number, (plans, _) in enumerate(pools):

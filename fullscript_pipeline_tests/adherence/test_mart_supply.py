@@ -169,7 +169,7 @@ DOSES: list[tuple[str, dict[str, str | None], tuple[object, str | None], dict[st
         "as needed",
         {"additional_info": "as needed"},
         (60, "capsules"),
-        {"measurable": "prn", "status": "not_measurable", "pdc_min": None},
+        {"measurable": "prn", "status": "as_needed", "pdc_min": None},
     ),
     (
         "text only",
@@ -241,9 +241,12 @@ def test_never_ordered_is_decidable_without_a_dose(clinic: Clinic, frequency: st
     assert (row["status"], row["pdc_max"], row["adherent"]) == ("never_ordered", None, None)
 
 
-def test_as_needed_and_not_ordered_is_still_as_needed(clinic: Clinic) -> None:
+def test_as_needed_and_not_ordered_is_a_status_of_its_own_and_never_late(clinic: Clinic) -> None:
     clinic.plan([line(dosage={"frequency": "as needed"})])
-    assert clinic.row(AS_OF)["status"] == "not_measurable"
+    assert (clinic.row(AS_OF)["status"], clinic.row(AS_OF)["adherent"]) == ("as_needed_not_ordered", None)
+    clinic.order(START)
+    row = clinic.row(AS_OF)
+    assert (row["status"], row["last_order_on"], row["days_late"]) == ("as_needed", START, None)
 
 
 def test_two_lines_of_one_product_add_up(clinic: Clinic) -> None:

@@ -37,8 +37,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fill:
+    """`shared`: ordered for several people, so none to all of it is this patient's."""
+
     day: date
     units: Fraction
+    shared: bool = False
 
 
 @dataclass
@@ -135,7 +138,8 @@ def _row(plan: Plan, plans: Sequence[Plan], fills: Sequence[Fill], as_of: date) 
         return {"status": "not_started", "pdc_min": None, "pdc_max": None, "window_end": None}
     own = [dose for day in days(start, end) for dose in [plan.dose_on(day)]]
     inside = [fill for fill in fills if start <= fill.day < end]
-    low = _bound(plan, plans, fills, as_of, highest=True) if all(dose.high for dose in own) else None
+    certain = [fill for fill in fills if not fill.shared]
+    low = _bound(plan, plans, certain, as_of, highest=True) if all(dose.high for dose in own) else None
     high = _bound(plan, plans, fills, as_of, highest=False) if all(dose.low for dose in own) else None
     row: dict[str, Any] = {
         "window_start": start,

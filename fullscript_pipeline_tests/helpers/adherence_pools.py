@@ -48,11 +48,11 @@ def frames(histories: list[Pool]) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
     bought = pd.DataFrame(
         [
-            (f"patient-{number}", "product", fill.day, fill.units)
+            (f"patient-{number}", "product", fill.day, fill.units, fill.shared)
             for number, (_, fills) in enumerate(histories)
             for fill in fills
         ],
-        columns=["patient_id", "product_id", "filled_on", "units"],
+        columns=["patient_id", "product_id", "filled_on", "units", "is_shared"],
         dtype=object,
     )
     return recommendations, bought

@@ -76,6 +76,9 @@ JOIN adh_periods p ON p.row_id = f.row_id AND p.dose_from < f.window_start;
 CREATE OR REPLACE TEMP TABLE adh_ranged AS
 SELECT pool_id FROM adh_in_force WHERE (max_num, max_den) IS DISTINCT FROM (min_num, min_den)
 UNION
+-- What was ordered for several people may be none of this one's, or all of it.
+SELECT pool_id FROM adh_fills WHERE is_shared AND is_valid
+UNION
 -- A row without a largest dose has figures at the lowest only, also where another plan's dose is in force throughout.
 SELECT w.pool_id FROM adh_windows w JOIN adh_own o USING (row_id) WHERE o.has_no_highest AND NOT o.has_no_lowest;
 

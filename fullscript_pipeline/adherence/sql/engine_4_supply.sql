@@ -5,10 +5,12 @@ CREATE OR REPLACE TEMP TABLE adh_purchases AS
 SELECT
     w.row_id,
     coalesce(sum(f.orders) FILTER (f.is_valid AND f.filled_on >= w.window_start), 0)::BIGINT AS orders,
-    coalesce(sum(f.packs) FILTER (f.is_valid AND f.filled_on >= w.window_start), 0)::BIGINT AS packs,
+    coalesce(sum(f.packs) FILTER (f.is_valid AND NOT f.is_shared AND f.filled_on >= w.window_start), 0)::BIGINT AS packs,
+    coalesce(sum(f.packs) FILTER (f.is_valid AND f.filled_on >= w.window_start), 0)::BIGINT AS most_packs,
+    coalesce(bool_or(f.is_valid AND f.is_shared), false) AS has_shared_fill,
     min(f.filled_on) FILTER (f.is_valid AND f.filled_on >= w.window_start) AS first_order_on,
     max(f.filled_on) FILTER (f.is_valid AND f.filled_on >= w.window_start) AS last_order_on,
-    min(f.filled_on) FILTER (f.is_valid) AS first_fill_on,
+    min(f.filled_on) FILTER (f.is_valid AND NOT f.is_shared) AS first_fill_on,
     coalesce(bool_or(f.is_valid AND f.filled_on < w.window_start), false) AS has_earlier_fill,
     coalesce(bool_or(f.is_valid AND f.num IS NULL), false) AS has_unknown_units,
     coalesce(bool_or(NOT f.is_valid), false) AS has_invalid_quantity,
@@ -27,7 +29,8 @@ WITH fills AS (
         sum(f.num::HUGEINT * CASE WHEN f.den = 1 THEN s.unit_scale ELSE s.unit_scale // f.den END)::HUGEINT AS units
     FROM adh_fills f
     JOIN adh_streams s USING (pool_id)
-    WHERE f.is_valid AND f.num IS NOT NULL
+    -- Of what several people share, the highest dose counts nothing and the lowest everything.
+    WHERE f.is_valid AND f.num IS NOT NULL AND (NOT f.is_shared OR s.stream_id % 2 = 1)
     GROUP BY s.stream_id, f.filled_on
 ),
 placed AS (

@@ -28,6 +28,7 @@ WITH classes AS (
             WHEN k.row_id IS NOT NULL THEN other.measurable
             -- "Up to 3", in this plan or in one that shares its supply: no lowest dose, no upper bound of coverage.
             WHEN g.pool_id IS NOT NULL AND lo.row_id IS NULL THEN 'open_range'
+            WHEN own.measurable = 'ok' AND p.has_shared_fill THEN 'range'
             ELSE own.measurable
         END AS measurable
     FROM adh_rows r
@@ -59,9 +60,12 @@ joined AS (
         r.has_implausible_date,
         r.has_unread_refill,
         r.has_undated_order,
+        r.has_naming_order,
+        r.has_unread_length,
         w.window_start,
         w.window_end,
-        c.measurable,
+        CASE WHEN r.has_unread_length AND c.measurable IN ('ok', 'range') THEN 'course_length_unread'
+            ELSE c.measurable END AS measurable,
         r.ended_by,
         p.* EXCLUDE (row_id),
         hi.* EXCLUDE (row_id, is_lowest),
@@ -87,15 +91,22 @@ joined AS (
     LEFT JOIN adh_gap_summary g ON g.row_id = hi.row_id
     LEFT JOIN adh_overlapping o ON o.row_id = r.row_id
 ),
-judged AS (
+supplied AS (
     SELECT
         *,
         -- Before the window only a measured stock tells whether anything was left.
-        orders = 0 AND NOT has_undated_order AND NOT CASE
+        orders = 0 AND NOT CASE
             WHEN pdc IS NULL AND lo_pdc IS NULL THEN has_earlier_fill
             ELSE coalesce(carry_in_units, 0) > 0 OR coalesce(lo_carry_in_units, 0) > 0
-        END AS is_without_order
+        END AS is_without_supply
     FROM joined
+),
+judged AS (
+    SELECT
+        *,
+        -- An order without a date, or one that names the plan, may have brought something.
+        is_without_supply AND NOT has_undated_order AND NOT has_naming_order AS is_without_order
+    FROM supplied
 )
 SELECT
     row_id,
@@ -105,19 +116,25 @@ SELECT
     measurable,
     CASE
         WHEN window_start IS NULL THEN 'not_started'
-        WHEN measurable = 'prn' THEN 'not_measurable'
+        WHEN measurable = 'prn' AND is_without_order THEN 'as_needed_not_ordered'
+        WHEN measurable = 'prn' THEN 'as_needed'
         WHEN is_without_order AND ended_by IN ('cancelled', 'removed') THEN 'cancelled_before_order'
         WHEN is_without_order AND as_of - window_start >= never_ordered_days THEN 'never_ordered'
         WHEN is_without_order THEN 'awaiting_first_order'
-        WHEN measurable NOT IN ('ok', 'range') THEN 'not_measurable'
+        WHEN measurable NOT IN ('ok', 'range', 'course_length_unread') THEN 'not_measurable'
         WHEN ended_by = 'cancelled' THEN 'plan_cancelled'
         WHEN ended_by = 'removed' THEN 'recommendation_removed'
+        WHEN is_without_supply AND has_naming_order THEN 'not_measurable'
+        WHEN measurable = 'course_length_unread' THEN 'course_length_unread'
         WHEN course_end <= as_of AND course_supply_ratio = 1 THEN 'course_completed'
         WHEN course_end <= as_of AND has_undated_order THEN 'not_measurable'
         WHEN course_end <= as_of AND lo_course_supply_ratio < 1 THEN 'course_incomplete'
         WHEN course_end <= as_of THEN 'indeterminate'
         WHEN NOT refill AND packs >= units_to_purchase AND NOT is_covered AND NOT lo_is_covered
             THEN 'supplied_as_recommended'
+        -- It may be over as recommended, if what several people share is this one's.
+        WHEN NOT refill AND most_packs >= units_to_purchase AND NOT is_covered AND NOT lo_is_covered
+            THEN 'indeterminate'
         WHEN is_covered AND lo_is_covered THEN 'covered'
         -- What the order without a time brought may be on hand.
         WHEN has_undated_order THEN 'not_measurable'
@@ -128,8 +145,10 @@ SELECT
         ELSE 'indeterminate'
     END AS status,
     CASE
+        WHEN measurable = 'course_length_unread' THEN NULL
         WHEN reaches_threshold AND lo_reaches_threshold THEN 'yes'
-        WHEN NOT reaches_threshold AND NOT lo_reaches_threshold AND NOT has_undated_order THEN 'no'
+        WHEN NOT reaches_threshold AND NOT lo_reaches_threshold AND NOT has_undated_order
+            AND NOT (is_without_supply AND has_naming_order) THEN 'no'
         WHEN reaches_threshold IS NOT NULL AND lo_reaches_threshold IS NOT NULL THEN 'indeterminate'
     END AS adherent,
     pdc AS pdc_min,

@@ -82,7 +82,9 @@ SELECT
     NULL::VARCHAR AS measurable,
     k.has_implausible_date,
     false AS has_unread_refill,
-    false AS has_undated_order
+    false AS has_undated_order,
+    false AS has_naming_order,
+    false AS has_unread_length
 FROM adh_keys k;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS
@@ -94,6 +96,7 @@ SELECT
     NULL::BIGINT AS packs,
     1::BIGINT AS orders,
     coalesce(f.num > 0, true) AS is_valid,
+    f.is_shared,
     coalesce(f.num > 10000000000 * f.den::HUGEINT, false) AS is_too_large
 FROM adh_fill_frame f
 CROSS JOIN adh_policy y

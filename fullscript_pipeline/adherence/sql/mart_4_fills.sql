@@ -6,16 +6,23 @@ CREATE OR REPLACE TEMP TABLE adh_packs AS
 WITH wanted AS MATERIALIZED (
     SELECT
         o.clinic_id, o.order_id, o.patient_id,
+        -- The vendor speaks of completed and of refunded orders; another word counts, and is said.
+        coalesce(lower(trim(coalesce(o.state, o.status))) NOT IN ('complete', 'completed', 'refunded'), false)
+            AS has_unknown_state,
         coalesce(o.completed_on, timezone(s.zone, o.completed_at)::DATE) + y.delivery_lag_days AS filled_on
     FROM core.orders o
     JOIN adh_scope s USING (clinic_id)
     CROSS JOIN adh_policy y
-    SEMI JOIN adh_wanted w ON w.patient_id = o.patient_id
+    SEMI JOIN (
+        SELECT order_id FROM core.orders JOIN adh_scope USING (clinic_id) SEMI JOIN adh_wanted USING (patient_id)
+        UNION
+        SELECT order_id FROM adh_claims c SEMI JOIN adh_wanted w ON w.patient_id = c.owner_id
+    ) w ON w.order_id = o.order_id
     WHERE o.removed_at IS NULL AND NOT coalesce(o.is_refunded, false)
 ),
 lines AS (
     SELECT
-        i.order_id, i.position, i.variant_id, i.quantity, o.patient_id, o.filled_on,
+        i.order_id, i.position, i.variant_id, i.quantity, o.patient_id AS buyer_id, o.filled_on, o.has_unknown_state,
         coalesce(v.product_id, 'variant:' || i.variant_id) AS product_id,
         v.units,
         coalesce(v.unit_of_measure, '') AS pack_unit
@@ -24,15 +31,50 @@ lines AS (
     CROSS JOIN adh_scope s
     LEFT JOIN core.variants v ON v.region = s.region AND v.variant_id = i.variant_id
     WHERE lower(trim(i.line_type)) = 'supplement' AND i.removed_at IS NULL
+),
+owned AS (
+    SELECT l.*, coalesce(c.owner_id, l.buyer_id) AS patient_id, c.claim
+    FROM lines l
+    LEFT JOIN (SELECT DISTINCT order_id, product_id, owner_id, claim FROM adh_claims WHERE claim <> 'another') c
+        USING (order_id, product_id)
+    UNION ALL
+    -- No fill of theirs: it only says that an order names the plan.
+    SELECT l.*, c.owner_id, c.claim
+    FROM lines l
+    JOIN (SELECT DISTINCT order_id, product_id, owner_id, claim FROM adh_claims WHERE claim = 'another') c
+        USING (order_id, product_id)
 )
 SELECT p.pool_id, l.*
-FROM lines l
+FROM owned l
 JOIN adh_pools p USING (patient_id, product_id)
 JOIN adh_scope s ON coalesce(l.filled_on <= s.day, true);
 
 -- An order without any time is no fill: nobody knows on which day its supply began.
 CREATE OR REPLACE TEMP TABLE adh_undated AS
-SELECT DISTINCT pool_id FROM adh_packs WHERE filled_on IS NULL AND quantity >= 1;
+SELECT DISTINCT pool_id
+FROM adh_packs
+WHERE filled_on IS NULL AND quantity >= 1 AND claim IS DISTINCT FROM 'another';
+
+-- What the rows say of orders beside their figures: of the guardian, of several people, of another, of an unknown state.
+CREATE OR REPLACE TEMP TABLE adh_order_notes AS
+SELECT
+    k.row_id,
+    coalesce(bool_or(f.claim = 'guardian'), false) AS is_ordered_by_guardian,
+    coalesce(bool_or(f.claim = 'shared'), false) AS has_shared_order,
+    coalesce(bool_or(f.claim = 'another'), false) AS is_ordered_by_another,
+    coalesce(bool_or(f.has_unknown_state AND f.claim IS DISTINCT FROM 'another'), false) AS has_unknown_order_state
+FROM adh_keys k
+JOIN adh_packs f
+    ON f.pool_id = k.pool_id
+    AND f.quantity >= 1
+    AND coalesce(f.filled_on < k.stop_on, true)
+LEFT JOIN adh_claims c
+    ON c.order_id = f.order_id
+    AND c.product_id = k.product_id
+    AND c.treatment_plan_id = k.treatment_plan_id
+WHERE c.order_id IS NOT NULL
+    OR ((f.filled_on >= k.start_on OR f.has_unknown_state) AND f.claim IS DISTINCT FROM 'another')
+GROUP BY k.row_id;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS
 -- What was bought is one of few kinds; the arithmetic of 128-bit fractions is done once for each.
@@ -73,6 +115,7 @@ SELECT
         row_number() OVER (PARTITION BY p.pool_id, p.order_id, coalesce(r.is_purchase, false) ORDER BY p.position) = 1
     )::BIGINT AS orders,
     coalesce(r.is_purchase, false) AS is_valid,
+    coalesce(p.claim = 'shared', false) AS is_shared,
     coalesce(
         r.num > 1000000000000000 OR r.is_implausible OR (r.is_purchase AND p.quantity > 1000000000), false
     ) AS is_too_large,
@@ -82,4 +125,4 @@ JOIN reduced r
     ON r.pack_unit = p.pack_unit
     AND r.quantity IS NOT DISTINCT FROM p.quantity
     AND r.units IS NOT DISTINCT FROM p.units
-WHERE p.filled_on IS NOT NULL;
+WHERE p.filled_on IS NOT NULL AND p.claim IS DISTINCT FROM 'another';

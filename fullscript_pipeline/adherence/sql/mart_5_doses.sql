@@ -5,7 +5,11 @@ CREATE OR REPLACE TEMP TABLE adh_row_packs AS
 WITH bought AS (
     SELECT DISTINCT k.row_id, f.pack_unit
     FROM adh_keys k
-    JOIN adh_packs f ON f.pool_id = k.pool_id AND f.quantity >= 1 AND f.filled_on < coalesce(k.stop_on, DATE '9999-12-31')
+    JOIN adh_packs f
+        ON f.pool_id = k.pool_id
+        AND f.quantity >= 1
+        AND f.claim IS DISTINCT FROM 'another'
+        AND f.filled_on < coalesce(k.stop_on, DATE '9999-12-31')
 ),
 recommended AS (
     SELECT DISTINCT
@@ -156,9 +160,12 @@ FROM (
 
 CREATE OR REPLACE TEMP TABLE adh_rows AS
 SELECT
-    row_id, pool_id, start_on, stop_on, course_end, ended_by, refill, units_to_purchase,
+    k.row_id, pool_id, start_on, stop_on, course_end, ended_by, refill, units_to_purchase,
     CASE WHEN has_unknown_state THEN 'unknown_plan_state' END AS measurable,
     has_implausible_date,
     has_unread_refill,
-    pool_id IN (SELECT pool_id FROM adh_undated) AS has_undated_order
-FROM adh_keys;
+    pool_id IN (SELECT pool_id FROM adh_undated) AS has_undated_order,
+    coalesce(n.has_shared_order OR n.is_ordered_by_another, false) AS has_naming_order,
+    has_unparsed_duration AS has_unread_length
+FROM adh_keys k
+LEFT JOIN adh_order_notes n USING (row_id);

@@ -115,7 +115,11 @@ SELECT
         [
             CASE WHEN h.lines > 1 THEN 'several_lines' END,
             CASE WHEN k.has_unparsed_duration THEN 'duration_unparsed' END,
-            CASE WHEN k.vanished_on IS NOT NULL THEN 'plan_vanished' END
+            CASE WHEN k.vanished_on IS NOT NULL THEN 'plan_vanished' END,
+            CASE WHEN n.is_ordered_by_guardian THEN 'ordered_by_guardian' END,
+            CASE WHEN n.has_shared_order THEN 'shared_order' END,
+            CASE WHEN n.is_ordered_by_another THEN 'ordered_by_another' END,
+            CASE WHEN n.has_unknown_order_state THEN 'unknown_order_state' END
         ],
         lambda flag: flag IS NOT NULL
     )) AS flags,
@@ -134,6 +138,10 @@ SELECT
         WHEN r.status = 'not_measurable' AND list_contains(r.flags, 'undated_order') THEN 'an order of it has no date'
         WHEN r.status = 'not_measurable' AND list_contains(r.flags, 'refill_unread')
             THEN 'it could not be read whether more than what was bought is wanted'
+        WHEN r.status = 'not_measurable' AND n.is_ordered_by_another THEN 'an order of another person names this plan'
+        WHEN r.status IN ('not_measurable', 'indeterminate', 'out_of_supply') AND n.has_shared_order
+            THEN 'an order names plans of several people, so how much of it is for this patient is not known'
+        WHEN r.measurable = 'course_length_unread' THEN 'the length of the course could not be read'
     END AS reason,
     k.practitioner_id,
     p.name AS product_name,
@@ -166,6 +174,7 @@ JOIN adh_keys k USING (row_id)
 CROSS JOIN adh_scope s
 LEFT JOIN adh_shown h USING (row_id)
 JOIN adh_succession c USING (row_id)
+LEFT JOIN adh_order_notes n USING (row_id)
 LEFT JOIN adh_dose_since d USING (row_id)
 LEFT JOIN adh_last_orders o USING (row_id)
 LEFT JOIN core.patients g ON g.clinic_id = s.clinic_id AND g.patient_id = k.patient_id
@@ -181,9 +190,12 @@ SELECT
         WHEN status = 'covered' THEN 'on_track'
         WHEN status = 'out_of_supply' AND days_late >= long_gap_days THEN 'long_gap'
         WHEN status = 'out_of_supply' AND days_late >= late_days THEN 'late'
+        -- Of what several people share nobody can say since when it is used up.
+        WHEN status = 'out_of_supply' AND days_late IS NULL THEN 'indeterminate'
         WHEN status = 'out_of_supply' THEN 'just_ran_out'
         -- Nothing needs asking about a line that is over.
-        WHEN status = 'not_measurable' AND window_end < y.as_of THEN 'ended_unmeasured'
+        WHEN status IN ('not_measurable', 'as_needed', 'as_needed_not_ordered', 'course_length_unread')
+            AND window_end < y.as_of THEN 'ended_unmeasured'
         ELSE status
     END AS verdict,
     CASE
