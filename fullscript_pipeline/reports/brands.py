@@ -98,7 +98,7 @@ def brand_feed(region: str, ident: str, name: str, rows: Sequence[CatalogChange]
     for changed_on, day_rows in days:
         entry = ET.SubElement(feed, "entry")
         _add_texts(entry, ("id", f"{urn}:{changed_on.isoformat()}"), ("updated", _instant(changed_on)))
-        _add_texts(entry, ("title", f"{formatting.day(changed_on)}: {counted(len(day_rows), 'change')}"))
+        _add_texts(entry, ("title", f"{ENGLISH.day(changed_on)}: {counted(len(day_rows), 'change')}"))
         ET.SubElement(entry, "link", {"href": link})
         _add_texts(entry, ("summary", "\n".join(_change_text(row) for row in day_rows[:50])))
     return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"

@@ -76,7 +76,7 @@ def render_catalog_digest(
         digest=digest,
         title=digest_title(digest),
         sections=[(section, [row_of(row, digest.variants_with(row)) for row in top]) for section, top in shown],
-        rendered_text=formatting.moment(rendered_at, time_zone),
+        rendered_text=formatting.zoned(ENGLISH, rendered_at, time_zone),
         before=before,
         after=after,
         linked=store is not None,
@@ -111,7 +111,7 @@ def write_catalog_digest(
     if start is None and last_observed(con, region, to_day, time_zone) is None:
         raise UsageError(f"Region {region!r} has no catalog on or before {to_day}; pull it first.")
     digest = digest_between(con, region, start or to_day, to_day, time_zone=time_zone, release=release)
-    rendered_text = formatting.moment(rendered_at, time_zone)
+    rendered_text = formatting.zoned(ENGLISH, rendered_at, time_zone)
     if not digest.held:
         write_brand_pages(con, store, region=region, day=to_day, rendered_text=rendered_text, base_url=base_url)
     path = store.path_for_digest(region, to_day)

@@ -5,111 +5,165 @@ What does not belong here: computing a measure, which the adherence engine does.
 
 from fractions import Fraction
 
-from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.doses import dose_rates, dose_words
+from fullscript_pipeline.reports.language import PageLanguage
 from fullscript_pipeline.reports.page_queries import PlanRow, TimelineRow
 from fullscript_pipeline.reports.status_texts import FLAGS, REASONS
+from fullscript_pipeline.reports.unit_names import units
 
 SHOWN_ORDERS = 6
 
 
-def explain_row(row: PlanRow, marks: list[TimelineRow], refunded_orders: int, *, brief: bool = False) -> list[str]:
-    """The lines of one product on the page's second sheet, in reading order. `brief`: for pages with many products."""
-    lines = [dose_sentence(row), last_order_sentence(row), coverage_sentence(row)]
+def explain_row(
+    row: PlanRow, marks: list[TimelineRow], refunded_orders: int, language: PageLanguage, *, brief: bool = False
+) -> list[str]:
+    """The lines of one product on the page's second part, in reading order. `brief`: for pages with many products."""
+    lines = [dose_sentence(row, language), last_order_sentence(row, language)]
     if not brief:
-        lines[2:2] = [supply_sentence(row)]
-        lines.append(orders_sentence(row, marks))
+        lines.append(supply_sentence(row, language))
+    lines += [coverage_sentence(row, language), gap_sentence(row, language)]
+    if not brief:
+        lines.append(orders_sentence(row, marks, language))
     if refunded_orders:
-        lines.append(f"{counted(refunded_orders, 'refunded order')} with this product not counted.")
-    lines += [f"Assumed: {assumption}." for assumption in row.assumptions]
+        lines.append(
+            language.ngettext(
+                "%(num)s refunded order with this product not counted.",
+                "%(num)s refunded orders with this product not counted.",
+                refunded_orders,
+            )
+        )
     # The note "read the share with care" needs a share.
-    flags = [flag for flag in row.flags if flag != "short_window" or unmeasured_reason(row) is None]
-    lines += [f"Note: {FLAGS.get(flag, flag.replace('_', ' '))}." for flag in flags]
+    flags = [flag for flag in row.flags if flag != "short_window" or unmeasured_reason(row, language) is None]
+    lines += [_note(flag, language) for flag in flags]
     return [line for line in lines if line]
 
 
-def unmeasured_reason(row: PlanRow) -> str | None:
+def unmeasured_reason(row: PlanRow, language: PageLanguage) -> str | None:
     """Why the row has no share of days, or None if it has one."""
     if row.status != "not_measurable" and row.measurable in {"ok", "range"}:
         return None
-    cause = row.reason or REASONS.get(row.measurable, "the plan or the orders do not say enough")
-    return f"Could not measure because {cause.rstrip('.')}."
+    # The mart's own reason is in English, and says more.
+    cause = row.reason if language.code == "en" and row.reason else language.gettext(_reason(row))
+    return language.gettext("Could not measure because %(reason)s.", reason=cause.rstrip("."))
 
 
-def dose_sentence(row: PlanRow) -> str:
-    """The dose used, and the dosage text it was parsed from."""
-    written = f"from the plan’s text “{formatting.shorten(row.dosage_text, 120)}”" if row.dosage_text else ""
-    rates = _rates(row)
-    if not rates:
-        return " ".join(part for part in (unmeasured_reason(row), f"Dosage {written}." if written else "") if part)
-    amount = _between([formatting.exact(rate) for rate in rates])
-    name = formatting.units(rates[-1], row.unit).rsplit(" ", 1)[-1] if row.unit else "units"
-    return f"Dose used: {amount} {name} per day{', ' + written if written else ''}."
+def _reason(row: PlanRow) -> str:
+    if row.measurable in REASONS:
+        return REASONS[row.measurable]
+    return next((REASONS[flag] for flag in row.flags if flag in REASONS), REASONS["unknown"])
 
 
-def last_order_sentence(row: PlanRow) -> str:
-    """`180 capsules ÷ 2 per day = 90 days`, exact. A dose range gives both ends."""
-    if row.last_order_on is None or row.last_order_units is None:
-        return ""
-    bought = formatting.units(row.last_order_units, row.unit)
-    opening = f"Last order {formatting.day(row.last_order_on)}: "
-    rates = _rates(row)
-    if not rates:
-        return f"{opening}{bought}."
-    days = [formatting.number(Fraction(row.last_order_units) / rate) for rate in rates]
-    return (
-        f"{opening}{bought} ÷ {_between([formatting.exact(rate) for rate in rates])} per day = "
-        f"{_between(sorted(days, key=lambda number: float(number.replace(',', ''))))} days."
+def _note(flag: str, language: PageLanguage) -> str:
+    return language.gettext(
+        "Note: %(note)s.", note=language.gettext(FLAGS[flag]) if flag in FLAGS else flag.replace("_", " ")
     )
 
 
-def supply_sentence(row: PlanRow) -> str:
-    """The supply ordered during the window, the supply before it, and the supply left at its end."""
-    if row.window_start is None or row.units_supplied is None or not (row.orders or row.carry_in_units):
+def dose_sentence(row: PlanRow, language: PageLanguage) -> str:
+    """The dose used, and the dosage text it was parsed from."""
+    written = formatting.shorten(row.dosage_text, 120) if row.dosage_text else ""
+    dose = dose_words(row, language)
+    if dose and written:
+        return language.gettext("Dose used: %(dose)s, from the plan’s text “%(text)s”.", dose=dose, text=written)
+    if dose:
+        return language.gettext("Dose used: %(dose)s.", dose=dose)
+    reason = unmeasured_reason(row, language) or ""
+    if not written:
+        return reason
+    quoted = language.gettext("Dosage as the plan’s text says it: “%(text)s”.", text=written)
+    return f"{reason} {quoted}".strip()
+
+
+def last_order_sentence(row: PlanRow, language: PageLanguage) -> str:
+    """`180 capsules ÷ 2 per day = 90 days`, exact. A dose range gives both ends."""
+    if row.last_order_on is None or row.last_order_units is None:
         return ""
-    parts = [f"In the window {counted(row.orders, 'order')} with {formatting.units(row.units_supplied, row.unit)}"]
-    if row.carry_in_units:
-        parts.append(f"{formatting.units(row.carry_in_units, row.unit)} already on hand when it opened")
-    if row.on_hand_units is not None and row.on_hand_days is not None:
-        left = formatting.units(row.on_hand_units, row.unit) if row.on_hand_units else "nothing"
-        at = " at the higher dose" if len(_rates(row)) > 1 else ""
-        lasting = f"about {counted(round(row.on_hand_days), 'day')}" if row.on_hand_days >= 1 else "less than a day"
-        parts.append(f"{left} left at its end{at}" + (f" ({lasting})" if row.on_hand_units else ""))
-    return "; ".join(parts) + "."
+    day, bought = language.day(row.last_order_on), units(language, row.last_order_units, row.unit)
+    rates = dose_rates(row)
+    if not rates:
+        return language.gettext("Last order %(day)s: %(bought)s.", day=day, bought=bought)
+    lengths = [Fraction(row.last_order_units) / rate for rate in rates]
+    return language.gettext(
+        "Last order %(day)s: %(bought)s ÷ %(rate)s per day = %(length)s.",
+        day=day,
+        bought=bought,
+        rate=formatting.between(language, *(formatting.exact(language, rate) for rate in (rates[0], rates[-1]))),
+        length=formatting.days_between(language, min(lengths), max(lengths)),
+    )
 
 
-def coverage_sentence(row: PlanRow) -> str:
+def supply_sentence(row: PlanRow, language: PageLanguage) -> str:
+    """What was on hand, bought, left and so used in the window: `540 + 20 − 38 = 522 capsules`. At the higher dose."""
+    if row.window_start is None or row.units_supplied is None or row.on_hand_units is None:
+        return ""
+    carried, left = row.carry_in_units or 0.0, row.on_hand_units
+    if not (row.units_supplied or carried):
+        return ""
+    values = {
+        "carried": language.number(carried),
+        "bought": language.number(row.units_supplied),
+        "left": language.number(left),
+        "used": units(language, carried + row.units_supplied - left, row.unit),
+    }
+    if len(dose_rates(row)) > 1:
+        return language.gettext(
+            "Supply at the higher dose: %(carried)s on hand at the start + %(bought)s ordered − %(left)s left = "
+            "%(used)s used.",
+            **values,
+        )
+    return language.gettext(
+        "Supply: %(carried)s on hand at the start + %(bought)s ordered − %(left)s left = %(used)s used.", **values
+    )
+
+
+def coverage_sentence(row: PlanRow, language: PageLanguage) -> str:
     """The share as a number of days out of the window's days, at most all of them."""
-    if row.pdc_min is None or not row.window_days or unmeasured_reason(row):
+    if row.pdc_min is None or not row.window_days or unmeasured_reason(row, language):
         return ""
     ends = [row.pdc_min] if row.pdc_max is None else [row.pdc_min, row.pdc_max]
-    days = _between(list(dict.fromkeys(formatting.number(min(end, 1.0) * row.window_days) for end in ends)))
-    gap = f", longest gap {formatting.number(row.longest_gap_days)} days" if row.longest_gap_days else ""
-    which_dose = " (the higher and the lower dose)" if len(_rates(row)) > 1 else ""
-    return f"{days} of {counted(row.window_days, 'day')} covered by orders{which_dose}{gap}."
+    covered = [language.number(min(end, 1.0) * row.window_days) for end in ends]
+    values = {
+        "covered": formatting.between(language, covered[0], covered[-1]),
+        "window": formatting.days(language, row.window_days),
+    }
+    if len(dose_rates(row)) > 1:
+        return language.gettext(
+            "%(covered)s of %(window)s covered by orders (the higher and the lower dose).", **values
+        )
+    return language.gettext("%(covered)s of %(window)s covered by orders.", **values)
 
 
-def orders_sentence(row: PlanRow, marks: list[TimelineRow]) -> str:
+def gap_sentence(row: PlanRow, language: PageLanguage) -> str:
+    """The longest stretch without supply, at the higher dose."""
+    if not row.longest_gap_days or not coverage_sentence(row, language):
+        return ""
+    return language.gettext("Longest gap: %(length)s.", length=formatting.days(language, row.longest_gap_days))
+
+
+def orders_sentence(row: PlanRow, marks: list[TimelineRow], language: PageLanguage) -> str:
     """The latest orders, each with its date and amount."""
     orders = sorted((mark for mark in marks if mark.kind == "order"), key=lambda mark: mark.start_on, reverse=True)
     if not orders:
-        return "" if "undated_order" in row.flags else "No orders of this product seen."
-    listed = [f"{formatting.day(mark.start_on)} ({_amount(mark, row.unit)})" for mark in orders[:SHOWN_ORDERS]]
-    more = f" and {len(orders) - SHOWN_ORDERS} before" if len(orders) > SHOWN_ORDERS else ""
-    return f"Orders seen: {', '.join(listed)}{more}."
+        # An order that is not counted names the product all the same.
+        uncounted = {"undated_order", "ordered_by_another", "shared_order"} & set(row.flags)
+        if row.last_order_on or uncounted:
+            return ""
+        return language.gettext("No orders of this product seen.")
+    listed = ", ".join(_order(mark, row.unit, language) for mark in orders[:SHOWN_ORDERS])
+    if len(orders) <= SHOWN_ORDERS:
+        return language.gettext("Orders seen: %(orders)s.", orders=listed)
+    return language.gettext(
+        "Orders seen: %(orders)s and %(more)s before.",
+        orders=listed,
+        more=language.number(len(orders) - SHOWN_ORDERS),
+    )
 
 
-def _amount(mark: TimelineRow, unit: str | None) -> str:
-    if mark.units is not None:
-        return formatting.units(mark.units, unit)
-    return counted(mark.quantity or 0, "pack")
-
-
-def _rates(row: PlanRow) -> list[Fraction]:
-    """Units per day, lowest first: two for a range, one if both ends are equal or only one is known."""
-    rates = [formatting.rate(row.units_per_day_min), formatting.rate(row.units_per_day_max)]
-    return sorted({rate for rate in rates if rate})
-
-
-def _between(ends: list[str]) -> str:
-    return f"{ends[0]} to {ends[-1]}" if len(ends) > 1 else ends[0]
+def _order(mark: TimelineRow, unit: str | None, language: PageLanguage) -> str:
+    amount = (
+        units(language, mark.units, unit)
+        if mark.units is not None
+        else language.ngettext("%(num)s pack", "%(num)s packs", mark.quantity or 0)
+    )
+    return f"{language.day(mark.start_on)} ({amount})"

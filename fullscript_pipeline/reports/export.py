@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from fullscript_pipeline.reports import formatting, status_texts
+from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import full_name
 from fullscript_pipeline.reports.thresholds import ReportPolicy
@@ -76,11 +77,11 @@ def about_sentences(context: PageContext) -> list[str]:
     )
     return [
         f"{context.clinic.name or context.clinic.clinic_key}: supply by orders, as of the end of "
-        f"{formatting.day(context.as_of)} ({context.zone.key}).",
+        f"{context.language.day(context.as_of)} ({context.zone.key}).",
         f"Last successful pull: {context.last_pull_text}. Made {context.rendered_text}.",
         *filter(None, banners),
-        formatting.LIMITS,
-        context.policy.sentence(),
+        context.language.gettext(formatting.LIMITS),
+        context.policy.sentence(context.language),
     ]
 
 
@@ -98,7 +99,7 @@ def _row_of(row: dict[str, Any], policy: ReportPolicy) -> Row:
         row["run_out_on"],
         row["days_late"],
         row["due_in_days"],
-        formatting.share(row["pdc_min"], row["pdc_max"]),
+        formatting.share(ENGLISH, row["pdc_min"], row["pdc_max"]),
         row["window_start"],
         row["window_last"],
         row["window_days"],

@@ -32,7 +32,7 @@ def write_index(
     html = render(
         "index.html.j2",
         ENGLISH,
-        rendered_text=formatting.moment(rendered_at, time_zone),
+        rendered_text=formatting.zoned(ENGLISH, rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
         past=past,
         earlier=store.earlier_days(),

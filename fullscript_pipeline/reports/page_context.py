@@ -3,31 +3,58 @@
 What does not belong here: anything about one patient or one product.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.language import ENGLISH, PageLanguage
+from fullscript_pipeline.reports.language import ENGLISH, PageLanguage, translatable, translatable_plural
 from fullscript_pipeline.reports.page_queries import PageClinic
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
-# The nouns that readers of the pages know, by table.
-_NOUNS = {"patients": "patient", "treatment_plans": "treatment plan", "orders": "order"}
-_LISTS = {"treatment_plans": "plans", "patients": "patients", "orders": "orders", "lab_orders": "lab orders"}
-_LINES = {"recommendations": "recommendation", "order_line_items": "order line"}
+# The lists behind the pages in the words of their readers, by table.
+_COUNTED = {
+    "patients": translatable_plural("%(num)s patient", "%(num)s patients"),
+    "treatment_plans": translatable_plural("%(num)s treatment plan", "%(num)s treatment plans"),
+    "orders": translatable_plural("%(num)s order", "%(num)s orders"),
+    "recommendations": translatable_plural("%(num)s recommendation", "%(num)s recommendations"),
+    "order_line_items": translatable_plural("%(num)s order line", "%(num)s order lines"),
+}
+_LISTED = ("patients", "treatment_plans", "orders")
+_REFUSED = {
+    "patients": (translatable("patients since %(moment)s"), translatable("patients at all")),
+    "treatment_plans": (translatable("treatment plans since %(moment)s"), translatable("treatment plans at all")),
+    "orders": (translatable("orders since %(moment)s"), translatable("orders at all")),
+}
+_NARROWED = {
+    "treatment_plans": (
+        translatable("plans (last read in full on %(day)s)"),
+        translatable("plans (last read in full by an earlier user)"),
+    ),
+    "patients": (
+        translatable("patients (last read in full on %(day)s)"),
+        translatable("patients (last read in full by an earlier user)"),
+    ),
+    "orders": (
+        translatable("orders (last read in full on %(day)s)"),
+        translatable("orders (last read in full by an earlier user)"),
+    ),
+    "lab_orders": (
+        translatable("lab orders (last read in full on %(day)s)"),
+        translatable("lab orders (last read in full by an earlier user)"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
     """What all pages written together share.
 
-    `last_pull_at`: None if no pull ever succeeded. `held_rows`: by table, how many rows the vendor's lists no longer
-    have, too many at once to mark as removed. `quarantined`: by table, how many records could not be typed and are
-    not shown. `access_refused`: the tables that the app may not read (any more), and until when it could; None: it
-    never could. `contact`: whether e-mail addresses and mobile numbers are shown. `narrowed`: the tables that are
+    `last_pull_at`: None if no pull ever succeeded. `contact`: whether e-mail addresses and mobile numbers are shown.
+    `held_rows`: by table, how many rows the vendor's lists no longer have, too many at once to mark as removed.
+    `quarantined`: by table, how many records could not be typed and are not shown. `access_refused`: the tables that
+    the app may not read (any more), and until when it could; None: it never could. `narrowed`: the tables that are
     read by a user who sees less than the user before, and until when they were read in full.
     """
 
@@ -50,69 +77,73 @@ class PageContext:
     def stale_sentence(self) -> str | None:
         """The banner if the data is older than the policy allows, otherwise None."""
         if self.last_pull_at is None:
-            return "No successful pull is recorded for this clinic: these figures may be out of date."
+            return self.language.gettext(
+                "No successful pull is recorded for this clinic: these figures may be out of date."
+            )
         if self.rendered_at - self.last_pull_at <= self.policy.stale_after:
             return None
-        return (
-            f"The last successful pull was on {formatting.moment(self.last_pull_at, self.zone)}; "
-            f"this page was made on {formatting.moment(self.rendered_at, self.zone)}. Later orders are not in it."
+        return self.language.gettext(
+            "The last successful pull was on %(pulled)s; this page was made on %(made)s. Later orders are not in it.",
+            pulled=self.last_pull_text,
+            made=self.rendered_text,
         )
 
     @property
     def access_refused_sentence(self) -> str | None:
         """The banner if the app may not read some of the tables behind the figures, otherwise None."""
-        tables = [
-            f"{_NOUNS[table]}s {f'since {formatting.moment(until, self.zone)}' if until else 'at all'}"
+        gettext = self.language.gettext
+        lists = [
+            gettext(_REFUSED[table][0], moment=self._zoned(until)) if until else gettext(_REFUSED[table][1])
             for table, until in self.access_refused.items()
         ]
-        if not tables:
+        if not lists:
             return None
-        return (
-            f"Fullscript does not let this app read {' and '.join(tables)}: what they would tell is not in these "
-            "figures. Whoever runs the pipeline can see why (`doctor`)."
+        return gettext(
+            "Fullscript does not let this app read %(lists)s: what they would tell is not in these figures. "
+            "Whoever runs the pipeline can see why (`doctor`).",
+            lists=self.language.enumerate(lists),
         )
 
     @property
     def narrowed_sentence(self) -> str | None:
         """The banner if a list is read by a user, or with permissions, that see less than before, otherwise None."""
-        narrowed = [(name, self.narrowed[table]) for table, name in _LISTS.items() if table in self.narrowed]
-        days = [
-            f"on {formatting.day(at.astimezone(self.zone).date())}" if at else "by an earlier user"
-            for _, at in narrowed
+        gettext = self.language.gettext
+        lists = [
+            gettext(dated, day=self.language.day(at.astimezone(self.zone).date())) if at else gettext(undated)
+            for table, (dated, undated) in _NARROWED.items()
+            if table in self.narrowed
+            for at in [self.narrowed[table]]
         ]
-        parts = [f"{name} last read in full {day}" for (name, _), day in zip(narrowed, days, strict=True)]
-        if not parts:
+        if not lists:
             return None
-        lists = ", ".join(parts)
-        return (
-            f"{lists[0].upper()}{lists[1:]}: since then by a user or with permissions that see less. "
-            "What is new may be missing here, and what is gone may still be shown. "
-            "Whoever runs the pipeline can see why (`doctor`)."
+        return gettext(
+            "Now read by a user or with permissions that see less: %(lists)s. What is new may be missing here, and "
+            "what is gone may still be shown. Whoever runs the pipeline can see why (`doctor`).",
+            lists=self.language.enumerate(lists),
         )
 
     @property
     def held_rows_sentence(self) -> str | None:
         """The banner if removals are held, so that some rows shown may no longer exist, otherwise None."""
-        counts = [counted(self.held_rows[table], noun) for table, noun in _NOUNS.items() if self.held_rows.get(table)]
+        counts = self._counts(self.held_rows, _LISTED)
         if not counts:
             return None
-        return (
-            f"Fullscript's last lists lacked {' and '.join(counts)} that were there before: too many at once to be "
-            "believed, so they are still shown here. A later day's pull settles it."
+        return self.language.gettext(
+            "Fullscript's last lists lacked %(counts)s that were there before: too many at once to be believed, so "
+            "they are still shown here. A later day's pull settles it.",
+            counts=counts,
         )
 
     @property
     def quarantined_sentence(self) -> str | None:
         """The banner if records behind the figures are in quarantine, otherwise None."""
-        nouns = _NOUNS | _LINES
-        counts = [
-            counted(self.quarantined[table], noun) for table, noun in nouns.items() if self.quarantined.get(table)
-        ]
+        counts = self._counts(self.quarantined, _COUNTED)
         if not counts:
             return None
-        return (
-            "Not in these figures, because Fullscript sent them in a form that could not be read: "
-            f"{', '.join(counts)}. Whoever runs the pipeline can see why (`quarantine list`)."
+        return self.language.gettext(
+            "Not in these figures, because Fullscript sent them in a form that could not be read: %(counts)s. "
+            "Whoever runs the pipeline can see why (`quarantine list`).",
+            counts=counts,
         )
 
     @property
@@ -121,11 +152,26 @@ class PageContext:
         return self.as_of < self.rendered_at.astimezone(self.zone).date()
 
     @property
+    def data_as_of(self) -> str:
+        """Until when the data reaches: the last successful pull, at most the end of the page's day."""
+        if self.past or self.last_pull_at is None:
+            return self.language.gettext("end of %(day)s", day=self.language.day(self.as_of))
+        return self.language.moment(self.last_pull_at, self.zone)
+
+    @property
     def last_pull_text(self) -> str:
         """When the last pull succeeded, with time zone; `never` if none did."""
-        return formatting.moment(self.last_pull_at, self.zone) if self.last_pull_at else "never"
+        return self._zoned(self.last_pull_at) if self.last_pull_at else self.language.gettext("never")
 
     @property
     def rendered_text(self) -> str:
         """When the page was written, with time zone."""
-        return formatting.moment(self.rendered_at, self.zone)
+        return self._zoned(self.rendered_at)
+
+    def _zoned(self, instant: datetime) -> str:
+        return formatting.zoned(self.language, instant, self.zone)
+
+    def _counts(self, rows: Mapping[str, int], tables: Iterable[str]) -> str:
+        """`12 patients and 1 order`; an empty text if there are none."""
+        counts = [self.language.ngettext(*_COUNTED[table], rows[table]) for table in tables if rows.get(table)]
+        return self.language.enumerate(counts) if counts else ""

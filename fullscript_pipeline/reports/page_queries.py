@@ -33,11 +33,21 @@ class PagePatient:
     last_name: str | None
     date_of_birth: date | None
     archived: bool
+    external_id: str | None
+    email: str | None
+    mobile_number: str | None
+    texts_on: bool | None
+    guardian_patient_id: str | None
+    guardian_first_name: str | None
+    guardian_last_name: str | None
+    guardian_email: str | None
+    guardian_mobile_number: str | None
+    guardian_texts_on: bool | None
 
     @property
     def name(self) -> str:
-        """First and last name as Fullscript has them."""
-        return full_name(self.first_name, self.last_name) or "Unnamed patient"
+        """First and last name as Fullscript has them; an empty text if there are none."""
+        return full_name(self.first_name, self.last_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,13 @@ class PlanRow:
     on_hand_units: float | None
     days_late: int | None
     due_in_days: int | None
-    assumptions: list[str]
+    run_out_on_latest: date | None
+    refill: bool | None
+    units_to_purchase: int | None
+    dose_since: date | None
+    share_verdict: str | None
+    is_current: bool
+    continued_by: str | None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -116,13 +132,14 @@ class RefundRow:
 
 @dataclass(frozen=True, slots=True)
 class LabRow:
-    """A lab order: its state in the REST words, and the day that state was first seen."""
+    """A lab order, its state in the REST words, or a panel that is only `recommended`; since when that is so."""
 
     patient_id: str
     name: str | None
     state: str | None
     state_raw: str | None
     since: date | None
+    is_since_first_pull: bool
 
 
 @dataclass(slots=True)
@@ -148,14 +165,18 @@ def load_clinic(con: duckdb.DuckDBPyConnection, clinic_id: str) -> PageClinic | 
 
 
 def load_practitioner_names(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
-    """Names by practitioner id. Removed practitioners are included, because old plans still name them."""
+    """Names by practitioner id, of those who have one; removed ones too, because old plans still name them."""
     rows = con.execute(sql_text("practitioners.sql"), {"clinic": clinic_id}).fetchall()
-    return {ident: full_name(first, last) or "Unnamed practitioner" for ident, first, last in rows}
+    return {ident: full_name(first, last) for ident, first, last in rows if full_name(first, last)}
 
 
 def has_labs(con: duckdb.DuckDBPyConnection, clinic_id: str) -> bool:
-    """Whether the clinic has any lab order (labs are not offered everywhere)."""
-    row = con.execute("SELECT 1 FROM core.lab_orders WHERE clinic_id = ? LIMIT 1", [clinic_id]).fetchone()
+    """Whether the clinic has any lab order or recommended panel (labs are not offered everywhere)."""
+    sql = (
+        "SELECT 1 FROM core.lab_orders WHERE clinic_id = $clinic "
+        "UNION ALL SELECT 1 FROM core.lab_recommendations WHERE clinic_id = $clinic LIMIT 1"
+    )
+    row = con.execute(sql, {"clinic": clinic_id}).fetchone()
     return row is not None
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fullscript_pipeline.reports.language import PageLanguage, translatable, translatable_plural
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 
@@ -15,7 +16,7 @@ from fullscript_pipeline.reports.thresholds import ReportPolicy
 class Verdict:
     """The words of a row.
 
-    `key`: its CSS class and anchor. `rank`: its place in the call list, 0 is the most urgent. `phrases`: its words in
+    `key`: its CSS class and anchor. `rank`: its place in the call list, 0 is the most urgent. `sentences`: those of
     the answer line, for one product and for several.
     """
 
@@ -25,38 +26,65 @@ class Verdict:
     icon: str
     colour: str
     action: str
-    phrases: tuple[str, str]
+    sentences: tuple[str, str]
 
 
 # Contrast on white, measured (WCAG 2.2 relative luminance): blue 6.57, slate 9.38, amber 5.02, red 6.47, grey 4.83.
 BLUE, SLATE, AMBER, RED, DARK, GREY = "#0B5FA5", "#36485C", "#B45309", "#B91C1C", "#374151", "#6B7280"
 
-_NONE = "Nothing to do"
+# The same on the dark page (#111827): 9.0, 11.6, 10.7, 9.3, 12.0, 7.0.
+ON_DARK = {
+    BLUE: "#7CC0FF", SLATE: "#C7D2E0", AMBER: "#FBBF24", RED: "#FCA5A5", DARK: "#D1D5DB", GREY: "#9CA3AF",
+}  # fmt: skip
+
+_NONE = translatable("Nothing to do")
+_LOOKS_ON_TRACK = translatable_plural(
+    "%(num)s of %(total)s products looks on track.", "%(num)s of %(total)s products look on track."
+)
 _ORDERED = (
-    ("long", "Long gap", "▲▲", RED, "Ask if still taken", "has a long gap", "have a long gap"),
-    ("late", "Late", "▲", AMBER, "Ask about a refill", "looks late", "look late"),
-    ("ranout", "Just ran out", "△", AMBER, "Mention the refill", "just ran out", "just ran out"),
-    ("never", "Recommended, not ordered", "○", DARK, "Ask if wanted", "is not ordered yet", "are not ordered yet"),
-    ("new", "New, not ordered yet", "◌", DARK, "Wait", "is new", "are new"),
-    ("due", "Due soon", "◐", SLATE, "Mention the refill", "is due soon", "are due soon"),
-    ("depends", "Depends on the dose taken", "≈", SLATE, "Ask which dose is taken", "depends on the dose taken",
-     "depend on the dose taken"),
-    ("partly", "Course partly supplied", "◑", SLATE, "Ask how the course ended", "is a course partly supplied",
-     "are courses partly supplied"),
-    ("track", "On track", "✓", BLUE, _NONE, "looks on track", "look on track"),
-    ("course", "Course supplied", "✓", BLUE, _NONE, "is a course supplied", "are courses supplied"),
-    ("supplied", "Supplied as recommended", "✓", BLUE, _NONE, "was supplied as recommended",
-     "were supplied as recommended"),
-    ("unknown", "Cannot measure", "", GREY, "Ask directly", "cannot be measured", "cannot be measured"),
-    ("future", "Not started", "▷", DARK, "Wait", "has not started", "have not started"),
-    ("stopped", "Stopped", "■", DARK, _NONE, "is stopped", "are stopped"),
+    ("long", translatable("Long gap"), "▲▲", RED, translatable("Ask if still taken"),
+     translatable_plural("%(num)s product has a long gap.", "%(num)s products have a long gap.")),
+    ("late", translatable("Late"), "▲", AMBER, translatable("Ask about a refill"),
+     translatable_plural("%(num)s product looks late.", "%(num)s products look late.")),
+    ("ranout", translatable("Just ran out"), "△", AMBER, translatable("Mention the refill"),
+     translatable_plural("%(num)s product just ran out.", "%(num)s products just ran out.")),
+    ("never", translatable("Recommended, not ordered"), "○", DARK, translatable("Ask if wanted"),
+     translatable_plural("%(num)s product is not ordered yet.", "%(num)s products are not ordered yet.")),
+    ("new", translatable("New, not ordered yet"), "◌", DARK, translatable("Wait"),
+     translatable_plural("%(num)s product is new.", "%(num)s products are new.")),
+    ("due", translatable("Due soon"), "◐", SLATE, translatable("Mention the refill"),
+     translatable_plural("%(num)s product is due soon.", "%(num)s products are due soon.")),
+    ("depends", translatable("Depends on the dose taken"), "≈", SLATE, translatable("Ask which dose is taken"),
+     translatable_plural("%(num)s product depends on the dose taken.", "%(num)s products depend on the dose taken.")),
+    ("partly", translatable("Course partly supplied"), "◑", SLATE, translatable("Ask how the course ended"),
+     translatable_plural("%(num)s product is a course partly supplied.",
+                         "%(num)s products are courses partly supplied.")),
+    ("track", translatable("On track"), "✓", BLUE, _NONE,
+     translatable_plural("%(num)s product looks on track.", "%(num)s products look on track.")),
+    ("course", translatable("Course supplied"), "✓", BLUE, _NONE,
+     translatable_plural("%(num)s product is a course supplied.", "%(num)s products are courses supplied.")),
+    ("supplied", translatable("Supplied as recommended"), "✓", BLUE, _NONE,
+     translatable_plural("%(num)s product was supplied as recommended.",
+                         "%(num)s products were supplied as recommended.")),
+    ("needed", translatable("As needed"), "◇", DARK, _NONE,
+     translatable_plural("%(num)s product is taken as needed.", "%(num)s products are taken as needed.")),
+    ("needednew", translatable("As needed, not ordered yet"), "◇", DARK, _NONE,
+     translatable_plural("%(num)s product to take as needed is not ordered yet.",
+                         "%(num)s products to take as needed are not ordered yet.")),
+    ("unread", translatable("Course length not read"), "?", DARK, translatable("Ask directly"),
+     translatable_plural("%(num)s product is a course whose length could not be read.",
+                         "%(num)s products are courses whose length could not be read.")),
+    ("unknown", translatable("Cannot measure"), "", GREY, translatable("Ask directly"),
+     translatable_plural("%(num)s product cannot be measured.", "%(num)s products cannot be measured.")),
+    ("future", translatable("Not started"), "▷", DARK, translatable("Wait"),
+     translatable_plural("%(num)s product has not started.", "%(num)s products have not started.")),
+    ("stopped", translatable("Stopped"), "■", DARK, _NONE,
+     translatable_plural("%(num)s product is stopped.", "%(num)s products are stopped.")),
 )  # fmt: skip
 VERDICTS = {
-    key: Verdict(key, rank, words, icon, colour, action, (one, many))
-    for rank, (key, words, icon, colour, action, one, many) in enumerate(_ORDERED)
+    key: Verdict(key, rank, words, icon, colour, action, sentences)
+    for rank, (key, words, icon, colour, action, sentences) in enumerate(_ORDERED)
 }
-
-_SHORT = {"never": "not ordered", "new": "new", "unknown": "not measurable", "ranout": "just out"}
 
 _BY_STATUS = {
     "never_ordered": "never",
@@ -71,32 +99,57 @@ _BY_STATUS = {
     # Not a status of the mart: a row that could not be measured and has ended (sql/adherence.sql).
     "ended_unmeasured": "stopped",
     "not_started": "future",
+    "as_needed": "needed",
+    "as_needed_not_ordered": "needednew",
+    "course_length_unread": "unread",
 }
 
-# Why a row cannot be measured, if the mart gives no reason. Completes "could not measure because ...".
+# Why a row cannot be measured, by the mart's word for it.
 REASONS = {
-    "prn": "it is taken as needed, so there is no daily amount",
-    "unparsable_dosage": "the dosage text gives no clear daily amount",
-    "missing_units": "the pack size is not known",
-    "unit_mismatch": "the pack and the dosage use units that cannot be converted",
-    "open_range": "the dosage gives only an upper limit",
-    "out_of_bounds": "a quantity or dose is too large to compute with",
-    "unknown_plan_state": "the state of the plan is not one this program knows",
+    "prn": translatable("it is taken as needed, so there is no daily amount"),
+    "unparsable_dosage": translatable("the dosage text gives no clear daily amount"),
+    "missing_units": translatable("the number of units in the pack is not known"),
+    "unit_mismatch": translatable("the pack and the dosage use units that cannot be converted"),
+    "open_range": translatable("the dosage gives only one limit"),
+    "out_of_bounds": translatable("a quantity or dose is too large to compute with"),
+    "unknown_plan_state": translatable("the state of the plan is not one this program knows"),
+    "undated_order": translatable("an order of it has no date"),
+    "refill_unread": translatable("it could not be read whether more than what was bought is wanted"),
+    "unknown": translatable("the plan or the orders do not say enough"),
 }
 
 FLAGS = {
-    "implausible_supply": "one pack would last under 3 days or over 2 years at this dose: check the dosage text",
-    "short_window": "the window is short: read the share with care",
-    "overlapping_plans": "another active plan recommends the same product; supply is counted once",
-    "several_lines": "the plan has several lines for this product; their doses are added",
-    "conflicting_text": "the additional information names another dose than the figures use: read it beside them",
-    "invalid_quantity": "an order line without a usable quantity is not counted",
-    "duration_unparsed": "the duration text could not be read; the plan is treated as open-ended",
-    "out_of_bounds": "a quantity or dose is too large to compute with",
-    "implausible_date": "a date of the plan is one that nobody can mean, or cannot be read: the next known one counts",
-    "refill_unread": "whether it is to be refilled, or how many packs are to be bought, could not be read",
-    "undated_order": "an order of this product has no date: it is not counted, so the real supply may be larger",
-    "plan_vanished": "the plan is no longer listed by Fullscript; it counts as stopped from the day it was missed",
+    "implausible_supply": translatable(
+        "one pack would last under 3 days or over 2 years at this dose: check the dosage text"
+    ),
+    "short_window": translatable("the window is short: read the share with care"),
+    "overlapping_plans": translatable("another active plan recommends the same product; supply is counted once"),
+    "several_lines": translatable("the plan has several lines for this product; their doses are added"),
+    "conflicting_text": translatable(
+        "the additional information names another dose than the figures use: read it beside them"
+    ),
+    "invalid_quantity": translatable("an order line without a usable quantity is not counted"),
+    "duration_unparsed": translatable("the duration text could not be read; the plan is treated as open-ended"),
+    "out_of_bounds": translatable("a quantity or dose is too large to compute with"),
+    "implausible_date": translatable(
+        "a date of the plan is one that nobody can mean, or cannot be read: the next known one counts"
+    ),
+    "refill_unread": translatable(
+        "whether it is to be refilled, or how many packs are to be bought, could not be read"
+    ),
+    "undated_order": translatable(
+        "an order of this product has no date: it is not counted, so the real supply may be larger"
+    ),
+    "ordered_by_guardian": translatable("bought on the account of the person the patient depends on; counted here"),
+    "shared_order": translatable(
+        "an order names plans of several people: it may be this patient's, so the figures go from none of it to all"
+    ),
+    "ordered_by_another": translatable("somebody else's order names this plan; it is not counted"),
+    "unknown_order_state": translatable("an order is in a state this program does not know; it is counted"),
+    "assumed_unit": translatable("the dosage names no unit; the pack's own unit is assumed"),
+    "plan_vanished": translatable(
+        "the plan is no longer listed by Fullscript; it counts as stopped from the day it was missed"
+    ),
 }
 
 
@@ -113,27 +166,12 @@ def verdict(status: str, days_late: int | None, due_in_days: int | None, policy:
     return VERDICTS[_BY_STATUS.get(status, "unknown")]
 
 
-def describe_products(verdicts: Iterable[Verdict]) -> str:
-    """The answer line of a patient's page: `3 of 5 products look on track. 1 looks late.`"""
+def describe_products(verdicts: Iterable[Verdict], language: PageLanguage) -> str:
+    """The answer line of a patient's page: `3 of 5 products look on track. 1 product looks late.`"""
     numbers = Counter(verdict.key for verdict in verdicts)
     total = numbers.total()
-    order = sorted(numbers, key=lambda key: (key != "track", VERDICTS[key].rank))
     sentences = []
-    for place, key in enumerate(order):
-        amount = numbers[key]
-        subject = str(amount)
-        if place == 0:
-            noun = "product" if total == 1 else "products"
-            subject = f"{amount} of {total} {noun}" if total > 1 else f"1 {noun}"
-        sentences.append(f"{subject} {VERDICTS[key].phrases[0 if amount == 1 else 1]}.")
+    for key in sorted(numbers, key=lambda key: (key != "track", VERDICTS[key].rank)):
+        forms = _LOOKS_ON_TRACK if key == "track" and total > 1 else VERDICTS[key].sentences
+        sentences.append(language.ngettext(*forms, numbers[key], total=language.number(total)))
     return " ".join(sentences)
-
-
-def describe_patient(verdicts: Iterable[Verdict], kinds: int = 2) -> str:
-    """The summary in the call list, the most urgent first: `1 late, 1 not ordered, 3 other`."""
-    numbers = Counter(verdict.key for verdict in verdicts)
-    order = sorted(numbers, key=lambda key: VERDICTS[key].rank)
-    parts = [f"{numbers[key]} {_SHORT.get(key) or VERDICTS[key].words.lower()}" for key in order[:kinds]]
-    if others := sum(numbers[key] for key in order[kinds:]):
-        parts.append(f"{others} other")
-    return ", ".join(parts)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.language import PageLanguage
-from fullscript_pipeline.reports.status_texts import VERDICTS
+from fullscript_pipeline.reports.status_texts import ON_DARK, VERDICTS
 
 
 def render(template: str, language: PageLanguage, **values: Any) -> str:
@@ -29,6 +29,8 @@ def style() -> str:
     """The style sheet: templates/style.css, and a rule per verdict with its colour and icon."""
     plain = resources.files(__package__).joinpath("templates", "style.css").read_text(encoding="utf-8")
     rules = [f".{verdict.key}{{color:{verdict.colour}}}" for verdict in VERDICTS.values()]
+    dark = "".join(f".{verdict.key}{{color:{ON_DARK[verdict.colour]}}}" for verdict in VERDICTS.values())
+    rules.append(f"@media screen and (prefers-color-scheme:dark){{{dark}}}")
     # Browsers that support the second form keep screen readers from reading the icon.
     rules += [
         f'.{verdict.key}::before{{content:"{verdict.icon} ";content:"{verdict.icon} "/""}}'
@@ -60,6 +62,12 @@ def policy_with_script() -> str:
 
 def _digest(inline: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}"
+
+
+def policy_with_style(css: str) -> str:
+    """As `content_security_policy`, but this style of one page may be used too."""
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return content_security_policy().replace("style-src ", f"style-src 'sha256-{digest}' ")
 
 
 def _finalize(value: Any) -> Any:

@@ -6,6 +6,8 @@ What does not belong here: applying the thresholds, and reading them from the en
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from fullscript_pipeline.reports.formatting import days
+from fullscript_pipeline.reports.language import PageLanguage
 from fullscript_pipeline.settings import AdherencePolicy
 
 
@@ -27,23 +29,29 @@ class ReportPolicy(AdherencePolicy):
         """The policy behind the figures, with the default limits of the layout."""
         return cls(**asdict(policy))
 
-    @property
-    def line(self) -> str:
+    def line(self, language: PageLanguage) -> str:
         """`80 %`."""
-        return f"{float(self.threshold * 100):g} %"
+        return language.gettext("%(share)s %%", share=language.number(self.threshold * 100))
 
-    def sentence(self) -> str:
+    def sentence(self, language: PageLanguage) -> str:
         """One line for readers, with every setting that influences a figure or a word of the page."""
-        return (
-            f"Settings: line {self.line} of days covered; due soon within {self.due_soon_days} days; "
-            f"late from {self.late_days} days and long gap from {self.long_gap_days} days after supply ran out; "
-            f"not ordered from {self.never_ordered_days} days after the plan started; "
-            f"a gap over {self.permissible_gap_days} days ends a stretch of supply; "
-            f"an order counts from {self._delivery}; a window under {self.minimum_window_days} days is short; "
-            f"extra supply beyond {self.extra_supply_days} days on hand."
-        )
-
-    @property
-    def _delivery(self) -> str:
         lag = self.delivery_lag_days
-        return f"{lag} day{'' if lag == 1 else 's'} after it" if lag else "its own day"
+        return language.gettext(
+            "Settings: line %(line)s of days covered; due soon within %(due_soon)s; "
+            "late from %(late)s and long gap from %(long_gap)s after supply ran out; "
+            "not ordered from %(never_ordered)s after the plan started; "
+            "a gap over %(permissible_gap)s ends a stretch of supply; "
+            "an order counts from %(delivery)s; a window under %(minimum_window)s is short; "
+            "extra supply beyond %(extra_supply)s on hand.",
+            line=self.line(language),
+            delivery=language.ngettext("%(num)s day after it", "%(num)s days after it", lag)
+            if lag
+            else language.gettext("its own day"),
+            due_soon=days(language, self.due_soon_days),
+            late=days(language, self.late_days),
+            long_gap=days(language, self.long_gap_days),
+            never_ordered=days(language, self.never_ordered_days),
+            permissible_gap=days(language, self.permissible_gap_days),
+            minimum_window=days(language, self.minimum_window_days),
+            extra_supply=days(language, self.extra_supply_days),
+        )

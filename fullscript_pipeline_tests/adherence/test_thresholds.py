@@ -10,6 +10,7 @@ import pytest
 
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.reports import ReportPolicy
+from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.settings import AdherencePolicy, load_settings
 from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line
 
@@ -39,7 +40,7 @@ def test_every_threshold_is_a_setting_and_stands_on_the_page(monkeypatch: pytest
     found = load_settings().adherence
     assert asdict(found) == {name: value for name, _, value in VARIABLES.values()}
     assert {one.name for one in fields(AdherencePolicy)} == {name for name, _, _ in VARIABLES.values()}
-    sentence = ReportPolicy.of(found).sentence()
+    sentence = ReportPolicy.of(found).sentence(ENGLISH)
     assert all(f" {text} " in sentence for _, text, _ in VARIABLES.values()), sentence
 
 

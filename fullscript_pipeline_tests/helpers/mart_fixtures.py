@@ -25,15 +25,15 @@ CREATE TABLE marts.adherence (clinic_id VARCHAR, patient_id VARCHAR, treatment_p
     course_supply_ratio DOUBLE, initiation_delay_days INTEGER, longest_gap_days DOUBLE, gap_days DOUBLE,
     first_order_on DATE, last_order_on DATE, last_order_quantity BIGINT, last_order_units DOUBLE,
     units_supplied DOUBLE, carry_in_units DOUBLE, carry_in_days DOUBLE, had_stock BOOLEAN, on_hand_units DOUBLE,
-    days_late INTEGER, due_in_days INTEGER, assumptions VARCHAR[],
-    is_current BOOLEAN);
+    days_late INTEGER, due_in_days INTEGER, assumptions VARCHAR[], run_out_on_latest DATE, dose_since DATE,
+    share_verdict VARCHAR, is_current BOOLEAN, continued_by VARCHAR);
 CREATE TABLE marts.adherence_timeline (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
     product_id VARCHAR, as_of DATE, kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE,
     label VARCHAR);
 CREATE TABLE core.clinics (clinic_id VARCHAR, clinic_key VARCHAR, region VARCHAR, name VARCHAR);
 CREATE TABLE core.patients (clinic_id VARCHAR, patient_id VARCHAR, first_name VARCHAR, last_name VARCHAR,
     email VARCHAR, date_of_birth DATE, gender VARCHAR, archived BOOLEAN, removed_at TIMESTAMPTZ,
-    mobile_number VARCHAR, text_message_notification BOOLEAN, guardian_patient_id VARCHAR);
+    mobile_number VARCHAR, text_message_notification BOOLEAN, guardian_patient_id VARCHAR, external_id VARCHAR);
 CREATE TABLE core.practitioners (clinic_id VARCHAR, practitioner_id VARCHAR, first_name VARCHAR, last_name VARCHAR);
 CREATE TABLE core.orders (clinic_id VARCHAR, order_id VARCHAR, patient_id VARCHAR, is_refunded BOOLEAN,
     removed_at TIMESTAMPTZ);
@@ -92,6 +92,7 @@ def row(con: duckdb.DuckDBPyConnection, patient_id: str, status: str, product: s
         "measurable": "ok",
         "status": status,
         "adherent": "yes",
+        "share_verdict": "at_or_above",
         "pdc_min": 0.9307,
         "pdc_max": 0.9307,
         "on_hand_days": 19.0,
@@ -164,10 +165,12 @@ LATE: dict[str, Any] = {
     "pdc_min": 0.7975,
     "pdc_max": 0.7975,
     "adherent": "no",
+    "share_verdict": "below",
     "supply_ratio": 0.7975,
 }
 NO_FIGURES: dict[str, Any] = dict.fromkeys(
-    ("pdc_min", "pdc_max", "adherent", "on_hand_days", "on_hand_units", "run_out_on", "due_in_days", "supply_ratio",
+    ("pdc_min", "pdc_max", "adherent", "share_verdict", "on_hand_days",
+     "on_hand_units", "run_out_on", "due_in_days", "supply_ratio",
      "units_per_day_min", "units_per_day_max", "longest_gap_days")
 )  # fmt: skip
 NEVER: dict[str, Any] = {
@@ -175,6 +178,7 @@ NEVER: dict[str, Any] = {
     "pdc_min": 0.0,
     "pdc_max": 0.0,
     "adherent": "no",
+    "share_verdict": "below",
     "orders": 0,
     "run_out_on": None,
     "due_in_days": None,
@@ -212,7 +216,9 @@ def demo_patient(con: duckdb.DuckDBPyConnection, patient_id: str = "pat-1", **mo
     row(con, patient_id, "covered", "Magnesium Bisglycinate 200")
     row(con, patient_id, product="Vitamin D3 + K2", **LATE)
     row(con, patient_id, "indeterminate", "Omega-3 1000", pdc_min=0.62, pdc_max=0.93, measurable="range",
-        adherent="indeterminate", units_per_day_min="1", units_per_day_max="2", dosage_text="1-2 softgels once per day",
+        adherent="indeterminate", share_verdict="depends_on_dose",
+        run_out_on_latest=date(2026, 12, 30), units_per_day_min="1", units_per_day_max="2",
+        dosage_text="1-2 softgels once per day",
         unit="softgel")  # fmt: skip
     row(con, patient_id, "not_measurable", "Curcumin Phytosome", measurable="prn", dosage_text="1 as needed",
         **NO_FIGURES)  # fmt: skip

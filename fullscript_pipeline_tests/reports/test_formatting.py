@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports.language import ENGLISH
+from fullscript_pipeline.reports.unit_names import units
 
 
 def test_window_counts_its_last_day() -> None:
-    assert formatting.window(date(2026, 3, 1), date(2026, 11, 23)) == "1 Mar – 22 Nov 2026, 267 days"
-    assert formatting.window(date(2025, 12, 30), date(2026, 1, 2)) == "30 Dec 2025 – 1 Jan 2026, 3 days"
-    assert formatting.window(date(2026, 3, 1), date(2026, 3, 2)) == "1 Mar 2026, 1 day"
+    assert formatting.window(ENGLISH, date(2026, 3, 1), date(2026, 11, 23)) == "1 Mar – 22 Nov 2026, 267 days"
+    assert formatting.window(ENGLISH, date(2025, 12, 30), date(2026, 1, 2)) == "30 Dec 2025 – 1 Jan 2026, 3 days"
+    assert formatting.window(ENGLISH, date(2026, 3, 1), date(2026, 3, 2)) == "1 Mar 2026, 1 day"
 
 
 @pytest.mark.parametrize(
@@ -29,11 +31,12 @@ def test_window_counts_its_last_day() -> None:
         (0.004, 0.004, "less than 1 %"),
         (0.62, 0.93, "62–93 %"),
         (0.62, None, "at least 62 %"),
+        (None, 0.62, "at most 62 %"),
         (None, None, None),
     ],
 )
 def test_shares_are_whole_and_never_rounded_up(low: float | None, high: float | None, said: str | None) -> None:
-    assert formatting.share(low, high) == said
+    assert formatting.share(ENGLISH, low, high) == said
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000))
@@ -45,16 +48,16 @@ def test_percent_is_the_exact_floor(covered: int, days: int) -> None:
 
 def test_rates_are_exact_or_absent() -> None:
     assert formatting.rate("3/2") == Fraction(3, 2)
-    assert formatting.exact(Fraction(3, 2)) == "1.5"
-    assert formatting.exact(Fraction(2, 7)) == "2/7"
+    assert formatting.exact(ENGLISH, Fraction(3, 2)) == "1.5"
+    assert formatting.exact(ENGLISH, Fraction(2, 7)) == "2/7"
     assert [formatting.rate(value) for value in (None, "", "0", "-1", "x", "1/0")] == [None] * 6
 
 
 def test_units_read_naturally() -> None:
-    assert formatting.units(180, "capsule") == "180 capsules"
-    assert formatting.units(1, "softgel") == "1 softgel"
-    assert formatting.units(22.5, "mL") == "22.5 mL"
-    assert formatting.units(1500, None) == "1,500 units"
+    assert units(ENGLISH, 180, "capsule") == "180 capsules"
+    assert units(ENGLISH, 1, "softgel") == "1 softgel"
+    assert units(ENGLISH, 22.5, "mL") == "22.5 mL"
+    assert units(ENGLISH, 1500, None) == "1,500 units"
 
 
 @given(st.text())
@@ -67,6 +70,6 @@ def test_clean_keeps_what_names_need() -> None:
 
 
 def test_day_is_free_of_the_locale() -> None:
-    assert formatting.day(date(2026, 3, 1)) == "1 Mar 2026"
-    assert formatting.day(None) == "—"
-    assert formatting.day(date(2200, 12, 31) + timedelta(days=1)) == "1 Jan 2201"
+    assert ENGLISH.day(date(2026, 3, 1)) == "1 Mar 2026"
+    assert ENGLISH.day(None) == "—"
+    assert ENGLISH.day(date(2200, 12, 31) + timedelta(days=1)) == "1 Jan 2201"

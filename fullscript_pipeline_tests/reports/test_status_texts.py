@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.reports import status_texts, thresholds
+from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 from fullscript_pipeline_tests.helpers.html import read
 from fullscript_pipeline_tests.helpers.mart_fixtures import LATE, STATUSES, demo_patient, patient, row
@@ -52,14 +53,9 @@ def test_every_status_of_the_method_has_its_own_words() -> None:
 
 def test_answer_line_counts_in_words() -> None:
     keys = ["track", "track", "track", "late", "unknown"]
-    line = status_texts.describe_products(status_texts.VERDICTS[key] for key in keys)
-    assert line == "3 of 5 products look on track. 1 looks late. 1 cannot be measured."
-    assert status_texts.describe_products([status_texts.VERDICTS["late"]]) == "1 product looks late."
-
-
-def test_summary_is_short() -> None:
-    keys = ["track", "late", "never", "unknown", "track"]
-    assert status_texts.describe_patient(status_texts.VERDICTS[key] for key in keys) == "1 late, 1 not ordered, 3 other"
+    line = status_texts.describe_products((status_texts.VERDICTS[key] for key in keys), ENGLISH)
+    assert line == "3 of 5 products look on track. 1 product looks late. 1 product cannot be measured."
+    assert status_texts.describe_products([status_texts.VERDICTS["late"]], ENGLISH) == "1 product looks late."
 
 
 def test_no_banned_word_in_any_source_of_words() -> None:
@@ -69,7 +65,7 @@ def test_no_banned_word_in_any_source_of_words() -> None:
         repr(status_texts.VERDICTS),
         repr(status_texts.REASONS),
         repr(status_texts.FLAGS),
-        ReportPolicy().sentence(),
+        ReportPolicy().sentence(ENGLISH),
     ]
     texts += [repr(value) for value in vars(thresholds).values() if isinstance(value, str)]
     assert [found.group() for text in texts if (found := BANNED.search(text))] == []
@@ -94,8 +90,8 @@ def test_no_banned_word_and_nothing_above_100_percent_on_pages(con: object, writ
         assert not re.search(r"\d\.\d+ %", text)
 
 
-def test_palette_has_enough_contrast_on_white() -> None:
-    """WCAG 2.2 AA for text: 4.5 to 1."""
+def test_palette_has_enough_contrast_on_both_papers() -> None:
+    """WCAG 2.2 AA for text: 4.5 to 1, on white and on the dark page."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
@@ -103,4 +99,6 @@ def test_palette_has_enough_contrast_on_white() -> None:
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     for verdict in status_texts.VERDICTS.values():
+        on_dark = status_texts.ON_DARK[verdict.colour]
         assert 1.05 / (luminance(verdict.colour) + 0.05) >= 4.5, verdict
+        assert (luminance(on_dark) + 0.05) / (luminance("#111827") + 0.05) >= 4.5, verdict
