@@ -10,20 +10,20 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
-from fullscript_pipeline.reports import charts, explanations, product_lines, status_texts
+from fullscript_pipeline.reports import charts, explanations, formatting, product_lines, status_texts
 from fullscript_pipeline.reports.contacts import contact_lines
 from fullscript_pipeline.reports.lab_states import lab_lines
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import PagePatient, PatientFile, PlanRow, TimelineRow
-from fullscript_pipeline.reports.product_lines import Cell, Product
+from fullscript_pipeline.reports.product_lines import Cell, Product, Window
 from fullscript_pipeline.reports.sheet_headers import sheet_style
 from fullscript_pipeline.reports.status_texts import Verdict
 from fullscript_pipeline.reports.templating import policy_with_style, render
 
 # A page with this many rows or more leaves out the lists of orders, to stay below 60 kB.
 BRIEF_FROM = 30
-MOST_LANES = 40
+MOST_LANES = 20
 # The changes that the mart's timeline names, in the words of the page.
 _CHANGES = {
     "dose changed": translatable("dose changed %(day)s"),
@@ -62,6 +62,7 @@ def patient_page(file: PatientFile, context: PageContext) -> str:
     name = file.patient.name or language.gettext("Unnamed patient")
     clinic = context.clinic.name or context.clinic.clinic_key
     sheets = sheet_style([clinic, name, *_birth(file.patient, language)], language)
+    usual = product_lines.usual_window(products)
     brief = len(file.rows) >= BRIEF_FROM
     return render(
         "patient.html.j2",
@@ -76,7 +77,8 @@ def patient_page(file: PatientFile, context: PageContext) -> str:
         csp=policy_with_style(sheets),
         sheet_style=Markup(sheets),  # noqa: S704 -- its texts are escaped
         answer=status_texts.describe_products((product.verdict for product in products), language),
-        lines=[_line(product, file, context, brief=brief) for product in products],
+        lines=[_line(product, usual, file, context, brief=brief) for product in products],
+        window=formatting.window(language, *usual) if usual else None,
         brief=brief,
         timeline=_timeline(drawn[:MOST_LANES], file, context, as_of) if drawn else None,
         left_out=len(drawn[MOST_LANES:]),
@@ -90,7 +92,9 @@ def _birth(patient: PagePatient, language: PageLanguage) -> list[str]:
     return [language.gettext("born %(day)s", day=language.day(patient.date_of_birth))]
 
 
-def _line(product: Product, file: PatientFile, context: PageContext, *, brief: bool) -> ProductLine:
+def _line(
+    product: Product, usual: Window | None, file: PatientFile, context: PageContext, *, brief: bool
+) -> ProductLine:
     row, language, policy = product.row, context.language, context.policy
     refunded = file.refunds.get(row.product_id, 0)
     return ProductLine(
@@ -101,7 +105,7 @@ def _line(product: Product, file: PatientFile, context: PageContext, *, brief: b
         recommended=product_lines.recommended_cell(row, language),
         last_order=product_lines.last_order_cell(row, language),
         until=product_lines.until_cell(row, policy, language),
-        share=product_lines.share_cell(row, policy, language),
+        share=product_lines.share_cell(row, usual, policy, language),
         others=product_lines.other_plans(product, context),
         explanation=explanations.explain_row(row, file.timeline.get(row.key, []), refunded, language, brief=brief),
     )

@@ -3,6 +3,7 @@
 What does not belong here: the arithmetic in sentences (explanations.py), drawings (charts.py), HTML (templates/).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -38,6 +39,9 @@ _STOPPED = {
 }
 
 
+Window = tuple[date, date]
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """A product of the patient: the row of the plan that counts, its verdict, and the rows of other plans."""
@@ -67,6 +71,12 @@ def products_of(rows: Sequence[PlanRow], policy: ReportPolicy) -> list[Product]:
         products,
         key=lambda product: (product.verdict.rank, product.row.run_out_on or date.max, product.row.product_name or ""),
     )
+
+
+def usual_window(products: Sequence[Product]) -> Window | None:
+    """The window that most of the rows have; the table's caption names it."""
+    windows = Counter(filter(None, (_window(product.row) for product in products)))
+    return windows.most_common(1)[0][0] if windows else None
 
 
 def product_name(row: PlanRow, language: PageLanguage) -> str:
@@ -120,16 +130,16 @@ def until_cell(row: PlanRow, policy: ReportPolicy, language: PageLanguage) -> Ce
     return Cell(main)
 
 
-def share_cell(row: PlanRow, policy: ReportPolicy, language: PageLanguage) -> Cell:
-    """The share of days (or of a finite course) with its window, and whether it reaches the policy's line."""
+def share_cell(row: PlanRow, usual: Window | None, policy: ReportPolicy, language: PageLanguage) -> Cell:
+    """The share of days (or of a finite course), whether it reaches the line, and its window if not the usual one."""
     share = _share(row, language)
     if share is None:
         return Cell(language.gettext("not measured"))
     notes = []
     if row.share_verdict in _SHARE_VERDICTS:
         notes.append(language.gettext(_SHARE_VERDICTS[row.share_verdict], line=policy.line(language)))
-    if row.window_start and row.window_end and row.window_end > row.window_start:
-        notes.append(formatting.window(language, row.window_start, row.window_end))
+    if (window := _window(row)) and window != usual:
+        notes.append(formatting.window(language, *window))
     return Cell(share, notes)
 
 
@@ -174,6 +184,12 @@ def _other_plan(row: PlanRow, next_started: date | None, context: PageContext) -
         verdict=language.gettext(verdict.words).lower(),
         **values,
     )
+
+
+def _window(row: PlanRow) -> Window | None:
+    if row.window_start and row.window_end and row.window_end > row.window_start:
+        return row.window_start, row.window_end
+    return None
 
 
 def _share(row: PlanRow, language: PageLanguage) -> str | None:
