@@ -1,5 +1,5 @@
-"""The one Dagster room: resources, partitions, assets, jobs, schedules, sensors, and running a job without the UI.
+"""The only room that imports Dagster: resources, partitions, assets, jobs, schedules, sensors, runs without the UI.
 
-What does not belong here: anything that a notebook or the command line would want without Dagster; assets and sensors
-are thin around plain functions of the other rooms.
+What does not belong here: anything that a notebook or the command line needs without Dagster. Assets and sensors are
+thin around plain functions of the other rooms.
 """

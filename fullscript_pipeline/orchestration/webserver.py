@@ -1,7 +1,7 @@
-"""Dagster's webserver with our layer around its app: `python -m fullscript_pipeline.orchestration.webserver`.
+"""Dagster's webserver with the sign-in around its app: `python -m fullscript_pipeline.orchestration.webserver`.
 
-Takes the options of `dagster-webserver`. One private name is replaced, pinned with Dagster's version and tested. What
-does not belong here: who is let in (`ui_access`).
+Takes the options of `dagster-webserver`. One private name of Dagster is replaced; it is pinned with Dagster's version
+and tested. What does not belong here: who may sign in (`ui_access`).
 """
 
 import sys
@@ -18,13 +18,13 @@ from fullscript_pipeline.ui_access import Guard, SignIns, new_key
 
 
 def guarded(app: ASGIApp, settings: Settings) -> Guard:
-    """The app behind the layer, as the settings say; a new key for this start is written."""
+    """The app behind the sign-in, if it is on. Writes a new sign-in key for this start."""
     key = new_key(settings.ui_key_path)
     return Guard(app, SignIns(key) if settings.ui_sign_in else None, settings.ui_url)
 
 
 def main() -> None:
-    """Serves until stopped; a setting that cannot be used ends it with a sentence and its exit code."""
+    """Serves until stopped. Exits with a message and an exit code when a setting is wrong."""
     keep_files_private()
     try:
         settings = load_settings()

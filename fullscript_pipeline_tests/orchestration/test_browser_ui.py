@@ -97,7 +97,7 @@ def test_a_check_says_what_to_do_and_how_it_ended(page: Page) -> None:
 
 def test_a_sensor_says_what_it_saw(page: Page) -> None:
     path = "/locations/fullscript_pipeline/sensors/connected_clinics_sensor"
-    page.open(path).wait_for("Adds a row of cells for every clinic", "running")
+    page.open(path).wait_for("Adds partitions for every newly connected clinic", "running")
 
 
 def test_a_failed_runs_first_line_says_what_to_do(page: Page) -> None:

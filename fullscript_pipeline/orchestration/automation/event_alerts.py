@@ -1,7 +1,7 @@
-"""Events that a person should know of leave the machine the way failed runs do: a revoked key, an undocumented type.
+"""Sends alerts about events that a person should know of: a revoked key, an undocumented event type.
 
-Each is sent once, remembered in the state store. What does not belong here: what is worth knowing (`refresh.notices`),
-how it is sent (`failure_alerts`).
+Each is sent once; the state store records it. What does not belong here: which events these are (`refresh.notices`),
+how an alert is sent (`failure_alerts`).
 """
 
 import dagster as dg
@@ -17,8 +17,8 @@ from fullscript_pipeline.state import StateStore
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Tells FULLSCRIPT_ON_FAILURE_COMMAND or FULLSCRIPT_ON_FAILURE_URL once of a clinic that withdrew its key, and "
-        "of every event type that the vendor's documentation does not have."
+        "Sends one alert to FULLSCRIPT_ON_FAILURE_COMMAND or FULLSCRIPT_ON_FAILURE_URL for each clinic that withdrew "
+        "its key, and for each event type that the vendor's documentation does not have."
     ),
 )
 def event_notices_sensor(context: dg.SensorEvaluationContext, state: StateResource) -> dg.SkipReason:
@@ -26,7 +26,7 @@ def event_notices_sensor(context: dg.SensorEvaluationContext, state: StateResour
     with state.open() as store:
         new = _unsent(store)
         if not new:
-            return dg.SkipReason("No event asks for attention that was not told before.")
+            return dg.SkipReason("No new event needs attention.")
         if not (settings.on_failure_command or settings.on_failure_url):
             sentences = " ".join(notice.sentence for notice in new)
             return dg.SkipReason(
@@ -42,7 +42,7 @@ def event_notices_sensor(context: dg.SensorEvaluationContext, state: StateResour
 
 def _unsent(store: StateStore) -> list[Notice]:
     all_notices = [notice for clinic in store.clinics() for notice in list_notices(store, clinic)]
-    # Of a type that several clinics have seen the first is enough.
+    # When several clinics have events of one unknown type, the first notice is enough.
     by_identity = {notice.identity: notice for notice in reversed(all_notices)}
     return [notice for notice in reversed(by_identity.values()) if store.get_fact(_sent_flag(notice)) is None]
 

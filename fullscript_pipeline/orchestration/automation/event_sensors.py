@@ -33,7 +33,7 @@ TIME_BUDGET_SECONDS = 40
     jobs=[clinic_refresh, clinic_daily, catalog_daily],
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Takes what the webhook receiver has stored, and asks for a refresh of the objects it is about.",
+    description="Reads the deliveries that the webhook receiver has stored, and requests a refresh of their objects.",
 )
 def webhook_inbox_sensor(context: dg.SensorEvaluationContext, state: StateResource) -> dg.SensorResult | dg.SkipReason:
     requests, messages, day = [], [], clock.today(state.settings.read().time_zone)
@@ -46,11 +46,11 @@ def webhook_inbox_sensor(context: dg.SensorEvaluationContext, state: StateResour
                 messages.append(f"{key}: a refresh is queued already")
             elif pending := request_for_due_events(store, clinic):
                 requests += list(requests_for(store, clinic, pending, day))
-                messages.append(f"{key}: {counted(len(pending.event_ids), 'event')}, asked for a refresh")
-        messages += [f"{number} could not be used ({reason})" for reason, number in drained.failed.items()]
+                messages.append(f"{key}: {counted(len(pending.event_ids), 'event')}, requested a refresh")
+        messages += [f"{number} could not be handled ({reason})" for reason, number in drained.failed.items()]
     if not requests:
         return dg.SkipReason("; ".join(messages) or "The webhook inbox is empty.")
-    context.log.info(f"{drained.recorded} new in the inbox. {'; '.join(messages)}.")
+    context.log.info(f"{counted(drained.recorded, 'new event')} in the inbox. {'; '.join(messages)}.")
     return dg.SensorResult(run_requests=requests)
 
 
@@ -60,8 +60,8 @@ def webhook_inbox_sensor(context: dg.SensorEvaluationContext, state: StateResour
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Every hour and clinic: compares the feeds and the vendor's list of webhook deliveries with what is known, and "
-        "asks for what was missed; for everything, when that is older than the feeds reach."
+        "Every hour, compares each clinic's event feeds and the vendor's list of webhook deliveries with the known "
+        "events, and requests a refresh of what was missed. Requests a full re-sync for days that no feed reaches."
     ),
 )
 def event_reconcile_sensor(
@@ -74,7 +74,7 @@ def event_reconcile_sensor(
             if clinic.status != "ok" or not is_reconcile_due(store, clinic):
                 continue
             if time.monotonic() - started > TIME_BUDGET_SECONDS:
-                messages.append("the others follow in a minute")
+                messages.append("the other clinics follow in a minute")
                 break
             try:
                 with fullscript.session_in(store, clinic) as session:
@@ -92,7 +92,9 @@ def event_reconcile_sensor(
             if pending and not has_queued_refresh(context.instance, clinic.clinic_key):
                 requests += list(requests_for(store, clinic, pending, day))
             if span := pending_resync_span(store, clinic):
-                messages.append(f"{clinic.clinic_key}: {span} is lost, a full sweep is asked for")
+                messages.append(
+                    f"{clinic.clinic_key}: no feed reaches back to {span} any more, requested a full re-sync"
+                )
                 requests.append(sweep_request(clinic, span))
     if not messages:
         return dg.SkipReason("No clinic is due; each is reconciled every hour.")

@@ -1,7 +1,7 @@
-"""Pages after a pull that failed: rows and pages of the same cell again, so that their dates and banner tell the truth.
+"""Rewrites the rows and pages of a partition after its pull failed, so that their dates and banner are correct.
 
-A failed step skips what depends on it, and yesterday's page would go on saying "due in 3 days". What does not belong
-here: the banner itself (`reports`).
+A failed step skips the steps after it, so yesterday's page would still say "due in 3 days". What does not belong here:
+the banner itself (`reports`).
 """
 
 from datetime import date
@@ -17,7 +17,7 @@ from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings
 
 PAGES = frozenset([*adherence.adherence.keys, *adherence.adherence_pages.keys])
-# Of a day that is over only pages are made: the marts stand at the present.
+# For a past day only pages are written: the marts show the present.
 PAST_PAGES = frozenset(adherence.adherence_pages.keys)
 TAG = "fullscript/pages_only"
 
@@ -32,7 +32,7 @@ def can_be_rewritten(settings: Settings, store: ReportStore, clinic_key: str, da
     monitored_jobs=[clinic_daily],
     request_job=clinic_daily,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="After a failed clinic day, rewrites that clinic's pages; they say how old their data is.",
+    description="After a failed pull of a clinic, rewrites the clinic's pages, which then say how old their data is.",
 )
 def pages_after_a_failed_pull_sensor(
     context: dg.RunFailureSensorContext, reports: ReportsResource
@@ -40,7 +40,7 @@ def pages_after_a_failed_pull_sensor(
     run = context.dagster_run
     partition = run.tags.get("dagster/partition")
     if TAG in run.tags or not partition:
-        return dg.SkipReason("Only a failed pull of one clinic and day is followed by its pages.")
+        return dg.SkipReason("Pages are rewritten only after a failed pull of one clinic and day.")
     clinic_key, day = split_partition_key(partition)
     if not can_be_rewritten(reports.settings.read(), reports.open(), clinic_key, day):
         return dg.SkipReason(f"{clinic_key} has no pages, or {day} is not today.")

@@ -1,7 +1,7 @@
-"""A failed run leaves the machine: as JSON to a command's standard input, or posted to an address.
+"""Sends alerts about failed runs: as JSON to a command's standard input, or as a POST to a URL.
 
-Told are names of ours and the step's sentence, which is free of health data by rule; never a record. What does not
-belong here: deciding what a failure is (Dagster does), retrying.
+An alert holds names of the pipeline and the error message, which by rule holds no health data; never a record. What
+does not belong here: what counts as a failure (Dagster decides), retries.
 """
 
 import json
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 20
     name="tell_of_failures_sensor",
     monitor_all_code_locations=False,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells FULLSCRIPT_ON_FAILURE_COMMAND or FULLSCRIPT_ON_FAILURE_URL of every run that failed.",
+    description="Sends an alert to FULLSCRIPT_ON_FAILURE_COMMAND or FULLSCRIPT_ON_FAILURE_URL for every failed run.",
 )
 def tell_of_failures_sensor(context: dg.RunFailureSensorContext, settings: SettingsResource) -> dg.SkipReason:
     current = settings.read()
@@ -45,7 +45,7 @@ def tell_of_failures_sensor(context: dg.RunFailureSensorContext, settings: Setti
 
 
 def send_alerts(settings: Settings, message: Mapping[str, object]) -> list[str]:
-    """Tells it by every way that is set; a sentence for each. Never raises: an alarm must not fail the alarm."""
+    """Sends the alert to every configured target; returns a message for each. Never raises."""
     body, outcomes = json.dumps(message).encode(), []
     if settings.on_failure_command:
         outcomes.append(_run_command(settings.on_failure_command, body))
@@ -68,8 +68,8 @@ def _run_command(command: Sequence[str], body: bytes) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"The command of FULLSCRIPT_ON_FAILURE_COMMAND could not be run ({type(error).__name__})."
     if done.returncode:
-        return f"The command of FULLSCRIPT_ON_FAILURE_COMMAND ended with {done.returncode}."
-    return "The command was told."
+        return f"The command of FULLSCRIPT_ON_FAILURE_COMMAND failed with exit code {done.returncode}."
+    return "The alert was sent to the command."
 
 
 def _post_to_url(url: str, body: bytes) -> str:
@@ -77,7 +77,7 @@ def _post_to_url(url: str, body: bytes) -> str:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return f"The address was told (status {answer.status})."
+            return f"The alert was sent to the URL (status {answer.status})."
     except urllib.error.HTTPError as error:
         return f"FULLSCRIPT_ON_FAILURE_URL answered {error.code}."
     except OSError as error:
@@ -85,10 +85,10 @@ def _post_to_url(url: str, body: bytes) -> str:
 
 
 def _failure_sentence(event: dg.DagsterEvent) -> str:
-    """Ours where the step told one; of anything unexpected only its kind, because a message might hold a record."""
+    """The message of a PipelineError; for any other error only its type, because its message might hold a record."""
     failure = event.step_failure_data
     user_failure = failure.user_failure_data
     if user_failure and user_failure.description:
         return user_failure.description
     kind = failure.error.cls_name if failure.error else None
-    return f"The step failed unexpectedly ({kind or 'unknown error'}); the run's page in the UI has the trace."
+    return f"The step failed unexpectedly ({kind or 'unknown error'}); the run's page in the UI shows the trace."

@@ -36,30 +36,30 @@ from fullscript_pipeline.refresh import (
 clinic_daily = dg.define_asset_job(
     "clinic_daily",
     selection=dg.AssetSelection.assets(*CLINIC_ASSETS) - dg.AssetSelection.checks(*EVENT_CHECKS),
-    description="Everything of one clinic for the present day: pull, adherence, pages.",
+    description="Pulls everything of one clinic for today, then computes adherence and writes its pages.",
 )
 
 catalog_daily = dg.define_asset_job(
     "catalog_daily",
     selection=dg.AssetSelection.assets(*REGION_ASSETS),
-    description="The catalog of one region for the present day, and its change digest.",
+    description="Pulls the catalog of one region for today, then writes its change digest.",
 )
 
 orders_backfill = dg.define_asset_job(
     "orders_backfill",
     selection=dg.AssetSelection.assets(orders.orders),
-    description="Orders and lines of any range of days, in one run.",
+    description="Pulls orders and their lines for any range of days, in one run.",
 )
 
 
 class RefreshConfig(dg.Config):
-    """Which events of which clinic; opaque ids only. Whatever else is due when the run begins goes along."""
+    """A clinic and event ids (opaque). Other events that are due when the run begins are handled too."""
 
     clinic: str
     event_ids: list[str]
 
 
-@dg.op(description="Reads what the events touched, then rebuilds the adherence rows and pages of those patients.")
+@dg.op(description="Fetches the objects of the events, then rebuilds the adherence rows and pages of their patients.")
 def refresh_touched(
     context: dg.OpExecutionContext,
     config: RefreshConfig,
@@ -78,7 +78,7 @@ def refresh_touched(
         watch_labs(its.warehouse, store, its.clinic)
         mark_refresh_done(store, session, refreshed)
     if labs:
-        context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} moved on without an event.")
+        context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} changed without an event.")
     _log_refresh(context, config.clinic, its.day, refreshed)
 
 
@@ -104,7 +104,7 @@ def _target(context: dg.OpExecutionContext, its: rebuild.ClinicDay) -> Target:
 
 
 def _log_refresh(context: dg.OpExecutionContext, clinic_key: str, day: date, refreshed: RefreshResult) -> None:
-    """Event activity shows on the assets without turning the day's cell green: a refresh is no whole pull."""
+    """Logs observations instead of materializations: a refresh is not a complete pull of the partition."""
     changes = ", ".join(f"{number} of {family}" for family, number in refreshed.counts.items())
     context.log.info(f"{clinic_key}: {changes or 'nothing new'}; {counted(refreshed.requests, 'request')}.")
     common: dict[str, str | int] = {"clinic": clinic_key, "day": day.isoformat(), "requests": refreshed.requests}
@@ -123,14 +123,14 @@ def _log_observation(context: dg.OpExecutionContext, key: str, metadata: Mapping
 
 @dg.job(
     name="clinic_refresh",
-    description="What events say has changed, between two daily pulls; asked for by the event sensor.",
+    description="Re-reads the objects that new events point at, between daily pulls. The event sensors request it.",
 )
 def clinic_refresh() -> None:
     refresh_touched()
 
 
 class SweepConfig(dg.Config):
-    """Whose everything."""
+    """The clinic to read again."""
 
     clinic: str
 
@@ -158,13 +158,15 @@ def sweep_clinic(
         for report in done
         for table, counts in report.counts.items()
     }
-    context.log.info(f"{config.clinic}: read everything again because of {span or 'nothing lost'}; changes: {changes}.")
+    context.log.info(
+        f"{config.clinic}: read everything again ({f'no feed reaches {span}' if span else 'no lost days'}); changes: {changes}."
+    )
     _log_observation(context, "core/events", {"clinic": config.clinic, "lost_span": span or "none", **changes})
 
 
 @dg.job(
     name="clinic_sweep",
-    description="Everything of one clinic again, after more days without a look than the event feeds reach back.",
+    description="Full re-sync of one clinic, after more days without a poll than the event feeds reach back.",
 )
 def clinic_sweep() -> None:
     sweep_clinic()

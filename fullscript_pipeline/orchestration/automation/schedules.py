@@ -1,9 +1,9 @@
-"""When the days run: one run per clinic and per region, for the clock's today; and the hourly look at health.
+"""The schedules: every day one run per clinic and per region, every hour the health checks.
 
-After an outage Dagster makes up for the ticks it missed, one by one. A tick whose day is over asks for nothing: lists
-show the present, so one run a clinic makes up for all of them, and the budget sees no crowd.
+After an outage Dagster runs the missed ticks one by one. A tick for a past day requests no run: lists show the present,
+so one run per clinic is enough, and the request budget is not used up.
 
-What does not belong here: what events ask for (`sensors`), what a run does (`jobs`).
+What does not belong here: runs after events (`sensors`), what a run does (`jobs`).
 """
 
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import Settings
 
 _NOBODY = "No clinic is connected; run `fullscript-pipeline connect`."
-_OVER = "The day of this tick is over, and lists show the present: the next tick pulls what there is now."
+_OVER = "The day of this tick is over, and lists show the present only: the next tick pulls it."
 
 
 def _day_of(context: dg.ScheduleEvaluationContext, zone: ZoneInfo) -> date | None:
-    """The day that a tick is for, by the data's clock; None when its cell cannot be filled any more."""
+    """The day of a tick by the data's clock; None when its partition is closed."""
     day = context.scheduled_execution_time.astimezone(zone).date() + timedelta(days=clock.days_ahead(zone))
     return day if clock.cell_is_open(day, zone) else None
 
@@ -75,7 +75,7 @@ health_checks = dg.define_asset_job(
     selection=dg.AssetSelection.checks(
         every_clinic_is_current, *HEALTH_CHECKS, *EVENT_CHECKS, *DRIFT_CHECKS, *LISTING_CHECKS
     ),
-    description="Tokens, budget, quarantine, drift, late clinics, events and webhooks. Looks only, asks no server.",
+    description="Checks tokens, budget, quarantine, drift, late clinics, events and webhooks. Sends no request.",
 )
 
 
@@ -88,20 +88,21 @@ def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     of_catalog = dg.schedule(
         job=catalog_daily,
         cron_schedule="0 4 * * *",
-        description="04:00: the catalog of every region that has a connected clinic, before the clinics need it.",
+        description="At 04:00, pulls the catalog of every region that has a connected clinic, before the clinics' "
+        "pulls.",
         **common,
     )
     of_clinics = dg.schedule(
         job=clinic_daily,
         cron_schedule="30 4 * * *",
-        description="04:30: the day of every connected clinic.",
+        description="At 04:30, pulls every connected clinic.",
         **common,
     )
     of_health = dg.ScheduleDefinition(
         name="health_checks_schedule",
         job=health_checks,
         cron_schedule="0 * * * *",
-        description="Every hour: what would otherwise be noticed only when a day is missing.",
+        description="Every hour, runs the health checks, so that problems show before a day is missing.",
         **common,
     )
     return [of_catalog(catalog_daily_schedule), of_clinics(clinic_daily_schedule), of_health]

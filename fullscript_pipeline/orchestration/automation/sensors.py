@@ -1,6 +1,6 @@
-"""Sensors: thin around plain functions. They list and ask for runs; they never open DuckDB.
+"""Sensors: thin around plain functions. They poll and request runs, and never open DuckDB.
 
-Each tick says in a sentence what it saw and asked for. What does not belong here: what events mean (`refresh`).
+Each tick reports what it read and which runs it requested. What does not belong here: what events mean (`refresh`).
 """
 
 import json
@@ -44,7 +44,7 @@ LONGEST_WAIT_SECONDS = 4 * 3600.0
     name="connected_clinics_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Adds a row of cells for every clinic that `connect` has registered; history stays when one leaves.",
+    description="Adds partitions for every newly connected clinic. A disconnected clinic keeps its partitions.",
 )
 def connected_clinics_sensor(
     context: dg.SensorEvaluationContext, state: StateResource
@@ -63,8 +63,8 @@ def connected_clinics_sensor(
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Looks at each clinic's event feeds and asks for a refresh of just what changed; every 15 seconds, less often "
-        "with many clinics, so that idle looks take at most a tenth of the request budget."
+        "Polls each clinic's event feeds, and requests a refresh of the objects that changed: every 15 seconds, less "
+        "often with many clinics, so that polling takes at most a tenth of the request budget."
     ),
 )
 def clinic_events_sensor(
@@ -72,7 +72,7 @@ def clinic_events_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     place = json.loads(context.cursor or "{}")
     if wait := _seconds_until_due(place.get("next")):
-        return dg.SkipReason(f"The next look is in {wait:.0f} s.")
+        return dg.SkipReason(f"The next poll is in {wait:.0f} s.")
     with fullscript.state.open() as store:
         return _poll_clinics(context, fullscript, store, place.get("first", ""))
 
@@ -110,7 +110,7 @@ def _poll_clinics(
     day = clock.today(fullscript.settings.read().time_zone)
     requests, messages = _run_requests(context, store, polled, day)
     looked = f"{counted(len(polled) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
-    head = f"Looked at {looked} in {time.monotonic() - started:.1f} s"
+    head = f"Polled {looked} in {time.monotonic() - started:.1f} s"
     sentence = f"{head}: {'; '.join(messages)}." if messages else f"{head}: nothing new."
     if not requests:
         return dg.SkipReason(sentence)
@@ -124,7 +124,7 @@ def _run_requests(
     polled: Sequence[tuple[Clinic, RefreshRequest | str | None]],
     day: date,
 ) -> tuple[list[dg.RunRequest], list[str]]:
-    """The runs to ask for, and what was seen, in words."""
+    """The runs to request, and a message per clinic."""
     requests, messages = [], []
     for clinic, outcome in polled:
         if isinstance(outcome, RefreshRequest) and has_queued_refresh(context.instance, clinic.clinic_key):
@@ -134,7 +134,7 @@ def _run_requests(
         elif isinstance(outcome, RefreshRequest):
             clinic_requests = list(requests_for(store, clinic, outcome, day))
             requests += clinic_requests
-            messages.append(f"{clinic.clinic_key}: {_describe_round(outcome)}, asked for {_job_names(clinic_requests)}")
+            messages.append(f"{clinic.clinic_key}: {_describe_round(outcome)}, requested {_job_names(clinic_requests)}")
         if trouble := outcome.error if isinstance(outcome, RefreshRequest) else outcome:
             messages.append(f"{clinic.clinic_key}: {trouble}")
     return requests, messages
@@ -150,9 +150,9 @@ def _job_names(requests: Sequence[dg.RunRequest]) -> str:
 
 
 def _seconds_until_due(moment: str | None) -> float:
-    """Seconds until a look is due; a tick that comes a little early does not have to come again."""
+    """Seconds until the next poll is due; 0 for a tick that is only a little early."""
     left = (datetime.fromisoformat(moment) - clock.real_now()).total_seconds() if moment else 0.0
-    # Longer than any wait of ours: the clock was set back since.
+    # A longer wait than any that was set: the clock was set back since.
     return left if EARLY_SECONDS < left < LONGEST_WAIT_SECONDS else 0.0
 
 

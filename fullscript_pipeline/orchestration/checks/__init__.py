@@ -1,4 +1,4 @@
-"""Asset checks: what must be true of a table after it was filled."""
+"""Asset checks: what must be true of a table after a run wrote it. What does not belong here: the rules of `doctor`."""
 
 from fullscript_pipeline.orchestration.checks.all_checks import ALL_CHECKS, every_clinic_is_current
 from fullscript_pipeline.orchestration.checks.drift import DRIFT_CHECKS

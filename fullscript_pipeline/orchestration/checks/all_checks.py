@@ -1,6 +1,6 @@
-"""Asset checks: truths that a reader of the UI wants to see hold. A failing one says what to do.
+"""All asset checks, and the check that every clinic is current. The description of a failed check says what to do.
 
-What does not belong here: what a step itself refuses (it fails with a sentence).
+What does not belong here: conditions under which a step itself fails.
 """
 
 from datetime import timedelta
@@ -25,10 +25,9 @@ CURRENT_WITHIN = timedelta(hours=30)
     asset=dg.AssetKey(["state", "clinics"]),
     name="every_clinic_is_current",
     description=(
-        "Every connected clinic has a working grant, may read its patients, plans and orders, and was pulled within 30 "
-        "hours, and so was its region's catalog. "
-        "What to do: run `fullscript-pipeline connect` for a clinic that needs it, look at the failed run of what is "
-        "late (`doctor` tells more)."
+        "Every connected clinic has a working grant, may read its patients, plans and orders, and was pulled within "
+        "30 hours. Its region's catalog was pulled within 30 hours too. What to do: run `fullscript-pipeline "
+        "connect` for a clinic that needs it; read the failed run of a late clinic or catalog (`doctor` shows more)."
     ),
 )
 def every_clinic_is_current(state: StateResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -56,7 +55,7 @@ def every_clinic_is_current(state: StateResource, warehouse: WarehouseResource) 
         passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"clinics": len(clinics), "needs_connect": ", ".join(needs_connect), "late": ", ".join(late)},
-        description=f"{'; '.join(problems)}." if problems else "All of them.",
+        description=f"{'; '.join(problems)}." if problems else "Every clinic is current.",
     )
 
 

@@ -1,6 +1,6 @@
-"""The check of how the vendor's answers look: whether their shape changed lately.
+"""The check for drift: whether the shape of the vendor's answers changed in the last days.
 
-What does not belong here: finding the differences (`api`), keeping them (`warehouse.drift`).
+What does not belong here: finding the differences (`api`), storing them (`warehouse.loading.drift`).
 """
 
 from datetime import timedelta
@@ -10,7 +10,7 @@ import dagster as dg
 from fullscript_pipeline.orchestration.runtime import WarehouseResource
 from fullscript_pipeline.warehouse.loading import drift
 
-# A difference warns for a week after it was met first; afterwards it is known, and still listed in ops.drift.
+# A difference warns for a week after it was first seen; afterwards it is only listed in ops.drift.
 NEW_FOR = timedelta(days=7)
 _MAX_LISTED = 10
 
@@ -19,8 +19,8 @@ _MAX_LISTED = 10
     asset=dg.AssetKey(["ops", "drift"]),
     name="no_new_drift",
     description=(
-        "In the last seven days no answer had a key, a word or a type that had not been met before. What to do: "
-        "nothing is lost, what has no column is in `extra`; read ops.drift and docs/fullscript-api, update the program."
+        "In the last seven days no answer had a new key, word or type. What to do: nothing is lost, because fields "
+        "without a column are in `extra`; read ops.drift and docs/fullscript-api, and update the program."
     ),
 )
 def no_new_drift(warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -32,7 +32,7 @@ def no_new_drift(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not new,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"new": len(new), "known": known},
-        description=f"{summary}{more}." if new else "The answers look as they did.",
+        description=f"{summary}{more}." if new else "No answer changed its shape.",
     )
 
 

@@ -24,8 +24,9 @@ _EVENTS = dg.AssetKey(["core", "events"])
     asset=_EVENTS,
     name="event_feeds_are_fresh",
     description=(
-        "Every clinic's event feeds were read within 7 days (error from 21); they reach 30 days back. What to do: "
-        "start the daemon or run `fullscript-pipeline refresh`; a lost span is named, then swept (clinic_sweep)."
+        "Every clinic's event feeds were read within the last 7 days (error from 21 days); feeds reach 30 days back. "
+        "What to do: start the daemon or run `fullscript-pipeline refresh`. Days that no feed reaches any more are "
+        "named, and a full re-sync (clinic_sweep) covers them."
     ),
 )
 def event_feeds_are_fresh(state: StateResource) -> dg.AssetCheckResult:
@@ -60,8 +61,8 @@ def event_feeds_are_fresh(state: StateResource) -> dg.AssetCheckResult:
     asset=_EVENTS,
     name="webhooks_are_heard",
     description=(
-        "Where webhooks are set up, they come while the feeds show activity. What to do: the message names the cause "
-        "among those that the vendor documents."
+        "Where webhooks are configured, they arrive while the feeds show events. What to do: the message names the "
+        "likely cause, of those that the vendor documents."
     ),
 )
 def webhooks_are_heard(state: StateResource) -> dg.AssetCheckResult:
@@ -70,7 +71,7 @@ def webhooks_are_heard(state: StateResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not causes,
         severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(f"{key}: {cause}" for key, cause in causes.items()) or "Nothing is missed.",
+        description=" ".join(f"{key}: {cause}" for key, cause in causes.items()) or "No webhook is missing.",
         metadata={"silent_clinics": ", ".join(causes)},
     )
 
@@ -79,8 +80,8 @@ def webhooks_are_heard(state: StateResource) -> dg.AssetCheckResult:
     asset=_EVENTS,
     name="clinic_keys_are_valid",
     description=(
-        "No clinic's last event of its integration key is `clinic_key.revoked`. What to do: the message names the "
-        "clinic; ask it whether that was meant, then `disconnect`, or `connect` again."
+        "No clinic has withdrawn the app's key (`clinic_key.revoked` as the last event about it). What to do: ask the "
+        "clinic that is named whether that was intended; then `disconnect`, or `connect` again."
     ),
 )
 def clinic_keys_are_valid(state: StateResource) -> dg.AssetCheckResult:
@@ -91,8 +92,8 @@ def clinic_keys_are_valid(state: StateResource) -> dg.AssetCheckResult:
     asset=_EVENTS,
     name="event_types_are_known",
     description=(
-        "Every event that was seen is of a type in docs/operations.md. Nothing is held up by another one. What to do: "
-        "look the type up in the vendor's reference, and update the program."
+        "Every event is of a type that is listed in docs/operations.md. Events of other types delay nothing. What to "
+        "do: look the type up in the vendor's reference, and update the program."
     ),
 )
 def event_types_are_known(state: StateResource) -> dg.AssetCheckResult:
@@ -105,8 +106,9 @@ def event_types_are_known(state: StateResource) -> dg.AssetCheckResult:
     asset=_EVENTS,
     name="events_are_handled",
     description=(
-        "Every event's object was read after it; none waits longer than its tries take (about an hour), none is about "
-        "an object that the server refuses. What to do: the message says since when and why; `refresh` tries at once."
+        "The object of every event was fetched after the event. None waits longer than the retries take (about an "
+        "hour), and the server refuses none. What to do: the message says since when and why; `refresh` retries at "
+        "once."
     ),
 )
 def events_are_handled(state: StateResource) -> dg.AssetCheckResult:
@@ -128,8 +130,8 @@ def events_are_handled(state: StateResource) -> dg.AssetCheckResult:
     asset=_EVENTS,
     name="webhook_inbox_has_room",
     description=(
-        "The webhook inbox is not nearly full (FULLSCRIPT_WEBHOOK_INBOX_MB), and nothing in it waits for more than an "
-        "hour; when it is full, the vendor is told 503. What to do: the message says it."
+        "The webhook inbox is not nearly full (FULLSCRIPT_WEBHOOK_INBOX_MB), and no delivery in it waits for more "
+        "than an hour. When it is full, the vendor gets the answer 503. What to do: the message says it."
     ),
 )
 def webhook_inbox_has_room(state: StateResource) -> dg.AssetCheckResult:

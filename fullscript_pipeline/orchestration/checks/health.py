@@ -1,7 +1,7 @@
-"""Checks of the whole installation, beside any one run: tokens, request budget, quarantine.
+"""Checks of the whole installation, independent of any run: tokens, request budget, quarantine.
 
-They look and ask no server, so an hourly job makes them (`health`); the same is told by `doctor`. What does not
-belong here: tables that a run has just written (`tables`), what events say (`events`).
+They send no request, so an hourly job runs them (`health_checks`); `doctor` reports the same. What does not belong
+here: tables that a run has just written (`tables`), event feeds and webhooks (`events`).
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseRe
 from fullscript_pipeline.state import ClinicRecords, RequestBudget, StateStore
 from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine
 
-# Above this share of what a day allows, a first pull or a slow day no longer fits.
+# Above this share of a day's budget, a first pull or a slow day no longer fits.
 _MAX_DAY_SHARE = 0.8
 _WINDOWS_A_DAY = 24 * 12
 
@@ -26,11 +26,11 @@ _WINDOWS_A_DAY = 24 * 12
 def _operations_spec(
     key: str, what: str, kind: str, writer: Callable[..., Any] | type, *, phi: bool = False
 ) -> dg.AssetSpec:
-    """A table that every run writes to and no run makes."""
+    """The spec of a table that every run writes to and that no asset materializes."""
     answer = "yes" if phi else "no"
     spec = dg.AssetSpec(
         dg.AssetKey(key.split("/")),
-        description=f"{what}\n\nWritten by every run, no request. PHI: {answer}.",
+        description=f"{what}\n\nWritten by every run, without a request. PHI: {answer}.",
         group_name="operations",
         owners=[OWNER],
         kinds={kind},
@@ -40,30 +40,32 @@ def _operations_spec(
 
 
 OPERATIONS = (
-    _operations_spec("ops/pulls", "What each run asked, got and wrote, per resource.", "duckdb", pull_log.record),
-    # The record itself is kept there until it types or is purged.
+    _operations_spec(
+        "ops/pulls", "What each run requested, received and wrote, per resource.", "duckdb", pull_log.record
+    ),
+    # It holds the record itself until the record can be loaded or is purged.
     _operations_spec(
         "ops/quarantine",
-        "Records that could not be typed, with the reason.",
+        "Records that could not be loaded, with the reason.",
         "duckdb",
         quarantine.move_untyped,
         phi=True,
     ),
     _operations_spec(
         "ops/drift",
-        "Answers whose shape was not the expected one: names of keys, never values.",
+        "Answers whose shape differs from the API's description: names of keys, never values.",
         "duckdb",
         drift.record,
     ),
     _operations_spec(
         "state/clinics",
-        "The connected clinics and their grants, sealed with the encryption key.",
+        "The connected clinics and their grants, encrypted with the encryption key.",
         "sqlite",
         ClinicRecords,
     ),
     _operations_spec(
         "state/requests",
-        "How much of the request budget is in use, over all processes.",
+        "How much of the request budget all processes together have used.",
         "sqlite",
         RequestBudget,
     ),
@@ -74,8 +76,8 @@ OPERATIONS = (
     asset=dg.AssetKey(["state", "clinics"]),
     name="tokens_are_healthy",
     description=(
-        "Every connected clinic has a grant that works and the scopes that are read. What to do: run "
-        "`fullscript-pipeline connect ENV` as a user of the clinic that is named; `doctor` tells more."
+        "Every connected clinic has a working grant with the scopes that the pipeline reads with. What to do: run "
+        "`fullscript-pipeline connect ENV` as a user of the clinic that is named; `doctor` shows more."
     ),
 )
 def tokens_are_healthy(state: StateResource) -> dg.AssetCheckResult:
@@ -96,8 +98,8 @@ def tokens_are_healthy(state: StateResource) -> dg.AssetCheckResult:
     name="budget_is_enough",
     description=(
         f"A day's requests take at most {_MAX_DAY_SHARE:.0%} of a day's budget, and no server has asked for a pause. "
-        "What to do: see which resource asks most in ops.pulls; raise FULLSCRIPT_REQUESTS_PER_5_MIN if it is below the "
-        "vendor's limit, or ask the vendor for more."
+        "What to do: see in ops.pulls which resource sends most requests; raise FULLSCRIPT_REQUESTS_PER_5_MIN if it is "
+        "below the vendor's limit, or ask the vendor for a higher limit."
     ),
 )
 def budget_is_enough(state: StateResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -126,7 +128,7 @@ def budget_is_enough(state: StateResource, warehouse: WarehouseResource) -> dg.A
 
 
 def _budget_use(state: StateResource, store: StateStore) -> Iterator[tuple[str, int, int, float]]:
-    """Of each server whose app is set up: used in this window, its limit, seconds of a pause that was asked for."""
+    """For each configured server: requests used in this window, the limit, seconds left of a requested pause."""
     settings = state.settings.read()
     for server in configured_servers(settings):
         budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
@@ -137,8 +139,9 @@ def _budget_use(state: StateResource, store: StateStore) -> Iterator[tuple[str, 
     asset=dg.AssetKey(["ops", "quarantine"]),
     name="nothing_in_quarantine",
     description=(
-        "No record waits in quarantine; the rest of its list was loaded. What to do: `fullscript-pipeline quarantine "
-        "list` says which table and why; correct it in Fullscript, or update the program and `quarantine replay`."
+        "No record is in quarantine. (The other records of its list were loaded.) What to do: `fullscript-pipeline "
+        "quarantine list` shows the table and the reason; correct the record in Fullscript, or update the program and "
+        "run `quarantine replay`."
     ),
 )
 def nothing_in_quarantine(warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -151,7 +154,7 @@ def nothing_in_quarantine(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"records": sum(count for _, count in rows)},
-        description=f"Records that could not be typed: {tables}." if rows else "No record waits.",
+        description=f"Records that could not be loaded: {tables}." if rows else "No record is in quarantine.",
     )
 
 

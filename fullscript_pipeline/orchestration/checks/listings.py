@@ -1,7 +1,7 @@
 """Checks of what the last pulls listed: as many rows as the server counts, and no mass disappearance.
 
-They read `ops.pulls` only, so the hourly job makes them beside the other checks of the installation. What does not
-belong here: what a listing is (`extraction.listing`), the brake itself (`warehouse.brake`).
+They read `ops.pulls` and `ops.views` only, so the hourly job runs them with the other health checks. What does not
+belong here: reading lists (`extraction`), the mass-deletion guard (`warehouse.loading`).
 """
 
 from typing import NamedTuple
@@ -24,9 +24,9 @@ _LAST = """SELECT coalesce(clinic_id, region) AS owner, resource, reason, held F
     asset=_PULLS,
     name="totals_match",
     description=(
-        "Every list came to as many rows as the server counts, each with its id; of one that did not, what came is "
-        "loaded and nothing is taken for gone. What to do: nothing if it is another list each day (rows move while "
-        "they are read); if one stays, quote its endpoint to the vendor."
+        "Every list had as many rows as the server counts, each with its own id. From a list that did not, the rows "
+        "are loaded, but no row is marked removed. What to do: nothing if it is another list each day (rows move "
+        "while they are read); if it is always the same list, report its endpoint to the vendor."
     ),
 )
 def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -38,7 +38,7 @@ def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not mismatches,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"lists": len(mismatches)},
-        description=" ".join(mismatches) or "All of them.",
+        description=" ".join(mismatches) or "All lists match the server's counts.",
     )
 
 
@@ -46,9 +46,10 @@ def totals_match(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     asset=_PULLS,
     name="no_mass_disappearance",
     description=(
-        "No list lacks more than a fifth of the rows that were there. Where one does, none of them is marked removed. "
-        "What to do: look whether they are gone in Fullscript. If so, wait: a later day's listing that lacks them "
-        "again marks them. If not, connect as a user who sees everything (the clinic's owner), then pull again."
+        "No list lacks more than a fifth of the rows that it had before. Where one does, none of them is marked "
+        "removed. What to do: check whether they are deleted in Fullscript. If so, wait: a listing of a later day "
+        "that lacks them too marks them removed. If not, connect as a user who sees everything (the clinic's owner), "
+        "then pull again."
     ),
 )
 def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -58,7 +59,7 @@ def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not rows,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"lists": len(rows)},
-        description=" ".join(rows) or "No list does.",
+        description=" ".join(rows) or "No list lacks so many rows.",
     )
 
 
@@ -67,8 +68,8 @@ def no_mass_disappearance(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     name="lists_read_in_full",
     description=(
         "No list is read by a user, or with scopes, that see less than was seen before. Where one is, rows that only "
-        "the earlier ones saw stand as they were. What to do: connect as the user and with the scopes that `doctor` "
-        "names, and pull; or, if what is seen now is all there is, `fullscript-pipeline clinics accept-view CLINIC`."
+        "the earlier user saw stay unchanged. What to do: connect as the user and with the scopes that `doctor` "
+        "names, then pull. If the present user sees all data: `fullscript-pipeline clinics accept-view CLINIC`."
     ),
 )
 def lists_read_in_full(warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -79,7 +80,7 @@ def lists_read_in_full(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"lists": len(rows)},
-        description=" ".join(rows) or "All lists are.",
+        description=" ".join(rows) or "Every list is read in full.",
     )
 
 

@@ -1,7 +1,7 @@
-"""Checks of the tables that a run has just written: unique keys, lines without their parent, figures that cannot be.
+"""Checks of the tables that a run has just written: unique keys, rows without a parent, impossible figures.
 
-They block what is made from a wrong table: a page must not be written from plans that are there twice. What does not
-belong here: the state of the whole installation (`health`), what events say (`events`).
+They block the steps after them: no page is written from a wrong table. What does not belong here: the state of the
+whole installation (`health`), event feeds and webhooks (`events`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _REPAIR = "What to do: do not use the pages of that clinic, keep the landing fil
 
 @dataclass(frozen=True)
 class _OrphanRule:
-    """Rows of `table` that name a `parent` which is not there. `blocks`: a page would show them in the wrong place."""
+    """The rule that every row of `table` has its `parent`. `blocks`: otherwise a page would show wrong data."""
 
     table: str
     parent: str
@@ -72,7 +72,7 @@ def _unique_spec(table: str) -> dg.AssetCheckSpec:
         "keys_are_unique",
         asset=dg.AssetKey(["core", table]),
         blocking=True,
-        description=f"No two present rows have the same {key}. {_REPAIR}",
+        description=f"No two rows have the same {key}. {_REPAIR}",
     )
 
 
@@ -106,7 +106,7 @@ def catalog_tables_are_sound(
 
 
 def _clinic_of(context: dg.AssetCheckExecutionContext, state: StateResource) -> str | None:
-    """The vendor's id of the clinic whose cell runs; None: all of them."""
+    """The vendor's id of the clinic whose partition runs; None: all clinics."""
     key = context.run.tags.get("dagster/partition/clinic") or context.run.tags.get("fullscript/clinic")
     if key is None:
         return None
@@ -117,7 +117,7 @@ def _clinic_of(context: dg.AssetCheckExecutionContext, state: StateResource) -> 
 def _check_tables(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, owner: str | None
 ) -> Iterator[dg.AssetCheckResult]:
-    """A result a check; raises Failed afterwards, in the words of those that block."""
+    """Yields a result per check; then raises Failed with the messages of the blocking checks that failed."""
     rules, blocking = {(rule.table, rule.name): rule for rule in _ORPHAN_RULES}, []
     with warehouse.open().read() as con:
         for check in context.selected_asset_check_keys:
@@ -139,14 +139,14 @@ def _check_tables(
 
 
 def _raise_blocking(sentences: Sequence[str]) -> None:
-    """Dagster would say the same in its own words: how many checks of what name failed."""
+    """Fails the step with these messages; Dagster's own message would only name the failed checks."""
     if sentences:
         raise Failed(" ".join(sentences), metadata={"exit_code": 1}, allow_retries=False)
 
 
 def _row_sentence(table: Table, rule: _OrphanRule | None, count: int) -> str:
     if not count:
-        return "There is no such row."
+        return "Every row passes."
     if rule is None:
         return f"{counted(count, 'key')} of core.{table.name} found more than once. {_REPAIR}"
     rows = counted(count, "row")
@@ -179,7 +179,7 @@ def _count(con: duckdb.DuckDBPyConnection, sql: str, owner: str | None) -> int:
     return int(row[0]) if row else 0
 
 
-# Figures that no history of plans and orders can give; one of them means that the arithmetic is wrong.
+# Figures that cannot result from any plans and orders: each means that the computation is wrong.
 _IMPOSSIBLE: Mapping[str, str] = {
     "a share below 0 or above 1": "least(pdc_min, pdc_max) < 0 OR greatest(pdc_min, pdc_max) > 1",
     "a lower bound above the upper": "pdc_min > pdc_max",
@@ -195,8 +195,8 @@ _FIGURES = dg.AssetCheckSpec(
     asset=dg.AssetKey(["marts", "adherence"]),
     blocking=True,
     description=(
-        "One row per patient, plan and product, all as of one day; no share outside 0 to 1, no supply below nothing, "
-        f"no window that ends before it begins. No page is written otherwise. {_REPAIR}"
+        "There is one row per patient, plan and product, all as of one day; no share is outside 0 to 1, no supply is "
+        f"negative, no window ends before it begins. Otherwise no page is written. {_REPAIR}"
     ),
 )
 
@@ -208,7 +208,7 @@ def figures_can_be_true(
     with warehouse.open().read() as con:
         counts = count_impossible(con, _clinic_of(context, state))
     problems = "; ".join(f"{what}: {counted(count, 'row')}" for what, count in counts.items() if count)
-    sentence = f"{problems}. {_REPAIR}" if problems else "None of the figures is impossible."
+    sentence = f"{problems}. {_REPAIR}" if problems else "No figure is impossible."
     yield dg.AssetCheckResult(
         passed=not problems,
         asset_key=_FIGURES.asset_key,
@@ -221,7 +221,7 @@ def figures_can_be_true(
 
 
 def count_impossible(con: duckdb.DuckDBPyConnection, clinic_id: str | None) -> dict[str, int]:
-    """How many rows of the mart show each impossible thing; `clinic_id` None: of all clinics."""
+    """How many rows of the mart have each impossible figure; `clinic_id` None: of all clinics."""
     mine = "($owner IS NULL OR clinic_id = $owner)"
     counts = ", ".join(f"count(*) FILTER ({rule})" for rule in _IMPOSSIBLE.values())
     row = con.execute(f"SELECT {counts} FROM marts.adherence WHERE {mine}", {"owner": clinic_id}).fetchone()

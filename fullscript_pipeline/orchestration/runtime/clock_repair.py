@@ -1,8 +1,8 @@
-"""Moves every time of ours that lies in the future back to now: what a run under a wrong clock has left behind.
+"""Moves stored times in the future, left by a run under a wrong clock, back to now.
 
-A backup first; then the state store (it may be behind the data, never ahead), the warehouse (one transaction), files
-named by day, and Dagster's schedules and sensors, which would not tick before their last tick. Each part may be done
-again, so a kill costs nothing but another call. What does not belong here: whether our clock is right (`cli.clock`).
+The order: a backup; the state store (it may be behind the data, never ahead); the warehouse (one transaction); files
+named by day; Dagster's schedules and sensors, which would not tick before their last tick. Each part can be repeated,
+so an interrupted repair is run again. What does not belong here: whether the clock is correct (`cli.clock`).
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from fullscript_pipeline.state import future_stamps as state_stamps
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse import future_stamps as warehouse_stamps
 
-# How they are named in what is told.
+# Their names in messages.
 FILES, SCHEDULES = "files named by day", "schedules and sensors"
 
 
@@ -40,7 +40,7 @@ class ClockRepair:
 
     @property
     def _real_now(self) -> datetime:
-        """For what keeps real time. FULLSCRIPT_NOW may lie before it: what is real is not to come then."""
+        """For values in real time. FULLSCRIPT_NOW may be earlier; a real time is not in the future because of that."""
         return max(self.now, clock.real_now())
 
     @property
@@ -48,7 +48,7 @@ class ClockRepair:
         return clock.day_of(self.now, self.settings.time_zone)
 
     def find(self) -> dict[str, int]:
-        """By table (or other place) how much lies in the future; empty: nothing does."""
+        """How many times lie in the future, by table or other place; empty when none do."""
         future: dict[str, int] = {}
         if self.warehouse.exists():
             with self.warehouse.read() as con:
@@ -61,7 +61,7 @@ class ClockRepair:
         return {place: number for place, number in future.items() if number}
 
     def repair(self) -> Backup | None:
-        """Moves them; returns the backup that was made before, None when nothing is there to be backed up."""
+        """Moves them. Returns the backup that was made before; None when there was nothing to back up."""
         has_data = self.warehouse.exists()
         backup = back_up(self.settings, self.warehouse) if has_data else None
         moved = self._new_times()
@@ -76,7 +76,7 @@ class ClockRepair:
         return backup
 
     def _new_times(self) -> dict[datetime, datetime]:
-        """One order for both databases."""
+        """Old to new time for all future times: the same order in both databases."""
         with self.store.db.read() as connection:
             ahead = state_stamps.future_instants(connection, self._real_now)
         last = None
@@ -87,14 +87,14 @@ class ClockRepair:
         return clock.moved_times(ahead, self.now, after=last)
 
     def _future_files(self) -> Iterator[Path]:
-        """Landed pages, digests and kept pages of days to come."""
+        """Landing files, digests and archived pages of future days."""
         reports = self.settings.reports_dir
         named = [(path, path.parent.name) for path in self.settings.landing_dir.glob("*/*/*/*") if path.is_file()]
         named += [(path, path.name[:10]) for path in (*reports.glob("catalog/*/*"), *reports.glob("kept/*/*.zip"))]
         return (path for path, day in named if _is_after(day, self._today))
 
     def _move_file_to_today(self, path: Path) -> None:
-        """Landed and kept pages become today's; a digest is written again by the next pull."""
+        """Moves landing files and archived pages to today; removes a digest, which the next pull writes again."""
         today = self._today.isoformat()
         if path.is_relative_to(self.settings.landing_dir):
             folder = path.parent.with_name(today)
@@ -116,7 +116,7 @@ class ClockRepair:
                 yield state
 
     def _reset_ticks(self) -> None:
-        """The private names are pinned with Dagster's version, and a test ticks in the future."""
+        """Sets future ticks back to now. The private names are pinned with Dagster's version and tested."""
         latest = self._real_now.timestamp()
         for state in list(self._future_instigators()):
             ahead = {name: latest for name, time in times_of(state).items() if time is not None and time > latest}

@@ -1,6 +1,6 @@
-"""The console log of a run: Dagster's own chatter stays out of a terminal that shows progress.
+"""The console logger of a run, which keeps Dagster's messages out of a terminal that shows progress.
 
-What does not belong here: what a command prints (`cli`), and the log that Dagster keeps.
+What does not belong here: what a command prints (`cli`), and Dagster's event log.
 """
 
 import logging
@@ -12,7 +12,7 @@ _level = logging.INFO
 
 
 def quiet() -> None:
-    """For headless runs: the command line says what happened; the run's events keep everything."""
+    """Turns the console log off for headless runs: the command line prints the outcome, the event log has the rest."""
     global _level  # noqa: PLW0603 - one switch per process, set before any run
     _level = logging.CRITICAL + 1
     logging.getLogger("dagster").setLevel(_level)

@@ -1,7 +1,7 @@
-"""Runs a job in this process, with the code location's origin, so that the UI shows it and can run it again.
+"""Executes a job in this process, with the code location's origin, so that the UI shows it and can re-execute it.
 
 The names imported from Dagster's private modules are pinned with its version, and a test re-executes such a run. What
-does not belong here: which cells to run (`cli`), what becomes of a run whose process dies (`orphans`).
+does not belong here: which partitions to run (`cli`), runs whose process died (`orphans`).
 """
 
 import sys
@@ -31,7 +31,7 @@ Listener = Callable[[dg.DagsterEvent], None]
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a step failed: a sentence, and the exit code it stands for."""
+    """Why a step failed: the error message, and its exit code."""
 
     step: str
     sentence: str
@@ -62,9 +62,9 @@ def run_job(
     assets: set[dg.AssetKey] | None = None,
     listener: Listener | None = None,
 ) -> Outcome:
-    """Executes `job_name` for a cell or a range of cells to its end; never raises for a step that fails.
+    """Executes `job_name` for a partition or a range of partitions. Does not raise when a step fails.
 
-    Raises KeyboardInterrupt when the process is asked to stop: the run counts as failed, what is landed stays.
+    Raises KeyboardInterrupt when the process gets a stop signal: the run is marked failed, landed pages stay.
     """
     job = ReconstructableRepository.for_module(MODULE, "defs").get_reconstructable_job(job_name)
     run_id = str(uuid.uuid4())
@@ -73,7 +73,7 @@ def run_job(
         run = instance.create_run_for_job(
             (job.get_subset(asset_selection=selection) if selection else job).get_definition(),
             run_id=run_id,
-            # Names our console logger: without a choice Dagster prints every event at DEBUG.
+            # Our console logger: by default Dagster prints every event at DEBUG.
             run_config={"loggers": {"console": {}}, **(run_config or {})},
             tags={**(tags or {}), **_partition_tags(partition, partition_range), **process_tags(run_id)},
             asset_selection=selection,
@@ -109,7 +109,7 @@ def _execute(
 
 
 def _origin() -> RemoteRepositoryOrigin:
-    """The same origin that workspace.yaml gives the UI's code location."""
+    """The origin of the UI's code location in workspace.yaml."""
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE)
     return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), "__repository__")
 
@@ -136,4 +136,4 @@ def _failure(event: dg.DagsterEvent) -> Failure:
     error = failure.error
     last = error.cause or error if error else None
     sentence = f"{last.cls_name}: {last.message.splitlines()[0]}" if last else "unknown error"
-    return Failure(step, f"Step {step} failed unexpectedly ({sentence}); the run's page in the UI has the trace.", 1)
+    return Failure(step, f"Step {step} failed unexpectedly ({sentence}); the run's page in the UI shows the trace.", 1)

@@ -1,9 +1,8 @@
-"""Ends headless runs (executed by a command, not by the daemon) whose process is gone: the queue waits for none.
+"""Marks headless runs (executed by a command, not by the daemon) as failed when their process is gone.
 
-A run names its process in a tag, and its process holds a lock in the instance's home for as long as it lives. The tag
-decides where process numbers can be seen, the lock where they cannot: another container of this machine. A run of
-another machine is never judged here; Dagster's run monitoring ends it (dagster.yaml). What does not belong here:
-executing a run (`in_process_runs`).
+A run names its process in a tag, and the process holds a lock in the instance's home while it lives. Where process ids
+are visible, the tag decides; in another container of this machine, the lock does. Runs of other machines are left to
+Dagster's run monitoring (dagster.yaml). What does not belong here: executing a run (`in_process_runs`).
 """
 
 import fcntl
@@ -19,9 +18,9 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.process_identity import ProcessIdentity, started_after
 
-# The number of the process that executes a headless run, for people.
+# The id of the process that executes a headless run, for people.
 PID_TAG = "fullscript/pid"
-# The whole identity, after the run's own id: a run that is started again from this one inherits its tags.
+# The run id, then the full identity of the process. A re-execution inherits the tags, so the run id tells them apart.
 PROCESS_TAG = "fullscript/process"
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -41,7 +40,7 @@ def process_tags(run_id: str) -> dict[str, str]:
 
 @contextmanager
 def held_by_this_process(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Holds the run's lock, which the system takes off when this process dies however it dies."""
+    """Holds the run's lock. The system releases it when this process dies for any reason."""
     path = _lock_path(instance, run_id)
     make_private_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -55,19 +54,19 @@ def held_by_this_process(instance: dg.DagsterInstance, run_id: str) -> Iterator[
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> int:
-    """Marks headless runs whose process is gone (a kill, a power cut) as failed. Returns how many.
+    """Marks headless runs as failed whose process is gone (a kill, a power cut). Returns how many.
 
-    Otherwise they look started for ever, and the one-run-a-clinic limit of the queue would wait for them.
+    Otherwise they look started forever, and the queue, limited to one run per clinic, would wait for them.
     """
     ended = 0
     for record in instance.get_run_records(filters=dg.RunsFilter(statuses=_UNFINISHED)):
         if not _is_gone(instance, record):
             continue
-        # It may have come to its end between the two looks.
+        # It may have finished between the two queries.
         run = instance.get_run_by_id(record.dagster_run.run_id)
         if run is not None and run.status in _UNFINISHED:
             instance.report_run_failed(
-                run, "The process that ran this is gone; pull again, it goes on where it stopped."
+                run, "The process of this run is gone. Pull again: the next run resumes where this one stopped."
             )
             ended += 1
         _lock_path(instance, record.dagster_run.run_id).unlink(missing_ok=True)
@@ -89,12 +88,12 @@ def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
 
 
 def _pid_was_reused(pid: str, created: float) -> bool:
-    """Of a run of an earlier version, which noted the number alone: no process has it, or one that began later."""
+    """For runs of an earlier version, which recorded only the pid: no process has it, or one that started later."""
     return not pid.isdigit() or started_after(int(pid), created + _CLOCK_SLACK_SECONDS) is not False
 
 
 def _is_locked(path: Path) -> bool | None:
-    """Whether a living process holds it; None when that cannot be seen."""
+    """Whether a living process holds the lock; None when unknown."""
     try:
         handle = os.open(path, os.O_RDWR)
     except OSError:
@@ -119,8 +118,8 @@ def _lock_path(instance: dg.DagsterInstance, run_id: str) -> Path:
     name="orphaned_runs_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends runs of the command line whose process was killed: the queue would wait hours for them.",
+    description="Fails runs of the command line whose process was killed; otherwise the queue would wait for hours.",
 )
 def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     ended = fail_orphans(context.instance)
-    return dg.SkipReason(f"Ended {counted(ended, 'run')} whose process is gone." if ended else "No run is orphaned.")
+    return dg.SkipReason(f"Failed {counted(ended, 'run')} whose process is gone." if ended else "No run is orphaned.")

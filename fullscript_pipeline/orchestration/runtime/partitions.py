@@ -1,4 +1,4 @@
-"""The two grids: clinic x day for a clinic's tables, marts and pages; region x day for the catalog and its digest.
+"""The partitions: clinic and day for a clinic's tables, marts and pages; region and day for the catalog and its digest.
 
 What does not belong here: which partition is due (`schedules`), and what runs in it.
 """

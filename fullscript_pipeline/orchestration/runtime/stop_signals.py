@@ -1,7 +1,7 @@
-"""Whether somebody has asked this process to stop, whatever library was at work when the signal came.
+"""Detects stop signals to this process, whichever library was running when the signal arrived.
 
-Dagster and DuckDB catch signals of their own accord and may take them for a failure of the step at hand. What does not
-belong here: what is done about it (`in_process_runs`).
+Dagster and DuckDB catch signals themselves and may report them as a failure of the current step. What does not belong
+here: the reaction (`in_process_runs`).
 """
 
 import signal
@@ -14,8 +14,7 @@ _STOPS = {int(signal.SIGINT), int(signal.SIGTERM)}
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether SIGINT or SIGTERM has come since. Only the main thread can know; elsewhere it
-    is always False."""
+    """Yields a function that returns whether SIGINT or SIGTERM arrived since. Outside the main thread: always False."""
     reading, writing = socket.socketpair()
     received: set[int] = set()
 

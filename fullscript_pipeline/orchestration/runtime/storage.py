@@ -1,9 +1,9 @@
-"""Dagster's SQLite storage, with less ado per statement.
+"""Dagster's SQLite storage with reused database engines.
 
 Dagster makes a new engine for every statement: it connects, compiles, waits for the disk and closes, some 900 times
-in a clinic's day. Here engines are kept. Files and tables are Dagster's own: an instance may go from one to the
-other and back (`storage` in dagster.yaml). The private names are pinned with Dagster's version, and every run of the
-tests uses them. What does not belong here: anything that changes what is stored.
+in a clinic's day. Here engines are reused. Files and tables stay Dagster's own, so an instance can switch between the
+two storages (`storage` in dagster.yaml). The private names are pinned with Dagster's version, and every test run uses
+them. What does not belong here: anything that changes what is stored.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 
 @lru_cache(maxsize=8)
 def _engine(address: str, *, stays_open: bool) -> Engine:
-    """An engine that is kept with its compiled statements. Few, for the UI opens a file per run."""
+    """A reused engine with its compiled statements. The cache is small, because the UI opens a file per run."""
     engine = create_engine(
         address,
         poolclass=QueuePool if stays_open else NullPool,
@@ -34,14 +34,14 @@ def _engine(address: str, *, stays_open: bool) -> Engine:
 
 
 def _wait_less(connection: Any, _: object) -> None:
-    """The files are in WAL mode: a power cut may cost the last events of a run, never the file or data of ours."""
+    """In WAL mode, a power cut may then lose the last events of a run, but never damage the file or pipeline data."""
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
 class _EventLog(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        # A run's file is closed after each statement: the UI watches for the change that makes.
+        # A run's file is closed after each statement: the UI watches the file for that change.
         engine = _engine(self.conn_string_for_shard(shard), stays_open=shard == INDEX_SHARD_NAME)
         with self._db_lock:
             if shard not in self._initialized_dbs:
@@ -59,7 +59,7 @@ class _Runs(SqliteRunStorage):
 
 
 class Storage(DagsterSqliteStorage):
-    """What `storage: custom` in dagster.yaml names; `base_dir` is the Dagster home."""
+    """The class that `storage: custom` in dagster.yaml names; `base_dir` is the Dagster home."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]

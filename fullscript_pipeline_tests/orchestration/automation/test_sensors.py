@@ -57,9 +57,9 @@ def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
 ) -> None:
     said, context = tick(sensors.clinic_events_sensor, instance)
     assert isinstance(said, dg.SkipReason)
-    assert "Looked at 1 clinic (5 feeds)" in str(said.skip_message)
+    assert "Polled 1 clinic (5 feeds)" in str(said.skip_message)
     again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
-    assert "The next look is in 1" in str(again.skip_message)
+    assert "The next poll is in 1" in str(again.skip_message)
     plan = its.active_plans()[0]
     its.change_plan(plan, state="cancelled")
     page = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
@@ -169,7 +169,7 @@ def test_a_failure_leaves_the_machine_by_command_and_address(tmp_path: Path, mon
         Thread(target=server.handle_request, daemon=True).start()
         monkeypatch.setenv("FULLSCRIPT_ON_FAILURE_URL", f"http://127.0.0.1:{server.server_port}/x")
         said = failure_alerts.send_alerts(load_settings(), {"job": "clinic_daily"})
-    assert said == ["The command was told.", "The address was told (status 202)."]
+    assert said == ["The alert was sent to the command.", "The alert was sent to the URL (status 202)."]
     assert json.loads(kept.read_text()) == {"job": "clinic_daily"} == _Listener.told[0]
     seen = Path(f"{kept}.env").read_text()
     assert "FULLSCRIPT_ON_FAILURE_COMMAND" in seen and "PATH" in seen
@@ -247,7 +247,7 @@ def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(its: Living, in
     assert isinstance(result, dg.SensorResult)
     (request,) = result.run_requests or []
     again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
-    assert "The next look is in" in str(again.skip_message)
+    assert "The next poll is in" in str(again.skip_message)
     assert run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags).succeeded
     page = ReportStore(load_settings().reports_dir).path_for_patient(its.clinic.clinic_key, plan.patient_id)
     assert "Thyroid panel</bdi>: Sample at the laboratory" in page.read_text()
