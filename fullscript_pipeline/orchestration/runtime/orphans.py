@@ -122,4 +122,6 @@ def _lock_path(instance: dg.DagsterInstance, run_id: str) -> Path:
 )
 def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     ended = fail_orphans(context.instance)
-    return dg.SkipReason(f"Failed {counted(ended, 'run')} whose process is gone." if ended else "No run is orphaned.")
+    return dg.SkipReason(
+        f"Marked {counted(ended, 'run')} whose process is gone as failed." if ended else "No run is orphaned."
+    )

@@ -88,7 +88,7 @@ def test_a_run_whose_process_is_gone_is_ended(
     instance: dg.DagsterInstance, process: ProcessIdentity, status: str
 ) -> None:
     started(instance, {PID_TAG: str(process.pid), PROCESS_TAG: f"{RUN}/{process}"}, status=status)
-    assert tick(instance) == "Ended 1 run whose process is gone."
+    assert tick(instance) == "Marked 1 run whose process is gone as failed."
     assert status_of(instance) is dg.DagsterRunStatus.FAILURE
     assert tick(instance) == "No run is orphaned."
 
@@ -121,7 +121,7 @@ def test_of_another_container_of_this_machine_the_lock_decides(instance: dg.Dags
         kept = lock.with_suffix(".kept")
         os.link(lock, kept)
     kept.rename(lock)  # a kill leaves the file, without a holder
-    assert tick(instance) == "Ended 1 run whose process is gone."
+    assert tick(instance) == "Marked 1 run whose process is gone as failed."
     assert not lock.exists()
 
 
@@ -129,7 +129,7 @@ def test_runs_of_an_earlier_version_have_only_a_number(instance: dg.DagsterInsta
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as later:
         run = started(instance, {PID_TAG: str(later.pid)})
         started(instance, {PID_TAG: str(dead_pid())}, RUN.replace("a", "b"))
-        assert tick(instance) == "Ended 1 run whose process is gone."
+        assert tick(instance) == "Marked 1 run whose process is gone as failed."
         assert status_of(instance, run.run_id) is dg.DagsterRunStatus.STARTED
         # The number was given out again: the process is younger than the run.
         path = Path(instance.root_directory) / "history" / "runs.db"
@@ -138,7 +138,7 @@ def test_runs_of_an_earlier_version_have_only_a_number(instance: dg.DagsterInsta
              "c.execute(\"UPDATE runs SET create_timestamp = datetime('now', '-1 hour')\"); c.commit()", str(path)],
             check=True,
         )  # fmt: skip
-        assert tick(instance) == "Ended 1 run whose process is gone."
+        assert tick(instance) == "Marked 1 run whose process is gone as failed."
         later.communicate(b"\n", timeout=20)
 
 
@@ -165,7 +165,7 @@ def statuses(instance: dg.DagsterInstance, pid: int) -> list[dg.DagsterRunStatus
 
 def test_a_pull_that_is_killed_is_ended_though_its_parent_has_not_noticed(tmp_path: Path) -> None:
     with killed_pull(tmp_path) as (_, instance, _, pid):
-        assert tick(instance) == "Ended 1 run whose process is gone."
+        assert tick(instance) == "Marked 1 run whose process is gone as failed."
         assert statuses(instance, pid) == [dg.DagsterRunStatus.FAILURE]
 
 
