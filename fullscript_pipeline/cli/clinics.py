@@ -41,9 +41,9 @@ def connect(settings: Settings, env: str, no_browser: bool, paste: bool) -> None
         flow = ConnectFlow(settings, store, server)
         flow.check_addresses()
         with audit_logged(settings, "connect", whose=None) as record:
-            result = _connect_by_paste(flow) if paste else _connect_by_browser(flow, no_browser=no_browser)
-            record.whose = DataSubjects([result.clinic])
-    _print_connected(result)
+            connection = _connect_by_paste(flow) if paste else _connect_by_browser(flow, no_browser=no_browser)
+            record.whose = DataSubjects([connection.clinic])
+    _print_connected(connection)
 
 
 def _open_in_browser(address: str) -> bool:
@@ -66,19 +66,19 @@ def _connect_by_browser(flow: ConnectFlow, *, no_browser: bool) -> ConnectResult
         return flow.wait()
 
 
-def _print_connected(result: ConnectResult) -> None:
-    clinic = result.clinic
+def _print_connected(connection: ConnectResult) -> None:
+    clinic = connection.clinic
     print_message(
         f"Connected {clinic.name or clinic.clinic_id} on {clinic.server} as {clinic.clinic_key!r}.", bold=True
     )
-    print_message(f"  user    {result.user_type} {result.user_id}")
-    print_message(f"  scopes  {' '.join(result.scopes) or 'not reported by the server'}")
-    for scope, cost in result.missing_read_scopes.items():
+    print_message(f"  user    {connection.user_type} {connection.user_id}")
+    print_message(f"  scopes  {' '.join(connection.scopes) or 'not reported by the server'}")
+    for scope, cost in connection.missing_read_scopes.items():
         print_message(f"  missing {scope}: {cost}")
-    if result.write_scopes:
+    if connection.write_scopes:
         print_message(
-            f"  note    the app also has {' '.join(result.write_scopes)}, which this pipeline does not need: remove "
-            "it in the vendor's API dashboard."
+            f"  note    the app also has {' '.join(connection.write_scopes)}, which this pipeline does not need: "
+            "remove it in the vendor's API dashboard."
         )
 
 

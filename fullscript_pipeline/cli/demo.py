@@ -89,7 +89,7 @@ def read_demo_env(settings: Settings) -> dict[str, str]:
     if not path.exists():
         return {}
     pairs = (line.partition("=") for line in path.read_text().splitlines() if "=" in line and not line.startswith("#"))
-    return {name: value.strip("'") for name, _, value in pairs}
+    return {name: setting.strip("'") for name, _, setting in pairs}
 
 
 def _server(settings: Settings, variables: Mapping[str, str]) -> "_Sandbox":
@@ -130,7 +130,7 @@ def _write_env(settings: Settings, variables: Mapping[str, str]) -> None:
     """Writes the settings that later commands need: `set -a; . data/demo.env; set +a`."""
     path = settings.data_dir / ENV_FILE
     lines = ["# Made by `fullscript-pipeline demo`: settings of its sandbox and its clock."]
-    lines += [f"{name}='{value}'" for name, value in sorted(variables.items())]
+    lines += [f"{name}='{setting}'" for name, setting in sorted(variables.items())]
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
 

@@ -52,12 +52,12 @@ def disconnect(settings: Settings, clinic: str | None, everything: bool, user: s
 def _disconnect(settings: Settings, store: StateStore, clinic: Clinic, user: str | None) -> int:
     """Prints the outcome; returns the exit code."""
     try:
-        result = disconnect_clinic(settings, store, clinic, user)
+        outcome = disconnect_clinic(settings, store, clinic, user)
     except PipelineError as error:
         print_message(f"{clinic.clinic_key}: {error}")
         return error.exit_code
-    print_message(f"{_label(clinic, user)}: {'disconnected.' if result.not_revoked is None else result.not_revoked}")
-    return result.exit_code
+    print_message(f"{_label(clinic, user)}: {'disconnected.' if outcome.not_revoked is None else outcome.not_revoked}")
+    return outcome.exit_code
 
 
 def _users_to_revoke(store: StateStore, clinic: Clinic, user: str | None) -> list[str]:

@@ -64,10 +64,10 @@ def purge(
         code = 0
         with audit_logged(settings, "purge", whose=DataSubjects([clinic], patient_id)) as record:
             if patient_id is None and disconnects and _has_grants(store, clinic):
-                result = disconnect(settings, store, clinic)
-                code = record.exit_code = result.exit_code
-                if result.not_revoked:
-                    print_message(result.not_revoked)
+                outcome = disconnect(settings, store, clinic)
+                code = record.exit_code = outcome.exit_code
+                if outcome.not_revoked:
+                    print_message(outcome.not_revoked)
             record.rows = _purge(settings, store, clinic, patient_id, what)
         if patient_id is None and _has_grants(store, clinic):
             print_message(

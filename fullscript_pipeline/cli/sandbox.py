@@ -125,7 +125,7 @@ def fault_command(settings: Settings, kind: str | None, clear: bool, **rule: Any
         if clear:
             control.disarm()
         if kind:
-            parameters = {name: value for name, value in rule.items() if value not in (None, ())}
+            parameters = {name: argument for name, argument in rule.items() if argument not in (None, ())}
             if "value" in parameters:
                 parameters["value"] = _json_or_text(parameters["value"])
             control.arm(kind, **(parameters | ({"count": None} if parameters.get("count") == 0 else {})))

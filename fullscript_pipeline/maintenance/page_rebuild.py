@@ -53,63 +53,66 @@ class ClinicDay:
         return not clock.cell_is_open(self.day, self.settings.time_zone)
 
 
-def rebuild_mart(its: ClinicDay, patients: Sequence[str] | None = None) -> int:
+def rebuild_mart(clinic_day: ClinicDay, patients: Sequence[str] | None = None) -> int:
     """Rows written, as of the end of the day; with `patients` only theirs. Raises UsageError for a day that is over."""
-    if its.is_over:
+    if clinic_day.is_over:
         raise UsageError(
-            f"{its.clinic.clinic_key}, {its.day}: the adherence rows show the present, and that day is over; its rows "
-            f"and pages go to a folder of their own with `fullscript-pipeline report adherence --as-of {its.day}`."
+            f"{clinic_day.clinic.clinic_key}, {clinic_day.day}: the adherence rows show the present, and that day is "
+            "over; its rows and pages go to a folder of their own with `fullscript-pipeline report adherence --as-of "
+            f"{clinic_day.day}`."
         )
-    with _mart_transaction(its) as con:
-        return _build_mart(con, its, patients)
+    with _mart_transaction(clinic_day) as con:
+        return _build_mart(con, clinic_day, patients)
 
 
-def rebuild_touched(its: ClinicDay, store: ReportStore, patients: Sequence[str]) -> PagesWritten:
+def rebuild_touched(clinic_day: ClinicDay, store: ReportStore, patients: Sequence[str]) -> PagesWritten:
     """Rows and pages after events: those patients', or everybody's when the clinic still stands at another day.
 
     A clinic has one as_of day, so that its page never mixes "late since yesterday" with "late since today". An order
     that names the plan of another person changes that person's rows too.
     """
-    with its.warehouse.read() as con:
-        is_current = mart_day(con, its.clinic.clinic_id) == its.day
-        only = related_patients(con, its.clinic.clinic_id, patients) if is_current else None
-    rebuild_mart(its, only)
-    return rewrite_pages(its, store, only)
+    with clinic_day.warehouse.read() as con:
+        is_current = mart_day(con, clinic_day.clinic.clinic_id) == clinic_day.day
+        only = related_patients(con, clinic_day.clinic.clinic_id, patients) if is_current else None
+    rebuild_mart(clinic_day, only)
+    return rewrite_pages(clinic_day, store, only)
 
 
-def rewrite_pages(its: ClinicDay, store: ReportStore, patients: Sequence[str] | None = None) -> PagesWritten:
+def rewrite_pages(clinic_day: ClinicDay, store: ReportStore, patients: Sequence[str] | None = None) -> PagesWritten:
     """The clinic's page and its patients' pages from the mart; with `patients` only theirs and the clinic's."""
-    settings, rendered_at = its.settings, clock.now()
-    with its.warehouse.read() as con:
-        written, names = _write_pages(con, store, its, rendered_at=rendered_at, patients=patients)
+    settings, rendered_at = clinic_day.settings, clock.now()
+    with clinic_day.warehouse.read() as con:
+        written, names = _write_pages(con, store, clinic_day, rendered_at=rendered_at, patients=patients)
     today = clock.today(settings.time_zone)
-    if patients is None and its.day == today:
-        archive_pages(store, its.clinic.clinic_key, its.day, keep_days=settings.keep_pages_days, today=today)
+    if patients is None and clinic_day.day == today:
+        archive_pages(
+            store, clinic_day.clinic.clinic_key, clinic_day.day, keep_days=settings.keep_pages_days, today=today
+        )
         tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
     write_index(store, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names)
     return written
 
 
-def write_past_pages(its: ClinicDay, store: ReportStore) -> PagesWritten:
+def write_past_pages(clinic_day: ClinicDay, store: ReportStore) -> PagesWritten:
     """The clinic's pages of a day that is over, in that day's own folder; what is read today stays as it is.
 
     The rows are made in a transaction that is undone, so the marts stay at the present; the rows of that day are in
     the folder's spreadsheet files.
     """
-    zone, rendered_at, past_store = its.settings.time_zone, clock.now(), store.of_day(its.day)
-    with suppress(_RollBack), _mart_transaction(its) as con:
-        _build_mart(con, its, None)
-        written, names = _write_pages(con, past_store, its, rendered_at=rendered_at, patients=None)
+    zone, rendered_at, past_store = clinic_day.settings.time_zone, clock.now(), store.of_day(clinic_day.day)
+    with suppress(_RollBack), _mart_transaction(clinic_day) as con:
+        _build_mart(con, clinic_day, None)
+        written, names = _write_pages(con, past_store, clinic_day, rendered_at=rendered_at, patients=None)
         raise _RollBack
-    for target, past in ((past_store, its.day), (store, None)):
+    for target, past in ((past_store, clinic_day.day), (store, None)):
         write_index(target, rendered_at=rendered_at, time_zone=zone, clinic_names=names, past=past)
     return written
 
 
 @contextmanager
-def _mart_transaction(its: ClinicDay) -> Iterator[duckdb.DuckDBPyConnection]:
+def _mart_transaction(clinic_day: ClinicDay) -> Iterator[duckdb.DuckDBPyConnection]:
     """A transaction with room for a large clinic: more memory and threads than a step usually gets."""
-    with its.warehouse.write() as con, memory_limit(con, f"{its.settings.mart_memory_mb}MB"):
+    with clinic_day.warehouse.write() as con, memory_limit(con, f"{clinic_day.settings.mart_memory_mb}MB"):
         con.execute(f"SET threads = {MART_THREADS}")
         try:
             yield con
@@ -119,14 +122,14 @@ def _mart_transaction(its: ClinicDay) -> Iterator[duckdb.DuckDBPyConnection]:
                 cursor.execute("SET threads = 1")
 
 
-def _build_mart(con: duckdb.DuckDBPyConnection, its: ClinicDay, patients: Sequence[str] | None) -> int:
+def _build_mart(con: duckdb.DuckDBPyConnection, clinic_day: ClinicDay, patients: Sequence[str] | None) -> int:
     return build_adherence(
         con,
-        its.clinic.clinic_id,
-        its.day,
+        clinic_day.clinic.clinic_id,
+        clinic_day.day,
         patient_ids=patients,
-        policy=its.settings.adherence,
-        time_zone=its.settings.time_zone,
+        policy=clinic_day.settings.adherence,
+        time_zone=clinic_day.settings.time_zone,
     )
 
 
@@ -140,11 +143,11 @@ class _PageChoices:
     snoozes: dict[str, PatientSnooze]
 
 
-def _page_choices(its: ClinicDay) -> _PageChoices:
+def _page_choices(clinic_day: ClinicDay) -> _PageChoices:
     """A page of an earlier day shows no snoozes: it was nobody's call list then."""
-    settings, clinic = its.settings, its.clinic
+    settings, clinic = clinic_day.settings, clinic_day.clinic
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        snoozes = store.snoozes(clinic, its.day) if its.day == clock.today(settings.time_zone) else []
+        snoozes = store.snoozes(clinic, clinic_day.day) if clinic_day.day == clock.today(settings.time_zone) else []
         return _PageChoices(
             clinic_language(settings, store, clinic),
             clinic_time_zone(settings, store, clinic),
@@ -156,18 +159,18 @@ def _page_choices(its: ClinicDay) -> _PageChoices:
 def _write_pages(
     con: duckdb.DuckDBPyConnection,
     store: ReportStore,
-    its: ClinicDay,
+    clinic_day: ClinicDay,
     *,
     rendered_at: datetime,
     patients: Sequence[str] | None,
 ) -> tuple[PagesWritten, dict[str, str]]:
     """The pages, and the names of all clinics by key."""
-    clinic_id, choices = its.clinic.clinic_id, _page_choices(its)
+    clinic_id, choices = clinic_day.clinic.clinic_id, _page_choices(clinic_day)
     written = write_adherence_pages(
         con,
         store,
         clinic_id=clinic_id,
-        as_of=its.day,
+        as_of=clinic_day.day,
         rendered_at=rendered_at,
         language=choices.language,
         time_zone=choices.time_zone,
@@ -179,7 +182,7 @@ def _write_pages(
         access_refused=pull_log.refused_tables(con, clinic_id),
         narrowed={narrowing.table: narrowing.full_at for narrowing in narrowings(con, clinic_id)},
         patient_ids=patients,
-        policy=ReportPolicy.of(its.settings.adherence),
+        policy=ReportPolicy.of(clinic_day.settings.adherence),
     )
     names = con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall()
     return written, dict(names)

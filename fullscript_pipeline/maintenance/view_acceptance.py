@@ -49,8 +49,8 @@ class ViewAcceptance:
             has_pages = mart_day(con, self.clinic.clinic_id) is not None
         if has_pages:
             store, today = ReportStore(self.settings.reports_dir), clock.today(self.settings.time_zone)
-            its = ClinicDay(settings=self.settings, warehouse=self.warehouse, clinic=self.clinic, day=today)
-            rebuild_touched(its, store, sorted(accepted.patients))
+            clinic_day = ClinicDay(settings=self.settings, warehouse=self.warehouse, clinic=self.clinic, day=today)
+            rebuild_touched(clinic_day, store, sorted(accepted.patients))
         return accepted
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:

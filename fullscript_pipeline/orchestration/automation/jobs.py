@@ -68,18 +68,18 @@ def refresh_touched(
     reports: ReportsResource,
 ) -> None:
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
-        its = _present_day(session, fullscript, warehouse)
-        target = _target(context, its)
+        clinic_day = _present_day(session, fullscript, warehouse)
+        target = _target(context, clinic_day)
         labs = fetch_moved_labs(target, session, store)
-        event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, its.clinic))}
+        event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, clinic_day.clinic))}
         refreshed = handle_events(target, session, store, event_ids)
         if refreshed.patients:
-            rebuild.rebuild_touched(its, reports.open(), refreshed.patients)
-        watch_labs(its.warehouse, store, its.clinic)
+            rebuild.rebuild_touched(clinic_day, reports.open(), refreshed.patients)
+        watch_labs(clinic_day.warehouse, store, clinic_day.clinic)
         mark_refresh_done(store, session, refreshed)
     if labs:
         context.log.info(f"{config.clinic}: {counted(labs, 'lab order')} changed without an event.")
-    _log_refresh(context, config.clinic, its.day, refreshed)
+    _log_refresh(context, config.clinic, clinic_day.day, refreshed)
 
 
 def _present_day(
@@ -90,12 +90,12 @@ def _present_day(
     return rebuild.ClinicDay(settings=settings, warehouse=warehouse.open(), clinic=session.clinic, day=day)
 
 
-def _target(context: dg.OpExecutionContext, its: rebuild.ClinicDay) -> Target:
-    clinic = its.clinic
+def _target(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay) -> Target:
+    clinic = clinic_day.clinic
     return make_target(
-        its.settings,
-        its.warehouse,
-        its.day,
+        clinic_day.settings,
+        clinic_day.warehouse,
+        clinic_day.day,
         run_id=context.run.run_id,
         server=clinic.server,
         region=clinic.region,
@@ -144,23 +144,22 @@ def sweep_clinic(
     reports: ReportsResource,
 ) -> None:
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
-        its = _present_day(session, fullscript, warehouse)
-        target = _target(context, its)
-        span = pending_resync_span(store, its.clinic)
+        clinic_day = _present_day(session, fullscript, warehouse)
+        target = _target(context, clinic_day)
+        span = pending_resync_span(store, clinic_day.clinic)
         done = resync_clinic(target, session)
-        record_pull_outcomes(its.warehouse, store, its.clinic)
-        rebuild.rebuild_mart(its)
-        rebuild.rewrite_pages(its, reports.open())
-        watch_labs(its.warehouse, store, its.clinic)
-        mark_resync_done(store, its.clinic, its.day)
+        record_pull_outcomes(clinic_day.warehouse, store, clinic_day.clinic)
+        rebuild.rebuild_mart(clinic_day)
+        rebuild.rewrite_pages(clinic_day, reports.open())
+        watch_labs(clinic_day.warehouse, store, clinic_day.clinic)
+        mark_resync_done(store, clinic_day.clinic, clinic_day.day)
     changes = {
         table: counts.added + counts.changed + counts.removed
         for report in done
         for table, counts in report.counts.items()
     }
-    context.log.info(
-        f"{config.clinic}: read everything again ({f'no feed reaches {span}' if span else 'no lost days'}); changes: {changes}."
-    )
+    reason = f"no feed reaches {span} any more" if span else "no day was lost"
+    context.log.info(f"{config.clinic}: read everything again ({reason}); changes: {changes}.")
     _log_observation(context, "core/events", {"clinic": config.clinic, "lost_span": span or "none", **changes})
 
 
