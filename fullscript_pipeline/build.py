@@ -9,8 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
-from fullscript_pipeline.orchestration.assets.asset_metadata import described
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, described
 from fullscript_pipeline.orchestration.automation import ALL_JOBS, ALL_SENSORS, health_checks, make_schedules
 from fullscript_pipeline.orchestration.checks import ALL_CHECKS, OPERATIONS
 from fullscript_pipeline.orchestration.runtime import clinic_days, console, make_resources, region_days

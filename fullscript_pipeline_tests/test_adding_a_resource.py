@@ -33,7 +33,7 @@ from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.cli.pull_runner import PullOptions, pull
 from fullscript_pipeline.extraction.request_estimate import estimate_clinic
 from fullscript_pipeline.maintenance import open_warehouse
-from fullscript_pipeline.orchestration.assets.asset_steps import make_target
+from fullscript_pipeline.orchestration.assets import make_target
 from fullscript_pipeline.refresh import handle_events, list_notices
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import LedgerEvent, StateStore

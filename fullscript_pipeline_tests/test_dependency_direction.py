@@ -70,7 +70,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
 # Rooms whose modules are entry points of a process, imported one by one when they are needed.
 ENTRY_POINTS = {"cli", "sandbox"}
 # Each module of resources is a resource, imported by its name: a new one needs no entry in a face.
-WITHOUT_A_FACE = {f"{ROOT}.resources", f"{ROOT}.orchestration.assets"}
+WITHOUT_A_FACE = {f"{ROOT}.resources"}
 SANDBOX_ENTRIES = {"behaviour_switches", "client", "errors", "server"}
 
 FILES = {

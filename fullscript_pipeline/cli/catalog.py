@@ -176,7 +176,7 @@ def release(settings: Settings, day: date, region: str) -> int:
     # Dagster takes a second to import; the other commands here do without it.
     from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs  # noqa: PLC0415
     from fullscript_pipeline.orchestration.assets import catalog as assets  # noqa: PLC0415
-    from fullscript_pipeline.orchestration.assets.digest_rebuild import release_digest  # noqa: PLC0415
+    from fullscript_pipeline.orchestration.assets import release_digest  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import (  # noqa: PLC0415
         open_instance,
         region_partition,

@@ -13,7 +13,7 @@ from fullscript_pipeline.cli.console import print_data
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.maintenance import open_warehouse
-from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
+from fullscript_pipeline.orchestration.assets import split_partition_key
 from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
 from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_partition, open_instance
 from fullscript_pipeline.reports import ReportStore

@@ -26,8 +26,7 @@ from fullscript_pipeline.extraction.request_estimate import (
     estimate_region,
 )
 from fullscript_pipeline.maintenance import open_warehouse
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS
-from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, split_partition_key
 from fullscript_pipeline.orchestration.runtime import (
     Outcome,
     add_clinic_partitions,

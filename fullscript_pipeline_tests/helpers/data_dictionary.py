@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from fullscript_pipeline.api.description import load_description
-from fullscript_pipeline.orchestration.assets.asset_metadata import columns_elsewhere
+from fullscript_pipeline.orchestration.assets import columns_elsewhere
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.resources.types import Column, Table
 from fullscript_pipeline.warehouse.upgrades.migrations import statements

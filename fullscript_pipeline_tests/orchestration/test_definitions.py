@@ -11,8 +11,7 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS
-from fullscript_pipeline.orchestration.assets.asset_metadata import table_columns
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, table_columns
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
 from fullscript_pipeline.orchestration.runtime.partitions import daily_partitions
 from fullscript_pipeline.resources import ALL_TABLES

@@ -1,6 +1,17 @@
 """All assets, by family. What does not belong here: what they do (`extraction`, `adherence`, `catalog`, `reports`)."""
 
 from fullscript_pipeline.orchestration.assets import adherence, catalog, clinic, orders, protocols, single_resources
+from fullscript_pipeline.orchestration.assets.asset_metadata import (
+    columns_elsewhere,
+    described,
+    table_columns,
+    with_code,
+    with_columns,
+)
+from fullscript_pipeline.orchestration.assets.asset_specs import OWNER
+from fullscript_pipeline.orchestration.assets.asset_steps import make_target, split_partition_key
+from fullscript_pipeline.orchestration.assets.digest_rebuild import release_digest
+from fullscript_pipeline.orchestration.assets.step_failures import Failed, pipeline_errors_as_failures
 
 _WRITTEN = (
     clinic.clinic,
@@ -24,4 +35,22 @@ REGION_ASSETS = (
 )
 ALL_ASSETS = (*CLINIC_ASSETS, *REGION_ASSETS)
 
-__all__ = ["ALL_ASSETS", "CLINIC_ASSETS", "REGION_ASSETS"]
+__all__ = [
+    "ALL_ASSETS",
+    "CLINIC_ASSETS",
+    "OWNER",
+    "REGION_ASSETS",
+    "Failed",
+    "adherence",
+    "catalog",
+    "columns_elsewhere",
+    "described",
+    "make_target",
+    "orders",
+    "pipeline_errors_as_failures",
+    "release_digest",
+    "split_partition_key",
+    "table_columns",
+    "with_code",
+    "with_columns",
+]

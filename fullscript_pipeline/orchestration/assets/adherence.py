@@ -34,13 +34,13 @@ _SOURCES = (
 @dg.multi_asset(
     name="adherence",
     specs=[
-        asset_specs.made(
+        asset_specs.derived_spec(
             f"marts/{table}",
             "adherence",
             what,
             phi=True,
             kinds={"duckdb", "sql"},
-            deps=[*_SOURCES, asset_specs.latest("core/variants")],
+            deps=[*_SOURCES, asset_specs.latest_dep("core/variants")],
         )
         for table, what in (
             ("adherence", "One row per patient, plan and recommended product: supply, coverage, status."),
@@ -66,7 +66,7 @@ def adherence(
 @dg.multi_asset(
     name="adherence_pages",
     specs=[
-        asset_specs.made(
+        asset_specs.derived_spec(
             "reports/adherence",
             "reports",
             "The clinic's page and a page per patient, HTML that opens offline.",

@@ -68,15 +68,17 @@ def _beta_allowed() -> Iterator[None]:
 @cache
 def table_columns() -> Mapping[str, Mapping[str, str]]:
     """Of every table that an asset stands for: its columns and their DuckDB types, by `schema.table`."""
-    found: dict[str, Mapping[str, str]] = {}
+    columns_by_table: dict[str, Mapping[str, str]] = {}
     for statement in statements(mart_ddl()):
         for name, columns in columns_in(statement).items():
             schema, _, table = name.partition(".")
             if schema == "history" and table in _HISTORIES:
-                found[f"core.{table}"] = {column: kind for column, kind in columns.items() if column != "valid_to"}
+                columns_by_table[f"core.{table}"] = {
+                    column: kind for column, kind in columns.items() if column != "valid_to"
+                }
             elif schema in {"core", "marts", "ops"}:
-                found[name] = columns
-    return found
+                columns_by_table[name] = columns
+    return columns_by_table
 
 
 def columns_elsewhere() -> Mapping[str, Mapping[str, str]]:
@@ -92,16 +94,16 @@ def columns_elsewhere() -> Mapping[str, Mapping[str, str]]:
 def columns_in(ddl: str) -> dict[str, dict[str, str]]:
     """Tables and their columns in a text of CREATE TABLE statements."""
     plain = re.sub(r"--.*", "", ddl)
-    made = re.findall(r"CREATE TABLE IF NOT EXISTS ([\w.]+) \((.*?)\)\s*(?:;|\Z)", plain, re.DOTALL)
-    return {name: dict(_COLUMN.findall(" ".join(body.split()))) for name, body in made}
+    bodies = re.findall(r"CREATE TABLE IF NOT EXISTS ([\w.]+) \((.*?)\)\s*(?:;|\Z)", plain, re.DOTALL)
+    return {name: dict(_COLUMN.findall(" ".join(body.split()))) for name, body in bodies}
 
 
 def _meaning(name: str, column: str) -> str | None:
     """What the data dictionary says of a column, and what it is read from."""
     known, source = _dictionary(), _sources().get((name, column))
     meaning = known.get(name, {}).get(column) or known.get("every", {}).get(column)
-    told = [meaning, f"From {source}." if source else None]
-    return " ".join(part for part in told if part) or None
+    parts = [meaning, f"From {source}." if source else None]
+    return " ".join(part for part in parts if part) or None
 
 
 @cache
@@ -113,9 +115,9 @@ def _dictionary() -> Mapping[str, Mapping[str, str]]:
 @cache
 def _sources() -> Mapping[tuple[str, str], str]:
     """What a typed column is read from, as the vendor's record names it."""
-    told = {}
+    sources = {}
     for table in ALL_TABLES:
         for column in table.columns:
             if column.source:
-                told[f"core.{table.name}", column.name] = " or ".join(f"`{path}`" for path in column.source)
-    return told
+                sources[f"core.{table.name}", column.name] = " or ".join(f"`{path}`" for path in column.source)
+    return sources

@@ -33,7 +33,7 @@ def _table_spec(resource: Resource, table: str) -> dg.AssetSpec:
     )
 
 
-def made(
+def derived_spec(
     key: str, group: str, what: str, *, phi: bool, kinds: set[str], deps: Sequence[dg.AssetDep | str]
 ) -> dg.AssetSpec:
     """A mart or a report, made from other tables."""
@@ -48,6 +48,6 @@ def made(
     )
 
 
-def latest(key: str) -> dg.AssetDep:
+def latest_dep(key: str) -> dg.AssetDep:
     """A dependency on a table of the other grid: a clinic's marts use whatever the region's catalog last said."""
     return dg.AssetDep(dg.AssetKey(key.split("/")), partition_mapping=dg.LastPartitionMapping())

@@ -78,7 +78,7 @@ def products(
 @dg.multi_asset(
     name="catalog_changes",
     specs=[
-        asset_specs.made(
+        asset_specs.derived_spec(
             "marts/catalog_changes",
             "catalog",
             "Field by field: what changed between consecutive observations of the catalog.",
@@ -103,7 +103,7 @@ def catalog_changes(context: dg.AssetExecutionContext, warehouse: WarehouseResou
 @dg.multi_asset(
     name="catalog_digest",
     specs=[
-        asset_specs.made(
+        asset_specs.derived_spec(
             "reports/catalog_digest",
             "reports",
             "The digest page: what changed since the day before, and how many active plans it touches.",

@@ -9,8 +9,7 @@ from datetime import date
 import dagster as dg
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.orchestration.assets import adherence
-from fullscript_pipeline.orchestration.assets.asset_steps import split_partition_key
+from fullscript_pipeline.orchestration.assets import adherence, split_partition_key
 from fullscript_pipeline.orchestration.automation.jobs import clinic_daily
 from fullscript_pipeline.orchestration.runtime import ReportsResource, clinic_partition
 from fullscript_pipeline.reports import ReportStore

@@ -14,9 +14,13 @@ from fullscript_pipeline.event_types import EVENT_FAMILIES
 from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.event_proof import record_pull_outcomes
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, orders
-from fullscript_pipeline.orchestration.assets.asset_steps import make_target
-from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
+from fullscript_pipeline.orchestration.assets import (
+    CLINIC_ASSETS,
+    REGION_ASSETS,
+    make_target,
+    orders,
+    pipeline_errors_as_failures,
+)
 from fullscript_pipeline.orchestration.checks import EVENT_CHECKS
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, ReportsResource, WarehouseResource
 from fullscript_pipeline.plural import counted

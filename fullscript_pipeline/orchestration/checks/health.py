@@ -12,8 +12,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.health import check_clinics, configured_servers
-from fullscript_pipeline.orchestration.assets.asset_metadata import with_code, with_columns
-from fullscript_pipeline.orchestration.assets.asset_specs import OWNER
+from fullscript_pipeline.orchestration.assets import OWNER, with_code, with_columns
 from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.state import ClinicRecords, RequestBudget, StateStore
 from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine

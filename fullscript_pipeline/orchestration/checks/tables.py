@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import duckdb
 
-from fullscript_pipeline.orchestration.assets.step_failures import Failed
+from fullscript_pipeline.orchestration.assets import Failed
 from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources import ALL_TABLES
