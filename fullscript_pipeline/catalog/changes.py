@@ -153,12 +153,15 @@ def _compare(
     # The comparison holds all texts of the versions: 30,000 products of 8 kB exceed the usual memory limit of a step.
     with memory_limit(con, MEMORY):
         changes = con.execute(_sql("context.sql").replace("{changes}", union), dict(values)).to_arrow_table()
-    triples = list(
-        zip(*(changes.column(name).to_pylist() for name in ("change", "old_value", "new_value")), strict=True)
+    edits = list(
+        zip(*(changes.column(name).to_pylist() for name in ("change", "field", "old_value", "new_value")), strict=True)
     )
     # Prices and states have few distinct values, so each pair is compared once.
-    judged = {triple: triple[0] == "changed" and is_cosmetic(*triple[1:]) for triple in set(triples)}
-    cosmetic = [judged[triple] for triple in triples]
+    judged = {
+        (change, field, old, new): change == "changed" and is_cosmetic(old, new, field=field)
+        for change, field, old, new in set(edits)
+    }
+    cosmetic = [judged[edit] for edit in edits]
     return changes.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
 
 

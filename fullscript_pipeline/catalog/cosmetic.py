@@ -1,33 +1,45 @@
-"""Decides whether two texts differ only in how they are written: white space, HTML entities, letter case, decimal
-precision, Unicode composition (UAX 15), and characters of zero width.
+"""Decides whether two values of a field differ only in how they are written.
 
-What does not belong here: any judgement about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9`
-do not.
+Prose is compared as a reader reads it: white space, letter case, HTML entities and equal markup, typographic signs,
+Unicode composition (UAX 15), invisible characters and decimal places do not count. The case of a unit does (`mg` is not
+`Mg`), and identifiers are compared exactly: other systems join on their text. What does not belong here: any judgement
+about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9` do not.
 """
 
-import html
 import re
 import unicodedata
+from html.parser import HTMLParser
 
-# Soft hyphen, zero-width blanks and joiners, byte order mark.
-_NO_ROOM = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+EXACT_FIELDS = frozenset({"sku", "upc", "supplier_sku", "product_id", "brand_id", "prefix"})
+# Soft hyphen, zero-width blanks and joiners, directional marks, byte order mark.
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        "\u2026": "...",
+    }
+)
 _DECIMAL = re.compile(r"[+-]?\d+\.\d+")
-_BESIDE_TAG = re.compile(r" ?(<[^<>]*>) ?")
+# With a capital first letter alone it is another unit, or the symbol of magnesium. `MG` is the style of a headline.
+_CAPITALISED_UNIT = re.compile(r"(?<![^\W\d_])(Mg|Ml)(?![^\W\d_])")
+_MARK = "\ue000"
+_VOID_TAGS = frozenset({"br", "hr", "img", "wbr", "input", "col"})
 
 
-def is_cosmetic(old: str | None, new: str | None) -> bool:
-    """True if the two values differ only in how they are written. None equals ""."""
+def is_cosmetic(old: str | None, new: str | None, *, field: str | None = None) -> bool:
+    """True if the two values of the field differ only in how they are written. None equals ""."""
+    if field in EXACT_FIELDS:
+        return (old or "") == (new or "")
     # Most changes are real and descriptions are long, so the first difference usually decides.
     if old and new and differs_quickly(old, new):
         return False
-    before, after = _words(old), _words(new)
-    if "".join(before) != "".join(after):
-        return _plain(before) == _plain(after) if len(before) == len(after) == 1 else False
-    return _plain(before) == _plain(after)
+    return _as_read(old or "") == _as_read(new or "")
 
 
 def differs_quickly(old: str, new: str) -> bool:
-    """True if the texts first differ in two different ASCII letters or digits, and neither holds an HTML entity.
+    """True if the texts first differ in two different ASCII letters or digits, outside of a tag and without entities.
 
     False means undecided.
     """
@@ -39,25 +51,48 @@ def differs_quickly(old: str, new: str) -> bool:
         else:
             end = middle - 1
     old_char, new_char = old[place : place + 1].lower(), new[place : place + 1].lower()
-    plain = (old_char + new_char).isascii() and old_char.isalnum() and new_char.isalnum()
-    return plain and old_char != new_char and "&" not in old and "&" not in new
+    is_plain = (old_char + new_char).isascii() and old_char.isalnum() and new_char.isalnum()
+    is_in_tag = old.rfind("<", 0, place) > old.rfind(">", 0, place)
+    return is_plain and old_char != new_char and not is_in_tag and "&" not in old and "&" not in new
 
 
-def _words(value: str | None) -> list[str]:
-    """The words of the text, without entities and letter case, in one Unicode spelling."""
-    text = value or ""
-    text = html.unescape(text) if "&" in text else text
-    return (text.casefold() if text.isascii() else _fold_spelling(text)).split()
+def _as_read(text: str) -> list[str]:
+    """The words and tags of a text in one way of writing; a text that is one decimal number without trailing zeros."""
+    head, bracket, tail = text.rpartition(">")
+    is_cut_off = "<" in tail
+    parser = _Words()
+    parser.feed(head + bracket if is_cut_off else text)
+    parser.close()
+    # A parser may drop a tag that does not end.
+    parts = parser.parts + ([tail] if is_cut_off else [])
+    if len(parts) == 1 and _DECIMAL.fullmatch(parts[0]):
+        return [parts[0].rstrip("0").rstrip(".")]
+    return parts
+
+
+class _Words(HTMLParser):
+    """Collects the words and the tags of a text. Comments are not read."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts += _fold_spelling(data).split()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        written = "".join(f" {name}={' '.join((value or '').split())!r}" for name, value in sorted(attrs, key=str))
+        self.parts.append(f"<{tag}{written}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _VOID_TAGS:
+            self.parts.append(f"</{tag}>")
 
 
 def _fold_spelling(text: str) -> str:
-    """Maps texts that differ only in case and composition to the same text (Unicode's canonical caseless match)."""
-    folded = unicodedata.normalize("NFD", text.translate(_NO_ROOM)).casefold()
+    """Maps texts that differ only in case, signs and composition to the same text (Unicode's caseless match)."""
+    text = _CAPITALISED_UNIT.sub(rf"\1{_MARK}", text)
+    if text.isascii():
+        return text.casefold()
+    folded = unicodedata.normalize("NFD", text.translate(_INVISIBLE).translate(_TYPOGRAPHY)).casefold()
     return unicodedata.normalize("NFD", folded)
-
-
-def _plain(words: list[str]) -> str:
-    """The text that is compared: single spaces, none beside tags, and no trailing zeros of a decimal."""
-    text = " ".join(words)
-    text = _BESIDE_TAG.sub(r"\1", text).strip() if "<" in text else text
-    return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text
