@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """One region. `has_labs`: Fullscript sells lab tests there."""
+    """One region. `currency`: of its prices (ISO 4217). `has_labs`: Fullscript sells lab tests there."""
 
     name: str
+    currency: str
     has_labs: bool
 
 
 REGIONS: dict[str, Region] = {
-    "us": Region(name="us", has_labs=True),
-    "ca": Region(name="ca", has_labs=False),
+    "us": Region(name="us", currency="USD", has_labs=True),
+    "ca": Region(name="ca", currency="CAD", has_labs=False),
 }
 REGIONS_WITH_LABS = tuple(region.name for region in REGIONS.values() if region.has_labs)

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from fullscript_pipeline.catalog import observed_days
 from fullscript_pipeline.catalog.cosmetic import is_cosmetic
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Entity
 from fullscript_pipeline.catalog.filters import check_field, find_brand_ids, find_entities
+from fullscript_pipeline.catalog.observed_days import end_of, require_observed, version_days
 from fullscript_pipeline.duckdb_memory import memory_limit
 
 
@@ -78,14 +78,14 @@ def changes_between(
     Raises UsageError if `from_day` is after `to_day`, if the region or `from_day` has no observation, and for an
     unknown brand, field or entity.
     """
-    observed_days.require_observed(con, region, from_day, to_day, time_zone=time_zone)
+    require_observed(con, region, from_day, to_day, time_zone=time_zone)
     kinds = find_entities(entities)
     brand_ids = find_brand_ids(con, region, brand)
     values = {
         "region": region,
-        "from_at": observed_days.end_of(from_day, time_zone),
-        "to_at": observed_days.end_of(to_day, time_zone),
-        "named_at": observed_days.end_of(to_day, time_zone),
+        "from_at": end_of(from_day, time_zone),
+        "to_at": end_of(to_day, time_zone),
+        "named_at": end_of(to_day, time_zone),
         "zone": time_zone.key,
     }
     rows = list(_to_tuples(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
@@ -113,14 +113,13 @@ def build_catalog_changes(
     first = since.astimezone(time_zone).date() if since else date.min
     con.execute("DELETE FROM marts.catalog_changes WHERE region = ? AND seen_on >= ?", [region, first])
     return sum(
-        _insert_changes(con, region, span, time_zone)
-        for span in _spans(observed_days.version_days(con, region, time_zone), first)
+        _insert_changes(con, region, span, time_zone) for span in _spans(version_days(con, region, time_zone), first)
     )
 
 
 def _insert_changes(con: duckdb.DuckDBPyConnection, region: str, span: tuple[date, date], zone: ZoneInfo) -> int:
     """Inserts the changes seen within a span of days (both included)."""
-    from_at, to_at = observed_days.end_of(span[0] - timedelta(days=1), zone), observed_days.end_of(span[1], zone)
+    from_at, to_at = end_of(span[0] - timedelta(days=1), zone), end_of(span[1], zone)
     values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": _END, "zone": zone.key}
     changes = _compare(con, "daily.sql", list(ENTITIES.values()), values)
     con.register("new_catalog_changes", changes)
@@ -139,7 +138,7 @@ def rebuild_start(con: duckdb.DuckDBPyConnection, region: str, day: date, time_z
     """The instant from which a region's mart must be rebuilt to hold `day` and every missing day; None: all of it."""
     sql = "SELECT max(seen_on) FROM marts.catalog_changes WHERE region = ? AND entity <> 'category_product'"
     (last,) = con.execute(sql, [region]).fetchone() or (None,)
-    return observed_days.end_of(min(last, day) - timedelta(days=1), time_zone) if last else None
+    return end_of(min(last, day) - timedelta(days=1), time_zone) if last else None
 
 
 def _compare(

@@ -6,6 +6,7 @@ Unicode composition (UAX 15), invisible characters and decimal places do not cou
 about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9` do not.
 """
 
+import html
 import re
 import unicodedata
 from html.parser import HTMLParser
@@ -64,7 +65,7 @@ def _as_read(text: str) -> list[str]:
     parser.feed(head + bracket if is_cut_off else text)
     parser.close()
     # A parser may drop a tag that does not end.
-    parts = parser.parts + ([tail] if is_cut_off else [])
+    parts = parser.parts + (_fold_spelling(html.unescape(tail)).split() if is_cut_off else [])
     if len(parts) == 1 and _DECIMAL.fullmatch(parts[0]):
         return [parts[0].rstrip("0").rstrip(".")]
     return parts

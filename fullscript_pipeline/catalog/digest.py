@@ -1,7 +1,8 @@
 """A digest: changes in sections, in the order a catalog team acts on them, with counts, coverage and the reason to
 hold it.
 
-What does not belong here: finding changes (changes.py), text and HTML (formats.py, the reports room).
+What does not belong here: finding changes (changes.py), sorting them (sections.py), text and HTML (formats.py, the
+reports room).
 """
 
 from collections import Counter
@@ -14,32 +15,11 @@ import duckdb
 
 from fullscript_pipeline.catalog.changes import CatalogChange, changes_between
 from fullscript_pipeline.catalog.coverage import Coverage, coverage_between
+from fullscript_pipeline.catalog.observed_days import end_of
+from fullscript_pipeline.catalog.sections import Section, fold, make_sections
+from fullscript_pipeline.catalog.successors import Successor, find_successors
 
-TOP = 10
 MASS = 3
-SECTIONS = (
-    ("gone", "Gone or discontinued"),
-    ("availability", "Availability"),
-    ("price", "Price"),
-    ("new", "New or returned"),
-    ("variants", "Variants added, removed or resized"),
-    ("facts", "Dosage and label facts"),
-    ("text", "Text only"),
-)
-_SIZE_FIELDS = {"units", "unit_of_measure", "product_id"}
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Changes of one kind, those that affect most active plans first."""
-
-    key: str
-    title: str
-    rows: Sequence[CatalogChange]
-
-    def top(self, most: int = TOP) -> Sequence[CatalogChange]:
-        """The first rows."""
-        return self.rows[:most]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +27,8 @@ class Digest:
     """The changes between two days, by section.
 
     `cosmetic`: rewritings, which are counted and not listed. `folded`: by product id, how many variants were added or
-    removed together with their product; the product's row mentions them. `held`: why the digest is held, if it is.
+    removed together with their product; the product's row mentions them. `successors`: by product id, the product that
+    was made anew with the same SKU or UPC, or the one that it replaces. `held`: why the digest is held, if it is.
     """
 
     region: str
@@ -58,6 +39,11 @@ class Digest:
     cosmetic: int
     folded: Mapping[str, int]
     held: str | None
+    successors: Mapping[str, Successor]
+
+    def successor_of(self, row: CatalogChange) -> Successor | None:
+        """The product that shares a SKU or UPC with the product of this row, if the row says that it left or came."""
+        return self.successors.get(row.entity_id) if row.entity == "product" and row.field is None else None
 
     def variants_with(self, row: CatalogChange) -> int:
         """How many variants were added or removed together with the product of this row."""
@@ -65,10 +51,7 @@ class Digest:
 
     def for_brands(self, brands: Collection[str]) -> "Digest":
         """The same digest, restricted to these brand ids."""
-        sections = [
-            replace(section, rows=[row for row in section.rows if row.brand_id in brands]) for section in self.sections
-        ]
-        return replace(self, sections=sections, cosmetic=0)
+        return replace(self, sections=make_sections([row for row in self.rows if row.brand_id in brands]), cosmetic=0)
 
     @property
     def rows(self) -> list[CatalogChange]:
@@ -83,22 +66,8 @@ class Digest:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of changes per section, and of cosmetic ones: numbers only, so they may be Dagster metadata."""
-        return {section.key: len(section.rows) for section in self.sections} | {"cosmetic": self.cosmetic}
-
-
-def section_of(row: CatalogChange) -> str:
-    """The section of a change: the first rule that matches."""
-    if row.entity == "category_product":
-        return "facts"
-    if row.entity == "variant" and (row.change != "changed" or row.field in _SIZE_FIELDS):
-        return "variants"
-    if row.change == "removed" or (row.field == "status" and (row.new_value or "").casefold() != "available"):
-        return "gone"
-    if row.change in {"added", "returned"}:
-        return "new"
-    by_field = {"availability": "availability", "status": "availability", "msrp": "price", "description_html": "text"}
-    return by_field.get(row.field or "", "facts")
+        """The number of entries per section, and of cosmetic ones: numbers only, so they may be Dagster metadata."""
+        return {section.key: len(section.entries) for section in self.sections} | {"cosmetic": self.cosmetic}
 
 
 def make_digest(
@@ -108,27 +77,23 @@ def make_digest(
     coverage: Coverage,
     changes: Sequence[CatalogChange],
     *,
+    successors: Mapping[str, Successor] | None = None,
     release: bool = False,
 ) -> Digest:
     """Sort changes (cosmetic ones included) into a digest. With `release` the digest is never held."""
     real = [row for row in changes if not row.cosmetic]
-    moved_products = {row.entity_id for row in real if row.entity == "product" and row.field is None}
-    folded = [row for row in real if row.entity == "variant" and row.field is None and row.product_id in moved_products]
-    hidden = set(folded)
-    listed = [row for row in real if row not in hidden]
-    listed.sort(key=lambda row: -row.active_plans)
-    sections = [Section(key, title, [row for row in listed if section_of(row) == key]) for key, title in SECTIONS]
-    together = Counter(row.product_id for row in folded if row.product_id)
+    listed, together = fold(real)
     held = None if release else hold_reason(real, coverage)
     return Digest(
         region=region,
         from_day=from_day,
         to_day=to_day,
         coverage=coverage,
-        sections=sections,
+        sections=make_sections(listed),
         cosmetic=len(changes) - len(real),
         folded=together,
         held=held,
+        successors=successors or {},
     )
 
 
@@ -145,7 +110,10 @@ def digest_between(
     """The digest of any two days. Raises UsageError as `changes_between` does."""
     changes = changes_between(con, region, from_day, to_day, time_zone=time_zone, brand=brand, include_cosmetic=True)
     coverage = coverage_between(con, region, from_day, to_day, time_zone=time_zone, changes=changes)
-    return make_digest(region, from_day, to_day, coverage=coverage, changes=changes, release=release)
+    successors = find_successors(con, region, changes, end_of(to_day, time_zone))
+    return make_digest(
+        region, from_day, to_day, coverage=coverage, changes=changes, successors=successors, release=release
+    )
 
 
 def hold_reason(changes: Sequence[CatalogChange], coverage: Coverage) -> str | None:

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import orjson
 
@@ -16,7 +16,9 @@ from fullscript_pipeline.catalog.coverage import CoverageDay
 from fullscript_pipeline.catalog.digest import Digest
 from fullscript_pipeline.catalog.product_history import ProductHistory
 from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
+from fullscript_pipeline.catalog.sections import Entry, Section, price_step
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.regions import REGIONS
 
 # People read names, not ids: CSV and HTML have both.
 CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
@@ -50,16 +52,17 @@ def to_csv(changes: Iterable[CatalogChange], *, suppress_small: bool = False) ->
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
     for row in changes:
-        values = row._asdict() | dict(zip(("delta", "delta_percent"), _difference(row), strict=True))
+        values = row._asdict() | _difference(row)
         if suppress_small:
             values["active_plans"] = active_plans_text(row)
         writer.writerow([values[name] if name in _OWN_NUMBERS else _safe_cell(values[name]) for name in CSV_COLUMNS])
     return file.getvalue()
 
 
-def format_table(digest: Digest, *, most: int = 3) -> str:
+def format_table(digest: Digest) -> str:
     """Counts, and the first rows of each section: at most 40 lines, however much changed."""
     lines = [digest_title(digest)]
+    most = 3 if sum(bool(section.entries) for section in digest.sections) < len(digest.sections) else 2
     if digest.held:
         return "\n".join([*lines, f"Held: {digest.held}"]) + "\n"
     if not digest.rows:
@@ -68,14 +71,15 @@ def format_table(digest: Digest, *, most: int = 3) -> str:
         shown = counted(digest.coverage.first_seen, "product")
         lines.append(f"Not counted as new: {shown} seen for the first time that may have been there before.")
     for section in digest.sections:
-        if section.rows:
-            shown = f", the first {most} by active plans" if len(section.rows) > most else ""
-            lines.append(f"{section.title}: {len(section.rows):,}{shown}")
-            lines += [f"  {_change_line(row, digest.variants_with(row))}" for row in section.top(most)]
+        if section.entries:
+            order = "largest" if section.key.startswith("price") else "first"
+            shown = f", the {order} {most}" if len(section.entries) > most else ""
+            lines.append(f"{section.title}: {len(section.entries):,}{shown}{_plans_sum_text(section, digest.region)}")
+            lines += [f"  {_entry_line(entry, digest)}" for entry in section.top(most)]
     if digest.rows:
         fields = ", ".join(f"{name} {number:,}" for name, number in digest.by_field[:8])
         lines.append(f"By field: {fields}")
-        if any(len(section.rows) > most for section in digest.sections):
+        if any(len(section.entries) > most for section in digest.sections):
             lines.append("For all changes use --format csv, jsonl or html.")
     if digest.cosmetic:
         lines.append(
@@ -94,8 +98,8 @@ def digest_title(digest: Digest) -> str:
 
 def delta_text(row: CatalogChange) -> str | None:
     """`+2.50 (+12.5 %)` if both values are numbers, otherwise None."""
-    step, percent = _difference(row)
-    if step is None:
+    step, percent = price_step(row)
+    if not step:
         return None
     return f"{step:+f}" + (f" ({percent:+.1f} %)" if percent is not None else "")
 
@@ -105,25 +109,13 @@ def price_change_percent(row: CatalogChange) -> Decimal | None:
 
     None if the change is not one of a price, or one of the two prices is missing or no number.
     """
-    percent = _difference(row)[1] if row.field == "msrp" else None
+    percent = price_step(row)[1] if row.field == "msrp" else None
     return None if percent is None else abs(percent)
 
 
-def _difference(row: CatalogChange) -> tuple[Decimal | None, Decimal | None]:
-    """The difference of two prices or sizes, and the same in percent of the old one.
-
-    Both are None if a value is not a number; the percent is None if the old value is zero.
-    """
-    if row.field not in {"msrp", "units"}:
-        return None, None
-    try:
-        old, new = Decimal(row.old_value or ""), Decimal(row.new_value or "")
-    except InvalidOperation:
-        return None, None
-    # A number of this size is not a price.
-    if not all(number.is_finite() and abs(number.adjusted()) < 15 for number in (old, new)):
-        return None, None
-    return new - old, ((new - old) / old * 100).quantize(Decimal("0.01")) if old else None
+def _difference(row: CatalogChange) -> dict[str, Decimal | None]:
+    step, percent = price_step(row)
+    return {"delta": step or None, "delta_percent": percent}
 
 
 def active_plans_text(row: CatalogChange) -> str:
@@ -131,16 +123,39 @@ def active_plans_text(row: CatalogChange) -> str:
     return "under 5" if 0 < row.active_plans < SMALL else f"{row.active_plans}"
 
 
-def _change_line(row: CatalogChange, variants: int) -> str:
+def plans_sum_text(section: Section, region: str) -> str | None:
+    """`+45.60 CAD over active plans, one unit each` of a price section whose plans move the sum; otherwise None."""
+    if not section.plans_sum:
+        return None
+    return f"{section.plans_sum:+,.2f} {REGIONS[region].currency} over active plans, one unit each"
+
+
+def _plans_sum_text(section: Section, region: str) -> str:
+    text = plans_sum_text(section, region)
+    return f" ({text})" if text else ""
+
+
+def _entry_line(entry: Entry, digest: Digest) -> str:
+    row = entry[0]
     what = " | ".join(part for part in (row.brand_name, row.product_name, object_label(row)) if part)
-    if row.field is None:
-        text = f"{row.change} with {counted(variants, 'variant')}" if variants else row.change
-    elif row.field == "description_html":
-        text = "description_html changed"
+    if len(entry) > 1:
+        what = " | ".join(part for part in (row.brand_name, row.product_name) if part)
+        text = ", ".join(dict.fromkeys(change.field or f"{change.entity} {change.change}" for change in entry))
     else:
-        text = f"{row.field} {row.old_value or '(none)'} → {row.new_value or '(none)'}"
-        text += f" {difference}" if (difference := delta_text(row)) else ""
+        text = _change_text(row, digest)
     return f"{_short(what or row.entity_id, 58)}: {_short(text, 60)} [{counted(row.active_plans, 'active plan')}]"
+
+
+def _change_text(row: CatalogChange, digest: Digest) -> str:
+    if row.field is None:
+        variants = digest.variants_with(row)
+        text = f"{row.change} with {counted(variants, 'variant')}" if variants else row.change
+        successor = digest.successor_of(row)
+        return f"{text}; same {successor.shared} as {successor.product_id}" if successor else text
+    if row.field == "description_html":
+        return "description_html changed"
+    text = f"{row.field} {row.old_value or '(none)'} → {row.new_value or '(none)'}"
+    return f"{text} {difference}" if (difference := delta_text(row)) else text
 
 
 def object_label(row: CatalogChange) -> str | None:

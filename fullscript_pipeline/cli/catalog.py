@@ -16,6 +16,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
     DEFAULT_ENTITIES,
     SECTIONS,
+    SEVERAL,
     CatalogChange,
     Digest,
     changes_between,
@@ -23,17 +24,19 @@ from fullscript_pipeline.catalog import (
     count_unknown_variants,
     coverage_between,
     coverage_by_day,
+    end_of,
     explain_substitute_day,
     find_products,
+    find_successors,
     format_catalog_gaps,
     format_coverage,
     format_product_history,
     format_table,
+    is_alarming,
     load_product_history,
     make_digest,
     observed_days,
     price_change_percent,
-    section_of,
     to_csv,
     to_jsonl,
 )
@@ -104,7 +107,7 @@ class DiffOptions:
     "--fail-on",
     "alarms",
     multiple=True,
-    type=click.Choice(["any", "none", *dict(SECTIONS)]),
+    type=click.Choice(["any", "none", *dict(SECTIONS), *(word for word in SEVERAL if word not in dict(SECTIONS))]),
     help="Exit with 1 only for this kind of change. Repeatable. Default: any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
@@ -130,7 +133,7 @@ def diff(settings: Settings, form: str, alarms: Sequence[str], **options: Any) -
             digest = comparison.digest
             print_data(_page(digest, settings) if form == "html" else format_table(digest).rstrip())
     kinds = set(alarms) or {"any"}
-    return int(any("any" in kinds or section_of(change) in kinds for change in changes))
+    return int(any(is_alarming(change, kinds) for change in changes))
 
 
 @catalog.command(
@@ -268,7 +271,10 @@ def _compare_region(
     least = options.least_step
     large = [row for row in changes if least is None or (step := price_change_percent(row)) is None or step >= least]
     # `release`: a comparison is made on request, so a large one is not held.
-    digest = make_digest(region, from_day=first, to_day=last, coverage=coverage, changes=large, release=True)
+    successors = find_successors(con, region, changes, end_of(last, zone))
+    digest = make_digest(
+        region, from_day=first, to_day=last, coverage=coverage, changes=large, successors=successors, release=True
+    )
     return _Comparison([row for row in large if options.cosmetic or not row.cosmetic], digest)
 
 

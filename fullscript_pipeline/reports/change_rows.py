@@ -3,11 +3,19 @@
 What does not belong here: selecting changes (the catalog room) and the pages (digest.py, brands.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from fullscript_pipeline.catalog import CatalogChange, active_plans_text, delta_text, object_label
+from fullscript_pipeline.catalog import (
+    CatalogChange,
+    Digest,
+    Entry,
+    Successor,
+    active_plans_text,
+    delta_text,
+    object_label,
+)
 from fullscript_pipeline.reports.word_diff import word_diff
 
 _PROSE = frozenset({"description_html", "dosage.additional_info"})
@@ -15,7 +23,11 @@ _PROSE = frozenset({"description_html", "dosage.additional_info"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A change as a page shows it. For prose, `difference` is shown instead of the old and new value."""
+    """A change as a page shows it. For prose, `difference` is shown instead of the old and new value.
+
+    `successor`: the product with the same SKU or UPC, where the product left or came. `is_more`: the row continues the
+    facts of the product above it.
+    """
 
     change: CatalogChange
     what: str
@@ -24,6 +36,20 @@ class Row:
     plans: str
     difference: Markup | None
     variants: int
+    successor: Successor | None = None
+    is_more: bool = False
+
+
+def rows_of(entry: Entry, digest: Digest) -> list[Row]:
+    """The rows of one entry of a digest's section."""
+    return [
+        replace(
+            row_of(change, digest.variants_with(change)),
+            successor=digest.successor_of(change),
+            is_more=place > 0,
+        )
+        for place, change in enumerate(entry)
+    ]
 
 
 def row_of(change: CatalogChange, variants: int = 0) -> Row:

@@ -21,13 +21,14 @@ from fullscript_pipeline.catalog import (
     digest_between,
     digest_title,
     last_observed,
+    plans_sum_text,
     to_csv,
     to_jsonl,
 )
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.brands import brand_ids, write_brand_pages
-from fullscript_pipeline.reports.change_rows import row_of
+from fullscript_pipeline.reports.change_rows import rows_of
 from fullscript_pipeline.reports.language import ENGLISH
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
@@ -75,7 +76,8 @@ def render_catalog_digest(
         ENGLISH,
         digest=digest,
         title=digest_title(digest),
-        sections=[(section, [row_of(row, digest.variants_with(row)) for row in top]) for section, top in shown],
+        sections=[(section, [rows_of(entry, digest) for entry in top]) for section, top in shown],
+        plans_sum_text=plans_sum_text,
         rendered_text=formatting.zoned(ENGLISH, rendered_at, time_zone),
         before=before,
         after=after,

@@ -19,8 +19,8 @@ from fullscript_pipeline.catalog import (
     to_csv,
     to_jsonl,
 )
-from fullscript_pipeline.catalog.digest import SECTIONS, section_of
-from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world
+from fullscript_pipeline.catalog.sections import SECTIONS, is_alarming, section_of
+from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
 
 COVERAGE = Coverage(4112, 9000, False)
 
@@ -43,13 +43,16 @@ GONE = {"entity": "product", "change": "removed", "field": None, "old_value": No
 @pytest.mark.parametrize(
     ("values", "section"),
     [
-        ({}, "price"),
-        ({"field": "availability"}, "availability"),
-        ({"field": "status", "new_value": "discontinued"}, "gone"),
-        ({"field": "status", "new_value": "Available"}, "availability"),
+        ({}, "price_up"),
+        ({"new_value": "19.99"}, "price_down"),
+        ({"new_value": None}, "facts"),
+        ({"field": "availability"}, "stock"),
+        ({"field": "status", "new_value": "discontinued"}, "discontinued"),
+        ({"field": "status", "new_value": "unavailable"}, "stock"),
+        ({"field": "status", "new_value": "Available"}, "stock"),
         ({"field": "units"}, "variants"),
         ({"field": None, "change": "removed"}, "variants"),
-        (GONE, "gone"),
+        (GONE, "removed"),
         (GONE | {"change": "added"}, "new"),
         (GONE | {"change": "returned", "entity": "brand"}, "new"),
         ({"entity": "product", "field": "dosage.format"}, "facts"),
@@ -62,12 +65,12 @@ def test_each_change_has_a_section(values: dict[str, Any], section: str) -> None
     assert section in dict(SECTIONS)
 
 
-def test_lanes_put_most_plans_first_and_leave_cosmetics_out() -> None:
+def test_sections_put_most_plans_first_and_leave_cosmetics_out() -> None:
     made = digest(
         change(entity_id="few", active_plans=1), change(entity_id="many", active_plans=90), change(cosmetic=True)
     )
     assert [row.entity_id for row in made.rows] == ["many", "few"]
-    assert made.counts["price"] == 2
+    assert made.counts["price_up"] == 2
     assert made.counts["cosmetic"] == 1
 
 
@@ -79,6 +82,79 @@ def test_variants_that_go_with_their_product_are_told_there() -> None:
     assert [row.entity_id for row in made.rows] == ["p1", "v9"]
     assert made.variants_with(made.rows[0]) == 3
     assert "removed with 3 variants" in format_table(made)
+
+
+def test_prices_are_sorted_by_percent_and_summed_over_plans() -> None:
+    made = digest(
+        change(entity_id="small", active_plans=9, new_value="20.10"),
+        change(entity_id="large", active_plans=1, new_value="30.00"),
+        change(entity_id="down", active_plans=2, new_value="19.00"),
+    )
+    rises, falls = (section for section in made.sections if section.key.startswith("price"))
+    assert [row.entity_id for row in rises.rows] == ["large", "small"]
+    assert "Price rises: 2 (+10.90 USD over active plans, one unit each)" in format_table(made)
+    assert [row.entity_id for row in falls.rows] == ["down"]
+
+
+def test_each_change_is_listed_once() -> None:
+    made = digest(
+        change(**GONE, entity_id="p1"),
+        change(field="status", new_value="discontinued"),
+        change(entity_id="v2", product_id="p2", field="availability", new_value="Out of Stock"),
+        change(entity_id="v2", product_id="p2", field="status", new_value="unavailable"),
+        change(entity_id="v3", product_id="p3", field="availability", new_value="Out of Stock"),
+        change(entity_id="v3", product_id="p3", field="status", new_value="discontinued"),
+    )
+    assert [(row.entity_id, row.field) for row in made.rows] == [
+        ("p1", None), ("v3", "status"), ("v2", "availability"),
+    ]  # fmt: skip
+
+
+def test_the_facts_of_a_product_are_one_entry() -> None:
+    fields = ("name", "dosage.format", "dosage.recommended_amount")
+    rows = [change(entity="product", entity_id="p1", field=field) for field in fields]
+    made = digest(*rows, change(entity="product", entity_id="p2", product_id="p2", field="name"))
+    assert made.counts["facts"] == 2
+    assert "name, dosage.format, dosage.recommended_amount" in format_table(made)
+    assert len(made.rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "alarms"),
+    [
+        (GONE, {"gone"}, True),
+        ({"field": "status", "new_value": "discontinued"}, {"gone"}, True),
+        ({"field": "status", "new_value": "discontinued"}, {"removed"}, False),
+        ({"field": "availability"}, {"availability"}, True),
+        ({}, {"price"}, True),
+        ({"new_value": None}, {"price"}, True),
+        ({}, {"price_down"}, False),
+        ({}, {"any"}, True),
+        ({}, {"none"}, False),
+    ],
+)
+def test_the_words_of_fail_on(values: dict[str, Any], words: set[str], alarms: bool) -> None:
+    assert is_alarming(change(**values), words) is alarms
+
+
+def test_a_product_made_anew_points_to_the_one_it_replaces_and_back() -> None:
+    con = warehouse()
+    world = small_world()
+    world["products"]["px"] = {"name": "Old Zinc", "brand_id": "b1"}
+    world["variants"]["vx"] = {"product_id": "px", "sku": "ZN-1", "upc": "777777777777"}
+    observe(con, world, noon(21))
+    del world["products"]["px"], world["variants"]["vx"]
+    world["products"]["py"] = {"name": "New Zinc", "brand_id": "b1"}
+    world["variants"]["vy"] = {"product_id": "py", "sku": "ZN-1", "upc": "777777777777"}
+    observe(con, world, noon(22))
+    made = digest_between(con, "us", nov(21), nov(22), UTC_ZONE)
+    assert {key: tuple(other) for key, other in made.successors.items()} == {
+        "px": ("py", "New Zinc", "SKU"), "py": ("px", "Old Zinc", "SKU"),
+    }  # fmt: skip
+    text = format_table(made)
+    assert "removed with 1 variant; same SKU as py" in text
+    assert "added with 1 variant; same SKU as px" in text
+    con.close()
 
 
 def test_a_mass_change_is_held_until_released() -> None:
@@ -152,8 +228,10 @@ def test_delta_is_told_for_numbers_only(values: dict[str, Any], told: str | None
 def test_a_terminal_shows_at_most_40_lines_whatever_changed() -> None:
     kinds: list[dict[str, Any]] = [
         {},
+        {"new_value": "19.00"},
         {"field": "availability"},
         {"field": "status"},
+        GONE,
         {"field": "units"},
         GONE | {"change": "added"},
         {"entity": "product", "field": "name", "new_value": "x\x1b[31m" * 300},
@@ -164,7 +242,7 @@ def test_a_terminal_shows_at_most_40_lines_whatever_changed() -> None:
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 240
     assert "\x1b" not in text
-    assert "Price: 400" in text
+    assert "Price rises: 400" in text
 
 
 def test_no_changes_is_said() -> None:

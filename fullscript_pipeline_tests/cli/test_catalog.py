@@ -57,7 +57,7 @@ def test_a_region_that_cannot_answer_is_told_and_the_other_one_does(run: Run) ->
 def test_a_day_that_was_not_pulled_says_which_one_stands_in(run: Run) -> None:
     code, out, err = run("diff", "2026-11-21", "2026-11-22", "--region", "us")
     assert code == 1
-    assert "Price: 1" in out
+    assert "Price rises: 1" in out
     assert (
         "us: 2026-11-21 was not pulled: the observation of 2026-11-20 is used instead; the next one is of 2026-11-22."
         in err

@@ -87,7 +87,7 @@ def test_a_held_digest_is_let_through_by_a_person_and_stays_so(region: Region) -
     for _ in range(2):
         released = region.again(21)
         assert released.held is None
-        assert released.counts["gone"] == 10
+        assert released.counts["removed"] == 10
     assert region.day(22, world(10)).digest.from_day == nov(21)
 
 
@@ -112,7 +112,7 @@ def test_release_on_the_command_line_turns_the_red_square_green(
     capfd.readouterr()
     assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 0
     assert capfd.readouterr().out.strip() == str(page)
-    assert "Gone or discontinued: 10" in " ".join(page.read_text(encoding="utf-8").split())
+    assert "Gone: 10" in " ".join(page.read_text(encoding="utf-8").split())
     assert _cells(instance, digest_key) == [region_partition("us", nov(21))]
     assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 2
     assert "is not held; none is held." in capfd.readouterr().err

@@ -47,11 +47,12 @@ def written(con: duckdb.DuckDBPyConnection, store: ReportStore, day: int, *, rel
     )
 
 
-def test_the_digest_lists_each_change_in_its_lane(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
+def test_the_digest_lists_each_change_in_its_section(catalog: duckdb.DuckDBPyConnection, store: ReportStore) -> None:
     found = written(catalog, store, 22)
     assert found.path == store.root / "catalog" / "us" / "2026-11-22.html"
     assert dict(found.counts) == {
-        "gone": 1, "availability": 1, "price": 1, "new": 1, "variants": 0, "facts": 0, "text": 1, "cosmetic": 1,
+        "removed": 1, "discontinued": 0, "stock": 1, "price_up": 1, "price_down": 0, "new": 1, "variants": 0,
+        "facts": 0, "text": 1, "cosmetic": 1,
     }  # fmt: skip
     page = read(found.path)
     assert "Catalog changes, US, 20 → 22 Nov 2026, coverage 22 products seen" in page.text
@@ -113,7 +114,7 @@ def test_thousands_of_changes_stay_a_small_page(store: ReportStore) -> None:
         record["availability"] = "Backordered"
     observe(con, world, noon(22))
     found = written(con, store, 22)
-    assert found.counts["availability"] == 600
+    assert found.counts["stock"] == 600
     assert found.path.stat().st_size < 100_000
     assert "400 more in the CSV" in read(found.path).text
     con.close()

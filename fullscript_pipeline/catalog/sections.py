@@ -1,0 +1,165 @@
+"""Sorts catalog changes into the sections of a digest: what happened, each change once.
+
+A row of a section is called an entry: one change, or all label facts of a product that changed. What does not belong
+here: finding changes (changes.py), when a digest is held (digest.py), text and HTML (formats.py, the reports room).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from fullscript_pipeline.catalog.changes import CatalogChange
+
+TOP = 10
+SECTIONS = (
+    ("removed", "Gone"),
+    ("discontinued", "Discontinued"),
+    ("stock", "Out of stock or back in stock"),
+    ("price_up", "Price rises"),
+    ("price_down", "Price falls"),
+    ("new", "New or returned"),
+    ("variants", "Variants added, removed or resized"),
+    ("facts", "Dosage and label facts"),
+    ("text", "Text only"),
+)
+# Words of `--fail-on` for several sections, from before prices and absences were sections of their own.
+SEVERAL = {
+    "gone": frozenset({"removed", "discontinued"}),
+    "availability": frozenset({"stock"}),
+    "price": frozenset({"price_up", "price_down"}),
+}
+_SIZE_FIELDS = frozenset({"units", "unit_of_measure", "product_id"})
+# How vendors write that a status only says what `availability` says.
+_IN_STOCK = frozenset({"available", "in stock", "active"})
+_OUT_OF_STOCK = frozenset({"unavailable", "out of stock", "backordered", "back ordered", "on backorder"})
+_BY_FIELD = {"availability": "stock", "description_html": "text"}
+
+Entry = Sequence[CatalogChange]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The entries of one section: prices by size of the change, the others by the number of active plans."""
+
+    key: str
+    title: str
+    entries: Sequence[Entry]
+
+    @property
+    def rows(self) -> list[CatalogChange]:
+        """Every change of the section."""
+        return [row for entry in self.entries for row in entry]
+
+    def top(self, most: int = TOP) -> Sequence[Entry]:
+        """The first entries."""
+        return self.entries[:most]
+
+    @property
+    def plans_sum(self) -> Decimal | None:
+        """Of a price section: the sum of all price differences over active plans, one unit a plan; otherwise None."""
+        if not self.key.startswith("price"):
+            return None
+        return sum((price_step(row)[0] * row.active_plans for row in self.rows), Decimal(0))
+
+
+def section_of(row: CatalogChange) -> str:
+    """The section of a change: the first rule that matches."""
+    if row.entity == "category_product":
+        return "facts"
+    if row.entity == "variant" and (row.change != "changed" or row.field in _SIZE_FIELDS):
+        return "variants"
+    if row.change == "removed":
+        return "removed"
+    if row.change in {"added", "returned"}:
+        return "new"
+    return _section_of_field(row)
+
+
+def _section_of_field(row: CatalogChange) -> str:
+    if row.field == "status":
+        return "stock" if _folded(row.new_value) in _IN_STOCK | _OUT_OF_STOCK else "discontinued"
+    if row.field == "msrp" and (step := price_step(row)[0]):
+        return "price_up" if step > 0 else "price_down"
+    return _BY_FIELD.get(row.field or "", "facts")
+
+
+def is_alarming(row: CatalogChange, words: Collection[str]) -> bool:
+    """True if one of the words (`any`, a section, or a word for several sections) names the section of the change."""
+    section = section_of(row)
+    is_price = row.field == "msrp" and "price" in words
+    return "any" in words or section in words or is_price or any(section in SEVERAL.get(word, ()) for word in words)
+
+
+def fold(rows: Sequence[CatalogChange]) -> tuple[list[CatalogChange], Mapping[str, int]]:
+    """Leaves out what another listed change says; returns the listed changes, and per product the variants left out.
+
+    A product that was added, removed or returned speaks for its variants; a removed one for all its facts. A variant
+    that is discontinued speaks for its availability, and its availability for a status that says the same.
+    """
+    moved = {row.entity_id: row.change for row in rows if row.entity == "product" and row.field is None}
+    with_product = [row for row in rows if row.entity == "variant" and row.field is None and row.product_id in moved]
+    sections_by_variant = _sections_by_variant(rows)
+    hidden = set(with_product)
+    for row in rows:
+        product_id = row.product_id if row.entity != "product" or row.field is not None else None
+        if moved.get(product_id or "") == "removed" or _is_said_by_another(row, sections_by_variant):
+            hidden.add(row)
+    together = Counter(row.product_id for row in with_product if row.product_id)
+    return [row for row in rows if row not in hidden], together
+
+
+def make_sections(rows: Sequence[CatalogChange]) -> list[Section]:
+    """All sections, empty ones too."""
+    ordered = sorted(rows, key=lambda row: -row.active_plans)
+    by_section: dict[str, list[CatalogChange]] = {key: [] for key, _ in SECTIONS}
+    for row in ordered:
+        by_section[section_of(row)].append(row)
+    for key in ("price_up", "price_down"):
+        by_section[key].sort(key=lambda row: -abs(price_step(row)[1] or Decimal(0)))
+    return [
+        Section(key, title, _by_product(by_section[key]) if key == "facts" else [[row] for row in by_section[key]])
+        for key, title in SECTIONS
+    ]
+
+
+def price_step(row: CatalogChange) -> tuple[Decimal, Decimal | None]:
+    """The difference of two prices or sizes (0 if a value is no number), and the same in percent of the old one."""
+    if row.field not in {"msrp", "units"}:
+        return Decimal(0), None
+    try:
+        old, new = Decimal(row.old_value or ""), Decimal(row.new_value or "")
+    except InvalidOperation:
+        return Decimal(0), None
+    # A number of this size is not a price.
+    if not all(number.is_finite() and abs(number.adjusted()) < 15 for number in (old, new)):
+        return Decimal(0), None
+    return new - old, ((new - old) / old * 100).quantize(Decimal("0.01")) if old else None
+
+
+def _by_product(rows: Iterable[CatalogChange]) -> list[Entry]:
+    """The facts of one product are one entry, at the place of its first; other objects stand for themselves."""
+    entries: dict[tuple[str, str], list[CatalogChange]] = {}
+    for row in rows:
+        key = ("product", row.product_id) if row.product_id else (row.entity, row.entity_id)
+        entries.setdefault(key, []).append(row)
+    return list(entries.values())
+
+
+def _sections_by_variant(rows: Iterable[CatalogChange]) -> Mapping[str, frozenset[tuple[str, str | None]]]:
+    known: dict[str, set[tuple[str, str | None]]] = {}
+    for row in rows:
+        if row.entity == "variant":
+            known.setdefault(row.entity_id, set()).add((section_of(row), row.field))
+    return {variant_id: frozenset(sections) for variant_id, sections in known.items()}
+
+
+def _is_said_by_another(row: CatalogChange, known: Mapping[str, frozenset[tuple[str, str | None]]]) -> bool:
+    if row.entity != "variant" or section_of(row) != "stock":
+        return False
+    others = known[row.entity_id]
+    return ("discontinued", "status") in others or (row.field == "status" and ("stock", "availability") in others)
+
+
+def _folded(text: str | None) -> str:
+    return " ".join((text or "").replace("_", " ").replace("-", " ").casefold().split())
