@@ -12,7 +12,10 @@ import duckdb
 
 from fullscript_pipeline.settings import AdherencePolicy
 
-_STEPS = ("1_windows", "2_doses", "3_segments", "4_supply", "5_coverage", "6_gaps", "7_measures", "8_status")
+_STEPS = ("1_windows", "2_doses", "3_segments", "4_supply", "5_coverage")
+# Only pages want the arithmetic of each dose.
+_PERIODS = "5_dose_periods"
+_LAST_STEPS = ("6_gaps", "7_measures", "8_status")
 # Inputs beyond these make a row out_of_bounds (sql/engine_3_segments.sql says why).
 LARGEST_FILL = 10**10
 LARGEST_INTEGER = 2**63 - 1
@@ -54,8 +57,10 @@ def set_policy(con: duckdb.DuckDBPyConnection, as_of: date, policy: AdherencePol
     )
 
 
-def run(con: duckdb.DuckDBPyConnection) -> None:
+def run(con: duckdb.DuckDBPyConnection, *, dose_periods: bool = False) -> None:
     """From adh_rows, adh_doses, adh_fills and adh_policy to adh_results (a row per row_id) and adh_gaps.
+
+    With `dose_periods` also to adh_dose_periods: each window cut where the dose in force changes.
 
     Input tables (temporary, made by the caller):
       adh_rows   row_id, pool_id, start_on, stop_on (exclusive, NULL: open), course_end (exclusive, NULL: open-ended),
@@ -72,7 +77,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
                  is_valid (false: a quantity that is no purchase), is_shared (of an order for several people: none to
                  all of it), is_too_large
     """
-    for step in _STEPS:
+    for step in (*_STEPS, *((_PERIODS,) if dose_periods else ()), *_LAST_STEPS):
         con.execute(sql_text(f"engine_{step}"))
 
 

@@ -31,7 +31,8 @@ def build_adherence(
     policy: AdherencePolicy | None = None,
     time_zone: ZoneInfo | None = None,
 ) -> int:
-    """Replace the clinic's rows of marts.adherence, adherence_gaps and adherence_timeline; returns rows of the first.
+    """Replace the clinic's rows of marts.adherence, its gaps, timeline and dose periods; returns rows of the first.
+
     The day's rows of adherence_daily and patient_verdicts are replaced too; those of earlier days stay.
 
     `as_of` counts: the window goes through the end of that day. A clinic has one as_of day; with `patient_ids` only
@@ -43,7 +44,7 @@ def build_adherence(
     engine.set_policy(con, as_of + timedelta(days=1), policy or AdherencePolicy())
     wanted = _all_patients(con, clinic_id) if patient_ids is None else sorted(set(patient_ids))
     if patient_ids is None:
-        for name in ("adherence", "adherence_gaps", "adherence_timeline"):
+        for name in ("adherence", "adherence_gaps", "adherence_timeline", "adherence_dose_periods"):
             con.execute(f"DELETE FROM marts.{name} WHERE clinic_id = ?", [clinic_id])
     _set_scope(con, clinic_id, as_of, zone, is_everyone=patient_ids is None)
     _run(con, "mart_0_named_orders")
@@ -124,7 +125,7 @@ def _build(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> int:
     _run(con, "mart_3_rows")
     _convert_units(con, dose_units)
     _run(con, "mart_4_fills", "mart_5_doses")
-    engine.run(con)
+    engine.run(con, dose_periods=True)
     _run(con, "mart_6_rows", "mart_7_write")
     (rows,) = con.execute("SELECT count(*) FROM adh_mart").fetchone() or (0,)
     return int(rows)

@@ -23,7 +23,9 @@ _OURS = frozenset({("core.events", "processed_at")})
 # When a pull really ran, whatever time FULLSCRIPT_NOW says it is.
 _REAL = frozenset({("ops.pulls", "started_at"), ("ops.pulls", "finished_at")})
 # These tables may hold future days (run-out dates); the next page build computes them again.
-_COMPUTED = frozenset({"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline"})
+_COMPUTED = frozenset(
+    {"marts.adherence", "marts.adherence_gaps", "marts.adherence_timeline", "marts.adherence_dose_periods"}
+)
 # Tables whose rows the next pulls create again, by their column of times: the real time of the read is unknown.
 _RECREATED = {
     "marts.catalog_changes": "seen_on",

@@ -9,6 +9,8 @@ SELECT
     r.row_id,
     d.unit,
     d.lines,
+    d.shown_num,
+    d.shown_den,
     CASE WHEN d.problem IS NULL THEN d.shown_num::DOUBLE / d.shown_den END AS base_per_unit,
     CASE WHEN d.problem IS NULL THEN adh_fraction(d.min_num * d.shown_den, d.den * d.shown_num) END AS min_text,
     CASE WHEN d.problem IS NULL THEN adh_fraction(d.max_num * d.shown_den, d.den * d.shown_num) END AS max_text,

@@ -8,6 +8,9 @@ WHERE m.clinic_id = s.clinic_id AND m.patient_id IN (SELECT patient_id FROM adh_
 DELETE FROM marts.adherence_timeline m USING adh_scope s
 WHERE m.clinic_id = s.clinic_id AND m.patient_id IN (SELECT patient_id FROM adh_wanted);
 
+DELETE FROM marts.adherence_dose_periods m USING adh_scope s
+WHERE m.clinic_id = s.clinic_id AND m.patient_id IN (SELECT patient_id FROM adh_wanted);
+
 INSERT INTO marts.adherence BY NAME SELECT * FROM adh_mart;
 
 INSERT INTO marts.adherence_gaps
@@ -19,6 +22,28 @@ JOIN adh_keys k USING (row_id)
 JOIN adh_results r USING (row_id)
 CROSS JOIN adh_scope s
 WHERE r.pdc_min IS NOT NULL;
+
+INSERT INTO marts.adherence_dose_periods BY NAME
+SELECT
+    s.clinic_id, k.patient_id, k.treatment_plan_id, k.product_id, s.day AS as_of,
+    CASE WHEN p.is_lowest THEN 'lowest' ELSE 'highest' END AS dose_bound,
+    p.start_on, p.end_on, (p.end_on - p.start_on)::INTEGER AS days,
+    o.treatment_plan_id AS dose_plan_id,
+    adh_fraction(p.rate * h.shown_den, p.unit_scale * h.shown_num) AS units_per_day,
+    adh_ratio(p.rate * h.shown_den, p.unit_scale * h.shown_num) AS units_per_day_value,
+    h.unit,
+    adh_ratio(p.on_hand * h.shown_den, p.unit_scale * h.shown_num) AS units_on_hand,
+    adh_ratio(p.bought * h.shown_den, p.unit_scale * h.shown_num) AS units_bought,
+    adh_ratio((p.on_hand + p.bought - p.remaining) * h.shown_den, p.unit_scale * h.shown_num) AS units_used,
+    adh_ratio(p.remaining * h.shown_den, p.unit_scale * h.shown_num) AS units_left,
+    adh_ratio(p.covered, p.day_scale) AS days_covered
+FROM adh_dose_periods p
+JOIN adh_results r USING (row_id)
+JOIN adh_keys k USING (row_id)
+JOIN adh_shown h USING (row_id)
+LEFT JOIN adh_keys o ON o.row_id = p.dose_row_id
+CROSS JOIN adh_scope s
+WHERE h.base_per_unit IS NOT NULL AND CASE WHEN p.is_lowest THEN r.pdc_max ELSE r.pdc_min END IS NOT NULL;
 
 INSERT INTO marts.adherence_timeline
 WITH shown AS (

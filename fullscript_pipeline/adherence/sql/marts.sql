@@ -28,6 +28,14 @@ CREATE TABLE IF NOT EXISTS marts.adherence_timeline (
     kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE, label VARCHAR
 );
 
+-- The arithmetic behind a share: the window cut where the dose in force changes, at each bound of the dose.
+CREATE TABLE IF NOT EXISTS marts.adherence_dose_periods (
+    clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR, product_id VARCHAR, as_of DATE,
+    dose_bound VARCHAR, start_on DATE, end_on DATE, days INTEGER, dose_plan_id VARCHAR, units_per_day VARCHAR,
+    units_per_day_value DOUBLE, unit VARCHAR, units_on_hand DOUBLE, units_bought DOUBLE, units_used DOUBLE,
+    units_left DOUBLE, days_covered DOUBLE
+);
+
 -- How many products of patients had which status at the end of each day; older plans of a product are not counted.
 CREATE TABLE IF NOT EXISTS marts.adherence_daily (clinic_id VARCHAR, day DATE, status VARCHAR, count BIGINT);
 

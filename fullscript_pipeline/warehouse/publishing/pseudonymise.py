@@ -20,6 +20,7 @@ _KINDS = {
     "practitioner_id": "practitioner",
     "treatment_plan_id": "plan",
     "continued_by": "plan",
+    "dose_plan_id": "plan",
     "order_id": "order",
     "lab_order_id": "lab_order",
 }

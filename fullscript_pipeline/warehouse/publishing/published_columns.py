@@ -52,6 +52,11 @@ _MADE: Columns = {
         "episodes", "is_persistent", "dose_since", "run_out_on_latest", "verdict", "share_verdict", "is_current",
         "continued_by", "guardian_patient_id",
     ),
+    "marts.adherence_dose_periods": (
+        "clinic_id", "patient_id", "treatment_plan_id", "product_id", "as_of", "dose_bound", "start_on", "end_on",
+        "days", "dose_plan_id", "units_per_day_value", "units_on_hand", "units_bought", "units_used", "units_left",
+        "days_covered",
+    ),
     "marts.adherence_daily": ("clinic_id", "day", "status", "count"),
     "marts.patient_verdicts": ("clinic_id", "patient_id", "verdict", "since", "until"),
     # Without names, contacts, ids of other systems and the names of labs.
