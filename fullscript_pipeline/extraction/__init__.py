@@ -1,5 +1,5 @@
-"""Which endpoints make which tables: asks pages through a session, lands them, loads them.
+"""Pulls: fetches the pages of each endpoint with a session, lands them, and loads the tables.
 
 Knows the public names of `api`, `state` and `warehouse`. What does not belong here: Dagster, HTTP, SQL of the merge,
-what changed and is worth asking for between pulls (`refresh`).
+fetching what changed between pulls (`refresh`).
 """

@@ -43,7 +43,7 @@ class InboxRoom:
         return (
             f"{counted(self.size.waiting, 'delivery waits', 'deliveries wait')} since {self.size.since:%Y-%m-%d %H:%M} "
             f"UTC, {_megabytes(self.size.waiting_bytes)} of {_megabytes(self.most_bytes)}"
-            f"{': it is full, and the vendor is told 503' if self.is_full else ''}"
+            f"{': it is full, and the vendor gets 503' if self.is_full else ''}"
         )
 
     @property

@@ -101,8 +101,8 @@ class RefreshLoads:
         return lambda: map(complete, lines())
 
     def _add_changed_rows(self, family: str, lines: Sequence[Line]) -> None:
-        """Counts a list's changed rows as fetched. After a crash nobody could tell which changed, so their patients'
-        pages are queued."""
+        """Counts a list's changed rows as fetched. After a crash it is unknown which changed, so their patients' pages
+        are queued."""
         self._ids[family] += [line.id for line in lines]
         patients = [line.id if family == "patients" else patient_id_of(line) for line in lines]
         self._patients += [patient for patient in patients if patient]

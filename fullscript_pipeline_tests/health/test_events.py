@@ -117,4 +117,4 @@ def test_an_inbox_that_nobody_empties_or_that_is_full_is_told(
     store.keep_deliveries([Delivery("us-snd", "e2", body=b"x" * 200_000, received_at=late)])
     told = _found(store)["webhooks.inbox"]
     assert (told.state, told.exit_code) == ("fail", 1)
-    assert "1.0 MB: it is full, and the vendor is told 503" in told.what
+    assert "1.0 MB: it is full, and the vendor gets 503" in told.what

@@ -1,4 +1,4 @@
-"""What every pull shares: lists are read, pages landed, records loaded, and absence concluded."""
+"""What every pull shares: fetching lists, landing pages, loading records, and concluding absence."""
 
 from fullscript_pipeline.extraction.engine.absence import (
     confirm_gone,

@@ -1,8 +1,8 @@
-"""Whether an object that its id does not find is gone: only when a fresh list that should hold it lacks it too.
+"""Confirms that an object is gone: its id answers 404, and a fresh list that should hold it lacks it too.
 
-A plan is looked for in its patient's plans, an order or a lab order in the list filtered by its patient, a patient
-among all patients. Whatever else comes of it, the object stays as it is stored, and the report says so. What does not
-belong here: marking (`warehouse.merge`), whose view may prove anything (`warehouse`), products (`catalog`).
+The list is the patient's plans for a plan, the list filtered by the patient for an order or a lab order, and all
+patients for a patient. Otherwise the object stays as stored, and the report says so. What does not belong here: marking
+rows as removed (`warehouse.loading`), which reader view proves absence (`warehouse`), products (`catalog`).
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import patients_of, stored_hashes
 from fullscript_pipeline.warehouse.event_log import answered_by_count, awaited_objects
 
-# By table: what reads an object by its id, and the list of a patient's objects.
+# By table: the endpoint of one object, and the list of a patient's objects.
 DETAIL_ENDPOINTS = {
     PATIENTS.name: "patient",
     TREATMENT_PLANS.name: "treatment_plan",
@@ -30,9 +30,9 @@ _LIST_ENDPOINTS = {ORDERS.name: "orders", LAB_ORDERS.name: "lab_orders"}
 
 
 def confirm_gone(pull: Pull, session: ClinicSession, table: Table, denied: Sequence[str]) -> list[str]:
-    """Those of the objects that answered 404 which the list that should hold them lacks too.
+    """Returns those of the objects with a 404 that the list that should hold them lacks too.
 
-    The report counts the others, as far as they are stored. What the lists show is landed.
+    The report counts the others, as far as they are stored. The rows of the lists are landed.
     """
     if not denied:
         return []
@@ -55,9 +55,9 @@ def confirm_gone(pull: Pull, session: ClinicSession, table: Table, denied: Seque
 def fetch_awaited(
     pull: Pull, session: ClinicSession, table: Table, listed: Collection[str], *, is_complete: bool
 ) -> list[str]:
-    """Reads by id what events wait for and a list just read did not hold; returns what is gone.
+    """Fetches by id the objects that events wait for and that a list just read lacks. Returns those that are gone.
 
-    `is_whole`: that list should have held every new object, so one that was never stored and answers 404 is gone too.
+    `is_complete`: the list would hold every new object, so one that was never stored and answers 404 is gone too.
     """
     with pull.target.warehouse.read() as con:
         waiting = awaited_objects(con, session.clinic.clinic_id, table)
@@ -74,7 +74,7 @@ def fetch_awaited(
 
 
 def events_answered_by_list(pull: Pull, session: ClinicSession, table: Table, listing: FetchedList) -> list[str]:
-    """Very many events without an object that this whole list answers, as it brings as many new objects."""
+    """Returns the many events without an object that this complete list answers: it brings as many new objects."""
     if not listing.complete:
         return []
     clinic_id = session.clinic.clinic_id
@@ -84,8 +84,9 @@ def events_answered_by_list(pull: Pull, session: ClinicSession, table: Table, li
 
 
 def fetch_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> list[str]:
-    """Lands these objects; returns those that answered 404. Refusals (403) are reported and stop nothing, and what is
-    left out is there."""
+    """Lands these objects. Returns those that answered 404.
+
+    Refusals (403) are reported and raise nothing. Objects of purged people count as found."""
     endpoint = DETAIL_ENDPOINTS[table.name]
     try:
         fetch_each(pull, session, endpoint, ids, any_stored=True)
@@ -95,7 +96,7 @@ def fetch_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[
 
 
 def _list_owners(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[str]) -> dict[str, str]:
-    """The patient whose list should hold each stored object; for patients the list of all ('')."""
+    """Returns the patient whose list should hold each stored object; '' for patients, whose list is that of all."""
     with pull.target.warehouse.read() as con:
         if table.name == PATIENTS.name:
             return dict.fromkeys(stored_hashes(con, table, session.clinic.clinic_id, ids), "")
@@ -103,9 +104,9 @@ def _list_owners(pull: Pull, session: ClinicSession, table: Table, ids: Sequence
 
 
 def fetch_listed_ids(pull: Pull, session: ClinicSession, table: Table, patient: str) -> frozenset[str] | None:
-    """Lands the list of this patient's objects (or of all patients): the ids that it holds.
+    """Lands the list of this patient's objects (or of all patients). Returns the ids in it.
 
-    None when it proves nothing: it cannot be read, is not complete, or is not this patient's.
+    None when the list proves nothing: it cannot be read, is not complete, or is not this patient's.
     """
     try:
         if table.name == PATIENTS.name:
@@ -115,7 +116,7 @@ def fetch_listed_ids(pull: Pull, session: ClinicSession, table: Table, patient: 
         else:
             listing = pull.walk(session, _LIST_ENDPOINTS[table.name], params={"patient_id": patient})
     except NotFound:
-        # A list of their own is gone with the patient; one of everybody's objects is refused, whoever is asked for.
+        # A patient's own list is gone with the patient; a 404 of everybody's list is a refusal.
         is_their_own = table.name == TREATMENT_PLANS.name
         return frozenset() if is_their_own and _is_removed_patient(pull, session, patient) else None
     except (ScopeError, RequestRefused):
@@ -124,7 +125,7 @@ def fetch_listed_ids(pull: Pull, session: ClinicSession, table: Table, patient: 
 
 
 def _is_removed_patient(pull: Pull, session: ClinicSession, patient: str) -> bool:
-    """Whether a whole list of patients has lacked this one: their own lists are gone with them."""
+    """Whether the patient is stored as removed: then their own lists are gone too."""
     with pull.target.warehouse.read() as con:
         row = con.execute(
             "SELECT removed_at IS NOT NULL FROM core.patients WHERE clinic_id = ? AND patient_id = ?",

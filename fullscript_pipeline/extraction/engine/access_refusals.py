@@ -1,6 +1,6 @@
-"""What a clinic may not read is not a failure: it is recorded, with the reason, and the run goes on.
+"""Records what a clinic may not read: that is no failure, and the run continues.
 
-What does not belong here: how a refusal is recognised (`api`), and what a table keeps of it (`warehouse`).
+What does not belong here: recognising a refusal (`api`), storing it (`warehouse`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from fullscript_pipeline.extraction.engine.pull import Pull, Report
 def fetch_list_or_refusal(
     pull: Pull, session: ClinicSession, endpoint: str, params: dict[str, str] | None = None
 ) -> FetchedList | Report:
-    """The walked list; or, when the server refuses it (403, or 404 on a whole list), the report that says so."""
+    """Lands a list. Returns a report instead when the server refuses it (403, or 404 of a whole list)."""
     try:
         return pull.walk(session, endpoint, params=params)
     except (ScopeError, NotFound) as refusal:
@@ -22,13 +22,13 @@ def fetch_list_or_refusal(
 
 
 def record_refusal_by_all(pull: Pull, refusals: Sequence[Exception]) -> Report:
-    """No clinic of the region could read it. A refusal of the server's tells more than a grant that has died.
+    """Records that no clinic of the region may read the resource. A refusal of the server is preferred as the reason.
 
-    Raises NeedsConnect when every grant has: then a person must act.
+    Raises NeedsConnect when every grant is invalid: then a person must act.
     """
     server_refusals = [refusal for refusal in refusals if not isinstance(refusal, NeedsConnect)]
     if refusals and not server_refusals:
         raise refusals[-1]
     return pull.record_refusal(
-        str(server_refusals[-1]) if server_refusals else "No connected clinic of this region could be asked."
+        str(server_refusals[-1]) if server_refusals else "This region has no connected clinic to read it with."
     )

@@ -1,7 +1,7 @@
-"""Details that are read one by one, and which of them can wait: what a list shows unchanged is kept as it is stored.
+"""Fetches the details of incomplete listed rows one by one, and decides which can wait.
 
-An object is read again when its listed row has changed, when the caller says that it is still moving, and otherwise as
-one of the day's rolling share. What does not belong here: which endpoint has details of what.
+A detail is read again when its listed row has changed, when the caller says that it may change without that, and
+otherwise as part of the day's rolling re-read. What does not belong here: which endpoint has which details.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,10 +19,10 @@ from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
 from fullscript_pipeline.warehouse.event_log import awaited_objects
 
-# Everything that is read one by one is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
+# Every detail is read again within this many days (setting FULLSCRIPT_SWEEP_DAYS).
 SWEEP_DAYS = 14
 
-# So many refusals and not one answer: it is the scope, not the patient.
+# After so many refusals without an answer it is the scope, not the object.
 _REFUSALS = 20
 
 After = Callable[[duckdb.DuckDBPyConnection], None]
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class CompletedRows:
-    """What a list and its details came to: `lines`, `after` and `unread` as `Load` wants them."""
+    """Rows of a list with their details: `lines`, `after` and `unread` as `Load` takes them."""
 
     lines: Callable[[], Iterator[Line]]
     after: After
@@ -40,7 +40,7 @@ class CompletedRows:
 
 @dataclass(frozen=True, kw_only=True)
 class DetailSource:
-    """Where the whole of an object is when lists lack one of its `arrays`, or leave `besides` something to wish for."""
+    """Where the complete object is when a listed row lacks one of `arrays`, or fails `extra_check`."""
 
     endpoint: str
     table: Table
@@ -65,11 +65,12 @@ def complete_from_details(
     may_change: Callable[[Line], bool] = lambda line: False,
     read_details: Callable[[], Callable[[], Iterator[Line]]] | None = None,
 ) -> CompletedRows:
-    """The listed rows, whole: as they came, read by id where that is due, else as stored.
+    """Returns complete rows: as listed, with the detail where that is due, else as stored.
 
-    `finish` is called when the details are read, and says what lines they make; by default as they came.
+    `may_change`: whether a row may change although its listed row does not. `read_details` is called when the details
+    are landed, and returns their lines; by default as landed.
 
-    A row whose detail the server denies stands as it is stored, or as it was listed when it is new.
+    A row whose detail answers 404 stays as stored, or as listed when it is new.
     """
     incomplete = {
         line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_complete(line)
@@ -107,7 +108,7 @@ def complete_from_details(
                 yield line._replace(hash=stored[line.id])
             elif line.id not in read:
                 yield line
-        # A detail belongs where its row was listed.
+        # A detail has the parent of its listed row.
         parents = {object_id: line.parent_id for object_id, line in incomplete.items()}
         yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
 
@@ -124,7 +125,7 @@ def complete_from_details(
 
 
 def fetch_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
-    """Lands the objects by id; those that the server has and shows. Raises as `each_allowed` does."""
+    """Lands the objects by id. Returns those that the server has and shows. Raises as `fetch_allowed` does."""
     records_by_id = fetch_allowed(
         pull, endpoint, ids, lambda object_id: pull.land_object(session, endpoint, object_id), any_stored=any_stored
     )
@@ -134,10 +135,10 @@ def fetch_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[
 def fetch_allowed(
     pull: Pull, endpoint: str, ids: Iterable[str], fetch: Callable[[str], T], *, any_stored: bool
 ) -> dict[str, T | None]:
-    """`ask(id)` for each id; None where the server refuses (403) that one, which the report then says.
+    """Returns `fetch(id)` of each id; None where the server refuses (403) this one, and the report says so.
 
-    A user may be kept from single patients. Raises ScopeError when everything is refused: of several, or of one when
-    nothing was ever read (`any_stored`); it does not ask for thousands to find out.
+    A user may have no access to single patients. Raises ScopeError when all are refused: of several ids, or of one when
+    nothing was ever stored (`any_stored`). It stops after a few refusals.
     """
     refusals: dict[str, ScopeError] = {}
     answered: list[str] = []
@@ -170,9 +171,10 @@ def ids_due_for_refetch(
     always: Collection[str] = (),
     sweep_days: int = SWEEP_DAYS,
 ) -> list[str]:
-    """Of an owner's listed ids (with the hash of their row; None: it says nothing) those to read now, in their order.
+    """Returns which of an owner's listed ids to read now, in their order. `listed`: the hash of the row, or None.
 
-    Never read, listed otherwise than when they were read, in `always`, or of the longest unread 1/`sweep_days`.
+    They were never read, have another hash than at their last read, are in `always`, or belong to the longest unread
+    1/`sweep_days`.
     """
     rows = con.execute(
         "SELECT object_id, list_hash, read_at FROM ops.detail_reads WHERE clinic_id = ? AND resource = ?",
@@ -201,7 +203,7 @@ def record_detail_reads(
     resource: str,
     reads: Mapping[str, tuple[str | None, bool]],
 ) -> None:
-    """Remembers these reads: the hash of the listed row, and whether the server had the object."""
+    """Records these reads: the hash of the listed row, and whether the server had the object."""
     if not reads:
         return
     con.execute(

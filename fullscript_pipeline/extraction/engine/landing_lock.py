@@ -1,4 +1,4 @@
-"""Which landing file a pull writes: an interrupted one of the same cell, or a new one; one process at a time.
+"""Chooses the landing file of a pull, an interrupted one of the same partition or a new one, and locks it.
 
 What does not belong here: what is written (`warehouse.landing`).
 """
@@ -18,21 +18,21 @@ from fullscript_pipeline.warehouse.files import FrameFile, LandingDamage
 
 _log = logging.getLogger(__name__)
 
-# Beyond this, what an interrupted pull had landed says too little about the present.
+# Pages that an interrupted pull landed earlier than this are too old to use.
 RESUME_WITHIN = timedelta(hours=6)
 
 
 def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileLock]:
-    """The unfinished file of this cell and resource if a run was interrupted, else a new one; and the claim on it.
+    """Returns the unfinished file of this partition and resource, else a new one; and its lock.
 
-    A file that another process is still filling is left alone: two runs of one cell each land their own.
+    A file that another process is writing is left alone: two runs of a partition land one file each.
     """
     make_private_folder(folder)
     for unfinished in sorted(folder.glob(f"{resource}.*.open")):
         lock = _try_lock(unfinished)
         if lock is None or not unfinished.exists():
             continue
-        # Of a time to come it is after a clock was set back: as unknown as old.
+        # A future time means that the clock was set back: the age is unknown, so the file counts as old.
         if abs(clock.real_now().timestamp() - unfinished.stat().st_mtime) < RESUME_WITHIN.total_seconds():
             return unfinished, lock
         unfinished.rename(unfinished.with_suffix(".abandoned"))
@@ -43,12 +43,12 @@ def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path,
 
 
 def open_landing_file(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
-    """The file of an interrupted pull, where it can be read as a whole, else a new one; and the claim on it."""
+    """Opens the file of an interrupted pull if all of it can be read, else a new one. Returns it with its lock."""
     while True:
         path, lock = claim_landing_file(target.folder, resource, pull_id)
         file = FrameFile(path, target.encryption_key)
         try:
-            # With the claim held: a change of keys notes itself first, and then looks for claims.
+            # While the lock is held: a key rotation records itself first, and then looks for locks.
             require_key_of_files(target.landing_dir.parent, target.encryption_key)
             file.cut_torn_end()
             file.requests()
@@ -64,7 +64,7 @@ def open_landing_file(target: Target, resource: str, pull_id: str) -> tuple[Fram
 
 
 def _try_lock(path: Path) -> FileLock | None:
-    # One object per path and process: a pull that failed here may be taken up here.
+    # One object per path and process: this process may resume a pull that failed in it.
     lock = FileLock(path.with_suffix(".lock"), mode=0o600, is_singleton=True)
     try:
         lock.acquire(timeout=0)
@@ -74,6 +74,6 @@ def _try_lock(path: Path) -> FileLock | None:
 
 
 def release_lock(lock: FileLock) -> None:
-    """The file is done: nobody needs to be kept from it."""
+    """Releases the lock of a finished file."""
     lock.release(force=True)
     Path(lock.lock_file).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""What is known of a list that is being walked: its ids, what it counts, and which pages are still to be asked.
+"""Tracks a list while it is read: its ids, the server's count, and the pages that are still to fetch.
 
-A list moves while it is read. It is *settled* when what came is what the server counts, and the count never fell on the
-way: a row that vanishes from a page already read pulls another one past the reader. What does not belong here: asking
-and landing (`pull`).
+A list may change while it is read. It is *consistent* when as many rows came as the server counts, and the count never
+fell: when a row vanishes from a page that was read, another row moves there unseen. What does not belong here: fetching
+and landing (`page_landing`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ LEFT_OUT = "left-out:"
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedList:
-    """A list that was walked to its end. `ids` are the distinct record ids in order of arrival.
+    """A list that was read to its end. `ids` are the distinct record ids in order of arrival.
 
-    `complete`: as many distinct rows came as the server says there are (or it does not say), every one tells which it
-    is, and none is of another patient than the one asked for. What a complete list lacks is not there.
+    `complete`: as many distinct rows came as the server counts (or it gives no count), each has an id, and none is of
+    another patient. A complete list proves that what it lacks does not exist.
     """
 
     ids: tuple[str, ...]
@@ -29,7 +29,7 @@ class FetchedList:
 
 
 class RemainingPages(NamedTuple):
-    """What of a walk is still to be asked: pages from `first_page` on, or all of `total_pages` that are not landed."""
+    """The pages still to fetch: from `first_page` on, or all of `total_pages` that are not landed."""
 
     first_page: int = 1
     total_pages: int | None = None
@@ -37,7 +37,7 @@ class RemainingPages(NamedTuple):
 
 @dataclass(kw_only=True)
 class Walk:
-    """One walk of a list, as far as its pages are landed."""
+    """One reading of a list, as far as its pages are landed."""
 
     ids: dict[str, None] = field(default_factory=dict)
     totals: list[int] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Walk:
     of_others: int = 0
 
     def add(self, request: Request, ids: Iterable[str]) -> None:
-        """Takes in a landed page. What was left out of it counts, and is no row of the list."""
+        """Adds a landed page. Records that were left out count, but are no rows of the list."""
         self.ids.update(dict.fromkeys(ids))
         self.ids.update(dict.fromkeys(LEFT_OUT + mark for mark in request.left_out))
         self.rows += request.records + len(request.left_out)
@@ -72,32 +72,32 @@ class Walk:
         if not self.totals:
             return True
         if len(self.pages) == self.ended_at == 1 and self.rows == self.totals[-1]:
-            return True  # nothing moves within a page: a row that it holds twice is one that the server counts twice
+            return True  # a single page is consistent: a row in it twice is counted twice by the server
         return self.totals == sorted(self.totals) and len(self.ids) == self.totals[-1]
 
     @property
     def rows_without_id(self) -> int:
-        """Rows that do not tell which they are: any of those that seem to be missing."""
+        """The number of rows without an id. They may be any that seem to be missing."""
         return sum(record_id.startswith(NAMELESS) for record_id in self.ids)
 
     @property
     def is_empty_array(self) -> bool:
-        """`[]` and nothing else: no documented answer."""
+        """Whether all of the answer was `[]`, which is not a documented answer."""
         return self.is_bare and not self.ids
 
     def remaining_pages(self) -> RemainingPages | None:
-        """None: every page is landed."""
+        """Returns the pages still to fetch; None when every page is landed."""
         if not self.pages:
             return RemainingPages()
         if self.last_page is not None:
-            # An empty page before the last one that was counted: the list has become shorter.
+            # An empty page before the last counted one: the list has become shorter.
             last = min(self.last_page, self.ended_at or self.last_page)
             if not self.pages.issuperset(range(1, last + 1)):
                 return RemainingPages(1, last)
         return None if self.ended_at else RemainingPages(max(self.pages) + 1)
 
     def combined_with(self, second: "Walk") -> "Walk":
-        """Both walks taken together: each may have found what the other missed."""
+        """Merges two readings of a list: each may have rows that the other missed."""
         return Walk(
             ids={**self.ids, **second.ids},
             totals=[*self.totals, *second.totals],
@@ -115,7 +115,7 @@ class Walk:
 
 
 def count_of_others(records: Iterable[Mapping[str, Any]], patient: str | None) -> int:
-    """How many records name another patient than the one whose list was asked for (None: nobody's)."""
+    """Counts the records of another patient than the one whose list it is (None: not a patient's list)."""
     return sum(_patient_in(record) not in {None, patient} for record in records) if patient is not None else 0
 
 

@@ -1,6 +1,6 @@
-"""A list as it is asked for, and the text by which landed pages tell which request they answer.
+"""A request for a list, and the key by which a landed page names the request that it answers.
 
-What does not belong here: asking (`page_landing`), what came of it (`list_progress`).
+What does not belong here: sending it (`page_landing`), the pages that came (`list_progress`).
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ def request_key(session: ClinicSession, parent: str | None, params: Mapping[str,
 
 @dataclass(frozen=True, kw_only=True)
 class ListRequest:
-    """A list, as it is asked for."""
+    """A request for a list: its endpoint, path and filters."""
 
     session: ClinicSession
     endpoint: str
@@ -25,12 +25,12 @@ class ListRequest:
 
     @property
     def patient(self) -> str | None:
-        """Whose list it is, if it is one patient's."""
+        """The patient whose list it is, if any."""
         return self.path.get("patient_id") or self.params.get("patient_id")
 
     @property
     def is_filtered(self) -> bool:
-        """Whether it is everybody's list, filtered by a patient."""
+        """Whether the list of all is filtered by a patient."""
         return "patient_id" in self.params
 
     @property

@@ -1,7 +1,7 @@
-"""Asks for one resource and lands every answer before the next is asked.
+"""Fetches one resource, and lands every page before the next request.
 
-What an interrupted pull has landed is taken up: the frames of its file say which requests are answered. What does not
-belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and DuckDB (`pull`).
+It resumes an interrupted pull: the frames of its file say which requests are answered. What does not belong here: which
+endpoints to fetch (`extraction.pulls`), and DuckDB (`pull`).
 """
 
 import logging
@@ -32,12 +32,12 @@ from fullscript_pipeline.warehouse import Envelope, Line, Request, keyed_line, m
 from fullscript_pipeline.warehouse.loading import View, common_view
 
 _log = logging.getLogger(__name__)
-# Lists whose `id` names something else than their rows: these are told apart by their content.
+# Lists whose `id` is not an id of their rows: rows are identified by their content.
 _ROWS_WITHOUT_ID = frozenset({"metadata"})
 
 
 class PageLanding:
-    """The first half of a pull of one resource of one cell."""
+    """The first half of a pull of one resource for one partition."""
 
     def __init__(self, target: Target, resource: str) -> None:
         self.target = target
@@ -45,27 +45,27 @@ class PageLanding:
         self.started_at = clock.real_now()
         self.observed_at = clock.now()
         self._observed_steady = clock.steady_seconds()
-        # Nothing that is landed was read before; what an interrupted pull had landed may be older than this pull.
+        # The earliest time that a landed page was read; a resumed page may be older than this pull.
         self.read_since = self.observed_at
         self.pull_id = uuid.uuid4().hex
         self.file, self._lock = open_landing_file(target, resource, self.pull_id)
         self._object_exists: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
         self._views: set[View | None] = set()
-        # Endpoints of which objects were read by their id.
+        # Endpoints whose objects were read by id.
         self._by_id: set[str] = set()
-        # Endpoints that have answered with rows in an array on its own.
+        # Endpoints that have answered with a bare array of rows.
         self._bare: set[str] = set()
         self._drift: set[tuple[str, str, str]] = set()
         self._differences = Differences()
-        # Ids of records that were left out, by endpoint; and what stands for those of an interrupted pull.
+        # Ids of records that were left out, by endpoint; and marks of those from an interrupted pull.
         self._left_out: dict[str, set[str]] = {}
         self._left_out_before: set[str] = set()
         self._resume_landed()
         self._cautions: list[str] = []
-        # Objects that the server refused (403) one by one, by endpoint.
+        # Objects that the server refused (403), by endpoint.
         self._refused: dict[str, set[str]] = {}
-        # What each session had sent and asked again before this pull used it.
+        # Requests and retries of each session before this pull used it.
         self._usage_before: dict[ClinicSession, tuple[int, int]] = {}
 
     def walk(
@@ -76,10 +76,10 @@ class PageLanding:
         path: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> FetchedList:
-        """Walks a list to its end; each page is landed as it arrives.
+        """Reads a list to its end, and lands each page as it arrives.
 
-        Pages move while they are read: a list that does not come to what the server counts is walked once more. When
-        the second walk comes out even it stands alone; else all that came is kept, and absence means nothing.
+        A list may change while it is read: one that does not match the server's count is read once more. A consistent
+        second reading replaces the first; otherwise all rows are kept, and absence proves nothing.
         """
         list_request = ListRequest(session=session, endpoint=endpoint, path=path or {}, params=params or {})
         self._record_usage(session)
@@ -98,13 +98,13 @@ class PageLanding:
             rows = counted(walk.of_others, "row")
             self._cautions.append(f"listed {rows} of another patient ({endpoint}), so nothing that it lacks is marked")
         elif walk.is_empty_array and endpoint not in self._bare:
-            # From a server whose lists are bare arrays it may be true: too little to take everything for gone.
+            # It may be true for a server that answers with bare arrays, but does not prove that everything is gone.
             self._cautions.append(f"listed an empty array and nothing around it ({endpoint}), so nothing is marked")
             return replace(walk.as_fetched_list(), complete=False)
         return walk.as_fetched_list()
 
     def land_object(self, session: ClinicSession, endpoint: str, object_id: str | None = None) -> bool:
-        """Lands one object by id. False: the server says that there is none (404)."""
+        """Lands one object by id. Returns False when the server answers 404."""
         key = request_key(session, object_id, None)
         self._record_usage(session)
         if (exists := self._object_exists.get((endpoint, key))) is not None:
@@ -128,7 +128,8 @@ class PageLanding:
         return True
 
     def require_right_clock(self) -> None:
-        """Raises WrongClock when our time is not the server's, or was changed since this pull began: before a load."""
+        """Raises WrongClock when our time differs from the server's, or was changed during this pull. Call it before a
+        load."""
         for session in self._usage_before:
             session.server_clock.require_checked()
         passed = clock.steady_seconds() - self._observed_steady
@@ -140,52 +141,52 @@ class PageLanding:
             )
 
     def record_refused_objects(self, endpoint: str, ids: Collection[str]) -> None:
-        """Says in the report that these objects were refused (403), each for itself."""
+        """Records that the server refused (403) these objects; the report counts them."""
         if ids:
             self._refused.setdefault(endpoint, set()).update(ids)
             self._cautions.append(f"{counted(len(ids), 'detail')} refused ({endpoint})")
 
     def add_caution(self, sentence: str) -> None:
-        """Says in the report what could not be read, or concluded."""
+        """Adds a sentence to the report: what could not be read, or concluded."""
         self._cautions.append(sentence)
 
     def refused(self, endpoint: str) -> frozenset[str]:
-        """The objects that were refused one by one."""
+        """Returns the objects that the server refused one by one."""
         return frozenset(self._refused.get(endpoint, ()))
 
     def left_out(self, endpoint: str) -> frozenset[str]:
-        """The objects that were left out, because they are of people who are not to be stored."""
+        """Returns the objects that were left out because they belong to purged people."""
         return frozenset(self._left_out.get(endpoint, ()))
 
     @property
     def left_out_ids(self) -> frozenset[str]:
-        """The same of every endpoint."""
+        """The left-out objects of all endpoints."""
         return frozenset(object_id for ids in self._left_out.values() for object_id in ids)
 
     @property
     def left_out_count(self) -> int:
-        """How many records were left out, each once."""
+        """The number of distinct records that were left out."""
         return len(self.left_out_ids) + len(self._left_out_before)
 
     def is_denied(self, session: ClinicSession, endpoint: str, object_id: str) -> bool:
-        """Whether the object was asked for by its id, and the server said that there is none."""
+        """Whether the object was fetched by id, and answered 404."""
         return self._object_exists.get((endpoint, request_key(session, object_id, None))) is False
 
     def has_fetched_by_id(self, endpoint: str) -> bool:
-        """Whether an object was read by its id from this endpoint."""
+        """Whether an object was read by id from this endpoint."""
         return endpoint in self._by_id
 
     @property
     def view(self) -> View | None:
-        """What all that is landed was seen with; None: nothing is, or users or clinics were mixed."""
+        """The reader view of everything landed; None when nothing is, or when users or clinics are mixed."""
         return common_view(self._views)
 
     def lines(self, endpoint: str) -> Callable[[], Iterator[Line]]:
-        """What this pull has landed of an endpoint, as `load` wants it."""
+        """Returns the landed lines of an endpoint, as `Load` takes them."""
         return lambda: self.file.lines(endpoint)
 
     def _resume_landed(self) -> None:
-        """What an interrupted pull has landed need not be asked again."""
+        """Restores the state from the pages that an interrupted pull landed."""
         for request, lines in self.file.records():
             self._views.add(view_of_envelope(request.envelope))
             self._object_exists[request.endpoint, request.key] = request.found
@@ -214,7 +215,7 @@ class PageLanding:
             for page in pages:
                 walk.add(*self._land_page(list_request, page, number))
                 if list_request.is_filtered and walk.of_others:
-                    break  # the filter is ignored: everybody's whole history would come
+                    break  # the server ignores the filter: the history of all patients would follow
         return walk
 
     def _land_page(self, list_request: ListRequest, page: Page, walk: int) -> tuple[Request, list[str]]:

@@ -1,6 +1,6 @@
-"""One pull of one resource: land every page (`page_landing`), then one transaction, then the state store.
+"""One pull of one resource: landing every page (`page_landing`), then one transaction.
 
-What does not belong here: which endpoints to ask (`clinic`, `plans`, `orders`, ...), and HTTP.
+What does not belong here: which endpoints to fetch (`extraction.pulls`), and HTTP.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ __all__ = ["FetchedList", "Load", "Pull", "Report", "Target", "in_parallel", "mi
 
 
 class Pull(PageLanding):
-    """Lands and commits one resource of one cell."""
+    """Lands and commits one resource for one partition."""
 
     def commit(self, *loads: Load, total_count: int | None = None) -> Report:
-        """Rows, history and `ops.pulls` in one transaction; only then the landing file counts as done.
+        """Stores rows, history and `ops.pulls` in one transaction. Only then the landing file counts as finished.
 
-        What was read with tokens of several users proves nothing of what it lacks.
+        A pull with tokens of several users proves no absence.
         """
         counts: dict[str, Counts] = {}
         self.require_right_clock()
@@ -51,7 +51,7 @@ class Pull(PageLanding):
                 counts[load_part.table.name] = counts.get(load_part.table.name, Counts()) + loaded
                 is_narrowed = narrower_views.is_narrowed(con, context, load_part.table, loaded)
                 event_proof.answer_events(con, load_part.table, self._proof(load_part, is_narrowed=is_narrowed))
-                # What is held is to be looked at again: it must not count as read.
+                # Held removals are checked again at the next pull, so the rows must not count as read.
                 if load_part.after and not counts[load_part.table.name].held:
                     load_part.after(con)
             main = counts.get(loads[0].table.name, Counts()) if loads else Counts()
@@ -73,7 +73,7 @@ class Pull(PageLanding):
         return self._make_report("loaded", row.reason, counts, total_count)
 
     def _proof(self, load: Load, *, is_narrowed: bool) -> event_proof.Proof:
-        """What a view that sees less than another one does not show may be there: only what it shows is an answer."""
+        """Returns what proves events answered. A narrowed view proves by what it shows, not by what it lacks."""
         if is_narrowed:
             return event_proof.Proof(
                 self.read_since, unread=load.unread, refused=load.refused, left_out=self.left_out_ids
@@ -89,7 +89,7 @@ class Pull(PageLanding):
         )
 
     def _make_caution(self, counts: Mapping[str, Counts], narrower: Sequence[str], *, is_mixed: bool) -> str | None:
-        """What a reader should know of a pull that was loaded all the same."""
+        """Returns what a reader should know of a pull although it was loaded."""
         held = sum(count.held for count in counts.values())
         cautions = self._cautions[:1]
         if len(self._cautions) > 1:
@@ -104,7 +104,7 @@ class Pull(PageLanding):
         return "; ".join([*cautions, *narrower]) or None
 
     def record_refusal(self, reason: str) -> Report:
-        """Records that this clinic (or region) may not read the resource: no failure."""
+        """Records that this clinic (or region) may not read the resource. That is no failure."""
         self.require_right_clock()
         with self.target.warehouse.write() as con:
             pull_log.record(con, self._context(con), self._pull_row("not_available", reason), Counts())
@@ -112,7 +112,7 @@ class Pull(PageLanding):
         return self._make_report("not_available", reason, {}, None)
 
     def _context(self, con: duckdb.DuckDBPyConnection) -> Context:
-        """The observation never lies before the last one: a slower pull must not reach behind a newer one."""
+        """The observation time is never before the last one: a slow pull must not write behind a newer one."""
         last = pull_log.last_observation(con)
         observed = max(self.observed_at, last) if last else self.observed_at
         clinic = self.target.clinic
@@ -168,12 +168,12 @@ class Pull(PageLanding):
 
 
 def _without_proof(load: Load) -> Load:
-    """Absence means nothing; but a region's product is gone when every clinic denies it, whoever asked."""
+    """Drops what absence would prove, but for a region's products: they are gone when every clinic answers 404."""
     return replace(load, missing_among=None, gone=() if load.table.scope == "clinic" else load.gone)
 
 
 def read_by_id(target: Target, session: ClinicSession, endpoint: str, table: Table, ids: Sequence[str]) -> Report:
-    """Reads these objects by id; one that the server denies is gone."""
+    """Pulls these objects by id. One that answers 404 is gone."""
     pull = Pull(target, f"{table.name}_by_id")
     try:
         gone = missing_ids(ids, in_parallel(lambda object_id: pull.land_object(session, endpoint, object_id), ids))

@@ -1,6 +1,6 @@
-"""What a pull is made of: where it belongs, what it loads, what it came to; and work on many ids at a time.
+"""Values of a pull: its target, its loads and its report; and work on many ids in parallel.
 
-What does not belong here: asking, landing and committing (`pull`).
+What does not belong here: fetching and landing (`page_landing`), committing (`pull`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Where a pull belongs: a clinic's or a region's cell, and the stores it writes to."""
+    """The partition of a pull, a clinic's or a region's day, and the stores that it writes to."""
 
     warehouse: Warehouse
     landing_dir: Path
@@ -31,7 +31,7 @@ class Target:
     day: date
     run_id: str
     clinic: ClinicRef | None = None
-    # Requests that were announced, by owner and resource (`bill.by_resource`).
+    # Estimated requests by owner and resource (`request_estimate.requests_by_resource`).
     request_estimate: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
@@ -40,16 +40,16 @@ class Target:
 
     @property
     def folder(self) -> Path:
-        """Where this cell's pages land."""
+        """The folder for the landed pages of this partition."""
         return self.landing_dir / self.server / self.owner / self.day.isoformat()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """One table's share of a commit. See `warehouse.load.load` for `missing_among` and `listed`; `gone`: ids that
-    neither their detail nor a list that should hold them shows (`absence`); `of_no_clinic`: rows that the vendor ties
-    to no clinic; `unread`, `refused`, `covers_events`, `answers`: see `warehouse.event_proof.Proof`; `after` runs in
-    the same transaction."""
+    """What a commit stores in one table. See `warehouse.loading.load` for `missing_among` and `listed`; `gone`: ids
+    that neither their detail nor a list that should hold them shows (`absence`); `of_no_clinic`: rows that the vendor
+    ties to no clinic; `unread`, `refused`, `covers_events`, `answers`: see `warehouse.event_log.event_proof.Proof`;
+    `after` runs in the same transaction."""
 
     table: Table
     lines: Callable[[], Iterator[Line]]
@@ -69,7 +69,7 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a pull of one resource came to; what assets show as metadata."""
+    """The result of a pull of one resource; assets show it as metadata."""
 
     resource: str
     outcome: str
@@ -84,12 +84,12 @@ class Report:
 
 
 def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
-    """`work(id)` for each id, a few at a time; the first error stops what has not begun and is raised."""
+    """Returns `work(id)` of each id, a few at a time. Raises the first error; work that has not begun is dropped."""
     numbered = list(enumerate(ids))
     done = {place: result for (place, _), result in iter_completed(lambda pair: work(pair[1]), numbered)}
     return [done[place] for place, _ in numbered]
 
 
 def missing_ids(ids: Sequence[str], exists: Sequence[bool]) -> list[str]:
-    """Those of the ids that `Pull.one` did not find."""
+    """Returns the ids that `Pull.land_object` did not find."""
     return [object_id for object_id, is_there in zip(ids, exists, strict=True) if not is_there]

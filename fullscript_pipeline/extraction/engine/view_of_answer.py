@@ -1,6 +1,6 @@
-"""With which view an answer was read: the user and scopes of the tokens that may have asked for it.
+"""The reader view of an answer: the user and scopes of the tokens that may have fetched it.
 
-What does not belong here: what a view may prove (`warehouse.views`).
+What does not belong here: what a view proves (`warehouse.loading`).
 """
 
 from fullscript_pipeline.api import ClinicRef, ClinicSession, Grant, missing_read_scopes
@@ -9,7 +9,7 @@ from fullscript_pipeline.warehouse.loading import View, common_view
 
 
 def view_of_envelope(envelope: Envelope | None) -> View | None:
-    """The view of a landed answer; None when it does not say, or more than one user may have asked."""
+    """Returns the view of a landed answer; None when it is unknown, or of more than one user."""
     if envelope is None:
         return None
     views = [_view(envelope.clinic_id, user, frozenset(scopes)) for user, scopes in envelope.seen_as]
@@ -17,12 +17,12 @@ def view_of_envelope(envelope: Envelope | None) -> View | None:
 
 
 def session_view(session: ClinicSession) -> View | None:
-    """What a session's next listing will be seen with; None when it is of more than one user."""
+    """Returns the view of a session's next listing; None when it is of more than one user."""
     return common_view([_view(session.clinic.clinic_id, user, scopes) for user, scopes in session.viewers])
 
 
 def grant_view(clinic: ClinicRef, grant: Grant) -> View:
-    """What a session that opens with this grant sees."""
+    """Returns the view of a session with this grant."""
     return _view(clinic.clinic_id, grant.user_id or None, frozenset(grant.scopes))
 
 

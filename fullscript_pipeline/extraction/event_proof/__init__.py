@@ -1,4 +1,4 @@
-"""What an event says, and what proves that it was handled."""
+"""Parses events, and records what proves that they were handled."""
 
 from fullscript_pipeline.extraction.event_proof.event_objects import fill_event_objects, store_event_objects
 from fullscript_pipeline.extraction.event_proof.event_outcomes import (

@@ -1,7 +1,8 @@
-"""Which object a stored event is about, where something told it after the event was stored.
+"""Fills in the object of a stored event when it becomes known later.
 
-A webhook or a delivery whose payload names it, or the variants of a product event once their product is known. Nothing
-is guessed: what names two objects names none. What does not belong here: reading details to find out (`events`).
+It comes from the payload of a webhook or a delivery, or from the variants of a product event once their product is
+stored. Nothing is guessed: an event that names two objects gets none. What does not belong here: reading details
+(`event_feeds`).
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,11 @@ from fullscript_pipeline.extraction.event_proof.event_parsing import VARIANT
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
 
-_SET_OBJECTS = """UPDATE core.events AS e SET resource_id = told.object_id
-FROM (SELECT unnest($events::VARCHAR[]) AS event_id, unnest($objects::VARCHAR[]) AS object_id) AS told
-WHERE e.event_id = told.event_id AND e.resource_id IS NULL AND coalesce(e.clinic_id, $clinic) = $clinic"""
+_SET_OBJECTS = """UPDATE core.events AS e SET resource_id = new.object_id
+FROM (SELECT unnest($events::VARCHAR[]) AS event_id, unnest($objects::VARCHAR[]) AS object_id) AS new
+WHERE e.event_id = new.event_id AND e.resource_id IS NULL AND coalesce(e.clinic_id, $clinic) = $clinic"""
 
-_SET_PRODUCTS_BY_VARIANT = """UPDATE core.events AS e SET resource_id = told.product_id
+_SET_PRODUCTS_BY_VARIANT = """UPDATE core.events AS e SET resource_id = new.product_id
 FROM (
     SELECT named.event_id, any_value(v.product_id) AS product_id
     FROM (
@@ -31,18 +32,18 @@ FROM (
     ) AS named
     JOIN core.variants v ON v.variant_id = named.variant_id AND v.product_id IS NOT NULL
     GROUP BY named.event_id HAVING count(DISTINCT v.product_id) = 1
-) AS told
-WHERE e.event_id = told.event_id AND e.resource_id IS NULL"""
+) AS new
+WHERE e.event_id = new.event_id AND e.resource_id IS NULL"""
 
 
 def store_event_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, objects: Mapping[str, str]) -> None:
-    """Fills in the objects, by event id, of stored events that do not name theirs."""
+    """Stores the objects, by event id, of stored events without one."""
     if objects:
         con.execute(_SET_OBJECTS, {"events": list(objects), "objects": list(objects.values()), "clinic": clinic_id})
 
 
 def fill_event_objects(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
-    """Fills in what the ledger has learned of stored events, and the products that variants lead to."""
+    """Stores the objects that the ledger knows, and the products of variants."""
     known = store.event_objects(clinic)
     variants = {
         event_id: object_id.removeprefix(VARIANT)

@@ -1,7 +1,7 @@
-"""From what the warehouse has answered to the ledger: which events are closed, and when the others are tried again.
+"""Copies outcomes from the warehouse to the ledger: which events are closed, and when the others are retried.
 
-The warehouse decides, in the transaction that stores the objects; the ledger follows. `ops.events` has a copy of what
-became of each. What does not belong here: what answers an event (`warehouse.event_proof`).
+The warehouse decides, in the transaction that stores the objects; the ledger follows. `ops.events` has a copy of each
+outcome. What does not belong here: what answers an event (`warehouse.event_proof`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ _REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Outcomes:
-    """What became of the events of a round: ids by outcome, and those that wait for another try."""
+    """The outcomes of the events of a refresh: ids by outcome, and those that wait for another try."""
 
     closed: Mapping[Outcome, Sequence[str]] = field(default_factory=dict)
     waiting: Sequence[str] = ()
@@ -43,8 +43,9 @@ class Outcomes:
 def close_answered_events(
     warehouse: Warehouse, store: StateStore, clinic: ClinicRef, own: Collection[str] = ()
 ) -> Outcomes:
-    """Closes in the ledger what the warehouse has answered since it was asked for. `own`: what the caller itself has
-    asked for; what another refresh has is left to it, as pages hang on it."""
+    """Closes in the ledger the events that the warehouse has answered since their last try.
+
+    `own`: the events of the caller. Those of another refresh are left to it, since it rebuilds their pages."""
     pending = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
     with warehouse.read() as con:
         answers_by_event = stored_outcomes(con, clinic.clinic_id, list(pending))
@@ -65,7 +66,7 @@ def close_answered_events(
 
 
 def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tried: Collection[str]) -> Outcomes:
-    """After a round that tried to read what these events are about: closes what is answered, postpones the rest."""
+    """Closes the tried events that are answered, and postpones the others. Call it after a refresh."""
     done = close_answered_events(warehouse, store, clinic, tried)
     pending = store.pending_events(clinic.server, clinic.clinic_id)
     left = [event for event in pending if event.event_id in tried]
@@ -84,7 +85,7 @@ def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, 
 
 
 def record_pull_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> Outcomes:
-    """At the end of a clinic's daily pull, which has tried all that waits; products are the region's pull's."""
+    """Records outcomes at the end of a clinic's daily pull, which tried all waiting events but those of products."""
     with warehouse.write() as con:
         refuse_unavailable(con, clinic.clinic_id)
     pending = store.pending_events(clinic.server, clinic.clinic_id)
@@ -98,7 +99,7 @@ def _is_of_product(event: LedgerEvent) -> bool:
 
 
 def _is_of_last_try(event: LedgerEvent, answer: StoredOutcome) -> bool:
-    """Not of one before somebody asked for it once more."""
+    """Whether the answer is of the last try, not of an earlier one."""
     return event.last_try_at is not None and answer.last_try_at is not None and answer.last_try_at >= event.last_try_at
 
 

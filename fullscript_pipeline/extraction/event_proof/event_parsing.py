@@ -1,6 +1,6 @@
-"""What an event's record says, in every nesting that is documented or plausible: its type and the object it is about.
+"""Parses an event's record, in every nesting that is documented or plausible: its type, time and object.
 
-What does not belong here: asking for events (`events`), deciding what to read for them (`refresh`).
+What does not belong here: listing events (`event_feeds`), deciding what to fetch for them (`refresh`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,11 +15,11 @@ from fullscript_pipeline.ids import first_usable, id_text
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline.warehouse import Line, canonical, content_hash
 
-# Product payloads name variants and no product: the ledger keeps this and a variant's id until a run has looked.
+# Product payloads name variants and no product: the ledger keeps this prefix and a variant's id until it is resolved.
 VARIANT = "variant:"
-# Before there was such an API: a sentinel, no time.
+# An earlier year is a sentinel, not a time.
 EARLIEST_YEAR = 2000
-# Under which names an event's data may hold its object, by what its type begins with.
+# The names under which an event's data may hold its object, by the prefix of its type.
 OBJECTS: Mapping[str, tuple[str, ...]] = {family.prefix: family.object_names for family in EVENT_FAMILIES}
 
 
@@ -45,7 +45,7 @@ def parse_event(line: Line) -> SeenEvent:
 
 
 def event_time(record: Mapping[str, Any]) -> str | None:
-    """When an event happened, as it was written; None for what is no time, or one that nobody can mean."""
+    """Returns the time of an event as written; None when it is no time, or a sentinel."""
     value = record.get("created_at")
     text = value.strip() if isinstance(value, str) else ""
     try:
@@ -55,7 +55,7 @@ def event_time(record: Mapping[str, Any]) -> str | None:
 
 
 def line_from_ledger(event: LedgerEvent) -> Line:
-    """An event of the ledger as a feed would list it, with the object when a payload named it."""
+    """Returns a ledger event as a feed would list it, with its object when a payload named it."""
     record: dict[str, Any] = {"id": event.event_id, "type": event.event_type, "created_at": event.created_at}
     if not (event.event_type or "").startswith(PRODUCT_CREATED.pattern):
         record["clinic_id"] = event.clinic_id
@@ -67,15 +67,15 @@ def line_from_ledger(event: LedgerEvent) -> Line:
 
 
 def object_id_in(record: Mapping[str, Any]) -> str | None:
-    """The id of the object that an event's record is about, None when it names none that can be asked for.
+    """Returns the id of the event's object; None when it has none that can be requested.
 
-    The data is the object, or holds it under its name; whatever else it holds (a plan's patient) is not it.
+    The data is the object, or holds it under its name. Other objects in the data (a plan's patient) do not count.
     """
     return first_usable(_object_id_candidates(record))
 
 
 def has_unusable_object_id(record: Mapping[str, Any]) -> bool:
-    """Whether the event is about an object, and that has no id which can be asked for."""
+    """Whether the event names an object, but with an id that cannot be requested."""
     named = _object_id_candidates(record)
     return first_usable(named) is None and any(id_text(value) is not None for value in named)
 
@@ -90,8 +90,8 @@ def _object_id_candidates(record: Mapping[str, Any]) -> list[object]:
 
 
 def iter_values(data: Any) -> Iterator[str]:
-    """Every value of an event's data, at whatever depth, as text: what nobody has documented may name its objects
-    under any key."""
+    """Yields every value of an event's data, at any depth, as text: an undocumented event may name its objects under
+    any key."""
     if isinstance(data, dict | list):
         for child in data.values() if isinstance(data, dict) else data:
             yield from iter_values(child)
@@ -100,7 +100,7 @@ def iter_values(data: Any) -> Iterator[str]:
 
 
 def type_prefix(record: Mapping[str, Any]) -> str:
-    """What the type begins with: the kind of object it is about; '' without a type."""
+    """Returns the prefix of the type, which names the kind of object; '' without a type."""
     name = str(record.get("type") or "")
     family = event_family(name)
     return family.prefix if family else name.partition(".")[0]

@@ -1,6 +1,6 @@
-"""How far each event feed was read, by whom and whether to the end, and so from when on it is listed the next time.
+"""Stores how far each event feed was read, by whom and whether to the end; and makes the filter for the next listing.
 
-What does not belong here: listing a feed (`events`, `refresh.look`), and which events are known (`state.ledger`).
+What does not belong here: listing a feed (`event_feeds`, `refresh.feed_polling`), known events (`state.event_ledger`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ from fullscript_pipeline.extraction.event_proof.event_parsing import event_time
 from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.state import StateStore
 
-# The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. The
-# ledger makes a repeated listing cost nothing but its pages.
+# The filter's edges and zone are not documented: a day for `>` that leaves its day out, a day for another zone. Events
+# that are listed twice cost only their pages.
 OVERLAP = timedelta(days=2)
 # How far back the vendor's feeds reach.
 REACH = timedelta(days=30)
-# Stands in the place of its viewers for a feed that was refused, or of which something is missing.
+# Replaces the viewers of a feed that was refused, or whose listing was incomplete.
 _IN_PART = ""
 
 
@@ -28,11 +28,11 @@ class FeedPosition:
         self._store, self._session, self._feed = store, session, feed
 
     def new_events_filter(self) -> dict[str, str]:
-        """The filter that lists what is new, two days of overlap included; no filter when the feed was never read to
-        the end with the rights that this session has.
+        """Returns the filter for new events, with two days of overlap; no filter when the feed was never read to the
+        end with the rights of this session.
 
-        By the newest event that was listed where that is older than the last look: nothing of the feed lies between,
-        and a server whose clock is behind ours still shows what happened since.
+        It starts at the newest listed event if that is older than the last read: the feed has nothing in between, and
+        a server whose clock is behind ours still shows later events.
         """
         day = self._stored("whole") or self._stored()
         if day is None or self._last_viewers not in {None, self._viewers}:
@@ -72,7 +72,7 @@ class FeedPosition:
 
     @property
     def _last_viewers(self) -> str | None:
-        """None: it was never read, or by a version that did not note this."""
+        """None: it was never read, or by a version that did not store this."""
         return self._stored("viewers")
 
     def _stored(self, what: str = "") -> str | None:

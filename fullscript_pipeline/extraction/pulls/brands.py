@@ -1,4 +1,4 @@
-"""Brands: the whole list, and from its two filtered forms what is on sale and what each clinic may prescribe.
+"""Brands: the full list, and from its two filtered forms which are on sale and which each clinic may prescribe.
 
 What does not belong here: the other reference lists (`catalog`), products.
 """
@@ -20,7 +20,7 @@ REFUSALS = (ScopeError, NotFound, RequestRefused, NeedsConnect)
 
 
 def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
-    """The region's brands from the first clinic that may, and each clinic's permitted ones."""
+    """Pulls the region's brands with the first permitted clinic, and the permitted brands of each clinic."""
     by_clinic = [_pull_permitted(target, session) for session in sessions]
     reports = [report for report, _ in by_clinic]
     pull = Pull(target, "brands")
@@ -38,7 +38,7 @@ def pull_brands(target: Target, sessions: Sequence[ClinicSession]) -> list[Repor
 
 
 def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Collection[str] | None]:
-    """The brands that a clinic has access to; None when it may not ask."""
+    """Pulls the brands that a clinic may prescribe. The ids are None when they are not known."""
     pull = Pull(replace(target, clinic=session.clinic), "clinic_brands")
     try:
         listing = pull.walk(session, "brands", params={"clinic_permitted": "true"})
@@ -57,7 +57,7 @@ def _pull_permitted(target: Target, session: ClinicSession) -> tuple[Report, Col
 
 
 def _filtered_ids(pull: Pull, session: ClinicSession, name: str) -> Collection[str] | None:
-    """The brands that a filter keeps; None when it cannot be told."""
+    """Returns the brands that pass a filter; None when they are not known."""
     try:
         listing = pull.walk(session, "brands", params={name: "true"})
     except REFUSALS:
@@ -81,7 +81,7 @@ def _commit(
 def _flagged_brands(
     pull: Pull, available: Collection[str] | None, permitted: Sequence[Collection[str] | None]
 ) -> Callable[[], Iterator[Line]]:
-    """The rows of the whole list, each with what the filtered ones tell; a key is left out where nothing tells."""
+    """Returns the rows of the full list with the flags of the filtered lists. An unknown flag is left out."""
 
     def lines() -> Iterator[Line]:
         for request, landed in pull.file.records():

@@ -1,10 +1,10 @@
-"""A region's catalog: reference lists, and products through whichever door is open.
+"""A region's catalog: reference lists, and products from whichever source is permitted.
 
-The full product list is restricted: every connected clinic is asked until one may read it. The side door is each
-clinic's categories, then by id the products known from before that no category showed. What the region lost is only
-what every connected clinic answers 404 for, twice, an hour apart; what was not seen is unknown, never removed.
+The full product list is restricted: each connected clinic tries it until one may read it. Otherwise the sources are
+each clinic's categories, then by id the stored products that no category showed. A product is removed only when every
+connected clinic gets 404 twice, an hour apart; one that was not seen stays.
 
-What does not belong here: products known from before (`known_products`), product events (`product_events`), brands
+What does not belong here: stored products by id (`known_products`), product events (`product_events`), brands
 (`brands`).
 """
 
@@ -41,10 +41,10 @@ from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash, record_key
 from fullscript_pipeline.warehouse.loading import EVERYTHING
 
-# Where a category may hold those below it.
+# The fields in which a category may hold its subcategories.
 _NESTED = ("sub_categories", "subcategories", "children", "categories")
 
-# The catalog's small lists, brands first.
+# The catalog's small lists, with brands first.
 REFERENCE_LISTS: tuple[Table, ...] = (
     BRANDS,
     *(
@@ -56,7 +56,7 @@ REFERENCE_LISTS: tuple[Table, ...] = (
 
 
 def pull_reference_lists(target: Target, sessions: Sequence[ClinicSession]) -> list[Report]:
-    """Brands and the small lists."""
+    """Pulls brands and the other small lists."""
     return [
         *pull_brands(target, sessions),
         *(pull_reference_list(target, sessions, table) for table in REFERENCE_LISTS if table is not BRANDS),
@@ -64,7 +64,7 @@ def pull_reference_lists(target: Target, sessions: Sequence[ClinicSession]) -> l
 
 
 def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table: Table) -> Report:
-    """One small list, from the first clinic that may read it."""
+    """Pulls a small list with the first clinic that may read it."""
     pull = Pull(target, table.name)
     refusals: list[Exception] = []
     for session in sessions:
@@ -81,9 +81,10 @@ def pull_reference_list(target: Target, sessions: Sequence[ClinicSession], table
 
 
 def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_every_clinic: bool = True) -> list[Report]:
-    """The restricted list where it is granted; else every clinic's categories, then by id what they did not show.
+    """Pulls the restricted list where it is granted; else every clinic's categories, then the other products by id.
 
-    `asks_everybody`: the sessions are those of every connected clinic of the region; else nothing is found gone by id.
+    `asks_every_clinic`: the sessions are those of every connected clinic of the region; only then a 404 can prove that
+    a product is gone.
     """
     granted = _pull_full_list(target, sessions)
     if granted.outcome == "loaded":
@@ -97,7 +98,7 @@ def pull_products(target: Target, sessions: Sequence[ClinicSession], *, asks_eve
 
 
 def _pull_full_list(target: Target, sessions: Sequence[ClinicSession]) -> Report:
-    """GET /catalog/products with each clinic until one is allowed."""
+    """Pulls GET /catalog/products with each clinic until one is permitted."""
     pull = Pull(target, "products")
     refusals: list[Exception] = []
     for session in sessions:
@@ -134,7 +135,7 @@ def _commit_full_list(pull: Pull, session: ClinicSession, listing: FetchedList, 
 
 
 def _listed_products(pull: Pull, session: ClinicSession) -> CompletedRows:
-    """Every listed product whole: of thin rows the detail, every day, as prices show nowhere else."""
+    """Returns complete products. The details of incomplete rows are read every day: no other source has the prices."""
     return complete_from_details(
         pull,
         session,
@@ -146,7 +147,7 @@ def _listed_products(pull: Pull, session: ClinicSession) -> CompletedRows:
 
 
 def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, set[str]]:
-    """A clinic's categories and the products in each. Returns the products that came whole."""
+    """Pulls a clinic's categories and the products in each. Returns the products whose rows are complete."""
     pull = Pull(replace(target, clinic=session.clinic), "categories")
     try:
         listing = pull.walk(session, "categories")
@@ -190,7 +191,7 @@ def _complete_products_in(lines: Iterator[Line]) -> Iterator[Line]:
 
 
 def all_categories(listed: Sequence[Line]) -> list[Line]:
-    """Each category once, with those that are only listed inside another; their record says inside which."""
+    """Returns each category once, also those that are only nested in another; their record names the parent."""
     unfolded = [category for line in listed for category in _unfold(line, orjson.loads(line.record))]
     top = {line.id for line in listed}
     return list(
@@ -215,6 +216,6 @@ def _unfold(line: Line, record: dict[str, Any]) -> Iterator[Line]:
 
 
 def _membership(line: Line) -> Line:
-    """That a product is in a category, apart from what the product is like."""
+    """Returns the membership of a product in a category, without the product's fields."""
     text = canonical({"id": line.id, "name": orjson.loads(line.record).get("name")})
     return line._replace(record=text, hash=content_hash(text))

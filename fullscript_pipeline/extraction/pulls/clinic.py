@@ -1,4 +1,4 @@
-"""The clinic itself, its people and its patients. What does not belong here: what is asked per patient (`plans`)."""
+"""The clinic itself, its people and its patients. What does not belong here: lists per patient (`treatment_plans`)."""
 
 from collections.abc import Iterator, Mapping
 
@@ -47,7 +47,7 @@ def store_address_zone(target: Target, session: ClinicSession, store: StateStore
 
 
 def pull_people(target: Target, session: ClinicSession) -> list[Report]:
-    """Practitioners and staff, whole."""
+    """Pulls the full lists of practitioners and staff."""
     return [
         pull_whole_list(target, session, PRACTITIONERS_RESOURCE),
         pull_whole_list(target, session, STAFF_RESOURCE),
@@ -55,11 +55,11 @@ def pull_people(target: Target, session: ClinicSession) -> list[Report]:
 
 
 def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
-    """Every patient, dependents and archived ones included.
+    """Pulls every patient, dependents and archived ones included.
 
-    A server may list names only. Then the detail is read of whom we do not know yet, whose name or address changed, and
-    of the day's rolling share (`plans.patients_due`); everybody else keeps what is stored. Whose detail the server
-    denies stands as stored, or as listed. It may also not say who depends on whom (`patient_relationships`).
+    A server may list names only. Then details are read of new patients, of those whose name or email changed, and of
+    the day's rolling share (`treatment_plans.due_patient_ids`); the others stay as stored. A patient whose detail
+    answers 404 stays as stored, or as listed. Records may also lack who depends on whom (`patient_relationships`).
     """
     pull = Pull(target, "patients")
     listing = fetch_list_or_refusal(pull, session, "patients", {"patient_type": "all"})
@@ -101,14 +101,14 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
 
 
 def _listed(pull: Pull) -> Iterator[Line]:
-    """Everybody as the whole list shows them, not the lists of dependents and guardians."""
+    """Yields the rows of the full list, without those of the lists of dependents and guardians."""
     for request, lines in pull.file.records():
         if request.endpoint == "patients" and request.key.endswith("patient_type=all"):
             yield from lines
 
 
 _NAMES = ("first_name", "last_name", "email")
-# A listed row that has none of these holds no more than names.
+# A listed row without any of these holds names only.
 _BEYOND_NAMES = frozenset(
     {"date_of_birth", "gender", "discount", "total_discount", "mobile_number", "text_message_notification"}
     | {"archived", "metadata"}
@@ -116,14 +116,14 @@ _BEYOND_NAMES = frozenset(
 
 
 def has_names_only(line: Line) -> bool:
-    """Whether a patient's row holds names only, so that the detail has to be read."""
+    """Whether a patient's row holds names only: then the detail has to be read."""
     return _BEYOND_NAMES.isdisjoint(orjson.loads(line.record))
 
 
 def _stored_patients(
     target: Target, session: ClinicSession, listed: Mapping[str, Line], sweep_days: int
 ) -> tuple[dict[str, str], set[str]]:
-    """Content hashes of the patients that are there; and who of them is listed as stored and not due to be read."""
+    """Returns the content hashes of stored patients, and which of them are listed unchanged and not due."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
         due = {*due_patient_ids(con, clinic_id, sweep_days), *awaited_objects(con, clinic_id, PATIENTS)}

@@ -1,4 +1,4 @@
-"""Event feeds: what happened, by id; a doorbell for what to read again, and the dates of plan changes.
+"""Event feeds: a trigger for what to fetch again, and the dates of plan changes.
 
 Only plan events need their detail in a daily pull: it names the plan and the day of an activation, a cancellation or a
 dose change. Orders, patients and labs are listed anyway. What does not belong here: deciding on a refresh (`refresh`).
@@ -40,15 +40,15 @@ from fullscript_pipeline.warehouse.event_log import (
     event_proof,
 )
 
-# That of clinic keys is for old apps only; everybody else may be refused.
+# The feed of clinic keys is for old apps only; others may be refused.
 FEEDS = tuple(family.feed.name for family in EVENT_FAMILIES)
-# The answers to a feed that mean "not for this app" and no failure.
+# Answers to a feed that mean "not for this app": no failure.
 FEED_REFUSALS = (ScopeError, NotFound)
-# Of events that lists answer in time: so many details a pull, at the most.
+# A pull reads at most so many details of events that lists will answer.
 MOST_DETAILS = event_proof.MANY
-# With more failures it is the endpoint, not the event.
+# After more failures it is the endpoint, not the event.
 MOST_FAILURES = 3
-# Noted for a clinic whose product feed the region's run has listed since the clinic was last pulled.
+# Cursor: the region's run has listed the product feed of this clinic since the clinic was last pulled.
 PRODUCT_FEED_CURSOR = "product_events_heard"
 
 
@@ -62,7 +62,7 @@ def feeds_of(region: str) -> Sequence[str]:
 
 
 def _day_of(moment: object) -> str:
-    """The day as written; '' for what is no moment."""
+    """Returns the date part, or '' if the value is no timestamp."""
     try:
         return date.fromisoformat(str(moment)[:10]).isoformat()
     except ValueError:
@@ -70,10 +70,10 @@ def _day_of(moment: object) -> str:
 
 
 def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
-    """Lists the feeds and reads the details of new plan events; `touched_today` tells which plans they are about.
+    """Lists the feeds and reads the details of new plan events. `awaited_plan_ids` returns the plans of these events.
 
-    Events that a sensor noted and no refresh has handled are handled here, whether they are listed again or not, and so
-    are those whose objects were refused; those of products are left to a refresh.
+    Events that a sensor recorded and no refresh has handled are handled here, also when no feed lists them again, and
+    so are those whose objects were refused. Product events are left to a refresh.
     """
     pull = Pull(target, "events")
     store.reopen_refused(session.clinic)
@@ -112,7 +112,7 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
 
 
 def awaited_plan_ids(target: Target, clinic_id: str) -> list[str]:
-    """The plans that events wait for; not only today's: what a day's pull could not read, the next one has to."""
+    """Returns the plans that events wait for, also those that an earlier pull could not read."""
     with target.warehouse.read() as con:
         return awaited_objects(con, clinic_id, TREATMENT_PLANS)
 
@@ -125,16 +125,16 @@ def load_events(
     listed: Sequence[Line],
     resources: Mapping[str, str] | None = None,
 ) -> Report:
-    """Reads these events' details and commits them with the merely listed ones, but for those whose details failed.
+    """Reads the details of `detailed` and commits all events, but not those whose details failed.
 
-    `resources`: objects found out elsewhere, by event id; whoever gives them reads the objects next, whatever was read
-    before. From now on the events wait for their objects (`warehouse.event_proof`).
+    `resources`: the objects of events, by event id, when the caller knows them and fetches them next. After the commit
+    the events wait for their objects (`warehouse.event_log`).
     """
     begun_at = clock.now()
     failed = land_event_details(pull, session, detailed)
     listed = [line for line in listed if line.id not in failed | pull.left_out("event")]
     ids = [line.id for line in listed]
-    # What the ledger keeps of an event is less than its detail, which an earlier pull has stored.
+    # The ledger keeps less of an event than its detail, which an earlier pull has stored.
     with_stored_detail = _stored_with_detail(pull, ids) - landed_details(pull).keys()
 
     def lines() -> Iterator[Line]:
@@ -163,10 +163,10 @@ def _stored_with_detail(pull: Pull, events: Sequence[str]) -> set[str]:
 
 
 def land_event_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> set[str]:
-    """Lands the details; one that the server no longer has, or refuses, is left out.
+    """Lands the details of events. One that the server no longer has, or refuses, is skipped.
 
-    Returns those that the server failed to give (5xx, or no readable answer), and the report says so: one such event
-    must not end a clinic's day for as long as feeds list it. Raises the error when they are more than `MOST_FAILURES`.
+    Returns the events whose detail failed (5xx, or an unreadable answer), and the report counts them: one such event
+    must not fail a clinic's pull each day. Raises the error of the one after `MOST_FAILURES`.
     """
     failed: set[str] = set()
 
@@ -187,14 +187,14 @@ def land_event_details(pull: Pull, session: ClinicSession, detailed: Iterable[st
 
 
 def close_purged_events(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
-    """Events about people who were purged need no further look. Returns them."""
+    """Closes the events of purged people. Returns their ids."""
     left_out = pull.left_out("event")
     store.close_events(session.clinic, left_out, "ignored", "it is about somebody who was purged")
     return left_out
 
 
 def landed_details(pull: Pull) -> dict[str, Line]:
-    """The details that this pull has read, by event id."""
+    """Returns the landed details by event id."""
     return {line.id: line for line in pull.file.lines("event")}
 
 
@@ -203,9 +203,10 @@ def is_product_event(event: LedgerEvent) -> bool:
 
 
 def record_feed_gap(store: StateStore, session: ClinicSession, today: date) -> str | None:
-    """Names the days that no feed can tell of any more, and asks for a full sweep; None: nothing was lost.
+    """Records the days that no feed lists any more, which requests a full re-sync. Returns them; None: nothing was
+    lost.
 
-    A feed reaches 30 days back: whoever has not looked for longer cannot know what happened before that.
+    A feed reaches 30 days back: after a longer pause the events before that are lost.
     """
     clinic = session.clinic
     positions = [store.cursor(clinic.server, clinic.clinic_id, feed) for feed in feeds_of(clinic.region)]
@@ -219,7 +220,7 @@ def record_feed_gap(store: StateStore, session: ClinicSession, today: date) -> s
 
 
 def _merge_details(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None) -> Iterator[Line]:
-    """The detail where there is one, else the row of the feed; marked with who saw it."""
+    """Yields the detail of each event, else its feed row, with `seen_by` and the object."""
     reporters = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
     merged = {line.id: line for line in listed} | landed_details(pull)
     for line in merged.values():
@@ -232,8 +233,10 @@ def _merge_details(pull: Pull, listed: Sequence[Line], resources: Mapping[str, s
 
 
 def _choose_detailed(new: Iterable[Line], now: datetime) -> list[str]:
-    """Of plans (their details date changes) and unknown types all, of the others those that no list answers by itself:
-    of the last day, or of an unknown time; no more of them than would be read one by one (the newest)."""
+    """Returns the events whose details to read.
+
+    All of plans (their details date changes) and of unknown types. Of the others the newest `MOST_DETAILS` of the last
+    day or without a time: older ones are answered by a list."""
     records = {line.id: orjson.loads(line.record) for line in new}
     nameless = {event_id: record for event_id, record in records.items() if object_id_in(record) is None}
     always = [
@@ -266,7 +269,7 @@ def _has_clinic(line: Line) -> bool:
 def _record_in_ledger(
     store: StateStore, session: ClinicSession, events: Sequence[SeenEvent], begun_at: datetime
 ) -> None:
-    """After the commit: this pull reads their objects."""
+    """Records these events in the ledger as tried by this pull. Call it after the commit."""
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
     store.record_events(
         LedgerEvent(
@@ -288,7 +291,7 @@ def _record_in_ledger(
 def _record_feed_positions(
     pull: Pull, session: ClinicSession, store: StateStore, *, feeds: Sequence[str], complete: Collection[str]
 ) -> None:
-    """The feeds are read up to this day; what is not `complete` was refused, or came short."""
+    """Records that the feeds are read up to this day. A feed that is not in `complete` was refused, or lacked rows."""
     for feed in feeds:
         rows = (orjson.loads(line.record) for line in pull.file.lines(feed))
         FeedPosition(store, session, feed).record_read(pull.target.day, rows, complete=feed in complete)

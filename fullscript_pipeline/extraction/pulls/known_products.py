@@ -1,7 +1,7 @@
-"""A region's known products by id, for apps that may not list the catalog: what today's categories did not bring whole.
+"""A region's stored products by id, for apps that may not list the catalog: those that no category showed completely.
 
-What every connected clinic answers 404 for, twice, an hour apart, is gone (`warehouse.denials`); what one of them may
-not see is unknown, and stays. What does not belong here: lists and categories (`catalog`).
+A product is gone when every connected clinic gets 404 twice, an hour apart (`warehouse.loading.not_found_objects`). One
+that a clinic may not see is unknown, and stays. What does not belong here: lists and categories (`catalog`).
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from fullscript_pipeline.warehouse.loading import not_found_objects
 
 @dataclass(kw_only=True)
 class _Lookup:
-    """Products or variants that were asked for: the clinic that could read each, `gone` (every clinic says 404), or
-    `unknown`: one that may not look might have seen it."""
+    """Looks up products or variants. The outcome of each is the clinic that read it, `gone` (404 for every clinic), or
+    `unknown` (a clinic without access might see it)."""
 
     pull: Pull
     sessions: Sequence[ClinicSession]
@@ -51,7 +51,7 @@ class _Lookup:
 def pull_known_products(
     target: Target, sessions: Sequence[ClinicSession], read: set[str], *, asks_every_clinic: bool
 ) -> Report:
-    """Every product known of but those `read` today. `asks_everybody`: see `catalog.pull_products`."""
+    """Pulls every stored product but those `read` today. `asks_every_clinic`: see `catalog.pull_products`."""
     pull, region = Pull(target, "products_by_id"), target.region
     products, variants = (
         _Lookup(pull=pull, sessions=sessions, endpoint="product"),
@@ -83,7 +83,7 @@ def pull_known_products(
         )
         record_sightings(con)
 
-    # Nothing that this app may see is left out, so what it lacks is told by no event.
+    # Everything that this app may see was read, so the load answers every product event.
     return pull.commit(Load(table=PRODUCTS, lines=lines, gone=gone, listed=(), covers_events=True, after=after))
 
 

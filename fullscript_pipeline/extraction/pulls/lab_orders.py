@@ -1,6 +1,6 @@
-"""Lab orders: polled whole, since most states raise no event; and what the vendor says of each test.
+"""Lab orders: the full list, since most states raise no event; and the vendor's description of each test.
 
-Labs exist in the US only. What does not belong here: a result's content or address, which is never landed.
+Labs exist in the US only. What does not belong here: the content or address of a result, which is never landed.
 """
 
 import orjson
@@ -27,7 +27,7 @@ from fullscript_pipeline.warehouse import Line, canonical, content_hash
 from fullscript_pipeline.warehouse.loading import EVERYTHING
 
 NO_LABS = "Fullscript has labs in the US only."
-# Nothing more comes of these by itself; an amendment changes the state that the list shows.
+# Final states; only an amendment follows, and it changes the state in the list.
 SETTLED = frozenset(
     {"not_purchased", "results_ready", "all_results_received", "results_amended", "interpretation_ready"}
     | {"interpretation_shared"}
@@ -37,7 +37,7 @@ _DETAIL = DetailSource(endpoint="lab_order", table=LAB_ORDERS, arrays=("tests", 
 
 
 def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
-    """Every lab order; of rows that come without tests or results the detail, where something may have moved."""
+    """Pulls every lab order. Reads the details of rows without tests or results that may have changed."""
     pull = Pull(target, "lab_orders")
     if target.region not in REGIONS_WITH_LABS:
         return pull.record_refusal(NO_LABS)
@@ -72,7 +72,7 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
 
 
 def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
-    """What the vendor says of each test of this clinic's lab orders: once, then again within a week."""
+    """Pulls the description of each test in this clinic's lab orders: once, then again within a week."""
     pull = Pull(target, "lab_tests")
     if target.region not in REGIONS_WITH_LABS:
         return pull.record_refusal(NO_LABS)
@@ -91,7 +91,7 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
         return pull.record_refusal(str(refusal))
     outcome = {test: (None, there) for test, there in zip(due, exists, strict=True)}
     if denied := len(due) - sum(exists):
-        # No list holds tests, so nothing but their orders says that one is gone.
+        # No list holds tests, so a 404 does not prove that one is gone.
         pull.add_caution(f"{counted(denied, 'test')} answered 404: left as stored")
     return pull.commit(
         Load(
@@ -104,7 +104,7 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
 
 
 def with_results(line: Line) -> Line:
-    """The lab order with its results beside its tests, where the server puts them inside the tests."""
+    """Returns the lab order with its results beside its tests, also when the server puts them inside."""
     if b'"results"' not in line.record:
         return line
     record = orjson.loads(line.record)

@@ -1,10 +1,9 @@
-"""Variants that plans and orders name but the catalog does not hold: looked up with the clinic's own session.
+"""Fetches variants that plans and orders name but the catalog lacks, with the clinic's own session.
 
-A plan line knows only its variant; the variant names its product; the product brings all its variants. What is loaded
-belongs to the region, by the region's loader.
+A plan line has only its variant; the variant names its product; the product has all its variants. The rows belong to
+the region.
 
-What does not belong here: how a product is loaded (`products`), variants that only name themselves in a list
-(`known_products`).
+What does not belong here: completing a product (`products`), stored products (`known_products`).
 """
 
 from collections.abc import Iterator
@@ -20,13 +19,13 @@ from fullscript_pipeline.ids import requestable_ids
 from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line
 
-# A variant that the server does not know, or that no product brings, is asked for again after this long.
+# A variant that answered 404, or that no product holds, is fetched again after this long.
 RETRY_AFTER = timedelta(days=7)
 
 
 def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
-    """Looks up every variant of this clinic's plans and orders that core.variants lacks."""
-    assert target.clinic is not None  # noqa: S101 - asked for by a clinic's plans and orders
+    """Pulls every variant of this clinic's plans and orders that core.variants lacks."""
+    assert target.clinic is not None  # noqa: S101 - for a clinic's plans and orders
     pull = Pull(target, "variants")
     with target.warehouse.read() as con:
         variant_ids = _unknown_variant_ids(con, target.clinic.clinic_id, target.region, pull)
@@ -43,7 +42,7 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
     in_products = variant_ids_in(products())
 
     def alone() -> Iterator[Line]:
-        """Variants that no product brings: its record says nothing of them, or the server denies it."""
+        """Yields variants that no product holds: its record lacks them, or it answers 404."""
         return (line for line in pull.file.lines("variant") if line.id not in in_products)
 
     shown_products = [product for product, ok in zip(product_ids, product_exists, strict=True) if ok]

@@ -1,6 +1,6 @@
-"""What is read only when FULLSCRIPT_EXTRAS asks for it: addresses, templates, similar products, product searches.
+"""Resources that are pulled only if FULLSCRIPT_EXTRAS names them: addresses, templates, similar products, searches.
 
-What does not belong here: everything that a pull reads without being asked (`library`, `catalog`).
+What does not belong here: what every pull reads (`protocols_and_resources`, `catalog`).
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -35,7 +35,7 @@ SEARCH = "product_search:"
 def pull_clinic_extras(
     target: Target, session: ClinicSession, extras: Collection[str], sweep_days: int = SWEEP_DAYS
 ) -> list[Report]:
-    """Those of a clinic's extras that are wanted."""
+    """Pulls the extras of a clinic that the setting names."""
     reports = []
     if "addresses" in extras:
         reports.append(pull_addresses(target, session, sweep_days))
@@ -47,7 +47,7 @@ def pull_clinic_extras(
 def pull_region_extras(
     target: Target, sessions: Sequence[ClinicSession], extras: Collection[str], sweep_days: int = SWEEP_DAYS
 ) -> list[Report]:
-    """Those of a region's extras that are wanted. Both lists are restricted: every clinic is tried."""
+    """Pulls the extras of a region that the setting names. Both lists are restricted: every clinic is tried."""
     queries = [extra.removeprefix(SEARCH) for extra in extras if extra.startswith(SEARCH)]
     reports = [pull_product_searches(target, sessions, queries)] if queries else []
     if "similar_products" in extras:
@@ -56,7 +56,7 @@ def pull_region_extras(
 
 
 def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
-    """Addresses of patients: one request each, once, then within `sweep_days` again."""
+    """Pulls the addresses of patients: one request each, then again within `sweep_days`."""
     pull = Pull(target, "addresses")
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
@@ -87,7 +87,7 @@ def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWE
 
 
 def pull_templates(target: Target, session: ClinicSession) -> Report:
-    """Templates, which the vendor is replacing by protocols: a list per practitioner."""
+    """Pulls templates, which the vendor replaces by protocols: a list per practitioner."""
     pull = Pull(target, "templates")
     try:
         walked = _walk_each(
@@ -105,7 +105,7 @@ def pull_templates(target: Target, session: ClinicSession) -> Report:
 
 
 def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], sweep_days: int = SWEEP_DAYS) -> Report:
-    """The products that the vendor calls similar to each product: one request each, then within `sweep_days` again."""
+    """Pulls the products that are similar to each product: one request each, then again within `sweep_days`."""
     pull = Pull(target, "similar_products")
     with target.warehouse.read() as con:
         rows = con.execute(
@@ -116,7 +116,7 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
         )
 
     def fetch(session: ClinicSession) -> list[str]:
-        # The first alone: a restricted list is refused once, not once per product.
+        # The first id alone: a restricted list is refused once, not once per product.
         first = _walk_each(pull, session, "similar_products", parameter="product_id", ids=due[:1])
         return first + _walk_each(pull, session, "similar_products", parameter="product_id", ids=due[1:])
 
@@ -136,7 +136,7 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
 
 
 def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], queries: Sequence[str]) -> Report:
-    """What the catalog's search finds for each query, in the vendor's order."""
+    """Pulls the results of the catalog's search for each query, in the vendor's order."""
     pull = Pull(target, "product_searches")
 
     def fetch(session: ClinicSession) -> list[str]:
@@ -147,7 +147,7 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
         return pull.record_refusal(walked)
 
     def lines() -> Iterator[Line]:
-        # Pages may have been landed in another order than the vendor's.
+        # Pages may have landed in another order than the vendor's.
         for request, landed in sorted(pull.file.records(), key=lambda frame: frame[0].page):
             if request.endpoint == "search_products":
                 query = request.key.partition("?query=")[2]
@@ -161,8 +161,8 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
 def _fetch_from_first_permitted(
     sessions: Sequence[ClinicSession], fetch: Callable[[ClinicSession], list[str]]
 ) -> list[str] | str:
-    """What the first clinic that may answers; or why none may."""
-    reason = "No connected clinic of this region could be asked."
+    """Returns the answer of the first permitted clinic, or the last refusal."""
+    reason = "This region has no connected clinic to read it with."
     for session in sessions:
         try:
             return fetch(session)
@@ -172,7 +172,7 @@ def _fetch_from_first_permitted(
 
 
 def _walk_each(pull: Pull, session: ClinicSession, endpoint: str, *, parameter: str, ids: Sequence[str]) -> list[str]:
-    """Walks the list of each id; those whose list was read to its end. One that is gone (404) has none."""
+    """Lands the list of each id. Returns the ids whose list is complete; a 404 counts as an empty list."""
 
     def walk(object_id: str) -> bool:
         try:
@@ -184,12 +184,12 @@ def _walk_each(pull: Pull, session: ClinicSession, endpoint: str, *, parameter: 
 
 
 def _with_content_id(line: Line) -> Line:
-    """An address without an id goes by its content."""
+    """Returns the address, with its content hash as id when it has none."""
     return line._replace(id=line.hash) if line.id.startswith(NO_ID) else line
 
 
 def _with_places(lines: Iterator[Line]) -> Iterator[Line]:
-    """Each row as its place in the list it was in, with the product's name only: what it is like is the catalog's."""
+    """Yields each row with its place in its list and the product's name; the catalog has the other fields."""
     places: dict[str | None, dict[str, int]] = {}
     for line in lines:
         places_in_list = places.setdefault(line.parent_id, {})

@@ -1,6 +1,6 @@
-"""Orders: the whole history first, then a trailing window and, beyond it, a share of the history in turn.
+"""Orders: first the full history, then a trailing window and a rolling share of the older history.
 
-Refunds change old orders and raise no event. What does not belong here: what a refund looks like (`warehouse`).
+Refunds change old orders and raise no event. What does not belong here: the fields of a refund (`resources.orders`).
 """
 
 from dataclasses import dataclass
@@ -27,20 +27,20 @@ from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_between
 
 TRAILING_DAYS = 60
-# The filter's edges and time zone are not documented: ask for a day more on both sides for each, load by id.
+# The filter's edges and time zone are not documented: a day more on both sides for each.
 OVERLAP = timedelta(days=2)
 _DETAIL = DetailSource(endpoint="order", table=ORDERS, arrays=("line_items",))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Days of `completed_on` that a listing must hold all orders of, ends included; None: open."""
+    """Days of `completed_on`, ends included, whose orders a listing must all hold; None: open."""
 
     first: date | None = None
     last: date | None = None
 
     def params(self) -> dict[str, str]:
-        """The filter that surely lists them."""
+        """Returns a filter that lists all orders of these days."""
         params = {"sort_by": "completed_at", "order_by": "ASC"}
         if self.first and self.last:
             params["completed_at"] = f"{self.first - OVERLAP}..{self.last + OVERLAP}"
@@ -51,14 +51,14 @@ class Window:
         return params
 
     def among(self) -> Among:
-        """The stored orders that the listing must hold, whatever the filter's edges mean."""
+        """Returns the stored orders that the listing must hold, whatever the filter's edges mean."""
         return rows_between("completed_on", self.first, self.last)
 
 
 def pull_orders(
     target: Target, session: ClinicSession, trailing_days: int = TRAILING_DAYS, sweep_days: int = SWEEP_DAYS
 ) -> Report:
-    """The daily pull: everything the first time, then the trailing window up to now."""
+    """Pulls everything the first time, then the trailing window up to now."""
     with target.warehouse.read() as con:
         window = daily_window(con, session.clinic.clinic_id, trailing_days, session_view(session))
     return _pull_window(target, session, window, resource="orders", sweep_days=sweep_days)
@@ -67,7 +67,7 @@ def pull_orders(
 def sweep_orders(
     target: Target, session: ClinicSession, trailing_days: int = TRAILING_DAYS, sweep_days: int = SWEEP_DAYS
 ) -> Report | None:
-    """Re-lists the next share of the history before the trailing window; None when there is no such history."""
+    """Pulls the next share of the history before the trailing window; None when there is no such history."""
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
         window = sweep_window(con, clinic_id, target.day, trailing_days=trailing_days, sweep_days=sweep_days)
@@ -77,7 +77,7 @@ def sweep_orders(
 def pull_order_days(
     target: Target, session: ClinicSession, first: date, last: date, sweep_days: int = SWEEP_DAYS
 ) -> Report:
-    """The orders of some days again, any range: the backfill."""
+    """Pulls the orders of any range of days again: the backfill."""
     return _pull_window(
         target, session, Window(first=first, last=last), resource="orders_backfill", sweep_days=sweep_days
     )
@@ -86,8 +86,8 @@ def pull_order_days(
 def daily_window(
     con: duckdb.DuckDBPyConnection, clinic_id: str, trailing_days: int = TRAILING_DAYS, view: View | None = None
 ) -> Window:
-    """What the daily pull lists: open on both sides until the whole history was loaded once, by somebody who sees all
-    that `view` does."""
+    """Returns what the daily pull lists: open on both sides until a reader who sees all that `view` does has loaded the
+    full history."""
     before = pull_log.last_complete(con, clinic_id, "orders", view)
     return Window(first=before.date() - timedelta(days=trailing_days)) if before else Window()
 
@@ -100,9 +100,9 @@ def sweep_window(
     trailing_days: int = TRAILING_DAYS,
     sweep_days: int = SWEEP_DAYS,
 ) -> Window | None:
-    """The next days to sweep, so that `sweep_days` runs re-list all that lies before the trailing window.
+    """Returns the next days to re-read, so that `sweep_days` runs cover all days before the trailing window.
 
-    After days without a run it is as many shares at once. None when there is nothing older, or today's share is done.
+    After days without a run it returns as many shares at once. None when nothing is older, or today's share is done.
     """
     cut = day - timedelta(days=trailing_days)
     (oldest,) = con.execute(
@@ -134,7 +134,7 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, *, reso
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         rows.after(con)
-        # Whoever has read the whole history has no share of it to read again today.
+        # A pull of the full history needs no rolling share today.
         if listing.complete and (resource == "orders_sweep" or window == Window()):
             _record_sweep(con, pull, window)
 
@@ -153,7 +153,7 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, *, reso
         ),
         total_count=listing.total_count,
     )
-    # Only `order.placed` exists: whatever else became of an order is told by no feed.
+    # Only `order.placed` exists: no feed shows later changes of an order.
     counts = report.counts["orders"]
     record_reread_changes(pull, counts.changed + counts.removed + (counts.added if resource == "orders_sweep" else 0))
     return report

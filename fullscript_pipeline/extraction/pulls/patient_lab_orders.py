@@ -1,7 +1,7 @@
-"""The lab orders of some patients, read again at once.
+"""Fetches the lab orders of some patients again.
 
-A purchase is told by an order only, an activation by a plan only; what became of the lab is in the list of lab orders.
-What does not belong here: the daily list (`labs`), who is to be read (`refresh.consequences`).
+A purchase raises an order event only, an activation a plan event only; the lab itself is in the list of lab orders.
+What does not belong here: the daily list (`lab_orders`), choosing the patients (`refresh.consequences`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ from fullscript_pipeline.warehouse import UNKEYED, Line
 
 PAGE = 100
 _LIST = "lab_orders"
-# Words for a line that is surely no lab; an unknown one may be.
+# Types of a line that is no lab; a line of an unknown type may be one.
 _NO_LAB = frozenset({"supplement", "supplements"})
 
 
 def order_may_hold_labs(record: Mapping[str, Any]) -> bool:
-    """Whether an order has a line that is a lab, or does not say what its lines are."""
+    """Whether an order has a line that is or may be a lab."""
     lines = record.get("line_items")
     return not isinstance(lines, list) or any(_may_be_lab(line) for line in lines)
 
@@ -34,16 +34,17 @@ def plan_may_hold_labs(record: Mapping[str, Any]) -> bool:
 
 
 def land_lab_orders(pull: Pull, session: ClinicSession, patients: Sequence[str], stored: int) -> str | None:
-    """Lands the lab orders of these patients: a list for each, or the clinic's whole list where that is fewer requests.
+    """Lands the lab orders of these patients: a list for each, or the clinic's full list where that takes fewer
+    requests.
 
-    `stored`: how many lab orders the clinic has. Returns the refusal when the lists cannot be read.
+    `stored`: how many lab orders the clinic has. Returns the refusal when the lists may not be read.
     """
     try:
         if len(patients) > ceil(stored / PAGE) + 1:
             pull.walk(session, _LIST)
         elif patients:
             pull.walk(session, _LIST, params={"patient_id": patients[0]})
-            if _shows_other_patients(pull, patients[:1]):  # the filter is ignored: one list for all
+            if _shows_other_patients(pull, patients[:1]):  # the server ignores the filter: read the full list
                 pull.walk(session, _LIST)
             else:
                 in_parallel(lambda patient: pull.walk(session, _LIST, params={"patient_id": patient}), patients[1:])
@@ -53,7 +54,7 @@ def land_lab_orders(pull: Pull, session: ClinicSession, patients: Sequence[str],
 
 
 def iter_listed_lab_orders(pull: Pull) -> Iterator[Line]:
-    """What the lists have shown, results beside the tests."""
+    """Yields the listed lab orders, with results beside the tests."""
     return (with_results(line) for line in pull.file.lines(_LIST) if not line.id.startswith(UNKEYED))
 
 
@@ -64,12 +65,12 @@ def has_tests_and_results(line: Line) -> bool:
 
 
 def patient_id_of(line: Line) -> str:
-    """The patient's id of a plan, an order or a lab order; '' when it does not say."""
+    """Returns the patient id of a plan, an order or a lab order, or ''."""
     return patient_id_in(orjson.loads(line.record))
 
 
 def patient_id_in(record: Mapping[str, Any]) -> str:
-    """As `patient_of`, of a record."""
+    """Returns the patient id of a record, or ''."""
     nested = record.get("patient")
     patient = record.get("patient_id") or (nested.get("id") if isinstance(nested, dict) else None)
     return str(patient or "")

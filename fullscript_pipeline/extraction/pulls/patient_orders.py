@@ -1,7 +1,7 @@
-"""The stored orders of patients who were merged or have left the list, read again at once.
+"""Fetches the stored orders of patients who were merged or removed again.
 
-The first is asked for by id: it tells who has it now, and that patient's list may hold the others. What does not belong
-here: whom a refresh has to read (`refresh.consequences`), the daily list (`orders`).
+The first order is fetched by id: it names its present patient, whose list may hold the others. What does not belong
+here: choosing the patients (`refresh.consequences`), the daily list (`orders`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,14 +31,14 @@ from fullscript_pipeline.warehouse import Line
 
 _LIST = "orders"
 ORDERS_OF_DEPARTED_PATIENTS = "orders_of_who_left"
-# So many orders are read by id without looking for a list.
+# Up to so many orders are fetched by id, without a list.
 FEW = 2
 
 
 def stored_orders_by_patient(
     con: duckdb.DuckDBPyConnection, clinic_id: str, patients: Sequence[str]
 ) -> dict[str, list[str]]:
-    """The orders that are stored under these patients, the newest first."""
+    """Returns the stored orders of these patients, newest first."""
     rows = con.execute(
         "SELECT patient_id, list(order_id ORDER BY completed_at DESC, order_id) FROM core.orders "
         "WHERE clinic_id = ? AND patient_id IN ? AND removed_at IS NULL GROUP BY patient_id ORDER BY patient_id",
@@ -48,9 +48,9 @@ def stored_orders_by_patient(
 
 
 def refetch_orders(pull: Pull, session: ClinicSession, held: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lands the orders `held` by each patient; returns those that are gone, by their id and their patient's list.
+    """Lands the orders `held` by each patient. Returns those that are gone by their id and their patient's list.
 
-    Raises ScopeError when orders may not be read at all.
+    Raises ScopeError when no order may be read.
     """
     denied = [
         order_id
@@ -61,9 +61,9 @@ def refetch_orders(pull: Pull, session: ClinicSession, held: Mapping[str, Sequen
 
 
 def pull_orders_of_departed_patients(target: Target, session: ClinicSession) -> Report | None:
-    """Reads the orders that are stored under patients who were found gone, once; None when there are none.
+    """Pulls once the stored orders of patients who are gone; None when there are none.
 
-    Patients whose removal is held (`warehouse.brake`) are not gone.
+    Patients whose removal is held (`warehouse.loading.mass_deletion_guard`) are not gone.
     """
     clinic_id = session.clinic.clinic_id
     with target.warehouse.read() as con:
@@ -85,7 +85,7 @@ def pull_orders_of_departed_patients(target: Target, session: ClinicSession) -> 
 
 
 def _departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
-    """Patients who were found gone, or whom a merge has named, since their orders were last read for that."""
+    """Returns patients who were removed, or named by a merge, since their orders were last fetched here."""
     merged = _named_by_merges(con, clinic_id)
     rows = con.execute(
         """SELECT patient_id, greatest(p.removed_at, m.told_at) AS left_at FROM core.patients p
@@ -105,7 +105,7 @@ def _departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[s
 
 
 def _named_by_merges(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, datetime]:
-    """What events of merged patients name, patients among it, with when the last of them was stored."""
+    """Returns the ids that events of merges name, patients among them, with the time of the last event."""
     rows = con.execute(
         "SELECT event_type, extra, resource_id, observed_at FROM core.events WHERE clinic_id = ? "
         "AND event_type ILIKE '%merg%' ORDER BY observed_at",
@@ -120,13 +120,13 @@ def _named_by_merges(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str
 
 
 def complete_order_lines(pull: Pull) -> Iterator[Line]:
-    """What was read of orders that came whole."""
+    """Yields the complete orders that were read."""
     listed = (line for line in pull.file.lines(_LIST) if _has_lines(line))
     return chain(listed, pull.file.lines("order"))
 
 
 def _land_orders_of_patient(pull: Pull, session: ClinicSession, patient: str, orders: Sequence[str]) -> list[str]:
-    """Lands them, with the list of who has the first of them now; returns those that answered 404."""
+    """Lands these orders, with the list of the first one's present patient. Returns those that answered 404."""
     first, remaining = orders[0], list(orders[1:])
     denied = [] if pull.land_object(session, "order", first) else [first]
     listed: set[str] = set()

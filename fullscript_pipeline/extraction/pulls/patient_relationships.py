@@ -1,8 +1,8 @@
-"""Who depends on whom, where patient records do not say: from the lists of dependents and guardians.
+"""Infers who depends on whom from the lists of dependents and guardians, where patient records do not say.
 
-Records of the reference mostly lack `is_dependent`. Then one list of dependents tells it for everybody; who their
-guardian is takes one request per guardian, the first time and then for a rolling share. What does not belong here:
-listing patients (`clinic`).
+Records mostly lack `is_dependent`. Then one list of dependents says it for all patients; their guardians take one
+request per guardian, the first time and then for a rolling share. What does not belong here: listing patients
+(`clinic`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,20 +16,20 @@ from fullscript_pipeline.extraction.engine import SWEEP_DAYS, Pull, in_parallel
 from fullscript_pipeline.resources.patients import GUARDIAN
 from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
 
-# As the warehouse reads a flag.
+# As the warehouse parses a flag.
 _YES = frozenset({"true", "t", "yes", "y", "on", "1"})
 _NO = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relationships:
-    """`dependents` is None when the records say it themselves, or nothing does."""
+    """Dependents and their guardians. `dependents`: None when the records say it, or nothing does."""
 
     dependents: frozenset[str] | None = None
     guardian_of: Mapping[str, str] = field(default_factory=dict)
 
     def completed(self, line: Line) -> Line:
-        """The patient's line with what the record itself leaves out."""
+        """Returns the patient's line with the fields that the record lacks."""
         guardian = self.guardian_of.get(line.id)
         if self.dependents is None and guardian is None:
             return line
@@ -46,7 +46,7 @@ class Relationships:
 def infer_relationships(
     pull: Pull, session: ClinicSession, patients: Callable[[], Iterator[Line]], everybody: int
 ) -> Relationships:
-    """What the landed records of `everybody` patients leave out. No request when they say it all."""
+    """Infers what the records of `everybody` patients lack. Sends no request when they lack nothing."""
     silent: set[str] = set()
     unguarded: set[str] = set()
     guarded: set[str] = set()
@@ -74,8 +74,10 @@ def infer_relationships(
 def find_former_dependents(
     pull: Pull, session: ClinicSession, tied: Mapping[str, str | None], everybody: int
 ) -> set[str]:
-    """Of these dependents (with their guardians) those who are none any more: the list of dependents lacks them; or, on
-    a server that ignores that filter, their guardian's own list does. Nobody whose lists cannot be read."""
+    """Returns which of these dependents (with their guardians) are no dependents any more.
+
+    The list of dependents lacks them, or, on a server that ignores that filter, their guardian's own list does. A list
+    that cannot be read proves nothing."""
     try:
         listing = pull.walk(session, "patients", params={"patient_type": "dependent"})
         if listing.complete and len(listing.ids) < everybody:
@@ -108,13 +110,13 @@ def _names_guardian(record: Mapping[str, Any]) -> bool:
 
 
 def _list_ids_of_type(pull: Pull, session: ClinicSession, kind: str, everybody: int) -> set[str] | None:
-    """The ids of a type; None when the server seems to ignore the filter and lists everybody."""
+    """Returns the ids of a type; None when the server seems to ignore the filter and lists all patients."""
     listed = set(pull.walk(session, "patients", params={"patient_type": kind}).ids)
     return listed if len(listed) < everybody else None
 
 
 def _find_guardians(pull: Pull, session: ClinicSession, orphans: set[str], everybody: int) -> dict[str, str]:
-    """The guardian of each of these dependents, as far as it can be told."""
+    """Returns the guardian of each of these dependents, as far as known."""
     listed = _list_ids_of_type(pull, session, "guardian", everybody) or ()
     guardians = sorted(patient for patient in listed if not patient.startswith(UNKEYED))
     with pull.target.warehouse.read() as con:
@@ -133,7 +135,7 @@ def _find_guardians(pull: Pull, session: ClinicSession, orphans: set[str], every
 def _refresh_guardians(
     pull: Pull, session: ClinicSession, guardians: list[str], stored: dict[str, str]
 ) -> dict[str, str]:
-    """`stored`, with what these guardians' own lists say in its place."""
+    """Returns `stored`, updated from these guardians' own lists."""
 
     def dependents(guardian: str) -> tuple[str, ...]:
         try:

@@ -1,8 +1,8 @@
-"""What the product feed tells before a region's products are read: the days on which they changed.
+"""Lists the product feed before a region's products are read, for the days on which they changed.
 
-One clinic of the region is asked. Details are read only of events since the last look at the catalog: earlier ones can
-date nothing that this look is going to show. What does not belong here: dating (`warehouse.dating`), the feeds of a
-clinic (`events`), reading products by event (`refresh`).
+One clinic of the region lists it. Details are read only of events since the last listing of the catalog: earlier ones
+can date no change that this listing will show. What does not belong here: valid time (`warehouse`), the feeds of a
+clinic (`event_feeds`), fetching products by event (`refresh`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,13 +33,13 @@ from fullscript_pipeline.warehouse import Line, Warehouse
 from fullscript_pipeline.warehouse.loading import pull_log
 
 FEED = "product_events"
-# More than this is a new catalog, whose details would take as long as itself; the newest are dated.
+# More events than this are a new catalog, whose details would take as long as itself: only the newest are dated.
 MOST_DETAILS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProductEvents:
-    """The events that one clinic's feed told. They are answered once the products were read."""
+    """The events of one clinic's product feed. The pull of the products answers them."""
 
     reports: tuple[Report, ...] = ()
     warehouse: Warehouse | None = None
@@ -50,14 +50,15 @@ class ProductEvents:
     position: FeedPosition | None = None
 
     def close_events(self, store: StateStore, day: str) -> None:
-        """After the commit of the products: nobody needs to look again at what that has answered, and the feed is read
-        up to `day`."""
+        """Closes the events that the products' pull has answered, and records the feed as read up to `day`.
+
+        Call it after the commit of the products."""
         if self.clinic is None or self.warehouse is None or self.position is None:
             return
         server, clinic_id = self.clinic.server, self.clinic.clinic_id
         store.record_events(self.events)
         record_outcomes(self.warehouse, store, self.clinic, {event.event_id for event in self.events})
-        # The products are those of every clinic of the region.
+        # Every clinic of the region has the same products.
         for clinic in store.clinics():
             if clinic.region == self.clinic.region:
                 close_answered_events(self.warehouse, store, clinic)
@@ -66,7 +67,7 @@ class ProductEvents:
 
 
 def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> ProductEvents:
-    """Lists the feed through the first clinic that may read it, with the details that can date a change."""
+    """Lists the feed with the first permitted clinic, and reads the details that can date a change."""
     reports: list[Report] = []
     for session in sessions:
         pull, position = Pull(replace(target, clinic=session.clinic), FEED), FeedPosition(store, session, FEED)
@@ -92,7 +93,7 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
 
 
 def _new_events(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
-    """What the feed lists and the ledger does not know, and what the ledger knows and nobody has handled."""
+    """Returns listed events that the ledger does not know, and ledger events that are not handled."""
     listed = {line.id: line for line in pull.file.lines(FEED)}
     unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, listed)
     waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_product_event(event)]
@@ -102,8 +103,8 @@ def _new_events(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
 
 
 def _choose_detailed(target: Target, new: Sequence[Line]) -> list[str]:
-    """Those that the feed lists by their id alone; and those since the last look at all products, newest first:
-    without a look before nothing can be dated."""
+    """Returns the events whose details to read: those that the feed lists by id only, and those since the last listing
+    of all products, newest first. Without an earlier listing nothing can be dated."""
     records = {line.id: _parse_record(line) for line in new}
     bare_ids = [
         event_id for event_id, record in records.items() if not (record.get("type") and record.get("created_at"))
@@ -115,7 +116,7 @@ def _choose_detailed(target: Target, new: Sequence[Line]) -> list[str]:
     created_at = {
         event_id: str(record["created_at"]) for event_id, record in records.items() if event_id not in bare_ids
     }
-    # Times are compared as they are written, so a day more is read whatever their zone.
+    # Times are compared as written, so a day more is read for other time zones.
     first = last.date().isoformat()
     dating = [
         event_id

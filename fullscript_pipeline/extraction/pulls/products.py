@@ -1,7 +1,7 @@
-"""What a product's record says of its variants, and products put together whose record only names them.
+"""Completes products whose record only names their variants.
 
-A row of a list may be thin, and even a detail may give ids where another server puts the variants themselves. What does
-not belong here: how products are found (`catalog`, `missing_variants`).
+A listed row may be incomplete, and even a detail may hold ids where another server holds the variants. What does not
+belong here: the sources of products (`catalog`, `missing_variants`).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,21 +15,21 @@ from fullscript_pipeline.resources.products import PRODUCTS, VARIANTS
 from fullscript_pipeline.warehouse import Line, canonical, content_hash, stored_hashes
 from fullscript_pipeline.warehouse.loading import not_found_twice
 
-# What tells a variant from a mere mention of one: its id, its SKU or its name.
+# A record with one of these is a variant; a mere mention has its id, SKU or name only.
 _OF_A_VARIANT = ("units", "unit_of_measure", "availability", "status", "msrp", "upc", "primary")
-# What a listed row has when it is the product, and not only its name and its variants.
+# A complete listed row has these; an incomplete one has only name and variants.
 _OF_A_PRODUCT = ("description_html", "dosage")
 
 
 def product_id_of(line: Line) -> str | None:
-    """The product that a variant's record names."""
+    """Returns the product that a variant's record names."""
     record = orjson.loads(line.record)
     product = record.get("product")
     return usable_id(product.get("id") if isinstance(product, dict) else record.get("product_id"))
 
 
 def without_custom_dosage(line: Line) -> Line:
-    """The product without what only the asking practitioner sees: their own dosage is no fact of the region."""
+    """Returns the product without the dosage of the practitioner who asks: it is no fact of the region."""
     if b'"custom_dosage"' not in line.record:
         return line
     record = orjson.loads(line.record)
@@ -38,16 +38,17 @@ def without_custom_dosage(line: Line) -> Line:
 
 
 def is_complete_product(line: Line) -> bool:
-    """Whether a listed row needs no detail. A thin one would look as if the product had lost what it leaves out."""
+    """Whether a listed row needs no detail. The missing fields of an incomplete row would look deleted."""
     record = orjson.loads(line.record)
     return _holds_variants(record) and all(key in record for key in _OF_A_PRODUCT)
 
 
 def complete_products(pull: Pull, land_variant: Callable[[str], object]) -> Callable[[], Iterator[Line]]:
-    """The products that `pull` has landed by id, as `load` wants them; `ask` lands a variant of theirs by its id.
+    """Returns the products that `pull` has landed by id, as `Load` takes them. `land_variant` lands a variant by its
+    id.
 
-    Call it when the products have been read: variants that they only name are asked for at once. A stored product of
-    which one could not be read keeps the variants that are stored, until it is gone (`warehouse.denials`).
+    Call it when the products are landed: variants that they only name are landed at once. A stored product keeps its
+    stored variants while one of them can neither be read nor is gone.
     """
     named = dict.fromkeys(variant_id for line in pull.file.lines("product") for variant_id in _named_variant_ids(line))
     if not named:
@@ -67,7 +68,7 @@ def complete_products(pull: Pull, land_variant: Callable[[str], object]) -> Call
 
 
 def variant_ids_in(lines: Iterator[Line]) -> set[str]:
-    """The ids of the variants that these products hold."""
+    """Returns the ids of the variants that these products hold."""
     rows = (row for line in lines for row in orjson.loads(line.record).get("variants") or ())
     return {variant_id for row in rows if isinstance(row, dict) and (variant_id := usable_id(row.get("id")))}
 
@@ -80,7 +81,7 @@ def _holds_variants(record: Mapping[str, Any]) -> bool:
 
 
 def _named_variant_ids(line: Line) -> list[str]:
-    """The variants that a product's record names without holding them."""
+    """Returns the variants that a product's record names but does not hold."""
     record = orjson.loads(line.record)
     if _holds_variants(record):
         return []
@@ -94,8 +95,8 @@ def _as_list(value: object) -> list[Any]:
 
 
 def _with_variants(line: Line, variants: Mapping[str, Mapping[str, Any]], answered: Collection[str] | None) -> Line:
-    """The product with its variants' own records; without any when none could be read, or (of a stored product) not all
-    are `answered`."""
+    """Returns the product with the records of its variants; without any when none could be read, or when not all
+    variants of a stored product are `answered`."""
     if not (named := _named_variant_ids(line)):
         return line
     record = orjson.loads(line.record)

@@ -1,7 +1,6 @@
-"""What a clinic keeps for re-use (protocols, resources), ids of other systems, and webhook deliveries.
+"""Protocols and resources for re-use, ids of other systems, and webhook deliveries.
 
-What does not belong here: plans that were sent to somebody (`plans`), what is read only on request
-(`optional_resources`).
+What does not belong here: plans of patients (`treatment_plans`), optional resources (`optional_resources`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -37,12 +36,12 @@ from fullscript_pipeline.warehouse.loading import EVERYTHING, Among, open_by_tab
 
 METADATA_TYPES = ("patient", "practitioner", "staff", "treatment_plan")
 REFUSALS = (ScopeError, NotFound, RequestRefused)
-# A day for the filter's unstated edge, a day for its zone.
+# A day for the filter's undocumented edge, a day for its time zone.
 OVERLAP = timedelta(days=2)
 
 
 def pull_library(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> list[Report]:
-    """Protocols, resources, external ids and webhook deliveries of one clinic."""
+    """Pulls protocols, resources, external ids and webhook deliveries of a clinic."""
     return [
         pull_protocols(target, session, sweep_days),
         pull_resources(target, session),
@@ -52,7 +51,7 @@ def pull_library(target: Target, session: ClinicSession, sweep_days: int = SWEEP
 
 
 def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DAYS) -> Report:
-    """Fullscript's protocols, and each practitioner's: their own and those shared with them."""
+    """Pulls Fullscript's protocols, and each practitioner's: their own and those shared with them."""
     pull = Pull(target, "protocols")
     walked = _walk_paired_lists(
         pull,
@@ -79,7 +78,7 @@ def pull_protocols(target: Target, session: ClinicSession, sweep_days: int = SWE
 
 
 def pull_resources(target: Target, session: ClinicSession) -> Report:
-    """Fullscript's resources, and each practitioner's."""
+    """Pulls Fullscript's resources, and each practitioner's."""
     pull = Pull(target, "resources")
     walked = _walk_paired_lists(
         pull, session, of_fullscript="fullscript_resources", of_practitioner="practitioner_resources", params={}
@@ -100,7 +99,7 @@ def pull_resources(target: Target, session: ClinicSession) -> Report:
 
 
 def pull_external_ids(target: Target, session: ClinicSession) -> Report:
-    """Which objects carry an id of another system. One list; a server that wants a type is asked for each."""
+    """Pulls the external ids of objects: in one list, or a list per type on a server that requires a type."""
     pull = Pull(target, "external_ids")
     try:
         try:
@@ -111,7 +110,7 @@ def pull_external_ids(target: Target, session: ClinicSession) -> Report:
             ]
     except REFUSALS as refusal:
         return pull.record_refusal(str(refusal))
-    # The id of a row is the other system's: several objects may share one, so objects are counted.
+    # The id of a row is the other system's. Several objects may share it, so objects are counted.
     total = sum(listing.total_count or 0 for listing in listings)
     rows = [_of_entity(line) for line in pull.file.lines("metadata")] or _external_ids_of_objects(pull)
     objects = {(line.parent_id, line.id) for line in rows}
@@ -134,7 +133,7 @@ _EXTERNAL_IDS_OF_OBJECTS = """
 
 
 def _external_ids_of_objects(pull: Pull) -> list[Line]:
-    """The ids that people and plans carry themselves: for a server that lists none unless it is asked for one."""
+    """Returns the external ids in people and plans, for a server that lists none without an id."""
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     with pull.target.warehouse.read() as con:
         rows = con.execute(_EXTERNAL_IDS_OF_OBJECTS, [clinic_id]).fetchall()
@@ -145,9 +144,9 @@ def _external_ids_of_objects(pull: Pull) -> list[Line]:
 
 
 def pull_deliveries(target: Target, session: ClinicSession) -> Report:
-    """Attempts to deliver webhooks about this clinic; the vendor keeps 30 days of them, we keep them all.
+    """Pulls the delivery attempts of this clinic's webhooks. The vendor keeps 30 days of them; the warehouse keeps all.
 
-    A delivery that names another clinic is left to that clinic's own pull.
+    A delivery of another clinic is left to that clinic's pull.
     """
     pull = Pull(target, "webhook_deliveries")
     clinic_id = session.clinic.clinic_id
@@ -177,7 +176,7 @@ def pull_deliveries(target: Target, session: ClinicSession) -> Report:
 
 @dataclass(frozen=True, kw_only=True)
 class _PairedLists:
-    """Two lists of one kind: the practitioners' first, so that Fullscript's own of the same id wins."""
+    """Two lists of one kind: the practitioners' first, so that Fullscript's row of the same id wins."""
 
     lines: Callable[[], Iterator[Line]]
     missing_among: Among | None
@@ -187,9 +186,9 @@ class _PairedLists:
 def _walk_paired_lists(
     pull: Pull, session: ClinicSession, *, of_fullscript: str, of_practitioner: str, params: dict[str, str]
 ) -> _PairedLists:
-    """Fullscript's list and each practitioner's. `refusal` is set when none of them may be read.
+    """Lands Fullscript's list and each practitioner's. `refusal` is set when none of them may be read.
 
-    The list of a practitioner in quarantine is missing: what only that one holds would seem to be gone.
+    With a practitioner in quarantine a list is missing, so absence proves nothing.
     """
     refusals: list[str] = []
 
@@ -228,7 +227,7 @@ def _has_unreadable_practitioners(pull: Pull) -> bool:
 
 
 def practitioner_ids(pull: Pull) -> list[str]:
-    """The clinic's practitioners as the warehouse knows them."""
+    """Returns the clinic's stored practitioners."""
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     with pull.target.warehouse.read() as con:
         rows = con.execute(
@@ -239,18 +238,18 @@ def practitioner_ids(pull: Pull) -> list[str]:
 
 
 def iter_parsed(pull: Pull, endpoint: str) -> Iterator[tuple[Line, dict[str, Any]]]:
-    """What was landed of an endpoint, with each record as an object."""
+    """Yields the landed lines of an endpoint, each with its parsed record."""
     return ((line, orjson.loads(line.record)) for line in pull.file.lines(endpoint))
 
 
 def replace_record(line: Line, record: dict[str, Any]) -> Line:
-    """The line with another record; its id goes along."""
+    """Returns the line with another record and the same id."""
     text = canonical({"id": line.id, **record})
     return line._replace(record=text, hash=content_hash(text))
 
 
 def _protocol_membership(line: Line) -> Line:
-    """That a practitioner is shown a protocol, apart from what it is like."""
+    """Returns that a practitioner sees a protocol, without the protocol's fields."""
     record = orjson.loads(line.record)
     author = record.get("practitioner")
     author_id = id_text(author.get("id") if isinstance(author, dict) else record.get("practitioner_id"))
@@ -259,7 +258,7 @@ def _protocol_membership(line: Line) -> Line:
 
 
 def _of_entity(line: Line) -> Line:
-    """A row of the metadata list under the object that it is about."""
+    """Returns a row of the metadata list with the id of its object."""
     record = orjson.loads(line.record)
     data = record.get("data")
     entity_id = record_key(data.get("id") if isinstance(data, dict) else None, line.hash)
@@ -267,7 +266,7 @@ def _of_entity(line: Line) -> Line:
 
 
 def _delivery(line: Line, record: dict[str, Any]) -> Line:
-    """Rows of the vendor may have no id: an event is attempted once at a time."""
+    """Returns the delivery; one without an id gets the event and the time of the attempt."""
     if not line.id.startswith(NO_ID):
         return line
     event = _event_of(record)
@@ -279,14 +278,14 @@ def _clinic_of(record: dict[str, Any]) -> str | None:
 
 
 def _object_ids_by_event(records: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """The object that each delivered payload names, by event id."""
+    """Returns the object that each payload names, by event id."""
     events = [(record.get("event_id"), _event_of(record)) for record in records]
     named = {str(event_id or event.get("id") or ""): object_id_in(event) for event_id, event in events}
     return {event_id: object_id for event_id, object_id in named.items() if event_id and object_id}
 
 
 def _event_of(record: dict[str, Any]) -> dict[str, Any]:
-    """The event that a delivery carried, as an object or as its text; {} when its row does not hold it."""
+    """Returns the event of a delivery, which may be JSON text; {} when the row does not hold it."""
     for name in ("event_payload", "event", "payload"):
         payload = record.get(name)
         if isinstance(payload, str):

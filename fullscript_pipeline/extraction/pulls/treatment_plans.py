@@ -1,10 +1,10 @@
-"""Treatment plans: listed per patient, one request each, so only the patients that need it are read.
+"""Treatment plans: listed per patient, one request each, so only the due patients are read.
 
-The first pull walks everybody. Later ones read who is new, whom events, orders, labs or their own changed record point
-at, and a rolling share of the rest, so that everybody is read again within `sweep_days`: changes made through the API
-raise no event. Whose patient is listed no more is asked for by id, once: it may have gone with the patient.
+The first pull reads all patients. Later ones read new patients, those affected by events, orders, labs or a changed
+record, and a rolling share of the others, so that each is read again within `sweep_days`: changes made through the API
+raise no event. A plan whose patient was removed is fetched by id once: it may be gone too.
 
-What does not belong here: which events touch a patient (`event_feeds`), plans that a refresh reads by id (`refresh`).
+What does not belong here: which events affect a patient (`event_feeds`), a refresh's plans by id (`refresh`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ __all__ = ["SWEEP_DAYS", "DuePatients", "due_patient_ids", "due_patients", "fetc
 
 @dataclass(frozen=True, kw_only=True)
 class DuePatients:
-    """The patients whose plans are to be read, by why: never read, touched by something, their turn."""
+    """The patients whose plans are due, by reason: never read, affected by something, in the rolling share."""
 
     never_read: tuple[str, ...]
     affected: tuple[str, ...]
@@ -55,7 +55,7 @@ class DuePatients:
 def pull_plans(
     target: Target, session: ClinicSession, touched_plans: Iterable[str], sweep_days: int = SWEEP_DAYS
 ) -> Report:
-    """Reads the due patients' plans, and by id the touched plans of everybody else and those of who left the list."""
+    """Pulls the plans of due patients, and by id the touched plans of others and those of removed patients."""
     with target.warehouse.read() as con:
         due = due_patients(con, session.clinic.clinic_id, sweep_days, session_view(session))
         left = _plans_of_departed_patients(con, session.clinic.clinic_id)
@@ -73,11 +73,11 @@ def fetch_plans(
     reread: Sequence[str] = (),
     left: Iterable[str] = (),
 ) -> Report:
-    """Reads all plans of these patients, and these plans by id; detail only for rows that came thin.
+    """Pulls all plans of these patients, and `plans` by id. Details are read for incomplete rows only.
 
-    `swept`: those of the patients who had been read before; what changed there and no event is about is counted as
-    found by re-reading only. `left`: patients who are listed no more, all of whose plans are in `plans`. Plans are the
-    last thing a pull reads for its events: what names no object is answered here, if it can be.
+    `reread`: patients who had been read before; their changes without an event are counted as found by re-reading.
+    `left`: removed patients, all of whose plans are in `plans`. Plans are the last resource that a pull reads for its
+    events, so events without an object are answered here if possible.
     """
     pull = Pull(target, "treatment_plans")
     try:
@@ -100,7 +100,7 @@ def fetch_plans(
             stored = stored_hashes(con, TREATMENT_PLANS, session.clinic.clinic_id)
 
     def lines() -> Iterator[Line]:
-        """Whose detail is denied stands as it is stored, or as it was listed."""
+        """Yields the plans. One whose detail answers 404 stays as stored, or as listed."""
         for line in pull.file.lines(_LIST):
             if line.id in unread:
                 yield line._replace(hash=stored.get(line.id, line.hash))
@@ -134,19 +134,18 @@ def fetch_plans(
 
 
 def due_patient_ids(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> list[str]:
-    """Everybody whose plans are to be read today."""
+    """Returns the patients whose plans are due today."""
     return due_patients(con, clinic_id, sweep_days).all_ids
 
 
 def due_patients(
     con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS, view: View | None = None
 ) -> DuePatients:
-    """Patients never read; those whom something that arrived since then points at; and those whose turn it is.
+    """Returns the due patients: never read, affected since their last read, or in the rolling share.
 
-    A patient read last by somebody who may not see all that `view` does counts as never read.
-
-    What points at a patient: an order or a lab order of theirs, their own record, an event about them. Whose turn: of
-    the rest the longest unread share of 1/`sweep_days`.
+    A patient whose last reader could not see all that `view` does counts as never read. Affected: an order, a lab
+    order, the patient's record or an event is newer than the last read. Rolling share: of the others the longest
+    unread 1/`sweep_days`.
     """
     lesser = pull_log.narrower_reads(con, clinic_id, "treatment_plans", view) if view else []
     rows = con.execute(
@@ -171,7 +170,7 @@ def due_patients(
 
 
 def _plans_of_departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, str]:
-    """Plans that are there, of patients who were found gone since their plans were read; the patient by the plan."""
+    """Returns stored plans of patients removed since their plans were last read, each with its patient."""
     rows = con.execute(
         """SELECT t.treatment_plan_id, t.patient_id FROM core.treatment_plans t
         JOIN core.patients p USING (clinic_id, patient_id) LEFT JOIN ops.patient_reads r USING (clinic_id, patient_id)
@@ -183,15 +182,17 @@ def _plans_of_departed_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) 
 
 
 def lacks_recommendations(line: Line) -> bool:
-    """Whether a plan was listed without its recommendations, so that the detail has to be read."""
+    """Whether a plan was listed without its recommendations: then the detail has to be read."""
     if line.id.startswith(UNKEYED):
         return False
-    whole = b'"recommendations"' in line.record and isinstance(orjson.loads(line.record).get("recommendations"), list)
-    return not whole
+    complete = b'"recommendations"' in line.record and isinstance(
+        orjson.loads(line.record).get("recommendations"), list
+    )
+    return not complete
 
 
 def _walk(pull: Pull, session: ClinicSession, patient: str) -> bool:
-    """Whether all the patient's plans are landed: False when the patient is gone or the list moved under us."""
+    """Lands a patient's plans. Returns False when the patient is gone or the list is not complete."""
     try:
         return pull.walk(session, _LIST, path={"patient_id": patient}).complete
     except NotFound:
@@ -199,7 +200,7 @@ def _walk(pull: Pull, session: ClinicSession, patient: str) -> bool:
 
 
 def _count_changes_without_event(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> int:
-    """Plans of these patients that this load added, changed or found gone, and that no recent event is about."""
+    """Counts plans of these patients that this load added, changed or removed without a recent event."""
     (plans,) = con.execute(
         """SELECT count(*) FROM core.treatment_plans s, ctx WHERE s.clinic_id = ctx.clinic_id
         AND (s.observed_at = ctx.observed_at OR s.removed_at = ctx.observed_at) AND s.patient_id IN $patients

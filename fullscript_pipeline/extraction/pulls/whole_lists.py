@@ -1,6 +1,6 @@
-"""Pulls that need no code of their own, and how the code of the others is found.
+"""Pulls resources that are one full list, and finds the pull function of the others.
 
-What does not belong here: a resource that is read in any other way (its own module in this room).
+What does not belong here: a resource that is read in another way (its own module in this room).
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How many requests a pull would make."""
+"""Estimates how many requests a pull would make."""
 
 from fullscript_pipeline.extraction.request_estimate.clinic import estimate_clinic, estimate_order_days
 from fullscript_pipeline.extraction.request_estimate.estimate import (

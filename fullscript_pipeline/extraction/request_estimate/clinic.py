@@ -1,4 +1,4 @@
-"""The bill of a clinic's day, and of a backfill of orders.
+"""The request estimate of a clinic's day, and of a backfill of orders.
 
 What does not belong here: the catalog (`region`).
 """
@@ -50,7 +50,8 @@ def estimate_clinic(
     count_rows: RowCounter = no_counting,
     only: Collection[str] | None = None,
 ) -> list[EstimateLine]:
-    """A clinic's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables."""
+    """Estimates a clinic's day. `con`: the warehouse, None when there is none; `only`: the steps that make these
+    tables."""
     last = last_pulls(con, "clinic_id", clinic.clinic_id)
     inputs = EstimateInputs(
         owner=clinic.clinic_key,
@@ -71,7 +72,7 @@ def estimate_clinic(
 
 
 def _lines(inputs: EstimateInputs, resource: Resource) -> Iterable[EstimateLine]:
-    """What a pull of one resource needs: by its rule, or by the function of its name below."""
+    """Estimates one resource: by its rule, or by its function in `_COMPUTED`."""
     if resource.estimate.rule != "computed":
         return lines_by_rule(inputs, resource)
     computed = _COMPUTED.get(resource.name)
@@ -81,7 +82,7 @@ def _lines(inputs: EstimateInputs, resource: Resource) -> Iterable[EstimateLine]
 def estimate_order_days(
     con: duckdb.DuckDBPyConnection | None, clinic: ClinicRef, first: date, last: date
 ) -> EstimateLine:
-    """A backfill of orders: the pages that the stored orders of these days fill."""
+    """Estimates a backfill of orders: the pages that the stored orders of these days fill."""
     inputs = EstimateInputs(owner=clinic.clinic_key, con=con, clinic=clinic, day=last)
     rows = _stored_orders(inputs, Window(first=first, last=last))
     why = f"{rows:,} stored orders of these days and two around them" if rows else "no order of these days is stored"
@@ -110,7 +111,7 @@ def _events(inputs: EstimateInputs) -> Iterator[EstimateLine]:
         feeds = [feed for feed in feeds if feed != "product_events"]
     is_first = not inputs.is_loaded("events")
     listed = sum(page_count(inputs.count_rows(inputs.clinic, feed) or 0) for feed in feeds) if is_first else len(feeds)
-    what = "of the last 30 days" if is_first else "since the last look"
+    what = "of the last 30 days" if is_first else "since the last poll"
     yield inputs.line("events", "GET /events/*", listed, f"a page or more of each feed {what}", at_least=True)
     waiting = 0
     if inputs.store:
@@ -156,7 +157,7 @@ def _orders(inputs: EstimateInputs) -> Iterator[EstimateLine]:
 
 
 def _view(inputs: EstimateInputs) -> View | None:
-    """What the pull will see; what was read by somebody who sees less is read again."""
+    """Returns the view of the next pull; rows of a narrower view are read again."""
     grant = inputs.store.load_grant(inputs.clinic) if inputs.store else None
     return grant_view(inputs.clinic, grant) if grant else None
 
@@ -198,7 +199,7 @@ def _due_tests(inputs: EstimateInputs) -> int:
 
 
 def _variants(inputs: EstimateInputs) -> Iterator[EstimateLine]:
-    """Variants that stored plans and orders name and nobody has looked up; today's plans may name more."""
+    """Estimates the variants that stored plans and orders name and the catalog lacks; today's plans may name more."""
     named = """SELECT count(DISTINCT variant_id) FROM (
             SELECT variant_id FROM core.recommendations WHERE clinic_id = $clinic
             UNION SELECT variant_id FROM core.order_line_items WHERE clinic_id = $clinic AND lab_type IS NULL
@@ -213,7 +214,7 @@ def _variants(inputs: EstimateInputs) -> Iterator[EstimateLine]:
     )
 
 
-# By the name of the resource; one that is in no list here is pulled without requests of its own.
+# By resource name; a resource that is not here needs no requests of its own.
 _COMPUTED: Mapping[str, Callable[[EstimateInputs], Iterable[EstimateLine]]] = {
     "patients": _patients,
     "events": _events,

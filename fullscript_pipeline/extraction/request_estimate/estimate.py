@@ -1,9 +1,9 @@
-"""The bill: what a daily pull is going to ask, planned before it asks.
+"""Estimates the requests of a daily pull before it runs.
 
-Planned from the warehouse (what the last pulls counted, who is due) and the state store (what is refused today, how
-many patients the connected user sees). No request is needed; what only the server knows is told as "at least", and
-`ask` may look it up with one small page per list. What does not belong here: what a clinic and a region need
-(`clinic`, `region`), printing the bill (`cli.bill`), asking it.
+The numbers come from the warehouse (counts of the last pulls, due patients) and the state store (today's refusals, how
+many patients the connected user sees). No request is needed. What only the server knows is shown as "at least";
+`count_rows` may fetch it with one small page per list. What does not belong here: the resources of a clinic and a
+region (`clinic`, `region`), printing the estimate (`cli.dry_run`).
 """
 
 import re
@@ -20,12 +20,12 @@ from fullscript_pipeline.extraction.pulls import TRAILING_DAYS
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.state import StateStore
 
-# The vendor's largest page (api.pages asks for it).
+# The vendor's largest page, which every list request uses.
 PAGE = 100
 MINUTES_OF_THE_BUDGET = 5
-NOT_KNOWN = "never pulled: how many pages there are is told by the first"
+NOT_KNOWN = "never pulled: only the first page says how many there are"
 
-# (clinic, endpoint) -> how many rows the server says the list has; None: it does not say, or nobody asks.
+# (clinic, endpoint) -> the rows of the list by the server's count; None: it gives no count, or is not requested.
 RowCounter = Callable[[ClinicRef, str], int | None]
 
 
@@ -35,10 +35,10 @@ def no_counting(_clinic: ClinicRef, _endpoint: str) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class EstimateLine:
-    """Planned requests of one endpoint. 0 requests: skipped, and `why` says why.
+    """The estimated requests of one endpoint. 0 requests: skipped, and `why` says why.
 
-    `owner`: the region, or the key of the clinic that is asked for or through. `resource` as in `ops.pulls`; `table`:
-    an asset of the step that asks.
+    `owner`: the region, or the key of the clinic. `resource`: as in `ops.pulls`; `table`: an asset of the step that
+    sends the requests.
     """
 
     owner: str
@@ -53,7 +53,7 @@ class EstimateLine:
 
 @dataclass(frozen=True, kw_only=True)
 class LastPull:
-    """What the last pull of a resource came to."""
+    """The result of the last pull of a resource."""
 
     outcome: str
     requests: int
@@ -71,7 +71,7 @@ class ListSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How fast the sweeps go and what is read on request: the settings of the same names."""
+    """The settings of the rolling re-read and of the optional resources."""
 
     trailing_days: int = TRAILING_DAYS
     sweep_days: int = SWEEP_DAYS
@@ -80,9 +80,9 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True)
 class EstimateInputs:
-    """Where the figures of one owner (a clinic's key, or a region) come from.
+    """What an estimate for one owner (a clinic's key, or a region) is computed from.
 
-    `con` reads the warehouse, None while there is none; `last` by resource.
+    `con`: the warehouse, None when there is none; `last`: the last pulls by resource.
     """
 
     owner: str
@@ -105,7 +105,7 @@ class EstimateInputs:
         table: str | None = None,
         refused_as: str | None = None,
     ) -> EstimateLine:
-        """`listed_as`: the endpoint's name under which a refusal of today is remembered."""
+        """Makes a line. `refused_as`: the endpoint under which a refusal of today is stored."""
         if requests and refused_as and (refusal := self.refused(refused_as)):
             requests, why, at_least = 0, f"skipped: not available today ({refusal})", False
         server = self.clinic.server
@@ -129,9 +129,9 @@ class EstimateInputs:
         times: int = 1,
         endpoint_name: str | None = None,
     ) -> EstimateLine:
-        """A list that is walked whole (`times`: in as many filtered forms): the pages it had last time.
+        """Estimates a full list by its pages at the last pull. `times`: the number of filtered forms.
 
-        `asked_as`: the endpoint's name, where it is not the resource's.
+        `endpoint_name`: where it is not the resource's.
         """
         name = endpoint_name or resource
         size = self.size(resource, endpoint_name=name)
@@ -145,7 +145,7 @@ class EstimateInputs:
             return ListSize(rows=last.total_count, why=f"{counted(last.total_count, 'row')} at the last pull")
         name = endpoint_name or resource
         if not self.refused(name) and (rows := self.count_rows(self.clinic, name)) is not None:
-            return ListSize(rows=rows, why=f"{counted(rows, 'row')}, asked just now")
+            return ListSize(rows=rows, why=f"{counted(rows, 'row')} by the server's count just now")
         if guess:
             return ListSize(rows=guess, why=f"{guess:,} {guessed_by}")
         return ListSize(rows=0, why=NOT_KNOWN, is_sure=False)
@@ -153,11 +153,11 @@ class EstimateInputs:
     def as_last_time(
         self, resource: str, endpoint: str, first: int, why: str, *, table: str | None = None
     ) -> EstimateLine:
-        """What needs as many requests as last time; `first` for the first."""
+        """Estimates as many requests as at the last pull; `first` before any pull."""
         last = self.last.get(resource)
         if last is None or last.outcome != "loaded":
             return self.line(resource, endpoint, first, why, at_least=True, table=table)
-        return self.line(resource, endpoint, last.requests, "as many as the last pull asked", table=table)
+        return self.line(resource, endpoint, last.requests, "as many as at the last pull", table=table)
 
     def is_loaded(self, resource: str) -> bool:
         last = self.last.get(resource)
@@ -167,7 +167,7 @@ class EstimateInputs:
         return self.store.unavailable(self.clinic, endpoint, self.day) if self.store else None
 
     def number(self, sql: str, **others: object) -> int:
-        """A count in the warehouse over `$clinic`, `$region` and `others`; 0 without one."""
+        """Returns a count of the warehouse over `$clinic`, `$region` and `others`; 0 without a warehouse."""
         if self.con is None:
             return 0
         values = {"clinic": self.clinic.clinic_id, "region": self.clinic.region, **others}
@@ -180,12 +180,12 @@ def page_count(rows: int) -> int:
 
 
 def minutes_at_budget(requests: int, per_5_min: int) -> float:
-    """How long so many requests take at the budget."""
+    """Returns how many minutes these requests take at the request budget."""
     return round(requests * MINUTES_OF_THE_BUDGET / per_5_min, 1)
 
 
 def requests_by_resource(lines: Iterable[EstimateLine]) -> dict[tuple[str, str], int]:
-    """Planned requests by owner and resource: what `ops.pulls.bill_requests` holds."""
+    """Returns the estimated requests by owner and resource, for `ops.pulls.bill_requests`."""
     planned: dict[tuple[str, str], int] = {}
     for line in lines:
         key = line.owner, line.resource
@@ -194,7 +194,7 @@ def requests_by_resource(lines: Iterable[EstimateLine]) -> dict[tuple[str, str],
 
 
 def last_pulls(con: duckdb.DuckDBPyConnection | None, column: str, value: str) -> dict[str, LastPull]:
-    """The newest row of `ops.pulls` per resource of a clinic (`clinic_id`), or of a region's own cell (`region`)."""
+    """Returns the newest row of `ops.pulls` by resource, of a clinic (`clinic_id`) or a region (`region`)."""
     if con is None:
         return {}
     rows = con.execute(

@@ -1,4 +1,4 @@
-"""The bill of a region's catalog day, through the doors of its clinics.
+"""The request estimate of a region's catalog day, with the sessions of its clinics.
 
 What does not belong here: a clinic's own data (`clinic`).
 """
@@ -36,9 +36,10 @@ def estimate_region(
     count_rows: RowCounter = no_counting,
     only: Collection[str] | None = None,
 ) -> list[EstimateLine]:
-    """A region's day. `con` reads the warehouse, None while there is none; `only`: the steps that make these tables.
+    """Estimates a region's day. `con`: the warehouse, None when there is none; `only`: the steps that make these
+    tables.
 
-    Nothing when there is no clinic to ask through.
+    Returns nothing for a region without a clinic.
     """
     if not clinics:
         return []
@@ -61,7 +62,8 @@ def estimate_region(
 
 
 def _lists(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[EstimateLine]:
-    """Brands come in two forms: all of them and those on sale; and as each clinic may prescribe them."""
+    """Estimates the reference lists. Brands are listed in full, those on sale, and those that each clinic may
+    prescribe."""
     for table in REFERENCE_LISTS:
         yield from lines_by_rule(inputs, resource_named(table.name))
     for clinic in clinics:
@@ -70,7 +72,7 @@ def _lists(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[Est
 
 
 def _products(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[EstimateLine]:
-    """The restricted list where it is granted; else categories, and by id what they do not show."""
+    """Estimates the restricted list where it is granted; else categories, and the other products by id."""
     refusals = [
         inputs.store.unavailable(clinic, "products", inputs.day) if inputs.store else None for clinic in clinics
     ]
@@ -79,7 +81,7 @@ def _products(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[
         "product_events",
         "GET /events/products*",
         1,
-        "what happened since the last look; and one for each new event, which dates a change",
+        "the events since the last poll; and one for each new event, which dates a change",
         at_least=True,
         table="products",
         refused_as="product_events",
@@ -90,7 +92,7 @@ def _products(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[
         why = f"skipped: refused to every clinic today ({refusals[0]})"
         yield inputs.line("products", "GET /catalog/products", 0, why)
     else:
-        why = "one for each clinic until one may read it; a refusal is remembered for the day"
+        why = "one for each clinic until one may read it; a refusal is stored for the day"
         yield inputs.line("products", "GET /catalog/products", refusals.count(None), why)
     for clinic in clinics:
         yield _categories(_of_clinic(inputs, clinic))
@@ -127,6 +129,6 @@ def _extras(inputs: EstimateInputs) -> Iterator[EstimateLine]:
 
 
 def _of_clinic(inputs: EstimateInputs, clinic: ClinicRef) -> EstimateInputs:
-    """The same day through one clinic's door: what was counted there, what is refused there."""
+    """Returns the inputs for one clinic of the region: its counts and refusals."""
     last = last_pulls(inputs.con, "clinic_id", clinic.clinic_id)
     return replace(inputs, owner=clinic.clinic_key, clinic=clinic, last=last)

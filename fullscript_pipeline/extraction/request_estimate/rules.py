@@ -1,4 +1,4 @@
-"""The estimate of a resource whose description says by a rule how many requests it needs.
+"""The request estimate of a resource whose description has a rule for it.
 
 What does not belong here: resources whose number has to be computed (`clinic`, `region`).
 """
@@ -10,7 +10,7 @@ from fullscript_pipeline.resources.types import RequestEstimate, Resource
 
 
 def lines_by_rule(inputs: EstimateInputs, resource: Resource, table: str | None = None) -> Iterator[EstimateLine]:
-    """The line of a resource. `table`: an asset of the step that pulls it, where that is not its own."""
+    """Estimates a resource. `table`: an asset of the step that pulls it, where that is not its own."""
     name, estimate = resource.name, resource.estimate
     shown = estimate.shown_as or resource.shown_source
     if resource.option and resource.option not in _options(inputs):
@@ -27,12 +27,12 @@ def lines_by_rule(inputs: EstimateInputs, resource: Resource, table: str | None 
 
 
 def _options(inputs: EstimateInputs) -> set[str]:
-    """The words of FULLSCRIPT_EXTRAS; a search is written with its query."""
+    """Returns the names in FULLSCRIPT_EXTRAS; a search has its query after a colon."""
     return {extra.partition(":")[0] for extra in inputs.pace.extras}
 
 
 def _count_each(inputs: EstimateInputs, estimate: RequestEstimate) -> int:
-    """How many of those there are for each of whom a first pull sends a request."""
+    """Counts the objects for each of which a first pull sends a request."""
     match estimate.first_each:
         case "patient":
             return patient_list_size(inputs).rows
