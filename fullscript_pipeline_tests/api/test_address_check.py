@@ -56,13 +56,13 @@ def test_an_address_beside_the_api_names_the_variable_and_what_was_meant(
     if path != "/apis":
         assert f"at {server.url}/api (" in str(caught.value)
     # Whoever is there is told no secret.
-    assert not [seen for seen in server.seen if b"canary" in seen.body or "authorization" in seen.headers]
+    assert not [seen for seen in server.requests if b"canary" in seen.body or "authorization" in seen.headers]
 
 
 def test_the_right_address_costs_one_request() -> None:
     with odd_server(_api) as server:
         assert check_api_address(_server(f"{server.url}/api")) is True
-    assert [seen.path for seen in server.seen] == ["/api/clinic"]
+    assert [seen.path for seen in server.requests] == ["/api/clinic"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_server_that_hides_its_endpoints_from_callers_without_a_token_is_not_r
 
     with odd_server(answer) as server:
         assert check_api_address(_server(f"{server.url}/api")) is False
-    assert orjson.loads(server.asked("/api/oauth/token")[0].body) == {"grant_type": "none"}
+    assert orjson.loads(server.requests_to("/api/oauth/token")[0].body) == {"grant_type": "none"}
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -109,9 +109,9 @@ def test_a_sign_in_page_that_does_not_know_the_app_is_reported(reply: Reply) -> 
     assert caught.value.exit_code == 78
     for named in ("FULLSCRIPT_US_SND_CLIENT_ID", "FULLSCRIPT_REDIRECT_URI", REDIRECT, "the vendor's API dashboard"):
         assert named in str(caught.value)
-    assert server.seen[0].query["client_id"] == "the-id"
-    assert server.seen[0].query["redirect_uri"] == REDIRECT
-    assert "text/html" in server.seen[0].headers["accept"]
+    assert server.requests[0].query["client_id"] == "the-id"
+    assert server.requests[0].query["redirect_uri"] == REDIRECT
+    assert "text/html" in server.requests[0].headers["accept"]
 
 
 @pytest.mark.parametrize(

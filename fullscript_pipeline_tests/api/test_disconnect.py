@@ -177,7 +177,7 @@ def test_who_connects_again_owes_nothing(ready: Ready) -> None:
 def test_what_counts_as_revoked(reply: Reply) -> None:
     with odd_server([reply]) as server:
         _revoke(server.url)
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_requests_go_through_the_proxy_that_is_named_for_them(monkeypatch: pytes
             }
             with odd_server([Reply(body={"by": "itself"})]) as server:
                 assert client.send(HttpRequest("clinic", "us-snd", f"{server.url}/clinic")).json() == {"by": "itself"}
-        assert len(proxy.seen) == 1
+        assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize(

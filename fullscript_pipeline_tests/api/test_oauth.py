@@ -65,14 +65,14 @@ def test_a_code_is_exchanged_for_a_pair_or_not_at_all() -> None:
         endpoint = TokenEndpoint(_server(server.url), "http://127.0.0.1:1/cb", client, FreeBudget())
         with pytest.raises(BadResponse, match="no pair of tokens") as caught:
             endpoint.exchange_code("code")
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
     assert "canary" not in str(caught.value)
 
 
 def test_the_body_is_as_documented() -> None:
     with odd_server([Reply(body={"oauth": _PAIR})]) as server:
         _refresh(server)
-    seen = server.seen[0]
+    seen = server.requests[0]
     assert (seen.method, seen.path, seen.headers["content-type"]) == ("POST", "/oauth/token", "application/json")
     assert "authorization" not in seen.headers
     assert orjson.loads(seen.body) == {
@@ -98,7 +98,7 @@ def test_the_body_is_as_documented() -> None:
 def test_a_dead_grant_is_distinguished_from_everything_else(status: int, body: dict[str, Any]) -> None:
     with odd_server([Reply(status, body)]) as server, pytest.raises(InvalidGrant) as caught:
         _refresh(server)
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
     assert "canary" not in str(caught.value)
 
 
@@ -122,7 +122,7 @@ def test_trouble_at_the_token_endpoint_is_not_a_dead_grant(
     with odd_server([reply]) as server, pytest.raises(FullscriptError) as caught:
         _refresh(server)
     assert type(caught.value) is kind
-    assert len(server.seen) == calls
+    assert len(server.requests) == calls
     assert "canary" not in str(caught.value)
     if kind is AppRefused:
         assert caught.value.exit_code == 78
@@ -132,7 +132,7 @@ def test_trouble_at_the_token_endpoint_is_not_a_dead_grant(
 def test_a_lost_response_is_requested_again_with_the_same_token() -> None:
     with odd_server([Reply(drop=True), Reply(body={"oauth": _PAIR})]) as server:
         assert _refresh(server).access_token == "canary-a"
-    assert [orjson.loads(seen.body)["refresh_token"] for seen in server.seen] == ["canary-old"] * 2
+    assert [orjson.loads(seen.body)["refresh_token"] for seen in server.requests] == ["canary-old"] * 2
 
 
 def test_the_authorize_url_is_one_line_and_asks_for_a_code() -> None:

@@ -113,7 +113,7 @@ def test_a_session_hides_them_and_its_lists_stay_complete() -> None:
         (page,) = session.pages("orders")
         with pytest.raises(PurgedObjectError):
             session.fetch_object("order", {"id": "o4"})
-        asked = len(server.seen)
+        asked = len(server.requests)
         for refused in (
             lambda: session.fetch_object("patient", {"id": "p1"}),
             lambda: session.pages("patient_treatment_plans", {"patient_id": "p1"}),
@@ -125,7 +125,7 @@ def test_a_session_hides_them_and_its_lists_stay_complete() -> None:
     walk.add(Request("orders", "k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
     assert ([one["id"] for one in page.records], len(page.left_out)) == (["o2"], 2)
     assert (walk.is_consistent, walk.as_fetched_list().ids, walk.as_fetched_list().complete) == (True, ("o2",), True)
-    assert len(server.seen) == asked, "nothing is asked about them"
+    assert len(server.requests) == asked, "nothing is asked about them"
 
 
 _VALUES = st.recursive(

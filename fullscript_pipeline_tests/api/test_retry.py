@@ -56,7 +56,7 @@ def test_a_server_that_wants_too_much_gets_an_error_not_a_sleeper() -> None:
     replies = [Reply(429, headers={"Retry-After": str(int(MAX_RETRY_AFTER) + 1)})]
     with odd_server(replies) as server, session_at(server.url, sleeps=sleeps) as session, pytest.raises(RateLimited):
         session.fetch_object("clinic")
-    assert (sleeps.waits, len(server.seen)) == ([], 1)
+    assert (sleeps.waits, len(server.requests)) == ([], 1)
 
 
 def test_a_call_inside_another_is_not_multiplied() -> None:

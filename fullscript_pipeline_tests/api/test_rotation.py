@@ -17,7 +17,7 @@ from fullscript_pipeline_tests.helpers.connected_clinic import connect, connecte
 
 
 def test_processes_share_each_refresh(tmp_path: Path) -> None:
-    token_rotation_drill.one_refresh_per_expiry(tmp_path, processes=2, threads=4, expiries=3)
+    token_rotation_drill.a_single_refresh_per_expiry(tmp_path, processes=2, threads=4, expiries=3)
 
 
 def test_a_kill_at_each_step_of_the_protocol_costs_no_sign_in(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_more_than_twelve_hours_apart_is_a_refusal_that_says_which_way(off: time
     assert told.value.exit_code == 78
     assert f"{format_clock_lead(-off)} that of us-snd" in str(told.value)
     assert ("behind" if off > timedelta(0) else "ahead of") in str(told.value)
-    assert [seen.headers.get("authorization") for seen in server.seen] == ["Bearer token-1", None]
+    assert [seen.headers.get("authorization") for seen in server.requests] == ["Bearer token-1", None]
 
 
 @pytest.mark.parametrize("off", [11 * MINUTE, -11 * MINUTE, 11 * HOUR, -11 * HOUR])
@@ -52,7 +52,7 @@ def test_more_than_ten_minutes_apart_is_a_warning(off: timedelta, caplog: pytest
         warning = read(server)
     assert warning == f"this machine's clock is {format_clock_lead(-off)} that of us-snd"
     assert [record.message for record in caplog.records] == [f"{warning}: set it by the network (NTP)"]
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_more_than_ten_minutes_apart_is_a_warning(off: timedelta, caplog: pytest
 def test_what_says_nothing_against_our_clock_is_no_refusal(off: timedelta, headers: dict[str, str]) -> None:
     with odd_server([reply(off, **headers), reply()]) as server:
         assert read(server) is None
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2
 
 
 def test_one_odd_date_is_not_believed_alone() -> None:
     with odd_server([reply(-3 * DAY), reply()]) as server:
         assert read(server) is None
-    assert len(server.seen) == 3
+    assert len(server.requests) == 3
 
 
 def test_a_server_without_dates_is_not_checked() -> None:
@@ -88,7 +88,7 @@ def test_a_clock_that_is_moved_on_purpose_is_not_compared(monkeypatch: pytest.Mo
     monkeypatch.setenv("FULLSCRIPT_NOW", "2036-01-01T00:00:00Z")
     with odd_server([reply()]) as server:
         assert read(server) is None
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_clock_that_changes_during_a_run_is_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_earlier_pages_are_stored_only_after_the_clock_was_checked() -> None:
     with odd_server([reply(30 * DAY)]) as server, session_at(server.url) as session:
         with pytest.raises(WrongClock):
             session.server_clock.require_checked()
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
 
 
 @pytest.fixture

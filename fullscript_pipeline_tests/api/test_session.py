@@ -52,7 +52,7 @@ def test_pages_are_walked_to_the_last_one_and_can_be_resumed() -> None:
     assert {page.total_count for page in pages} == {250}
     assert pages[0].request_id == "req-1"
     assert [page.number for page in resumed] == [3]
-    assert server.seen[0].query == {
+    assert server.requests[0].query == {
         "completed_at": ">2026-11-01",
         "sort_by": "completed_at",
         "page[number]": "1",
@@ -65,8 +65,8 @@ def test_every_request_has_budget_token_and_is_a_get() -> None:
     budget, tokens = FreeBudget(), SomeTokens()
     with odd_server(_orders) as server, session_at(server.url, budget=budget, tokens=tokens) as session:
         list(session.pages("orders"))
-    assert {seen.method for seen in server.seen} == {"GET"}
-    assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer token-1"}
+    assert {seen.method for seen in server.requests} == {"GET"}
+    assert {seen.headers["authorization"] for seen in server.requests} == {"Bearer token-1"}
     assert budget.acquired == ["present"] * 3
     assert tokens.confirmed == ["token-1"] * 3
 
@@ -81,9 +81,9 @@ def test_a_nested_list_without_meta_ends_when_nothing_new_arrives(everything_aga
         pages = list(session.pages("patient_treatment_plans", path={"patient_id": "a/b"}))
         again = list(session.pages("patient_treatment_plans", path={"patient_id": "other"}))
     assert [(len(page.records), page.is_last, page.total_count) for page in pages + again] == [(2, True, None)] * 2
-    assert server.seen[0].path == "/clinic/patients/a%2Fb/treatment_plans"
+    assert server.requests[0].path == "/clinic/patients/a%2Fb/treatment_plans"
     # A server that ignores page numbers is asked twice once, and believed from then on.
-    assert len(server.seen) == (3 if everything_again else 4)
+    assert len(server.requests) == (3 if everything_again else 4)
 
 
 def test_an_empty_list_is_one_last_page_without_records() -> None:
@@ -108,7 +108,7 @@ def test_a_listing_that_does_not_advance_is_an_error_not_a_loop(meta: dict[str, 
     ):
         list(session.pages("orders"))
     # Page 1, and three attempts for each of the eight pages in flight.
-    assert len(server.seen) <= 25
+    assert len(server.requests) <= 25
 
 
 def test_rows_vanishing_meanwhile_may_send_us_the_last_page_again() -> None:
@@ -162,7 +162,7 @@ def test_what_is_not_understood_is_never_an_empty_page(body: object) -> None:
     ):
         list(session.pages("orders"))
     assert caught.value.exit_code == 69
-    assert len(server.seen) == 3  # it may have been damaged on the way, so it was asked for again
+    assert len(server.requests) == 3  # it may have been damaged on the way, so it was asked for again
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_each_status_has_its_error_and_its_number_of_attempts(
         session.fetch_object("order", path={"id": "o-1"})
     error = caught.value
     assert type(error) is kind
-    assert len(server.seen) == requests
+    assert len(server.requests) == requests
     # What a reader needs is there, and nothing of the body.
     assert (error.status, error.request_id, error.clinic, error.endpoint) == (status, "req-1", "maple", "order")
     for needed in ("maple", "us-snd", "req-1", f"GET {server.url}/clinic/orders/{{id}}"):
@@ -260,7 +260,7 @@ def test_a_401_renews_once_and_goes_on() -> None:
     with odd_server(answer) as server, session_at(server.url, tokens=tokens) as session:
         session.fetch_object("clinic")
         session.fetch_object("clinic")
-    assert len(server.seen) == 3
+    assert len(server.requests) == 3
     assert tokens.confirmed == ["token-2", "token-2"]
 
 
@@ -283,7 +283,7 @@ def test_a_redirect_is_not_followed_and_carries_nothing() -> None:
             pytest.raises(BadResponse, match="redirect"),
         ):
             session.fetch_object("clinic")
-    assert elsewhere.seen == []
+    assert elsewhere.requests == []
 
 
 def test_the_size_of_an_answer_is_bounded() -> None:
@@ -303,7 +303,7 @@ def test_a_bomb_is_an_answer_that_cannot_be_used(encodings: tuple[str, ...]) -> 
         with pytest.raises(BadResponse) as caught:
             session.fetch_object("clinic")
         said = str(caught.value)
-    assert server.seen[0].headers["accept-encoding"] == "gzip, deflate, zstd"
+    assert server.requests[0].headers["accept-encoding"] == "gzip, deflate, zstd"
     assert said.startswith("clinic (clinic maple, us-snd): the answer unpacks to more than 67108864 bytes (GET http://")
     assert said.endswith("status 200, X-Request-Id req-1). Tell the vendor, quoting the X-Request-Id.")
 
@@ -359,7 +359,7 @@ def test_a_mistake_of_ours_is_reported_before_any_request(
     with odd_server([Reply()]) as server, session_at(server.url) as session:
         with pytest.raises(ValueError, match="endpoint"):
             session.fetch_object(name, path=path, params=params)
-        assert server.seen == []
+        assert server.requests == []
 
 
 def test_secrets_and_search_words_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -387,7 +387,7 @@ def test_eight_threads_share_a_session() -> None:
         found = list(pool.map(lambda n: session.fetch_object("order", path={"id": f"o-{n}"}).record["id"], range(200)))
     assert found == [f"o-{n}" for n in range(200)]
     assert session.retries == len(hiccups)
-    assert session.requests["order"] == len(server.seen) == 200 + len(hiccups)
+    assert session.requests["order"] == len(server.requests) == 200 + len(hiccups)
 
 
 def test_a_403_blames_no_scope_that_the_token_has() -> None:
@@ -408,7 +408,7 @@ def test_a_403_is_reported_at_once_for_every_endpoint(endpoint: Endpoint) -> Non
             next(session.pages(endpoint.name, path=ids))
         else:
             session.fetch_object(endpoint.name, path=ids)
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
     assert session.retries == 0
     wanted = "grants this endpoint to few apps" if endpoint.restricted else "in the vendor's dashboard"
     assert wanted in str(caught.value)

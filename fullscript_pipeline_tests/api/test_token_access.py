@@ -68,7 +68,7 @@ def test_a_lasting_401_of_one_endpoint_is_a_missing_permission(endpoint: Endpoin
     assert (caught.value.status, caught.value.exit_code, caught.value.endpoint) == (401, 1, endpoint.name)
     assert tokens.number == 2
     # As it came, renewed, the witness, and once more.
-    assert len(server.seen) == 4
+    assert len(server.requests) == 4
     wanted = "grants this endpoint to few apps" if endpoint.restricted else "in the vendor's dashboard"
     assert wanted in str(caught.value)
     if endpoint.scope and not endpoint.restricted:
@@ -87,7 +87,7 @@ def test_a_denied_endpoint_is_not_checked_again_for_each_id() -> None:
                 refused += 1
     assert refused == 500
     assert tokens.number == 2
-    assert len(server.seen) <= 1003
+    assert len(server.requests) <= 1003
 
 
 def test_the_witness_is_one_for_all_threads() -> None:
@@ -108,7 +108,7 @@ def test_the_witness_is_one_for_all_threads() -> None:
         ThreadPoolExecutor(8) as pool,
     ):
         list(pool.map(deny, [session] * 8))
-    assert len(server.asked("/clinic")) == 1
+    assert len(server.requests_to("/clinic")) == 1
     assert tokens.number == 2
 
 
@@ -116,7 +116,7 @@ def test_a_witness_that_is_denied_itself_is_no_proof() -> None:
     denied = {path: Reply(401) for path in ("/clinic", "/clinic/categories", "/catalog/brands", "/clinic/orders")}
     with odd_server(Denying(denied)) as server, session_at(server.url) as session, pytest.raises(ScopeError):
         session.fetch_object("clinic")
-    assert [seen.path for seen in server.seen].count("/clinic/patients") == 1
+    assert [seen.path for seen in server.requests].count("/clinic/patients") == 1
 
 
 def test_a_token_that_works_nowhere_needs_a_connect_and_is_not_tried_everywhere_again() -> None:
@@ -127,7 +127,7 @@ def test_a_token_that_works_nowhere_needs_a_connect_and_is_not_tried_everywhere_
                 next(session.pages(name))
     assert caught.value.exit_code == 77
     assert tokens.number == 2
-    assert len(server.seen) == 2 + 5 + 2  # twice, the other witnesses; then once each
+    assert len(server.requests) == 2 + 5 + 2  # twice, the other witnesses; then once each
 
 
 def test_a_token_that_dies_later_is_found_out() -> None:
@@ -160,7 +160,7 @@ def test_a_new_token_that_is_not_known_everywhere_yet_is_no_refusal() -> None:
 
     with odd_server(answer) as server, session_at(server.url) as session:
         assert next(session.pages("orders")).records == []
-    assert len(server.seen) == 4
+    assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("status", [401, 404])
@@ -204,7 +204,7 @@ def test_a_404_where_others_answer_is_no_wrong_address_and_is_checked_once() -> 
         for number in range(5):
             with pytest.raises(NotFound):
                 session.fetch_object("order", path={"id": str(number)})
-    assert len(server.seen) == 6
+    assert len(server.requests) == 6
 
 
 def test_a_server_that_denies_everything_else_is_there_all_the_same() -> None:

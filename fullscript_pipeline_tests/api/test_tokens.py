@@ -153,7 +153,7 @@ def test_the_kept_refresh_token_is_the_way_back(tmp_path: Path) -> None:
         saved = store.load_grant(_CLINIC)
     assert saved is not None
     assert (saved.refresh_token, saved.previous_refresh_token) == ("r-9", "r-0")
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2
 
 
 def test_the_refresh_token_before_is_dropped_once_the_new_token_worked(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_failing_token_endpoint_is_called_twice_and_then_left_alone(tmp_path: 
         keeper = _keeper(store, server, client)
         errors = [_error(keeper.access_token) for _ in range(10)]
         assert {error.exit_code for error in errors} == {69}
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
         assert store.clinics()[0].status == "ok"
 
 
@@ -210,7 +210,7 @@ def test_a_token_that_still_lasts_is_used_while_renewing_fails(tmp_path: Path) -
         store.save_grant(_CLINIC, ending)
         keeper = _keeper(store, server, client)
         assert {keeper.access_token() for _ in range(5)} == {"a-1"}
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
         with pytest.raises(ServerError):
             keeper.renew("a-1")
 
@@ -230,7 +230,7 @@ def test_demo_time_does_not_age_tokens(tmp_path: Path, monkeypatch: pytest.Monke
     with _store(tmp_path) as store, odd_server([_pair(2)]) as server, HttpClient() as client:
         keeper = _keeper(store, server, client)
         assert keeper.access_token() == keeper.access_token() == "a-2"
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 def test_renewals_without_a_refresh_token_go_on_for_ever(tmp_path: Path) -> None:

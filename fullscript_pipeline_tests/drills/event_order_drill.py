@@ -18,10 +18,10 @@ from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partit
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.world_comparison import account
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
-from fullscript_pipeline_tests.helpers.table_hash import differing, table_hashes
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
+from fullscript_pipeline_tests.helpers.table_hash import differing_tables, table_hashes
 
 # Events keep the ids that the copies got; everything else must be equal.
 _OF_COPIES = ("core.events",)
@@ -31,30 +31,30 @@ def all_orders_end_alike(folder: Path, *, histories: int, length: int, most: int
     """Every order of a history, each event one to six times, some handled on the way: one table hash (promise 7)."""
     chance, begun, runs, copies_sent = random.Random(7), time.monotonic(), 0, 0
     lost = duplicated = phantom = 0
-    with living(folder, patients=10, products=10) as its:
+    with open_live_clinic(folder, patients=10, products=10) as live_clinic:
         for number in range(histories):
-            base = its.connected.settings.data_dir / f"base-{number}.duckdb"
-            shutil.copy(its.warehouse.path, base)
-            told = _history(its, number)[:length]
+            base = live_clinic.connected.settings.data_dir / f"base-{number}.duckdb"
+            shutil.copy(live_clinic.warehouse.path, base)
+            payloads = _history(live_clinic, number)[:length]
             first: Any = None
-            for place, order in enumerate(itertools.islice(itertools.permutations(told), most)):
-                its.warehouse = _copy(base, its, f"{number}-{place}")
-                copies_sent += _deliver(its, order, place, chance)
-                its.handle()
-                end = table_hashes(its.warehouse, without=_OF_COPIES)
+            for place, order in enumerate(itertools.islice(itertools.permutations(payloads), most)):
+                live_clinic.warehouse = _copy(base, live_clinic, f"{number}-{place}")
+                copies_sent += _deliver(live_clinic, order, place, chance)
+                live_clinic.handle()
+                end = table_hashes(live_clinic.warehouse, without=_OF_COPIES)
                 first = first or end
-                assert differing(first, end) == [], f"history {number}, order {place}"
-                its_account = account(its)
-                lost, duplicated = lost + its_account.lost, duplicated + its_account.duplicated
-                phantom += its_account.phantom
+                assert differing_tables(first, end) == [], f"history {number}, order {place}"
+                clinic_account = account(live_clinic)
+                lost, duplicated = lost + clinic_account.lost, duplicated + clinic_account.duplicated
+                phantom += clinic_account.phantom
                 runs += 1
-                its.warehouse.path.unlink()
-            its.warehouse = _copy(base, its, "whole")
-            its.pull_everything()
-            whole = table_hashes(its.warehouse, without=_OF_COPIES)
+                live_clinic.warehouse.path.unlink()
+            live_clinic.warehouse = _copy(base, live_clinic, "whole")
+            live_clinic.pull_everything()
+            full_hashes = table_hashes(live_clinic.warehouse, without=_OF_COPIES)
             told_of = ("core.orders", "core.order_line_items", "core.treatment_plans", "core.recommendations")
-            assert [one for one in differing(first, whole) if one in (*told_of, "core.patients")] == []
-    tell(
+            assert [one for one in differing_tables(first, full_hashes) if one in (*told_of, "core.patients")] == []
+    report_promise(
         "promise 7",
         acked=copies_sent,
         stored=runs * length,
@@ -67,68 +67,68 @@ def all_orders_end_alike(folder: Path, *, histories: int, length: int, most: int
     assert (lost, duplicated, phantom) == (0, 0, 0)
 
 
-def _history(its: Living, number: int) -> list[dict[str, Any]]:
+def _history(live_clinic: LiveClinic, number: int) -> list[dict[str, Any]]:
     """Five things that happen, among them a cancelled plan that says it is active and an order that is gone again."""
-    plans = its.active_plans()
+    plans = live_clinic.active_plans()
     events = []
-    its.order()
-    events.append(list(its.world.events)[-1])
-    events += [its.change_plan(plans[number], personal_message=f"history {number}")]
-    events += [its.change_plan(plans[number], state="cancelled")]
-    patient = its.rng.choice(list(its.world.patients.values())).record
+    live_clinic.order()
+    events.append(list(live_clinic.world.events)[-1])
+    events += [live_clinic.change_plan(plans[number], personal_message=f"history {number}")]
+    events += [live_clinic.change_plan(plans[number], state="cancelled")]
+    patient = live_clinic.rng.choice(list(live_clinic.world.patients.values())).record
     patient["mobile_number"] = f"+155500000{number:02d}"
-    events += [its.tell("patient.updated", {"patient": patient})]
-    gone = its.order()
-    events.append(list(its.world.events)[-1])
-    del its.world.orders[gone]
-    return [its.payload(one) for one in events]
+    events += [live_clinic.record_event("patient.updated", {"patient": patient})]
+    gone = live_clinic.order()
+    events.append(list(live_clinic.world.events)[-1])
+    del live_clinic.world.orders[gone]
+    return [live_clinic.payload(event_id) for event_id in events]
 
 
-def _copy(base: Path, its: Living, name: str) -> Warehouse:
-    path = its.connected.settings.data_dir / f"copy-{name}.duckdb"
+def _copy(base: Path, live_clinic: LiveClinic, name: str) -> Warehouse:
+    path = live_clinic.connected.settings.data_dir / f"copy-{name}.duckdb"
     shutil.copy(base, path)
     return Warehouse(path)
 
 
-def _deliver(its: Living, order: tuple[dict[str, Any], ...], place: int, chance: random.Random) -> int:
+def _deliver(live_clinic: LiveClinic, order: tuple[dict[str, Any], ...], place: int, chance: random.Random) -> int:
     sent = 0
     for event in order:
         for _ in range(chance.randint(1, 6) if chance.random() < 0.3 else 1):
-            its.receive({**event, "id": f"{event['id']}-{place}"})
+            live_clinic.receive({**event, "id": f"{event['id']}-{place}"})
             sent += 1
         if chance.random() < 0.3:
-            refresh.ingest_inbox(its.store)
-            its.handle()
-    refresh.ingest_inbox(its.store)
+            refresh.ingest_inbox(live_clinic.store)
+            live_clinic.handle()
+    refresh.ingest_inbox(live_clinic.store)
     return sent
 
 
 def the_sweep_finds_what_no_feed_shows(folder: Path, *, days: int) -> None:
     """Edits through the API raise no event: the daily pulls find each within the sweep, and count them (promise 24)."""
     begun = time.monotonic()
-    with living(folder, patients=28, products=10, pulled=False) as its:
+    with open_live_clinic(folder, patients=28, products=10, pulled=False) as live_clinic:
         open_warehouse(load_settings())
-        with open_instance(its.connected.settings) as instance:
-            add_clinic_partitions(instance, its.store)
-            assert _day(its, instance)
-            plans = its.active_plans()[:6]
+        with open_instance(live_clinic.connected.settings) as instance:
+            add_clinic_partitions(instance, live_clinic.store)
+            assert _day(live_clinic, instance)
+            plans = live_clinic.active_plans()[:6]
             for number, plan in enumerate(plans):
                 plan.record["personal_message"] = f"edited through the API {number}"
-                plan.record["updated_at"] = its.sandbox.moment.isoformat()
-            order = min(its.world.orders.values(), key=lambda one: str(one["completed_at"]))
+                plan.record["updated_at"] = live_clinic.sandbox.moment.isoformat()
+            order = min(live_clinic.world.orders.values(), key=lambda one: str(one["completed_at"]))
             order["line_items"] = [{**order["line_items"][0], "quantity": 77}]
             found_after = None
             for number in range(1, days + 1):
-                its.connected.sandbox.control.advance(days=1)
-                its.connected.set_clock()
-                assert _day(its, instance)
-                if _left(its, plans, str(order["id"])) == 0:
+                live_clinic.connected.sandbox.control.advance(days=1)
+                live_clinic.connected.set_clock()
+                assert _day(live_clinic, instance)
+                if _left(live_clinic, plans, str(order["id"])) == 0:
                     found_after = number
                     break
-        its.warehouse = open_warehouse(load_settings())
-        counted = its.rows("SELECT coalesce(sum(sweep_only_changes), 0) FROM ops.pulls")[0][0]
-        left = _left(its, plans, str(order["id"]))
-        tell(
+        live_clinic.warehouse = open_warehouse(load_settings())
+        counted = live_clinic.rows("SELECT coalesce(sum(sweep_only_changes), 0) FROM ops.pulls")[0][0]
+        left = _left(live_clinic, plans, str(order["id"]))
+        report_promise(
             "promise 24",
             acked=len(plans) + 1,
             stored=len(plans) + 1 - left,
@@ -145,15 +145,15 @@ def the_sweep_finds_what_no_feed_shows(folder: Path, *, days: int) -> None:
         assert counted >= len(plans)
 
 
-def _day(its: Living, instance: Any) -> bool:
-    today: date = clock.today(its.connected.settings.time_zone)
-    return run_job(instance, "clinic_daily", partition=clinic_partition(its.clinic.clinic_key, today)).succeeded
+def _day(live_clinic: LiveClinic, instance: Any) -> bool:
+    today: date = clock.today(live_clinic.connected.settings.time_zone)
+    return run_job(instance, "clinic_daily", partition=clinic_partition(live_clinic.clinic.clinic_key, today)).succeeded
 
 
-def _left(its: Living, plans: list[Any], order: str) -> int:
-    its.warehouse = open_warehouse(load_settings())
-    said = dict(its.stored("treatment_plans", ["treatment_plan_id", "personal_message"]))
-    lines = its.stored("order_line_items", ["quantity"], f"order_id = '{order}' AND removed_at IS NULL")
+def _left(live_clinic: LiveClinic, plans: list[Any], order: str) -> int:
+    live_clinic.warehouse = open_warehouse(load_settings())
+    said = dict(live_clinic.stored("treatment_plans", ["treatment_plan_id", "personal_message"]))
+    lines = live_clinic.stored("order_line_items", ["quantity"], f"order_id = '{order}' AND removed_at IS NULL")
     wrong = sum(
         "edited through the API" not in str(said.get(plan.id))
         for plan in plans

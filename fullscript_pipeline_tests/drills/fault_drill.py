@@ -20,14 +20,15 @@ from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.extraction.engine.pull import Report, Target
-from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
+from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
+from fullscript_pipeline.extraction.pulls import event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.pipeline import Connected
-from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing, table_hashes
+from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing_tables, table_hashes
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "connect_refused": {"seconds": 0.05},
@@ -64,9 +65,9 @@ def fresh(connected: Connected, folder: Path) -> Iterator[tuple[Warehouse, State
 
 
 @contextmanager
-def impatient(store: StateStore, one: Clinic) -> Iterator[ClinicSession]:
+def impatient(store: StateStore, clinic: Clinic) -> Iterator[ClinicSession]:
     """A session that does not wait long before it asks again; its tokens are renewed as patiently as ever."""
-    with open_session(load_settings(), store, one) as patient:
+    with open_session(load_settings(), store, clinic) as patient:
         session = copy(patient)
         session._retry = RetryPolicy(attempts=8, unreadable_attempts=8, first_wait=0.01, first_wait_when_limited=0.01)
         session._client = HttpClient(connect_seconds=2, read_seconds=0.5)
@@ -74,36 +75,38 @@ def impatient(store: StateStore, one: Clinic) -> Iterator[ClinicSession]:
             yield session
 
 
-def pull_all(warehouse: Warehouse, store: StateStore, one: Clinic) -> list[Report]:
+def pull_all(warehouse: Warehouse, store: StateStore, clinic: Clinic) -> list[Report]:
     settings = load_settings()
     day = clock.today(settings.time_zone)
     target = Target(
         warehouse=warehouse,
         landing_dir=settings.landing_dir,
         encryption_key=None,
-        server=one.server,
-        region=one.region,
+        server=clinic.server,
+        region=clinic.region,
         day=day,
         run_id="run",
-        clinic=one,
+        clinic=clinic,
     )
-    with impatient(store, one) as session:
-        reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
-        reports.append(clinic.pull_patients(target, session))
+    with impatient(store, clinic) as session:
+        reports = [clinic_pulls.pull_clinic(target, session), *clinic_pulls.pull_people(target, session)]
+        reports.append(clinic_pulls.pull_patients(target, session))
         reports.append(event_feeds.pull_events(target, session, store))
-        reports.append(treatment_plans.pull_plans(target, session, event_feeds.awaited_plan_ids(target, one.clinic_id)))
+        reports.append(
+            treatment_plans.pull_plans(target, session, event_feeds.awaited_plan_ids(target, clinic.clinic_id))
+        )
         return [*reports, orders.pull_orders(target, session), lab_orders.pull_labs(target, session)]
 
 
 def _no_part_is_shown(warehouse: Warehouse, clean: Hashes) -> None:
     """After a pull that failed: a resource that was not loaded has no row."""
-    found = table_hashes(warehouse)
+    hashes = table_hashes(warehouse)
     with warehouse.read() as con:
         loaded = {name for (name,) in con.execute("SELECT DISTINCT resource FROM ops.pulls").fetchall()}
     for name in ("patients", "orders", "treatment_plans", "lab_orders"):
         if name not in loaded:
-            assert found[f"core.{name}"][0] == 0, f"part of {name} is shown"
-    assert found.keys() == clean.keys()
+            assert hashes[f"core.{name}"][0] == 0, f"part of {name} is shown"
+    assert hashes.keys() == clean.keys()
 
 
 def faults_change_nothing(connected: Connected, folder: Path, *, seeds: int, first_seed: int = 0) -> None:
@@ -134,9 +137,9 @@ def faults_change_nothing(connected: Connected, folder: Path, *, seeds: int, fir
             struck += sum(int(rule["fired"]) for rule in connected.sandbox.control.faults()["armed"])
             connected.sandbox.control.disarm()
             found = table_hashes(warehouse)
-            assert found == clean, (seed, kinds, differing(clean, found))
+            assert found == clean, (seed, kinds, differing_tables(clean, found))
     acked, stored = (sum(rows for rows, _ in hashes.values()) for hashes in (clean, found))
-    tell(
+    report_promise(
         "promise 19", seeds=seeds, faults=struck, runs=runs, runs_failed=failed, acked=acked, stored=stored, lost=0,
         duplicated=0, phantom=0, seconds=time.monotonic() - started,
     )  # fmt: skip

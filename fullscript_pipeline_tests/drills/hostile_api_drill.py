@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from fullscript_pipeline_tests.drills.promise_line import tell
-from fullscript_pipeline_tests.drills.webhook_drill import at_once, kept_in
+from fullscript_pipeline_tests.drills.promise_line import report_promise
+from fullscript_pipeline_tests.drills.webhook_drill import at_once, stored_deliveries_in
 from fullscript_pipeline_tests.helpers.vendor_client import Process, Told, payload, post, raw, receiver_process, signed
 
 _METHODS = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "BREW", "post", "")
@@ -39,18 +39,18 @@ def the_endpoint_never_disables_itself(folder: Path, *, number: int, seed: int =
     with receiver_process(folder) as running:
         path = urlsplit(running.url).path
         requests = [_nonsense(rng, path) for _ in range(number)]
-        told = asyncio.run(at_once(lambda sent: raw(running.url, sent, 1), requests))
+        receipts = asyncio.run(at_once(lambda sent: raw(running.url, sent, 1), requests))
         assert asyncio.run(post(running.url, b"")).accepted, "it still answers"
-    statuses = Counter(one.status for one in told)
+    statuses = Counter(receipt.status for receipt in receipts)
     redirects = sum(count for status, count in statuses.items() if 300 <= status < 400)
     errors = sum(count for status, count in statuses.items() if status >= 500)
     counted = ",".join(f"{status}:{count}" for status, count in sorted(statuses.items()))
-    tell("promise 8", sent=number, redirects=redirects, gone=statuses[410], errors=errors, statuses=counted,
-         phantom=len(kept_in(folder)), seconds=time.monotonic() - begun)  # fmt: skip
+    report_promise("promise 8", sent=number, redirects=redirects, gone=statuses[410], errors=errors, statuses=counted,
+         phantom=len(stored_deliveries_in(folder)), seconds=time.monotonic() - begun)  # fmt: skip
     assert not redirects
     assert not statuses[410]
     assert not errors
-    assert not kept_in(folder)
+    assert not stored_deliveries_in(folder)
 
 
 def _nonsense(rng: random.Random, path: str) -> bytes:
@@ -82,8 +82,10 @@ def hostile_bodies_are_bounded(folder: Path, *, megabytes: int) -> None:
                 "drip": asyncio.run(_drip(running)),
             }
         assert asyncio.run(post(running.url, b"")).accepted, "it still answers"
-    counted = " ".join(f"{kind}={'/'.join(map(str, sorted(found)))}" for kind, found in statuses.items())
-    tell("promise 9", rss_growth_mb=memory.growth, statuses=counted, phantom=0, seconds=time.monotonic() - begun)
+    counted = " ".join(f"{kind}={'/'.join(map(str, sorted(codes)))}" for kind, codes in statuses.items())
+    report_promise(
+        "promise 9", rss_growth_mb=memory.growth, statuses=counted, phantom=0, seconds=time.monotonic() - begun
+    )
     assert memory.growth <= 50
     assert all(400 <= status < 500 for kind in ("chunked", "bodies", "drip") for status in statuses[kind])
     assert statuses["flood"] <= {200, 413, 503}
@@ -150,24 +152,24 @@ async def _bodies(running: Process) -> set[int]:
         b'{"id": "\xed\xa0\x80"}',
         b"[" * 900_000,
     ]
-    told = [await post(running.url, body, signed(body)) for body in bodies]
-    told += [await post(running.url, body) for body in bodies]
-    told.append(await post(running.url, bomb, signed(bomb) | {"Content-Encoding": "gzip"}))
-    told.append(await post(running.url, bomb, signed(bomb)))
-    told += [
+    receipts = [await post(running.url, body, signed(body)) for body in bodies]
+    receipts += [await post(running.url, body) for body in bodies]
+    receipts.append(await post(running.url, bomb, signed(bomb) | {"Content-Encoding": "gzip"}))
+    receipts.append(await post(running.url, bomb, signed(bomb)))
+    receipts += [
         await raw(running.url, _head(running, f"Content-Length: {length}")) for length in (2_000_000, 10**14, "9" * 40)
     ]
-    return {one.status for one in told}
+    return {receipt.status for receipt in receipts}
 
 
 async def _flood(running: Process) -> set[int]:
     """A hundred genuine bodies of nearly the largest size at once, and two hundred forged ones."""
     genuine = [payload(f"large-{number}", size=1_000_000) for number in range(20)]
-    told: list[Told] = await asyncio.gather(
+    receipts: list[Told] = await asyncio.gather(
         *(post(running.url, body, signed(body)) for body in genuine * 5),
         *(post(running.url, b"x" * (1 << 20), {"Fullscript-Signature": "t=1,v1=2"}) for _ in range(200)),
     )
-    return {one.status for one in told if one.status not in {0, 403}}
+    return {receipt.status for receipt in receipts if receipt.status not in {0, 403}}
 
 
 async def _drip(running: Process) -> set[int]:

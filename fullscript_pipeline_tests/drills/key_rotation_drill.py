@@ -18,7 +18,7 @@ from pathlib import Path
 from fullscript_pipeline.encryption.key_strength import new_key
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.sealed_directory import (
     KINDS,
     Contents,
@@ -45,16 +45,18 @@ def kills_lose_nothing(folder: Path, *, kills: int, patients: int = 20_000, seed
             event, after = _moment(source, seconds, may_die=killed < kills)
             if _rotation_dies(directory, f"{new},{old}", event, after):
                 killed += 1
-                resumed += _is_told(directory, new, old)
+                resumed += _reports_interruption(directory, new, old)
                 if killed % 25 == 0:
-                    tell("promise 39, so far", kills=killed, rotations=rotations, seconds=time.monotonic() - began)
+                    report_promise(
+                        "promise 39, so far", kills=killed, rotations=rotations, seconds=time.monotonic() - began
+                    )
             else:
                 seconds = min(10.0, max(0.3, time.monotonic() - started))
                 break
             started = time.monotonic()
-        _is_whole(directory, new, old, before)
+        _check_contents(directory, new, old, before)
         old, rotations = new, rotations + 1
-    tell(
+    report_promise(
         "promise 39", kills=killed, rotations=rotations, resumed_in_the_middle=resumed, lost=0,
         seconds=time.monotonic() - began,
     )  # fmt: skip
@@ -96,7 +98,7 @@ def _rotate(directory: Path, keys: str, event: int, after: float) -> None:
     rotate_keys(settings, lambda _: None)
 
 
-def _is_told(directory: Path, new: str, old: str) -> bool:
+def _reports_interruption(directory: Path, new: str, old: str) -> bool:
     """What a kill leaves: everything opens with both keys, or the files say that the rotation was interrupted."""
     found = contents(settings_under(directory, f"{new},{old}"))
     assert {"tokens", "webhooks", "audit log"} <= found.opened, found
@@ -106,7 +108,7 @@ def _is_told(directory: Path, new: str, old: str) -> bool:
     return all(interrupted)
 
 
-def _is_whole(directory: Path, new: str, old: str, before: Contents) -> None:
+def _check_contents(directory: Path, new: str, old: str, before: Contents) -> None:
     found = contents(settings_under(directory, new))
     assert found == before, found.opened
     assert contents(settings_under(directory, old)).opened == set()

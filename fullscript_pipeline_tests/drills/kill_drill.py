@@ -16,7 +16,7 @@ from pathlib import Path
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.page_drift import MovingList, Puller
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
@@ -52,7 +52,7 @@ def deaths_cost_a_page_a_worker(folder: Path, *, deaths: Sequence[tuple[int, int
         migrate(warehouse, [])
         took, asked_again, rows = _death(warehouse, own, sign, after)
         slowest, again, stored = max(slowest, took), max(again, asked_again), stored + rows
-    tell(
+    report_promise(
         "promise 27", kills=len(deaths), acked=len(deaths) * PAGES * SIZE, stored=stored,
         lost=len(deaths) * PAGES * SIZE - stored, duplicated=0, phantom=0, most_pages_asked_again=again,
         slowest_stop_s=slowest, seconds=time.monotonic() - started,
@@ -69,7 +69,7 @@ def _death(warehouse: Warehouse, folder: Path, sign: int, after: int) -> tuple[f
         world.add()
 
     def answer(seen: Seen) -> Reply:
-        if len(server.seen) > after and not going.is_set():
+        if len(server.requests) > after and not going.is_set():
             reached.set()
             going.wait(_HANGS)
         return world.answer(seen)
@@ -79,22 +79,22 @@ def _death(warehouse: Warehouse, folder: Path, sign: int, after: int) -> tuple[f
         doomed.start()
         assert reached.wait(60)
         time.sleep(0.2)
-        told = time.monotonic()
+        killed_at = time.monotonic()
         assert doomed.pid is not None
         os.kill(doomed.pid, sign)
         doomed.join(60)
-        took = time.monotonic() - told
+        took = time.monotonic() - killed_at
         going.set()
-        asked = {seen.query["page[number]"] for seen in server.seen}
+        asked = {seen.query["page[number]"] for seen in server.requests}
         (unfinished,) = (folder / "landing").rglob("*.open")
         landed = FrameFile(unfinished)
         landed.cut_torn_end()
         there = {str(request.page) for request in landed.requests()}
-        server.seen.clear()
+        server.requests.clear()
         with session_at(server.url) as session:
             puller = Puller(warehouse, folder / "landing", session)
             assert puller.present() == {}, "no part of a list is shown"
             puller.pull()
-            second = [seen.query["page[number]"] for seen in server.seen]
+            second = [seen.query["page[number]"] for seen in server.requests]
             assert not there.intersection(second)
             return took, len(asked.intersection(second)), len(puller.present())

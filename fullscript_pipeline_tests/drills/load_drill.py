@@ -26,8 +26,8 @@ from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
-from fullscript_pipeline_tests.helpers.table_hash import differing, one_hash, table_hashes
+from fullscript_pipeline_tests.drills.promise_line import report_promise
+from fullscript_pipeline_tests.helpers.table_hash import combined_hash, differing_tables, table_hashes
 from fullscript_pipeline_tests.helpers.warehouse_loads import Record, context, lines_of
 
 ROWS = 300
@@ -35,17 +35,19 @@ ROWS = 300
 
 def snapshot(generation: int) -> dict[str, list[Record]]:
     """Records of three tables; from one generation to the next some change, some go, some come."""
-    kept = [number for number in range(ROWS) if generation == 0 or number % 20]
-    kept += range(ROWS, ROWS + 15 * generation)
+    numbers = [number for number in range(ROWS) if generation == 0 or number % 20]
+    numbers += range(ROWS, ROWS + 15 * generation)
     return {
-        "patients": [{"id": f"p{n}", "first_name": f"F{n}", "archived": n % 7 == 0 and generation > 0} for n in kept],
+        "patients": [
+            {"id": f"p{n}", "first_name": f"F{n}", "archived": n % 7 == 0 and generation > 0} for n in numbers
+        ],
         "products": [
             {
                 "id": f"x{n}",
                 "name": f"N{n}{generation if n % 9 == 0 else ''}",
                 "variants": [{"id": f"x{n}-{v}", "msrp": str(v + (generation if n % 11 == 0 else 0))} for v in (1, 2)],
             }
-            for n in kept
+            for n in numbers
         ],
         "orders": [
             {
@@ -53,7 +55,7 @@ def snapshot(generation: int) -> dict[str, list[Record]]:
                 "completed_at": "2026-10-01T10:00:00Z",
                 "line_items": [{"variant_id": "v", "quantity": 1 + (generation if n % 5 == 0 else 0)}],
             }
-            for n in kept
+            for n in numbers
         ],
     }
 
@@ -114,7 +116,7 @@ def _forks() -> ForkServerContext:
     return context_
 
 
-def kills_leave_it_whole(folder: Path, *, every: int, random_kills: int, seed: int = 17) -> None:
+def kills_lose_no_row(folder: Path, *, every: int, random_kills: int, seed: int = 17) -> None:
     """Killed before every `every`-th statement of the second load, then at random moments."""
     started, before = time.monotonic(), folder / "before.duckdb"
     migrate(Warehouse(before), [])
@@ -144,14 +146,14 @@ def kills_leave_it_whole(folder: Path, *, every: int, random_kills: int, seed: i
         opened = time.monotonic()
         found = table_hashes(Warehouse(path))
         slowest = max(slowest, time.monotonic() - opened)
-        assert found in (was, wanted), differing(wanted, found)
+        assert found in (was, wanted), differing_tables(wanted, found)
         committed += found == wanted
         load_snapshot(path, 1)
-        assert table_hashes(Warehouse(path)) == wanted, differing(wanted, table_hashes(Warehouse(path)))
+        assert table_hashes(Warehouse(path)) == wanted, differing_tables(wanted, table_hashes(Warehouse(path)))
         for left in folder.glob("killed.duckdb*"):
             left.unlink()
-    tell(
+    report_promise(
         "promise 17", statements=statements, kills=kills, acked=committed, stored=runs, lost=0, duplicated=0,
-        phantom=0, slowest_reopen_s=slowest, hash=one_hash(wanted), seconds=time.monotonic() - started,
+        phantom=0, slowest_reopen_s=slowest, hash=combined_hash(wanted), seconds=time.monotonic() - started,
     )  # fmt: skip
     assert slowest <= 5

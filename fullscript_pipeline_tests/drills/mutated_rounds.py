@@ -41,14 +41,14 @@ from fullscript_pipeline_tests.drills.mutated_tables import (
     Keys,
     contents,
     differences,
-    other_values_lost,
+    keys_of_events,
     parent_key,
     present,
-    told,
+    undamaged_values_lost,
 )
 from fullscript_pipeline_tests.drills.mutating_server import MutatingServer
 from fullscript_pipeline_tests.drills.mutation_plan import Round, Trial, drawn
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.snapshot import Access, RandomDay, Snapshot
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
@@ -68,7 +68,7 @@ class Found:
     wrong: dict[int, list[str]] = field(default_factory=dict)
     log: dict[int, list[str]] = field(default_factory=dict)
 
-    def note(self, seed: int, what: str, sentence: str) -> None:
+    def record_finding(self, seed: int, what: str, sentence: str) -> None:
         self.counts[what] += 1
         self.wrong.setdefault(seed, []).append(f"{what}: {sentence}")
 
@@ -93,40 +93,40 @@ class Trials:
         """One seed. What does not hold is noted in `found`."""
         trial = drawn(seed, len(self.days))
         clean = self._undisturbed(trial.day)
-        its = MutatedClinic.copy_of(self.snapshot, self.folder / str(seed), self.days[trial.day])
-        check = _Check(its, trial, self.days[trial.day], self.found)
+        mutated = MutatedClinic.copy_of(self.snapshot, self.folder / str(seed), self.days[trial.day])
+        check = _Check(mutated, trial, self.days[trial.day], self.found)
         self.server.page_size = trial.page_size
         for one in trial.rounds:
-            bent = self._mutated(its, one, check)
+            bent = self._mutated(mutated, one, check)
             if trial.only_retyped:
-                for line in other_values_lost(contents(its), clean, bent):
-                    self.found.note(seed, "values_lost", line)
+                for line in undamaged_values_lost(contents(mutated), clean, bent):
+                    self.found.record_finding(seed, "values_lost", line)
         self.server.strike_with()
-        its.wait(timedelta(hours=12))
-        check.after(its.pull(trial.sweep_days, whole=trial.whole), is_clean=True)
-        if its.rows("SELECT 1 FROM ops.held_removals LIMIT 1"):
+        mutated.wait(timedelta(hours=12))
+        check.after(mutated.pull(trial.sweep_days, whole=trial.whole), is_clean=True)
+        if mutated.rows("SELECT 1 FROM ops.held_removals LIMIT 1"):
             # Rows that a wrong answer made, so many that their absence waits for the listing of another day.
             self.found.held += 1
-            its.wait(timedelta(days=1))
-            check.after(its.pull(trial.sweep_days, whole=trial.whole), is_clean=True)
-        ours, quiet = contents(its), check.day.quiet if trial.sweep_days > 1 else frozenset()
+            mutated.wait(timedelta(days=1))
+            check.after(mutated.pull(trial.sweep_days, whole=trial.whole), is_clean=True)
+        ours, quiet = contents(mutated), check.day.quiet if trial.sweep_days > 1 else frozenset()
         tables = ours.keys() if trial.whole else OF_THE_CLINIC
         # A clinic's own pull leaves the product events that a look has noted to the next refresh, or the region's pull.
-        waiting = frozenset() if trial.whole else its.waiting_product_events()
+        waiting = frozenset() if trial.whole else mutated.waiting_product_events()
         for line in differences(ours, clean, tables, check.truth, without_plans=quiet, without_events=waiting):
-            self.found.note(seed, "unequal", line)
-        its.remove()
+            self.found.record_finding(seed, "unequal", line)
+        mutated.remove()
 
-    def _mutated(self, its: MutatedClinic, one: Round, check: "_Check") -> set[str]:
+    def _mutated(self, mutated: MutatedClinic, one: Round, check: "_Check") -> set[str]:
         """Makes a round; the fields that were bent in it."""
-        self.snapshot.connect(its.settings, its.store, one.access)
+        self.snapshot.connect(mutated.settings, mutated.store, one.access)
         # What has been shown, or was told of a day ago, cannot be late any more: it would be gone.
         shown = {part for keys in check.known.values() for key in keys for part in key}
-        recent = {key for key, told_at in check.day.new.items() if told_at > its.moment - timedelta(hours=20)}
+        recent = {key for key, told_at in check.day.new.items() if told_at > mutated.moment - timedelta(hours=20)}
         self.server.new_ids = frozenset(recent - shown)
         self.server.strike_with(*one.strikes)
         sweep_days = 1 if check.trial.only_retyped else 14
-        outcome = its.refresh() if one.kind == "refresh" else its.pull(sweep_days, whole=check.trial.whole)
+        outcome = mutated.refresh() if one.kind == "refresh" else mutated.pull(sweep_days, whole=check.trial.whole)
         self.found.rounds += 1
         self.found.failed_steps += len(outcome.failed)
         self.found.struck += self.server.told.struck
@@ -138,29 +138,29 @@ class Trials:
         bent = self.server.told.bent
         self.server.strike_with()
         if not one.access.is_full:
-            self.snapshot.connect(its.settings, its.store, Access())
-        its.wait(one.pause)
+            self.snapshot.connect(mutated.settings, mutated.store, Access())
+        mutated.wait(one.pause)
         return bent
 
     def _undisturbed(self, number: int) -> Contents:
         """A clinic that was never told anything wrong, and has read everything on that day."""
         if number not in self._clean:
             self.server.page_size = 100
-            its = MutatedClinic.copy_of(self.snapshot, self.folder / f"clean-{number}", self.days[number])
-            its.wait(timedelta(hours=20))
-            outcome = its.pull(1, whole=True)
+            mutated = MutatedClinic.copy_of(self.snapshot, self.folder / f"clean-{number}", self.days[number])
+            mutated.wait(timedelta(hours=20))
+            outcome = mutated.pull(1, whole=True)
             assert (outcome.failed, outcome.crashed) == ([], [])
-            self._clean[number] = contents(its)
-            its.remove()
+            self._clean[number] = contents(mutated)
+            mutated.remove()
         return self._clean[number]
 
 
 class _Check:
     """What must hold of one trial at any time."""
 
-    def __init__(self, its: MutatedClinic, trial: Trial, day: RandomDay, found: Found) -> None:
-        self.its, self.trial, self.day, self.found = its, trial, day, found
-        self.truth, self.known = told(day), present(its)
+    def __init__(self, mutated: MutatedClinic, trial: Trial, day: RandomDay, found: Found) -> None:
+        self.mutated, self.trial, self.day, self.found = mutated, trial, day, found
+        self.truth, self.known = keys_of_events(day), present(mutated)
         self.shorter: set[str] = set()
         self.renamed: set[str] = set()
         self.log = found.log[trial.seed] = list[str]()
@@ -168,12 +168,12 @@ class _Check:
     def after(self, outcome: Outcome, *, is_clean: bool = False) -> None:
         """Rows, events and the steps of a pull or refresh."""
         for crash in [*outcome.crashed, *(outcome.failed if is_clean else ())]:
-            self._note("crashed", crash)
-        now = present(self.its)
+            self._record_finding("crashed", crash)
+        now = present(self.mutated)
         for table, key in self._removed_wrongly(now):
-            self._note("removed_wrongly", f"{table} {key}")
+            self._record_finding("removed_wrongly", f"{table} {key}")
         for event_type, object_id in self._handled_without_object(now):
-            self._note("handled_without_object", f"{event_type} {object_id}")
+            self._record_finding("handled_without_object", f"{event_type} {object_id}")
         self.known = {table: keys | now[table] for table, keys in self.known.items()}
 
     def _removed_wrongly(self, now: Keys) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -184,8 +184,10 @@ class _Check:
                     yield table, key
 
     def _handled_without_object(self, now: Keys) -> Iterator[tuple[str, str]]:
-        clinic = self.its.clinic
-        for event in self.its.store.events_since(clinic.server, clinic.clinic_id, self.day.moment - timedelta(days=99)):
+        clinic = self.mutated.clinic
+        for event in self.mutated.store.events_since(
+            clinic.server, clinic.clinic_id, self.day.moment - timedelta(days=99)
+        ):
             table, _, object_id = self.day.events.get(event.event_id, ("events", "", ""))
             if (
                 event.processed_at
@@ -194,8 +196,8 @@ class _Check:
             ):
                 yield str(event.event_type), object_id
 
-    def _note(self, what: str, sentence: str) -> None:
-        self.found.note(self.trial.seed, what, sentence)
+    def _record_finding(self, what: str, sentence: str) -> None:
+        self.found.record_finding(self.trial.seed, what, sentence)
 
 
 @contextmanager
@@ -236,15 +238,15 @@ def mutated_answers_prove_nothing(folder: Path, *, seeds: int, days: int, first_
     common = {"seeds": seeds, "rounds": found.rounds, "mutations": found.struck.total(), "days": days}
     seconds = time.monotonic() - started
     wrong = found.counts
-    tell(
+    report_promise(
         "promise 33", **common, steps_failed=found.failed_steps, removed_wrongly=wrong["removed_wrongly"],
         crashed=wrong["crashed"], held_a_day=found.held, unequal_after_a_clean_pull=wrong["unequal"], seconds=seconds,
     )  # fmt: skip
-    tell(
+    report_promise(
         "promise 34", **common, handled_without_object=wrong["handled_without_object"],
         lost_after_a_clean_pull=wrong["unequal"], seconds=seconds,
     )  # fmt: skip
-    tell(
+    report_promise(
         "promise 35", **common, retyped=found.struck["retyped"], other_values_lost=wrong["values_lost"],
         runs_failed=wrong["crashed"], seconds=seconds,
     )  # fmt: skip

@@ -34,48 +34,48 @@ OF_THE_CLINIC = frozenset(
 _OF_EVENTS = ("clinic_id", "event_id", "event_type", "created_at")
 
 
-def present(its: MutatedClinic) -> Keys:
+def present(mutated: MutatedClinic) -> Keys:
     """The keys, as text, of the rows that are there and not removed."""
-    found: Keys = {name: set() for name in _TABLES}
+    keys: Keys = {name: set() for name in _TABLES}
     parts = (
         f"SELECT '{name}', [{', '.join(f'{column}::VARCHAR' for column in table.key_columns)}] FROM core.{name} "
         "WHERE removed_at IS NULL"
         for name, table in _TABLES.items()
     )
-    for name, key in its.rows(" UNION ALL ".join(parts)):
-        found[name].add(tuple(key))
-    return found
+    for name, key in mutated.rows(" UNION ALL ".join(parts)):
+        keys[name].add(tuple(key))
+    return keys
 
 
-def told(day: RandomDay) -> Keys:
+def keys_of_events(day: RandomDay) -> Keys:
     """The keys of what the server has; of the catalog also what no list shows."""
     keys = {
         name: {tuple(str(row[column]) for column in table.key_columns) for row in day.rows.get(name, ())}
         for name, table in _TABLES.items()
     }
     for catalog in day.world.catalogs.values():
-        keys["products"] |= {(catalog.region, one) for one in catalog.products}
-        keys["variants"] |= {(catalog.region, one) for one in catalog.variants}
+        keys["products"] |= {(catalog.region, key) for key in catalog.products}
+        keys["variants"] |= {(catalog.region, key) for key in catalog.variants}
     return keys
 
 
-def contents(its: MutatedClinic) -> Contents:
+def contents(mutated: MutatedClinic) -> Contents:
     """The rows that are there, by key, without our own instants."""
     columns = dict(
-        its.rows(
+        mutated.rows(
             "SELECT table_name, list(column_name ORDER BY column_name) FROM duckdb_columns() "
             "WHERE database_name = current_catalog() AND schema_name = 'core' GROUP BY 1"
         )
     )
-    found: Contents = {}
+    rows_by_table: Contents = {}
     for name, table in _TABLES.items():
-        kept = _OF_EVENTS if name == "events" else [one for one in columns[name] if one not in OUR_INSTANTS | WHETHER]
-        struct = ", ".join(f"'{one}': \"{one}\"" for one in kept)
+        shown = _OF_EVENTS if name == "events" else [one for one in columns[name] if one not in OUR_INSTANTS | WHETHER]
+        struct = ", ".join(f"'{one}': \"{one}\"" for one in shown)
         sql = f"SELECT to_json({{{struct}}})::VARCHAR FROM core.{name} WHERE removed_at IS NULL"
-        rows = [json.loads(text) for (text,) in its.rows(sql)]
-        found[name] = {tuple(str(row[column]) for column in table.key_columns): row for row in rows}
-        assert len(found[name]) == len(rows), f"{name} holds a key twice"
-    return found
+        rows = [json.loads(text) for (text,) in mutated.rows(sql)]
+        rows_by_table[name] = {tuple(str(row[column]) for column in table.key_columns): row for row in rows}
+        assert len(rows_by_table[name]) == len(rows), f"{name} holds a key twice"
+    return rows_by_table
 
 
 def differences(
@@ -94,35 +94,35 @@ def differences(
     """
     for name in tables:
         for key in sorted(ours[name].keys() | theirs[name].keys()):
-            one, other = ours[name].get(key), theirs[name].get(key)
+            ours_row, theirs_row = ours[name].get(key), theirs[name].get(key)
             left_out = frozenset(without_plans if name in _OF_PLANS else without_events if name == "events" else ())
-            if not left_out.isdisjoint(key[1:2]) or (one is None and key not in truth[name]):
+            if not left_out.isdisjoint(key[1:2]) or (ours_row is None and key not in truth[name]):
                 continue
-            if one is None or other is None:
-                yield f"{name} {key}: {'missing' if one is None else 'one that should not be there'}"
-            elif columns := [column for column in other if _differs(name, one[column], other[column])]:
-                said = ", ".join(f"{column} {one[column]!r}, not {other[column]!r}" for column in columns)
+            if ours_row is None or theirs_row is None:
+                yield f"{name} {key}: {'missing' if ours_row is None else 'one that should not be there'}"
+            elif columns := [column for column in theirs_row if _differs(name, ours_row[column], theirs_row[column])]:
+                said = ", ".join(f"{column} {ours_row[column]!r}, not {theirs_row[column]!r}" for column in columns)
                 yield f"{name} {key}: {said}"
 
 
-def _differs(table: str, one: Any, other: Any) -> bool:
-    return bool(one != other) and not (table == "events" and one is None)
+def _differs(table: str, ours_row: Any, theirs_row: Any) -> bool:
+    return bool(ours_row != theirs_row) and not (table == "events" and ours_row is None)
 
 
-def other_values_lost(ours: Contents, theirs: Contents, bent: Collection[str]) -> Iterator[str]:
+def undamaged_values_lost(ours: Contents, theirs: Contents, bent: Collection[str]) -> Iterator[str]:
     """Rows that are missing, and values that differ, though no field that they are made of was bent."""
     for name in OF_THE_CLINIC - {"events"}:
         allowed = {"extra", "content_hash"} | {
             column.name for column in _TABLES[name].columns if _reads(column.source, column.sql, bent)
         }
         for key in sorted(theirs[name]):
-            one, other = ours[name].get(key), theirs[name][key]
-            if one is None and not (_set_aside(name, bent) or _set_aside(PARENT_OF.get(name, name), bent)):
+            ours_row, theirs_row = ours[name].get(key), theirs[name][key]
+            if ours_row is None and not (_set_aside(name, bent) or _set_aside(PARENT_OF.get(name, name), bent)):
                 yield f"{name} {key}: missing"
-            elif one is not None:
-                for column in other:
-                    if column not in allowed and one[column] != other[column]:
-                        yield f"{name} {key}: {column} {one[column]!r}, not {other[column]!r}"
+            elif ours_row is not None:
+                for column in theirs_row:
+                    if column not in allowed and ours_row[column] != theirs_row[column]:
+                        yield f"{name} {key}: {column} {ours_row[column]!r}, not {theirs_row[column]!r}"
 
 
 def _set_aside(name: str, bent: Collection[str]) -> bool:

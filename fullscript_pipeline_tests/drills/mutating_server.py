@@ -21,7 +21,7 @@ from starlette.responses import Response
 from fullscript_pipeline.sandbox import pages
 from fullscript_pipeline.sandbox.endpoints import find_endpoint
 from fullscript_pipeline.sandbox.routes import Api
-from fullscript_pipeline_tests.drills.mutations import MUTATIONS, Ask
+from fullscript_pipeline_tests.drills.mutations import MUTATIONS, TrueAnswer
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class Strike:
     once: bool = False
     seed: int = 0
 
-    def hits(self, ask: Ask, occurrence: int) -> bool:
-        if not fnmatchcase(ask.endpoint, self.endpoint) or (self.once and occurrence > 1):
+    def hits(self, true_answer: TrueAnswer, occurrence: int) -> bool:
+        if not fnmatchcase(true_answer.endpoint, self.endpoint) or (self.once and occurrence > 1):
             return False
-        return self.rng(ask, 1 if self.once else 0).random() < self.probability
+        return self.rng(true_answer, 1 if self.once else 0).random() < self.probability
 
-    def rng(self, ask: Ask, occurrence: int) -> Random:
-        return Random(f"{self.seed}|{self.kind}|{ask.endpoint}|{sorted(ask.ids.items())}|{ask.page}|{occurrence}")
+    def rng(self, true_answer: TrueAnswer, occurrence: int) -> Random:
+        return Random(
+            f"{self.seed}|{self.kind}|{true_answer.endpoint}|{sorted(true_answer.ids.items())}|{true_answer.page}|{occurrence}"
+        )
 
 
 @dataclass
@@ -79,15 +81,15 @@ class MutatingServer:
         real = Api._answer
         server = self
 
-        def answer(self: Api, request: Request, *given: Any) -> Response:
+        def answer(self: Api, request: Request, *arguments: Any) -> Response:
             with mock.patch.object(pages, "MAXIMUM_SIZE", server.page_size):
-                response = real(self, request, *given)
+                response = real(self, request, *arguments)
             found = find_endpoint("/" + str(request.path_params["path"]))
             if not server.strikes or found is None or response.status_code != 200 or request.method != "GET":
                 return response
-            ask = server._ask(found[0].path, found[1], request, orjson.loads(response.body))
-            ask.unfiltered = lambda: orjson.loads(real(self, _without_filters(request), *given).body)
-            return server._mutated(ask) or response
+            true_answer = server._true_answer(found[0].path, found[1], request, orjson.loads(response.body))
+            true_answer.unfiltered = lambda: orjson.loads(real(self, _without_filters(request), *arguments).body)
+            return server._mutated(true_answer) or response
 
         self._patch = mock.patch.object(Api, "_answer", answer)
         self._patch.start()
@@ -96,21 +98,21 @@ class MutatingServer:
     def __exit__(self, *_: object) -> None:
         self._patch.stop()
 
-    def _ask(self, endpoint: str, ids: dict[str, str], request: Request, body: Any) -> Ask:
+    def _true_answer(self, endpoint: str, ids: dict[str, str], request: Request, body: Any) -> TrueAnswer:
         page = request.query_params.get("page[number]") or "1"
         key = (tuple(ids.values()), page)
         others = [its for other, its in sorted(self._bodies[endpoint].items()) if other != key]
         self._bodies[endpoint][key] = body
-        return Ask(endpoint, ids, int(page), body, others, hidden=self.new_ids)
+        return TrueAnswer(endpoint, ids, int(page), body, others, hidden=self.new_ids)
 
-    def _mutated(self, ask: Ask) -> Response | None:
-        request = (ask.endpoint, *ask.ids.values(), ask.page)
+    def _mutated(self, true_answer: TrueAnswer) -> Response | None:
+        request = (true_answer.endpoint, *true_answer.ids.values(), true_answer.page)
         self._seen[request] += 1
         for strike in self.strikes:
-            if not strike.hits(ask, self._seen[request]):
+            if not strike.hits(true_answer, self._seen[request]):
                 continue
-            answer = MUTATIONS[strike.kind](strike.rng(ask, -1), ask)
-            if answer is None or (answer.status == 200 and answer.body == ask.body):
+            answer = MUTATIONS[strike.kind](strike.rng(true_answer, -1), true_answer)
+            if answer is None or (answer.status == 200 and answer.body == true_answer.body):
                 continue
             self.told.struck[strike.kind] += 1
             self.told.bent |= answer.bent

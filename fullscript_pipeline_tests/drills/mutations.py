@@ -20,7 +20,7 @@ Record = dict[str, Any]
 
 
 @dataclass
-class Ask:
+class TrueAnswer:
     """A GET that was answered 200: its endpoint as documented, the ids in its path, its page, and the true body.
 
     `others`: bodies that this endpoint gave for other ids or pages; `unfiltered` gives the body without filters;
@@ -58,7 +58,7 @@ class Answer:
     note: str = ""
 
 
-Mutate = Callable[[Random, Ask], Answer | None]
+Mutate = Callable[[Random, TrueAnswer], Answer | None]
 SPELLINGS: tuple[Any, ...] = (
     *("", " ", "t", "f", "no", "unheard of", "1,214", "12.34567", "2 bottles", "0000-00-00", "0001-01-01"),
     *("2026-02-30T25:61:00Z", "\x00", "é" * 300, 16.666666666666668, -1, 1e30, 9007199254740993, True, False),
@@ -85,12 +85,12 @@ def _instead(body: Any) -> Mutate:
 def _of_list(change: Callable[[Random, list[Record], Record], Any]) -> Mutate:
     """A list with other rows or another meta; `change` may return what stands in the rows' place."""
 
-    def mutate(rng: Random, ask: Ask) -> Answer | None:
-        key, body = ask.list_key, deepcopy(ask.body)
+    def mutate(rng: Random, true_answer: TrueAnswer) -> Answer | None:
+        key, body = true_answer.list_key, deepcopy(true_answer.body)
         if key is None or not body[key]:
             return None
         rows = body[key]
-        changed = change(rng, rows, body.setdefault("meta", {}) if "meta" in ask.body else {})
+        changed = change(rng, rows, body.setdefault("meta", {}) if "meta" in true_answer.body else {})
         body[key] = rows if changed is None else changed[0]
         return Answer(200, body)
 
@@ -128,25 +128,25 @@ def _null(_: Random, __: list[Record], ___: Record) -> Any:
     return [None]
 
 
-def _late(_: Random, ask: Ask) -> Answer | None:
+def _late(_: Random, true_answer: TrueAnswer) -> Answer | None:
     """As if what is new were not there yet: its event is told all the same."""
-    if ask.endpoint.startswith(("/events/", "/webhooks/", "/catalog/", "/clinic/metadata")):
+    if true_answer.endpoint.startswith(("/events/", "/webhooks/", "/catalog/", "/clinic/metadata")):
         return None
-    if ask.hidden & {*ask.ids.values()}:
+    if true_answer.hidden & {*true_answer.ids.values()}:
         return Answer(404, {"error": "Not found"})
-    key, body = ask.list_key, deepcopy(ask.body)
+    key, body = true_answer.list_key, deepcopy(true_answer.body)
     if key is None:
         return None
-    body[key] = [row for row in body[key] if row.get("id") not in ask.hidden]
+    body[key] = [row for row in body[key] if row.get("id") not in true_answer.hidden]
     if "meta" in body:
-        body["meta"]["total_count"] -= len(ask.body[key]) - len(body[key])
+        body["meta"]["total_count"] -= len(true_answer.body[key]) - len(body[key])
     return Answer(200, body)
 
 
 def _with_id(among: tuple[Any, ...], *, renamed: bool) -> Mutate:
-    def mutate(rng: Random, ask: Ask) -> Answer | None:
-        body = deepcopy(ask.body)
-        rows = Ask(ask.endpoint, ask.ids, ask.page, body).rows
+    def mutate(rng: Random, true_answer: TrueAnswer) -> Answer | None:
+        body = deepcopy(true_answer.body)
+        rows = TrueAnswer(true_answer.endpoint, true_answer.ids, true_answer.page, body).rows
         if not rows:
             return None
         row, odd = rng.choice(rows), rng.choice(among)
@@ -156,25 +156,27 @@ def _with_id(among: tuple[Any, ...], *, renamed: bool) -> Mutate:
     return mutate
 
 
-def _other_object(rng: Random, ask: Ask) -> Answer | None:
+def _answer_of_another_object(rng: Random, true_answer: TrueAnswer) -> Answer | None:
     """Another object's detail, or the rows of another page or of another object's list under this one's meta."""
-    if not ask.others:
+    if not true_answer.others:
         return None
-    other = rng.choice(ask.others)
-    key = ask.list_key
+    other = rng.choice(true_answer.others)
+    key = true_answer.list_key
     if key is None:
         return Answer(200, other)
     rows = other.get(key) or []
-    if "meta" not in ask.body or (len(rows) == _total(ask.body, key) and "patient_id" not in ask.ids):
+    if "meta" not in true_answer.body or (
+        len(rows) == _total(true_answer.body, key) and "patient_id" not in true_answer.ids
+    ):
         return None  # as many as there should be, and no row says whose it is: nobody could tell
-    return Answer(200, {**ask.body, key: rows})
+    return Answer(200, {**true_answer.body, key: rows})
 
 
-def _unfiltered(_: Random, ask: Ask) -> Answer | None:
+def _unfiltered(_: Random, true_answer: TrueAnswer) -> Answer | None:
     """As if no argument but those of paging were read; of a filter that shows more than none nobody could tell that."""
-    body = ask.unfiltered() if ask.unfiltered else None
-    key = ask.list_key
-    shows_less = key is None or body is None or _total(body, key) < _total(ask.body, key)
+    body = true_answer.unfiltered() if true_answer.unfiltered else None
+    key = true_answer.list_key
+    shows_less = key is None or body is None or _total(body, key) < _total(true_answer.body, key)
     return None if shows_less else Answer(200, body)
 
 
@@ -192,15 +194,17 @@ def fields_of(record: Record, *, arrays: bool) -> Iterator[tuple[Record, str]]:
             yield from fields_of(part, arrays=arrays)
 
 
-def _some_field(rng: Random, ask: Ask, body: Any, *, arrays: bool, among: frozenset[str]) -> tuple[Record, str] | None:
-    rows = Ask(ask.endpoint, ask.ids, ask.page, body).rows
+def _random_field(
+    rng: Random, true_answer: TrueAnswer, body: Any, *, arrays: bool, among: frozenset[str]
+) -> tuple[Record, str] | None:
+    rows = TrueAnswer(true_answer.endpoint, true_answer.ids, true_answer.page, body).rows
     places = [place for row in rows for place in fields_of(row, arrays=arrays) if not among or place[1] in among]
     return rng.choice(places) if places else None
 
 
-def _retyped(rng: Random, ask: Ask) -> Answer | None:
-    body = deepcopy(ask.body)
-    place = _some_field(rng, ask, body, arrays=False, among=frozenset())
+def _retyped(rng: Random, true_answer: TrueAnswer) -> Answer | None:
+    body = deepcopy(true_answer.body)
+    place = _random_field(rng, true_answer, body, arrays=False, among=frozenset())
     if place is None:
         return None
     record, key = place
@@ -209,9 +213,9 @@ def _retyped(rng: Random, ask: Ask) -> Answer | None:
 
 
 def _withheld(among: frozenset[str]) -> Mutate:
-    def mutate(rng: Random, ask: Ask) -> Answer | None:
-        body = deepcopy(ask.body)
-        place = _some_field(rng, ask, body, arrays=True, among=among)
+    def mutate(rng: Random, true_answer: TrueAnswer) -> Answer | None:
+        body = deepcopy(true_answer.body)
+        place = _random_field(rng, true_answer, body, arrays=True, among=among)
         if place is None:
             return None
         record, key = place
@@ -224,9 +228,9 @@ def _withheld(among: frozenset[str]) -> Mutate:
 def _handed_over(*, keep: bool) -> Mutate:
     """A part (a line, a variant, a test) is under another parent: instead, or as well."""
 
-    def mutate(rng: Random, ask: Ask) -> Answer | None:
-        body = deepcopy(ask.body)
-        rows = Ask(ask.endpoint, ask.ids, ask.page, body).rows
+    def mutate(rng: Random, true_answer: TrueAnswer) -> Answer | None:
+        body = deepcopy(true_answer.body)
+        rows = TrueAnswer(true_answer.endpoint, true_answer.ids, true_answer.page, body).rows
         pairs = [
             (giver, taker, key)
             for giver in rows
@@ -266,7 +270,7 @@ EVIDENT: dict[str, Mutate] = {
     "reordered": _of_list(_shuffled),
     "late": _late,
     "no_id": _with_id(NO_IDS, renamed=False),
-    "other_object": _other_object,
+    "other_object": _answer_of_another_object,
     "filters_ignored": _unfiltered,
 }
 PLAUSIBLE: dict[str, Mutate] = {

@@ -15,9 +15,9 @@ from typing import Any
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.world_comparison import Account, account
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.pipeline import free_port
 
 OTHERS = ("order.placed", "treatment_plan.", "patient.")
@@ -43,15 +43,15 @@ class Found:
 
 
 @contextmanager
-def receiving(its: Living, port: int) -> Iterator[None]:
+def receiving(live_clinic: LiveClinic, port: int) -> Iterator[None]:
     """`webhooks serve` as a process of its own."""
     run = [sys.executable, "-m", "fullscript_pipeline", "webhooks", "serve", "--port", str(port)]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            if not its.sandbox.sender.book.hooks:
-                its.connected.sandbox.control.set_webhook(its.clinic.server, line.split()[1])
+            if not live_clinic.sandbox.sender.book.hooks:
+                live_clinic.connected.sandbox.control.set_webhook(live_clinic.clinic.server, line.split()[1])
             yield
         finally:
             process.terminate()
@@ -61,19 +61,21 @@ def receiving(its: Living, port: int) -> Iterator[None]:
 def drill(folder: Path, *, minutes: int = 0, days: int = 0) -> Found:
     """Everything is down for that long while things happen; then it is up, and reconciles."""
     name = f"outage {days} d" if days else f"outage {minutes // 60} h"
-    with living(folder, patients=12, products=20) as its:
-        app = its.connected.sandbox.apps[its.clinic.server]
+    with open_live_clinic(folder, patients=12, products=20) as live_clinic:
+        app = live_clinic.connected.sandbox.apps[live_clinic.clinic.server]
         os.environ["FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN"] = app["webhook_challenge_token"]
         os.environ["FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS"] = app["webhook_signature_key"]
         port = free_port()
-        with receiving(its, port):
-            its.reconcile()
-        known = set(its.world.events)
-        told = happens(its, minutes=minutes, days=days)
-        new = [one.id for one in its.world.events.values() if one.id not in known and one.type.startswith(OTHERS)]
-        with receiving(its, port):
-            found = recover(its, list(dict.fromkeys([*told, *new])), len(set(told) - set(new)))
-        tell(
+        with receiving(live_clinic, port):
+            live_clinic.reconcile()
+        known = set(live_clinic.world.events)
+        happened = happens(live_clinic, minutes=minutes, days=days)
+        new = [
+            one.id for one in live_clinic.world.events.values() if one.id not in known and one.type.startswith(OTHERS)
+        ]
+        with receiving(live_clinic, port):
+            found = recover(live_clinic, list(dict.fromkeys([*happened, *new])), len(set(happened) - set(new)))
+        report_promise(
             name,
             happened=found.happened,
             behind_before=found.behind,
@@ -90,47 +92,49 @@ def drill(folder: Path, *, minutes: int = 0, days: int = 0) -> Found:
         return found
 
 
-def happens(its: Living, *, minutes: int, days: int) -> list[str]:
+def happens(live_clinic: LiveClinic, *, minutes: int, days: int) -> list[str]:
     """Orders and plan changes at the beginning of the outage, then time passes; the ids of their events."""
-    control, before = its.connected.sandbox.control, set(its.world.events)
+    control, before = live_clinic.connected.sandbox.control, set(live_clinic.world.events)
     for number in range(10):
-        its.order()
-        its.change_plan(its.active_plans()[number % 3], personal_message=f"in the outage {number}")
-    its.change_plan(its.active_plans()[4], state="cancelled")
-    told = [one for one in its.world.events if one not in before]
+        live_clinic.order()
+        live_clinic.change_plan(live_clinic.active_plans()[number % 3], personal_message=f"in the outage {number}")
+    live_clinic.change_plan(live_clinic.active_plans()[4], state="cancelled")
+    happened = [event_id for event_id in live_clinic.world.events if event_id not in before]
     if minutes:
         control.webhook("minutes", minutes=minutes)
     if days:
         control.advance(days=days)
-    os.environ["FULLSCRIPT_NOW"] = its.sandbox.moment.isoformat()
-    return told
+    os.environ["FULLSCRIPT_NOW"] = live_clinic.sandbox.moment.isoformat()
+    return happened
 
 
-def recover(its: Living, wanted: list[str], unlisted: int) -> Found:
+def recover(live_clinic: LiveClinic, event_ids: list[str], unlisted: int) -> Found:
     """Up again: late deliveries come, then one round as `refresh` makes it, a sweep if a span is lost."""
-    control, store, before = its.connected.sandbox.control, its.store, account(its)
-    if its.sandbox.minutes:
+    control, store, before = live_clinic.connected.sandbox.control, live_clinic.store, account(live_clinic)
+    if live_clinic.sandbox.minutes:
         control.webhook("minutes", minutes=60)
-    os.environ["FULLSCRIPT_NOW"] = its.sandbox.moment.isoformat()
+    os.environ["FULLSCRIPT_NOW"] = live_clinic.sandbox.moment.isoformat()
     refresh.ingest_inbox(store)
-    its.look()
-    its.reconcile()
-    day: date = its.sandbox.world.day
-    seen: dict[str, Any] = {one.event_id: one for one in store.pending_events(its.clinic.server, its.clinic.clinic_id)}
-    by = [seen[one].seen_by for one in wanted if one in seen]
-    its.handle()
-    span = refresh.pending_resync_span(store, its.clinic)
+    live_clinic.look()
+    live_clinic.reconcile()
+    day: date = live_clinic.sandbox.world.day
+    pending: dict[str, Any] = {
+        one.event_id: one for one in store.pending_events(live_clinic.clinic.server, live_clinic.clinic.clinic_id)
+    }
+    by = [pending[one].seen_by for one in event_ids if one in pending]
+    live_clinic.handle()
+    span = refresh.pending_resync_span(store, live_clinic.clinic)
     if span:
-        with its.session(its.clinic) as session:
-            refresh.resync_clinic(its.target(its.clinic), session)
-            refresh.mark_resync_done(store, its.clinic, day)
+        with live_clinic.session(live_clinic.clinic) as session:
+            refresh.resync_clinic(live_clinic.target(live_clinic.clinic), session)
+            refresh.mark_resync_done(store, live_clinic.clinic, day)
     # Something new happens, and an hour later the silence, if there is one, has a cause.
-    its.order()
+    live_clinic.order()
     control.webhook("minutes", minutes=1)
-    its.look()
-    os.environ["FULLSCRIPT_NOW"] = (its.sandbox.moment + timedelta(hours=1)).isoformat()
+    live_clinic.look()
+    os.environ["FULLSCRIPT_NOW"] = (live_clinic.sandbox.moment + timedelta(hours=1)).isoformat()
     refresh.ingest_inbox(store)
-    silence = refresh.undelivered_webhooks(load_settings(), store).get(its.clinic.clinic_key, "heard")
-    its.handle()
+    silence = refresh.undelivered_webhooks(load_settings(), store).get(live_clinic.clinic.clinic_key, "heard")
+    live_clinic.handle()
     counted = (by.count("webhook"), by.count("feed"), by.count("delivery"))
-    return Found(len(wanted), unlisted, *counted, before.lost, account(its), span, silence)
+    return Found(len(event_ids), unlisted, *counted, before.lost, account(live_clinic), span, silence)

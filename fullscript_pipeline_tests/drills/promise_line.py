@@ -3,7 +3,7 @@
 import sys
 
 
-def tell(promise: str, **fields: object) -> None:
+def report_promise(promise: str, **fields: object) -> None:
     """`promise: a=1 b=2` on the real stdout, past pytest's capture."""
     words = " ".join(
         f"{name}={value:.5g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items()

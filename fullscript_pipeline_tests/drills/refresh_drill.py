@@ -15,12 +15,12 @@ from fullscript_pipeline import refresh
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.world_comparison import account
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected
-from fullscript_pipeline_tests.helpers.table_hash import differing, table_hashes
+from fullscript_pipeline_tests.helpers.table_hash import differing_tables, table_hashes
 
 
 def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
@@ -30,14 +30,14 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
     """
     chance, begun = random.Random(11), time.monotonic()
     command = [sys.executable, "-m", "fullscript_pipeline", "refresh"]
-    with living(folder, patients=10, products=10, pulled=False) as its:
+    with open_live_clinic(folder, patients=10, products=10, pulled=False) as live_clinic:
         subprocess.run([*command[:-1], "pull"], check=True, capture_output=True)
         whole = _timed(command)
         killed, tried = 0, 0
         while killed < kills and tried < 3 * kills:
             number, tried = tried, tried + 1
-            its.order()
-            its.change_plan(its.active_plans()[number % 3], personal_message=f"kill {number}")
+            live_clinic.order()
+            live_clinic.change_plan(live_clinic.active_plans()[number % 3], personal_message=f"kill {number}")
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 process.wait(chance.uniform(0.3, 1.0) * whole)
@@ -46,12 +46,12 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
                 killed += 1
             process.wait()
         subprocess.run(command, check=True, capture_output=True)
-        its.warehouse = open_warehouse(load_settings())
-        end = account(its)
-        differ = _unlike_an_unkilled_pull(its, folder)
-        pending = its.store.pending_events(its.clinic.server, its.clinic.clinic_id)
-        owed = its.store.pending_page_rebuilds(its.clinic)
-        tell(
+        live_clinic.warehouse = open_warehouse(load_settings())
+        end = account(live_clinic)
+        differ = _unlike_an_unkilled_pull(live_clinic, folder)
+        pending = live_clinic.store.pending_events(live_clinic.clinic.server, live_clinic.clinic.clinic_id)
+        rebuilds = live_clinic.store.pending_page_rebuilds(live_clinic.clinic)
+        report_promise(
             "refresh killed",
             events=2 * tried,
             acked=end.happened,
@@ -65,46 +65,50 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
             seconds=time.monotonic() - begun,
         )
         assert (end.lost, end.duplicated, end.phantom) == (0, 0, 0)
-        assert (differ, pending, owed) == ([], [], [])
+        assert (differ, pending, rebuilds) == ([], [], [])
         assert killed == kills
 
 
-def _unlike_an_unkilled_pull(its: Living, folder: Path) -> list[str]:
+def _unlike_an_unkilled_pull(live_clinic: LiveClinic, folder: Path) -> list[str]:
     """The clinical tables that another directory, filled from the same sandbox by one pull, has otherwise."""
     with mock.patch.dict(os.environ, {"FULLSCRIPT_DATA_DIR": str(folder / "unkilled")}):
         settings = load_settings()
         settings.prepare_data_dir()
         with StateStore(settings.state_path, settings.encryption_key) as store:
-            connected = Connected(its.connected.sandbox, settings, store)
+            connected = Connected(live_clinic.connected.sandbox, settings, store)
             connected.connect(next(iter(connected.sandbox.clinics)))
             other = AllClinics(connected)
             other.pull_everything()
         tables = ("orders", "order_line_items", "patients", "treatment_plans", "recommendations", "lab_orders")
-        one, two = (table_hashes(warehouse, schemas=("core",)) for warehouse in (its.warehouse, other.warehouse))
-    return differing(*({f"core.{name}": its_hashes[f"core.{name}"] for name in tables} for its_hashes in (one, two)))
+        one, two = (
+            table_hashes(warehouse, schemas=("core",)) for warehouse in (live_clinic.warehouse, other.warehouse)
+        )
+    return differing_tables(
+        *({f"core.{name}": its_hashes[f"core.{name}"] for name in tables} for its_hashes in (one, two))
+    )
 
 
 def many_plan_events_cost_what_they_must(folder: Path, *, events: int, patients: int) -> None:
     """A detail an event and a read a patient the first time, nothing the second; by webhook no detail at all."""
     begun = time.monotonic()
-    with living(folder, patients=patients + 30, products=20) as its:
-        plans = list({plan.patient_id: plan for plan in its.active_plans()}.values())[:patients]
+    with open_live_clinic(folder, patients=patients + 30, products=20) as live_clinic:
+        plans = list({plan.patient_id: plan for plan in live_clinic.active_plans()}.values())[:patients]
         assert len(plans) == patients
 
         def changed(word: str) -> list[str]:
-            return [its.change_plan(plans[n % patients], personal_message=f"{word} {n}") for n in range(events)]
+            return [live_clinic.change_plan(plans[n % patients], personal_message=f"{word} {n}") for n in range(events)]
 
         changed("by feed")
-        _, looked = its.look()
-        done, asked = its.handle()
-        its.reconcile()  # lists everything once more
-        again = its.handle()[1]
-        its.receive(*(its.payload(one) for one in changed("by webhook")))
-        refresh.ingest_inbox(its.store)
-        heard = its.handle()[1]
-        end = account(its)
+        _, looked = live_clinic.look()
+        done, asked = live_clinic.handle()
+        live_clinic.reconcile()  # lists everything once more
+        again = live_clinic.handle()[1]
+        live_clinic.receive(*(live_clinic.payload(one) for one in changed("by webhook")))
+        refresh.ingest_inbox(live_clinic.store)
+        heard = live_clinic.handle()[1]
+        end = account(live_clinic)
     reads, heard_reads = (one["patient_treatment_plans"] + one["treatment_plan"] for one in (asked, heard))
-    tell(
+    report_promise(
         f"{events} plan events about {patients} patients",
         list_pages=looked.total(),
         details=asked["event"],

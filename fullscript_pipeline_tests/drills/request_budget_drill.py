@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from fullscript_pipeline.api import Priority
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.worker_group import crew
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, environment
 
@@ -43,19 +43,19 @@ def the_limit_is_never_passed(
             time.sleep(shortest * 1.06 + allowed / _CALLS_A_SECOND + 1)
             workers.order()
             moments = [(float(word), who) for who, line in enumerate(workers.answers()) for word in line.split()]
-        seen = sandbox.control.requests()
+        summary = sandbox.control.requests()
     first = sorted(moments)[:calls]
     assert len(first) > allowed, "not even one window's worth came back in time"
     shares = Counter(who for _, who in first)
     again = [later - sooner for (sooner, _), (later, _) in zip(first, first[allowed:], strict=False)]
     figures = {
         "counted": float(len(first)),
-        "most_in_a_window": float(seen["max_in_window"]["us-snd"]),
+        "most_in_a_window": float(summary["max_in_window"]["us-snd"]),
         "throughput": window / statistics.mean(again),
         "slowest_share": min(shares[who] for who in range(processes)) / (len(first) / processes),
     }
-    refused = sum(row["count"] for row in seen["counts"] if row["status"] == 429)
-    tell(
+    refused = sum(row["count"] for row in summary["counts"] if row["status"] == 429)
+    report_promise(
         "promise 20", priority=priority, processes=processes, threads=threads, acked=len(moments), limit=limit,
         window=window, refused=refused, seconds=time.monotonic() - started, **figures,
     )  # fmt: skip

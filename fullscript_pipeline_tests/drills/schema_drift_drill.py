@@ -11,7 +11,7 @@ from random import Random
 
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.page_drift import Drift, MovingList, pulled
 
 # Page size -> the most rows, so that a walk has up to a dozen pages.
@@ -42,7 +42,7 @@ def drift_loses_nothing(folder: Path, *, histories: int, seed: int = 21) -> None
         own.mkdir()
         warehouse = Warehouse(Path(shutil.copy(empty, own / "w.duckdb")))
         _histories(warehouse, own, size, histories // len(_ROWS), Random(seed + size), found)
-    tell(
+    report_promise(
         "promise 21", histories=histories, moves=found.moves, requests=found.requests, stored=found.stored,
         lost=found.lost, duplicated=found.duplicated, phantom=found.phantom, stale=found.stale,
         pulls_that_stayed_uneven=found.uneven, seconds=time.monotonic() - started,
@@ -67,8 +67,8 @@ def _histories(warehouse: Warehouse, folder: Path, size: int, number: int, rando
             puller.pull()
             found.moves += drift.moves
             _compare(found, puller.present(), {str(row["id"]): str(row["first_name"]) for row in world.rows})
-            found.requests += len(server.seen)
-            server.seen.clear()
+            found.requests += len(server.requests)
+            server.requests.clear()
     with warehouse.read() as con:
         twice = con.execute("SELECT 1 FROM core.patients GROUP BY patient_id HAVING count(*) > 1").fetchall()
     found.duplicated += len(twice)

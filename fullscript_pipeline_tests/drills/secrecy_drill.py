@@ -18,7 +18,7 @@ from urllib.parse import quote
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.ui_pages import shown_by_ui
 from fullscript_pipeline_tests.helpers.analyst_copies import Copy
 from fullscript_pipeline_tests.helpers.connected_clinic import connect, environment, free_redirect_uri, settings_for
@@ -69,14 +69,16 @@ def _variables(sandbox: RunningSandbox, settings: Settings, key: str) -> dict[st
 
 def _planted(sandbox: RunningSandbox, slugs: list[str]) -> list[str]:
     """Patients' e-mail addresses and full names."""
-    found = []
+    canaries = []
     for slug in slugs:
         with sandbox.client(slug) as client:
             people = client.get("/clinic/patients", params={"page[size]": "100", "patient_type": "all"}).json()[
                 "patients"
             ]
-        found += [text for one in people for text in (one["email"], f"{one['first_name']} {one['last_name']}") if text]
-    return list(dict.fromkeys(found))
+        canaries += [
+            text for one in people for text in (one["email"], f"{one['first_name']} {one['last_name']}") if text
+        ]
+    return list(dict.fromkeys(canaries))
 
 
 def _tokens(folder: Path) -> set[str]:
@@ -104,33 +106,33 @@ def _hits(files: dict[str, bytes], words: set[str]) -> dict[str, int]:
 def _ids(settings: Settings) -> set[str]:
     """Whom the warehouse knows."""
     with Warehouse(settings.warehouse_path, _KEY).read() as con:
-        return {one for (one,) in con.execute("SELECT patient_id FROM core.patients").fetchall()}
+        return {patient_id for (patient_id,) in con.execute("SELECT patient_id FROM core.patients").fetchall()}
 
 
 def _let_out(sandbox: RunningSandbox, settings: Settings, folder: Path, words: set[str]) -> dict[str, bytes]:
     """Makes every copy for analysts, lists the audit log, starts the UI, changes the keys: what each of them told."""
-    told = {}
+    outputs = {}
     words = words | _ids(settings)
     for level, option in (
         ("", ()),
         ("-pseudonymised", ("--pseudonymised",)),
         ("-deidentified", ("--deidentified", "--k", "2")),
     ):
-        code, told[f"(publish {level})"] = _run(sandbox, settings, "publish", *option)
-        assert code == 0, told[f"(publish {level})"][-2000:]
+        code, outputs[f"(publish {level})"] = _run(sandbox, settings, "publish", *option)
+        assert code == 0, outputs[f"(publish {level})"][-2000:]
         copy = Copy(settings.published_dir / f"fullscript{level}.duckdb", _PUBLISH_KEY)
         cells = {level: "\n".join(copy.every_value()).encode()}
         assert bool(_hits(cells, words)) == (not level), "the whole copy knows everybody, the others nobody"
-    told |= shown_by_ui(settings, _variables(sandbox, settings, _KEY), folder)
-    assert b"clinic_daily" in told["runs"], "the UI has something to show"
+    outputs |= shown_by_ui(settings, _variables(sandbox, settings, _KEY), folder)
+    assert b"clinic_daily" in outputs["runs"], "the UI has something to show"
     for command in (("audit", "list", "--json"), ("audit", "verify")):
-        code, told[" ".join(command)] = _run(sandbox, settings, *command)
+        code, outputs[" ".join(command)] = _run(sandbox, settings, *command)
         assert code == 0
-    assert b"publish --deidentified" in told["audit list --json"]
+    assert b"publish --deidentified" in outputs["audit list --json"]
     assert (settings.data_dir / "logs" / "audit").exists()
-    code, told["(keys rotate)"] = _run(sandbox, settings, "keys", "rotate", key=f"{_NEW_KEY},{_KEY}")
-    assert code == 0, told["(keys rotate)"][-2000:]
-    return told
+    code, outputs["(keys rotate)"] = _run(sandbox, settings, "keys", "rotate", key=f"{_NEW_KEY},{_KEY}")
+    assert code == 0, outputs["(keys rotate)"][-2000:]
+    return outputs
 
 
 def nothing_readable_at_rest(
@@ -161,7 +163,7 @@ def nothing_readable_at_rest(
             sandbox.control.advance(days=1)
         struck = sum(int(rule["fired"]) for rule in sandbox.control.faults()["armed"])
         sandbox.control.disarm()
-        told = _let_out(sandbox, settings, folder, canaries | secrets) if outlets else {}
+        outputs = _let_out(sandbox, settings, folder, canaries | secrets) if outlets else {}
         key = _NEW_KEY if outlets else _KEY
         sandbox.control.revoke(slugs[0])
         for last in (("clinics", "--json"), ("doctor",), ("pull",)):
@@ -170,9 +172,9 @@ def nothing_readable_at_rest(
         secrets |= _tokens(folder / "sandbox")
     files = {str(path): path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file()}
     reports = {name: text for name, text in files.items() if name.startswith(str(settings.reports_dir))}
-    at_rest = {name: text for name, text in files.items() if name not in reports} | {"(output)": output, **told}
+    at_rest = {name: text for name, text in files.items() if name not in reports} | {"(output)": output, **outputs}
     hits = _hits(at_rest, secrets | canaries)
-    tell(
+    report_promise(
         "promise 15", canaries=len(canaries), secrets=len(secrets), files=len(at_rest),
         bytes=sum(map(len, at_rest.values())), faults=struck, exit_codes="/".join(map(str, [*codes, code])),
         hits=sum(hits.values()), seconds=time.monotonic() - started,

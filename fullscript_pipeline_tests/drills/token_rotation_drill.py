@@ -16,7 +16,7 @@ from fullscript_pipeline.api import ClinicRef, open_session
 from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.worker_group import crew
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, environment, token_calls
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox
@@ -25,7 +25,7 @@ _TOKEN = "oauth/token"
 _KEY = {"FULLSCRIPT_ENCRYPTION_KEY": "a key"}  # the one that `connected` uses
 
 
-def one_refresh_per_expiry(folder: Path, *, processes: int, threads: int, expiries: int) -> None:
+def a_single_refresh_per_expiry(folder: Path, *, processes: int, threads: int, expiries: int) -> None:
     """Promise 11: however many ask at the same moment, an expiry costs exactly one refresh."""
     started = time.monotonic()
     with connected(folder) as (sandbox, settings, _store, _clinic):
@@ -40,7 +40,7 @@ def one_refresh_per_expiry(folder: Path, *, processes: int, threads: int, expiri
                 answered += sum(map(int, workers.answers()))
             calls_made = token_calls(sandbox)
     refreshes, refused = calls_made.pop(200, 0), sum(calls_made.values())
-    tell(
+    report_promise(
         "promise 11", processes=processes, threads=threads, expiries=expiries, answered=answered,
         refreshes=refreshes, invalid_grant=refused, seconds=time.monotonic() - started,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def kills_cost_no_sign_in(folder: Path, *, kills: int, seed: int = 4) -> None:
         calls = token_calls(sandbox)
         status = store.clinics()[0].status
     refreshes, refused = calls.pop(200, 0), sum(calls.values())
-    tell(
+    report_promise(
         "promise 12", kills=kills, points=len(points), recovered=recovered, refreshes=refreshes, invalid_grant=refused,
         sign_ins=int(status != "ok"), seconds=time.monotonic() - started,
     )  # fmt: skip
@@ -181,7 +181,7 @@ def lost_answers_are_recovered(folder: Path, *, answers: int) -> None:
             assert lost == 1
         calls = token_calls(sandbox)
     refused = sum(number for status, number in calls.items() if status >= 400)
-    tell(
+    report_promise(
         "promise 13", lost_answers=answers, recovered=recovered, token_calls=sum(calls.values()),
         invalid_grant=refused, seconds=time.monotonic() - started,
     )  # fmt: skip

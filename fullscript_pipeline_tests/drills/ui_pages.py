@@ -49,15 +49,15 @@ def shown_by_ui(settings: Settings, variables: Mapping[str, str], folder: Path) 
 
 
 def _answers(page: httpx.Client) -> Iterator[tuple[str, bytes]]:
-    runs = _ask(page, _RUNS)
+    runs = _post_query(page, _RUNS)
     yield "runs", runs.content
-    yield "assets", _ask(page, _ASSETS).content
-    yield "ticks", _ask(page, _TICKS).content
+    yield "assets", _post_query(page, _ASSETS).content
+    yield "ticks", _post_query(page, _TICKS).content
     for run in runs.json()["data"]["runsOrError"]["results"]:
-        yield f"run {run['runId']}", _ask(page, _EVENTS, run=run["runId"]).content
+        yield f"run {run['runId']}", _post_query(page, _EVENTS, run=run["runId"]).content
 
 
-def _ask(page: httpx.Client, query: str, **variables: Any) -> httpx.Response:
+def _post_query(page: httpx.Client, query: str, **variables: Any) -> httpx.Response:
     answer = page.post("/graphql", json={"query": query, "variables": variables})
     assert answer.is_success and "errors" not in answer.json(), answer.text[:2000]
     return answer

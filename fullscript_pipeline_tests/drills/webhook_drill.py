@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fullscript_pipeline.state import Delivery, StateStore
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.vendor_client import (
     KEY,
     Process,
@@ -32,7 +32,7 @@ T = TypeVar("T")
 _AT_ONCE = 16
 
 
-def kept_in(data_dir: Path) -> list[Delivery]:
+def stored_deliveries_in(data_dir: Path) -> list[Delivery]:
     """The inbox."""
     with StateStore(data_dir / "state.sqlite", "a key") as store:
         return store.deliveries()
@@ -40,14 +40,14 @@ def kept_in(data_dir: Path) -> list[Delivery]:
 
 async def at_once(call: Callable[[T], Awaitable[Told]], items: Iterable[T]) -> list[Told]:
     """Answers, as they come; some calls are under way at any moment."""
-    waiting, told = iter(items), []
+    waiting, receipts = iter(items), []
 
     async def work() -> None:
         for item in waiting:
-            told.append(await call(item))
+            receipts.append(await call(item))
 
     await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-    return told
+    return receipts
 
 
 def forgeries_are_refused(folder: Path, *, number: int, seed: int = 1) -> None:
@@ -72,11 +72,11 @@ def forgeries_are_refused(folder: Path, *, number: int, seed: int = 1) -> None:
             head = f"POST /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n".encode()
             return await raw(running.url, head + b"Fullscript-Signature: " + header + b"\r\n\r\n" + bytes(body))
 
-        told = asyncio.run(at_once(forged, range(number)))
-    accepted, errors = sum(one.accepted for one in told), sum(one.status >= 500 for one in told)
-    silent = sum(one.status == 0 for one in told)
-    stored = len(kept_in(folder))
-    tell("promise 1", sent=number, accepted=accepted, errors=errors, unanswered=silent, phantom=stored,
+        receipts = asyncio.run(at_once(forged, range(number)))
+    accepted, errors = sum(receipt.accepted for receipt in receipts), sum(receipt.status >= 500 for receipt in receipts)
+    silent = sum(receipt.status == 0 for receipt in receipts)
+    stored = len(stored_deliveries_in(folder))
+    report_promise("promise 1", sent=number, accepted=accepted, errors=errors, unanswered=silent, phantom=stored,
          seconds=time.monotonic() - begun)  # fmt: skip
     assert (accepted, errors, silent, stored) == (0, 0, 0, 0)
 
@@ -90,9 +90,9 @@ def a_key_roll_loses_nothing(folder: Path, *, number: int) -> None:
             body = payload(f"e-{which}")
             return await post(running.url, body, signed(body, keys[which > number / 2]))
 
-        told = asyncio.run(at_once(one, range(number)))
-    acked, stored = sum(one.accepted for one in told), len(kept_in(folder))
-    tell("promise 3", acked=acked, stored=stored, refused=number - acked, lost=acked - stored,
+        receipts = asyncio.run(at_once(one, range(number)))
+    acked, stored = sum(one.accepted for one in receipts), len(stored_deliveries_in(folder))
+    report_promise("promise 3", acked=acked, stored=stored, refused=number - acked, lost=acked - stored,
          seconds=time.monotonic() - begun)  # fmt: skip
     assert acked == stored == number
 
@@ -105,9 +105,9 @@ def acknowledged_is_durable(folder: Path, *, kills: int, acks: int, seed: int = 
         with receiver_process(folder) as running:
             asyncio.run(senders.until_killed(running, rng.uniform(0.1, 1.9) * acks / kills / 400))
         killed += 1
-    rows = [delivery.event_id for delivery in kept_in(folder)]
+    rows = [delivery.event_id for delivery in stored_deliveries_in(folder)]
     lost, phantom, double = senders.acked - set(rows), set(rows) - senders.sent, len(rows) - len(set(rows))
-    tell("promise 4", acked=len(senders.acked), stored=len(rows), lost=len(lost), duplicated=double,
+    report_promise("promise 4", acked=len(senders.acked), stored=len(rows), lost=len(lost), duplicated=double,
          phantom=len(phantom), kills=killed, seconds=time.monotonic() - begun)  # fmt: skip
     assert not lost
     assert not phantom
@@ -147,15 +147,17 @@ def the_deadline_holds(folder: Path, *, seconds: float, rate: float = 50, size: 
                 "burst": asyncio.run(burst(running.url, size)),
                 "overload": asyncio.run(steady(running.url, 1500, 2, "overload")),
             }
-    stored = {delivery.event_id for delivery in kept_in(folder)}
+    stored = {delivery.event_id for delivery in stored_deliveries_in(folder)}
     # The generator has queues of its own under overload; the receiver's log counts from the arrival of the bytes.
     lines = [line.split() for line in (folder / "receiver.log").read_text().splitlines()]
     late = sum(line[2] == "200" and float(line[3]) > 1500 for line in lines)
-    tell("promise 5", late_200=late, early_503=sum(line[2] == "503" for line in lines))
+    report_promise("promise 5", late_200=late, early_503=sum(line[2] == "503" for line in lines))
     assert not late
     for name, measured in figures.items():
-        tell(f"promise 5 {name}", acked=len(measured.acked), lost=len(measured.acked - stored), **measured.words(),
-             slowest_200=round(measured.slowest_accepted * 1000, 1))  # fmt: skip
+        report_promise(
+            f"promise 5 {name}", acked=len(measured.acked), lost=len(measured.acked - stored), **measured.words(),
+            slowest_200=round(measured.slowest_accepted * 1000, 1),
+        )  # fmt: skip
         assert measured.acked <= stored
     for name in ("steady", "burst"):
         assert figures[name].milliseconds(0.99) <= 300
@@ -183,13 +185,13 @@ def duplicates_and_order_do_not_matter(folder: Path, *, events: int, histories: 
             for turn, order in enumerate(itertools.permutations(range(5))):
                 send([payload(f"h{history}-{turn}-{one}", size=0, about=one) for one in order])
         sent = len(many) + histories * 120 * 5
-    rows = kept_in(folder)
+    rows = stored_deliveries_in(folder)
     assert {row.event_id: row.body for row in rows if row.event_id.startswith("e-")} == {
         f"e-{number}": body for number, body in enumerate(bodies)
     }
     hashes = {_content(rows, f"h{history}-{turn}-") for history in range(histories) for turn in range(120)}
     receipts = sum(row.receipts for row in rows)
-    tell("promise 7 (inbox)", sent=sent, stored=len(rows), receipts=receipts, hashes=len(hashes),
+    report_promise("promise 7 (inbox)", sent=sent, stored=len(rows), receipts=receipts, hashes=len(hashes),
          duplicated=len(rows) - len({row.event_id for row in rows}), seconds=time.monotonic() - begun)  # fmt: skip
     assert receipts == sent
     assert len(hashes) == 1

@@ -6,7 +6,7 @@ What does not belong here: making things happen.
 from collections import Counter
 from dataclasses import dataclass
 
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,21 @@ class Account:
     phantom: int
 
 
-def account(its: Living) -> Account:
+def account(live_clinic: LiveClinic) -> Account:
     """As things stand now."""
-    orders = Counter(one for (one,) in its.stored("orders", ["order_id"], "removed_at IS NULL"))
+    orders = Counter(one for (one,) in live_clinic.stored("orders", ["order_id"], "removed_at IS NULL"))
     columns = ["treatment_plan_id", "state", "personal_message"]
-    rows = its.stored("treatment_plans", columns, "removed_at IS NULL")
+    rows = live_clinic.stored("treatment_plans", columns, "removed_at IS NULL")
     plans, said = Counter(plan for plan, *_ in rows), {plan: tuple(told) for plan, *told in rows}
-    lines = its.stored("order_line_items", ["order_id", "position"], "removed_at IS NULL")
+    lines = live_clinic.stored("order_line_items", ["order_id", "position"], "removed_at IS NULL")
     twice = sum(number - 1 for counted in (orders, plans, Counter(lines)) for number in counted.values())
     told = {
         plan.id: (plan.record["state"], plan.record["personal_message"] or None)
-        for plan in its.world.plans.values()
-        if plan.record["state"] != "draft" and plan.id not in its.world.through_api
+        for plan in live_clinic.world.plans.values()
+        if plan.record["state"] != "draft" and plan.id not in live_clinic.world.through_api
     }
-    lost = len(its.world.orders.keys() - orders.keys()) + sum(
+    lost = len(live_clinic.world.orders.keys() - orders.keys()) + sum(
         said.get(one) != its_words for one, its_words in told.items()
     )
-    phantom = len(orders.keys() - its.world.orders.keys()) + len(plans.keys() - its.world.plans.keys())
-    return Account(len(its.world.orders) + len(told), orders.total() + plans.total(), lost, twice, phantom)
+    phantom = len(orders.keys() - live_clinic.world.orders.keys()) + len(plans.keys() - live_clinic.world.plans.keys())
+    return Account(len(live_clinic.world.orders) + len(told), orders.total() + plans.total(), lost, twice, phantom)

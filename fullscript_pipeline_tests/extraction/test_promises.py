@@ -11,7 +11,7 @@ from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
     """Promise 17."""
-    load_drill.kills_leave_it_whole(tmp_path, every=40, random_kills=0)
+    load_drill.kills_lose_no_row(tmp_path, every=40, random_kills=0)
 
 
 @pytest.mark.check_all
@@ -35,7 +35,9 @@ SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_i
 def test_401_from_an_endpoint_costs_no_other_table_and_no_connect(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
     """Promise 36."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:
-        refusal_drill.a_denial_costs_one_table(connected, tmp_path, lambda path: not endpoints or path in endpoints)
+        refusal_drill.a_denial_costs_a_single_table(
+            connected, tmp_path, lambda path: not endpoints or path in endpoints
+        )
 
 
 @pytest.mark.timeout(300)

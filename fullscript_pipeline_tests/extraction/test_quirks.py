@@ -17,7 +17,7 @@ import pytest
 from fullscript_pipeline.sandbox.behaviour_switches import RESPONSE_VARIANTS, parse_variant_names
 from fullscript_pipeline_tests.drills import fault_drill
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
-from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing, table_hashes
+from fullscript_pipeline_tests.helpers.table_hash import Hashes, differing_tables, table_hashes
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(900)]
 
@@ -52,7 +52,7 @@ def test_every_quirk_alone_and_all_together_leave_the_same_tables(tmp_path: Path
         for name in (*RESPONSE_VARIANTS, "all"):
             found = hashes(connected, tmp_path / f"quirk-{name}", *parse_variant_names(name))
             allowed = EXCEPTIONS.get(name, set())
-            different = [told for told in differing(clean, found) if told.partition(":")[0] not in allowed]
+            different = [told for told in differing_tables(clean, found) if told.partition(":")[0] not in allowed]
             if different or any(clean[table][0] != found[table][0] for table in allowed):
                 wrong[name] = different
     assert wrong == {}

@@ -327,7 +327,7 @@ def test_a_clock_that_is_off_and_an_answer_without_a_date(ready: Ready, date: st
         one = _found(_with_server(ready[1], "us-snd", api_url=server.url))["server.us-snd.clock"]
     assert one.state == "fail"
     assert words in one.what
-    assert "authorization" not in server.seen[0].headers
+    assert "authorization" not in server.requests[0].headers
 
 
 _HOLDER = """

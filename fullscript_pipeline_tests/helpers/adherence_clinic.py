@@ -94,8 +94,8 @@ class Clinic:
         self.insert(
             "history.treatment_plans", **key, patient_id=patient_id, state=state, valid_from=noon(seen), **values
         )
-        for position, one in enumerate(lines):
-            self.insert("history.recommendations", **key, position=position, valid_from=noon(seen), **one)
+        for position, line in enumerate(lines):
+            self.insert("history.recommendations", **key, position=position, valid_from=noon(seen), **line)
 
     def order(
         self,

@@ -87,13 +87,13 @@ class Copy:
 
     def columns(self) -> dict[str, dict[str, str]]:
         """Table, column and type, `copy_info` aside."""
-        found: dict[str, dict[str, str]] = {}
+        columns_by_table: dict[str, dict[str, str]] = {}
         sql = """SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()
             JOIN duckdb_tables() USING (database_name, schema_name, table_name)
             WHERE database_name = 'warehouse' AND table_name <> 'copy_info' ORDER BY ALL"""
         for table, column, kind in self.rows(sql):
-            found.setdefault(table, {})[column] = kind
-        return found
+            columns_by_table.setdefault(table, {})[column] = kind
+        return columns_by_table
 
 
 def tables_of(con: duckdb.DuckDBPyConnection) -> list[str]:

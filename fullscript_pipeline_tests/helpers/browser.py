@@ -60,7 +60,7 @@ class Browser:
 
     def click(self, words: str, kinds: str = "button, a", seconds: float = 20) -> None:
         """Clicks the first enabled element of `kinds` whose text is or begins with `words`."""
-        found = (
+        element = (
             "const all = [...document.querySelectorAll(arguments[0])].filter(one => !one.disabled);"
             "const said = one => one.innerText.trim().toLowerCase();"
             "const hit = all.find(one => said(one) === arguments[1])"
@@ -68,7 +68,7 @@ class Browser:
             "if (hit) hit.click(); return Boolean(hit)"
         )
         deadline = time.monotonic() + seconds
-        while not self.run(found, kinds, words.lower()):
+        while not self.run(element, kinds, words.lower()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"Nothing to click called {words!r} on {self.address}: {self.text()[:1500]}")
             time.sleep(0.2)
@@ -104,14 +104,14 @@ def browser(profile: Path, width: int = 1280, height: int = 800, *more: str) -> 
     ) as driver:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{_port(driver)}", trust_env=False, timeout=60) as http:
-                wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
-                made = http.post("/session", json={"capabilities": wanted}).json()["value"]
-                if "sessionId" not in made:
-                    raise AssertionError(f"Chromium did not start: {made.get('message', '')[:300]}")
+                capabilities = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
+                session = http.post("/session", json={"capabilities": capabilities}).json()["value"]
+                if "sessionId" not in session:
+                    raise AssertionError(f"Chromium did not start: {session.get('message', '')[:300]}")
                 try:
-                    yield Browser(http, made["sessionId"])
+                    yield Browser(http, session["sessionId"])
                 finally:
-                    http.delete(f"/session/{made['sessionId']}")
+                    http.delete(f"/session/{session['sessionId']}")
         finally:
             # It may wait for its browser for ever; then both are ended.
             driver.terminate()

@@ -118,16 +118,16 @@ def observe(
             [region, at.date(), table, at, at],
         )
     for table, (ident, columns) in TABLES.items():
-        seen = world.get(table, {})
+        stored = world.get(table, {})
         names = [ident, *columns]
         latest = con.execute(
             f"SELECT {', '.join(names)}, removed_at FROM history.{table} WHERE region = ? AND valid_to IS NULL",
             [region],
         ).fetchall()
         before = {row[0]: (tuple(row[1:-1]), row[-1] is None) for row in latest}
-        for key in before.keys() | seen.keys():
-            values = _typed(con, columns, seen[key]) if key in seen else before[key][0]
-            if key in before and before[key] == (values, key in seen):
+        for key in before.keys() | stored.keys():
+            values = _typed(con, columns, stored[key]) if key in stored else before[key][0]
+            if key in before and before[key] == (values, key in stored):
                 continue
             con.execute(
                 f"UPDATE history.{table} SET valid_to = ? WHERE region = ? AND {ident} = ? AND valid_to IS NULL",
@@ -137,7 +137,7 @@ def observe(
             con.execute(
                 f"INSERT INTO history.{table} (region, {', '.join(names)}, removed_at, valid_from, known_at) "
                 f"VALUES ({marks})",
-                [region, key, *values, None if key in seen else at, at, at],
+                [region, key, *values, None if key in stored else at, at, at],
             )
 
 
@@ -146,9 +146,9 @@ def _typed(con: duckdb.DuckDBPyConnection, columns: tuple[str, ...], record: Map
     if (raw := record.get("msrp_raw")) is not None:
         record = {**record, "msrp": raw if raw.replace(".", "", 1).isdigit() else None}
     casts = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')}" for name in columns)
-    found = con.execute(f"SELECT {casts}", [record.get(name) for name in columns]).fetchone()
-    assert found is not None
-    return found
+    typed_row = con.execute(f"SELECT {casts}", [record.get(name) for name in columns]).fetchone()
+    assert typed_row is not None
+    return typed_row
 
 
 def small_world() -> dict[str, dict[str, dict[str, Any]]]:

@@ -23,7 +23,7 @@ from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
 
-class Living(AllClinics):
+class LiveClinic(AllClinics):
     """The first clinic of a connected sandbox."""
 
     def __init__(self, connected: Connected, sandbox: Sandbox) -> None:
@@ -31,17 +31,17 @@ class Living(AllClinics):
         self.sandbox, self.rng, self._ticks = sandbox, Random(7), 0
         self.clinic: Clinic = connected.store.clinics()[0]
         # The ids that are told may be written another way.
-        told = {
-            sandbox.variants.replace_ids_in_answer(one.id.encode()).decode(): one
-            for one in sandbox.world.clinics.values()
+        clinics = {
+            sandbox.variants.replace_ids_in_answer(clinic.id.encode()).decode(): clinic
+            for clinic in sandbox.world.clinics.values()
         }
-        self.world: SandboxClinic = told[self.clinic.clinic_id]
+        self.world: SandboxClinic = clinics[self.clinic.clinic_id]
 
     @property
     def store(self) -> Any:
         return self.connected.store
 
-    def tell(self, kind: str, data: dict[str, Any]) -> str:
+    def record_event(self, kind: str, data: dict[str, Any]) -> str:
         """Something happens, after everything else; the id of its event."""
         self.world.record_event(self.rng, kind, self._next_moment(), data)
         return list(self.world.events)[-1]
@@ -67,8 +67,8 @@ class Living(AllClinics):
         plan.record["updated_at"] = self.sandbox.moment.isoformat()
         kind = "treatment_plan.updated" if values.get("state") else "treatment_plan.recommendation.updated"
         # The vendor's sample of a cancellation still says that the plan is active.
-        told = {key: value for key, value in plan.record.items() if key != "state"} | {"active": "true"}
-        return self.tell(kind, {"treatment_plan": told})
+        event_plan = {key: value for key, value in plan.record.items() if key != "state"} | {"active": "true"}
+        return self.record_event(kind, {"treatment_plan": event_plan})
 
     def active_plans(self) -> list[Plan]:
         return [plan for plan in self.world.plans.values() if plan.record["state"] == "active"]
@@ -82,10 +82,10 @@ class Living(AllClinics):
         """The receiver has stored these payloads."""
         for event in events:
             body = json.dumps({"event_payload": {"event": event}}).encode()
-            kept = Delivery(
+            delivery = Delivery(
                 self.clinic.server, str(event["id"]), clinic_id=str(event.get("clinic_id") or ""), body=body
             )
-            self.store.keep_delivery(kept)
+            self.store.keep_delivery(delivery)
 
     def look(self) -> tuple[refresh.RefreshRequest | None, Counter[str]]:
         """One look at the feeds, and what it asked."""
@@ -104,19 +104,21 @@ class Living(AllClinics):
 
     def reconcile(self) -> refresh.ReconcileResult:
         with self.session(self.clinic) as session:
-            found = refresh.reconcile(session, self.store)
-        assert found is not None
-        return found
+            result = refresh.reconcile(session, self.store)
+        assert result is not None
+        return result
 
     def inbox(self) -> dict[str, tuple[str, str | None]]:
-        return {one.event_id: (one.state, one.reason) for one in self.store.deliveries(with_body=False)}
+        return {
+            delivery.event_id: (delivery.state, delivery.reason) for delivery in self.store.deliveries(with_body=False)
+        }
 
     def stored(self, table: str, columns: Sequence[str], where: str = "true") -> list[tuple[Any, ...]]:
         return self.rows(f"SELECT {', '.join(columns)} FROM core.{table} WHERE {where} ORDER BY ALL")
 
 
 @contextmanager
-def living(
+def open_live_clinic(
     directory: Path,
     *,
     clinics: int = 1,
@@ -124,7 +126,7 @@ def living(
     patients: int = 12,
     pulled: bool = True,
     **options: Any,
-) -> Iterator[Living]:
+) -> Iterator[LiveClinic]:
     """A sandbox whose world the test may change, everything of the first `clinics` pulled once unless told not to."""
     opened: list[Sandbox] = []
     real = Sandbox.open
@@ -139,7 +141,7 @@ def living(
             directory, clinics=clinics, world_clinics=all_clinics, patients=patients, **options
         ) as connected,
     ):
-        its = Living(connected, opened[-1])
+        live_clinic = LiveClinic(connected, opened[-1])
         if pulled:
-            its.pull_everything()
-        yield its
+            live_clinic.pull_everything()
+        yield live_clinic

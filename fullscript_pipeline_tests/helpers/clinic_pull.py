@@ -43,7 +43,7 @@ class OneClinic:
         self.connected.set_clock()
         return happened
 
-    def asked(self) -> dict[str, int]:
+    def count_requests(self) -> dict[str, int]:
         """Requests by endpoint since the last call."""
         control = self.connected.sandbox.control
         counts = {str(row["endpoint"]): int(row["count"]) for row in control.requests()["counts"]}

@@ -43,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
         monkeypatch.setattr(sys, "stdin", io.StringIO(""))
         with pytest.raises(SystemExit) as stopped:
             main()
-        told = capfd.readouterr()
-        return Finished(int(stopped.value.code or 0), told.out, told.err)
+        output = capfd.readouterr()
+        return Finished(int(stopped.value.code or 0), output.out, output.err)
 
     return run

@@ -19,11 +19,11 @@ def leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Comm
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        whole = f"{path} {name}".strip()
+        full_name = f"{path} {name}".strip()
         if isinstance(command, click.Group):
-            yield from leaves(command, whole)
+            yield from leaves(command, full_name)
         if not isinstance(command, click.Group) or command.invoke_without_command:
-            yield whole, command
+            yield full_name, command
 
 
 COMMANDS = dict(leaves(cli))

@@ -38,8 +38,8 @@ def environment(sandbox: RunningSandbox, data_dir: Path) -> dict[str, str]:
 def settings_for(sandbox: RunningSandbox, data_dir: Path, **more: str) -> Iterator[Settings]:
     """Settings read from an environment that holds nothing else of ours, while the block runs."""
     ours = {**environment(sandbox, data_dir), **more}
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("FULLSCRIPT_")}
-    with patch.dict(os.environ, {**rest, **ours}, clear=True):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FULLSCRIPT_")}
+    with patch.dict(os.environ, {**inherited, **ours}, clear=True):
         settings = load_settings()
         settings.prepare_data_dir()
         yield settings

@@ -98,15 +98,19 @@ def tables() -> dict[str, list[tuple[str, str]]]:
             "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
             "WHERE NOT internal AND database_name = 'memory' ORDER BY schema_name, table_name, column_index"
         ).fetchall()
-    found: dict[str, list[tuple[str, str]]] = {}
+    columns_by_table: dict[str, list[tuple[str, str]]] = {}
     for schema, table, column, kind in rows:
-        found.setdefault(f"{schema}.{table}", []).append((column, _TYPES.get(kind, kind)))
+        columns_by_table.setdefault(f"{schema}.{table}", []).append((column, _TYPES.get(kind, kind)))
     # The view has the columns of its history, all but one.
-    both = [name for name in found if name.startswith("history.") and name.replace("history", "core") in found]
+    both = [
+        name
+        for name in columns_by_table
+        if name.startswith("history.") and name.replace("history", "core") in columns_by_table
+    ]
     for name in both:
-        found[name.replace("history", "core")] = found.pop(name)
-    found |= {name: list(columns.items()) for name, columns in columns_elsewhere().items()}
-    return dict(sorted(found.items()))
+        columns_by_table[name.replace("history", "core")] = columns_by_table.pop(name)
+    columns_by_table |= {name: list(columns.items()) for name, columns in columns_elsewhere().items()}
+    return dict(sorted(columns_by_table.items()))
 
 
 def described(name: str, columns: list[tuple[str, str]]) -> Iterator[Row]:
@@ -114,12 +118,12 @@ def described(name: str, columns: list[tuple[str, str]]) -> Iterator[Row]:
     ours = MEANINGS[name]
     table = next((one for one in ALL_TABLES if f"core.{one.name}" == name), None)
     for column, kind in columns:
-        source, its = _source(table, column)
-        meaning = ours.get(column) or _noted(MEANINGS["every"].get(column) or _plain(its, column), its)
+        source, schema = _source(table, column)
+        meaning = ours.get(column) or _noted(MEANINGS["every"].get(column) or _plain(schema, column), schema)
         if not meaning:
             raise KeyError(f"docs/data-dictionary.toml says nothing of {name}.{column}")
         about = "" if ours["phi"] == "no" or column in _NEUTRAL else ours["phi"]
-        yield Row(column, kind, meaning, source or "*ours*", str(its.get("x-source", "")), about)
+        yield Row(column, kind, meaning, source or "*ours*", str(schema.get("x-source", "")), about)
 
 
 def _noted(meaning: str, its: Mapping[str, Any]) -> str:
@@ -128,9 +132,9 @@ def _noted(meaning: str, its: Mapping[str, Any]) -> str:
     return f"{meaning} {note[0].upper()}{note[1:].rstrip('.')}." if note else meaning
 
 
-def _plain(its: Mapping[str, Any], column: str) -> str:
+def _plain(schema: Mapping[str, Any], column: str) -> str:
     """A property whose name says it all."""
-    return f"{column.replace('_', ' ').capitalize()}." if its.get("x-source", "unknown") != "unknown" else ""
+    return f"{column.replace('_', ' ').capitalize()}." if schema.get("x-source", "unknown") != "unknown" else ""
 
 
 def _source(table: Table | None, column: str) -> tuple[str, Mapping[str, Any]]:
@@ -154,26 +158,26 @@ def _paths(table: Table, column: str, described: Column | None) -> tuple[str, ..
 
 def _property(name: str, path: str) -> Mapping[str, Any]:
     """A property of an object, following its parts; empty when it is not described."""
-    first, _, rest = path.partition(".")
-    its: dict[str, Any] = load_description()["components"]["schemas"][name].get("properties", {}).get(first, {})
-    if not its or not rest:
-        return its
-    options = [its, *its.get("anyOf", [])]
-    reference = next((one["$ref"] for one in options if "$ref" in one), "")
+    first, _, inner_path = path.partition(".")
+    schema: dict[str, Any] = load_description()["components"]["schemas"][name].get("properties", {}).get(first, {})
+    if not schema or not inner_path:
+        return schema
+    options = [schema, *schema.get("anyOf", [])]
+    reference = next((option["$ref"] for option in options if "$ref" in option), "")
     # Below an object that may hold anything.
-    return _property(reference.rpartition("/")[2], rest) if reference else {"x-source": its["x-source"]}
+    return _property(reference.rpartition("/")[2], inner_path) if reference else {"x-source": schema["x-source"]}
 
 
 def text() -> str:
     """The whole file."""
-    found = tables()
-    wide = {column: kind for columns in found.values() for column, kind in columns}
+    columns_by_table = tables()
+    wide = {column: kind for columns in columns_by_table.values() for column, kind in columns}
     every = MEANINGS["every"]
     common = [Row(name, wide[name], every[name], "*ours*", "", _COMMON_PHI.get(name, "")) for name in _COMMON]
     parts = [_HEAD, "## In every table of core\n", "The last three with history only.\n", *_table(common)]
     for schema, title in _GROUPS.items():
         parts.append(f"\n## {title}\n")
-        for name, columns in found.items():
+        for name, columns in columns_by_table.items():
             if name.startswith(f"{schema}.") or (schema == "core" and name.startswith("history.")):
                 parts += _section(name, columns)
     return "\n".join(parts)

@@ -13,7 +13,7 @@ from typing import Any
 from fullscript_pipeline import refresh
 from fullscript_pipeline.event_types import event_family
 from fullscript_pipeline.sandbox.world import Event
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic
 from fullscript_pipeline_tests.helpers.event_shapes import bent
 
 _KEYS = {"order": "order_id", "treatment_plan": "treatment_plan_id", "patient": "patient_id"}
@@ -35,56 +35,60 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
 
 
-def play(its: Living, seeds: range, tally: Tally) -> None:
+def play(live_clinic: LiveClinic, seeds: range, tally: Tally) -> None:
     """One history after the other in the same world, each with a clean end."""
     for seed in seeds:
         chance = Random(seed)
-        told = _happens(its, chance)
+        events = _happens(live_clinic, chance)
         with bent(_bend(chance)):
-            _tell(its, told, chance)
+            _announce(live_clinic, events, chance)
             for _ in range(chance.randint(1, 3)):
-                _disturb(its, told, chance, tally)
-                its.look()
-                its.handle()
-                its.connected.sandbox.control.disarm()
-                tally.unproven += _unproven(its)
-        _retry_refused(its)
-        its.look()
-        its.handle()
-        its.handle()
+                _disturb(live_clinic, events, chance, tally)
+                live_clinic.look()
+                live_clinic.handle()
+                live_clinic.connected.sandbox.control.disarm()
+                tally.unproven += _unproven(live_clinic)
+        _retry_refused(live_clinic)
+        live_clinic.look()
+        live_clinic.handle()
+        live_clinic.handle()
         tally.histories += 1
-        tally.events += len(told)
-        tally.unproven += _unproven(its)
-        tally.lost += _lost(its, told)
-        tally.removed += _removed(its)
+        tally.events += len(events)
+        tally.unproven += _unproven(live_clinic)
+        tally.lost += _lost(live_clinic, events)
+        tally.removed += _removed(live_clinic)
 
 
-def _happens(its: Living, chance: Random) -> list[Event]:
-    known = set(its.world.events)
+def _happens(live_clinic: LiveClinic, chance: Random) -> list[Event]:
+    known = set(live_clinic.world.events)
     for _ in range(chance.randint(1, 3)):
         match chance.choice(["order", "order", "plan", "patient", "unknown", "nothing"]):
             case "order":
-                its.order()
+                live_clinic.order()
             case "plan":
-                its.change_plan(chance.choice(its.active_plans()), personal_message=f"{chance.random()}")
+                live_clinic.change_plan(
+                    chance.choice(live_clinic.active_plans()), personal_message=f"{chance.random()}"
+                )
             case "patient":
-                patient = chance.choice(list(its.world.patients.values()))
+                patient = chance.choice(list(live_clinic.world.patients.values()))
                 patient.record["mobile_number"] = f"+1555{chance.randrange(10**7):07d}"
-                its.tell("patient.updated", {"patient": patient.record})
+                live_clinic.record_event("patient.updated", {"patient": patient.record})
             case "unknown":
                 number = chance.random()
-                its.receive({"id": f"odd-{number}", "type": "practitioner.moved", "data": {"id": f"p-{number}"}})
+                live_clinic.receive(
+                    {"id": f"odd-{number}", "type": "practitioner.moved", "data": {"id": f"p-{number}"}}
+                )
             case "nothing":
-                its.tell("order.placed", {})
-    return [event for key, event in its.world.events.items() if key not in known]
+                live_clinic.record_event("order.placed", {})
+    return [event for key, event in live_clinic.world.events.items() if key not in known]
 
 
-def _tell(its: Living, told: list[Event], chance: Random) -> None:
+def _announce(live_clinic: LiveClinic, events: list[Event], chance: Random) -> None:
     """Some by webhook too, once or twice, in any order."""
-    payloads = [its.payload(event.id) for event in told for _ in range(chance.choice([0, 0, 1, 2]))]
+    payloads = [live_clinic.payload(event.id) for event in events for _ in range(chance.choice([0, 0, 1, 2]))]
     chance.shuffle(payloads)
-    its.receive(*payloads)
-    refresh.ingest_inbox(its.store)
+    live_clinic.receive(*payloads)
+    refresh.ingest_inbox(live_clinic.store)
 
 
 def _bend(chance: Random) -> Any:
@@ -102,18 +106,18 @@ def _bend(chance: Random) -> Any:
     return bend
 
 
-def _disturb(its: Living, told: list[Event], chance: Random, tally: Tally) -> None:
-    for event in told:
-        its_id, kind = _object_of(event)
+def _disturb(live_clinic: LiveClinic, events: list[Event], chance: Random, tally: Tally) -> None:
+    for event in events:
+        object_id, kind = _object_of(event)
         fault = chance.choice(_FAULTS)
         if fault == "late_object" and kind != "order":
             fault = "not_found once"  # what was there, and is neither found nor listed, is gone
-        if its_id is None or kind not in _PATHS or fault == "none":
+        if object_id is None or kind not in _PATHS or fault == "none":
             continue
         tally.faults[fault] += 1
-        control = its.connected.sandbox.control
+        control = live_clinic.connected.sandbox.control
         if fault == "late_object":
-            control.arm("late_object", endpoint=_PATHS[kind], objects=[its_id], count=None)
+            control.arm("late_object", endpoint=_PATHS[kind], objects=[object_id], count=None)
         elif fault == "forbidden":
             control.arm("forbidden", endpoint=_PATHS[kind], count=2)
         else:
@@ -128,35 +132,35 @@ def _object_of(event: Event) -> tuple[str | None, str]:
     return (str(data["id"]) if isinstance(data, dict) and data.get("id") else None), family.prefix
 
 
-def _retry_refused(its: Living) -> None:
+def _retry_refused(live_clinic: LiveClinic) -> None:
     """Somebody connects again: what was refused is tried once more."""
-    if its.store.event_backlog(its.clinic).unreadable:
-        its.connected.connect(next(iter(its.connected.sandbox.clinics)))
+    if live_clinic.store.event_backlog(live_clinic.clinic).unreadable:
+        live_clinic.connected.connect(next(iter(live_clinic.connected.sandbox.clinics)))
 
 
-def _unproven(its: Living) -> Iterator[str]:
+def _unproven(live_clinic: LiveClinic) -> Iterator[str]:
     """Events that count as handled and whose object is not stored."""
-    handled = {one for (one,) in its.stored("events", ["event_id"], "processed_at IS NOT NULL")}
-    stored = {kind: _stored(its, kind) for kind in _TABLES}
-    for event in its.world.events.values():
-        its_id, kind = _object_of(event)
-        if event.id in handled and its_id is not None and kind in stored and its_id not in stored[kind]:
-            yield f"{event.type} {its_id}"
+    handled = {one for (one,) in live_clinic.stored("events", ["event_id"], "processed_at IS NOT NULL")}
+    stored = {kind: _stored(live_clinic, kind) for kind in _TABLES}
+    for event in live_clinic.world.events.values():
+        object_id, kind = _object_of(event)
+        if event.id in handled and object_id is not None and kind in stored and object_id not in stored[kind]:
+            yield f"{event.type} {object_id}"
 
 
-def _lost(its: Living, told: list[Event]) -> Iterator[str]:
-    for event in told:
-        its_id, kind = _object_of(event)
-        if its_id is not None and kind in _TABLES and its_id not in _stored(its, kind):
-            yield f"{event.type} {its_id}"
+def _lost(live_clinic: LiveClinic, events: list[Event]) -> Iterator[str]:
+    for event in events:
+        object_id, kind = _object_of(event)
+        if object_id is not None and kind in _TABLES and object_id not in _stored(live_clinic, kind):
+            yield f"{event.type} {object_id}"
 
 
-def _removed(its: Living) -> Iterator[str]:
+def _removed(live_clinic: LiveClinic) -> Iterator[str]:
     """Rows marked removed that the server still has: nothing was deleted in this world."""
     for kind, table in _TABLES.items():
-        for (one,) in its.stored(table, [_KEYS[kind]], "removed_at IS NOT NULL"):
-            yield f"{table} {one}"
+        for (key,) in live_clinic.stored(table, [_KEYS[kind]], "removed_at IS NOT NULL"):
+            yield f"{table} {key}"
 
 
-def _stored(its: Living, kind: str) -> set[str]:
-    return {one for (one,) in its.stored(_TABLES[kind], [_KEYS[kind]])}
+def _stored(live_clinic: LiveClinic, kind: str) -> set[str]:
+    return {key for (key,) in live_clinic.stored(_TABLES[kind], [_KEYS[kind]])}

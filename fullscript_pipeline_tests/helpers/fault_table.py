@@ -82,13 +82,19 @@ def rows() -> Iterator[Row]:
         add_clinic_partitions(instance, connected.store)
         for kind in (kind for kind in KINDS if kind not in OF_THE_APP):
             where = ORDERS if kind in OF_ORDERS else LISTING
-            yield Row(kind, where, *(_told(connected, instance, kind, where, count) for count in (1, None)))
+            yield Row(kind, where, *(_run_with_fault(connected, instance, kind, where, count) for count in (1, None)))
         for kind in TOKEN_FAULTS:
-            yield Row(kind, "/oauth/token", *(_told(connected, instance, kind, "/oauth/token", n) for n in (1, None)))
+            yield Row(
+                kind,
+                "/oauth/token",
+                *(_run_with_fault(connected, instance, kind, "/oauth/token", n) for n in (1, None)),
+            )
         instance.dispose()
 
 
-def _told(connected: Connected, instance: dg.DagsterInstance, kind: str, endpoint: str, count: int | None) -> Told:
+def _run_with_fault(
+    connected: Connected, instance: dg.DagsterInstance, kind: str, endpoint: str, count: int | None
+) -> Told:
     control, clinic = connected.sandbox.control, connected.store.clinics()[0]
     _reset(connected)
     connected.store.mark_ok(clinic)
@@ -104,8 +110,8 @@ def _told(connected: Connected, instance: dg.DagsterInstance, kind: str, endpoin
     _reset(connected)
     failed = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     shown = "".join(str(one.event_log_entry.dagster_event.step_failure_data.error.message) for one in failed)  # type: ignore[union-attr]
-    made = outcome.materialized.get(assets[0], {})
-    reason = f"{made.get('outcome', '')}; {made.get('reason') or ''}".replace("_", " ").rstrip("; ")
+    counts = outcome.materialized.get(assets[0], {})
+    reason = f"{counts.get('outcome', '')}; {counts.get('reason') or ''}".replace("_", " ").rstrip("; ")
     return Told(code, said.getvalue(), shown, reason)
 
 
@@ -144,10 +150,10 @@ def _impatient() -> Iterator[None]:
     object.__setattr__(retry.TOKEN_POLICY, "sleep", before)
 
 
-def table(found: list[Row]) -> str:
+def table(rows: list[Row]) -> str:
     """The table as it stands in the guide."""
     lines = ["| fault | where | once | if it stays: exit code, and what is told |", "|---|---|---|---|"]
-    lines += [f"| {_name(row)} | `{row.endpoint}` | {_brief(row.once)} | {_brief(row.always)} |" for row in found]
+    lines += [f"| {_name(row)} | `{row.endpoint}` | {_brief(row.once)} | {_brief(row.always)} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -179,11 +185,11 @@ def main() -> None:
     text = GUIDE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    found = []
+    measured = []
     for row in rows():
-        found.append(row)
+        measured.append(row)
         sys.stderr.write(f"{row.kind} {row.endpoint}: {row.once.code} {row.always.code} {row.always.sentence}\n")
-    GUIDE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", encoding="utf-8")
+    GUIDE.write_text(f"{before}{BEGIN}\n{table(measured)}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ from fullscript_pipeline.extraction.engine.pull import Target
 from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import (
     catalog,
-    clinic,
     event_feeds,
     lab_orders,
     missing_variants,
     orders,
     treatment_plans,
 )
+from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_departed_patients
 from fullscript_pipeline.state import Clinic
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -52,18 +52,18 @@ class AllClinics:
     def pull_everything(self) -> dict[str, Any]:
         """All resources of all clinics; the summed counts by table."""
         totals: dict[str, Any] = {}
-        for one in self.connected.store.clinics():
-            target = self.target(one)
-            with self.session(one) as session:
-                reports = [clinic.pull_clinic(target, session), *clinic.pull_people(target, session)]
+        for clinic in self.connected.store.clinics():
+            target = self.target(clinic)
+            with self.session(clinic) as session:
+                reports = [clinic_pulls.pull_clinic(target, session), *clinic_pulls.pull_people(target, session)]
                 reports.append(event_feeds.pull_events(target, session, self.connected.store))
-                reports.append(clinic.pull_patients(target, session))
+                reports.append(clinic_pulls.pull_patients(target, session))
                 reports += [orders.pull_orders(target, session), lab_orders.pull_labs(target, session)]
                 reports += [left for left in [pull_orders_of_departed_patients(target, session)] if left]
                 reports.append(
-                    treatment_plans.pull_plans(target, session, event_feeds.awaited_plan_ids(target, one.clinic_id))
+                    treatment_plans.pull_plans(target, session, event_feeds.awaited_plan_ids(target, clinic.clinic_id))
                 )
-                record_pull_outcomes(self.warehouse, self.connected.store, one)
+                record_pull_outcomes(self.warehouse, self.connected.store, clinic)
                 reports += [
                     missing_variants.pull_unknown_variants(target, session),
                     *catalog.pull_products(target, [session]),
@@ -75,9 +75,9 @@ class AllClinics:
 
     def pull_products(self) -> None:
         """The products of each region, through every clinic of it."""
-        for one in self.connected.store.clinics():
-            with self.session(one) as session:
-                catalog.pull_products(self.target(one), [session])
+        for clinic in self.connected.store.clinics():
+            with self.session(clinic) as session:
+                catalog.pull_products(self.target(clinic), [session])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.warehouse.read() as con:

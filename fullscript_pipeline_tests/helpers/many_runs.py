@@ -33,12 +33,14 @@ def add_runs(instance: dg.DagsterInstance, number: int, *, clinics: int = 50, da
         body, snapshot = runs.execute(
             "SELECT run_body, snapshot_id FROM runs WHERE run_id = ?", [pattern.run_id]
         ).fetchone()
-        made = [str(uuid.uuid4()) for _ in range(number)]
+        run_ids = [str(uuid.uuid4()) for _ in range(number)]
         now = clock.real_now()
         times = (f"{now - timedelta(days=days) * (1 - place / number):%Y-%m-%d %H:%M:%S}" for place in range(number))
-        rows = ((run, snapshot, body.replace(pattern.run_id, run), at, at) for run, at in zip(made, times, strict=True))
+        rows = (
+            (run, snapshot, body.replace(pattern.run_id, run), at, at) for run, at in zip(run_ids, times, strict=True)
+        )
         runs.executemany(_RUN, rows)
-        runs.executemany("INSERT INTO run_tags (run_id, key, value) VALUES (?, ?, ?)", _tags(made, clinics))
+        runs.executemany("INSERT INTO run_tags (run_id, key, value) VALUES (?, ?, ?)", _tags(run_ids, clinics))
         runs.commit()
 
 

@@ -174,7 +174,7 @@ class _Server:
         yield Page(1, records, len(records), 1, None, clock.now(), key, unexpected, is_last=True)
 
 
-def lost(warehouse: Warehouse, folder: Path, wanted: list[Mutated]) -> list[Mutated]:
+def lost(warehouse: Warehouse, folder: Path, mutated: list[Mutated]) -> list[Mutated]:
     """Pulls the payloads, a pull per endpoint; those that are neither in their table nor in quarantine, or not told."""
     server = _Server([])
     target = Target(
@@ -188,13 +188,13 @@ def lost(warehouse: Warehouse, folder: Path, wanted: list[Mutated]) -> list[Muta
         clinic=server.clinic,
     )
     for endpoint, (table, _) in BASES.items():
-        records = [one.record for one in wanted if one.endpoint == endpoint]
+        records = [one.record for one in mutated if one.endpoint == endpoint]
         if records:
             pull = Pull(target, endpoint)
             pull.walk(_Server(records), endpoint)  # type: ignore[arg-type]  # as much of a session as a walk needs
             pull.commit(Load(table=table, lines=pull.lines(endpoint)))
     with warehouse.read() as con:
-        told = set(con.execute("SELECT object, what, detail FROM ops.drift").fetchall())
+        drift_rows = set(con.execute("SELECT object, what, detail FROM ops.drift").fetchall())
         there = {
             (endpoint, one)
             for endpoint, (table, _) in BASES.items()
@@ -203,7 +203,7 @@ def lost(warehouse: Warehouse, folder: Path, wanted: list[Mutated]) -> list[Muta
         aside = {one for (one,) in con.execute("SELECT record_id FROM ops.quarantine").fetchall()}
     return [
         one
-        for one in wanted
+        for one in mutated
         if not ((one.endpoint, one.record["id"]) in there or one.record["id"] in aside)
-        or (one.told and (NAMES[one.endpoint], *one.told) not in told)
+        or (one.told and (NAMES[one.endpoint], *one.told) not in drift_rows)
     ]

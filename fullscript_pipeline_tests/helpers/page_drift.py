@@ -39,10 +39,10 @@ class MovingList:
         row: Row = {"id": f"p{self.made}", "first_name": f"First{self.made}", "email": "", "archived": False}
         self.rows.insert(len(self.rows) if place is None else place, row)
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, request: Seen) -> Reply:
         with self.lock:
             self.move(self)
-            number = int(seen.query["page[number]"])
+            number = int(request.query["page[number]"])
             rows = self.rows[::-1] if self.reverse else self.rows
             pages = -(-len(rows) // self.size)
             meta = {
@@ -91,12 +91,12 @@ class Puller:
                 con.execute("SELECT patient_id, first_name FROM core.patients WHERE removed_at IS NULL").fetchall()
             )
 
-    def told(self, columns: str) -> tuple[object, ...]:
+    def pull_columns(self, columns: str) -> tuple[object, ...]:
         """Columns of the last row of ops.pulls."""
         with self.warehouse.read() as con:
-            found = con.execute(f"SELECT {columns} FROM ops.pulls ORDER BY finished_at DESC LIMIT 1").fetchone()
-        assert found is not None
-        return found
+            row = con.execute(f"SELECT {columns} FROM ops.pulls ORDER BY finished_at DESC LIMIT 1").fetchone()
+        assert row is not None
+        return row
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Receiver:
     def url(self) -> str:
         return f"{self.base_url}/hooks/{SECRET}/us-snd"
 
-    def kept(self) -> list[Delivery]:
+    def stored_deliveries(self) -> list[Delivery]:
         return self.store.deliveries()
 
     def post(self, body: bytes, headers: dict[str, str] | None = None, path: str = "") -> Told:
@@ -54,14 +54,14 @@ def receiving(
     log: Callable[[str], None] | None = None,
     inbox_bytes: int | None = None,
 ) -> Iterator[Receiver]:
-    doors = [
+    endpoints = [
         WebhookEndpoint(server, f"/hooks/{SECRET}/{server}", CHALLENGE, tuple(key.encode() for key in keys))
         for server in ("us-snd", "ca-snd")
     ]
     with ExitStack() as running:
         lines: list[str] = []
         store = running.enter_context(StateStore(folder / "state.sqlite", "a key"))
-        yield Receiver(running.enter_context(serving(doors, store, log or lines.append, inbox_bytes)), store, lines)
+        yield Receiver(running.enter_context(serving(endpoints, store, log or lines.append, inbox_bytes)), store, lines)
 
 
 def head(receiver: Receiver, *lines: str, method: str = "POST") -> bytes:

@@ -41,14 +41,14 @@ class RunningSandbox:
     def authorize(self, clinic: str, state: str = "abc", user: str = "") -> httpx.Response:
         """What that clinic's owner, or another user, gets from the authorize page (a redirect, not followed)."""
         app = self.apps[self.clinics[clinic]["server"]]
-        asked = {
+        params = {
             "client_id": app["client_id"],
             "redirect_uri": self.redirect_uri,
             "response_type": "code",
             "state": state,
             "login": f"{clinic}/{user}" if user else clinic,
         }
-        return httpx.get(app["authorize_url"], params=asked, trust_env=False)
+        return httpx.get(app["authorize_url"], params=params, trust_env=False)
 
     def code(self, clinic: str, user: str = "") -> str:
         """A fresh authorization code of that clinic."""

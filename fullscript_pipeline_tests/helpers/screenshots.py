@@ -66,11 +66,11 @@ def _ui(window: Browser, url: str) -> None:
     ):
         window.open(url + path)
         window.wait_for(*words)
-        _settle(window.text)
+        _wait_until_unchanged(window.text)
         window.picture(FOLDER / f"ui-{name}.png")
 
 
-def _settle(text: Callable[[], str]) -> None:
+def _wait_until_unchanged(text: Callable[[], str]) -> None:
     """Until the page has not changed for a second."""
     before, still = "", 0
     deadline = time.monotonic() + 20

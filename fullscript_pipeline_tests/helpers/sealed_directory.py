@@ -53,7 +53,7 @@ def make_sealed_directory(folder: Path, key: str | None = OLD, *, patients: int 
         path = settings.landing_dir / "us-snd" / "maple" / "2026-11-22" / name
         file = FrameFile(path.with_suffix(".open"), key)
         for page in range(pages):
-            lines = [make_line({"id": f"{page}-{one}", "name": "Canary " * 40}) for one in range(20)]
+            lines = [make_line({"id": f"{page}-{number}", "name": "Canary " * 40}) for number in range(20)]
             file.append(Request("orders", "k", page + 1, len(lines)), lines)
         file.close() if path.suffix == ".frames" else None
         file.rename(path.suffix)

@@ -36,10 +36,10 @@ class Reply:
 class OddServer:
     url: str
     answer: Callable[[Seen], Reply]
-    seen: list[Seen] = field(default_factory=list)
+    requests: list[Seen] = field(default_factory=list)
 
-    def asked(self, path: str) -> list[Seen]:
-        return [one for one in self.seen if one.path == path]
+    def requests_to(self, path: str) -> list[Seen]:
+        return [request for request in self.requests if request.path == path]
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def odd_server(answer: Callable[[Seen], Reply] | list[Reply]) -> Iterator[OddSer
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             seen = Seen(self.command, parts.path, dict(parse_qsl(parts.query)), headers, self.rfile.read(size))
-            server.seen.append(seen)
+            server.requests.append(seen)
             reply = server.answer(seen)
             if reply.drop:
                 self.close_connection = True

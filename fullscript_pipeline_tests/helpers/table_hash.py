@@ -55,12 +55,12 @@ def table_hashes(
         return hashes
 
 
-def one_hash(hashes: Mapping[str, tuple[int, int]]) -> str:
+def combined_hash(hashes: Mapping[str, tuple[int, int]]) -> str:
     """All tables in 16 hexadecimal digits, for the line that a reliability test prints."""
     return blake2b(repr(sorted(hashes.items())).encode(), digest_size=8).hexdigest()
 
 
-def differing(one: Mapping[str, tuple[int, int]], other: Mapping[str, tuple[int, int]]) -> list[str]:
+def differing_tables(one: Mapping[str, tuple[int, int]], other: Mapping[str, tuple[int, int]]) -> list[str]:
     """The tables that do not say the same, with their numbers of rows."""
     return [
         f"{table}: {one.get(table, (0,))[0]} rows, {other.get(table, (0,))[0]} rows"

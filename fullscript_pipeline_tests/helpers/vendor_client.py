@@ -95,8 +95,8 @@ async def deliver(url: str, body: bytes, key: str = KEY) -> Told:
     probed = await post(url, b"")
     if not probed.accepted:
         return probed
-    told = await post(url, body, signed(body, key))
-    return Told(told.status, told.body, max(told.seconds, probed.seconds))
+    receipt = await post(url, body, signed(body, key))
+    return Told(receipt.status, receipt.body, max(receipt.seconds, probed.seconds))
 
 
 @dataclass

@@ -28,15 +28,15 @@ class Figures:
     @property
     def slowest_accepted(self) -> float:
         """Seconds of the slowest 200: later than two of them is a failure to the vendor."""
-        return max((told.seconds for told in self.calls if told.accepted), default=0.0)
+        return max((receipt.seconds for receipt in self.calls if receipt.accepted), default=0.0)
 
     @property
     def refused(self) -> int:
-        return sum(not told.accepted for told in self.calls)
+        return sum(not receipt.accepted for receipt in self.calls)
 
     def milliseconds(self, share: float) -> float:
         """The latency that `share` of the calls did not exceed."""
-        ordered = sorted(told.seconds for told in self.calls)
+        ordered = sorted(receipt.seconds for receipt in self.calls)
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def words(self) -> dict[str, object]:
@@ -69,9 +69,9 @@ async def _deliver(url: str, event_id: str, figures: Figures, due: float) -> Non
     figures.calls.append(Told(probed.status, probed.body, probed.seconds + late))
     if probed.accepted:
         body = payload(event_id)
-        told = await post(url, body, signed(body))
-        figures.calls.append(told)
-        if told.accepted:
+        receipt = await post(url, body, signed(body))
+        figures.calls.append(receipt)
+        if receipt.accepted:
             figures.acked.add(event_id)
 
 
@@ -110,7 +110,7 @@ def _hold(data_dir: Path) -> None:
             warehouse.execute("UPDATE long_run SET number = number + 1 WHERE number % 7 = 0")
             if time.monotonic() >= next_page:  # the request budget is 16 pages a second
                 page, next_page = page + 1, time.monotonic() + 1 / 16
-                store.record_events(LedgerEvent("us-snd", "c-1", f"run-{page}-{one}") for one in range(100))
+                store.record_events(LedgerEvent("us-snd", "c-1", f"run-{page}-{number}") for number in range(100))
         warehouse.execute("ROLLBACK")
 
 

@@ -49,7 +49,7 @@ def fields_of(table: Table) -> list[str]:
     return list(dict.fromkeys(path.partition(".")[0].partition("[")[0] for path in paths))
 
 
-def whole_record(table: Table, key: str) -> Record:
+def full_record(table: Table, key: str) -> Record:
     """A record with a good value under every key."""
     record: Record = {"id": key}
     for column in table.columns:
@@ -66,8 +66,8 @@ def whole_record(table: Table, key: str) -> Record:
 def cost(warehouse: Warehouse, table: Table) -> Cost:
     """Loads, in one go, a good record and one for each field and spelling; what the latter lack."""
     tried = [(name, place, value) for name in fields_of(table) for place, value in enumerate(SPELLINGS)]
-    records = [whole_record(table, "good")]
-    records += [whole_record(table, f"{name}-{place}") | {name: value} for name, place, value in tried]
+    records = [full_record(table, "good")]
+    records += [full_record(table, f"{name}-{place}") | {name: value} for name, place, value in tried]
     _load(warehouse, table, records)
     stored = dict(_stored(warehouse, table))
     good, found = stored["0" if table.by_position else "good"], Cost(len(tried))
@@ -87,8 +87,8 @@ def _load(warehouse: Warehouse, table: Table, records: list[Record]) -> None:
     with warehouse.write() as con:
         if table.name in PARENTS:
             parent, child = PARENTS[table.name]
-            whole = whole_record(parent, "parent") | {child.array: records}
-            load(con, parent, lines_of([whole]), context())
+            parent_record = full_record(parent, "parent") | {child.array: records}
+            load(con, parent, lines_of([parent_record]), context())
         else:
             load(con, table, lines_of(records, "parent" if len(table.key) > 1 else None), context())
 

@@ -10,7 +10,7 @@ from fullscript_pipeline.adherence.engine import sql_text
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 
 # What a server may send, where, and what is noted of it.
 ODD: list[tuple[str, str, Any, str, str]] = [
@@ -24,18 +24,18 @@ ODD: list[tuple[str, str, Any, str, str]] = [
 ]
 
 
-def pages(one: Living, folder: Path) -> int:
+def pages(one: LiveClinic, folder: Path) -> int:
     """Builds the clinic's mart and its pages; how many pages."""
     day = clock.now().date()
-    its = ClinicDay(settings=one.connected.settings, warehouse=one.warehouse, clinic=one.clinic, day=day)
-    rebuild_mart(its)
-    rewrite_pages(its, ReportStore(folder))
+    live_clinic = ClinicDay(settings=one.connected.settings, warehouse=one.warehouse, clinic=one.clinic, day=day)
+    rebuild_mart(live_clinic)
+    rewrite_pages(live_clinic, ReportStore(folder))
     return len(list(folder.rglob("*.html")))
 
 
 @pytest.mark.check_all
 def test_pages_are_written_whatever_is_odd(tmp_path: Path) -> None:
-    with living(tmp_path, patients=6, products=12) as one:
+    with open_live_clinic(tmp_path, patients=6, products=12) as one:
         assert one.rows("SELECT count(*) FROM ops.drift WHERE what IN ('untyped', 'rounded')") == [(0,)]
         migrate(one.warehouse, [sql_text("marts")])
         clean = pages(one, tmp_path / "clean")

@@ -13,80 +13,82 @@ from hypothesis import strategies as st
 from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.refresh import lab_poll
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.event_shapes import bent
 from fullscript_pipeline_tests.helpers.lab_plans import page, plan_with_lab
 
 
 @pytest.fixture(scope="module")
-def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
-    with living(tmp_path_factory.mktemp("polling"), patients=10, products=10) as found:
+def live_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
+    with open_live_clinic(tmp_path_factory.mktemp("polling"), patients=10, products=10) as found:
         yield found
 
 
-def poll(its: Living) -> tuple[int, int]:
+def poll(live_clinic: LiveClinic) -> tuple[int, int]:
     """How many lab orders a poll saw moved, and what it asked."""
-    with its.session(its.clinic) as session:
-        return refresh.poll_labs(session, its.store), session.requests.total()
+    with live_clinic.session(live_clinic.clinic) as session:
+        return refresh.poll_labs(session, live_clinic.store), session.requests.total()
 
 
-def read(its: Living) -> int:
-    with its.session(its.clinic) as session:
-        number = refresh.fetch_moved_labs(its.target(its.clinic), session, its.store)
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+def read(live_clinic: LiveClinic) -> int:
+    with live_clinic.session(live_clinic.clinic) as session:
+        number = refresh.fetch_moved_labs(live_clinic.target(live_clinic.clinic), session, live_clinic.store)
+    refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
     return number
 
 
-def test_a_lab_that_moved_without_an_event_is_on_the_page(its: Living) -> None:
-    plan, lab = plan_with_lab(its, 0)
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
-    assert poll(its) == (0, 1)
+def test_a_lab_that_moved_without_an_event_is_on_the_page(live_clinic: LiveClinic) -> None:
+    plan, lab = plan_with_lab(live_clinic, 0)
+    refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
+    assert poll(live_clinic) == (0, 1)
     lab.row["state"] = "upcoming_appointment"
-    assert poll(its) == (1, 1)
-    assert read(its) == 1
-    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("upcoming_appointment",)]
-    done, _ = its.handle()
+    assert poll(live_clinic) == (1, 1)
+    assert read(live_clinic) == 1
+    assert live_clinic.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [
+        ("upcoming_appointment",)
+    ]
+    done, _ = live_clinic.handle()
     assert plan.patient_id in done.patients
-    assert "Thyroid panel</bdi>: Appointment made" in page(its, plan.patient_id, done.patients)
-    assert poll(its) == (0, 1)
+    assert "Thyroid panel</bdi>: Appointment made" in page(live_clinic, plan.patient_id, done.patients)
+    assert poll(live_clinic) == (0, 1)
 
 
-def test_a_lab_that_no_event_told_of_is_found(its: Living) -> None:
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
-    _, lab = plan_with_lab(its, 1, is_known=False)
-    assert poll(its)[0] >= 1
-    read(its)
-    assert its.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
+def test_a_lab_that_no_event_told_of_is_found(live_clinic: LiveClinic) -> None:
+    refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
+    _, lab = plan_with_lab(live_clinic, 1, is_known=False)
+    assert poll(live_clinic)[0] >= 1
+    read(live_clinic)
+    assert live_clinic.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
 
 
 @pytest.mark.check_all
-def test_few_that_may_move_among_many_are_asked_for_by_id(its: Living) -> None:
-    _, lab = plan_with_lab(its, 2)
-    for other in its.world.labs.values():
+def test_few_that_may_move_among_many_are_asked_for_by_id(live_clinic: LiveClinic) -> None:
+    _, lab = plan_with_lab(live_clinic, 2)
+    for other in live_clinic.world.labs.values():
         other.row["state"] = "interpretation_shared" if other is not lab else "processing"
-    its.pull_everything()
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
-    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "labs_stored", "5000")
+    live_clinic.pull_everything()
+    refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
+    live_clinic.store.set_cursor(live_clinic.clinic.server, live_clinic.clinic.clinic_id, "labs_stored", "5000")
     lab.row["state"] = "partial_results"
     with bent(lambda path, body: 500 if path == "/clinic/labs/orders" else body):
-        assert poll(its) == (1, 1)
+        assert poll(live_clinic) == (1, 1)
     lab.row["state"] = "interpretation_shared"
-    read(its)
-    assert poll(its) == (0, 0), "nothing may move any more"
+    read(live_clinic)
+    assert poll(live_clinic) == (0, 0), "nothing may move any more"
 
 
 @pytest.mark.check_all
-def test_words_of_webhooks_are_no_move_and_a_refusal_says_nothing(its: Living) -> None:
-    _, lab = plan_with_lab(its, 3)
+def test_words_of_webhooks_are_no_move_and_a_refusal_says_nothing(live_clinic: LiveClinic) -> None:
+    _, lab = plan_with_lab(live_clinic, 3)
     lab.row["state"] = "results_ready"
-    its.pull_everything()
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+    live_clinic.pull_everything()
+    refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
     lab.row["state"] = "ALL_results_received"
-    assert poll(its)[0] == 0
+    assert poll(live_clinic)[0] == 0
     lab.row["state"] = "interpretation_ready"
     with bent(lambda path, body: 403 if path.startswith("/clinic/labs/") else body):
-        assert poll(its) == (0, 1)
-    assert poll(its) == (1, 1)
+        assert poll(live_clinic) == (0, 1)
+    assert poll(live_clinic) == (1, 1)
 
 
 @given(costs=st.lists(st.integers(0, 60), min_size=1, max_size=12), feeds=st.integers(1, 200))

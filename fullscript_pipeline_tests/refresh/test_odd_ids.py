@@ -6,25 +6,25 @@ import pytest
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.ids import UNREQUESTABLE
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 
 ODD = (".", "..", "a\u0000b", "x" * 501)
 
 
-def outcome(one: Living, event_id: str) -> tuple[str | None, str | None]:
+def outcome(one: LiveClinic, event_id: str) -> tuple[str | None, str | None]:
     event = one.store.event(one.clinic.server, one.clinic.clinic_id, event_id)
     assert event is not None
     return event.outcome, event.reason
 
 
 def test_a_refresh_closes_what_names_no_object_that_can_be_asked_for(tmp_path: Path) -> None:
-    with living(tmp_path, patients=6, products=12) as one:
+    with open_live_clinic(tmp_path, patients=6, products=12) as one:
         patient = next(iter(one.world.patients.values()))
-        odd = [one.tell("patient.updated", {"patient": {"id": value}}) for value in ODD[:2]]
-        odd.append(one.tell("treatment_plan.updated", {"treatment_plan": {"id": "..", "patient": {"id": "."}}}))
-        told = {**one.payload(one.tell("order.placed", {"order": {"id": "."}})), "id": "hook-1"}
+        odd = [one.record_event("patient.updated", {"patient": {"id": value}}) for value in ODD[:2]]
+        odd.append(one.record_event("treatment_plan.updated", {"treatment_plan": {"id": "..", "patient": {"id": "."}}}))
+        told = {**one.payload(one.record_event("order.placed", {"order": {"id": "."}})), "id": "hook-1"}
         one.receive(told)
-        good = one.tell("patient.updated", {"patient": {"id": patient.id}})
+        good = one.record_event("patient.updated", {"patient": {"id": patient.id}})
         refresh.ingest_inbox(one.store)
         one.look()
         done, requests = one.handle()
@@ -41,7 +41,7 @@ def test_a_refresh_closes_what_names_no_object_that_can_be_asked_for(tmp_path: P
 
 @pytest.mark.parametrize("value", [ODD[0], *(pytest.param(value, marks=pytest.mark.check_all) for value in ODD[1:])])
 def test_a_pull_goes_on_past_it(tmp_path: Path, value: str) -> None:
-    with living(tmp_path, patients=6, products=12, pulled=False) as one:
+    with open_live_clinic(tmp_path, patients=6, products=12, pulled=False) as one:
         arm = one.connected.sandbox.control.arm
         for endpoint in ("patients", "staff", "orders", "treatment_plans", "labs/orders", "categories", "events/*"):
             arm("odd_id", endpoint=f"*/{endpoint}", count=None, value=value)
@@ -66,7 +66,7 @@ def test_a_pull_goes_on_past_it(tmp_path: Path, value: str) -> None:
 
 @pytest.mark.check_all
 def test_what_refers_to_it_stays_without_it(tmp_path: Path) -> None:
-    with living(tmp_path, patients=6, products=12) as one:
+    with open_live_clinic(tmp_path, patients=6, products=12) as one:
         order, plan = next(iter(one.world.orders.values())), one.active_plans()[0]
         order["patient_id"] = "."
         order["line_items"][0]["variant_id"] = ".."

@@ -10,7 +10,7 @@ import pytest
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.state import Delivery
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.event_shapes import Bend, bent, ids_are_numbers
 
 pytestmark = pytest.mark.check_all
@@ -19,27 +19,27 @@ NESTED = ("patient", "treatment_plan", "lab_order", "product")
 
 
 @pytest.fixture(scope="module")
-def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
-    with living(tmp_path_factory.mktemp("others"), patients=9, products=10) as found:
+def live_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
+    with open_live_clinic(tmp_path_factory.mktemp("others"), patients=9, products=10) as found:
         yield found
 
 
-def happens(its: Living) -> list[str]:
+def happens(live_clinic: LiveClinic) -> list[str]:
     """An order, a plan that changes, one that ends or begins again, a patient who moves; the ids of their events."""
-    known = set(its.world.events)
-    its.order()
-    kept, *_, other = its.world.plans.values()
-    its.change_plan(kept, personal_message=f"after event {len(known)}")
-    its.change_plan(other, state="cancelled" if other.record["state"] == "active" else "active")
-    patient = list(its.world.patients.values())[len(known) % 7]
+    known = set(live_clinic.world.events)
+    live_clinic.order()
+    kept, *_, other = live_clinic.world.plans.values()
+    live_clinic.change_plan(kept, personal_message=f"after event {len(known)}")
+    live_clinic.change_plan(other, state="cancelled" if other.record["state"] == "active" else "active")
+    patient = list(live_clinic.world.patients.values())[len(known) % 7]
     patient.record["mobile_number"] = f"+1555{len(known):07d}"
-    its.tell("patient.updated", {"patient": patient.record})
-    return [one for one in its.world.events if one not in known]
+    live_clinic.record_event("patient.updated", {"patient": patient.record})
+    return [one for one in live_clinic.world.events if one not in known]
 
 
-def ends_like_a_pull(its: Living) -> None:
+def ends_like_a_pull(live_clinic: LiveClinic) -> None:
     """Nothing is left for a pull to find."""
-    again = its.pull_everything()
+    again = live_clinic.pull_everything()
     changed = {table: (c.added, c.changed, c.removed) for table, c in again.items() if c.added + c.changed + c.removed}
     assert not changed.keys() & CLINICAL, changed
 
@@ -65,8 +65,8 @@ def unnested(body: Any) -> Any:
     return {"event": {**event, "data": data}}
 
 
-def with_object(its: Living, row: Any) -> Any:
-    event = its.world.events[row["id"]]
+def with_object(live_clinic: LiveClinic, row: Any) -> Any:
+    event = live_clinic.world.events[row["id"]]
     data = next((event.data[key] for key in NESTED if key in event.data), event.data)
     return {**row, "resource_id": data.get("id"), "resource_type": row["type"].partition(".")[0]}
 
@@ -95,86 +95,86 @@ WAYS: dict[str, Bend] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_feeds_and_details_in_another_shape(its: Living, way: str) -> None:
+def test_feeds_and_details_in_another_shape(live_clinic: LiveClinic, way: str) -> None:
     with bent(WAYS[way]):
-        happens(its)
-        its.look()
-        its.handle()
-        its.reconcile()
-        its.handle()
-    ends_like_a_pull(its)
+        happens(live_clinic)
+        live_clinic.look()
+        live_clinic.handle()
+        live_clinic.reconcile()
+        live_clinic.handle()
+    ends_like_a_pull(live_clinic)
 
 
-def test_the_object_itself_as_data_is_not_taken_for_its_patient(its: Living) -> None:
+def test_the_object_itself_as_data_is_not_taken_for_its_patient(live_clinic: LiveClinic) -> None:
     with bent(details(unnested)):
-        told = happens(its)
-        its.look()
-        its.handle()
-    ends_like_a_pull(its)
-    found = dict(its.stored("events", ["event_type", "resource_id"], f"event_id IN {tuple(told)}"))
-    assert found["treatment_plan.updated"] in its.world.plans
+        told = happens(live_clinic)
+        live_clinic.look()
+        live_clinic.handle()
+    ends_like_a_pull(live_clinic)
+    found = dict(live_clinic.stored("events", ["event_type", "resource_id"], f"event_id IN {tuple(told)}"))
+    assert found["treatment_plan.updated"] in live_clinic.world.plans
 
 
-def test_rows_that_name_their_object_cost_no_detail(its: Living) -> None:
-    with bent(rows(lambda row: with_object(its, row))):
-        happens(its)
-        its.look()
-        done, asked = its.handle()
+def test_rows_that_name_their_object_cost_no_detail(live_clinic: LiveClinic) -> None:
+    with bent(rows(lambda row: with_object(live_clinic, row))):
+        happens(live_clinic)
+        live_clinic.look()
+        done, asked = live_clinic.handle()
     assert (len(done.event_ids), asked["event"]) == (4, 0)
-    ends_like_a_pull(its)
+    ends_like_a_pull(live_clinic)
 
 
 @pytest.mark.parametrize("ascending_only", [True, False])
-def test_feeds_that_sort_or_filter_as_they_like(its: Living, ascending_only: bool) -> None:
+def test_feeds_that_sort_or_filter_as_they_like(live_clinic: LiveClinic, ascending_only: bool) -> None:
     with bent(ascending_only=ascending_only, filters_ignored=not ascending_only):
         for _ in range(110):
-            its.order()
-        happens(its)  # in ascending order it lies on the last page
-        its.look()
-        its.handle()
-    ends_like_a_pull(its)
+            live_clinic.order()
+        happens(live_clinic)  # in ascending order it lies on the last page
+        live_clinic.look()
+        live_clinic.handle()
+    ends_like_a_pull(live_clinic)
 
 
-def test_a_page_that_comes_for_ever_is_read_once_more(its: Living) -> None:
+def test_a_page_that_comes_for_ever_is_read_once_more(live_clinic: LiveClinic) -> None:
     """The server ignores page numbers, sorts as it likes, and says that another page follows."""
 
     def endless(path: str, body: Any) -> Any:
         return {**body, "meta": {"next_page": 2}} if path.startswith("/events/") and "meta" in body else body
 
     with bent(endless, ascending_only=True):
-        its.order()
-        _, asked = its.look()
-        its.handle()
+        live_clinic.order()
+        _, asked = live_clinic.look()
+        live_clinic.handle()
     assert asked.total() <= 2 * len(asked) + 2
-    ends_like_a_pull(its)
+    ends_like_a_pull(live_clinic)
 
 
-def test_an_event_whose_type_nobody_has_documented_is_read_all_the_same(its: Living) -> None:
-    plan = its.active_plans()[0]
+def test_an_event_whose_type_nobody_has_documented_is_read_all_the_same(live_clinic: LiveClinic) -> None:
+    plan = live_clinic.active_plans()[0]
     plan.record["personal_message"] = "shared again"
-    shared = its.tell("treatment_plan.shared", {"treatment_plan": plan.record})
+    shared = live_clinic.record_event("treatment_plan.shared", {"treatment_plan": plan.record})
     odd = rows(lambda row: {**row, "type": "plan_was_shared"} if row["id"] == shared else row)
     with bent(odd):
-        its.look()
-        done, _ = its.handle()
+        live_clinic.look()
+        done, _ = live_clinic.handle()
     assert shared in done.event_ids
-    ends_like_a_pull(its)
+    ends_like_a_pull(live_clinic)
 
 
-def test_one_feed_that_fails_does_not_keep_the_others_back(its: Living) -> None:
-    order = its.order()
+def test_one_feed_that_fails_does_not_keep_the_others_back(live_clinic: LiveClinic) -> None:
+    order = live_clinic.order()
     with bent(lambda path, body: 422 if path == "/events/patients" else body):
-        found, _ = its.look()
+        found, _ = live_clinic.look()
         assert found is not None
         assert "patient_events" in str(found.error)
-        its.handle()
-        assert its.stored("orders", ["order_id"], f"order_id = '{order}'") == [(order,)]
+        live_clinic.handle()
+        assert live_clinic.stored("orders", ["order_id"], f"order_id = '{order}'") == [(order,)]
         with pytest.raises(Exception, match="patient_events"):
-            its.look()
+            live_clinic.look()
 
 
-def told_otherwise(its: Living, event_id: str, way: str) -> dict[str, Any]:
-    event = its.payload(event_id)
+def told_otherwise(live_clinic: LiveClinic, event_id: str, way: str) -> dict[str, Any]:
+    event = live_clinic.payload(event_id)
     if way == "clinic beside the event":
         return {"event_payload": {"clinic_id": event.pop("clinic_id"), "event": event}}
     if way == "no clinic":
@@ -185,18 +185,18 @@ def told_otherwise(its: Living, event_id: str, way: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", ["event only", "payload only", "clinic beside the event", "no clinic"])
-def test_webhooks_in_any_wrapper_reach_their_clinic(its: Living, way: str) -> None:
-    told = happens(its)
+def test_webhooks_in_any_wrapper_reach_their_clinic(live_clinic: LiveClinic, way: str) -> None:
+    told = happens(live_clinic)
     for one in told:
-        body = json.dumps(told_otherwise(its, one, way)).encode()
-        clinic = its.clinic.clinic_id if way == "clinic beside the event" else ""
-        its.store.keep_delivery(Delivery(its.clinic.server, one, clinic_id=clinic, body=body))
-    assert refresh.ingest_inbox(its.store).failed == {}
-    _, asked = its.handle()
+        body = json.dumps(told_otherwise(live_clinic, one, way)).encode()
+        clinic = live_clinic.clinic.clinic_id if way == "clinic beside the event" else ""
+        live_clinic.store.keep_delivery(Delivery(live_clinic.clinic.server, one, clinic_id=clinic, body=body))
+    assert refresh.ingest_inbox(live_clinic.store).failed == {}
+    _, asked = live_clinic.handle()
     assert asked["event"] == 0
-    assert {its.inbox()[one][0] for one in told} == {"handled"}
-    its.look()
-    ends_like_a_pull(its)
+    assert {live_clinic.inbox()[one][0] for one in told} == {"handled"}
+    live_clinic.look()
+    ends_like_a_pull(live_clinic)
 
 
 DELIVERIES: dict[str, Any] = {
@@ -211,12 +211,12 @@ DELIVERIES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("way", DELIVERIES)
-def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) -> None:
-    its.reconcile()
-    told = happens(its)
-    sent = [its.payload(one) for one in told]
+def test_deliveries_in_any_shape_tell_what_no_feed_did(live_clinic: LiveClinic, way: str) -> None:
+    live_clinic.reconcile()
+    told = happens(live_clinic)
+    sent = [live_clinic.payload(one) for one in told]
     attempts = [
-        {"id": f"try-{one['id']}", "event_id": one["id"], "attempted_at": its.sandbox.moment.isoformat(),
+        {"id": f"try-{one['id']}", "event_id": one["id"], "attempted_at": live_clinic.sandbox.moment.isoformat(),
          "successfully_delivered": True, "event_payload": {"event": one}}
         for one in sent
     ]  # fmt: skip
@@ -227,10 +227,10 @@ def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) ->
         return {**body, "events": []} if "events" in body else body
 
     with bent(answer):
-        found = its.reconcile()
+        found = live_clinic.reconcile()
         assert (found.missing_deliveries, found.deliveries, found.delivered) == (len(told),) * 3
-    its.handle()
-    ends_like_a_pull(its)
+    live_clinic.handle()
+    ends_like_a_pull(live_clinic)
 
 
 @pytest.mark.parametrize(
@@ -242,57 +242,62 @@ def test_deliveries_in_any_shape_tell_what_no_feed_did(its: Living, way: str) ->
     ],
 )
 def test_a_day_under_several_quirks(tmp_path: Path, quirks: str) -> None:
-    with living(tmp_path, patients=9, products=10, quirks=quirks) as its:
-        happens(its)
-        its.look()
-        its.handle()
-        ends_like_a_pull(its)
+    with open_live_clinic(tmp_path, patients=9, products=10, quirks=quirks) as live_clinic:
+        happens(live_clinic)
+        live_clinic.look()
+        live_clinic.handle()
+        ends_like_a_pull(live_clinic)
 
 
 def test_webhooks_are_enough_where_no_feed_can_be_read(tmp_path: Path) -> None:
     feeds = ("/events/", "/webhooks/")
     with (
         bent(lambda path, body: 404 if path.startswith(feeds) else body),
-        living(tmp_path, patients=8, products=10) as its,
+        open_live_clinic(tmp_path, patients=8, products=10) as live_clinic,
     ):
-        product = next(iter(its.world.catalog.products.values()))
+        product = next(iter(live_clinic.world.catalog.products.values()))
         product["name"] = "Told by webhook only"
-        told = [*happens(its), its.tell("product.updated", {"product": product})]
-        its.receive(*map(its.payload, told))
-        assert refresh.ingest_inbox(its.store).failed == {}
-        assert its.look()[0] is not None
-        its.handle()
-        assert {its.inbox()[one][0] for one in told} == {"handled"}
-        assert its.stored("products", ["count(*)"], "name = 'Told by webhook only'") == [(1,)]
-        ends_like_a_pull(its)
+        told = [*happens(live_clinic), live_clinic.record_event("product.updated", {"product": product})]
+        live_clinic.receive(*map(live_clinic.payload, told))
+        assert refresh.ingest_inbox(live_clinic.store).failed == {}
+        assert live_clinic.look()[0] is not None
+        live_clinic.handle()
+        assert {live_clinic.inbox()[one][0] for one in told} == {"handled"}
+        assert live_clinic.stored("products", ["count(*)"], "name = 'Told by webhook only'") == [(1,)]
+        ends_like_a_pull(live_clinic)
 
 
 def test_ids_that_are_numbers(tmp_path: Path) -> None:
-    with ids_are_numbers(), living(tmp_path, patients=12, products=10, quirks="owner_clinic_id") as its:
-        assert its.clinic.clinic_id.isdigit()
-        happens(its)
-        its.look()
-        done, _ = its.handle()
+    with (
+        ids_are_numbers(),
+        open_live_clinic(tmp_path, patients=12, products=10, quirks="owner_clinic_id") as live_clinic,
+    ):
+        assert live_clinic.clinic.clinic_id.isdigit()
+        happens(live_clinic)
+        live_clinic.look()
+        done, _ = live_clinic.handle()
         assert all(one.isdigit() for one in done.event_ids)
         told = [
-            json.loads(its.sandbox.variants.replace_ids_in_answer(json.dumps(its.payload(one)).encode()))
-            for one in happens(its)
+            json.loads(
+                live_clinic.sandbox.variants.replace_ids_in_answer(json.dumps(live_clinic.payload(one)).encode())
+            )
+            for one in happens(live_clinic)
         ]
-        its.receive(*told)
-        refresh.ingest_inbox(its.store)
-        _, asked = its.handle()
+        live_clinic.receive(*told)
+        refresh.ingest_inbox(live_clinic.store)
+        _, asked = live_clinic.handle()
         assert asked["event"] == 0
-        assert {its.inbox()[str(one["id"])][0] for one in told} == {"handled"}
-        its.reconcile()
-        ends_like_a_pull(its)
+        assert {live_clinic.inbox()[str(one["id"])][0] for one in told} == {"handled"}
+        live_clinic.reconcile()
+        ends_like_a_pull(live_clinic)
 
 
-def test_a_server_whose_clock_is_days_behind_ours(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FULLSCRIPT_NOW", (its.sandbox.moment + timedelta(days=12)).isoformat())
-    its.look()
-    its.handle()
-    happens(its)
-    its.look()
-    done, _ = its.handle()
+def test_a_server_whose_clock_is_days_behind_ours(live_clinic: LiveClinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_NOW", (live_clinic.sandbox.moment + timedelta(days=12)).isoformat())
+    live_clinic.look()
+    live_clinic.handle()
+    happens(live_clinic)
+    live_clinic.look()
+    done, _ = live_clinic.handle()
     assert len(done.event_ids) == 4
-    ends_like_a_pull(its)
+    ends_like_a_pull(live_clinic)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 
 _KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 _TRIES = 1_000
@@ -88,5 +88,5 @@ def test_every_change_to_the_log_is_found(tmp_path: Path) -> None:
         with StateStore(path, _KEY, read_only=True) as store:
             if not store.audit_damage():
                 missed.append((number, change.__name__))
-    tell("promise 42", changes=_TRIES, missed=len(missed), seconds=time.monotonic() - began)
+    report_promise("promise 42", changes=_TRIES, missed=len(missed), seconds=time.monotonic() - began)
     assert missed == []

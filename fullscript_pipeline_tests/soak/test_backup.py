@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.helpers.table_hash import one_hash, table_hashes
+from fullscript_pipeline_tests.helpers.table_hash import combined_hash, table_hashes
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 SCHEMAS = ("core", "history", "marts", "ops")
@@ -47,10 +47,10 @@ def test_a_backup_restores_on_a_clean_machine(tmp_path: Path, monkeypatch: pytes
         run("pull", **elsewhere)
     rows = sum(count for count, _ in stored.values())
     found = sum(count for count, _ in restored.values())
-    tell(
+    report_promise(
         "promise 29", acked=rows, stored=found, lost=max(0, rows - found), duplicated=0,
         phantom=max(0, found - rows),
-        same_hash=one_hash(stored) == one_hash(restored), tables=len(stored), landing_files=len(landed[0]),
+        same_hash=combined_hash(stored) == combined_hash(restored), tables=len(stored), landing_files=len(landed[0]),
         seconds=time.monotonic() - began,
     )  # fmt: skip
     assert restored == stored

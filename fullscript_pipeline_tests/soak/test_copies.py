@@ -10,7 +10,7 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.publishing.publish import Level
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.analyst_copies import (
     PIPELINE_KEY,
     PUBLISH_KEY,
@@ -51,7 +51,7 @@ def test_nobody_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k: int
     found = {who for copy in copies[1:] for who in _found_by_purchase(copy, known, k) | _found_by_birth(copy, k)}
     reached = min(number for copy in copies[1:] for (number,) in copy.rows("SELECT k_reached FROM copy_info"))
     rows = sum(number for copy in copies[1:] for (number,) in copy.rows("SELECT facts FROM copy_info"))
-    tell(
+    report_promise(
         "promise 41", people=PEOPLE, known=len(known), undone=sum(undone), found=len(found), k=k, reached=reached,
         rows=rows, seconds=time.monotonic() - started,
     )  # fmt: skip

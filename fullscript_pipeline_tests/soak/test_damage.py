@@ -18,7 +18,7 @@ from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDam
 from fullscript_pipeline.warehouse.landing import Request, make_line
 from fullscript_pipeline.warehouse.personal_data.purge import purge_landing
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.killed_writer import DIE_AFTER_COMMIT
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -96,7 +96,7 @@ def test_landing_files(tmp_path: Path, key: str | None) -> None:
             purged["refused"] += 1
         for left in path.parent.iterdir():
             left.unlink()
-    tell(
+    report_promise(
         "promise 38", file="landing", sealed=bool(key), **outcome, purge_refused=purged["refused"],
         purge_left=purged["left"], seconds=time.monotonic() - started,
     )  # fmt: skip
@@ -117,7 +117,7 @@ def test_warehouses(tmp_path: Path, key: str | None) -> None:
             "INSERT INTO ops.purges (kind, subject, removed) SELECT 'x', md5(range::TEXT), '{}' FROM range(20000)"
         )
     outcome = trial(path, lambda one: tables(one, key), 250)
-    tell("promise 38", file="warehouse", sealed=bool(key), **outcome, seconds=time.monotonic() - started)
+    report_promise("promise 38", file="warehouse", sealed=bool(key), **outcome, seconds=time.monotonic() - started)
     assert outcome["silent"] == 0
     assert outcome["told"] > 20
 
@@ -142,7 +142,7 @@ def test_write_ahead_logs(tmp_path: Path, key: str | None) -> None:
         except PipelineError as error:
             outcome["told"] += 1
             assert log.name in str(error) and "KEY" not in str(error)
-    tell("promise 38", file="log", sealed=bool(key), **outcome, seconds=time.monotonic() - started)
+    report_promise("promise 38", file="log", sealed=bool(key), **outcome, seconds=time.monotonic() - started)
     assert outcome["told"] > 60
 
 
@@ -153,4 +153,4 @@ def test_state_stores(tmp_path: Path) -> None:
         for number in range(200):
             store.register_clinic("us-snd", f"c{number}", "us", f"Clinic {number}")
     outcome = trial(path, settings_and_events, 200)
-    tell("promise 38", file="state store", **outcome, seconds=time.monotonic() - started)
+    report_promise("promise 38", file="state store", **outcome, seconds=time.monotonic() - started)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline_tests.drills import event_order_drill, outage_drill, refresh_drill
-from fullscript_pipeline_tests.drills.promise_line import tell
-from fullscript_pipeline_tests.helpers.clinic_fixture import living
+from fullscript_pipeline_tests.drills.promise_line import report_promise
+from fullscript_pipeline_tests.helpers.clinic_fixture import open_live_clinic
 from fullscript_pipeline_tests.helpers.event_histories import Tally, play
 
 pytestmark = pytest.mark.timeout(1800)
@@ -59,12 +59,12 @@ def test_all_permutations_of_five_event_histories(tmp_path: Path) -> None:
 )
 def test_no_event_is_handled_without_its_object(tmp_path: Path, number: int) -> None:
     found, begun = Tally(), time.monotonic()
-    with living(tmp_path, patients=12, products=10) as its:
+    with open_live_clinic(tmp_path, patients=12, products=10) as live_clinic:
         for first in range(0, number, 20):
-            play(its, range(first, min(first + 20, number)), found)
-            its.pull_everything()
-            assert its.store.event_backlog(its.clinic).unreadable == 0
-    tell(
+            play(live_clinic, range(first, min(first + 20, number)), found)
+            live_clinic.pull_everything()
+            assert live_clinic.store.event_backlog(live_clinic.clinic).unreadable == 0
+    report_promise(
         "promise 34",
         histories=found.histories,
         events=found.events,

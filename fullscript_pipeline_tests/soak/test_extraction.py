@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
 def test_every_statement_and_two_hundred_random_kills(tmp_path: Path) -> None:
-    load_drill.kills_leave_it_whole(tmp_path, every=1, random_kills=200)
+    load_drill.kills_lose_no_row(tmp_path, every=1, random_kills=200)
 
 
 def test_a_hundred_seeds_of_faults(tmp_path: Path) -> None:

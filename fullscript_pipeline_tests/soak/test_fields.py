@@ -7,7 +7,7 @@ import pytest
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.warehouse_loads import rows
 from fullscript_pipeline_tests.helpers.wrong_fields import Cost, cost
 
@@ -25,7 +25,7 @@ def test_one_bad_value_costs_one_value(tmp_path: Path) -> None:
         total.untold += found.untold
         total.set_aside += found.set_aside
         noted += len(rows(warehouse, "SELECT * FROM ops.drift WHERE what IN ('untyped', 'rounded')"))
-    tell(
+    report_promise(
         "promise 35, one bad value costs one value",
         tables=len(ALL_TABLES),
         spellings=total.tried,

@@ -12,7 +12,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.quarantine_replay import replay
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.broken_records import BROKEN
 from fullscript_pipeline_tests.helpers.mutated_records import lost, mutated
 from fullscript_pipeline_tests.helpers.released_warehouses import (
@@ -63,7 +63,7 @@ def test_one_malformed_in_a_hundred_of_every_table(tmp_path: Path) -> None:
     with warehouse.write() as con:
         left = sum(one.left for one in replay(con, START, {"c1": "acme"}))
     acked = RECORDS * len(tables)
-    tell(
+    report_promise(
         "promise 10", acked=acked, stored=stored, quarantined=aside, lost=acked - stored - aside, duplicated=0,
         phantom=phantom, without_reason=reasons, left_after_replay=left, tables=len(tables),
         seconds=time.monotonic() - started,
@@ -80,7 +80,7 @@ def test_mutated_payloads_are_never_silent(tmp_path: Path) -> None:
     with warehouse.read() as con:
         aside = con.execute("SELECT count(*) FROM ops.quarantine").fetchall()[0][0]
         kinds = dict(con.execute("SELECT what, count(*) FROM ops.drift GROUP BY ALL").fetchall())
-    tell(
+    report_promise(
         "promise 25", payloads=PAYLOADS, crashes=0, lost=len(silent), duplicated=0, phantom=0, quarantined=aside,
         **kinds, seconds=time.monotonic() - started,
     )  # fmt: skip
@@ -97,7 +97,7 @@ def test_every_upgrade_killed_after_every_statement(tmp_path: Path) -> None:
             migrate(Warehouse(path), [])
             trouble += [(version, statement, one) for one in trouble_in(Warehouse(path))]
             path.unlink()
-    tell(
+    report_promise(
         "promise 28", versions=len(RELEASED), kills=kills, unopenable=0, lost=len(trouble), duplicated=0, phantom=0,
         seconds=time.monotonic() - started,
     )  # fmt: skip

@@ -19,8 +19,8 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, region_partition
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.drills.promise_line import tell
-from fullscript_pipeline_tests.drills.refusal_drill import asked
+from fullscript_pipeline_tests.drills.promise_line import report_promise
+from fullscript_pipeline_tests.drills.refusal_drill import count_requests
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700)]
@@ -45,7 +45,7 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
             return [failure.sentence for outcome in outcomes for failure in outcome.failures]
 
         assert run() == []
-        endpoints = asked(connected)
+        endpoints = count_requests(connected)
         trouble: dict[str, list[str]] = {}
         refused: dict[str, int] = {}
         for endpoint in endpoints:
@@ -53,13 +53,13 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
             connected.sandbox.control.reset_requests()
             if failures := run():
                 trouble[endpoint] = failures
-            refused[endpoint] = asked(connected).get(endpoint, 0)
+            refused[endpoint] = count_requests(connected).get(endpoint, 0)
             connected.sandbox.control.disarm()
         with open_warehouse(load_settings()).read() as con:
             told = con.execute("SELECT count(*) FROM ops.pulls WHERE outcome = 'not_available'").fetchall()[0][0]
         dead = [clinic.clinic_key for clinic in connected.store.clinics() if clinic.status != "ok"]
         instance.dispose()
-    tell(
+    report_promise(
         promise, endpoints=len(endpoints), failed_runs=len(trouble), needless_connects=len(dead), record_refusal=told,
         refused_calls=sum(refused.values()), seconds=time.monotonic() - started,
     )  # fmt: skip
@@ -79,7 +79,7 @@ def test_a_dead_grant_is_77_and_the_other_clinics_are_pulled(tmp_path: Path) -> 
         with open_warehouse(load_settings()).read() as con:
             pulled = con.execute("SELECT DISTINCT clinic_id FROM core.patients").fetchall()
         dead = [clinic.clinic_id for clinic in connected.store.clinics() if clinic.status == "needs_connect"]
-    tell(
+    report_promise(
         "promise 14", exit_code=done.returncode, dead=len(dead), token_calls=sum(row["count"] for row in calls),
         pulled=len(pulled), seconds=time.monotonic() - started,
     )  # fmt: skip

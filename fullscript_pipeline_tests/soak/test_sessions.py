@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 def test_eight_processes_four_threads_fifty_expiries(tmp_path: Path) -> None:
-    token_rotation_drill.one_refresh_per_expiry(tmp_path, processes=8, threads=4, expiries=50)
+    token_rotation_drill.a_single_refresh_per_expiry(tmp_path, processes=8, threads=4, expiries=50)
 
 
 def test_three_hundred_kills(tmp_path: Path) -> None:

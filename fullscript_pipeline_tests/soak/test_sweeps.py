@@ -10,7 +10,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline_tests.compare.values import instant
 from fullscript_pipeline_tests.compare.warehouse_rows import Api
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.clinic_pull import OneClinic
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
@@ -56,7 +56,7 @@ def test_twenty_days_of_changes_through_the_api(tmp_path: Path) -> None:
         )
         ((counted,),) = cell.rows("SELECT sum(sweep_only_changes) FROM ops.pulls WHERE resource = 'treatment_plans'")
         cell.session.close()
-    tell(
+    report_promise(
         "promise 24 (every plan)",
         acked=len(expected),
         stored=len(expected & stored),

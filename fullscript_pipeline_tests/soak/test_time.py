@@ -24,7 +24,7 @@ from fullscript_pipeline.orchestration.runtime.partitions import clinic_partitio
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import RefreshRequest
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.drills.promise_line import tell
+from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -80,7 +80,7 @@ def test_nothing_is_loaded_under_a_wrong_clock(tmp_path: Path, monkeypatch: pyte
             with open_warehouse(load_settings()).read() as con:
                 (loaded,) = con.execute("SELECT count(*) FROM ops.pulls").fetchone() or (0,)
             assert run_job(instance, "clinic_daily", partition=cells["clinic_daily"]).failures == ()
-    tell("promise 37, clocks", runs=runs, refused=refused, loaded=loaded, seconds=time.monotonic() - began)
+    report_promise("promise 37, clocks", runs=runs, refused=refused, loaded=loaded, seconds=time.monotonic() - began)
     assert (refused, loaded) == (runs, 0)
 
 
@@ -106,5 +106,5 @@ def test_the_dead_are_ended_and_the_living_left_alone(tmp_path: Path, monkeypatc
             assert {runs[run] for run in (killed, reused)} == {dg.DagsterRunStatus.FAILURE}
             for run in (alive, elsewhere):
                 instance.delete_run(run)
-    tell("promise 37, processes", kills=KILLS, reused=KILLS, ended=ended, wrongly_ended=wrongly)
+    report_promise("promise 37, processes", kills=KILLS, reused=KILLS, ended=ended, wrongly_ended=wrongly)
     assert (ended, wrongly) == (2 * KILLS, 0)

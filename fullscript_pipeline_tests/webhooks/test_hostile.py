@@ -36,7 +36,7 @@ def test_hostile_bodies_are_refused(shared: Receiver) -> None:
     lying = [head(shared, f"Content-Length: {length}") for length in ("-1", "1e3", "9" * 30, "0x10", "1, 2")]
     for told in shared.raw(announced, endless, *lying):
         assert 400 <= told.status < 500
-    assert shared.kept() == []
+    assert shared.stored_deliveries() == []
 
 
 def test_a_body_that_does_not_arrive_is_given_up(shared: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def test_the_probe_gets_the_challenge_and_stores_nothing(shared: Receiver) -> No
     told = [shared.post(body) for body in (b"", b" \r\n\t", b"{}")] + shared.raw(chunked, head(shared))
     assert [one.status for one in told] == [200] * 5
     assert [json.loads(one.body) for one in told] == [{"challenge": CHALLENGE}] * 5
-    assert shared.kept() == []
+    assert shared.stored_deliveries() == []
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
@@ -38,21 +38,21 @@ def test_a_malformed_signature_is_refused(shared: Receiver, kind: str) -> None:
     sent = head(shared, f"Content-Length: {len(body)}")[:-2] + b"Fullscript-Signature: " + header + b"\r\n\r\n" + body
     (told,) = shared.raw(sent)
     assert 400 <= told.status < 500
-    assert shared.kept() == []
+    assert shared.stored_deliveries() == []
 
 
 def test_two_signature_headers_are_refused(shared: Receiver) -> None:
     body = payload("e-1")
     header = "Fullscript-Signature: " + signed(body)["Fullscript-Signature"]
     assert shared.raw(head(shared, header, header, f"Content-Length: {len(body)}") + body)[0].status == 403
-    assert shared.kept() == []
+    assert shared.stored_deliveries() == []
 
 
 def test_a_genuine_delivery_is_kept_byte_for_byte_and_sealed(receiver: Receiver, tmp_path: Path) -> None:
     body = payload("e-1", integration_id="i-1", patient="Canary Quince").replace(b'": "', b'" :"')
     (told,) = receiver.deliver(body)
     assert told.accepted
-    (kept,) = receiver.kept()
+    (kept,) = receiver.stored_deliveries()
     assert (kept.server, kept.event_id, kept.integration_id, kept.clinic_id) == ("us-snd", "e-1", "i-1", "clinic-1")
     assert (kept.event_type, kept.state, kept.body) == ("order.placed", "received", body)
     assert kept.headers["fullscript-signature"].startswith("t=")
@@ -69,7 +69,7 @@ def test_duplicates_count_and_integrations_differ(receiver: Receiver) -> None:
     )
     for _ in range(3):
         assert all(told.accepted for told in receiver.deliver(one, other, nameless))
-    found = sorted((kept.event_id[:5], kept.integration_id, kept.receipts) for kept in receiver.kept())
+    found = sorted((kept.event_id[:5], kept.integration_id, kept.receipts) for kept in receiver.stored_deliveries())
     assert found == [("body-", "", 3), ("e-1", "", 3), ("e-1", "i-2", 3)]
 
 
@@ -77,7 +77,7 @@ def test_servers_do_not_share_events(receiver: Receiver) -> None:
     body = payload("e-1")
     for server in ("us-snd", "ca-snd"):
         assert receiver.post(body, signed(body), f"/hooks/{SECRET}/{server}").accepted
-    assert sorted(kept.server for kept in receiver.kept()) == ["ca-snd", "us-snd"]
+    assert sorted(kept.server for kept in receiver.stored_deliveries()) == ["ca-snd", "us-snd"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_key_roll_loses_nothing(tmp_path: Path) -> None:
         for number, body in enumerate(bodies):
             assert both.post(body, signed(body, "new" if number % 2 else "old")).accepted
         assert both.post(bodies[0], signed(bodies[0], "older")).status == 403
-        assert len(both.kept()) == 20
+        assert len(both.stored_deliveries()) == 20
 
 
 def test_old_and_early_signatures_are_refused_in_real_time(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_a_store_that_others_hold_is_an_early_503_and_nothing_is_lost(
         other.execute("ROLLBACK")
     other.close()
     assert wait(lambda: all(one.accepted for one in receiver.deliver(*bodies)))
-    assert sorted(kept.event_id for kept in receiver.kept()) == [f"e-{number}" for number in range(5)]
+    assert sorted(kept.event_id for kept in receiver.stored_deliveries()) == [f"e-{number}" for number in range(5)]
 
 
 def test_whatever_the_store_raises_is_a_503(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_more_than_can_be_stored_is_refused_at_once(receiver: Receiver, monkeypa
     refused = [one for one in told if one.status == 503]
     assert 0 < len(refused) < 12
     assert refused_meanwhile[0]
-    assert len(receiver.kept()) == sum(one.accepted for one in told)
+    assert len(receiver.stored_deliveries()) == sum(one.accepted for one in told)
 
 
 def test_the_log_names_neither_path_nor_payload(receiver: Receiver) -> None:
@@ -216,8 +216,8 @@ def test_what_was_handled_long_ago_is_deleted_while_it_runs(
     monkeypatch.setattr(keeper_module, "RETENTION", timedelta(0))
     monkeypatch.setattr(keeper_module, "_PURGE_SECONDS", 0.0)
     receiver.deliver(payload("e-1"), payload("e-2"))
-    receiver.store.mark_deliveries([one for one in receiver.kept() if one.event_id == "e-1"], "handled")
-    assert wait(lambda: [kept.event_id for kept in receiver.kept()] == ["e-2"])
+    receiver.store.mark_deliveries([one for one in receiver.stored_deliveries() if one.event_id == "e-1"], "handled")
+    assert wait(lambda: [kept.event_id for kept in receiver.stored_deliveries()] == ["e-2"])
 
 
 def test_a_full_inbox_is_a_503_that_drops_nothing_until_there_is_room(
@@ -228,10 +228,10 @@ def test_a_full_inbox_is_a_503_that_drops_nothing_until_there_is_room(
         told = [receiver.deliver(payload(f"e-{number}"))[0] for number in range(5)]
         assert [one.status for one in told] == [200, 200, 200, 503, 503]
         assert receiver.post(b"").accepted, "the address stays enabled"
-        assert [kept.event_id for kept in receiver.kept()] == ["e-0", "e-1", "e-2"]
+        assert [kept.event_id for kept in receiver.stored_deliveries()] == ["e-0", "e-1", "e-2"]
         assert wait(lambda: any("The webhook inbox is full (0.0 MB wait" in line for line in receiver.lines))
         size = receiver.store.inbox_size()
         assert (size.waiting, size.since is not None) == (3, True)
-        receiver.store.mark_deliveries(receiver.kept()[:2], "handled")
+        receiver.store.mark_deliveries(receiver.stored_deliveries()[:2], "handled")
         assert receiver.deliver(payload("e-3"))[0].accepted
     assert size.waiting_bytes > 4000

@@ -54,6 +54,6 @@ def test_only_the_patients_own_list_proves_an_order_gone(tmp_path: Path, filtere
     )
     with odd_server(answer) as server, session_at(server.url) as session:
         pull_orders(target, session)
-        server.seen.clear()
+        server.requests.clear()
         assert confirm_gone(Pull(target, "again"), session, ORDERS, ["o0"]) == gone
-    assert len(server.seen) == 1, "a list that is not the patient's is not read on"
+    assert len(server.requests) == 1, "a list that is not the patient's is not read on"

@@ -71,7 +71,7 @@ def test_when_every_detail_is_refused_it_is_the_scope(tmp_path: Path) -> None:
         served.denied = {one["id"]: 403 for one in served.people}
         with pytest.raises(ScopeError):
             pull_patients(puller.target(), puller.session)
-        assert len(server.seen) < 60, "it does not ask for all of them to find out"
+        assert len(server.requests) < 60, "it does not ask for all of them to find out"
 
 
 def test_a_listed_row_without_an_id_is_not_asked_for_and_set_aside(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_listed_row_without_an_id_is_not_asked_for_and_set_aside(tmp_path: Pat
         served.people += [None, {"first_name": "NoId"}, {"id": "", "first_name": "Empty"}]
         report = pull_patients(puller.target(), puller.session)
         assert (report.counts["patients"].quarantined, set(puller.present())) == (3, set(PEOPLE))
-        assert not [one for one in server.seen if "no-id" in one.path]
+        assert not [one for one in server.requests if "no-id" in one.path]
 
 
 @pytest.mark.parametrize("denied", ["ben", "plan-ben"])

@@ -56,7 +56,7 @@ def test_every_page_is_asked_once_and_the_second_run_in_reverse_writes_nothing(
     world = world_of(95)
     with pulled(warehouse, tmp_path, world) as (puller, server):
         assert puller.pull().counts["patients"].added == 95
-        assert sorted(int(seen.query["page[number]"]) for seen in server.seen) == list(range(1, 11))
+        assert sorted(int(seen.query["page[number]"]) for seen in server.requests) == list(range(1, 11))
         world.reverse = True
         again = puller.pull().counts["patients"]
     assert (again.read, again.added, again.changed, again.removed) == (95, 0, 0, 0)
@@ -95,7 +95,7 @@ def test_a_list_that_never_comes_out_even_is_loaded_and_says_so(warehouse: Wareh
         server.answer = counts_two_more
         report = puller.pull()
         assert report.reason == "listed 19 of 21 (patients)"
-        assert puller.told("outcome, complete, rows_removed, total_count") == ("loaded", False, 0, 21)
+        assert puller.pull_columns("outcome, complete, rows_removed, total_count") == ("loaded", False, 0, 21)
         assert kept["id"] in puller.present(), "absence means nothing then"
 
 
@@ -107,7 +107,7 @@ def test_rows_that_share_the_id_of_another_system_are_each_counted(warehouse: Wa
     with pulled(warehouse, tmp_path, world) as (puller, server):
         server.answer = lambda seen: renamed(world.answer(seen), "metadata")
         report = pull_external_ids(puller.target(), puller.session)
-        assert (report.counts["external_ids"].added, report.reason, len(server.seen)) == (25, None, 3)
+        assert (report.counts["external_ids"].added, report.reason, len(server.requests)) == (25, None, 3)
 
 
 @pytest.mark.parametrize("broken", [{"id": None, "first_name": "Who"}, None, {"first_name": "Who"}])
@@ -144,7 +144,7 @@ def test_a_row_that_a_single_page_holds_twice_is_no_sign_of_a_missing_one(wareho
     world.rows.append(world.rows[0])
     with pulled(warehouse, tmp_path, world) as (puller, server):
         report = puller.pull()
-        assert (report.reason, len(puller.present()), len(server.seen)) == (None, 5, 1)
+        assert (report.reason, len(puller.present()), len(server.requests)) == (None, 5, 1)
 
 
 def renamed(reply: Reply, wrapper: str) -> Reply:
@@ -183,9 +183,9 @@ def test_a_killed_pull_asks_again_for_no_page_that_it_had_landed(warehouse: Ware
         landed = {request.page for request in FrameFile(unfinished).requests()}
         assert len(landed) >= 5
         server.answer = whole
-        server.seen.clear()
+        server.requests.clear()
         puller.pull()
-        asked = [int(seen.query["page[number]"]) for seen in server.seen]
+        asked = [int(seen.query["page[number]"]) for seen in server.requests]
     assert sorted(asked) == sorted(set(range(1, 21)) - landed)
     assert len(puller.present()) == 200
 
@@ -244,7 +244,7 @@ def test_a_mass_disappearance_is_held_until_a_later_day_says_the_same(
         gone, world.rows = world.rows[25:], world.rows[:25]
         report = puller.pull()
         assert (report.counts["patients"].removed, report.counts["patients"].held) == (0, 15)
-        assert puller.told("held, complete") == (15, True)
+        assert puller.pull_columns("held, complete") == (15, True)
         assert "15 rows missing" in (report.reason or "")
         with warehouse.read() as con:
             owners = con.execute("SELECT DISTINCT clinic_id FROM ops.held_removals").fetchall()
@@ -312,4 +312,4 @@ def test_a_list_of_one_patient_that_shows_another_is_not_that_patients_list(
             listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": "p1"})
             assert listing.complete is complete
             release_lock(pull._lock)
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1

@@ -26,14 +26,14 @@ from fullscript_pipeline.sandbox.settings import READ_SCOPES
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, FreeBudget, Sleeps, SomeTokens, session_at
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
 
 HISTORY = "patients:treatment_plan_history"
 NARROW = " ".join(scope for scope in READ_SCOPES.split() if scope != HISTORY)
 
 
-class Clinic(Living):
+class Clinic(LiveClinic):
     """A clinic whose user or scopes change."""
 
     def reconnect(self, scopes: str = READ_SCOPES, user: str = "") -> None:
@@ -67,9 +67,11 @@ class Clinic(Living):
         store = ReportStore(self.connected.settings.reports_dir)
         migrate(self.warehouse, mart_ddl())
         today = clock.today(self.connected.settings.time_zone)
-        its = ClinicDay(settings=self.connected.settings, warehouse=self.warehouse, clinic=self.clinic, day=today)
-        rebuild_mart(its)
-        rewrite_pages(its, store)
+        live_clinic = ClinicDay(
+            settings=self.connected.settings, warehouse=self.warehouse, clinic=self.clinic, day=today
+        )
+        rebuild_mart(live_clinic)
+        rewrite_pages(live_clinic, store)
         patient = next(store.path_for_patient(self.clinic.clinic_key, "any").parent.glob("*.html"))
         return [path.read_text() for path in (store.path_for_clinic(self.clinic.clinic_key), patient)]
 
@@ -84,98 +86,103 @@ class Clinic(Living):
 
 @contextmanager
 def clinic(directory: Path, **options: object) -> Iterator[Clinic]:
-    with living(directory, pulled=False, all_clinics=1, products=20, **options) as its:  # type: ignore[arg-type]
-        made = Clinic(its.connected, its.sandbox)
+    with open_live_clinic(directory, pulled=False, all_clinics=1, products=20, **options) as live_clinic:  # type: ignore[arg-type]
+        made = Clinic(live_clinic.connected, live_clinic.sandbox)
         made.pull_everything()
         yield made
 
 
 def test_a_reconnect_without_the_history_scope_removes_no_plan_and_is_told_until_it_is_back(tmp_path: Path) -> None:
-    with clinic(tmp_path) as its:
+    with clinic(tmp_path) as live_clinic:
         day = clock.now()
-        assert its.doctor()[0] == "pass"
-        its.reconnect(NARROW)
+        assert live_clinic.doctor()[0] == "pass"
+        live_clinic.reconnect(NARROW)
         for _ in range(3):
-            its.next_day()
-        assert its.of_the_app() and not its.removed()
+            live_clinic.next_day()
+        assert live_clinic.of_the_app() and not live_clinic.removed()
         told = f"treatment_plans last read in full on {day:%Y-%m-%d}, since then without {HISTORY}"
-        assert told in its.reason()
+        assert told in live_clinic.reason()
         assert all(
-            "Plans last read in full on 2" in page and "permissions that see less" in page for page in its.pages()
+            "Plans last read in full on 2" in page and "permissions that see less" in page
+            for page in live_clinic.pages()
         )
-        state, sentence = its.doctor()
+        state, sentence = live_clinic.doctor()
         assert state == "warn" and told in sentence
-        assert f"connect {its.clinic.server}" in sentence and "clinics accept-view" in sentence
+        assert f"connect {live_clinic.clinic.server}" in sentence and "clinics accept-view" in sentence
 
-        gone = its.active_plans()[0]
-        its.reconnect(READ_SCOPES)
-        del its.world.plans[gone.id]
-        its.world.plans_of[gone.patient_id].remove(gone)
-        its.next_day()
-        assert its.removed() == {gone.id}
-        assert its.stored("treatment_plans", ["treatment_plan_id"], "removed_at IS NULL") == sorted(
-            (one,) for one in its.world.plans
+        gone = live_clinic.active_plans()[0]
+        live_clinic.reconnect(READ_SCOPES)
+        del live_clinic.world.plans[gone.id]
+        live_clinic.world.plans_of[gone.patient_id].remove(gone)
+        live_clinic.next_day()
+        assert live_clinic.removed() == {gone.id}
+        assert live_clinic.stored("treatment_plans", ["treatment_plan_id"], "removed_at IS NULL") == sorted(
+            (one,) for one in live_clinic.world.plans
         )
-        assert "read in full" not in its.reason() and its.doctor()[0] == "pass"
-        assert not any("read in full" in page for page in its.pages())
+        assert "read in full" not in live_clinic.reason() and live_clinic.doctor()[0] == "pass"
+        assert not any("read in full" in page for page in live_clinic.pages())
 
 
 @pytest.mark.check_all
 def test_a_narrower_view_accepted_removes_what_it_does_not_list(tmp_path: Path) -> None:
-    with clinic(tmp_path) as its:
+    with clinic(tmp_path) as live_clinic:
         run = CliRunner()
-        its.reconnect(NARROW)
+        live_clinic.reconnect(NARROW)
         with pytest.raises(UsageError, match="first"):
-            run.invoke(clinics_command, ["accept-view", its.clinic.clinic_key, "--yes"], catch_exceptions=False)
-        its.next_day()
-        its.pages()
-        expected = its.of_the_app() & {one for (one,) in its.stored("treatment_plans", ["treatment_plan_id"])}
-        refused = run.invoke(clinics_command, ["accept-view", its.clinic.clinic_key], input="n\n")
+            run.invoke(clinics_command, ["accept-view", live_clinic.clinic.clinic_key, "--yes"], catch_exceptions=False)
+        live_clinic.next_day()
+        live_clinic.pages()
+        expected = live_clinic.of_the_app() & {
+            one for (one,) in live_clinic.stored("treatment_plans", ["treatment_plan_id"])
+        }
+        refused = run.invoke(clinics_command, ["accept-view", live_clinic.clinic.clinic_key], input="n\n")
         assert refused.exit_code == 1 and "treatment_plans" in refused.output and str(len(expected)) in refused.output
-        assert not its.removed()
-        done = run.invoke(clinics_command, ["accept-view", its.clinic.clinic_key, "--yes"], catch_exceptions=False)
+        assert not live_clinic.removed()
+        done = run.invoke(
+            clinics_command, ["accept-view", live_clinic.clinic.clinic_key, "--yes"], catch_exceptions=False
+        )
         assert done.exit_code == 0
-        assert its.removed() == expected
-        ((who, scopes, removed),) = its.rows("SELECT user_id, scopes, removed FROM ops.accepted_views")
+        assert live_clinic.removed() == expected
+        ((who, scopes, removed),) = live_clinic.rows("SELECT user_id, scopes, removed FROM ops.accepted_views")
         assert (
             who
             and set(scopes.split()) == set(NARROW.split())
             and json.loads(removed) == {"treatment_plans": len(expected)}
         )
-        assert its.doctor()[0] == "pass"
-        its.next_day()
-        assert its.removed() == expected and "read in full" not in its.reason()
+        assert live_clinic.doctor()[0] == "pass"
+        live_clinic.next_day()
+        assert live_clinic.removed() == expected and "read in full" not in live_clinic.reason()
         assert run.invoke(clinics_command, ["--json"]).output.startswith('{"clinic_key"')
 
 
 @pytest.mark.check_all
 def test_another_user_alternating_with_the_first_removes_only_what_each_has_seen(tmp_path: Path) -> None:
-    with clinic(tmp_path, assigned_patients_only=True) as its:
-        everybody = set(its.world.patients)
+    with clinic(tmp_path, assigned_patients_only=True) as live_clinic:
+        everybody = set(live_clinic.world.patients)
         for day in range(5):
-            its.reconnect(user="practitioner-2" if day % 2 == 0 else "")
-            its.next_day()
-            assert not its.removed("patients") and not its.removed()
-            assert ("patients last read in full" in its.reason("patients")) is (day % 2 == 0)
-        assert {one for (one,) in its.stored("patients", ["patient_id"])} >= everybody
-        assert "by another user" in its.doctor()[1]
+            live_clinic.reconnect(user="practitioner-2" if day % 2 == 0 else "")
+            live_clinic.next_day()
+            assert not live_clinic.removed("patients") and not live_clinic.removed()
+            assert ("patients last read in full" in live_clinic.reason("patients")) is (day % 2 == 0)
+        assert {one for (one,) in live_clinic.stored("patients", ["patient_id"])} >= everybody
+        assert "by another user" in live_clinic.doctor()[1]
 
 
 @pytest.mark.check_all
 def test_a_pull_that_another_user_takes_up_removes_nothing(tmp_path: Path) -> None:
     """A token is renewed into another grant, or an interrupted pull goes on with another: nobody listed everything."""
-    with clinic(tmp_path, assigned_patients_only=True) as its:
-        with its.session(its.clinic) as session:
-            its.reconnect(user="practitioner-2")
+    with clinic(tmp_path, assigned_patients_only=True) as live_clinic:
+        with live_clinic.session(live_clinic.clinic) as session:
+            live_clinic.reconnect(user="practitioner-2")
             # The first user's token ends; the store holds the second one's.
-            its.connected.sandbox.control.revoke(its.world.slug)
-            its.reconnect(user="practitioner-2")
-            its.connected.sandbox.control.advance(days=1)
-            its.connected.set_clock()
-            report = people.pull_patients(its.target(its.clinic), session)
+            live_clinic.connected.sandbox.control.revoke(live_clinic.world.slug)
+            live_clinic.reconnect(user="practitioner-2")
+            live_clinic.connected.sandbox.control.advance(days=1)
+            live_clinic.connected.set_clock()
+            report = people.pull_patients(live_clinic.target(live_clinic.clinic), session)
         assert report.outcome == "loaded"
-        assert not its.removed("patients")
-        users = its.rows("SELECT DISTINCT listed_by FROM ops.pulls WHERE resource = 'patients'")
+        assert not live_clinic.removed("patients")
+        users = live_clinic.rows("SELECT DISTINCT listed_by FROM ops.pulls WHERE resource = 'patients'")
         assert len(users) == 2, "the token that was used counts, not the one that the session was opened with"
 
 
@@ -266,7 +273,7 @@ def test_pages_that_an_interrupted_pull_of_another_user_landed_prove_nothing(tmp
         pages["2"] = page(2, "4")
         told = pull("bert")
         assert "of several users" in str(told)
-        assert len(server.asked("/clinic/staff")) < 10, "page 1 was taken up"
+        assert len(server.requests_to("/clinic/staff")) < 10, "page 1 was taken up"
     with warehouse.read() as con:
         rows = con.execute("SELECT staff_id, removed_at FROM core.staff ORDER BY 1").fetchall()
     assert rows == [(one, None) for one in "1234"]
@@ -275,11 +282,11 @@ def test_pages_that_an_interrupted_pull_of_another_user_landed_prove_nothing(tmp
 @pytest.mark.check_all
 def test_a_refresh_with_a_narrower_token_removes_no_plan(tmp_path: Path) -> None:
     """The detail of such a plan is a 404 for this token, and its patient's list lacks it."""
-    with clinic(tmp_path) as its:
-        its.handle()
-        plan = next(one for one in its.active_plans() if one.record["source"] != "api")
-        its.reconnect(NARROW)
-        its.receive(its.payload(its.change_plan(plan, state="cancelled")))
-        refresh.ingest_inbox(its.store)
-        its.handle()
-        assert not its.removed()
+    with clinic(tmp_path) as live_clinic:
+        live_clinic.handle()
+        plan = next(one for one in live_clinic.active_plans() if one.record["source"] != "api")
+        live_clinic.reconnect(NARROW)
+        live_clinic.receive(live_clinic.payload(live_clinic.change_plan(plan, state="cancelled")))
+        refresh.ingest_inbox(live_clinic.store)
+        live_clinic.handle()
+        assert not live_clinic.removed()

@@ -125,12 +125,12 @@ def test_what_an_interrupted_pull_has_landed_is_not_loaded_under_a_wrong_clock(o
         clinic_pulls.pull_clinic(fresh.target, fresh.session)
     # The clock is right again: the same landed answer is loaded, and nothing is asked for twice.
     one.connected.sandbox.control.disarm()
-    one.asked()
+    one.count_requests()
     again = OneClinic(one.connected)
     with again.session:
         assert clinic_pulls.pull_clinic(again.target, again.session).outcome == "loaded"
     # (its only request is for the time)
-    assert one.asked() == {"/clinic": 1}
+    assert one.count_requests() == {"/clinic": 1}
 
 
 def test_a_landed_file_of_a_time_to_come_is_set_aside(one: OneClinic) -> None:

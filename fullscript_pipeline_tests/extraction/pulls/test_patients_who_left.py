@@ -54,7 +54,7 @@ def test_the_plans_of_who_left_are_asked_for_once(target: Target) -> None:
             treatment_plans.pull_plans(target, session, [])
             there.pop("2", None)
             denied.add("p2")
-        by_id = [seen.path for seen in server.seen if "/clinic/treatment_plans/" in seen.path]
+        by_id = [seen.path for seen in server.requests if "/clinic/treatment_plans/" in seen.path]
     assert sorted(by_id) == ["/clinic/treatment_plans/p2", "/clinic/treatment_plans/q2"]
     with target.warehouse.read() as con:
         gone = con.execute("SELECT treatment_plan_id FROM core.treatment_plans WHERE removed_at IS NOT NULL").fetchall()
@@ -109,11 +109,11 @@ def run(target: Target, change: Callable[[OrderWorld], object]) -> tuple[dict[st
     world = OrderWorld()
     with odd_server(world.answer) as server, session_at(server.url) as session:
         world.pull(target, session)
-        server.seen.clear()
+        server.requests.clear()
         change(world)
         for _ in range(2):
             world.pull(target, session)
-        asked = [seen.path for seen in server.seen if "/orders" in seen.path and "completed_at" not in seen.query]
+        asked = [seen.path for seen in server.requests if "/orders" in seen.path and "completed_at" not in seen.query]
     with target.warehouse.read() as con:
         rows = con.execute("SELECT order_id, patient_id, removed_at IS NOT NULL FROM core.orders").fetchall()
     return {one: patient for one, patient, _ in rows}, {one for one, _, is_removed in rows if is_removed}, asked

@@ -28,7 +28,7 @@ def pull_region(cell: OneClinic) -> None:
 
 def test_changes_of_days_that_were_not_pulled_count_from_their_events(cell: OneClinic) -> None:
     pull_region(cell)
-    first = cell.asked()
+    first = cell.count_requests()
     assert sum(count for endpoint, count in first.items() if endpoint.endswith("/events/products")) == 1
     assert not any("/events/{" in endpoint for endpoint in first), "before the first look nothing can be dated"
     cell.next_day(days=4)
@@ -51,16 +51,18 @@ def test_changes_of_days_that_were_not_pulled_count_from_their_events(cell: OneC
 def test_the_feed_is_listed_once_and_no_detail_is_read_again(cell: OneClinic) -> None:
     pull_region(cell)
     cell.next_day()
-    cell.asked()
+    cell.count_requests()
     pull_region(cell)
-    details = sum(count for endpoint, count in cell.asked().items() if "/events/{" in endpoint)
+    details = sum(count for endpoint, count in cell.count_requests().items() if "/events/{" in endpoint)
     assert details > 0
     pull_events(cell.target, cell.session, cell.connected.store)
-    assert not any(endpoint.endswith("/events/products") for endpoint in cell.asked()), "the region's run has listed it"
+    assert not any(endpoint.endswith("/events/products") for endpoint in cell.count_requests()), (
+        "the region's run has listed it"
+    )
     pull_events(cell.target, cell.session, cell.connected.store)
-    assert any(endpoint.endswith("/events/products") for endpoint in cell.asked())
+    assert any(endpoint.endswith("/events/products") for endpoint in cell.count_requests())
     pull_region(cell)
-    assert not any("/events/{" in endpoint for endpoint in cell.asked())
+    assert not any("/events/{" in endpoint for endpoint in cell.count_requests())
 
 
 @pytest.mark.check_all

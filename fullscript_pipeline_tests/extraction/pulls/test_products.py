@@ -110,7 +110,7 @@ def test_a_variant_is_kept_whatever_its_product_says_of_it(tmp_path: Path, said:
     with odd_server(answer) as server, session_at(server.url) as session:
         treatment_plans.fetch_plans(target, session, [], ["t1"])
         missing_variants.pull_unknown_variants(target, session)
-        asked = [seen.path for seen in server.seen]
+        asked = [seen.path for seen in server.requests]
         again = missing_variants.pull_unknown_variants(target, session)
         assert (again.requests, len(set(asked))) == (0, len(asked))
     with warehouse.read() as con:

@@ -32,7 +32,7 @@ def cell(tmp_path: Path) -> Iterator[OneClinic]:
         one = OneClinic(connected)
         clinic.pull_people(one.target, one.session)
         clinic.pull_patients(one.target, one.session)
-        one.asked()
+        one.count_requests()
         yield one
         one.session.close()
 
@@ -40,7 +40,7 @@ def cell(tmp_path: Path) -> Iterator[OneClinic]:
 def test_the_library_costs_a_list_per_practitioner_and_writes_nothing_twice(cell: OneClinic) -> None:
     reports = protocols_and_resources.pull_library(cell.target, cell.session)
     assert [report.outcome for report in reports] == ["loaded"] * 4
-    asked = cell.asked()
+    asked = cell.count_requests()
     assert asked == {
         "/clinic/fullscript_protocols": 1,
         "/clinic/practitioners/{practitioner_id}/protocols": 4,
@@ -77,7 +77,7 @@ def test_what_only_a_practitioner_in_quarantine_holds_stays(cell: OneClinic) -> 
 def test_lab_details_are_read_again_only_where_something_may_have_moved(cell: OneClinic) -> None:
     lab_orders.pull_labs(cell.target, cell.session)
     lab_orders.pull_lab_tests(cell.target, cell.session)
-    first = cell.asked()
+    first = cell.count_requests()
     assert first["/clinic/labs/orders/{id}"] > 0
     assert first["/clinic/labs/tests/{id}"] > 0
     settled = ", ".join(f"'{state}'" for state in lab_orders.SETTLED)
@@ -85,7 +85,7 @@ def test_lab_details_are_read_again_only_where_something_may_have_moved(cell: On
     report = lab_orders.pull_labs(cell.target, cell.session)
     counts = report.counts["lab_orders"]
     assert (counts.added, counts.changed, counts.removed) == (0, 0, 0)
-    again = cell.asked().get("/clinic/labs/orders/{id}", 0)
+    again = cell.count_requests().get("/clinic/labs/orders/{id}", 0)
     assert moving <= again <= moving + first["/clinic/labs/orders/{id}"] / 14 + 1
     names = cell.rows(
         """SELECT DISTINCT r.name, t.name FROM core.lab_order_results r JOIN (
@@ -130,20 +130,20 @@ def test_extras_are_read_once_and_then_by_turns(cell: OneClinic) -> None:
     everything = ("addresses", "templates")
     reports = optional_resources.pull_clinic_extras(cell.target, cell.session, everything)
     assert [report.resource for report in reports] == ["addresses", "templates"]
-    first = cell.asked()["/clinic/patients/{patient_id}/addresses"]
+    first = cell.count_requests()["/clinic/patients/{patient_id}/addresses"]
     optional_resources.pull_clinic_extras(cell.target, cell.session, everything)
-    assert 0 < cell.asked()["/clinic/patients/{patient_id}/addresses"] <= first / 14 + 1
+    assert 0 < cell.count_requests()["/clinic/patients/{patient_id}/addresses"] <= first / 14 + 1
     assert optional_resources.pull_clinic_extras(cell.target, cell.session, ()) == []
-    assert cell.asked() == {}
+    assert cell.count_requests() == {}
 
 
 def test_a_restricted_extra_is_refused_with_one_request_and_no_failure(cell: OneClinic) -> None:
     pull_products(cell.target, [cell.session])
-    cell.asked()
+    cell.count_requests()
     wanted = ("similar_products", "product_search:vitamin")
     reports = optional_resources.pull_region_extras(cell.target, [cell.session], wanted)
     assert [report.outcome for report in reports] == ["not_available", "not_available"]
-    assert sum(cell.asked().values()) == 2
+    assert sum(cell.count_requests().values()) == 2
     doors = cell.rows("SELECT DISTINCT door, clinic_id FROM core.catalog_coverage")
     assert ("category", cell.clinic.clinic_id) in doors
 
@@ -167,6 +167,6 @@ def test_dependents_and_guardians_are_found_where_patients_do_not_tell(cell: One
     cell.connected.sandbox.control.set_response_variants("dependent_keys_left_out")
     for requests in (len(guardians), 1):
         clinic.pull_patients(cell.target, cell.session)
-        assert cell.asked().get("/clinic/patients/{patient_id}/dependents", 0) <= requests
+        assert cell.count_requests().get("/clinic/patients/{patient_id}/dependents", 0) <= requests
         now = cell.rows("SELECT patient_id, is_dependent, guardian_patient_id FROM core.patients ORDER BY 1")
         assert now == told

@@ -22,25 +22,25 @@ from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.resources import make_resources
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.lab_plans import plan_with_lab
 
 
 @pytest.fixture(scope="module")
-def its(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
-    with living(tmp_path_factory.mktemp("sensors"), patients=6, products=10, pulled=False) as found:
+def live_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
+    with open_live_clinic(tmp_path_factory.mktemp("sensors"), patients=6, products=10, pulled=False) as found:
         opened, day = open_warehouse(load_settings()), clock.today(found.connected.settings.time_zone)
         found.warehouse = opened
         found.pull_everything()
-        its = rebuild.ClinicDay(settings=found.connected.settings, warehouse=opened, clinic=found.clinic, day=day)
-        rebuild.rebuild_mart(its)
-        rebuild.rewrite_pages(its, ReportStore(its.settings.reports_dir))
+        live_clinic = rebuild.ClinicDay(settings=found.connected.settings, warehouse=opened, clinic=found.clinic, day=day)
+        rebuild.rebuild_mart(live_clinic)
+        rebuild.rewrite_pages(live_clinic, ReportStore(live_clinic.settings.reports_dir))
         yield found
 
 
 @pytest.fixture
-def instance(its: Living) -> Iterator[dg.DagsterInstance]:
-    with open_instance(its.connected.settings) as found:
+def instance(live_clinic: LiveClinic) -> Iterator[dg.DagsterInstance]:
+    with open_instance(live_clinic.connected.settings) as found:
         yield found
 
 
@@ -53,16 +53,16 @@ def tick(
 
 
 def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
-    its: Living, instance: dg.DagsterInstance
+    live_clinic: LiveClinic, instance: dg.DagsterInstance
 ) -> None:
     said, context = tick(sensors.clinic_events_sensor, instance)
     assert isinstance(said, dg.SkipReason)
     assert "Polled 1 clinic (5 feeds)" in str(said.skip_message)
     again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
     assert "The next poll is in 1" in str(again.skip_message)
-    plan = its.active_plans()[0]
-    its.change_plan(plan, state="cancelled")
-    page = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
+    plan = live_clinic.active_plans()[0]
+    live_clinic.change_plan(plan, state="cancelled")
+    page = live_clinic.connected.settings.reports_dir / "clinics" / live_clinic.clinic.clinic_key / "patients"
     page = page / f"{plan.record['patient']['id']}.html"
     before = page.read_text()
     result, _ = tick(sensors.clinic_events_sensor, instance)
@@ -74,27 +74,27 @@ def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
     done = run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags)
     assert done.succeeded
     assert page.read_text() != before
-    assert its.store.pending_events(its.clinic.server, its.clinic.clinic_id) == []
+    assert live_clinic.store.pending_events(live_clinic.clinic.server, live_clinic.clinic.clinic_id) == []
     for key in ("core/events", "core/treatment_plans", "marts/adherence"):
         (seen,) = instance.fetch_observations(dg.AssetKey(key.split("/")), limit=1).records
         assert seen.asset_observation is not None
-        assert seen.asset_observation.metadata["clinic"].value == its.clinic.clinic_key
+        assert seen.asset_observation.metadata["clinic"].value == live_clinic.clinic.clinic_key
 
 
-def test_the_inbox_is_drained_into_one_refresh(its: Living, instance: dg.DagsterInstance) -> None:
+def test_the_inbox_is_drained_into_one_refresh(live_clinic: LiveClinic, instance: dg.DagsterInstance) -> None:
     empty, _ = tick(event_sensors.webhook_inbox_sensor, instance)
     assert "empty" in str(empty.skip_message)
-    its.order()
-    its.receive(its.payload(list(its.world.events)[-1]), {"id": "far", "type": "order.placed", "clinic_id": "x"})
+    live_clinic.order()
+    live_clinic.receive(live_clinic.payload(list(live_clinic.world.events)[-1]), {"id": "far", "type": "order.placed", "clinic_id": "x"})
     result, _ = tick(event_sensors.webhook_inbox_sensor, instance)
     assert isinstance(result, dg.SensorResult)
     assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
-    its.handle()
-    assert {state for state, _ in its.inbox().values()} == {"handled", "failed"}
+    live_clinic.handle()
+    assert {state for state, _ in live_clinic.inbox().values()} == {"handled", "failed"}
 
 
-def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(its: Living, instance: dg.DagsterInstance) -> None:
-    its.order()
+def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(live_clinic: LiveClinic, instance: dg.DagsterInstance) -> None:
+    live_clinic.order()
     result, _ = tick(event_sensors.event_reconcile_sensor, instance)
     assert isinstance(result, dg.SensorResult)
     assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
@@ -102,25 +102,25 @@ def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(its: Living, instan
     assert seen.metadata["missed_in_feeds"].value == 1
     again, _ = tick(event_sensors.event_reconcile_sensor, instance)
     assert isinstance(again, dg.SkipReason)
-    its.handle()
+    live_clinic.handle()
     an_hour_ago = (clock.real_now() - timedelta(hours=1)).isoformat()
-    its.store.set_cursor(its.clinic.server, its.clinic.clinic_id, "reconciled_real", an_hour_ago)
+    live_clinic.store.set_cursor(live_clinic.clinic.server, live_clinic.clinic.clinic_id, "reconciled_real", an_hour_ago)
     idle, _ = tick(event_sensors.event_reconcile_sensor, instance)
     assert isinstance(idle, dg.SensorResult)
     assert "0 missed, 0 webhooks attempted" in str(idle.skip_reason)
     assert len(idle.asset_events) == 1
 
 
-def test_a_run_that_waits_takes_new_events_along(its: Living, instance: dg.DagsterInstance) -> None:
-    its.order()
-    tags = {"fullscript/clinic": its.clinic.clinic_key}
+def test_a_run_that_waits_takes_new_events_along(live_clinic: LiveClinic, instance: dg.DagsterInstance) -> None:
+    live_clinic.order()
+    tags = {"fullscript/clinic": live_clinic.clinic.clinic_key}
     waiting = dg.DagsterRun(job_name="clinic_refresh", run_id=dg._core.utils.make_new_run_id(), tags=tags)
     instance.add_run(waiting)
     said, _ = tick(sensors.clinic_events_sensor, instance)
     assert isinstance(said, dg.SkipReason)
     assert "a refresh is queued already" in str(said.skip_message)
     instance.delete_run(waiting.run_id)
-    its.handle()
+    live_clinic.handle()
 
 
 def looked(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
@@ -130,7 +130,7 @@ def looked(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
     return result
 
 
-def test_the_checks_tell_of_old_feeds_and_of_silence(its: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checks_tell_of_old_feeds_and_of_silence(live_clinic: LiveClinic, monkeypatch: pytest.MonkeyPatch) -> None:
     assert looked(events.event_feeds_are_fresh).passed
     assert looked(events.webhooks_are_heard).passed
     monkeypatch.setenv("FULLSCRIPT_NOW", (clock.now() + timedelta(days=22)).isoformat())
@@ -209,7 +209,7 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
 
 
 def test_a_revoked_key_and_an_undocumented_type_are_told_once(
-    its: Living, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    live_clinic: LiveClinic, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
 
@@ -221,10 +221,10 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
     checks: tuple[Any, ...] = (events.clinic_keys_are_valid, events.event_types_are_known)
     for check in checks:
         assert looked(check).passed
-    its.tell("clinic_key.revoked", {"clinic_key": {"id": "key-1"}})
-    its.tell("patient.teleported", {"patient": {"id": its.active_plans()[0].patient_id}})
-    its.reconcile()
-    its.handle()
+    live_clinic.record_event("clinic_key.revoked", {"clinic_key": {"id": "key-1"}})
+    live_clinic.record_event("patient.teleported", {"patient": {"id": live_clinic.active_plans()[0].patient_id}})
+    live_clinic.reconcile()
+    live_clinic.handle()
     for check in checks:
         result = looked(check)
         assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
@@ -234,14 +234,14 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
     for _ in range(2):
         tick(event_alerts.event_notices_sensor, instance)
     assert [one["event_type"] for one in told] == ["clinic_key.revoked", "patient.teleported"]
-    assert f"disconnect {its.clinic.clinic_key}" in told[0]["sentence"]
+    assert f"disconnect {live_clinic.clinic.clinic_key}" in told[0]["sentence"]
 
 
-def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(its: Living, instance: dg.DagsterInstance) -> None:
-    plan, lab = plan_with_lab(its, 0)
-    its.look()
-    its.handle()
-    refresh.watch_labs(its.warehouse, its.store, its.clinic)
+def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(live_clinic: LiveClinic, instance: dg.DagsterInstance) -> None:
+    plan, lab = plan_with_lab(live_clinic, 0)
+    live_clinic.look()
+    live_clinic.handle()
+    refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
     lab.row["state"] = "processing"
     result, context = tick(sensors.clinic_events_sensor, instance)
     assert isinstance(result, dg.SensorResult)
@@ -249,6 +249,6 @@ def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(its: Living, in
     again, _ = tick(sensors.clinic_events_sensor, instance, context.cursor)
     assert "The next poll is in" in str(again.skip_message)
     assert run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags).succeeded
-    page = ReportStore(load_settings().reports_dir).path_for_patient(its.clinic.clinic_key, plan.patient_id)
+    page = ReportStore(load_settings().reports_dir).path_for_patient(live_clinic.clinic.clinic_key, plan.patient_id)
     assert "Thyroid panel</bdi>: Sample at the laboratory" in page.read_text()
-    assert its.store.moved_labs(its.clinic) == []
+    assert live_clinic.store.moved_labs(live_clinic.clinic) == []
