@@ -25,7 +25,7 @@ from fullscript_pipeline.orchestration.runtime import add_clinic_partitions, cli
 from fullscript_pipeline.orchestration.runtime.partitions import region_partition
 from fullscript_pipeline.refresh import ingest_inbox, request_for_due_events
 from fullscript_pipeline.webhooks import WebhookEndpoint, serving
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.source_figures import NAME, ROOT
 from fullscript_pipeline_tests.helpers.vendor_client import CHALLENGE, KEY, signed
 
@@ -101,7 +101,7 @@ def _is_counted(code: CodeType) -> bool:
 class TracedClinic:
     """A connected clinic after its first day; each way is followed on the next."""
 
-    def __init__(self, clinic: Living) -> None:
+    def __init__(self, clinic: LiveClinic) -> None:
         self.clinic = clinic
         self.instance = open_instance(clinic.connected.settings)
         add_clinic_partitions(self.instance, clinic.store)
@@ -167,7 +167,7 @@ def traced_clinic() -> Iterator[TracedClinic]:
     """In a directory of its own, with a sandbox in this process."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        living(Path(folder), all_clinics=1, patients=5, products=20, pulled=False) as clinic,
+        open_live_clinic(Path(folder), all_clinics=1, patients=5, products=20, pulled=False) as clinic,
     ):
         yield TracedClinic(clinic)
 
