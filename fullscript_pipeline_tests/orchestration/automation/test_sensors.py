@@ -32,7 +32,9 @@ def live_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic
         opened, day = open_warehouse(load_settings()), clock.today(found.connected.settings.time_zone)
         found.warehouse = opened
         found.pull_everything()
-        live_clinic = rebuild.ClinicDay(settings=found.connected.settings, warehouse=opened, clinic=found.clinic, day=day)
+        live_clinic = rebuild.ClinicDay(
+            settings=found.connected.settings, warehouse=opened, clinic=found.clinic, day=day
+        )
         rebuild.rebuild_mart(live_clinic)
         rebuild.rewrite_pages(live_clinic, ReportStore(live_clinic.settings.reports_dir))
         yield found
@@ -85,7 +87,9 @@ def test_the_inbox_is_drained_into_one_refresh(live_clinic: LiveClinic, instance
     empty, _ = tick(event_sensors.webhook_inbox_sensor, instance)
     assert "empty" in str(empty.skip_message)
     live_clinic.order()
-    live_clinic.receive(live_clinic.payload(list(live_clinic.world.events)[-1]), {"id": "far", "type": "order.placed", "clinic_id": "x"})
+    live_clinic.receive(
+        live_clinic.payload(list(live_clinic.world.events)[-1]), {"id": "far", "type": "order.placed", "clinic_id": "x"}
+    )
     result, _ = tick(event_sensors.webhook_inbox_sensor, instance)
     assert isinstance(result, dg.SensorResult)
     assert [one.job_name for one in result.run_requests or []] == ["clinic_refresh"]
@@ -93,7 +97,9 @@ def test_the_inbox_is_drained_into_one_refresh(live_clinic: LiveClinic, instance
     assert {state for state, _ in live_clinic.inbox().values()} == {"handled", "failed"}
 
 
-def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(live_clinic: LiveClinic, instance: dg.DagsterInstance) -> None:
+def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(
+    live_clinic: LiveClinic, instance: dg.DagsterInstance
+) -> None:
     live_clinic.order()
     result, _ = tick(event_sensors.event_reconcile_sensor, instance)
     assert isinstance(result, dg.SensorResult)
@@ -104,7 +110,9 @@ def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(live_clinic: LiveCl
     assert isinstance(again, dg.SkipReason)
     live_clinic.handle()
     an_hour_ago = (clock.real_now() - timedelta(hours=1)).isoformat()
-    live_clinic.store.set_cursor(live_clinic.clinic.server, live_clinic.clinic.clinic_id, "reconciled_real", an_hour_ago)
+    live_clinic.store.set_cursor(
+        live_clinic.clinic.server, live_clinic.clinic.clinic_id, "reconciled_real", an_hour_ago
+    )
     idle, _ = tick(event_sensors.event_reconcile_sensor, instance)
     assert isinstance(idle, dg.SensorResult)
     assert "0 missed, 0 webhooks attempted" in str(idle.skip_reason)
@@ -237,7 +245,9 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
     assert f"disconnect {live_clinic.clinic.clinic_key}" in told[0]["sentence"]
 
 
-def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(live_clinic: LiveClinic, instance: dg.DagsterInstance) -> None:
+def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(
+    live_clinic: LiveClinic, instance: dg.DagsterInstance
+) -> None:
     plan, lab = plan_with_lab(live_clinic, 0)
     live_clinic.look()
     live_clinic.handle()
