@@ -2,7 +2,7 @@
 const find = document.getElementById("find"), who = document.getElementById("who"), said = document.getElementById("said");
 const hits = document.getElementById("hits"), table = document.getElementById("everybody"), data = document.getElementById("others");
 const plain = text => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-const rows = [...table.querySelectorAll("tr[data-p]")].map(row => ({row, text: plain(row.textContent), who: row.dataset.p.split(" ")}));
+const rows = [...table.querySelectorAll("tr[data-p]")].map(row => ({row, text: plain(row.cells[0].textContent), who: row.dataset.p.split(" ")}));
 const others = (data ? JSON.parse(data.textContent) : []).map(([name, href, who]) => ({name, href, text: plain(name), who: who.split(" ")}));
 const search = () => {
 const words = plain(find.value).split(/[\s,]+/).filter(Boolean), wanted = words.length > 0 || who.value !== "";
