@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from fullscript_pipeline.catalog import build_catalog_changes
-from fullscript_pipeline.reports import ReportPolicy, ReportStore, write_catalog_digest, write_index
+from fullscript_pipeline.reports import PatientSnooze, ReportPolicy, ReportStore, write_catalog_digest, write_index
 from fullscript_pipeline_tests.helpers import mart_fixtures
 from fullscript_pipeline_tests.helpers.browser import BROWSER, chromium
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
@@ -84,17 +84,24 @@ def test_adherence_pages_have_no_violations(con: duckdb.DuckDBPyConnection, stor
     row(con, "pat-labs", "covered", practitioner_id="doc-2")
     insert(con, "core.lab_orders", clinic_id=mart_fixtures.CLINIC, lab_order_id="l1", patient_id="pat-labs",
            name="Thyroid", state="results_ready", valid_from=NOON)  # fmt: skip
+    insert(con, "core.lab_orders", clinic_id=mart_fixtures.CLINIC, lab_order_id="l2", patient_id="pat-1",
+           name=nasty, state="not_purchased", valid_from=NOON)  # fmt: skip
     for number, status in enumerate(mart_fixtures.STATUSES):
-        patient(con, f"pat-{number}", "Alexandra", f"Stone {number}")
+        patient(con, f"pat-{number}", "Alexandra", f"Stone {number}", email="stone@example.com")
         row(con, f"pat-{number}", status, "Zinc")
     old = NOON - timedelta(days=3)
-    write(policy=ReportPolicy(patients_per_page=8), last_pull_at=old, rendered_at=NOON + timedelta(days=2))
+    small = ReportPolicy(patients_per_page=8, calls_per_page=1)
+    snoozes = {"pat-60": PatientSnooze(date(2026, 12, 6), nasty), "pat-3": PatientSnooze(date(2026, 12, 6), None)}
+    insert(con, "marts.patient_verdicts", clinic_id=mart_fixtures.CLINIC, patient_id="pat-0", verdict="late",
+           since=date(2026, 11, 1))  # fmt: skip
+    write(policy=small, last_pull_at=old, rendered_at=NOON + timedelta(days=2), snoozes=snoozes, shows_contact=True)
     write_index(store, rendered_at=NOON, time_zone=ZoneInfo("UTC"), clinic_names={"green-hill": "Green Hill Health"})
     of = store.path_for_patient
     pages = [of("green-hill", f"pat-{one}") for one in ("1", "60", "nasty", "labs", "2", "3", "6")]
     pages += [store.path_for_clinic("green-hill"), store.path_for_clinic("green-hill", 2), store.path_for_index()]
     pages += [store.path_for_practitioner("green-hill", one) for one in ("doc-1", "doc-2")]
-    none_on(pages, 12)
+    pages += [store.path_for_directory("green-hill", page) for page in (1, 2)]
+    none_on(pages, 14)
 
 
 def test_pages_without_anything_have_no_violations(store: ReportStore, write: Write) -> None:
