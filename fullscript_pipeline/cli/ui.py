@@ -30,7 +30,7 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.ui_access import make_code, read_key
 
 _WEBSERVER = "fullscript_pipeline.orchestration.webserver"
-WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+WORKSPACE = Path(__file__).parents[1] / "orchestration" / "workspace.yaml"
 _POLL_SECONDS = 2.0
 _SANDBOX_POLL_SECONDS = 15.0
 _SLOW_SECONDS = 60.0

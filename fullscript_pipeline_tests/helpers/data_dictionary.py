@@ -1,10 +1,9 @@
 """Makes docs/data-dictionary.md (`make dictionary`) from the real tables, their descriptions and the API's.
 
 `python -m fullscript_pipeline_tests.helpers.data_dictionary` writes it; a test holds the file equal. What does not
-belong here: meanings (docs/data-dictionary.toml, docs/fullscript-api/openapi.yaml).
+belong here: meanings (column_meanings.toml, docs/fullscript-api/openapi.yaml).
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,14 +13,14 @@ from typing import Any
 import duckdb
 
 from fullscript_pipeline.api.description import load_description
-from fullscript_pipeline.orchestration.assets import columns_elsewhere
+from fullscript_pipeline.orchestration.assets import column_meanings, columns_elsewhere
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.resources.types import Column, Table
 from fullscript_pipeline.warehouse.upgrades.migrations import statements
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILE = DOCS / "data-dictionary.md"
-MEANINGS: dict[str, dict[str, str]] = tomllib.loads((DOCS / "data-dictionary.toml").read_text(encoding="utf-8"))
+MEANINGS = column_meanings()
 
 # The object of the API's description that fills a table, where it is not the table's name in the singular.
 OBJECTS = {
@@ -121,7 +120,7 @@ def described(name: str, columns: list[tuple[str, str]]) -> Iterator[Row]:
         source, schema = _source(table, column)
         meaning = ours.get(column) or _noted(MEANINGS["every"].get(column) or _plain(schema, column), schema)
         if not meaning:
-            raise KeyError(f"docs/data-dictionary.toml says nothing of {name}.{column}")
+            raise KeyError(f"column_meanings.toml says nothing of {name}.{column}")
         about = "" if ours["phi"] == "no" or column in _NEUTRAL else ours["phi"]
         yield Row(column, kind, meaning, source or "*ours*", str(schema.get("x-source", "")), about)
 

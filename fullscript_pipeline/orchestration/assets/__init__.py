@@ -2,6 +2,7 @@
 
 from fullscript_pipeline.orchestration.assets import adherence, catalog, clinic, orders, protocols, single_resources
 from fullscript_pipeline.orchestration.assets.asset_metadata import (
+    column_meanings,
     columns_elsewhere,
     described,
     table_columns,
@@ -43,6 +44,7 @@ __all__ = [
     "Failed",
     "adherence",
     "catalog",
+    "column_meanings",
     "columns_elsewhere",
     "described",
     "make_target",

@@ -1,7 +1,7 @@
 """What the UI shows of every asset beside its words: columns, the table's name, the code that makes it.
 
 It is put on all specs at once (`build.py`), so that a new table needs nothing but its description. What does not belong
-here: the words (`asset_specs`, the assets) and the meaning of columns (docs/data-dictionary.toml).
+here: the words (`asset_specs`, the assets) and the meaning of columns (`column_meanings.toml`).
 """
 
 import inspect
@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, cast
 
 import dagster as dg
@@ -23,7 +23,6 @@ from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.state import schema as state
 from fullscript_pipeline.warehouse.upgrades import statements
 
-_DICTIONARY = Path(__file__).parents[3] / "docs" / "data-dictionary.toml"
 _HISTORIES = {table.name for table in ALL_TABLES if table.history}
 # `name TYPE` up to the comma or the end; a type may have brackets of its own: DECIMAL(18,4), VARCHAR[].
 _COLUMN = re.compile(r"(\w+) (\w+(?:\([\d, ]+\))?(?:\[\])?)(?:,|$)")
@@ -100,16 +99,16 @@ def columns_in(ddl: str) -> dict[str, dict[str, str]]:
 
 def _meaning(name: str, column: str) -> str | None:
     """What the data dictionary says of a column, and what it is read from."""
-    known, source = _dictionary(), _sources().get((name, column))
+    known, source = column_meanings(), _sources().get((name, column))
     meaning = known.get(name, {}).get(column) or known.get("every", {}).get(column)
     parts = [meaning, f"From {source}." if source else None]
     return " ".join(part for part in parts if part) or None
 
 
 @cache
-def _dictionary() -> Mapping[str, Mapping[str, str]]:
-    """Meanings by `schema.table` and column; empty where the program runs without its docs."""
-    return tomllib.loads(_DICTIONARY.read_text(encoding="utf-8")) if _DICTIONARY.exists() else {}
+def column_meanings() -> Mapping[str, Mapping[str, str]]:
+    """Meanings by `schema.table` and column."""
+    return tomllib.loads(files(__package__).joinpath("column_meanings.toml").read_text(encoding="utf-8"))
 
 
 @cache

@@ -1,6 +1,6 @@
 """Asset specs as the UI shows them: what a table is, where it comes from, the scope it needs, how often, PHI or not.
 
-What does not belong here: how a table is filled, and what its columns mean (docs/data-dictionary.toml).
+What does not belong here: how a table is filled, and what its columns mean (`column_meanings.toml`).
 """
 
 from collections.abc import Sequence
