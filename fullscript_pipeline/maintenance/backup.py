@@ -1,9 +1,9 @@
-"""A copy of the data directory that another machine can go on with, and the way back.
+"""Backup and restore of a data directory, also to another machine.
 
-A backup is a folder: the warehouse (checkpointed), the state store, the landed pages if asked for, and a manifest with
-the size and SHA-256 of each. It is encrypted as its source is, under the same key, and the key is not in it. Pages and
-Dagster's history are not in it either: pages are written again from the warehouse. What does not belong here: copies
-for readers (`warehouse.publish`).
+A backup is a folder: the warehouse (checkpointed), the state store, landing files on request, and a manifest with the
+size and SHA-256 of each. It is encrypted with the key of its source, and does not hold the key. It holds neither pages
+nor Dagster's history: pages are rebuilt from the warehouse. What does not belong here: copies for readers
+(`warehouse.publishing`).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _STATE = "state.sqlite"
 
 @dataclass(frozen=True)
 class Backup:
-    """What a folder holds; every file was read back and its hash found right."""
+    """The contents of a verified backup: every file was read back, and its hash is correct."""
 
     folder: Path
     created_at: str
@@ -50,7 +50,7 @@ class Backup:
 
 
 def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *, with_landing: bool = False) -> Backup:
-    """Writes `<to>/<time>/` (default `<data dir>/backups/`) and reads it back.
+    """Writes `<to>/<time>/` (default `<data dir>/backups/`) and verifies it.
 
     The state store is copied before the warehouse: it may be behind the data, never ahead. Raises ConfigurationError
     when there is nothing to back up or the folder cannot be written, Busy when the warehouse is held too long.
@@ -60,7 +60,7 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     folder = (to or settings.backups_dir) / f"{moment:%Y%m%dT%H%M%SZ}"
     try:
         if folder.exists():
-            raise UsageError(f"There is a backup {folder} already; wait a second.")
+            raise UsageError(f"The backup {folder} exists already: wait a second, then run it again.")
         remove_leftovers(folder.parent)
         with folder_aside(folder) as temporary:
             heads = _audit_heads(settings)
@@ -82,11 +82,11 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
 def require_contents(settings: Settings) -> None:
     """Raises ConfigurationError when there is nothing to back up."""
     if not settings.warehouse_path.exists() or not settings.state_path.exists():
-        raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: pull something first.")
+        raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: run `pull` first.")
 
 
 def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bool = False) -> Backup:
-    """Puts a backup into the data directory, after every hash was found right and the key opens it.
+    """Restores a backup into the data directory, after its hashes and its key were verified.
 
     Raises UsageError for a data directory that holds something (unless `force`), or a folder that is no backup; Busy
     while a run is landing pages.
@@ -112,12 +112,15 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
 
 
 def verify(folder: Path, settings: Settings) -> Backup:
-    """Reads every file of a backup. Raises UsageError when it is none, PipelineError when it is damaged,
-    ConfigurationError when its key is not the one that is set."""
+    """Verifies every file of a backup.
+
+    Raises UsageError when the folder is not a backup, PipelineError when it is damaged, ConfigurationError when it has
+    another key than the settings.
+    """
     manifest = _manifest(folder)
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
     if unlisted := sorted(present - manifest["files"].keys()):
-        raise PipelineError(f"The backup {folder} holds {unlisted[0]}, which is not in its manifest; take it away.")
+        raise PipelineError(f"The backup {folder} holds {unlisted[0]}, which is not in its manifest: remove that file.")
     for name, entry in manifest["files"].items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
@@ -125,8 +128,8 @@ def verify(folder: Path, settings: Settings) -> Backup:
     key = _find_key(manifest, settings)
     if manifest["key"] != _key_digest(key) or bool(key) != bool(settings.encryption_key):
         raise ConfigurationError(
-            f"The backup {folder} was made with another FULLSCRIPT_ENCRYPTION_KEY than the one that is set; set the "
-            "key it was made with (it is not in the backup)."
+            f"The backup {folder} was made with another FULLSCRIPT_ENCRYPTION_KEY than the present one: set the key it "
+            "was made with (the key is not in the backup)."
         )
     with closing(sqlite3.connect(f"file:{folder / _STATE}?mode=ro&immutable=1", uri=True)) as state:
         if state.execute("PRAGMA integrity_check").fetchone() != ("ok",):
@@ -137,7 +140,7 @@ def verify(folder: Path, settings: Settings) -> Backup:
 
 
 def _count_rows(copy: Warehouse) -> int:
-    """How many rows all tables hold together: reading them finds what a hash of the file alone would not."""
+    """The rows of all tables. Reading them finds damage that a hash of the file does not."""
     try:
         return rows_in(copy)
     except duckdb.Error as problem:
@@ -150,15 +153,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != _FORMAT:
             raise UsageError(
-                f"The backup {folder} was made by a newer version of fullscript-pipeline: install that one."
+                f"The backup {folder} was made by a newer version of fullscript-pipeline: install that version."
             )
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{folder} is no backup: name the folder that `backup` printed.") from None
+        raise UsageError(f"{folder} is not a backup: give the folder that `backup` printed.") from None
     return manifest
 
 
 def _audit_heads(settings: Settings) -> list[str]:
-    """Proves later what the audit log held now."""
+    """The heads of the audit log, which prove later what the log holds now."""
     with StateStore(settings.state_path, settings.encryption_key) as store:
         return [str(head) for head in store.audit_heads()]
 
@@ -181,7 +184,7 @@ def _write_manifest(folder: Path, settings: Settings, created_at: str, audit_hea
 
 
 def backups_under_different_keys(settings: Settings, key: str) -> list[Path]:
-    """The backups in the data directory that this key does not open."""
+    """The backups in the data directory that this key does not decrypt."""
     folders = []
     for path in sorted((settings.data_dir / "backups").glob(f"*/{MANIFEST}")):
         with suppress(UsageError):
@@ -191,13 +194,13 @@ def backups_under_different_keys(settings: Settings, key: str) -> list[Path]:
 
 
 def _find_key(manifest: dict[str, Any], settings: Settings) -> str | None:
-    """The one of the setting's keys that a backup was made with."""
+    """The key of the settings that a backup was made with; None when there is none."""
     keys = encryption_keys(settings.encryption_key)
     return next((key for key in keys if _key_digest(key) == manifest["key"]), None)
 
 
 def _key_digest(key: str | None) -> str | None:
-    """Tells one key from another, and nothing about it."""
+    """A keyed digest that tells keys apart and reveals nothing about them."""
     return hmac.new(key.encode(), b"fullscript-pipeline backup", hashlib.sha256).hexdigest()[:16] if key else None
 
 
@@ -211,7 +214,7 @@ def _copy_state(source: Path, target: Path) -> None:
 
 
 def _restore_state(settings: Settings, source: Path) -> None:
-    """The backup's store takes the place of the one that is there, but for the audit log, which goes on."""
+    """Replaces the state store by that of the backup, but continues the present audit log."""
     prepared = settings.state_path.with_name(f".{settings.state_path.name}.restoring")
     remove_store(prepared)
     try:
@@ -220,8 +223,8 @@ def _restore_state(settings: Settings, source: Path) -> None:
             store.keep_audit_log_of(settings.state_path)
             if not store.keep_purged_of(settings.state_path):
                 _log.warning(
-                    "Who was purged was remembered under another key, and is not kept out of pulls any more: purge "
-                    "them again after the next one."
+                    "The list of purged people was made with another key, so pulls may store them again: purge them "
+                    "again after the next pull."
                 )
         _copy_state(prepared, settings.state_path)
     finally:
@@ -229,20 +232,20 @@ def _restore_state(settings: Settings, source: Path) -> None:
 
 
 def require_no_landing_run(landing_dir: Path) -> None:
-    """What it has read so far would be loaded over what is restored (`extraction.claims` holds the same locks)."""
+    """Raises Busy while a run is landing pages: it would load them over the restored data."""
     for path in landing_dir.rglob("*.lock"):
         try:
             with FileLock(path, timeout=0, mode=0o600):
                 pass
         except Timeout:
             raise Busy(
-                f"A run is filling {path.parent}: let it finish or stop it, and whatever starts runs (`ui`, the "
-                "services), then restore."
+                f"A run is writing to {path.parent}: wait until it ends or stop it, stop `ui` and the services too, "
+                "then try again."
             ) from None
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    """Files of a folder, for their owner only; locks stay behind."""
+    """Copies the files of a folder, readable by their owner only. Lock files are left out."""
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix != ".lock":
             to = target / path.relative_to(source)

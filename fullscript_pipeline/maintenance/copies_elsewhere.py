@@ -1,6 +1,6 @@
-"""Copies that left the data directory, as far as the audit log knows: backups and exports, and where they were written.
+"""Backups and exports that were written outside the data directory, as recorded in the audit log.
 
-What does not belong here: copies inside the data directory, which a purge reaches by itself.
+What does not belong here: copies inside the data directory, which a purge removes itself.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _BACKUP, _EXPORTS = "backup", frozenset({"export", "export --patient"})
 
 
 def known_backups(settings: Settings, store: StateStore) -> list[Path]:
-    """Every backup in the data directory, and every other that was ever written: whether it is still there or not."""
+    """Every backup in the data directory, and every other that was ever written, even if it does not exist any more."""
     present = [path.parent for path in settings.backups_dir.glob("*/manifest.json")]
     written = (
         path for path in _destinations(store, "finished", {_BACKUP}) if not path.is_relative_to(settings.data_dir)
@@ -22,12 +22,12 @@ def known_backups(settings: Settings, store: StateStore) -> list[Path]:
 
 
 def backup_folders(settings: Settings, store: StateStore) -> list[Path]:
-    """Where backups were ever begun: a killed one may have left half of one."""
+    """All folders in which a backup was ever started: an interrupted one may have left files there."""
     return sorted({settings.backups_dir, *_destinations(store, "started", {_BACKUP})})
 
 
 def external_exports(settings: Settings, store: StateStore) -> list[Path]:
-    """Folders outside the data directory that tables, or what is held about a person, were written to."""
+    """Folders outside the data directory to which tables or a person's data were exported."""
     written = _destinations(store, "started", _EXPORTS)
     return sorted({path for path in written if not path.is_relative_to(settings.data_dir)})
 

@@ -1,7 +1,7 @@
-"""Takes a clinic or a person out of everything that this data directory holds.
+"""Erases a clinic or a patient from everything in this data directory.
 
-The warehouse goes last but for the pages: it alone knows which plans and orders are the person's, so a purge that was
-interrupted finds them again when it is repeated. What does not belong here: asking whether to (`cli.purge`).
+The warehouse is second to last, before the pages: only it knows which plans and orders are the patient's, so a repeated
+purge finds them after an interruption. What does not belong here: asking for confirmation (`cli.purge`).
 """
 
 import shutil
@@ -38,8 +38,8 @@ from fullscript_pipeline.warehouse.publishing import CopyOptions, EmptyCopy, Lev
 
 @dataclass(frozen=True)
 class Purged:
-    """What went, by place (a table, or a kind of file), the backups that still hold it, and the copies for analysts
-    that were not made again, each with the reason."""
+    """What was removed, by place (a table, or a kind of file); backups and exports that may still hold it; copies for
+    analysts that could not be made again, each with the reason."""
 
     counts: dict[str, int] = field(default_factory=dict)
     backups: tuple[Path, ...] = ()
@@ -50,7 +50,7 @@ class Purged:
 def purge_everywhere(
     settings: Settings, warehouse: Warehouse, store: StateStore, clinic: ClinicRef, patient_id: str | None = None
 ) -> Purged:
-    """Removes the clinic, or one of its patients, and leaves an audit line if there was anything.
+    """Removes the clinic, or one of its patients, and records it in ops.purges if there was anything to remove.
 
     Raises Busy when a run is filling a landing file, a backup is being written, or somebody holds the warehouse for too
     long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
@@ -76,7 +76,7 @@ def purge_everywhere(
             purge.record(con, subject, subject.digest(settings.warehouse_key), clock.now(), counts)
     if not counts:
         return Purged()
-    # Copies and pages of earlier days hold everybody: they go with any row. Copies are made again without.
+    # Copies and pages of earlier days hold all patients: they are removed with any row. Copies are then made again.
     counts |= _remove_copies(settings)
     if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
         counts["pages_of_earlier_days"] = pages
@@ -113,7 +113,7 @@ def _erase_files(
 
 
 def _remove_copies(settings: Settings) -> dict[str, int]:
-    """Removes the published copies and the exports of this data directory; how many files."""
+    """Removes the published copies and the exports of this data directory. Returns the number of files by kind."""
     counts = {}
     for place, folder in (("published", settings.published_dir), ("exports", settings.data_dir / "exports")):
         files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitkeep"]
@@ -126,10 +126,10 @@ def _remove_copies(settings: Settings) -> dict[str, int]:
 
 
 def _republish_copies(settings: Settings, warehouse: Warehouse, copies: list[CopyOptions | Level]) -> Iterator[str]:
-    """Writes the published copies as they were, without the person; a sentence for each that cannot be written."""
+    """Writes the published copies again, without the person. Yields a message for each that cannot be written."""
     for copy in copies:
         if isinstance(copy, Level):
-            yield f"The {copy.value} copy did not say how it was made (another key, or an earlier version)."
+            yield f"The {copy.value} copy does not record how it was made (another key, or an earlier version)."
             continue
         try:
             publish(settings, warehouse, copy)
@@ -140,7 +140,7 @@ def _republish_copies(settings: Settings, warehouse: Warehouse, copies: list[Cop
 def _rewrite_lists(
     settings: Settings, warehouse: Warehouse, reports: ReportStore, clinic: ClinicRef, patient_id: str | None
 ) -> None:
-    """The clinic's lists without the person; after a clinic, the index without it."""
+    """Writes the clinic's lists without the patient; after a clinic was removed, the index without it."""
     with warehouse.read() as con:
         names = dict(con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall())
         for past in reports.earlier_days():
@@ -150,7 +150,7 @@ def _rewrite_lists(
             )
         day = mart_day(con, clinic.clinic_id) if patient_id else None
     if patient_id and clinic.clinic_key in reports.clinic_keys():
-        # Lists and spreadsheets name everybody: they are all written anew, even when nobody is left to list.
+        # Lists and spreadsheets name all patients: all are written again, even when no patient is left.
         remove_clinic_pages(reports, clinic.clinic_key)
         day = day or clock.today(settings.time_zone)
         rewrite_pages(ClinicDay(settings=settings, warehouse=warehouse, clinic=clinic, day=day), reports)
@@ -159,9 +159,8 @@ def _rewrite_lists(
 
 
 def _remove_leftovers(settings: Settings, store: StateStore) -> None:
-    """Removes what killed commands have left half made. Raises Busy for a backup that is being written: it would hold
-    the person."""
+    """Removes incomplete files of interrupted commands. Raises Busy while a backup is written: it would hold the person."""
     being_written = [path for folder in backup_folders(settings, store) for path in remove_leftovers(folder)]
     if being_written:
-        raise Busy(f"A backup is being written to {being_written[0]}: let it finish, then run the purge again.")
+        raise Busy(f"A backup is being written to {being_written[0]}: wait until it ends, then run the purge again.")
     remove_leftover_files(settings.data_dir)

@@ -1,9 +1,9 @@
-"""Puts everything that is sealed in a data directory under another key, resumably; the former key opens nothing then.
+"""Re-encrypts everything in a data directory with another key; afterwards the old key decrypts nothing.
 
-The order: a note that a change is under way (nobody opens a sealed file from then on), the state store (no process
-with the former key writes any more), landing files, published copies, the warehouse, what was left behind, the note of
-the new key. Each step leaves alone what is under the new key already, so that a change that was killed is run again.
-What does not belong here: how one file is put under another key (`warehouse.rekey`, `state.key_rotation`).
+The order: a record that the key is changing (from then on no process opens an encrypted file), the state store (no
+process with the old key writes any more), landing files, published copies, the warehouse, leftovers, the record of the
+new key. Each step skips what has the new key already, so an interrupted rotation is run again. What does not belong
+here: re-encrypting one file (`warehouse.files`, `state.key_rotation`).
 """
 
 import shutil
@@ -35,7 +35,7 @@ ProgressListener = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Rotation:
-    """What is not under the new key yet. `databases`: file, its key now, and the key that it gets."""
+    """What does not have the new key yet. `databases`: the file, its present key, its new key."""
 
     new: str
     values: int
@@ -62,16 +62,16 @@ class Rotation:
 
     @property
     def needed_bytes(self) -> int:
-        """Free bytes: each file stands twice for a while, one at a time."""
+        """Free bytes that are needed: one file at a time exists twice for a while."""
         files = [*self.landing, *(path for path, _, _ in self.databases)]
         return max([self.bytes_of_state, *(path.stat().st_size for path in files)]) * 11 // 10 + _SPARE_BYTES
 
 
 def plan_rotation(settings: Settings) -> Rotation:
-    """What would be done, after everything was found readable; nothing is changed.
+    """The work to do, after a check that everything is readable. Changes nothing.
 
-    Raises ConfigurationError for what none of the keys opens, LandingDamage for a damaged landing file, Busy while a
-    run is landing pages.
+    Raises ConfigurationError for a file that none of the keys decrypts, LandingDamage for a damaged landing file, Busy
+    while a run is landing pages.
     """
     new = encryption_keys(settings.encryption_key)[0]
     require_no_landing_run(settings.landing_dir)
@@ -88,7 +88,7 @@ def plan_rotation(settings: Settings) -> Rotation:
 
 
 def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
-    """Does it, or goes on with what was interrupted; the number of values and files. Raises as `plan_rotation`."""
+    """Rotates, or continues an interrupted rotation. Returns the number of values and files. Raises as `plan_rotation`."""
     new, keys = encryption_keys(settings.encryption_key)[0], _candidate_keys(settings)
     before = _read_key_record(settings)
     write_record(settings.data_dir, KeyRecord(before.key if before else None, fingerprint(new)))
@@ -100,16 +100,16 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
             _restore_key_record(settings, before)
             raise
         store.wipe_deleted()
-    report_progress("The state store is under the new key.")
+    report_progress("The state store has the new key.")
     for path in _landing_files(settings):
         if not reencryption.are_frames_sealed_with(path, new):
             reencryption.rekey_frames(path, keys, new)
             done += 1
-    report_progress("The landing files are.")
+    report_progress("The landing files have the new key.")
     for path, old, key in _databases(settings, keys):
         is_warehouse = path == settings.warehouse_path
         reencryption.rekey_database(path, old, key, settings.data_dir / "tmp", is_shared=is_warehouse)
-        report_progress("The warehouse is." if is_warehouse else f"{path} is.")
+        report_progress(f"{'The warehouse' if is_warehouse else path} has the new key.")
         done += 1
     _remove_leftovers(settings)
     write_record(settings.data_dir, KeyRecord(fingerprint(new)))
@@ -119,7 +119,7 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
 def _read_key_record(settings: Settings) -> KeyRecord | None:
     try:
         return read_record(settings.data_dir)
-    except ConfigurationError:  # damaged: written anew
+    except ConfigurationError:  # damaged: it is written again
         return None
 
 
@@ -130,7 +130,7 @@ def _restore_key_record(settings: Settings, before: KeyRecord | None) -> None:
 
 
 def _candidate_keys(settings: Settings) -> Sequence[str | None]:
-    """The keys that files may be under. None at all: only in a directory whose warehouse is a plain file, too."""
+    """The keys that files may have. None (not encrypted) is among them only when the warehouse is not encrypted."""
     keys: list[str | None] = list(encryption_keys(settings.encryption_key))
     path, spill = settings.warehouse_path, settings.data_dir / "tmp"
     if path.exists() and reencryption.key_of_database(path, [*keys, None], spill) is None:
@@ -145,13 +145,13 @@ def _landing_files(settings: Settings) -> list[Path]:
 
 
 def _databases(settings: Settings, keys: Sequence[str | None]) -> Iterator[tuple[Path, str | None, str]]:
-    """Those that are not under their new key; the warehouse last: it tells how the directory was sealed."""
+    """The databases without their new key; the warehouse last, because it shows how the directory was encrypted."""
     new, spill = encryption_keys(settings.encryption_key)[0], settings.data_dir / "tmp"
     for path in sorted(settings.published_dir.glob("*.duckdb")):
         own = settings.publish_key
         try:
             current = reencryption.key_of_database(path, [*([own] if own else []), *keys], spill)
-        except ConfigurationError:  # of a key that was handed out before, and no concern of ours
+        except ConfigurationError:  # it has an earlier publish key: it is left as it is
             continue
         if current != new and (own is None or current != own):
             yield path, current, own or new
@@ -162,7 +162,7 @@ def _databases(settings: Settings, keys: Sequence[str | None]) -> Iterator[tuple
 
 
 def _remove_leftovers(settings: Settings) -> None:
-    """What killed commands left beside the files, and what DuckDB spilled."""
+    """Removes incomplete files of interrupted commands, and DuckDB's spill files."""
     remove_leftover_files(settings.data_dir)
     for path in (settings.data_dir / "tmp").glob("*"):
         path.unlink() if path.is_file() else None

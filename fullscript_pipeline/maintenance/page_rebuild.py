@@ -1,4 +1,4 @@
-"""Rebuilding a clinic's adherence rows and pages: the same for the daily run, a refresh and the command line.
+"""Rebuilds a clinic's adherence rows and pages, for the daily run, a refresh and the command line.
 
 What does not belong here: the measure (`adherence`) and the pages (`reports`).
 """
@@ -35,7 +35,7 @@ MART_THREADS = 2
 
 
 class _RollBack(Exception):
-    """Ends a transaction whose rows were only needed for pages."""
+    """Rolls back a transaction whose rows were only needed for pages."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Everything that the data directory holds about one person, in one file of JSON: an answer to an access request.
+"""Writes everything that the data directory holds about one person to a JSON file: the answer to an access request.
 
-It covers what `purge --patient` removes, by the same lists; the last part names the files that hold copies of it. What
-does not belong here: which rows are a person's (`warehouse.subject`, `state.purge`), asking for it (`cli.publish`).
+It covers what `purge --patient` removes, by the same lists. The last part names the files that hold copies. What does
+not belong here: which rows are a person's (`warehouse.personal_data`, `state`), the command (`cli.publish`).
 """
 
 import json
@@ -27,7 +27,7 @@ FILE = "person.json"
 
 @dataclass(frozen=True)
 class PersonFile:
-    """What was written; `counts`: rows or records by where they are held."""
+    """The written file; `counts`: rows or records by place."""
 
     path: Path
     counts: Mapping[str, int]
@@ -36,7 +36,7 @@ class PersonFile:
 def write_person_file(
     settings: Settings, warehouse: Warehouse, store: StateStore, clinic: ClinicRef, patient_id: str, folder: Path
 ) -> PersonFile:
-    """Writes `<folder>/person.json` (0600), replacing one that is there.
+    """Writes `<folder>/person.json` (0600), replacing an existing one.
 
     Raises UsageError when nothing is held of the person, LandingDamage when a landed file cannot be read as a whole (it
     may hold more), ConfigurationError when the folder cannot be written.
@@ -51,7 +51,9 @@ def write_person_file(
     counts = {table: len(records) for table, records in rows.items()} | {"landing": len(landed)}
     counts |= {f"state.{table}": len(records) for table, records in state.items()}
     if not any(counts.values()):
-        raise UsageError(f"Nothing of patient {patient_id} of {clinic.clinic_key} is in {settings.data_dir}: check id.")
+        raise UsageError(
+            f"{settings.data_dir} holds nothing of patient {patient_id} of {clinic.clinic_key}: check the id."
+        )
     parts = {
         "format": _to_json(FORMAT),
         "made_at": _to_json(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ}"),
@@ -72,7 +74,7 @@ def write_person_file(
 
 
 def _copies_by_kind(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str, list[str]]:
-    """Files of the data directory that hold the same, or a part of it, once more."""
+    """Files of the data directory that hold copies of these data or of a part of them, by kind."""
     reports = ReportStore(settings.reports_dir)
     stores = [reports, *(reports.of_day(day) for day in reports.earlier_days())]
     pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]

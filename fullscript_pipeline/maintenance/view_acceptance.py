@@ -1,6 +1,6 @@
-"""Takes the view of a clinic's present grant for the clinic's: rows, then adherence and pages of whom it touches.
+"""Accepts the view of a clinic's present grant as complete: marks rows removed, then rebuilds the pages they change.
 
-What does not belong here: asking whether to (`cli.accept_view`), what goes (`warehouse.acceptance`).
+What does not belong here: asking for confirmation (`cli.accept_view`), which rows these are (`warehouse.loading`).
 """
 
 import getpass
@@ -23,7 +23,7 @@ from fullscript_pipeline.warehouse.loading import Acceptance, Context, View, pul
 
 @dataclass(frozen=True)
 class ViewAcceptance:
-    """The present view of a clinic, and what taking it for the clinic's would do; `accept` does it."""
+    """The present view of a clinic. `preview` shows what accepting it would change; `accept` does it."""
 
     settings: Settings
     warehouse: Warehouse
@@ -31,13 +31,13 @@ class ViewAcceptance:
     view: View
 
     def preview(self) -> Acceptance:
-        """Raises UsageError when the view has listed nothing yet, so that nobody can know what it lacks."""
+        """Raises UsageError when the view has listed nothing yet: what it lacks is then unknown."""
         with self.warehouse.read() as con:
             acceptance = view_acceptance.preview(con, self._context(con), self.view)
         if not acceptance.is_known:
             raise UsageError(
-                f"Clinic {self.clinic.clinic_key} has not been pulled as the user and with the permissions that are "
-                "connected now, so it is not known what they do not list: run `fullscript-pipeline pull --clinic "
+                f"Clinic {self.clinic.clinic_key} was not pulled yet with the present user and permissions, so it is "
+                "unknown which rows they lack: run `fullscript-pipeline pull --clinic "
                 f"{self.clinic.clinic_key}` first."
             )
         return acceptance
@@ -62,7 +62,7 @@ class ViewAcceptance:
 
 
 def present_view(store: StateStore, clinic: Clinic) -> View:
-    """What the clinic is read with now. Raises NeedsConnect when it has no working grant."""
+    """The view with which the clinic is read now. Raises NeedsConnect when it has no working grant."""
     grant = store.load_grant(clinic)
     if grant is None:
         raise NeedsConnect(

@@ -1,6 +1,6 @@
-"""The warehouse of this data directory, brought to this version: the same for assets and commands, without Dagster.
+"""Opens the warehouse of this data directory, migrated to this version, for assets and commands.
 
-What does not belong here: what is read from it or written to it.
+What does not belong here: reading it or writing to it.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from fullscript_pipeline.warehouse.upgrades import migrate
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
-    """Raises ConfigurationError for a file of a newer program or a wrong key, Busy when it is held too long."""
+    """Raises ConfigurationError for a file of a newer version or a wrong key, Busy when it is held too long."""
     warehouse = _warehouse_at(settings.warehouse_path, settings.warehouse_key)
     if _file_identity(warehouse) not in _MIGRATED:
         settings.prepare_data_dir()
@@ -27,7 +27,7 @@ _MIGRATED: set[tuple[str, int] | None] = set()
 
 
 def _file_identity(warehouse: Warehouse) -> tuple[str, int] | None:
-    """The file itself, not only its path: a restore puts another in its place. None while there is none."""
+    """Path and inode, because a restore replaces the file. None while there is none."""
     return (str(warehouse.path), warehouse.path.stat().st_ino) if warehouse.exists() else None
 
 

@@ -83,7 +83,7 @@ def test_nothing_is_restored_under_a_run_that_is_landing_pages(backup: Path, mac
     with StateStore(settings.state_path, settings.encryption_key):
         pass
     _, claim = claim_landing_file(settings.landing_dir / "us-snd" / "acme" / "2026-11-02", "orders", "a-pull")
-    with pytest.raises(Busy, match="let it finish or stop it"):
+    with pytest.raises(Busy, match="wait until it ends or stop it"):
         restore(settings, other, backup, force=True)
     assert not other.exists()
     release_lock(claim)

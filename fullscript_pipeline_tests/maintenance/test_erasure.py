@@ -201,7 +201,7 @@ def test_all_that_is_held_about_a_person_is_in_one_file(filled: Filled, tmp_path
     with filled.warehouse.read() as con:
         others = con.execute("SELECT email FROM core.patients WHERE patient_id != ?", [filled.patient]).fetchall()
     assert not [email for (email,) in others if email and email in text]
-    with pytest.raises(UsageError, match="check id"):
+    with pytest.raises(UsageError, match="check the id"):
         write_person_file(filled.settings, filled.warehouse, filled.store, filled.clinic, "nobody", tmp_path / "out")
 
 
