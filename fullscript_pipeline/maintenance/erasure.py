@@ -159,7 +159,10 @@ def _rewrite_lists(
 
 
 def _remove_leftovers(settings: Settings, store: StateStore) -> None:
-    """Removes incomplete files of interrupted commands. Raises Busy while a backup is written: it would hold the person."""
+    """Removes incomplete files of interrupted commands.
+
+    Raises Busy while a backup is being written: it would hold the person.
+    """
     being_written = [path for folder in backup_folders(settings, store) for path in remove_leftovers(folder)]
     if being_written:
         raise Busy(f"A backup is being written to {being_written[0]}: wait until it ends, then run the purge again.")

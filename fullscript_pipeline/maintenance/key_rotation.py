@@ -88,7 +88,10 @@ def plan_rotation(settings: Settings) -> Rotation:
 
 
 def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
-    """Rotates, or continues an interrupted rotation. Returns the number of values and files. Raises as `plan_rotation`."""
+    """Rotates the key, or continues an interrupted rotation. Returns how many values and files were re-encrypted.
+
+    Raises as `plan_rotation`.
+    """
     new, keys = encryption_keys(settings.encryption_key)[0], _candidate_keys(settings)
     before = _read_key_record(settings)
     write_record(settings.data_dir, KeyRecord(before.key if before else None, fingerprint(new)))
