@@ -58,7 +58,7 @@ def build_adherence(
 
 
 def related_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, patient_ids: Sequence[str]) -> list[str]:
-    """These patients, whoever's plans their orders name, and whoever's orders name their plans: rows made together."""
+    """These patients, and those linked to them because an order of one names a plan of the other."""
     found = con.execute(
         """
         WITH named AS (

@@ -1,6 +1,6 @@
-"""`clinics accept-view`: from now on the user and permissions that are connected count as all that the clinic has.
+"""`clinics accept-view`: accepts that the connected user sees all data that the clinic has.
 
-What does not belong here: what goes (`warehouse.acceptance`), pages (`orchestration.accepting`).
+What does not belong here: marking rows and rebuilding pages (`maintenance.view_acceptance`).
 """
 
 import click

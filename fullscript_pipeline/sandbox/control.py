@@ -29,7 +29,7 @@ class Control:
         self.sandbox = sandbox
 
     def routes(self) -> list[Route]:
-        """All of it."""
+        """All routes of the control plane."""
         return [
             Route("/_sandbox/state", self.state, methods=["GET"]),
             Route("/_sandbox/requests", self.requests, methods=["GET"]),

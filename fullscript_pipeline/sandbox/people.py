@@ -1,4 +1,4 @@
-"""Makes clinics and the people in them. What does not belong here: plans and orders (`care`)."""
+"""Makes clinics and the people in them. What does not belong here: plans and orders (`plans`, `orders`)."""
 
 import unicodedata
 from datetime import date, timedelta

@@ -33,7 +33,7 @@ class CapturedResponse:
 
     @property
     def start(self) -> Message:
-        """Its head; a content length is added when there is none."""
+        """The ASGI message with the response's status and headers, and a content length if there is none."""
         length = {} if self.status == 204 else {"content-length": str(len(self.body))}
         pairs = [(key.encode(), text.encode()) for key, text in (length | self.headers).items()]
         return {"type": "http.response.start", "status": self.status, "headers": pairs}

@@ -1,8 +1,8 @@
-"""The things the world holds: catalogs and clinics with their patients, plans, orders, labs and events.
+"""The objects of the sandbox's world: catalogs and clinics with their patients, plans, orders, labs and events.
 
-Records are kept as the dictionaries the API answers with; what only the world knows (a patient's habits, when the
-next order is due) sits beside them. What does not belong here: how things come to be (`catalog`, `people`) or change
-(`catalog_simulator`, `care`, `days`), and HTTP.
+Records are stored as the dictionaries that the API returns. What only the sandbox knows (a patient's habits, when the
+next order is due) is stored beside them. What does not belong here: how objects are created (`catalog`, `people`) or
+change (`catalog_simulator`, `day_simulator`), and HTTP.
 """
 
 from collections import Counter

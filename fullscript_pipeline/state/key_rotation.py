@@ -1,6 +1,6 @@
 """Re-encrypts all sealed values of the state store with another key, in one transaction.
 
-What does not belong here: files (`warehouse.rekey`), the order of steps (`orchestration.key_rotation`).
+What does not belong here: files (`warehouse.files`), the order of steps (`maintenance.key_rotation`).
 """
 
 from sqlalchemy import Connection, Row, inspect, select, text, update

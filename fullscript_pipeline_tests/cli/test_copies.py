@@ -34,7 +34,7 @@ def filled(tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
         (("purge", "--clinic", "acme", "--yes"), 2, "disconnect"),
         (("purge", "--patient", "acme", "p1"), 130, "cannot be undone"),
         (("purge", "--patient", "acme", "p2", "--yes"), 2, "check the id"),
-        (("restore", "/nowhere"), 2, "no backup"),
+        (("restore", "/nowhere"), 2, "is not a backup"),
         (("export", "--table", "nonsense"), 2, "nonsense"),
         (("pull", "--json"), 2, "--dry-run"),
         (("publish", "--deidentified"), 78, "FULLSCRIPT_PUBLISH_KEY"),

@@ -105,7 +105,7 @@ def test_another_key_and_a_damaged_file_are_told(backup: Path, machine: Machine,
     with pytest.raises(ConfigurationError, match="another FULLSCRIPT_ENCRYPTION_KEY"):
         restore(*machine("third", "another long random text, 9876543210"), backup)
     settings, warehouse = machine("fourth")
-    with pytest.raises(UsageError, match="no backup"):
+    with pytest.raises(UsageError, match="is not a backup"):
         restore(settings, warehouse, tmp_path)
     copy = bytearray((backup / "fullscript.duckdb").read_bytes())
     copy[len(copy) // 2] ^= 1

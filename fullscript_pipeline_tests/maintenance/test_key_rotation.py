@@ -134,9 +134,9 @@ def test_a_change_that_was_killed_is_told_and_goes_on(
 def test_a_run_that_lands_pages_is_waited_for_and_nothing_is_changed(folder: Path) -> None:
     settings = settings_under(folder, f"{NEW},{OLD}")
     _, claim = claim_landing_file(folder / "landing" / "us-snd" / "maple" / "2026-11-22", "orders", "pull")
-    with pytest.raises(Busy, match="filling"):
+    with pytest.raises(Busy, match="A run is writing to"):
         plan_rotation(settings)
-    with pytest.raises(Busy, match="filling"):
+    with pytest.raises(Busy, match="A run is writing to"):
         rotate_keys(settings, lambda _: None)
     release_lock(claim)
     assert read_record(folder) is None

@@ -1,6 +1,6 @@
 """Sends alerts about events that a person should know of: a revoked key, an undocumented event type.
 
-Each is sent once; the state store records it. What does not belong here: which events these are (`refresh.notices`),
+Each is sent once; the state store records it. What does not belong here: which events these are (`refresh.event_notices`),
 how an alert is sent (`failure_alerts`).
 """
 
