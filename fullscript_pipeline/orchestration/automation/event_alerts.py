@@ -1,7 +1,7 @@
 """Sends alerts about events that a person should know of: a revoked key, an undocumented event type.
 
-Each is sent once; the state store records it. What does not belong here: which events these are (`refresh.event_notices`),
-how an alert is sent (`failure_alerts`).
+Each is sent once; the state store records it. What does not belong here: which events these are
+(`refresh.event_notices`), how an alert is sent (`failure_alerts`).
 """
 
 import dagster as dg
