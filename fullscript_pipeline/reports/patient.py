@@ -30,6 +30,7 @@ _CHANGES = {
     "plan cancelled": translatable("plan cancelled %(day)s"),
     "taken out of the plan": translatable("taken out of the plan %(day)s"),
 }
+_CHANGED = translatable("plan changed %(day)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +147,4 @@ def _lane(name: str, parts: Sequence[TimelineRow], language: PageLanguage) -> ch
 
 def _change(part: TimelineRow, language: PageLanguage) -> str:
     day = language.day_of_year(part.start_on)
-    return language.gettext(_CHANGES.get(part.label or "", translatable("plan changed %(day)s")), day=day)
+    return language.gettext(_CHANGES.get(part.label or "", _CHANGED), day=day)

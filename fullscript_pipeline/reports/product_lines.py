@@ -14,7 +14,7 @@ from fullscript_pipeline.reports.doses import dose_words
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import PlanRow
-from fullscript_pipeline.reports.status_texts import Verdict
+from fullscript_pipeline.reports.status_texts import FLAGS, Verdict
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 from fullscript_pipeline.reports.unit_names import units
 
@@ -24,6 +24,10 @@ _SHARE_VERDICTS = {
     "earlier_gaps": translatable("earlier gaps"),
     "depends_on_dose": translatable("either side of the %(line)s line"),
     "too_early": translatable("too early to say"),
+}
+_DETAILS = {
+    "unread": translatable("the length of the course could not be read from the plan's text"),
+    "depends": translatable("covered at the lower dose, not at the higher one"),
 }
 _STOPPED = {
     "ended_unmeasured": (translatable("over; could not be measured"),) * 2,
@@ -88,7 +92,10 @@ def recommended_cell(row: PlanRow, language: PageLanguage) -> Cell:
     """The dose in words, since when, how many packs to buy, and whether to refill."""
     dose = dose_words(row, language)
     written = formatting.shorten(row.dosage_text, 90) if row.dosage_text else None
-    main = dose or (f"“{written}”" if written else language.gettext("no dosage text"))
+    if dose or not written:
+        main = dose or language.gettext("no dosage text")
+    else:
+        main = language.gettext("“%(text)s”", text=written)
     notes = []
     if dose and row.dose_since and row.window_start and row.dose_since > row.window_start:
         notes.append(language.gettext("dose changed on %(day)s", day=language.day(row.dose_since)))
@@ -136,7 +143,7 @@ def share_cell(row: PlanRow, usual: Window | None, policy: ReportPolicy, languag
     if share is None:
         return Cell(language.gettext("not measured"))
     notes = []
-    if row.share_verdict in _SHARE_VERDICTS:
+    if row.share_verdict in _SHARE_VERDICTS and row.status not in {"course_completed", "course_incomplete"}:
         notes.append(language.gettext(_SHARE_VERDICTS[row.share_verdict], line=policy.line(language)))
     if (window := _window(row)) and window != usual:
         notes.append(formatting.window(language, *window))
@@ -145,18 +152,16 @@ def share_cell(row: PlanRow, usual: Window | None, policy: ReportPolicy, languag
 
 def detail(verdict: Verdict, row: PlanRow, language: PageLanguage) -> str | None:
     """Details of the verdict: the reason, or how the plan stopped."""
+    if "shared_order" in row.flags and verdict.key in {"depends", "long", "late", "ranout"}:
+        return language.gettext(FLAGS["shared_order"])
     if verdict.key == "unknown":
         return explanations.unmeasured_reason(row, language)
-    if verdict.key == "unread":
-        return language.gettext("the length of the course could not be read from the plan's text")
-    if verdict.key == "depends":
-        return language.gettext("covered at the lower dose, not at the higher one")
     if row.status in _STOPPED:
         dated, undated = _STOPPED[row.status]
         if row.plan_started_on is None:
             return language.gettext(undated)
         return language.gettext(dated, day=language.day(row.plan_started_on))
-    return None
+    return language.gettext(_DETAILS[verdict.key]) if verdict.key in _DETAILS else None
 
 
 def other_plans(product: Product, context: PageContext) -> list[str]:

@@ -115,6 +115,8 @@ REASONS = {
     "unknown_plan_state": translatable("the state of the plan is not one this program knows"),
     "undated_order": translatable("an order of it has no date"),
     "refill_unread": translatable("it could not be read whether more than what was bought is wanted"),
+    "ordered_by_another": translatable("an order of another person names this plan"),
+    "course_length_unread": translatable("the length of the course could not be read"),
     "unknown": translatable("the plan or the orders do not say enough"),
 }
 
