@@ -1,0 +1,168 @@
+"""Every page of a sandbox's world, read back: each claim is what the tables say, no two of them contradict each other,
+and the French page says the same numbers without an English word.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullscript_pipeline import clock
+from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart
+from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
+from fullscript_pipeline.reports import ReportStore, write_adherence_pages
+from fullscript_pipeline.reports.language import ENGLISH, page_language
+from fullscript_pipeline.reports.status_texts import VERDICTS, verdict
+from fullscript_pipeline.reports.thresholds import ReportPolicy
+from fullscript_pipeline.warehouse.upgrades.migrations import migrate
+from fullscript_pipeline_tests.helpers.clinic_fixture import open_live_clinic
+from fullscript_pipeline_tests.helpers.html import Page, read
+
+# Words that only English has; data (products, names, dosage texts) is taken out before they are looked for.
+_ENGLISH = re.compile(
+    r"\b(the|and|of|not|with|was|were|this|that|day|days|order|orders|ordered|pack|packs|plan of|since|until|late|"
+    r"covered|window|gap|last|ask|supply|born|practitioner|product|dose used|per day|at least|soon|needed)\b",
+    re.I,
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A pulled clinic, its mart, and its pages in both languages."""
+    with open_live_clinic(tmp_path_factory.mktemp("claims"), patients=30) as live:
+        settings, clinic = live.connected.settings, live.clinic
+        day = clock.today(settings.time_zone)
+        migrate(live.warehouse, mart_ddl())
+        rebuild_mart(ClinicDay(settings=settings, warehouse=live.warehouse, clinic=clinic, day=day))
+        stores = {code: ReportStore(settings.reports_dir / code) for code in ("en", "fr")}
+        with live.warehouse.read() as con:
+            for code, store in stores.items():
+                write_adherence_pages(
+                    con,
+                    store,
+                    clinic_id=clinic.clinic_id,
+                    as_of=day,
+                    rendered_at=clock.now(),
+                    time_zone=settings.time_zone,
+                    last_pull_at=clock.now(),
+                    shows_contact=True,
+                    language=code,
+                )
+            cursor = con.execute("SELECT * FROM marts.adherence WHERE clinic_id = ?", [clinic.clinic_id])
+            names = [column[0] for column in cursor.description or []]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        yield {"stores": stores, "rows": rows, "key": clinic.clinic_key, "day": day}
+
+
+def _patients(world: dict[str, Any]) -> Iterator[tuple[list[dict[str, Any]], Path, Path]]:
+    """The rows of each patient who has a page, and the two pages."""
+    by_patient: dict[str, list[dict[str, Any]]] = {}
+    for row in world["rows"]:
+        by_patient.setdefault(row["patient_id"], []).append(row)
+    for patient_id, rows in by_patient.items():
+        english, french = (world["stores"][code].path_for_patient(world["key"], patient_id) for code in ("en", "fr"))
+        if english.exists():
+            yield rows, english, french
+
+
+def _verdict_key(row: dict[str, Any]) -> str:
+    status = row["status"]
+    if status == "not_measurable" and row["window_end"] <= row["as_of"]:
+        status = "ended_unmeasured"
+    return verdict(status, row["days_late"], row["due_in_days"], ReportPolicy()).key
+
+
+def test_the_headline_counts_products_with_the_verdicts_of_the_table(world: dict[str, Any]) -> None:
+    seen = 0
+    for rows, path, _ in _patients(world):
+        current = [row for row in rows if row["is_current"] is not False]
+        page = path.read_text(encoding="utf-8")
+        assert page.count('<th scope="row"') == len({row["product_id"] for row in rows})
+        shown = re.findall(r'<b class="(\w+)">', page)
+        assert sorted(shown) == sorted(_verdict_key(row) for row in current), path.name
+        seen += len(shown)
+    assert seen > 30
+
+
+def test_dates_and_lateness_are_those_of_the_mart(world: dict[str, Any]) -> None:
+    for rows, path, _ in _patients(world):
+        text = read(path).text
+        for row in rows:
+            if row["is_current"] is False or row["run_out_on"] is None:
+                continue
+            assert ENGLISH.day(row["run_out_on"] - timedelta(days=1)) in text
+            if row["status"] == "out_of_supply" and row["days_late"] is not None:
+                assert row["days_late"] == (row["as_of"] + timedelta(days=1) - row["run_out_on"]).days
+                assert ENGLISH.ngettext("%(num)s day late", "%(num)s days late", row["days_late"]) in text
+
+
+def test_no_two_sentences_of_a_page_contradict_each_other(world: dict[str, Any]) -> None:
+    """No "on track" beside "days late" in a row, no "no orders seen" beside an order, no verdict on a short window."""
+    for _, path, _ in _patients(world):
+        page = path.read_text(encoding="utf-8")
+        for row in re.findall(r"<tr[^>]*><th scope=\"row\".*?</tr>", page, re.S):
+            found = re.search(r'<b class="(\w+)">', row)
+            assert found is not None
+            key = found[1]
+            assert ("day late" in row or "days late" in row) == (key in {"long", "late", "ranout"}), row
+            assert "due in" not in row or key in {"track", "due"}, row
+            assert "below the" not in row or key not in {"track", "due"}, row
+            assert not ("too early to say" in row and "line" in row.split("too early to say")[1][:40]), row
+        for why in re.findall(r"<div>\n<h3>.*?</div>", page, re.S):
+            assert not ("No orders of this product seen" in why and "Last order " in why), why
+
+
+def test_the_arithmetic_of_a_row_closes(world: dict[str, Any]) -> None:
+    """What was on hand and bought, less what is left, is what was used; at one dose, that over the dose is the days."""
+    closed = 0
+    for rows, path, _ in _patients(world):
+        text = read(path).text
+        for found in re.finditer(
+            r"([\d,.]+) on hand at the start \+ ([\d,.]+) ordered − ([\d,.]+) left = ([\d,.]+) ", text
+        ):
+            carried, bought, left, used = (float(number.replace(",", "")) for number in found.groups())
+            assert abs(carried + bought - left - used) <= 0.02, path.name
+            closed += 1
+        assert rows
+    assert closed > 20
+
+
+def test_french_pages_say_the_same_numbers_and_no_english_word(world: dict[str, Any]) -> None:
+    french = page_language("fr")
+    for rows, english_path, french_path in _patients(world):
+        texts = read(english_path), read(french_path)
+        fields = ("product_name", "brand_name", "dosage_text")
+        data = sorted({str(row[name]) for row in rows for name in fields if row[name]}, key=len, reverse=True)
+        said = _own_words(texts[1], data)
+        assert not (hit := _ENGLISH.search(said)), (hit, said[max(0, hit.start() - 60) : hit.end() + 60] if hit else "")
+        numbers = [sorted(_numbers(_own_words(page, data))) for page in texts]
+        assert numbers[0] == numbers[1]
+        assert read(french_path).all("html") == [{"lang": french.tag}]
+
+
+def _own_words(page: Page, data: list[str]) -> str:
+    """The page's text without the data in it. Texts that were cut (…) go with what is quoted."""
+    text = re.sub(r"[“«][^”»]*[”»]", " ", Page(re.sub(r"<bdi>.*?</bdi>", " ", page.html)).text)
+    for value in data:
+        text = text.replace(" ".join(value.split()), " ")
+    return text
+
+
+def _numbers(text: str) -> list[str]:
+    """The numbers in a text, as English writes them; months, hours and `1er` are not compared."""
+    text = re.sub(r"(\d)er\b", r"\1", text)
+    text = re.sub(r"(\d{2})[ \u00a0]h[ \u00a0](\d{2})", r"\1:\2", text)
+    text = re.sub(r"(?<=\d)\u00a0(?=\d{3})", "", text)
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    return re.findall(r"\d+(?:\.\d+)?", text)
+
+
+def test_every_verdict_has_words(world: dict[str, Any]) -> None:
+    keys = {_verdict_key(row) for row in world["rows"]}
+    assert keys <= set(VERDICTS)
+    assert len(keys) >= 5
+    assert isinstance(world["day"], date)
