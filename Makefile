@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all soak compare ui lock clean dictionary resource-docs settings-docs messages fault-table screenshots
+.PHONY: demo test check check-all soak compare ui lock clean dictionary release resource-docs settings-docs messages fault-table screenshots
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -72,11 +72,25 @@ $(READY): requirements.lock requirements-bootstrap.lock requirements-axe.lock py
 	@$(BIN)/python -m compileall -q -j 2 fullscript_pipeline
 	@touch $(READY)
 
+# The wheel and its source in dist/, their metadata checked, and a CycloneDX bill of materials of requirements.lock, development included.
+# The tools have an environment of their own: nothing of the project imports them.
+RELEASE := $(VENV)/release
+release: $(READY)
+	@rm -rf dist build
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@rm -rf build
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(RELEASE)
+	@$(BIN)/uv pip install --quiet --python $(RELEASE)/bin/python --require-hashes --only-binary :all: -r requirements-release.lock
+	@$(RELEASE)/bin/twine check --strict dist/*.whl dist/*.tar.gz
+	@$(RELEASE)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json requirements.lock
+	@ls dist
+
 # Rewrites the locks from pyproject.toml; they name no index host.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header
 lock: $(READY)
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
 	printf 'uv\nsetuptools\n' | $(LOCK) - -o requirements-bootstrap.lock
+	printf 'twine\ncyclonedx-bom\n' | $(LOCK) - -o requirements-release.lock
 	printf 'axe-playwright-python\n' | $(LOCK) --no-deps - -o requirements-axe.lock
 
 clean:
