@@ -87,9 +87,9 @@ def by_refresh(its: Living, times: int) -> None:
 
 def idle(directory: Path, clinics: int) -> None:
     with living(directory, clinics=clinics, all_clinics=clinics, patients=5, products=10, pulled=False) as its:
-        for clinic in its.store.clinics():
+        for clinic in its.store.clinics.all():
             for feed in feeds_of(clinic.region):
-                its.store.set_cursor(clinic.server, clinic.clinic_id, feed, its.sandbox.world.day.isoformat())
+                its.store.feeds.set_position(clinic.server, clinic.clinic_id, feed, its.sandbox.world.day.isoformat())
         seconds = []
         for round_number in range(4):
             with (
@@ -100,9 +100,9 @@ def idle(directory: Path, clinics: int) -> None:
                 said = sensors.clinic_events_sensor(context)
                 seconds.append(time.monotonic() - begun)
             if round_number == 0:
-                for clinic in its.store.clinics():
-                    pending = its.store.pending_events(clinic.server, clinic.clinic_id)
-                    its.store.mark_processed(clinic.server, clinic.clinic_id, [one.event_id for one in pending])
+                for clinic in its.store.clinics.all():
+                    pending = its.store.events.pending(clinic.server, clinic.clinic_id)
+                    its.store.events.mark_processed(clinic.server, clinic.clinic_id, [one.event_id for one in pending])
         print(getattr(said, "skip_message", said))
         report(f"idle tick of {clinics} clinics", seconds[1:], "<= 5 s")
 

@@ -39,11 +39,11 @@ def settings_for(url: str, data_dir: str) -> Settings:
 
 def connected(store: StateStore) -> Clinic:
     """A clinic with a grant, as `connect` would leave it."""
-    if known := store.clinics():
+    if known := store.clinics.all():
         return known[0]
-    made = store.register_clinic("us-snd", "c1", "us", "Bench")
+    made = store.clinics.register("us-snd", "c1", "us", "Bench")
     now = clock.real_now()
-    store.save_grant(made, Grant("u1", "Staff", (), now, now + timedelta(hours=2), "access", "refresh"))
+    store.tokens.save_grant(made, Grant("u1", "Staff", (), now, now + timedelta(hours=2), "access", "refresh"))
     return made
 
 

@@ -60,7 +60,7 @@ def main(warehouse_mb: int = 1_000, landing_mb: int = 100) -> None:
         settings = load_settings().model_copy(update={"data_dir": Path(folder), "encryption_key": old})
         settings.prepare_data_dir()
         with StateStore(settings.state_path, old) as store:
-            store.keep_deliveries([Delivery("us-snd", f"e-{one}", body=bytes(2_000)) for one in range(1_000)])
+            store.inbox.keep_deliveries([Delivery("us-snd", f"e-{one}", body=bytes(2_000)) for one in range(1_000)])
         fill_warehouse(settings, warehouse_mb * MB)
         fill_landing(settings, landing_mb * MB)
         filled_mb = peak_mb()

@@ -34,7 +34,7 @@ def main(seconds: float, rate: float, size: int) -> None:
             )
             results[f"burst of {size} in 1 s, DuckDB held"] = asyncio.run(burst(running.url, size, "held-burst"))
         with StateStore(Path(folder) / "state.sqlite", "a key") as store:
-            stored = {delivery.event_id for delivery in store.deliveries(with_body=False)}
+            stored = {delivery.event_id for delivery in store.inbox.deliveries(with_body=False)}
     for name, figures in results.items():
         tell(name, figures, len(figures.acked - stored))
     if lost := {event for figures in results.values() for event in figures.acked} - stored:

@@ -58,7 +58,7 @@ def compare(calls: int) -> None:
             slug = "maple-street"
             httpx.get(f"{flow.authorize_url}&login={slug}", follow_redirects=True, trust_env=False)
             clinic = flow.wait(30).clinic
-        grant = store.load_grant(clinic)
+        grant = store.tokens.load_grant(clinic)
         assert grant is not None  # noqa: S101 - it was saved a line ago
         headers = {"Authorization": f"Bearer {grant.access_token}"}
         url = f"{settings.server('us-snd').api_url}/clinic"

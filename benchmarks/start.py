@@ -60,7 +60,7 @@ def main(patients: int = 215) -> None:
         tempfile.TemporaryDirectory() as folder,
         connected_pipeline(Path(folder), clinics=1, patients=patients, products=320, history_days=365) as connected,
     ):
-        key = connected.store.clinics()[0].clinic_key
+        key = connected.store.clinics.all()[0].clinic_key
         definitions = (sys.executable, "-c", "import fullscript_pipeline.definitions")
         for what, command, limit in (
             ("--help", (*RUN, "--help"), "<= 0.7 s"),

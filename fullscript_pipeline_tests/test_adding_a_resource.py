@@ -42,12 +42,12 @@ settings, names, order_id = load_settings(), ("team", "roster"), sys.argv[2]
 codes = [pull(settings, PullOptions(only=names)) for _ in range(2)]
 warehouse = open_warehouse(settings)
 with StateStore(settings.state_path, settings.encryption_key) as store:
-    clinic = store.clinics()[0]
+    clinic = store.clinics.all()[0]
     estimate = {line.resource: line.endpoint for line in estimate_clinic(None, clinic, settings.start_date)}
     event = LedgerEvent(
         clinic.server, clinic.clinic_id, "event-1", "Order.shipped", order_id, clock.now().isoformat(), "webhook"
     )
-    store.record_events([event])
+    store.events.record([event])
     target = make_target(
         settings,
         warehouse,

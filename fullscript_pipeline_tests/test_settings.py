@@ -132,7 +132,7 @@ def test_any_other_character_works_in_a_data_directory(
     settings.prepare_data_dir()
     migrate(Warehouse(settings.warehouse_path, "a key that is long enough"), [])
     with StateStore(settings.state_path, None) as store:
-        store.set_fact("x", "y")
+        store.facts.set("x", "y")
     with open_instance(settings) as instance:
         instance.add_dynamic_partitions("clinics", ["one"])
     assert [one.name for one in tmp_path.iterdir()] == [name]

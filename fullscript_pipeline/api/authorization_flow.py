@@ -11,18 +11,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from fullscript_pipeline.api.address_check import check_api_address, check_sign_in_page
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
+from fullscript_pipeline.api.connect_store import ConnectStore
 from fullscript_pipeline.api.errors import ConnectRefused, FullscriptError, InvalidGrant
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.oauth import GrantedTokens, TokenEndpoint, authorize_url
 from fullscript_pipeline.api.oauth_callback_server import CallbackServer, PageAnswer
 from fullscript_pipeline.api.scopes import missing_read_scopes, write_scopes
 from fullscript_pipeline.api.session import ClinicSession
-from fullscript_pipeline.api.session_factory import SessionStore
 from fullscript_pipeline.settings import ServerSettings, Settings
 
 WAIT_SECONDS = 600.0  # as long as the state lives
@@ -34,18 +34,6 @@ _REFUSALS = {
     "used": "This sign-in was used already",
     "expired": "This sign-in is more than ten minutes old",
 }
-
-
-class ConnectStore(SessionStore, Protocol):
-    """The part of the state store that connecting uses."""
-
-    def set_environment_kind(self, kind: Literal["sandbox", "production"]) -> None: ...
-    def new_oauth_state(self, server: str) -> str: ...
-    def use_oauth_state(self, server: str, state: str) -> str: ...
-    def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> ClinicRef: ...
-    def start_revoking(self, clinic: ClinicRef, user_id: str | None = None) -> list[Grant]: ...
-    def record_not_revoked(self, clinic: ClinicRef, user_id: str, reason: str) -> None: ...
-    def forget_grant(self, clinic: ClinicRef, user_id: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -96,9 +84,9 @@ class ConnectFlow:
 
     def __init__(self, settings: Settings, store: ConnectStore, server: ServerSettings | str) -> None:
         self._settings, self._store, self._server = settings, store, settings.require_app(server)
-        store.set_environment_kind("production" if self._server.is_production else "sandbox")
+        store.facts.set_environment_kind("production" if self._server.is_production else "sandbox")
         self.authorize_url = authorize_url(
-            self._server, settings.redirect_uri, store.new_oauth_state(self._server.name)
+            self._server, settings.redirect_uri, store.tokens.new_oauth_state(self._server.name)
         )
         self._outcome: ConnectResult | Exception | None = None
         self._done = threading.Event()
@@ -175,7 +163,7 @@ class ConnectFlow:
         """Checks the callback, exchanges its code, reads the clinic, and stores the clinic and its grant."""
         code = self._checked_code(query)
         server = self._server
-        budget = self._store.request_budget(server.name, server.client_id or "", self._settings.requests_per_5_min)
+        budget = self._store.budgets.of_app(server.name, server.client_id or "", self._settings.requests_per_5_min)
         with HttpClient() as client:
             try:
                 answer = TokenEndpoint(server, self._settings.redirect_uri, client, budget).exchange_code(code)
@@ -191,10 +179,10 @@ class ConnectFlow:
             record = session.fetch_object("clinic").record
             visible = _patients_visible(session, answer)
         name = record.get("name")
-        clinic = self._store.register_clinic(
+        clinic = self._store.clinics.register(
             server.name, str(record["id"]), server.region, name if isinstance(name, str) else None
         )
-        self._store.save_grant(clinic, _grant(answer, visible))
+        self._store.tokens.save_grant(clinic, _grant(answer, visible))
         return ConnectResult(
             clinic=clinic,
             user_id=answer.user_id or "",
@@ -214,7 +202,7 @@ class ConnectFlow:
             raise _ForeignCallback(
                 "This sign-in carries no state of ours: start it from `fullscript-pipeline connect`."
             )
-        verdict = self._store.use_oauth_state(self._server.name, values["state"][0])
+        verdict = self._store.tokens.use_oauth_state(self._server.name, values["state"][0])
         if verdict != "ok":
             raise _ForeignCallback(
                 f"{_REFUSALS[verdict]}: run `fullscript-pipeline connect {self._server.name}` again."
@@ -242,18 +230,18 @@ def disconnect(
     UsageError for an unknown user.
     """
     server = settings.require_app(clinic.server)
-    budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+    budget = store.budgets.of_app(server.name, server.client_id or "", settings.requests_per_5_min)
     not_revoked: FullscriptError | None = None
-    with HttpClient() as client, store.grant_lock(clinic):
+    with HttpClient() as client, store.tokens.grant_lock(clinic):
         endpoint = TokenEndpoint(server, settings.redirect_uri, client, budget)
-        for grant in store.start_revoking(clinic, user_id):
+        for grant in store.revocations.start_revoking(clinic, user_id):
             try:
                 endpoint.revoke(grant.access_token, clinic.clinic_key)
             except FullscriptError as problem:
-                store.record_not_revoked(clinic, grant.user_id, str(problem))
+                store.revocations.record_not_revoked(clinic, grant.user_id, str(problem))
                 not_revoked = problem
             else:
-                store.forget_grant(clinic, grant.user_id)
+                store.revocations.forget_grant(clinic, grant.user_id)
     if not_revoked is None:
         return DisconnectResult(clinic, None)
     return DisconnectResult(

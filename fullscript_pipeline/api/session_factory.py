@@ -15,12 +15,27 @@ from fullscript_pipeline.api.tokens import GrantStore, TokenKeeper
 from fullscript_pipeline.settings import Settings
 
 
-class SessionStore(GrantStore, Protocol):
-    """The part of the state store that a session uses."""
+class PurgedRecords(Protocol):
+    """Who was purged."""
 
-    def purged_ids_of(self, clinic: ClinicRef) -> PurgedIds | None: ...
+    def ids_of(self, clinic: ClinicRef, /) -> PurgedIds | None: ...
 
-    def request_budget(self, server: str, client_id: str, limit: int) -> Budget: ...
+
+class Budgets(Protocol):
+    """The request budgets of apps."""
+
+    def of_app(self, server: str, client_id: str, limit: int) -> Budget: ...
+
+
+class SessionStore(Protocol):
+    """The parts of the state store that a session uses."""
+
+    @property
+    def tokens(self) -> GrantStore: ...
+    @property
+    def purged(self) -> PurgedRecords: ...
+    @property
+    def budgets(self) -> Budgets: ...
 
 
 def open_session(
@@ -36,10 +51,10 @@ def open_session(
     Raises ConfigurationError if the clinic's server is not set up.
     """
     server = settings.require_app(clinic.server)
-    budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+    budget = store.budgets.of_app(server.name, server.client_id or "", settings.requests_per_5_min)
     client = client or HttpClient()
-    tokens = TokenKeeper(clinic, store, TokenEndpoint(server, settings.redirect_uri, client, budget))
-    grant = store.load_grant(clinic)
+    tokens = TokenKeeper(clinic, store.tokens, TokenEndpoint(server, settings.redirect_uri, client, budget))
+    grant = store.tokens.load_grant(clinic)
     session = ClinicSession(
         clinic,
         server.api_url,
@@ -49,7 +64,7 @@ def open_session(
         priority=priority,
         user_id=grant.user_id if grant else None,
         scopes=grant.scopes if grant else (),
-        purged_ids=lambda: store.purged_ids_of(clinic),
+        purged_ids=lambda: store.purged.ids_of(clinic),
     )
     tokens.on_grant = session.use_grant
     return session

@@ -33,7 +33,7 @@ def accept_view(settings: Settings, clinic: str, yes: bool) -> None:
 
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = store.clinic(clinic)
+        chosen = store.clinics.find(clinic)
         view = present_view(store, chosen)
     acceptance = ViewAcceptance(settings, open_warehouse(settings), chosen, view)
     preview = acceptance.preview()

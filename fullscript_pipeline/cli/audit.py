@@ -37,7 +37,7 @@ def audit() -> None:
 @with_settings
 def list_command(settings: Settings, as_json: bool) -> None:
     with _store(settings) as store:
-        entries = store.audit_entries()
+        entries = store.audit.entries()
     if as_json:
         for entry in entries:
             print_data(json.dumps({**entry.fields, "code": entry.code}))
@@ -66,9 +66,9 @@ def list_command(settings: Settings, as_json: bool) -> None:
 def verify_command(settings: Settings, heads: Sequence[str]) -> int:
     with _store(settings) as store:
         expected = [*map(AuditHead.parse, heads), *backup_audit_heads(settings.backups_dir)]
-        damage = store.audit_damage(expected)
-        entries = len(store.audit_entries())
-        newest = [] if damage else store.audit_heads()[-1:]
+        damage = store.audit.damage(expected)
+        entries = len(store.audit.entries())
+        newest = [] if damage else store.audit.heads()[-1:]
     for finding in damage:
         print_data(finding)
     if damage:

@@ -34,8 +34,8 @@ class DataSubjects:
             return {"of": "everybody"}
         ids = [(clinic.server, clinic.clinic_id) for clinic in self.clinics]
         if self.patient_id is None:
-            return {"of": "clinics", "digests": [store.audit_digest(*clinic) for clinic in ids]}
-        return {"of": "a patient", "digests": [store.audit_digest(*ids[0], self.patient_id)]}
+            return {"of": "clinics", "digests": [store.audit.digest(*clinic) for clinic in ids]}
+        return {"of": "a patient", "digests": [store.audit.digest(*ids[0], self.patient_id)]}
 
 
 EVERYBODY = DataSubjects()
@@ -91,16 +91,16 @@ def audit_logged(
 def _begin(settings: Settings, fields: dict[str, Any], whose: DataSubjects | None) -> dict[str, Any]:
     """Records the beginning; returns the fields by which the entry of the end refers to it."""
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        entry = store.append_audit_entry(STARTED, fields | ({"whose": whose.digests(store)} if whose else {}))
+        entry = store.audit.append(STARTED, fields | ({"whose": whose.digests(store)} if whose else {}))
         action = {"command": fields["command"], "action": entry.number, "of_chain": entry.chain}
         try:
             deliver(settings, entry)
         except PipelineError as error:
-            store.append_audit_entry(FAILED, action | {"error": type(error).__name__})
+            store.audit.append(FAILED, action | {"error": type(error).__name__})
             raise type(error)(f"{error} Until then `{fields['command']}` does not begin.") from None
     return action
 
 
 def _end(settings: Settings, event: str, action: dict[str, Any], record: AuditOutcome) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        deliver(settings, store.append_audit_entry(event, action | record.fields(store)))
+        deliver(settings, store.audit.append(event, action | record.fields(store)))

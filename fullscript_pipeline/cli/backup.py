@@ -82,7 +82,7 @@ def restore(settings: Settings, folder: Path, force: bool) -> None:
 
 def _warn_of_restored_purged_people(settings: Settings, warehouse: Warehouse) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        if not store.purged_count():
+        if not store.purged.count():
             return
         with warehouse.read() as con:
             held = stored_purged_patients(con, store)
@@ -102,7 +102,7 @@ def _has_log(settings: Settings) -> bool:
         return False
     try:
         with StateStore(settings.state_path, settings.encryption_key) as store:
-            store.audit_heads()
+            store.audit.heads()
     except PipelineError as error:
         print_message(f"The existing audit log cannot be continued, and will be replaced. {error}")
         return False

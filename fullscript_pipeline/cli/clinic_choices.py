@@ -46,11 +46,11 @@ def set_choices(settings: Settings, clinic: str, language: Language | None, time
         raise click.UsageError("Say what to set: --language, --time-zone or both.")
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = store.clinic(clinic)
-        store.set_clinic_choices(chosen, language=language, time_zone=time_zone)
+        chosen = store.clinics.find(clinic)
+        store.choices.set(chosen, language=language, time_zone=time_zone)
         print_message(
-            f"{chosen.clinic_key}: language {clinic_language(settings, store, chosen)}, time zone "
-            f"{clinic_time_zone(settings, store, chosen)}. Its pages follow with the next pull, or run "
+            f"{chosen.clinic_key}: language {clinic_language(settings, store.choices, chosen)}, time zone "
+            f"{clinic_time_zone(settings, store.choices, chosen)}. Its pages follow with the next pull, or run "
             f"`fullscript-pipeline report adherence --clinic {chosen.clinic_key}`.",
             bold=True,
         )

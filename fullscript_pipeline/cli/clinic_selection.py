@@ -13,7 +13,7 @@ def select_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
 
     Raises UsageError for an unknown name, NeedsConnect when no clinic is connected.
     """
-    chosen = [store.clinic(name) for name in dict.fromkeys(named)] if named else store.clinics()
+    chosen = [store.clinics.find(name) for name in dict.fromkeys(named)] if named else store.clinics.all()
     if not chosen:
         raise NeedsConnect(no_clinic_message(store.db.path.parent, store))
     return chosen
@@ -21,7 +21,7 @@ def select_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
 
 def find_known_clinic(store: StateStore, id_or_key: str) -> Clinic:
     """The clinic, also when it is disconnected: its data are still here. Raises UsageError for an unknown name."""
-    known = store.clinics(with_removed=True)
+    known = store.clinics.all(with_removed=True)
     matches = [clinic for clinic in known if id_or_key.strip() in {clinic.clinic_key, clinic.clinic_id}]
     if len(matches) != 1:
         keys = ", ".join(clinic.clinic_key for clinic in known) or "none"
@@ -31,7 +31,7 @@ def find_known_clinic(store: StateStore, id_or_key: str) -> Clinic:
 
 def no_clinic_message(data_dir: Path, store: StateStore | None) -> str:
     """Names the data directory, because another one may be meant; or says that the state store was lost."""
-    if (data_dir / WAREHOUSE_FILE).exists() and not (store and store.clinics(with_removed=True)):
+    if (data_dir / WAREHOUSE_FILE).exists() and not (store and store.clinics.all(with_removed=True)):
         return (
             f"The state store in {data_dir} knows no clinic, but there is a warehouse beside it: the store was lost "
             "or replaced. Run `fullscript-pipeline restore FROM --force` to restore a backup of both. Without a "

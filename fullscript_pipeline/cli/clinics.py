@@ -97,12 +97,16 @@ def clinics(context: click.Context, settings: Settings, users: bool, as_json: bo
     rows, to_revoke, no_clinic = [], [], no_clinic_message(settings.data_dir, None)
     if settings.state_path.exists():  # only looking: nothing is made where nothing is
         with StateStore(settings.state_path, settings.encryption_key) as store:
-            pairs = [(clinic, user) for clinic in store.clinics_to_disconnect() for user in store.users(clinic)]
+            pairs = [
+                (clinic, user)
+                for clinic in store.revocations.clinics_to_disconnect()
+                for user in store.revocations.users(clinic)
+            ]
             to_revoke = [(clinic, user) for clinic, user in pairs if user.status == TO_BE_REVOKED]
             if users:
                 rows = [_user_row(clinic, user) for clinic, user in pairs]
             else:
-                rows = [_clinic_row(settings, store, clinic) for clinic in store.clinics()]
+                rows = [_clinic_row(settings, store, clinic) for clinic in store.clinics.all()]
             no_clinic = no_clinic_message(settings.data_dir, store)
     if as_json:
         for row in rows:
@@ -152,8 +156,8 @@ def _user_row(clinic: Clinic, user: ClinicUser) -> dict[str, str | int | None]:
 
 
 def _clinic_row(settings: Settings, store: StateStore, clinic: Clinic) -> dict[str, str | int | None]:
-    grant = store.load_grant(clinic)
-    zone, zone_source = zone_with_source(settings, store.clinic_choices(clinic))
+    grant = store.tokens.load_grant(clinic)
+    zone, zone_source = zone_with_source(settings, store.choices.get(clinic))
     return {
         "clinic_key": clinic.clinic_key,
         "clinic_id": clinic.clinic_id,
@@ -164,7 +168,7 @@ def _clinic_row(settings: Settings, store: StateStore, clinic: Clinic) -> dict[s
         "reason": clinic.status_reason,
         "token": _format_token_life(grant.expires_at) if grant else "none",
         "scopes": " ".join(grant.scopes) if grant else "",
-        "language": clinic_language(settings, store, clinic),
+        "language": clinic_language(settings, store.choices, clinic),
         "time_zone": zone.key,
         "time_zone_source": zone_source,
     }

@@ -36,7 +36,7 @@ def disconnect(settings: Settings, clinic: str | None, everything: bool, user: s
     settings.prepare_data_dir()
     code = 0
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        chosen = store.clinics_to_disconnect() if everything else [_find_clinic(store, clinic or "")]
+        chosen = store.revocations.clinics_to_disconnect() if everything else [_find_clinic(store, clinic or "")]
         user_ids = _users_to_revoke(store, chosen[0], user) if give_up else []
         with audit_logged(
             settings, "disconnect --give-up" if give_up else "disconnect", whose=DataSubjects(chosen)
@@ -64,7 +64,7 @@ def _users_to_revoke(store: StateStore, clinic: Clinic, user: str | None) -> lis
     """The users whose access is still to be revoked. Raises UsageError when there are none."""
     user_ids = [
         known.user_id
-        for known in store.users(clinic)
+        for known in store.revocations.users(clinic)
         if known.status == TO_BE_REVOKED and user in (None, known.user_id)
     ]
     if not user_ids:
@@ -84,7 +84,7 @@ def _give_up(settings: Settings, store: StateStore, clinic: Clinic, user: str) -
     if reason is None:
         print_message(f"{_label(clinic, user)}: disconnected; the server has confirmed it now.")
         return
-    store.forget_grant(clinic, user)
+    store.revocations.forget_grant(clinic, user)
     print_message(
         f"{_label(clinic, user)}: given up. Its tokens are deleted here, but the server has not confirmed that the "
         "access is revoked. Copies of the tokens (in backups of this data directory) may still work, and this "
@@ -99,10 +99,10 @@ def _label(clinic: Clinic, user: str | None) -> str:
 
 def _find_clinic(store: StateStore, id_or_key: str) -> Clinic:
     """A connected clinic, or one that is removed but for a grant that is still to be revoked. Raises UsageError."""
-    known = store.clinics_to_disconnect()
+    known = store.revocations.clinics_to_disconnect()
     to_revoke = [
         clinic
         for clinic in known
         if clinic.status == "removed" and id_or_key.strip() in {clinic.clinic_key, clinic.clinic_id}
     ]
-    return to_revoke[0] if len(to_revoke) == 1 else store.clinic(id_or_key)
+    return to_revoke[0] if len(to_revoke) == 1 else store.clinics.find(id_or_key)

@@ -56,7 +56,7 @@ def _connected_clinics(settings: "Settings") -> "list[Clinic]":
     if not settings.state_path.exists():
         return []
     with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
-        return store.clinics()
+        return store.clinics.all()
 
 
 class ServerName(click.ParamType[str]):

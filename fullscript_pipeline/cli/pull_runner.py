@@ -130,7 +130,7 @@ def _estimate(
 ) -> list[EstimateLine]:
     """The requests that these runs would make; none for steps that were not selected."""
     opened = open_warehouse(settings) if settings.warehouse_path.exists() else None
-    by_key = {clinic.clinic_key: clinic for clinic in store.clinics()}
+    by_key = {clinic.clinic_key: clinic for clinic in store.clinics.all()}
     day = clock.today(settings.time_zone)
     pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     lines: list[EstimateLine] = []
@@ -138,7 +138,9 @@ def _estimate(
         for run in runs:
             tags = run.tags or {}
             if region := tags.get("fullscript/region"):
-                healthy = [clinic for clinic in store.clinics() if clinic.region == region and clinic.status == "ok"]
+                healthy = [
+                    clinic for clinic in store.clinics.all() if clinic.region == region and clinic.status == "ok"
+                ]
                 planned = estimate_region(con, region, healthy, day, pace=pace, store=store, count_rows=count_rows)
             elif run.job == "orders_backfill" and run.partition_range:
                 days = [split_partition_key(key)[1] for key in run.partition_range]

@@ -101,7 +101,7 @@ def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
     with StateStore(settings.state_path, settings.encryption_key) as store:
         clinic = find_known_clinic(store, clinic_name)
         with audit_logged(settings, "purge --undo", whose=DataSubjects([clinic], patient_id)):
-            if not store.forget_purged(clinic, patient_id):
+            if not store.purged.forget(clinic, patient_id):
                 raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not purged: nothing was changed.")
     print_message(f"Pulls may store patient {patient_id} of {clinic.clinic_key} again.", bold=True)
     print_message(
@@ -111,7 +111,7 @@ def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
 
 
 def _has_grants(store: StateStore, clinic: Clinic) -> bool:
-    return any(connected.clinic_key == clinic.clinic_key for connected in store.clinics_to_disconnect())
+    return any(connected.clinic_key == clinic.clinic_key for connected in store.revocations.clinics_to_disconnect())
 
 
 def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: str | None, what: str) -> int:
@@ -123,7 +123,7 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
     warehouse = open_warehouse(settings)
     purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
     if not purged.counts:
-        if patient_id and store.is_purged(clinic, patient_id):
+        if patient_id and store.purged.contains(clinic, patient_id):
             raise UsageError(f"{settings.data_dir} holds nothing of {what}: they were purged before, and stay purged.")
         raise UsageError(f"{settings.data_dir} holds nothing of {what}: check the id.")
     if patient_id is None:

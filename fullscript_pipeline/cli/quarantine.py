@@ -65,7 +65,7 @@ def replay_command(settings: Settings) -> int:
     keys: dict[str, str] = {}
     if settings.state_path.exists():
         with StateStore(settings.state_path, settings.encryption_key) as store:
-            keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics()}
+            keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics.all()}
     from fullscript_pipeline.warehouse.loading import replay  # noqa: PLC0415 - Arrow: help does not need it
     from fullscript_pipeline.warehouse.upgrades import retype  # noqa: PLC0415 - likewise
 

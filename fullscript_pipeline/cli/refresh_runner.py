@@ -82,7 +82,7 @@ def _collect_due_events(
                 trouble = error
     due = request_for_due_events(store, clinic, include_requested=True)
     return due or (
-        RefreshRequest(clinic_key=clinic.clinic_key, event_ids=()) if store.moved_labs(clinic) else None
+        RefreshRequest(clinic_key=clinic.clinic_key, event_ids=()) if store.labs.moved(clinic) else None
     ), trouble
 
 

@@ -34,11 +34,11 @@ def snooze_patient(settings: Settings, clinic_name: str, patient_id: str, until:
     if len(plain) > LONGEST_NOTE:
         raise UsageError(f"The note has {len(plain)} characters; {LONGEST_NOTE} are the most.")
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = store.clinic(clinic_name)
+        clinic = store.clinics.find(clinic_name)
         warehouse = open_warehouse(settings)
         _require_patient(warehouse, clinic, patient_id)
         with audit_logged(settings, _COMMAND, whose=DataSubjects([clinic], patient_id)):
-            store.add_snooze(clinic, Snooze(patient_id, until, plain or None), today)
+            store.snoozes.add(clinic, Snooze(patient_id, until, plain or None), today)
     print_message(f"Patient {patient_id} of {clinic.clinic_key} is off the call list until {until}.", bold=True)
     _rewrite_list(settings, warehouse, clinic)
     return 0
@@ -48,9 +48,9 @@ def remove_snooze(settings: Settings, clinic_name: str, patient_id: str) -> int:
     """Puts the patient back on the call list, and rewrites the clinic's pages."""
     settings.prepare_data_dir()
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = store.clinic(clinic_name)
+        clinic = store.clinics.find(clinic_name)
         with audit_logged(settings, f"{_COMMAND} --remove", whose=DataSubjects([clinic], patient_id)):
-            if not store.remove_snooze(clinic, patient_id):
+            if not store.snoozes.remove(clinic, patient_id):
                 raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not snoozed: nothing was changed.")
     print_message(f"Patient {patient_id} of {clinic.clinic_key} is not snoozed any more.", bold=True)
     _rewrite_list(settings, open_warehouse(settings), clinic)
@@ -69,7 +69,7 @@ def list_snoozes(settings: Settings, clinic_names: Sequence[str]) -> int:
             rows = [
                 (clinic.clinic_key, snooze.patient_id, snooze.until, snooze.note or "")
                 for clinic in chosen
-                for snooze in store.snoozes(clinic, today)
+                for snooze in store.snoozes.current(clinic, today)
             ]
             record.rows = len(rows)
     if rows:

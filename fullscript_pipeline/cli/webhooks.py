@@ -113,7 +113,7 @@ def list_command(settings: Settings, as_json: bool, with_body: bool) -> None:
 def _print_deliveries(settings: Settings, *, as_json: bool, with_body: bool = False) -> int:
     """Prints the deliveries; returns how many there are."""
     with _store(settings) as store:
-        deliveries = store.deliveries(with_body=with_body)
+        deliveries = store.inbox.deliveries(with_body=with_body)
     if as_json:
         for delivery in deliveries:
             print_data(json.dumps(_as_json(delivery, with_body=with_body)))
@@ -130,10 +130,12 @@ def _print_deliveries(settings: Settings, *, as_json: bool, with_body: bool = Fa
 @with_settings
 def replay_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
     with _store(settings) as store:
-        chosen = _find_deliveries(store, event_ids) if event_ids else store.deliveries(["failed"], with_body=False)
+        chosen = (
+            _find_deliveries(store, event_ids) if event_ids else store.inbox.deliveries(["failed"], with_body=False)
+        )
         for delivery in chosen:
-            store.reopen_event(delivery.server, delivery.event_id)
-        store.mark_deliveries(chosen, "received")
+            store.events.reopen(delivery.server, delivery.event_id)
+        store.inbox.mark(chosen, "received")
     print_message(f"{len(chosen)} deliveries wait; the next `refresh` handles them.")
 
 
@@ -143,7 +145,7 @@ def replay_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
 def ignore_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
     with _store(settings) as store:
         chosen = _find_deliveries(store, event_ids)
-        store.mark_deliveries(chosen, "ignored", "by hand")
+        store.inbox.mark(chosen, "ignored", "by hand")
     print_message(f"{len(chosen)} deliveries are ignored.")
 
 
@@ -157,7 +159,7 @@ def _store(settings: Settings) -> Iterator[StateStore]:
 def _find_deliveries(store: StateStore, event_ids: Sequence[str]) -> list[Delivery]:
     """The deliveries of these events. Raises UsageError when an event is unknown; then nothing is changed."""
     unknown_ids = set(event_ids)
-    deliveries = [delivery for delivery in store.deliveries(with_body=False) if delivery.event_id in unknown_ids]
+    deliveries = [delivery for delivery in store.inbox.deliveries(with_body=False) if delivery.event_id in unknown_ids]
     if unknown := unknown_ids - {delivery.event_id for delivery in deliveries}:
         raise UsageError(f"The inbox has no event {', '.join(sorted(unknown))}; `webhooks inbox list` shows all.")
     return deliveries

@@ -32,7 +32,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
         return
     store, store_finding = _open_store(settings)
     try:
-        yield from check_setup(settings, store.get_fact("kind") if store else None)
+        yield from check_setup(settings, store.facts.get("kind") if store else None)
         yield store_finding
         if store:
             yield check_audit_log(settings, store)

@@ -15,7 +15,7 @@ _FIX = (
 
 
 def check_audit_log(settings: Settings, store: StateStore) -> Finding:
-    damage = store.audit_damage(backup_audit_heads(settings.backups_dir))
+    damage = store.audit.damage(backup_audit_heads(settings.backups_dir))
     if not damage:
         return passed("state.audit_log", "every entry is unchanged")
     more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""

@@ -18,9 +18,9 @@ _FAILED_WITHIN = timedelta(hours=1)
 
 def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Finding]:
     """One finding when no clinic is connected. `has_data`: there is a warehouse, so a clinic was connected before."""
-    if store and store.clinics():
+    if store and store.clinics.all():
         return
-    if store and store.clinics(with_removed=True):
+    if store and store.clinics.all(with_removed=True):
         what, fix = "every clinic was disconnected", "To pull again, run `fullscript-pipeline connect` for each clinic."
         yield failed("clinics.connected", what, fix, NeedsConnect.exit_code)
     elif has_data:
@@ -37,13 +37,13 @@ def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Fin
 
 def check_clinics(store: StateStore) -> Iterator[Finding]:
     """Two findings for every clinic, and one for each clinic with a revocation that is not confirmed."""
-    for clinic in store.clinics():
+    for clinic in store.clinics.all():
         try:
             yield from _check_grant(store, clinic)
         except PipelineError as error:
             yield failed_by(f"clinic.{clinic.clinic_key}.token", error)
-    for clinic in store.clinics_to_disconnect():
-        unrevoked = [user for user in store.users(clinic) if user.status == TO_BE_REVOKED]
+    for clinic in store.revocations.clinics_to_disconnect():
+        unrevoked = [user for user in store.revocations.users(clinic) if user.status == TO_BE_REVOKED]
         if unrevoked:
             yield _not_revoked(clinic, unrevoked)
 
@@ -64,14 +64,14 @@ def _not_revoked(clinic: Clinic, unrevoked: Sequence[ClinicUser]) -> Finding:
 
 def _check_grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     token, scopes = f"clinic.{clinic.clinic_key}.token", f"clinic.{clinic.clinic_key}.scopes"
-    grant = store.load_grant(clinic)
+    grant = store.tokens.load_grant(clinic)
     connect = f"Run `fullscript-pipeline connect {clinic.server}` and sign in as a user of that clinic."
     if grant is None or clinic.status != "ok":
         reason = clinic.status_reason or "it has no working grant"
         yield failed(token, f"needs a connect: {reason}", connect, NeedsConnect.exit_code)
         yield skipped(scopes, "no working grant")
         return
-    failure = store.token_failure(clinic, _FAILED_WITHIN.total_seconds())
+    failure = store.tokens.token_failure(clinic, _FAILED_WITHIN.total_seconds())
     if failure is not None and failure.status in APP_REFUSED:
         app = f"FULLSCRIPT_{clinic.server.upper().replace('-', '_')}_CLIENT"
         fix = f"Check {app}_ID and {app}_SECRET against the vendor's API dashboard, then pull again."
@@ -81,7 +81,7 @@ def _check_grant(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
         what = f"the last renewal failed at the server (status {failure.status or 'none'}, X-Request-Id "
         yield failed(token, f"{what}{failure.request_id or 'not given'})", "Run the pull again; no connect is needed.")
     else:
-        users = sum(user.status == "ok" for user in store.users(clinic))
+        users = sum(user.status == "ok" for user in store.revocations.users(clinic))
         yield passed(token, _describe_token(grant, users))
     yield _check_scopes(scopes, grant, connect)
 

@@ -23,7 +23,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
     """A finding for every clinic whose feeds were read before, one for webhooks if configured, one for the inbox."""
-    for clinic in store.clinics():
+    for clinic in store.clinics.all():
         try:
             yield from _check_feeds(store, clinic)
             yield from _check_unhandled(store, clinic)
@@ -35,7 +35,7 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
     except PipelineError as error:
         yield failed_by("webhooks.heard", error)
     try:
-        yield _check_inbox(len(store.deliveries(["failed"], with_body=False)), measure_inbox(settings, store))
+        yield _check_inbox(len(store.inbox.deliveries(["failed"], with_body=False)), measure_inbox(settings, store))
     except PipelineError as error:
         yield failed_by("webhooks.inbox", error)
 

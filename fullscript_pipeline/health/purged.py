@@ -14,7 +14,7 @@ from fullscript_pipeline.state import Clinic, StateStore
 
 def check_purged(con: duckdb.DuckDBPyConnection, store: StateStore) -> Iterator[Finding]:
     """No finding when nobody was purged."""
-    purged_count = store.purged_count()
+    purged_count = store.purged.count()
     if not purged_count:
         return
     stored = stored_purged_patients(con, store)
@@ -33,8 +33,8 @@ def check_purged(con: duckdb.DuckDBPyConnection, store: StateStore) -> Iterator[
 def stored_purged_patients(con: duckdb.DuckDBPyConnection, store: StateStore) -> Sequence[tuple[Clinic, str]]:
     """The stored patients who were purged, by clinic."""
     stored = []
-    for clinic in store.clinics(with_removed=True):
-        if (purged_ids := store.purged_ids_of(clinic)) is None:
+    for clinic in store.clinics.all(with_removed=True):
+        if (purged_ids := store.purged.ids_of(clinic)) is None:
             continue
         rows = con.execute("SELECT patient_id FROM core.patients WHERE clinic_id = ?", [clinic.clinic_id]).fetchall()
         stored += [(clinic, patient_id) for (patient_id,) in rows if patient_id in purged_ids]

@@ -44,7 +44,7 @@ def check_runs(settings: Settings, store: StateStore | None) -> Iterator[Finding
         return
     # A disconnected clinic gets no later run.
     disconnected = (
-        {clinic.clinic_key for clinic in store.clinics(with_removed=True) if clinic.status == "removed"}
+        {clinic.clinic_key for clinic in store.clinics.all(with_removed=True) if clinic.status == "removed"}
         if store
         else set()
     )

@@ -70,7 +70,7 @@ def _check_budget(settings: Settings, store: StateStore | None, server: ServerSe
     check = f"server.{server.name}.budget"
     if store is None:
         return skipped(check, "requests are counted in the state store, which is missing or cannot be used")
-    budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+    budget = store.budgets.of_app(server.name, server.client_id or "", settings.requests_per_5_min)
     try:
         used, pause = budget.used(), budget.held_seconds()
     except PipelineError as error:

@@ -35,7 +35,7 @@ _HELD_TOO_LONG = timedelta(hours=1)
 
 def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
     """Findings about the lock, then about the contents, then about the last pull of every connected clinic."""
-    clinics = store.clinics() if store else []
+    clinics = store.clinics.all() if store else []
     if not settings.warehouse_path.exists():
         yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` creates it")
         yield from (_check_clinic_pull(clinic, None) for clinic in clinics)

@@ -163,7 +163,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _audit_heads(settings: Settings) -> list[str]:
     """The heads of the audit log, which prove later what the log holds now."""
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        return [str(head) for head in store.audit_heads()]
+        return [str(head) for head in store.audit.heads()]
 
 
 def _write_manifest(folder: Path, settings: Settings, created_at: str, audit_heads: list[str]) -> None:
@@ -220,8 +220,8 @@ def _restore_state(settings: Settings, source: Path) -> None:
     try:
         _copy_state(source, prepared)
         with StateStore(prepared, settings.encryption_key) as store:
-            store.keep_audit_log_of(settings.state_path)
-            if not store.keep_purged_of(settings.state_path):
+            store.audit.keep_log_of(settings.state_path)
+            if not store.purged.keep_of(settings.state_path):
                 _log.warning(
                     "The list of purged people was made with another key, so pulls may store them again: purge them "
                     "again after the next pull."

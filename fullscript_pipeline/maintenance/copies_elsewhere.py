@@ -33,7 +33,7 @@ def external_exports(settings: Settings, store: StateStore) -> list[Path]:
 
 
 def _destinations(store: StateStore, event: str, commands: set[str] | frozenset[str]) -> Iterator[Path]:
-    for entry in store.audit_entries():
+    for entry in store.audit.entries():
         fields = entry.fields
         if fields.get("event") == event and fields.get("command") in commands and fields.get("destination"):
             yield Path(str(fields["destination"]))

@@ -71,7 +71,7 @@ def purge_everywhere(
             counts["state"] = purge_patient(store.db, store.keyring, clinic, ids)
         counts = {place: number for place, number in counts.items() if number}
         if counts and patient_id:
-            store.remember_purged(clinic, patient_id, ids)
+            store.purged.remember(clinic, patient_id, ids)
         if counts:
             purge.record(con, subject, subject.digest(settings.warehouse_key), clock.now(), counts)
     if not counts:

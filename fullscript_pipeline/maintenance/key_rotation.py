@@ -76,7 +76,7 @@ def plan_rotation(settings: Settings) -> Rotation:
     new = encryption_keys(settings.encryption_key)[0]
     require_no_landing_run(settings.landing_dir)
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        if store.get_fact("kind") == "production":
+        if store.facts.get("kind") == "production":
             require_good_keys([new])
         values = store.count_to_reseal(new)
     keys = _candidate_keys(settings)

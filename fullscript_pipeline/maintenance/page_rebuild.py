@@ -147,11 +147,13 @@ def _page_choices(clinic_day: ClinicDay) -> _PageChoices:
     """A page of an earlier day shows no snoozes: it was nobody's call list then."""
     settings, clinic = clinic_day.settings, clinic_day.clinic
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        snoozes = store.snoozes(clinic, clinic_day.day) if clinic_day.day == clock.today(settings.time_zone) else []
+        snoozes = (
+            store.snoozes.current(clinic, clinic_day.day) if clinic_day.day == clock.today(settings.time_zone) else []
+        )
         return _PageChoices(
-            clinic_language(settings, store, clinic),
-            clinic_time_zone(settings, store, clinic),
-            pages_show_contact(settings, store),
+            clinic_language(settings, store.choices, clinic),
+            clinic_time_zone(settings, store.choices, clinic),
+            pages_show_contact(settings, store.facts),
             {snooze.patient_id: PatientSnooze(snooze.until, snooze.note) for snooze in snoozes},
         )
 

@@ -63,7 +63,7 @@ class ViewAcceptance:
 
 def present_view(store: StateStore, clinic: Clinic) -> View:
     """The view with which the clinic is read now. Raises NeedsConnect when it has no working grant."""
-    grant = store.load_grant(clinic)
+    grant = store.tokens.load_grant(clinic)
     if grant is None:
         raise NeedsConnect(
             f"Clinic {clinic.clinic_key} has no working authorisation, so no view to accept: run "

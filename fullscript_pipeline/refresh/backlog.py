@@ -41,7 +41,7 @@ class UnhandledEvents:
 
 def unhandled_events(store: StateStore, clinic: Clinic) -> UnhandledEvents | None:
     """Returns the events that wait or cannot be read; None when there are none."""
-    backlog = store.event_backlog(clinic)
+    backlog = store.tries.backlog(clinic)
     if not backlog.waiting and not backlog.unreadable:
         return None
     is_late = backlog.since is not None and _is_past(backlog.since)

@@ -38,7 +38,7 @@ from fullscript_pipeline.warehouse.loading import mass_deletion_guard
 def fetch_consequences(fetcher: ObjectFetcher, events: Sequence[LedgerEvent]) -> None:
     """Reads what hangs on these events; call it when their own objects are read, before `commit`."""
     clinic = fetcher.session.clinic
-    learned = {event.event_id: event for event in fetcher.store.pending_events(clinic.server, clinic.clinic_id)}
+    learned = {event.event_id: event for event in fetcher.store.events.pending(clinic.server, clinic.clinic_id)}
     current = [learned.get(event.event_id, event) for event in events]
     by_consequence = {also: [event for event in current if also in _also(event)] for also in Also}
     patients = _merged(fetcher, by_consequence[Also.BELONGINGS]) | set(fetcher.not_found["patients"])
@@ -102,7 +102,7 @@ def _mentioned_ids(fetcher: ObjectFetcher, event: LedgerEvent) -> Iterator[str]:
             "SELECT extra->'$.data' FROM core.events WHERE clinic_id = ? AND event_id = ?", [clinic_id, event.event_id]
         ).fetchall()
     yield from iter_values([orjson.loads(data) for (data,) in rows if data])
-    for delivery in fetcher.store.deliveries(["received"]):
+    for delivery in fetcher.store.inbox.deliveries(["received"]):
         if (delivery.server, delivery.event_id) == (server, event.event_id):
             yield from iter_values((unwrap_event(delivery.body) or {}).get("data"))
 

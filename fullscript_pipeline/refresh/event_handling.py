@@ -78,7 +78,7 @@ def handle_events(
     clinic = session.clinic
     waiting = _select_events(target, session, store, event_ids)
     if not waiting:
-        return RefreshResult(patients=tuple(store.pending_page_rebuilds(clinic)))
+        return RefreshResult(patients=tuple(store.page_rebuilds.pending(clinic)))
     strategy = _choose_strategy(target, session, store, waiting)
     if strategy.pulls_catalog:
         waiting = [event for event in waiting if not is_product_event(event)]
@@ -95,7 +95,7 @@ def handle_events(
         event_ids=tuple(event.event_id for event in stored.events),
         warehouse=target.warehouse,
         reports=tuple(reports),
-        patients=tuple(dict.fromkeys([*fetcher.affected_patient_ids(), *store.pending_page_rebuilds(clinic)])),
+        patients=tuple(dict.fromkeys([*fetcher.affected_patient_ids(), *store.page_rebuilds.pending(clinic)])),
         counts={family: families.count(family) for family in dict.fromkeys(families)},
     )
 
@@ -106,7 +106,7 @@ def _select_events(
     """Returns the chosen events that still wait, at most `MOST_IDS`."""
     clinic, chosen_ids = session.clinic, None if event_ids is None else set(event_ids)
     close_answered_events(target.warehouse, store, clinic)
-    pending = store.pending_events(clinic.server, clinic.clinic_id)
+    pending = store.events.pending(clinic.server, clinic.clinic_id)
     waiting = [event for event in pending if chosen_ids is None or event.event_id in chosen_ids]
     return _drop_relisted_events(target, store, session, waiting)[:MOST_IDS]
 
@@ -149,7 +149,7 @@ def mark_refresh_done(store: StateStore, session: ClinicSession, refreshed: Refr
 
     Call it when everything is committed and the pages are written."""
     clinic = session.clinic
-    store.mark_pages_rebuilt(clinic, refreshed.patients)
+    store.page_rebuilds.mark_done(clinic, refreshed.patients)
     if refreshed.warehouse is None:
         return
     done = record_outcomes(refreshed.warehouse, store, clinic, refreshed.event_ids)
@@ -158,8 +158,8 @@ def mark_refresh_done(store: StateStore, session: ClinicSession, refreshed: Refr
 
 def mark_deliveries_handled(store: StateStore, server: str, event_ids: Collection[str]) -> None:
     """Marks the webhook deliveries of these events as handled."""
-    waiting = store.deliveries(["received"], with_body=False)
-    store.mark_deliveries(
+    waiting = store.inbox.deliveries(["received"], with_body=False)
+    store.inbox.mark(
         (delivery for delivery in waiting if delivery.server == server and delivery.event_id in event_ids), "handled"
     )
 
@@ -174,7 +174,7 @@ def _drop_relisted_events(
     moot = {
         e.event_id for e in waiting if is_product_event(e) and last and e.seen_at and e.seen_at + READABLE_AFTER < last
     }
-    store.close_events(session.clinic, moot, "relisted")
+    store.tries.close(session.clinic, moot, "relisted")
     return [event for event in waiting if event.event_id not in moot]
 
 
@@ -202,11 +202,11 @@ def _store_events(
     learned = [_with_detail(event, parsed.get(event.event_id)) for event in waiting]
     listed = [line_from_ledger(event) for event in waiting]
     report = feeds.load_events(pull, session, [], listed=listed, resources=product_by_event)
-    store.record_events(learned)
+    store.events.record(learned)
     unreadable = [event_id for event_id, line in details.items() if has_unusable_object_id(orjson.loads(line.record))]
-    store.close_events(session.clinic, unreadable, "unreadable", UNREQUESTABLE)
+    store.tries.close(session.clinic, unreadable, "unreadable", UNREQUESTABLE)
     unreadable += feeds.close_purged_events(pull, session, store)
-    store.begin_try(session.clinic, [event.event_id for event in waiting], None)
+    store.tries.begin(session.clinic, [event.event_id for event in waiting], None)
     return StoredEvents(
         report=report,
         events=[event for event in learned if event.event_id not in unreadable],
@@ -239,8 +239,8 @@ def _plan_and_patient(line: Line) -> tuple[str, str] | None:
 
 def _incomplete_lists(store: StateStore, server: str) -> frozenset[str]:
     """Returns the families whose lists lack needed fields on this server."""
-    return frozenset((store.get_fact(f"{INCOMPLETE_LISTS}:{server}") or "").split())
+    return frozenset((store.facts.get(f"{INCOMPLETE_LISTS}:{server}") or "").split())
 
 
 def _record_incomplete_list(store: StateStore, server: str, family: str) -> None:
-    store.set_fact(f"{INCOMPLETE_LISTS}:{server}", " ".join(sorted(_incomplete_lists(store, server) | {family})))
+    store.facts.set(f"{INCOMPLETE_LISTS}:{server}", " ".join(sorted(_incomplete_lists(store, server) | {family})))

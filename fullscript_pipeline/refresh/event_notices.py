@@ -36,7 +36,7 @@ class Notice:
 
 def list_notices(store: StateStore, clinic: Clinic) -> list[Notice]:
     """Returns the notices for this clinic."""
-    events = store.events_since(clinic.server, clinic.clinic_id, _EVER)
+    events = store.events.since(clinic.server, clinic.clinic_id, _EVER)
     return [*_revocation(clinic, events), *_alerts(clinic, events), *_undocumented(clinic, events)]
 
 

@@ -86,20 +86,20 @@ def request_for_due_events(
 
 def due_events(store: StateStore, clinic: ClinicRef, *, include_requested: bool = False) -> list[LedgerEvent]:
     """Returns what a refresh would try now. `include_requested`: see `request_for_due_events`."""
-    pending = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if _is_refreshable(event)]
+    pending = [event for event in store.events.pending(clinic.server, clinic.clinic_id) if _is_refreshable(event)]
     return [event for event in pending if include_requested or (_is_due(event) and not _is_run_requested(event))]
 
 
 def mark_run_requested(store: StateStore, clinic: ClinicRef, request: RefreshRequest) -> str:
     """Records that a run was requested for these events. Returns the run's name, a new one each time."""
     run = f"{request.clinic_key}@{clock.real_now().isoformat()}"
-    store.mark_run_requested(clinic.server, clinic.clinic_id, request.event_ids, run)
+    store.events.mark_run_requested(clinic.server, clinic.clinic_id, request.event_ids, run)
     return run
 
 
 def has_been_pulled(store: StateStore, clinic: ClinicRef) -> bool:
     """Whether the clinic has had its first daily pull."""
-    return store.cursor(clinic.server, clinic.clinic_id, "order_events") is not None
+    return store.feeds.position(clinic.server, clinic.clinic_id, "order_events") is not None
 
 
 def polled_feeds(store: StateStore, clinic: ClinicRef) -> list[str]:
@@ -112,9 +112,9 @@ def polled_feeds(store: StateStore, clinic: ClinicRef) -> list[str]:
 def product_feed_clinic(store: StateStore, server: str) -> str | None:
     """Returns the id of the clinic that polls the product feed of this server; None when none may."""
     day = clock.now().date()
-    for clinic in store.clinics():
+    for clinic in store.clinics.all():
         fit = (clinic.server, clinic.status) == (server, "ok") and has_been_pulled(store, clinic)
-        if fit and store.unavailable(clinic, "product_events", day) is None:
+        if fit and store.refusals.reason(clinic, "product_events", day) is None:
             return clinic.clinic_id
     return None
 
@@ -142,7 +142,7 @@ def record_feed_events(session: ClinicSession, store: StateStore, feed: str, *, 
 
     `to_the_end`: does not stop at known events. A feed that somebody else read before is always read to the end."""
     clinic, today = session.clinic, clock.now().date()
-    if store.unavailable(clinic, feed, today) is not None:
+    if store.refusals.reason(clinic, feed, today) is not None:
         return 0
     position, listed, new = FeedPosition(store, session, feed), _ListedRows(), 0
     reads_to_end = to_the_end or position.was_read_by_others
@@ -150,14 +150,14 @@ def record_feed_events(session: ClinicSession, store: StateStore, feed: str, *, 
         for page in _pages(session, {**position.new_events_filter(), **NEWEST_FIRST}, feed, to_the_end=reads_to_end):
             rows = listed.take(page)
             events = {event.event_id: event for event in (_event_from_row(clinic, feed, row) for row in rows)}
-            unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
-            store.record_events(events[event_id] for event_id in unseen)
+            unseen = store.events.unknown_ids(clinic.server, clinic.clinic_id, events)
+            store.events.record(events[event_id] for event_id in unseen)
             new += len(unseen)
             if not reads_to_end and not unseen and _is_newest_first(rows):
                 listed.is_cut = True
                 break
     except FEED_REFUSALS as refusal:
-        store.record_unavailable(clinic, feed, today, str(refusal))
+        store.refusals.record(clinic, feed, today, str(refusal))
         return 0
     position.record_read(today, listed.rows, complete=listed.is_complete, to_the_end=not listed.is_cut)
     return new

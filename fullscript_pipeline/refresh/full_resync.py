@@ -54,13 +54,13 @@ class Freshness:
 def feed_freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshness:
     """Returns the freshness by the data's clock. A feed that the app may not read does not count."""
     positions = [
-        store.cursor(clinic.server, clinic.clinic_id, feed)
+        store.feeds.position(clinic.server, clinic.clinic_id, feed)
         for feed in feeds_of(clinic.region)
-        if feed not in {"clinic_key_events", "product_events"} and store.unavailable(clinic, feed, today) is None
+        if feed not in {"clinic_key_events", "product_events"} and store.refusals.reason(clinic, feed, today) is None
     ]
     known = [date.fromisoformat(position) for position in positions if position]
     days = (today - min(known)).days if known else None
-    last_resync = store.get_fact(_fact_name("swept", clinic))
+    last_resync = store.facts.get(_fact_name("swept", clinic))
     return Freshness(
         clinic_key=clinic.clinic_key, days=days, lost_span=pending_resync_span(store, clinic), last_resync=last_resync
     )
@@ -68,7 +68,7 @@ def feed_freshness(store: StateStore, clinic: ClinicRef, today: date) -> Freshne
 
 def pending_resync_span(store: StateStore, clinic: ClinicRef) -> str | None:
     """Returns the lost span that still needs a full re-sync; None: nothing was lost."""
-    return store.get_fact(_fact_name("full_sweep", clinic)) or None
+    return store.facts.get(_fact_name("full_sweep", clinic)) or None
 
 
 def resync_clinic(target: Target, session: ClinicSession) -> list[Report]:
@@ -89,8 +89,8 @@ def resync_clinic(target: Target, session: ClinicSession) -> list[Report]:
 def mark_resync_done(store: StateStore, clinic: ClinicRef, day: date) -> None:
     """Records that the re-sync is done. Call it when everything is committed and written."""
     if span := pending_resync_span(store, clinic):
-        store.set_fact(_fact_name("swept", clinic), f"{span}, read again on {day}")
-    store.set_fact(_fact_name("full_sweep", clinic), "")
+        store.facts.set(_fact_name("swept", clinic), f"{span}, read again on {day}")
+    store.facts.set(_fact_name("full_sweep", clinic), "")
 
 
 def _fact_name(name: str, clinic: ClinicRef) -> str:

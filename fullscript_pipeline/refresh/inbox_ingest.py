@@ -34,9 +34,9 @@ class IngestResult:
 
 def ingest_inbox(store: StateStore) -> IngestResult:
     """Records every waiting delivery in the ledger. Marks at once those that are handled already or cannot be used."""
-    known = {(clinic.server, clinic.clinic_id): clinic for clinic in store.clinics()}
+    known = {(clinic.server, clinic.clinic_id): clinic for clinic in store.clinics.all()}
     result = IngestResult()
-    waiting = store.deliveries(["received"])
+    waiting = store.inbox.deliveries(["received"])
     _record_last_delivery(store, waiting)
     by_clinic: dict[Clinic, list[tuple[Delivery, LedgerEvent]]] = {}
     unusable: dict[str, list[Delivery]] = {}
@@ -48,15 +48,15 @@ def ingest_inbox(store: StateStore) -> IngestResult:
             clinic, event = match
             by_clinic.setdefault(clinic, []).append((delivery, event))
     for reason, deliveries in unusable.items():
-        store.mark_deliveries(deliveries, "failed", reason)
+        store.inbox.mark(deliveries, "failed", reason)
         result.failed[reason] = len(deliveries)
     for clinic, pairs in by_clinic.items():
-        result.recorded += store.record_events(event for _, event in pairs)
-        done = store.processed_events(clinic.server, clinic.clinic_id, [event.event_id for _, event in pairs])
-        store.mark_deliveries((delivery for delivery, event in pairs if event.event_id in done), "handled")
+        result.recorded += store.events.record(event for _, event in pairs)
+        done = store.events.processed_ids(clinic.server, clinic.clinic_id, [event.event_id for _, event in pairs])
+        store.inbox.mark((delivery for delivery, event in pairs if event.event_id in done), "handled")
         if any(event.event_id not in done for _, event in pairs):
             result.clinics[clinic.clinic_key] = clinic
-    store.purge_deliveries(clock.real_now() - KEEP_HANDLED)
+    store.inbox.purge(clock.real_now() - KEEP_HANDLED)
     return result
 
 
@@ -123,7 +123,9 @@ def _guess_clinic_id(
         return product_feed_clinic(store, delivery.server) or next(iter(ours), "")
     if len(ours) == 1:
         return ours[0]
-    return next((clinic_id for clinic_id in ours if store.event(delivery.server, clinic_id, delivery.event_id)), "")
+    return next(
+        (clinic_id for clinic_id in ours if store.events.get(delivery.server, clinic_id, delivery.event_id)), ""
+    )
 
 
 def _record_last_delivery(store: StateStore, waiting: Iterable[Delivery]) -> None:
@@ -133,6 +135,6 @@ def _record_last_delivery(store: StateStore, waiting: Iterable[Delivery]) -> Non
         if delivery.received_at:
             newest[delivery.server] = max(newest.get(delivery.server, ""), delivery.received_at.isoformat())
     for server, received_at in newest.items():
-        if received_at > (store.cursor(server, "", LAST_RECEIVED) or ""):
-            store.set_cursor(server, "", LAST_RECEIVED, received_at)
-            store.set_cursor(server, "", LAST_INGESTED, clock.now().isoformat())
+        if received_at > (store.feeds.position(server, "", LAST_RECEIVED) or ""):
+            store.feeds.set_position(server, "", LAST_RECEIVED, received_at)
+            store.feeds.set_position(server, "", LAST_INGESTED, clock.now().isoformat())

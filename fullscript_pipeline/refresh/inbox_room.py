@@ -57,7 +57,7 @@ class InboxRoom:
 
 def measure_inbox(settings: Settings, store: StateStore) -> InboxRoom:
     """Measures the inbox as it is now."""
-    return InboxRoom(size=store.inbox_size(), most_bytes=settings.webhook_inbox_bytes)
+    return InboxRoom(size=store.inbox.size(), most_bytes=settings.webhook_inbox_bytes)
 
 
 def _megabytes(size: int) -> str:

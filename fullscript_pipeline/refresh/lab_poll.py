@@ -38,13 +38,13 @@ def watch_labs(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> No
             "SELECT lab_order_id, coalesce(state, '') FROM core.lab_orders WHERE clinic_id = ? AND removed_at IS NULL",
             [clinic.clinic_id],
         ).fetchall()
-    store.watch_labs(clinic, {lab: state for lab, state in rows if state not in FINAL})
-    store.set_cursor(clinic.server, clinic.clinic_id, _STORED, str(len(rows)))
+    store.labs.watch(clinic, {lab: state for lab, state in rows if state not in FINAL})
+    store.feeds.set_position(clinic.server, clinic.clinic_id, _STORED, str(len(rows)))
 
 
 def lab_poll_cost(store: StateStore, clinic: ClinicRef) -> int:
     """Returns how many requests a poll of the clinic takes; 0: no lab order may change."""
-    watched = len(store.watched_labs(clinic))
+    watched = len(store.labs.watched(clinic))
     return min(watched, _pages(store, clinic)) if clinic.region in REGIONS_WITH_LABS else 0
 
 
@@ -56,7 +56,7 @@ def choose_lab_polls(store: StateStore, clinics: Sequence[Clinic], feeds: int) -
     but at least one clinic is polled.
     """
     latest = (clock.real_now() - EVERY).isoformat()
-    last = {clinic: store.cursor(clinic.server, clinic.clinic_id, _POLLED) or "" for clinic in clinics}
+    last = {clinic: store.feeds.position(clinic.server, clinic.clinic_id, _POLLED) or "" for clinic in clinics}
     chosen: dict[str, int] = {}
     for clinic in sorted(clinics, key=lambda clinic: last[clinic]):
         cost = lab_poll_cost(store, clinic) if last[clinic] <= latest else 0
@@ -68,10 +68,10 @@ def choose_lab_polls(store: StateStore, clinics: Sequence[Clinic], feeds: int) -
 def poll_labs(session: ClinicSession, store: StateStore) -> int:
     """Records the lab orders whose state differs from when they were last read. Returns their number."""
     clinic = session.clinic
-    watched = store.watched_labs(clinic)
+    watched = store.labs.watched(clinic)
     if not lab_poll_cost(store, clinic):
         return 0
-    store.set_cursor(clinic.server, clinic.clinic_id, _POLLED, clock.real_now().isoformat())
+    store.feeds.set_position(clinic.server, clinic.clinic_id, _POLLED, clock.real_now().isoformat())
     try:
         rows = _listed(session) if _pages(store, clinic) <= len(watched) else _each(session, list(watched))
         states = {str(row["id"]): state for row in rows if (state := _state_of(row)) and row.get("id")}
@@ -80,7 +80,7 @@ def poll_labs(session: ClinicSession, store: StateStore) -> int:
     moved = [
         lab for lab, state in states.items() if state != watched.get(lab) and (lab in watched or state not in FINAL)
     ]
-    store.mark_moved_labs(clinic, moved)
+    store.labs.mark_moved(clinic, moved)
     return len(moved)
 
 
@@ -88,7 +88,7 @@ def fetch_moved_labs(target: Target, session: ClinicSession, store: StateStore) 
     """Fetches the lab orders whose state a poll found changed, and queues their patients' pages. Returns their
     number."""
     clinic = session.clinic
-    moved = store.moved_labs(clinic)
+    moved = store.labs.moved(clinic)
     if not moved:
         return 0
     fetcher = ObjectFetcher(target, session, store)
@@ -121,4 +121,4 @@ def _state_of(row: dict[str, Any]) -> str:
 
 
 def _pages(store: StateStore, clinic: ClinicRef) -> int:
-    return max(1, ceil(int(store.cursor(clinic.server, clinic.clinic_id, _STORED) or 0) / PAGE))
+    return max(1, ceil(int(store.feeds.position(clinic.server, clinic.clinic_id, _STORED) or 0) / PAGE))

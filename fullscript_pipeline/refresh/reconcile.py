@@ -52,7 +52,7 @@ class ReconcileResult:
 
 def is_reconcile_due(store: StateStore, clinic: ClinicRef) -> bool:
     """Whether the last reconcile is an hour old, by real time."""
-    last = store.cursor(clinic.server, clinic.clinic_id, "reconciled_real")
+    last = store.feeds.position(clinic.server, clinic.clinic_id, "reconciled_real")
     # A future time means that the clock was set back since.
     return last is None or not timedelta() <= clock.real_now() - datetime.fromisoformat(last) < EVERY
 
@@ -71,8 +71,8 @@ def reconcile(session: ClinicSession, store: StateStore) -> ReconcileResult | No
     feeds = [*polled_feeds(store, clinic), "clinic_key_events"]
     outcome.missing_in_feeds, trouble = record_new_events(session, store, feeds, to_the_end=True)
     _read_deliveries(session, store, outcome)
-    store.set_fact(_fact_name(clinic), orjson.dumps(asdict(outcome)).decode())
-    store.set_cursor(clinic.server, clinic.clinic_id, "reconciled_real", clock.real_now().isoformat())
+    store.facts.set(_fact_name(clinic), orjson.dumps(asdict(outcome)).decode())
+    store.feeds.set_position(clinic.server, clinic.clinic_id, "reconciled_real", clock.real_now().isoformat())
     if trouble is not None:
         raise trouble
     return outcome
@@ -80,32 +80,32 @@ def reconcile(session: ClinicSession, store: StateStore) -> ReconcileResult | No
 
 def last_reconcile(store: StateStore, clinic: ClinicRef) -> ReconcileResult | None:
     """Returns the result of the clinic's last reconcile; None before the first."""
-    text = store.get_fact(_fact_name(clinic))
+    text = store.facts.get(_fact_name(clinic))
     return ReconcileResult(**orjson.loads(text)) if text else None
 
 
 def _read_deliveries(session: ClinicSession, store: StateStore, outcome: ReconcileResult) -> None:
     clinic, today = session.clinic, clock.now().date()
-    if (refused := store.unavailable(clinic, _FEED, today)) is not None:
+    if (refused := store.refusals.reason(clinic, _FEED, today)) is not None:
         outcome.refused = refused
         return
-    position = store.cursor(clinic.server, clinic.clinic_id, _FEED)
+    position = store.feeds.position(clinic.server, clinic.clinic_id, _FEED)
     first = datetime.fromisoformat(position).date() - DELIVERY_DAYS if position else today - REACH
     rows: list[dict[str, Any]] = []
     try:
         for page in session.pages(_FEED, {}, {"attempted_at": f">{first}"}):
             rows += page.records
     except (ScopeError, NotFound, RequestRefused) as refusal:
-        store.record_unavailable(clinic, _FEED, today, str(refusal))
+        store.refusals.record(clinic, _FEED, today, str(refusal))
         outcome.refused = str(refusal)
         return
     outcome.refused = None
     _count_deliveries(outcome, rows)
     events = {event.event_id: event for row in rows if (event := _event_from_delivery(clinic, row)) is not None}
-    unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, events)
+    unseen = store.events.unknown_ids(clinic.server, clinic.clinic_id, events)
     outcome.missing_deliveries = len(unseen)
-    store.record_events(events.values())
-    store.set_cursor(clinic.server, clinic.clinic_id, _FEED, clock.now().isoformat())
+    store.events.record(events.values())
+    store.feeds.set_position(clinic.server, clinic.clinic_id, _FEED, clock.now().isoformat())
 
 
 def _count_deliveries(outcome: ReconcileResult, rows: list[dict[str, Any]]) -> None:

@@ -74,7 +74,7 @@ class RefreshLoads:
 
     def commit(self) -> Report:
         """Stores everything in one transaction. The page rebuilds are queued first, so that a crash loses none."""
-        self.store.queue_page_rebuild(self.session.clinic, self._patients)
+        self.store.page_rebuilds.add(self.session.clinic, self._patients)
         return self.pull.commit(*self._loads)
 
     def affected_patient_ids(self) -> list[str]:

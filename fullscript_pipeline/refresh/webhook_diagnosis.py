@@ -39,12 +39,12 @@ def undelivered_webhooks(settings: Settings, store: StateStore) -> dict[str, str
     """Returns the cause by clinic key, for clinics on servers with webhooks set up; empty when no delivery is
     missing."""
     causes = {}
-    for clinic in store.clinics():
+    for clinic in store.clinics.all():
         server = settings.servers[clinic.server]
         if not (server.webhook_challenge_token and server.webhook_signature_keys):
             continue
         if undelivered := _undelivered_events(store, clinic):
-            grant = store.load_grant(clinic)
+            grant = store.tokens.load_grant(clinic)
             evidence = Evidence(
                 types=tuple(sorted({event.event_type for event in undelivered if event.event_type})),
                 has_token=clinic.status == "ok" and grant is not None,
@@ -105,9 +105,9 @@ def _missing_scopes(evidence: Evidence) -> list[str]:
 def _undelivered_events(store: StateStore, clinic: Clinic) -> list[LedgerEvent]:
     """Returns events that only a feed has shown since the server's last webhook. Events from before the first poll do
     not count: that poll lists 30 days."""
-    last_ingested = store.cursor(clinic.server, "", LAST_INGESTED)
+    last_ingested = store.feeds.position(clinic.server, "", LAST_INGESTED)
     since = datetime.fromisoformat(last_ingested) if last_ingested else clock.now() - FIRST_LOOK_BACK
-    events = store.events_since(clinic.server, clinic.clinic_id, _EVER)
+    events = store.events.since(clinic.server, clinic.clinic_id, _EVER)
     first_look = events[0].seen_at if events else None
     return [event for event in _seen_by_feed_since(events, since) if not _happened_before(event, first_look)]
 

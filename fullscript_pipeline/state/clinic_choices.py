@@ -15,8 +15,8 @@ from sqlalchemy.dialects.sqlite import insert
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.settings import Language, Settings
 from fullscript_pipeline.state.address_time_zones import zone_of_clinic_record
-from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinic_choices
 from fullscript_pipeline.state.token_store import of_clinic
 
@@ -32,12 +32,10 @@ class ClinicChoices:
     address_time_zone: ZoneInfo | None = None
 
 
-class ClinicChoiceRecords:
-    """Part of StateStore. The choices survive `disconnect` and a new `connect`; `purge` deletes them."""
+class ClinicChoiceRecords(StorePart):
+    """What each clinic has chosen. The choices survive `disconnect` and a new `connect`; `purge` deletes them."""
 
-    db: Database
-
-    def clinic_choices(self, clinic: ClinicRef) -> ClinicChoices:
+    def get(self, clinic: ClinicRef) -> ClinicChoices:
         with self.db.read() as connection:
             row = connection.execute(select(clinic_choices).where(of_clinic(clinic_choices, clinic))).first()
         if row is None:
@@ -45,9 +43,7 @@ class ClinicChoiceRecords:
         zones = (ZoneInfo(zone) if zone else None for zone in (row.time_zone, row.address_time_zone))
         return ClinicChoices(row.language, *zones)
 
-    def set_clinic_choices(
-        self, clinic: ClinicRef, *, language: Language | None = None, time_zone: ZoneInfo | None = None
-    ) -> None:
+    def set(self, clinic: ClinicRef, *, language: Language | None = None, time_zone: ZoneInfo | None = None) -> None:
         """Stores what is given; None keeps what is stored."""
         chosen = {"language": language, "time_zone": time_zone and time_zone.key}
         self._store(clinic, {name: choice for name, choice in chosen.items() if choice})
@@ -55,7 +51,7 @@ class ClinicChoiceRecords:
     def store_address_zone(self, clinic: ClinicRef, record: Mapping[str, Any]) -> None:
         """Stores the zone of the address in the API's record of the clinic, if there is one and it is a new one."""
         zone = zone_of_clinic_record(record)
-        if zone and zone != self.clinic_choices(clinic).address_time_zone:
+        if zone and zone != self.get(clinic).address_time_zone:
             self._store(clinic, {"address_time_zone": zone.key})
 
     def _store(self, clinic: ClinicRef, changed: dict[str, str]) -> None:
@@ -65,14 +61,14 @@ class ClinicChoiceRecords:
             connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed or key))
 
 
-def clinic_language(settings: Settings, store: ClinicChoiceRecords, clinic: ClinicRef) -> Language:
+def clinic_language(settings: Settings, choices: ClinicChoiceRecords, clinic: ClinicRef) -> Language:
     """The language of the clinic's pages."""
-    return store.clinic_choices(clinic).language or settings.language
+    return choices.get(clinic).language or settings.language
 
 
-def clinic_time_zone(settings: Settings, store: ClinicChoiceRecords, clinic: ClinicRef) -> ZoneInfo:
+def clinic_time_zone(settings: Settings, choices: ClinicChoiceRecords, clinic: ClinicRef) -> ZoneInfo:
     """The zone that the clinic's pages show times in."""
-    return zone_with_source(settings, store.clinic_choices(clinic))[0]
+    return zone_with_source(settings, choices.get(clinic))[0]
 
 
 def zone_with_source(settings: Settings, choices: ClinicChoices) -> tuple[ZoneInfo, ZoneSource]:
@@ -84,9 +80,9 @@ def zone_with_source(settings: Settings, choices: ClinicChoices) -> tuple[ZoneIn
     return settings.time_zone, "setting"
 
 
-def pages_show_contact(settings: Settings, store: DirectoryFacts) -> bool:
+def pages_show_contact(settings: Settings, facts: DirectoryFacts) -> bool:
     """Whether pages show e-mail addresses and telephone numbers.
 
     Unset: pages of a data directory that an earlier version made do not, since they may already be shared.
     """
-    return store.made_with_contact_on_pages() if settings.pages_contact is None else settings.pages_contact
+    return facts.made_with_contact_on_pages() if settings.pages_contact is None else settings.pages_contact

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinics, grants
 
 _LONGEST_KEY = 40
@@ -31,12 +31,10 @@ class Clinic(ClinicRef):
     connected_at: datetime | None = None
 
 
-class ClinicRecords:
-    """Part of StateStore."""
+class ClinicRecords(StorePart):
+    """The connected clinics, and those that were removed."""
 
-    db: Database
-
-    def clinics(self, *, with_removed: bool = False) -> list[Clinic]:
+    def all(self, *, with_removed: bool = False) -> list[Clinic]:
         """The connected clinics by key, including those that need a connect."""
         query = select(clinics).order_by(clinics.c.clinic_key)
         if not with_removed:
@@ -44,9 +42,9 @@ class ClinicRecords:
         with self.db.read() as connection:
             return [_clinic(row) for row in connection.execute(query)]
 
-    def clinic(self, id_or_key: str) -> Clinic:
+    def find(self, id_or_key: str) -> Clinic:
         """The connected clinic with this key or vendor id. Raises UsageError, which lists the known clinics."""
-        known = self.clinics()
+        known = self.all()
         matches = [clinic for clinic in known if clinic.clinic_key == id_or_key.strip().lower()]
         matches = matches or [clinic for clinic in known if clinic.clinic_id == id_or_key.strip()]
         if len(matches) == 1:
@@ -57,7 +55,7 @@ class ClinicRecords:
         advice = f"the connected clinics are {keys}" if keys else "none is connected; run `fullscript-pipeline connect`"
         raise UsageError(f"No clinic {id_or_key!r} is connected: {advice}.")
 
-    def register_clinic(self, server: str, clinic_id: str, region: str, name: str | None) -> Clinic:
+    def register(self, server: str, clinic_id: str, region: str, name: str | None) -> Clinic:
         """Adds the clinic, or restores it, with status ok. A restored clinic keeps its key."""
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
@@ -77,9 +75,9 @@ class ClinicRecords:
             }
             statement = insert(clinics).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["server", "clinic_id"], set_=row))
-        return self.clinic(str(row["clinic_key"]))
+        return self.find(str(row["clinic_key"]))
 
-    def remove_clinic(self, clinic: ClinicRef) -> None:
+    def remove(self, clinic: ClinicRef) -> None:
         """Deletes its tokens. The row stays, marked removed, so that a later connect gets the same key."""
         with self.db.write() as connection:
             connection.execute(grants.delete().where(_is(grants, clinic)))

@@ -10,20 +10,16 @@ from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import facts
-from fullscript_pipeline.state.secret_cipher import Keyring
 
 Kind = Literal["sandbox", "production"]
 # Set when the store is made: earlier versions made stores without it.
 _CONTACT_ON_PAGES = "made_with_contact_on_pages"
 
 
-class DirectoryFacts:
-    """Part of StateStore."""
-
-    db: Database
-    keyring: Keyring
+class DirectoryFacts(StorePart):
+    """Named facts about this data directory."""
 
     def set_environment_kind(self, kind: Kind) -> None:
         """Sets that this directory is for sandboxes or for production.
@@ -43,19 +39,19 @@ class DirectoryFacts:
                 "region has one catalog): set FULLSCRIPT_DATA_DIR to another directory."
             )
 
-    def get_fact(self, name: str) -> str | None:
+    def get(self, name: str) -> str | None:
         """Returns a fact (`kind`, `made_by_demo`, ...); None if it is not set."""
         with self.db.read() as connection:
             return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
 
-    def set_fact(self, name: str, value: str) -> None:
+    def set(self, name: str, value: str) -> None:
         statement = insert(facts).values(name=name, value=value)
         with self.db.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     def made_with_contact_on_pages(self) -> bool:
         """Returns whether a version whose pages show contact data by default made this directory."""
-        return self.get_fact(_CONTACT_ON_PAGES) is not None
+        return self.get(_CONTACT_ON_PAGES) is not None
 
 
 def record_contact_on_pages(connection: Connection) -> None:

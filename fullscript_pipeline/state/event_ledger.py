@@ -1,4 +1,4 @@
-"""The event ledger: known events and whether they were handled, feed positions, refused endpoints, page rebuilds.
+"""The event ledger: known events and whether they were handled.
 
 The ledger may be behind the data, never ahead: an event is marked processed after the warehouse has committed its
 object. What does not belong here: reading feeds, deciding what to fetch (`refresh`), data (`core.events` is a copy).
@@ -6,7 +6,7 @@ object. What does not belong here: reading feeds, deciding what to fetch (`refre
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
@@ -14,8 +14,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.state.database import Database
-from fullscript_pipeline.state.schema import availability, cursors, events, owed_patients
+from fullscript_pipeline.state.part import StorePart
+from fullscript_pipeline.state.schema import events
 
 SeenBy = Literal["feed", "webhook", "delivery"]
 _AT_ONCE = 500  # SQLite bounds the number of values in one statement
@@ -51,12 +51,10 @@ class LedgerEvent:
     reason: str | None = None
 
 
-class EventLedger:
-    """Part of StateStore."""
+class EventLedger(StorePart):
+    """The known events, and whether they were handled."""
 
-    db: Database
-
-    def unknown_event_ids(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> list[str]:
+    def unknown_ids(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> list[str]:
         """Returns those of `event_ids` that are not in the ledger, in their order, each once."""
         distinct_ids = list(dict.fromkeys(event_ids))
         known_ids: set[str] = set()
@@ -66,7 +64,7 @@ class EventLedger:
                 known_ids.update(connection.execute(query).scalars())
         return [event_id for event_id in distinct_ids if event_id not in known_ids]
 
-    def record_events(self, new: Iterable[LedgerEvent]) -> int:
+    def record(self, new: Iterable[LedgerEvent]) -> int:
         """Adds events and returns the number added; a known event only gets its missing type and object."""
         moment = clock.now()
         rows = [_event_row(event, moment) for event in new]
@@ -81,13 +79,13 @@ class EventLedger:
                     connection.execute(update(events).where(known).values(learned))
         return added
 
-    def event(self, server: str, clinic_id: str, event_id: str) -> LedgerEvent | None:
+    def get(self, server: str, clinic_id: str, event_id: str) -> LedgerEvent | None:
         """One event of the ledger."""
         with self.db.read() as connection:
             row = connection.execute(select(events).where(events_with_ids(server, clinic_id, [event_id]))).first()
         return _event(row) if row else None
 
-    def processed_events(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> set[str]:
+    def processed_ids(self, server: str, clinic_id: str, event_ids: Iterable[str]) -> set[str]:
         """Returns those of `event_ids` that are closed."""
         processed: set[str] = set()
         with self.db.read() as connection:
@@ -96,7 +94,7 @@ class EventLedger:
                 processed.update(connection.execute(select(events.c.event_id).where(mine)).scalars())
         return processed
 
-    def events_since(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
+    def since(self, server: str, clinic_id: str, since: datetime) -> list[LedgerEvent]:
         """The events that were first seen at `since` or later, the oldest first."""
         query = (
             select(events)
@@ -106,7 +104,7 @@ class EventLedger:
         with self.db.read() as connection:
             return [_event(row) for row in connection.execute(query)]
 
-    def event_objects(self, clinic: ClinicRef) -> dict[str, str]:
+    def objects(self, clinic: ClinicRef) -> dict[str, str]:
         """The object of every event of the clinic that names one, by event id."""
         query = select(events.c.event_id, events.c.resource_id).where(
             events.c.server == clinic.server,
@@ -116,32 +114,12 @@ class EventLedger:
         with self.db.read() as connection:
             return {row.event_id: row.resource_id for row in connection.execute(query)}
 
-    def forget_old_events(self) -> int:
+    def forget_old(self) -> int:
         """Deletes closed events that no feed can list any more; returns the number."""
         oldest = (clock.now() - RETENTION).isoformat()
         with self.db.write() as connection:
             gone = connection.execute(delete(events).where(events.c.seen_at < oldest, ~is_open()))
         return int(gone.rowcount)
-
-    def queue_page_rebuild(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
-        """Queues a rebuild of these patients' rows and pages, durably."""
-        with self.db.write() as connection:
-            for patient in patients:
-                row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "patient_id": patient}
-                connection.execute(insert(owed_patients).values(row).on_conflict_do_nothing())
-
-    def pending_page_rebuilds(self, clinic: ClinicRef) -> list[str]:
-        """The patients whose rows and pages are queued for a rebuild."""
-        query = select(owed_patients.c.patient_id).where(_rebuilds_of(clinic)).order_by(owed_patients.c.patient_id)
-        with self.db.read() as connection:
-            return list(connection.execute(query).scalars())
-
-    def mark_pages_rebuilt(self, clinic: ClinicRef, patients: Iterable[str]) -> None:
-        """Removes these patients from the queue: their rows and pages are rebuilt."""
-        with self.db.write() as connection:
-            for chunk in chunks(list(patients)):
-                pending = _rebuilds_of(clinic) & owed_patients.c.patient_id.in_(chunk)
-                connection.execute(delete(owed_patients).where(pending))
 
     def mark_run_requested(self, server: str, clinic_id: str, event_ids: Iterable[str], run: str) -> None:
         """Records that the run (or batch) `run` was requested to handle these events."""
@@ -151,14 +129,14 @@ class EventLedger:
         """Marks events whose objects are committed in the warehouse."""
         self._update(server, clinic_id, event_ids, {"processed_at": clock.now().isoformat()})
 
-    def reopen_event(self, server: str, event_id: str) -> None:
+    def reopen(self, server: str, event_id: str) -> None:
         """Reopens the event for another attempt, whatever its outcome is."""
         again = dict.fromkeys(("asked_run", "processed_at", "outcome", "reason", "last_try_at", "next_try_at"))
         with self.db.write() as connection:
             this = (events.c.server == server) & (events.c.event_id == event_id)
             connection.execute(update(events).where(this).values({**again, "attempts": 0}))
 
-    def pending_events(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
+    def pending(self, server: str, clinic_id: str, limit: int | None = None) -> list[LedgerEvent]:
         """The events that are not closed, the oldest first, including those that a run was requested for."""
         query = (
             select(events)
@@ -168,40 +146,6 @@ class EventLedger:
         )
         with self.db.read() as connection:
             return [_event(row) for row in connection.execute(query)]
-
-    def cursor(self, server: str, clinic_id: str, feed: str) -> str | None:
-        """The stored position of a feed, as text."""
-        query = select(cursors.c.position).where(
-            cursors.c.server == server, cursors.c.clinic_id == clinic_id, cursors.c.feed == feed
-        )
-        with self.db.read() as connection:
-            return connection.execute(query).scalar()
-
-    def set_cursor(self, server: str, clinic_id: str, feed: str, position: str) -> None:
-        row = {"position": position, "updated_at": clock.now().isoformat()}
-        statement = insert(cursors).values(server=server, clinic_id=clinic_id, feed=feed, **row)
-        with self.db.write() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["server", "clinic_id", "feed"], set_=row)
-            )
-
-    def record_unavailable(self, clinic: ClinicRef, endpoint: str, day: date, reason: str) -> None:
-        """Records that the server refuses `endpoint` to this clinic on `day` (by the data's clock)."""
-        key = {"server": clinic.server, "clinic_id": clinic.clinic_id, "endpoint": endpoint, "day": day.isoformat()}
-        statement = insert(availability).values(**key, reason=reason)
-        with self.db.write() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_={"reason": reason}))
-
-    def unavailable(self, clinic: ClinicRef, endpoint: str, day: date) -> str | None:
-        """Why the server refuses `endpoint` to this clinic on `day`; None: no refusal is recorded."""
-        query = select(availability.c.reason).where(
-            availability.c.server == clinic.server,
-            availability.c.clinic_id == clinic.clinic_id,
-            availability.c.endpoint == endpoint,
-            availability.c.day == day.isoformat(),
-        )
-        with self.db.read() as connection:
-            return connection.execute(query).scalar()
 
     def _update(self, server: str, clinic_id: str, event_ids: Iterable[str], changed: dict[str, str]) -> None:
         with self.db.write() as connection:
@@ -217,10 +161,6 @@ def is_open() -> ColumnElement[bool]:
 def events_with_ids(server: str, clinic_id: str, event_ids: Sequence[str]) -> ColumnElement[bool]:
     """The SQL condition of these events of a clinic; use `chunks` for long lists of ids."""
     return (events.c.server == server) & (events.c.clinic_id == clinic_id) & events.c.event_id.in_(event_ids)
-
-
-def _rebuilds_of(clinic: ClinicRef) -> ColumnElement[bool]:
-    return (owed_patients.c.server == clinic.server) & (owed_patients.c.clinic_id == clinic.clinic_id)
 
 
 def chunks(values: list[str]) -> Iterable[list[str]]:

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, func, select, update
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.ids import UNREQUESTABLE
-from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.event_ledger import chunks, events_with_ids, is_open
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import events
 
 # stored, gone: the object was read after the event. relisted: it names no object, and everything that it can be about
@@ -41,28 +41,24 @@ class EventBacklog:
     reasons: Mapping[str, int] | None = None
 
 
-class EventTries:
-    """Part of StateStore."""
+class EventTries(StorePart):
+    """The tries to read what events are about."""
 
-    db: Database
-
-    def begin_try(self, clinic: ClinicRef, event_ids: Iterable[str], moment: datetime | None) -> None:
+    def begin(self, clinic: ClinicRef, event_ids: Iterable[str], moment: datetime | None) -> None:
         """Records that their objects are read from `moment` (the data's clock) on; earlier reads answer nothing.
 
         None: a refresh reads them, and closes the events itself when the pages of their patients are rebuilt.
         """
         self._change(clinic, event_ids, {"last_try_at": moment.isoformat() if moment else None})
 
-    def close_events(
-        self, clinic: ClinicRef, event_ids: Iterable[str], outcome: Outcome, reason: str | None = None
-    ) -> None:
+    def close(self, clinic: ClinicRef, event_ids: Iterable[str], outcome: Outcome, reason: str | None = None) -> None:
         """Closes events with an outcome; `unreadable` ones are reopened by the daily pull or when access changes."""
         done = {"outcome": outcome, "reason": reason, "next_try_at": None}
         if outcome != "unreadable":
             done["processed_at"] = clock.now().isoformat()
         self._change(clinic, event_ids, done)
 
-    def postpone_events(self, clinic: ClinicRef, event_ids: Iterable[str], reason: str) -> None:
+    def postpone(self, clinic: ClinicRef, event_ids: Iterable[str], reason: str) -> None:
         """Schedules the next try of events whose objects could not be read: by real time, or with the daily pull."""
         ids, moment = list(event_ids), clock.now().isoformat()
         with self.db.write() as connection:
@@ -80,7 +76,7 @@ class EventTries:
         with self.db.write() as connection:
             reopen_unreadable(connection, clinic)
 
-    def event_backlog(self, clinic: ClinicRef) -> EventBacklog:
+    def backlog(self, clinic: ClinicRef) -> EventBacklog:
         """The clinic's events that were tried and are not handled."""
         mine = (events.c.server == clinic.server) & (events.c.clinic_id == clinic.clinic_id)
         waiting = select(func.count(), func.min(events.c.seen_at)).where(mine, is_open(), events.c.attempts > 0)

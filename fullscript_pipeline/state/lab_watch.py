@@ -9,16 +9,14 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import watched_labs
 
 
-class LabWatch:
-    """Part of StateStore."""
+class LabWatch(StorePart):
+    """The lab orders whose state may still change."""
 
-    db: Database
-
-    def watch_labs(self, clinic: ClinicRef, states: Mapping[str, str]) -> None:
+    def watch(self, clinic: ClinicRef, states: Mapping[str, str]) -> None:
         """Replaces the watched lab orders of the clinic by these, which were just read in these states."""
         own = {"server": clinic.server, "clinic_id": clinic.clinic_id, "has_moved": 0}
         rows = [{**own, "lab_order_id": lab, "state": state} for lab, state in states.items()]
@@ -27,15 +25,15 @@ class LabWatch:
             if rows:
                 connection.execute(insert(watched_labs), rows)
 
-    def watched_labs(self, clinic: ClinicRef) -> dict[str, str]:
+    def watched(self, clinic: ClinicRef) -> dict[str, str]:
         """The last read state of each watched lab order."""
         query = select(watched_labs.c.lab_order_id, watched_labs.c.state).where(_of(clinic))
         with self.db.read() as connection:
             return {row.lab_order_id: row.state for row in connection.execute(query)}
 
-    def mark_moved_labs(self, clinic: ClinicRef, labs: Collection[str]) -> None:
+    def mark_moved(self, clinic: ClinicRef, labs: Collection[str]) -> None:
         """Marks lab orders to be read: their state has changed, or they are new."""
-        known = self.watched_labs(clinic)
+        known = self.watched(clinic)
         with self.db.write() as connection:
             for lab in labs:
                 if lab in known:
@@ -45,7 +43,7 @@ class LabWatch:
                     row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "lab_order_id": lab}
                     connection.execute(insert(watched_labs).values({**row, "state": "", "has_moved": 1}))
 
-    def moved_labs(self, clinic: ClinicRef) -> list[str]:
+    def moved(self, clinic: ClinicRef) -> list[str]:
         """The lab orders that are marked to be read."""
         query = (
             select(watched_labs.c.lab_order_id)

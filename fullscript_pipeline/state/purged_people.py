@@ -22,6 +22,7 @@ from fullscript_pipeline.api import ClinicRef, names_people
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import facts, purged_ids
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT
 from fullscript_pipeline.state.secret_cipher import Keyring
@@ -48,14 +49,14 @@ class PurgedPeople:
         return _digest(self.keys[0], self.clinic, object_id)[:16]
 
 
-class PurgeMemory:
-    """Part of StateStore."""
+class PurgeMemory(StorePart):
+    """The purged people, by keyed digests."""
 
-    db: Database
-    keyring: Keyring
-    _purged_cache: dict[ClinicRef, tuple[tuple[int, str | None], PurgedPeople]]
+    def __init__(self, db: Database, keyring: Keyring) -> None:
+        super().__init__(db, keyring)
+        self._purged_cache: dict[ClinicRef, tuple[tuple[int, str | None], PurgedPeople]] = {}
 
-    def remember_purged(self, clinic: ClinicRef, patient_id: str, ids: Collection[str]) -> None:
+    def remember(self, clinic: ClinicRef, patient_id: str, ids: Collection[str]) -> None:
         """Remembers the person and their objects, so that none of them is stored again."""
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
@@ -70,22 +71,22 @@ class PurgeMemory:
                 }
                 connection.execute(insert(purged_ids).values(row).on_conflict_do_nothing())
 
-    def forget_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
+    def forget(self, clinic: ClinicRef, patient_id: str) -> bool:
         """Forgets the person, so that the next pull may store them again. False: they were not remembered."""
         with self.db.write() as connection:
             people = [_digest(key, clinic, patient_id) for key in self._keys(connection).values()]
             return connection.execute(delete(purged_ids).where(purged_ids.c.person.in_(people))).rowcount > 0
 
-    def is_purged(self, clinic: ClinicRef, patient_id: str) -> bool:
-        purged = self.purged_ids_of(clinic)
+    def contains(self, clinic: ClinicRef, patient_id: str) -> bool:
+        purged = self.ids_of(clinic)
         return purged is not None and patient_id in purged
 
-    def purged_count(self) -> int:
+    def count(self) -> int:
         """The number of purged people."""
         with self.db.read() as connection:
             return connection.execute(select(func.count(purged_ids.c.person.distinct()))).scalar_one()
 
-    def purged_ids_of(self, clinic: ClinicRef) -> PurgedPeople | None:
+    def ids_of(self, clinic: ClinicRef) -> PurgedPeople | None:
         """The ids that must not be stored; None: none. Cheap, because a session calls it for every page."""
         own = ClinicRef(clinic.server, clinic.clinic_id, clinic.clinic_key, clinic.region)
         with self.db.read() as connection:
@@ -99,7 +100,7 @@ class PurgeMemory:
                 self._purged_cache[own] = (number, newest), known
         return known
 
-    def keep_purged_of(self, former: Path) -> bool:
+    def keep_of(self, former: Path) -> bool:
         """Copies purged people of `former` into this store, a backup that replaces it.
 
         False: some are stored under a key that the keys of this store do not open.

@@ -15,6 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.state.clinics import Clinic, ClinicRecords
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinics, grants
 from fullscript_pipeline.state.token_store import GrantRecords, of_clinic, of_user, preference
 
@@ -41,8 +42,12 @@ class ClinicUser:
     is_used: bool
 
 
-class RevocationRecords(ClinicRecords, GrantRecords):
-    """Part of StateStore."""
+class RevocationRecords(StorePart):
+    """The users of clinics, and grants that are still to be revoked."""
+
+    def __init__(self, clinics: ClinicRecords, tokens: GrantRecords) -> None:
+        super().__init__(tokens.db, tokens.keyring)
+        self._clinics, self._tokens = clinics, tokens
 
     def users(self, clinic: ClinicRef) -> list[ClinicUser]:
         """Every user with a grant for this clinic, including dead grants and those to be revoked."""
@@ -58,7 +63,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         owing = select(grants.c.server, grants.c.clinic_id).where(grants.c.status == TO_BE_REVOKED)
         with self.db.read() as connection:
             to_be_revoked = {(row.server, row.clinic_id) for row in connection.execute(owing)}
-        every = self.clinics(with_removed=True)
+        every = self._clinics.all(with_removed=True)
         return [
             clinic
             for clinic in every
@@ -71,7 +76,7 @@ class RevocationRecords(ClinicRecords, GrantRecords):
         Called before the request to the server: if the process dies, they can still be revoked. Raises UsageError for a
         user without a grant, ConfigurationError if they cannot be decrypted; nothing is changed then.
         """
-        every = self.grants(clinic)
+        every = self._tokens.grants(clinic)
         mine = [grant for grant in every if user_id in (None, grant.user_id)]
         if user_id is not None and not mine:
             users = ", ".join(grant.user_id or '""' for grant in every) or "none"

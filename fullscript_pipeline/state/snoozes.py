@@ -11,10 +11,9 @@ from sqlalchemy import Row, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import ClinicRef
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import snoozes
 from fullscript_pipeline.state.sealed_columns import SNOOZE_NOTE
-from fullscript_pipeline.state.secret_cipher import Keyring
 from fullscript_pipeline.state.token_store import of_clinic
 
 
@@ -27,13 +26,10 @@ class Snooze:
     note: str | None = None
 
 
-class Snoozes:
-    """Part of StateStore."""
+class Snoozes(StorePart):
+    """The patients who are off a call list until a day."""
 
-    db: Database
-    keyring: Keyring
-
-    def add_snooze(self, clinic: ClinicRef, snooze: Snooze, today: date) -> None:
+    def add(self, clinic: ClinicRef, snooze: Snooze, today: date) -> None:
         """Stores the snooze, in place of the patient's former one, and deletes the snoozes that are over."""
         key = {"server": clinic.server, "clinic_id": clinic.clinic_id, "patient_id": snooze.patient_id}
         note = self.keyring.seal(snooze.note, SNOOZE_NOTE.at(*key.values())) if snooze.note else None
@@ -42,13 +38,13 @@ class Snoozes:
             connection.execute(delete(snoozes).where(snoozes.c.until_on <= today.isoformat()))
             connection.execute(insert(snoozes).values(row).on_conflict_do_update(index_elements=list(key), set_=row))
 
-    def remove_snooze(self, clinic: ClinicRef, patient_id: str) -> bool:
+    def remove(self, clinic: ClinicRef, patient_id: str) -> bool:
         """Deletes the patient's snooze; returns whether there was one."""
         this = of_clinic(snoozes, clinic) & (snoozes.c.patient_id == patient_id)
         with self.db.write() as connection:
             return bool(connection.execute(delete(snoozes).where(this)).rowcount)
 
-    def snoozes(self, clinic: ClinicRef, day: date) -> list[Snooze]:
+    def current(self, clinic: ClinicRef, day: date) -> list[Snooze]:
         """The clinic's snoozes that are not over on `day`, the first to end first."""
         query = (
             select(snoozes)

@@ -19,11 +19,10 @@ from sqlalchemy.dialects.sqlite import insert
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, Grant, RequestSummary, read_width
 from fullscript_pipeline.errors import Busy
-from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.event_tries import reopen_unreadable
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinics, grants, oauth_states, token_failures
 from fullscript_pipeline.state.sealed_columns import ACCESS_TOKEN, PREVIOUS_REFRESH_TOKEN, REFRESH_TOKEN
-from fullscript_pipeline.state.secret_cipher import Keyring
 
 OAUTH_STATE_LIFE = timedelta(minutes=10)
 # Longer than the slowest renewal (two calls of two minutes) of the process that holds it.
@@ -32,11 +31,8 @@ _LOCK_SECONDS = 300.0
 StateVerdict = Literal["ok", "unknown", "used", "expired"]
 
 
-class GrantRecords:
-    """Part of StateStore."""
-
-    db: Database
-    keyring: Keyring
+class GrantRecords(StorePart):
+    """The grants of users, and the OAuth states of connects in progress."""
 
     def save_grant(self, clinic: ClinicRef, grant: Grant, *, expected_generation: int | None = None) -> bool:
         """Stores the pair as generation + 1 and sets the clinic's status to ok.

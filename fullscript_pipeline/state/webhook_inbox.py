@@ -7,7 +7,7 @@ not belong here: signatures and HTTP (`webhooks`), what a delivery means and wha
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import facts, webhook_inbox
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT, WEBHOOK_BODY
 from fullscript_pipeline.state.secret_cipher import Keyring
@@ -58,11 +59,17 @@ class InboxSize:
     since: datetime | None
 
 
-class WebhookInbox:
-    """Part of StateStore."""
+class WebhookInbox(StorePart):
+    """The deliveries that were acknowledged.
 
-    db: Database
-    keyring: Keyring
+    `prepare` returns deliveries as they may be stored.
+    """
+
+    def __init__(
+        self, db: Database, keyring: Keyring, prepare: Callable[[Sequence[Delivery]], Sequence[Delivery]]
+    ) -> None:
+        super().__init__(db, keyring)
+        self._prepare = prepare
 
     def keep_delivery(self, delivery: Delivery) -> bool:
         """Stores a delivery durably; False: it was stored already."""
@@ -70,7 +77,7 @@ class WebhookInbox:
 
     def keep_deliveries(self, new: Sequence[Delivery]) -> list[bool]:
         """Stores deliveries durably in one transaction; returns for each whether it was new. A known one is counted."""
-        moment = clock.real_now().isoformat()
+        new, moment = self._prepare(new), clock.real_now().isoformat()
         with self.db.write() as connection:
             rows = [_row(self.keyring, delivery, moment) for delivery in new]
             were_added = []
@@ -93,7 +100,7 @@ class WebhookInbox:
             rows = connection.execute(query).all()
         return [_delivery(self.keyring, row) for row in rows]
 
-    def inbox_size(self) -> InboxSize:
+    def size(self) -> InboxSize:
         """The size of the deliveries that wait to be handled, or failed and wait for a person."""
         bodies = webhook_inbox.c.body
         query = select(func.count(), func.sum(func.length(bodies)), func.min(webhook_inbox.c.received_at))
@@ -101,7 +108,7 @@ class WebhookInbox:
             row = connection.execute(query.where(webhook_inbox.c.state.in_(["received", "failed"]))).one()
         return InboxSize(row[0], row[1] or 0, datetime.fromisoformat(row[2]) if row[2] else None)
 
-    def mark_deliveries(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
+    def mark(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
         """Records the state of these deliveries, in one transaction.
 
         `reason` is a sentence for `webhooks inbox list`, without health data. Each call counts as a try.
@@ -116,7 +123,7 @@ class WebhookInbox:
             for delivery in chosen:
                 connection.execute(update(webhook_inbox).where(_this(delivery)).values(changed))
 
-    def purge_deliveries(self, before: datetime, limit: int = 1000) -> int:
+    def purge(self, before: datetime, limit: int = 1000) -> int:
         """Deletes up to `limit` handled or ignored deliveries last changed before `before`; returns the number."""
         old = (
             select(webhook_inbox.c.number)

@@ -108,7 +108,7 @@ class DeliveryWriter:
         try:
             deliveries = [waiting.delivery for waiting in batch]
             self._require_room(deliveries)
-            were_added = self._store.keep_deliveries(deliveries)
+            were_added = self._store.inbox.keep_deliveries(deliveries)
         except Exception as problem:  # the waiting requests must get any error, and the next batch may succeed
             for waiting in batch:
                 _resolve(waiting, problem)
@@ -121,7 +121,7 @@ class DeliveryWriter:
         if self._most_bytes is None:
             return
         if time.monotonic() >= self._size_until:
-            self._size = self._store.inbox_size().waiting_bytes
+            self._size = self._store.inbox.size().waiting_bytes
             self._size_until = time.monotonic() + _SIZE_SECONDS
         if self._size >= self._most_bytes:
             raise InboxFull(
@@ -132,7 +132,7 @@ class DeliveryWriter:
 
     def _purge(self) -> None:
         try:
-            more = self._store.purge_deliveries(clock.real_now() - RETENTION)
+            more = self._store.inbox.purge(clock.real_now() - RETENTION)
         except Exception:
             more = 0  # the store is busy or full; storing a delivery reports that, and the purge can wait
         self._purge_at = time.monotonic() + (0 if more else _PURGE_SECONDS)

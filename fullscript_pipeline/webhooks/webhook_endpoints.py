@@ -27,7 +27,7 @@ def configured_endpoints(settings: Settings, store: StateStore) -> tuple[list[We
 
     The secret of the path is the same after a restart. Raises ConfigurationError if no server is configured.
     """
-    kind = store.get_fact("kind")
+    kind = store.facts.get("kind")
     endpoints: list[WebhookEndpoint] = []
     notes: list[str] = []
     for server in settings.servers.values():
@@ -36,7 +36,7 @@ def configured_endpoints(settings: Settings, store: StateStore) -> tuple[list[We
         if problem := _problem(server, settings, kind):
             notes.append(f"Webhooks of {server.name} are not received: {problem}.")
             continue
-        path = f"/hooks/{store.webhook_path()}/{server.name}"
+        path = f"/hooks/{store.inbox.webhook_path()}/{server.name}"
         keys = tuple(key.encode() for key in server.webhook_signature_keys)
         endpoints.append(WebhookEndpoint(server.name, path, server.webhook_challenge_token or "", keys))
     if not endpoints:

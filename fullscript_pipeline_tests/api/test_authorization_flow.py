@@ -57,7 +57,7 @@ def test_a_clinic_is_stored_before_the_browser_hears_200(ready: Ready) -> None:
     slug = _first(sandbox)
     with ConnectFlow(settings, store, "US_SND") as flow:
         answer = sign_in(flow, slug)
-        stored = store.clinics()
+        stored = store.clinics.all()
         result = flow.wait(1)
     assert answer.status_code == 200
     assert "is connected" in answer.text
@@ -65,7 +65,7 @@ def test_a_clinic_is_stored_before_the_browser_hears_200(ready: Ready) -> None:
     assert (result.user_type, result.clinic.server, result.clinic.region) == ("Practitioner", "us-snd", "us")
     assert dict(result.missing_read_scopes) == {}
     assert result.write_scopes == ()
-    grant = store.load_grant(result.clinic)
+    grant = store.tokens.load_grant(result.clinic)
     assert grant is not None
     assert grant.patients_visible
     with open_session(settings, store, result.clinic) as session:
@@ -76,8 +76,8 @@ def test_all_clinics_of_both_servers(ready: Ready) -> None:
     sandbox, settings, store = ready
     keys = {connect(settings, store, sandbox, slug).clinic_key for slug in sandbox.clinics}
     assert len(keys) == len(sandbox.clinics) == 3
-    assert {clinic.region for clinic in store.clinics()} == {"us", "ca"}
-    assert {clinic.status for clinic in store.clinics()} == {"ok"}
+    assert {clinic.region for clinic in store.clinics.all()} == {"us", "ca"}
+    assert {clinic.status for clinic in store.clinics.all()} == {"ok"}
 
 
 def test_scopes_are_reported_in_words(tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_scopes_are_reported_in_words(tmp_path: Path) -> None:
 def test_connecting_again_keeps_the_key_and_heals(ready: Ready) -> None:
     sandbox, settings, store = ready
     first = connect(settings, store, sandbox, _first(sandbox))
-    store.mark_needs_connect(first, "a reason")
+    store.clinics.mark_needs_connect(first, "a reason")
     again = connect(settings, store, sandbox, _first(sandbox))
     assert again.clinic_key == first.clinic_key
-    assert [clinic.status for clinic in store.clinics()] == ["ok"]
+    assert [clinic.status for clinic in store.clinics.all()] == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -122,20 +122,20 @@ def test_a_callback_that_is_not_ours_is_refused_and_the_right_one_still_counts(
     with ConnectFlow(settings, store, "us-snd") as flow:
         state = change["state"]
         if state == "other server":
-            state = store.new_oauth_state("ca-snd")
+            state = store.tokens.new_oauth_state("ca-snd")
         if state == "used":
-            state = store.new_oauth_state("us-snd")
-            store.use_oauth_state("us-snd", state)
+            state = store.tokens.new_oauth_state("us-snd")
+            store.tokens.use_oauth_state("us-snd", state)
         if state == "old":
-            state = store.new_oauth_state("us-snd")
+            state = store.tokens.new_oauth_state("us-snd")
             with store.db.write() as connection:
                 connection.exec_driver_sql("UPDATE oauth_states SET created_s = created_s - 601")
-            store.new_oauth_state("us-snd")
+            store.tokens.new_oauth_state("us-snd")
         values = {"code": sandbox.code(slug)} | ({"state": state} if state else {})
         answer = _callback(settings, values)
         assert answer.status_code == 400
         assert words in answer.text
-        assert store.clinics() == []
+        assert store.clinics.all() == []
         assert token_calls(sandbox) == {}
         if change["state"] != "old":  # that one aged this flow's state as well
             assert sign_in(flow, slug).status_code == 200
@@ -151,7 +151,7 @@ def test_a_denied_sign_in_ends_the_wait(ready: Ready, error: str) -> None:
         with pytest.raises(ConnectRefused, match="nothing was connected") as caught:
             flow.wait(5)
     assert caught.value.exit_code == 1
-    assert store.clinics() == []
+    assert store.clinics.all() == []
 
 
 def test_a_code_that_was_used_is_refused(ready: Ready) -> None:
@@ -167,7 +167,7 @@ def test_a_code_that_was_used_is_refused(ready: Ready) -> None:
         assert answer.status_code == 400
         with pytest.raises(ConnectRefused, match="does not take the code"):
             flow.wait(5)
-    assert store.clinics() == []
+    assert store.clinics.all() == []
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1"])
@@ -176,7 +176,7 @@ def test_a_spoofed_host_finds_no_page(ready: Ready, host: str) -> None:
     with ConnectFlow(settings, store, "us-snd") as flow:
         values = {"code": sandbox.code(_first(sandbox)), "state": _state(flow)}
         assert _callback(settings, values, Host=host).status_code == 404
-        assert store.clinics() == []
+        assert store.clinics.all() == []
 
 
 def test_the_listener_is_bound_to_loopback_alone(ready: Ready) -> None:
@@ -278,7 +278,7 @@ def test_a_directory_takes_sandboxes_or_production_never_both(ready: Ready) -> N
 def test_tokens_are_unreadable_at_rest_and_files_private(ready: Ready) -> None:
     sandbox, settings, store = ready
     clinic = connect(settings, store, sandbox, _first(sandbox))
-    grant = store.load_grant(clinic)
+    grant = store.tokens.load_grant(clinic)
     assert grant is not None
     files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
     everything = b"".join(path.read_bytes() for path in files)

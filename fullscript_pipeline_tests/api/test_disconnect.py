@@ -47,12 +47,12 @@ def _owed(store: StateStore) -> list[str]:
 
 def test_disconnect_revokes_then_forgets(ready: Ready) -> None:
     sandbox, settings, store, clinic = ready
-    grant = store.load_grant(clinic)
+    grant = store.tokens.load_grant(clinic)
     assert grant is not None
     result = disconnect(settings, store, clinic)
     assert (result.not_revoked, result.exit_code) == (None, 0)
-    assert store.clinics() == store.clinics_to_disconnect() == []
-    assert store.users(clinic) == []
+    assert store.clinics.all() == store.revocations.clinics_to_disconnect() == []
+    assert store.revocations.users(clinic) == []
     assert _status_with(sandbox, grant.access_token) == 401
     with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
         session.fetch_object("clinic")
@@ -65,23 +65,23 @@ def test_what_the_server_does_not_confirm_is_not_used_and_revoked_by_the_next(
     ready: Ready, fault: str, exit_code: int
 ) -> None:
     sandbox, settings, store, clinic = ready
-    grant = store.load_grant(clinic)
+    grant = store.tokens.load_grant(clinic)
     assert grant is not None
     sandbox.control.arm(fault, endpoint="/oauth/revoke", count=None)
     result = disconnect(settings, store, clinic)
     assert result.exit_code == exit_code
     assert f"disconnect {clinic.clinic_key}` again" in str(result.not_revoked)
     # Sealed, told by doctor, and no pull uses it.
-    assert [user.status for user in store.users(clinic)] == ["to_be_revoked"]
+    assert [user.status for user in store.revocations.users(clinic)] == ["to_be_revoked"]
     assert grant.access_token.encode() not in settings.state_path.read_bytes()
     assert _owed(store) == [f"clinic.{clinic.clinic_key}.revoked"]
-    assert (store.clinics(), store.load_grant(clinic)) == ([], None)
+    assert (store.clinics.all(), store.tokens.load_grant(clinic)) == ([], None)
     with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
         session.fetch_object("clinic")
     sandbox.control.disarm()
-    (again,) = store.clinics_to_disconnect()
+    (again,) = store.revocations.clinics_to_disconnect()
     assert disconnect(settings, store, again).not_revoked is None
-    assert (store.users(clinic), _owed(store)) == ([], [])
+    assert (store.revocations.users(clinic), _owed(store)) == ([], [])
     assert _status_with(sandbox, grant.access_token) == 401
 
 
@@ -94,9 +94,9 @@ def test_disconnect_offline_keeps_the_grant_and_says_what_to_do(tmp_path: Path) 
         clinic = connect(settings, store, sandbox, _slug(sandbox))
     with store:  # the sandbox has stopped
         result = disconnect(settings, store, clinic)
-        assert (result.exit_code, store.clinics()) == (69, [])
+        assert (result.exit_code, store.clinics.all()) == (69, [])
         assert "Fullscript web app" in str(result.not_revoked)
-        assert [user.status for user in store.users(clinic)] == ["to_be_revoked"]
+        assert [user.status for user in store.revocations.users(clinic)] == ["to_be_revoked"]
 
 
 def test_a_disconnect_that_dies_leaves_the_grant_to_be_revoked(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,43 +112,43 @@ def test_a_disconnect_that_dies_leaves_the_grant_to_be_revoked(ready: Ready, mon
         patched.setattr(TokenEndpoint, "revoke", die)
         disconnect(settings, store, clinic)
     with StateStore(settings.state_path, _KEY) as again:
-        assert [user.status for user in again.users(clinic)] == ["to_be_revoked"]
+        assert [user.status for user in again.revocations.users(clinic)] == ["to_be_revoked"]
         assert disconnect(settings, again, clinic).not_revoked is None
 
 
 def test_a_renewal_under_way_does_not_bring_a_disconnected_grant_back(ready: Ready) -> None:
     _, _, store, clinic = ready
-    grant = store.load_grant(clinic)
+    grant = store.tokens.load_grant(clinic)
     assert grant is not None
-    store.start_revoking(clinic)
-    assert store.save_grant(clinic, grant, expected_generation=grant.generation) is False
-    assert store.load_grant(clinic) is None
+    store.revocations.start_revoking(clinic)
+    assert store.tokens.save_grant(clinic, grant, expected_generation=grant.generation) is False
+    assert store.tokens.load_grant(clinic) is None
 
 
 def test_one_user_of_several_is_disconnected_and_the_others_go_on(ready: Ready) -> None:
     sandbox, settings, store, clinic = ready
     connect(settings, store, sandbox, _slug(sandbox), "practitioner-2")
-    users = {user.is_used: user.user_id for user in store.users(clinic)}
+    users = {user.is_used: user.user_id for user in store.revocations.users(clinic)}
     assert len(users) == 2
     with pytest.raises(UsageError, match="no user 'nobody'"):
         disconnect(settings, store, clinic, "nobody")
     for user_id in (users[False], users[True]):
-        assert [one.status for one in store.clinics()] == ["ok"]
-        with open_session(settings, store, store.clinics()[0]) as session:
+        assert [one.status for one in store.clinics.all()] == ["ok"]
+        with open_session(settings, store, store.clinics.all()[0]) as session:
             session.fetch_object("clinic")
         assert disconnect(settings, store, clinic, user_id).not_revoked is None
-        assert user_id not in {user.user_id for user in store.users(clinic)}
-    assert store.clinics() == []
+        assert user_id not in {user.user_id for user in store.revocations.users(clinic)}
+    assert store.clinics.all() == []
 
 
 def test_a_clinic_whose_last_working_user_goes_needs_a_connect(ready: Ready) -> None:
     sandbox, settings, store, clinic = ready
     connect(settings, store, sandbox, _slug(sandbox), "practitioner-2")
-    working, dead = sorted(store.users(clinic), key=lambda user: not user.is_used)
-    store.mark_grant_dead(clinic, dead.user_id, store.grants(clinic)[0].generation, "a reason")
-    assert {user.status for user in store.users(clinic)} == {"ok", "dead"}
+    working, dead = sorted(store.revocations.users(clinic), key=lambda user: not user.is_used)
+    store.tokens.mark_grant_dead(clinic, dead.user_id, store.tokens.grants(clinic)[0].generation, "a reason")
+    assert {user.status for user in store.revocations.users(clinic)} == {"ok", "dead"}
     disconnect(settings, store, clinic, working.user_id)
-    assert [one.status for one in store.clinics()] == ["needs_connect"]
+    assert [one.status for one in store.clinics.all()] == ["needs_connect"]
 
 
 def test_who_connects_again_owes_nothing(ready: Ready) -> None:
@@ -157,7 +157,9 @@ def test_who_connects_again_owes_nothing(ready: Ready) -> None:
     disconnect(settings, store, clinic)
     again = connect(settings, store, sandbox, _slug(sandbox))
     assert again.clinic_key == clinic.clinic_key
-    assert [(user.status, user.reason, user.is_used) for user in store.users(clinic)] == [("ok", None, True)]
+    assert [(user.status, user.reason, user.is_used) for user in store.revocations.users(clinic)] == [
+        ("ok", None, True)
+    ]
     assert _owed(store) == []
 
 

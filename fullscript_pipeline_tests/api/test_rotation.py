@@ -67,7 +67,7 @@ def test_whatever_is_wrong_with_a_grant_costs_two_token_calls_and_the_others_go_
         assert {_ask(settings, clinic) for _ in range(5)} == {code}
         assert _ask(settings, other) == 0
         assert sum(token_calls(sandbox).values()) <= 2
-        found = {one.clinic_id: one.status for one in store.clinics()}
+        found = {one.clinic_id: one.status for one in store.clinics.all()}
         assert found == {clinic.clinic_id: status, other.clinic_id: "ok"}
         if status == "ok":
             sandbox.control.disarm()
@@ -79,19 +79,19 @@ def test_whatever_is_wrong_with_a_grant_costs_two_token_calls_and_the_others_go_
 def test_the_user_who_sees_most_is_used_and_the_other_is_the_fallback(tmp_path: Path) -> None:
     with connected(tmp_path, assigned_patients_only=True) as (sandbox, settings, store, clinic):
         slug = next(iter(sandbox.clinics))
-        owner = store.load_grant(clinic)
+        owner = store.tokens.load_grant(clinic)
         connect(settings, store, sandbox, slug, "practitioner-2")
-        grants = store.grants(clinic)
+        grants = store.tokens.grants(clinic)
         assert owner is not None
         assert len(grants) == 2
-        assert store.load_grant(clinic) == owner, "the owner sees every patient, the other only those assigned"
+        assert store.tokens.load_grant(clinic) == owner, "the owner sees every patient, the other only those assigned"
         ruined = replace(owner, access_token="gone", refresh_token="gone")
-        assert store.save_grant(clinic, ruined, expected_generation=owner.generation)
+        assert store.tokens.save_grant(clinic, ruined, expected_generation=owner.generation)
         sandbox.control.reset_requests()
         assert _ask(settings, clinic) == 0
         assert token_calls(sandbox) == {400: 1}
-        assert store.clinics()[0].status == "ok"
+        assert store.clinics.all()[0].status == "ok"
         sandbox.control.revoke(slug)
         with open_session(settings, store, clinic) as session, pytest.raises(NeedsConnect):
             session.fetch_object("clinic")
-        assert store.clinics()[0].status == "needs_connect"
+        assert store.clinics.all()[0].status == "needs_connect"

@@ -21,6 +21,7 @@ from fullscript_pipeline.api.tokens import TokenKeeper
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.settings import ServerSettings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.token_store import GrantRecords
 from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, token_calls
 from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
@@ -37,13 +38,13 @@ def _grant(**changes: Any) -> Grant:
 def _keeper(store: StateStore, server: OddServer, client: HttpClient) -> TokenKeeper:
     app = ServerSettings("us-snd", "us", False, "id", "secret", server.url, server.url)
     endpoint = TokenEndpoint(app, "http://127.0.0.1:1/cb", client, FreeBudget(), Sleeps().token_policy())
-    return TokenKeeper(_CLINIC, store, endpoint)
+    return TokenKeeper(_CLINIC, store.tokens, endpoint)
 
 
 def _store(path: Path) -> StateStore:
     store = StateStore(path / "state.sqlite")
-    store.register_clinic("us-snd", "c-1", "us", "Maple")
-    store.save_grant(_CLINIC, _grant())
+    store.clinics.register("us-snd", "c-1", "us", "Maple")
+    store.tokens.save_grant(_CLINIC, _grant())
     return store
 
 
@@ -101,7 +102,7 @@ def test_death_at_any_point_costs_no_sign_in(
 ) -> None:
     with connected(tmp_path) as (sandbox, settings, store, clinic):
         sandbox.control.expire_tokens()
-        target = TokenEndpoint if what == "refresh" else StateStore
+        target = TokenEndpoint if what == "refresh" else GrantRecords
         with monkeypatch.context() as patched, open_session(settings, store, clinic) as dying:
             patched.setattr(target, what, how(target, what))
             with pytest.raises(_KilledError):
@@ -111,7 +112,7 @@ def test_death_at_any_point_costs_no_sign_in(
                 with open_session(settings, again, clinic) as session:
                     assert session.fetch_object("clinic").record["id"] == clinic.clinic_id
                 sandbox.control.expire_tokens()
-            assert again.clinics()[0].status == "ok"
+            assert again.clinics.all()[0].status == "ok"
         assert 400 not in token_calls(sandbox)
 
 
@@ -125,7 +126,7 @@ def test_a_withdrawn_authorisation_stops_after_two_token_calls_and_says_connect(
         assert "fullscript-pipeline connect us-snd" in str(errors[0])
         assert errors[0].exit_code == 77
         assert sum(token_calls(sandbox).values()) <= 2
-        assert (store.clinics()[0].status, bool(store.clinics()[0].status_reason)) == ("needs_connect", True)
+        assert (store.clinics.all()[0].status, bool(store.clinics.all()[0].status_reason)) == ("needs_connect", True)
         # Another process hears it from the store, without a call.
         with (
             StateStore(settings.state_path, settings.encryption_key) as other,
@@ -133,7 +134,7 @@ def test_a_withdrawn_authorisation_stops_after_two_token_calls_and_says_connect(
         ):
             assert isinstance(_error(lambda: session.fetch_object("clinic")), NeedsConnect)
         assert sum(token_calls(sandbox).values()) <= 2
-        assert len(store.grants(clinic)) == 1  # nothing is erased
+        assert len(store.tokens.grants(clinic)) == 1  # nothing is erased
 
 
 def _error(call: Callable[[], object]) -> Any:
@@ -148,9 +149,9 @@ def test_the_kept_refresh_token_is_the_way_back(tmp_path: Path) -> None:
     """The saved pair is not accepted (the server lost it, say): the refresh token before it is tried, once."""
     replies = [Reply(400, {"error": "invalid_grant"}), _pair(9)]
     with _store(tmp_path) as store, odd_server(replies) as server, HttpClient() as client:
-        store.save_grant(_CLINIC, _grant(previous_refresh_token="r-0"))
+        store.tokens.save_grant(_CLINIC, _grant(previous_refresh_token="r-0"))
         assert _keeper(store, server, client).access_token() == "a-9"
-        saved = store.load_grant(_CLINIC)
+        saved = store.tokens.load_grant(_CLINIC)
     assert saved is not None
     assert (saved.refresh_token, saved.previous_refresh_token) == ("r-9", "r-0")
     assert len(server.requests) == 2
@@ -160,9 +161,9 @@ def test_the_refresh_token_before_is_dropped_once_the_new_token_worked(tmp_path:
     with _store(tmp_path) as store, odd_server([_pair(2)]) as server, HttpClient() as client:
         keeper = _keeper(store, server, client)
         assert keeper.access_token() == "a-2"
-        kept = store.load_grant(_CLINIC)
+        kept = store.tokens.load_grant(_CLINIC)
         keeper.confirm_used("a-2")
-        confirmed = store.load_grant(_CLINIC)
+        confirmed = store.tokens.load_grant(_CLINIC)
     assert kept is not None
     assert confirmed is not None
     assert (kept.previous_refresh_token, confirmed.previous_refresh_token) == ("r-1", None)
@@ -175,22 +176,22 @@ def test_a_connect_that_was_faster_stays(tmp_path: Path, reply: Reply) -> None:
         later = clock.real_now() + timedelta(hours=2)
 
         def answer(_seen: object) -> Reply:
-            store.save_grant(_CLINIC, _grant(access_token="a-5", refresh_token="r-5", expires_at=later))
+            store.tokens.save_grant(_CLINIC, _grant(access_token="a-5", refresh_token="r-5", expires_at=later))
             return reply
 
         with odd_server(answer) as server:
             assert _keeper(store, server, client).access_token() == "a-5"
-        assert store.clinics()[0].status == "ok"
+        assert store.clinics.all()[0].status == "ok"
 
 
 def test_another_user_of_the_clinic_is_the_fallback(tmp_path: Path) -> None:
     later = clock.real_now() + timedelta(hours=2)
     refusal = Reply(400, {"error": "invalid_grant"})
     with _store(tmp_path) as store, odd_server([refusal]) as server, HttpClient() as client:
-        store.save_grant(_CLINIC, _grant(scopes=("patients:read", "clinic:read")))
-        store.save_grant(_CLINIC, _grant(user_id="u-2", access_token="a-2", expires_at=later))
+        store.tokens.save_grant(_CLINIC, _grant(scopes=("patients:read", "clinic:read")))
+        store.tokens.save_grant(_CLINIC, _grant(user_id="u-2", access_token="a-2", expires_at=later))
         assert _keeper(store, server, client).access_token() == "a-2"
-        assert store.clinics()[0].status == "ok"
+        assert store.clinics.all()[0].status == "ok"
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(body=b"<html>"), Reply(drop=True)])
@@ -200,14 +201,14 @@ def test_a_failing_token_endpoint_is_called_twice_and_then_left_alone(tmp_path: 
         errors = [_error(keeper.access_token) for _ in range(10)]
         assert {error.exit_code for error in errors} == {69}
         assert len(server.requests) == 2
-        assert store.clinics()[0].status == "ok"
+        assert store.clinics.all()[0].status == "ok"
 
 
 def test_a_token_that_still_lasts_is_used_while_renewing_fails(tmp_path: Path) -> None:
     now = clock.real_now()
     with _store(tmp_path) as store, odd_server([Reply(500)]) as server, HttpClient() as client:
         ending = _grant(obtained_at=now - timedelta(minutes=119, seconds=30), expires_at=now + timedelta(seconds=30))
-        store.save_grant(_CLINIC, ending)
+        store.tokens.save_grant(_CLINIC, ending)
         keeper = _keeper(store, server, client)
         assert {keeper.access_token() for _ in range(5)} == {"a-1"}
         assert len(server.requests) == 2
@@ -221,7 +222,7 @@ def test_a_token_that_still_lasts_is_used_while_renewing_fails(tmp_path: Path) -
 def test_a_token_is_renewed_a_little_before_its_end(tmp_path: Path, life: int, left: int, due: bool) -> None:
     expires = clock.real_now() + timedelta(seconds=left)
     with _store(tmp_path) as store, odd_server([_pair(2)]) as server, HttpClient() as client:
-        store.save_grant(_CLINIC, _grant(obtained_at=expires - timedelta(seconds=life), expires_at=expires))
+        store.tokens.save_grant(_CLINIC, _grant(obtained_at=expires - timedelta(seconds=life), expires_at=expires))
         assert _keeper(store, server, client).access_token() == ("a-2" if due else "a-1")
 
 
@@ -235,7 +236,7 @@ def test_demo_time_does_not_age_tokens(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_renewals_without_a_refresh_token_go_on_for_ever(tmp_path: Path) -> None:
     with connected(tmp_path) as (sandbox, settings, store, clinic):
-        first = store.load_grant(clinic)
+        first = store.tokens.load_grant(clinic)
         sandbox.control.set_response_variants("refresh_token_kept")
         sandbox.control.reset_requests()
         for _ in range(3):
@@ -243,7 +244,7 @@ def test_renewals_without_a_refresh_token_go_on_for_ever(tmp_path: Path) -> None
             with open_session(settings, store, clinic) as session:
                 assert session.fetch_object("clinic").record["id"] == clinic.clinic_id
         assert token_calls(sandbox) == {200: 3}
-        last = store.load_grant(clinic)
+        last = store.tokens.load_grant(clinic)
     assert first is not None
     assert last is not None
     assert (last.refresh_token, last.previous_refresh_token) == (first.refresh_token, None)

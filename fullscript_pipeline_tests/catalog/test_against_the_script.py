@@ -114,7 +114,7 @@ class Follower:
         settings, store = self.connected.settings, self.connected.store
         for region in ("us", "ca"):
             with ExitStack() as opened:
-                mine = [one for one in store.clinics() if one.region == region]
+                mine = [one for one in store.clinics.all() if one.region == region]
                 sessions = [opened.enter_context(open_session(settings, store, one)) for one in mine]
                 for session in sessions:
                     clinic.pull_clinic(self._target(session.clinic.server, region, session.clinic), session)

@@ -82,8 +82,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         put(warehouse, ORDERS, [{"id": "a1", "order_number": SECRET, "completed_at": "perhaps"}])
         settings = load_settings()
         with StateStore(settings.state_path, KEY) as store:
-            store.register_clinic("us-snd", "c1", "us", "Acme")
-            store.keep_delivery(Delivery("us-snd", "d1", clinic_id="c1", body=SECRET.encode()))
+            store.clinics.register("us-snd", "c1", "us", "Acme")
+            store.inbox.keep_delivery(Delivery("us-snd", "d1", clinic_id="c1", body=SECRET.encode()))
         yield folder / "data"
     finally:
         os.environ.clear()

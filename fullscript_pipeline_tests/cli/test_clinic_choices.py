@@ -16,9 +16,9 @@ def data(tmp_path: Path) -> Path:
     """A data directory with a clinic that has no address, and one that has."""
     folder = tmp_path / "data"
     with StateStore(folder / "state.sqlite") as store:
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
-        oak = store.register_clinic("ca-snd", "c-2", "ca", "Oak")
-        store.store_address_zone(oak, {"address": {"province": "Manitoba"}})
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
+        oak = store.clinics.register("ca-snd", "c-2", "ca", "Oak")
+        store.choices.store_address_zone(oak, {"address": {"province": "Manitoba"}})
     return folder
 
 
@@ -39,8 +39,8 @@ def test_a_clinic_has_its_own_language_and_zone_until_it_is_purged(run: Run, dat
     assert "language" in header
     assert maple.split()[-2:] == ["fr", "America/Toronto"]
     with StateStore(data / "state.sqlite") as store:
-        purge_clinic(store.db, store.keyring, store.clinic("maple"))
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
+        purge_clinic(store.db, store.keyring, store.clinics.find("maple"))
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
     assert _listed(run, data)["maple"] == ("en", "America/Denver", "setting")
 
 

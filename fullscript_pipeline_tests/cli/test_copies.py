@@ -22,7 +22,7 @@ def filled(tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
     warehouse.path.rename(settings.warehouse_path)
     put(Warehouse(settings.warehouse_path), PATIENTS, [{"id": "p1", "first_name": "Ann"}])
     with StateStore(settings.state_path) as store:
-        store.register_clinic("us-snd", "c1", "us", "Acme")
+        store.clinics.register("us-snd", "c1", "us", "Acme")
     return settings.data_dir
 
 

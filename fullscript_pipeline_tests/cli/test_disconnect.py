@@ -23,7 +23,7 @@ def _variables(two: Connected) -> dict[str, str]:
 
 def test_what_is_kept_is_told_by_every_command_and_gone_when_the_server_confirms(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
-    first, second = [clinic.clinic_key for clinic in two.store.clinics()]
+    first, second = [clinic.clinic_key for clinic in two.store.clinics.all()]
     two.sandbox.control.arm("invalid_client", endpoint="/oauth/revoke", count=None)
     done = run("disconnect", "--all", data=data, **variables)
     assert (done.returncode, done.stdout) == (78, "")
@@ -47,8 +47,8 @@ def test_what_is_kept_is_told_by_every_command_and_gone_when_the_server_confirms
 
 def test_one_user_is_listed_and_disconnected(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
-    key = two.store.clinics()[0].clinic_key
-    (user,) = two.store.users(two.store.clinic(key))
+    key = two.store.clinics.all()[0].clinic_key
+    (user,) = two.store.revocations.users(two.store.clinics.find(key))
     listed = run("clinics", "--users", data=data, **variables)
     assert listed.returncode == 0
     assert user.user_id in listed.stdout
@@ -57,16 +57,16 @@ def test_one_user_is_listed_and_disconnected(two: Connected, run: Run) -> None:
     assert user.user_id in refused.stderr
     assert run("disconnect", "--all", "--user", "x", data=data, **variables).returncode == 2
     assert run("disconnect", key, "--user", user.user_id, data=data, **variables).returncode == 0
-    assert [clinic.clinic_key for clinic in two.store.clinics()] != [key]
+    assert [clinic.clinic_key for clinic in two.store.clinics.all()] != [key]
 
 
 def test_what_can_never_be_confirmed_is_given_up_on_purpose(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
-    clinic = two.store.clinics()[0]
+    clinic = two.store.clinics.all()[0]
     early = run("disconnect", clinic.clinic_key, "--give-up", data=data, **variables)
     assert early.returncode == 2
     assert "nothing to give up" in early.stderr
-    assert [user.status for user in two.store.users(clinic)] == ["ok"]
+    assert [user.status for user in two.store.revocations.users(clinic)] == ["ok"]
     two.sandbox.control.arm("invalid_client", endpoint="/oauth/revoke", count=None)
     assert run("disconnect", clinic.clinic_key, data=data, **variables).returncode == 78
     # The app is gone at the vendor, and so is its secret here.
@@ -74,22 +74,22 @@ def test_what_can_never_be_confirmed_is_given_up_on_purpose(two: Connected, run:
     done = run("disconnect", clinic.clinic_key, "--give-up", data=data, **gone)
     assert done.returncode == 0, done.stderr
     assert "given up" in done.stderr and "has not confirmed" in done.stderr
-    assert two.store.users(clinic) == []
+    assert two.store.revocations.users(clinic) == []
     assert f"clinic.{clinic.clinic_key}.revoked" not in run("doctor", data=data, **variables).stdout
     assert '"disconnect --give-up"' in run("audit", "list", "--json", data=data, **variables).stdout
 
 
 def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
-    clinic = two.store.clinics()[0]
-    two.store.record_unavailable(clinic, "orders", two.settings.start_date, "a reason")
+    clinic = two.store.clinics.all()[0]
+    two.store.refusals.record(clinic, "orders", two.settings.start_date, "a reason")
     two.sandbox.control.arm("http_500", endpoint="/oauth/revoke", count=None)
     done = run("purge", "--clinic", clinic.clinic_key, "--disconnect", "--yes", data=data, **variables)
     assert done.returncode == 69
     assert "still to be revoked" in done.stderr
-    assert [user.status for user in two.store.users(clinic)] == ["to_be_revoked"]
-    assert two.store.unavailable(clinic, "orders", two.settings.start_date) is None
+    assert [user.status for user in two.store.revocations.users(clinic)] == ["to_be_revoked"]
+    assert two.store.refusals.reason(clinic, "orders", two.settings.start_date) is None
     two.sandbox.control.disarm()
     again = run("purge", "--clinic", clinic.clinic_key, "--disconnect", "--yes", data=data, **variables)
     assert again.returncode == 0
-    assert clinic.clinic_key not in {one.clinic_key for one in two.store.clinics(with_removed=True)}
+    assert clinic.clinic_key not in {one.clinic_key for one in two.store.clinics.all(with_removed=True)}

@@ -93,7 +93,7 @@ def test_nothing_is_ever_readable_by_others(tmp_path: Path) -> None:
     umask = os.umask(0o022)
     try:
         with connected_pipeline(tmp_path, clinics=1, patients=12, products=20) as connected:
-            key = next(clinic.clinic_key for clinic in connected.store.clinics())
+            key = next(clinic.clinic_key for clinic in connected.store.clinics.all())
             data = connected.settings.data_dir
             with Watch(data) as watch:
                 for command in COMMANDS:

@@ -55,7 +55,7 @@ def test_the_shell_completes_commands_servers_and_clinics(tmp_path: Path, monkey
     assert complete("connect", "us") == ["us", "us-snd"]
     assert complete("pull", "--clinic", "") == [], "nobody is connected yet"
     with StateStore(tmp_path / "state.sqlite", None) as store:
-        store.register_clinic("us-snd", "c-1", "us", "Maple Street")
+        store.clinics.register("us-snd", "c-1", "us", "Maple Street")
     for line in (["disconnect"], ["pull", "--clinic"], ["report", "adherence", "--clinic"], ["purge", "--clinic"]):
         assert complete(*line, "") == ["maple-street"], line
 

@@ -24,14 +24,14 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def filled(data_dir: Path) -> Path:
     body = b'{"event": {"patient": "Canary"}}'
     with StateStore(data_dir / "state.sqlite", "a key") as store:
-        store.keep_deliveries(
+        store.inbox.keep_deliveries(
             [
                 Delivery("us-snd", "e-1", body=body, event_type="order.placed", clinic_id="c-1"),
                 Delivery("us-snd", "e-2", "i-1", body=body),
                 Delivery("us-snd", "e-2", "i-2", body=body),
             ]
         )
-        store.mark_deliveries(store.deliveries()[:1], "failed", "the order is gone")
+        store.inbox.mark(store.inbox.deliveries()[:1], "failed", "the order is gone")
     return data_dir
 
 
@@ -107,7 +107,7 @@ def test_production_needs_a_good_encryption_key_and_its_own_directory(
     assert "can be guessed" in told
     assert "fullscript-pipeline keys new" in told
     with StateStore(data_dir / "state.sqlite", "a key") as store:
-        store.set_environment_kind("sandbox")
+        store.facts.set_environment_kind("sandbox")
     assert "for sandbox servers" in str(run("serve", "--port", "0").exception)
     monkeypatch.delenv("FULLSCRIPT_ENCRYPTION_KEY")
     assert "FULLSCRIPT_ENCRYPTION_KEY" in str(run("serve", "--port", "0").exception)

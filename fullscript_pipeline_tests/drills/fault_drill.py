@@ -61,7 +61,7 @@ def fresh(connected: Connected, folder: Path) -> Iterator[tuple[Warehouse, State
     with StateStore(settings.state_path, settings.encryption_key) as store:
         again = Connected(connected.sandbox, settings, store)
         key = again.connect(next(iter(connected.sandbox.clinics)))
-        yield warehouse, store, store.clinic(key)
+        yield warehouse, store, store.clinics.find(key)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class MutatedClinic:
 
     @property
     def clinic(self) -> Clinic:
-        return self.store.clinics()[0]
+        return self.store.clinics.all()[0]
 
     def wait(self, time: timedelta) -> None:
         """The pipeline's clock moves on; nothing happens at the server."""
@@ -98,7 +98,7 @@ class MutatedClinic:
 
     def waiting_product_events(self) -> frozenset[str]:
         """The ids of the product events that the ledger holds and nobody has read yet."""
-        pending = self.store.pending_events(self.clinic.server, self.clinic.clinic_id)
+        pending = self.store.events.pending(self.clinic.server, self.clinic.clinic_id)
         return frozenset(event.event_id for event in pending if is_product_event(event))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

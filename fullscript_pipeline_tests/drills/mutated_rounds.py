@@ -185,7 +185,7 @@ class _Check:
 
     def _handled_without_object(self, now: Keys) -> Iterator[tuple[str, str]]:
         clinic = self.mutated.clinic
-        for event in self.mutated.store.events_since(
+        for event in self.mutated.store.events.since(
             clinic.server, clinic.clinic_id, self.day.moment - timedelta(days=99)
         ):
             table, _, object_id = self.day.events.get(event.event_id, ("events", "", ""))

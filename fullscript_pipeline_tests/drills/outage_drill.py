@@ -119,7 +119,7 @@ def recover(live_clinic: LiveClinic, event_ids: list[str], unlisted: int) -> Fou
     live_clinic.reconcile()
     day: date = live_clinic.sandbox.world.day
     pending: dict[str, Any] = {
-        one.event_id: one for one in store.pending_events(live_clinic.clinic.server, live_clinic.clinic.clinic_id)
+        one.event_id: one for one in store.events.pending(live_clinic.clinic.server, live_clinic.clinic.clinic_id)
     }
     by = [pending[one].seen_by for one in event_ids if one in pending]
     live_clinic.handle()

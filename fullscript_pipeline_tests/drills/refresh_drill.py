@@ -49,8 +49,8 @@ def killed_refreshes_lose_nothing(folder: Path, *, kills: int) -> None:
         live_clinic.warehouse = open_warehouse(load_settings())
         end = account(live_clinic)
         differ = _unlike_an_unkilled_pull(live_clinic, folder)
-        pending = live_clinic.store.pending_events(live_clinic.clinic.server, live_clinic.clinic.clinic_id)
-        rebuilds = live_clinic.store.pending_page_rebuilds(live_clinic.clinic)
+        pending = live_clinic.store.events.pending(live_clinic.clinic.server, live_clinic.clinic.clinic_id)
+        rebuilds = live_clinic.store.page_rebuilds.pending(live_clinic.clinic)
         report_promise(
             "refresh killed",
             events=2 * tried,

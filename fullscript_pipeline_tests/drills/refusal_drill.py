@@ -43,7 +43,7 @@ def a_denial_costs_a_single_table(connected: Connected, folder: Path, wanted: Ca
             }
             hashes = table_hashes(warehouse)
             missing[path] = _others(path, changed) + differing_tables(clean, hashes)
-        dead = [clinic.clinic_key for clinic in store.clinics() if clinic.status != "ok"]
+        dead = [clinic.clinic_key for clinic in store.clinics.all() if clinic.status != "ok"]
     report_promise(
         "promise 36", endpoints=len(endpoints), other_tables_missing=sum(map(len, missing.values())),
         needless_connects=len(dead), told=named, seconds=time.monotonic() - started,

@@ -16,6 +16,7 @@ from fullscript_pipeline.api import ClinicRef, open_session
 from fullscript_pipeline.api.http import HttpClient, HttpRequest, HttpResponse
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state.token_store import GrantRecords
 from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.worker_group import crew
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, environment, token_calls
@@ -82,28 +83,28 @@ def _die_after_the_server_committed() -> None:
 
 
 def _die_before_our_write() -> None:
-    _replace(StateStore, "save_grant", _suicide)
+    _replace(GrantRecords, "save_grant", _suicide)
 
 
 def _die_after_our_write() -> None:
-    save = StateStore.save_grant
+    save = GrantRecords.save_grant
 
-    def dying(self: StateStore, *args: Any, **named: Any) -> bool:
+    def dying(self: GrantRecords, *args: Any, **named: Any) -> bool:
         save(self, *args, **named)
         return bool(_suicide())
 
-    _replace(StateStore, "save_grant", dying)
+    _replace(GrantRecords, "save_grant", dying)
 
 
 def _die_before_first_use() -> None:
-    save = StateStore.save_grant
+    save = GrantRecords.save_grant
 
-    def then_dying(self: StateStore, *args: Any, **named: Any) -> bool:
+    def then_dying(self: GrantRecords, *args: Any, **named: Any) -> bool:
         saved = save(self, *args, **named)
         _replace(HttpClient, "send", _dying_send(before=True, is_token=False))
         return saved
 
-    _replace(StateStore, "save_grant", then_dying)
+    _replace(GrantRecords, "save_grant", then_dying)
 
 
 def _die_after_first_use() -> None:
@@ -149,7 +150,7 @@ def kills_cost_no_sign_in(folder: Path, *, kills: int, seed: int = 4) -> None:
                 _works(settings, clinic)
                 recovered += 1
         calls = token_calls(sandbox)
-        status = store.clinics()[0].status
+        status = store.clinics.all()[0].status
     refreshes, refused = calls.pop(200, 0), sum(calls.values())
     report_promise(
         "promise 12", kills=kills, points=len(points), recovered=recovered, refreshes=refreshes, invalid_grant=refused,

@@ -35,7 +35,7 @@ _AT_ONCE = 16
 def stored_deliveries_in(data_dir: Path) -> list[Delivery]:
     """The inbox."""
     with StateStore(data_dir / "state.sqlite", "a key") as store:
-        return store.deliveries()
+        return store.inbox.deliveries()
 
 
 async def at_once(call: Callable[[T], Awaitable[Told]], items: Iterable[T]) -> list[Told]:

@@ -15,17 +15,18 @@ from typing import cast
 from fullscript_pipeline.api import ClinicSession, Priority, open_session
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import RequestBudget, StateStore
+from fullscript_pipeline.state.request_budgets import RequestBudgets
 
 
-class ScaledStore(StateStore):
-    """A store whose budget has another limit and a shorter window."""
+class ScaledBudgets(RequestBudgets):
+    """Budgets with another limit and a shorter window."""
 
     scale = (4750, 300.0)
 
-    def request_budget(self, server: str, client_id: str, limit: int) -> RequestBudget:
+    def of_app(self, server: str, client_id: str, limit: int) -> RequestBudget:
         key = (server, client_id, self.scale[0])
         if key not in self._budgets:
-            self._budgets[key] = RequestBudget(self.db, server, "app", self.scale[0], window=self.scale[1])
+            self._budgets[key] = RequestBudget(self._db, server, "app", self.scale[0], window=self.scale[1])
         return self._budgets[key]
 
 
@@ -33,7 +34,7 @@ def rounds(threads: int, calls: int) -> None:
     """For every line: `calls` requests from `threads` threads of one session; answers how many came back."""
     settings = load_settings()
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        clinic = store.clinics()[0]
+        clinic = store.clinics.all()[0]
         with open_session(settings, store, clinic) as session, ThreadPoolExecutor(threads) as pool:
             _say("ready")
             for _ in sys.stdin:
@@ -43,9 +44,10 @@ def rounds(threads: int, calls: int) -> None:
 def budget(limit: int, window: float, threads: int, priority: Priority) -> None:
     """From the first line until the second: requests as fast as the budget lets them; answers when each came back."""
     settings = load_settings()
-    ScaledStore.scale = (limit, window)
-    store = ScaledStore(settings.state_path, settings.encryption_key)
-    with store, open_session(settings, store, store.clinics()[0], priority=priority) as session:
+    ScaledBudgets.scale = (limit, window)
+    store = StateStore(settings.state_path, settings.encryption_key)
+    store.budgets = ScaledBudgets(store.db)
+    with store, open_session(settings, store, store.clinics.all()[0], priority=priority) as session:
         _say("ready")
         sys.stdin.readline()
         stop = threading.Event()

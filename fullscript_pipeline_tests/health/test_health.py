@@ -147,7 +147,7 @@ def _never_pulled(settings: Settings) -> Settings:
 
 def _late(settings: Settings) -> Settings:
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        _pulled(settings, store.clinics()[0].clinic_id, timedelta(days=3))
+        _pulled(settings, store.clinics.all()[0].clinic_id, timedelta(days=3))
     return settings
 
 
@@ -198,7 +198,7 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
             ) AS t(region, day, held, released_at)"""
         )
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        store.keep_delivery(Delivery("us-snd", "event-1", event_type="order.placed", body=b"{}", state="failed"))
+        store.inbox.keep_delivery(Delivery("us-snd", "event-1", event_type="order.placed", body=b"{}", state="failed"))
     # As an earlier version made it, under the pipeline's key.
     shutil.copy(settings.warehouse_path, settings.published_dir / "fullscript-deidentified.duckdb")
     found = _found(settings)
@@ -226,7 +226,7 @@ def test_a_state_store_whose_index_and_table_differ_is_told(tmp_path: Path, monk
     settings = load_settings()
     settings.prepare_data_dir()
     with StateStore(settings.state_path) as store:
-        store.register_clinic("us-snd", "clinic-needle", "us", "Maple")
+        store.clinics.register("us-snd", "clinic-needle", "us", "Maple")
         store.wipe_deleted()
     content = settings.state_path.read_bytes()
     assert content.count(b"clinic-needle") == 2, "once in the table, once in its index"
@@ -242,7 +242,7 @@ def test_a_state_store_whose_index_and_table_differ_is_told(tmp_path: Path, monk
 def test_after_a_disconnect_of_all_nothing_is_lost_and_no_run_waits(ready: Ready) -> None:
     settings = ready[1]
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        store.remove_clinic(ready[2])
+        store.clinics.remove(ready[2])
     found = _found(settings)["clinics.connected"]
     assert (found.state, found.exit_code, found.what) == ("fail", 77, "every clinic was disconnected")
 
@@ -250,9 +250,9 @@ def test_after_a_disconnect_of_all_nothing_is_lost_and_no_run_waits(ready: Ready
 def test_a_server_that_names_no_scopes_withholds_none(ready: Ready) -> None:
     settings, clinic = ready[1], ready[2]
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        grant = store.load_grant(clinic)
+        grant = store.tokens.load_grant(clinic)
         assert grant is not None
-        store.save_grant(clinic, replace(grant, scopes=()))
+        store.tokens.save_grant(clinic, replace(grant, scopes=()))
     found = _found(settings)[f"clinic.{clinic.clinic_key}.scopes"]
     assert (found.state, "does not report the token's scopes" in found.what) == ("pass", True)
 
@@ -404,7 +404,7 @@ def test_the_command_prints_a_line_a_check(ready: Ready) -> None:
     assert answered.returncode == 78
     assert json.loads(answered.stdout)["id"] == "settings.read"
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        grant = store.load_grant(clinic)
+        grant = store.tokens.load_grant(clinic)
     assert grant is not None
     assert grant.access_token not in answered.stdout + answered.stderr
 
@@ -420,7 +420,7 @@ def test_keys_rotate_puts_everything_under_the_new_key_alone(ready: Ready) -> No
     assert "Set FULLSCRIPT_ENCRYPTION_KEY to the new key only" in answered.stderr
     assert not {new, KEY} & set(re.findall(r"[\w=-]{20,}", answered.stderr))
     with StateStore(settings.state_path, new) as store:
-        assert store.load_grant(clinic) is not None
+        assert store.tokens.load_grant(clinic) is not None
     listed = settings.model_copy(update={"encryption_key": f"{new},{KEY}"})
     assert {one.id for one in check_all(listed) if one.state != "pass"} == set()
     assert {

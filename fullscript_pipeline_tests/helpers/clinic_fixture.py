@@ -29,7 +29,7 @@ class LiveClinic(AllClinics):
     def __init__(self, connected: Connected, sandbox: Sandbox) -> None:
         super().__init__(connected)
         self.sandbox, self.rng, self._ticks = sandbox, Random(7), 0
-        self.clinic: Clinic = connected.store.clinics()[0]
+        self.clinic: Clinic = connected.store.clinics.all()[0]
         # The ids that are told may be written another way.
         clinics = {
             sandbox.variants.replace_ids_in_answer(clinic.id.encode()).decode(): clinic
@@ -85,7 +85,7 @@ class LiveClinic(AllClinics):
             delivery = Delivery(
                 self.clinic.server, str(event["id"]), clinic_id=str(event.get("clinic_id") or ""), body=body
             )
-            self.store.keep_delivery(delivery)
+            self.store.inbox.keep_delivery(delivery)
 
     def look(self) -> tuple[refresh.RefreshRequest | None, Counter[str]]:
         """One look at the feeds, and what it asked."""
@@ -110,7 +110,8 @@ class LiveClinic(AllClinics):
 
     def inbox(self) -> dict[str, tuple[str, str | None]]:
         return {
-            delivery.event_id: (delivery.state, delivery.reason) for delivery in self.store.deliveries(with_body=False)
+            delivery.event_id: (delivery.state, delivery.reason)
+            for delivery in self.store.inbox.deliveries(with_body=False)
         }
 
     def stored(self, table: str, columns: Sequence[str], where: str = "true") -> list[tuple[Any, ...]]:

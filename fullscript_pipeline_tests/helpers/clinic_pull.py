@@ -18,7 +18,7 @@ class OneClinic:
         self.connected = connected
         self.warehouse = Warehouse(connected.settings.warehouse_path)
         migrate(self.warehouse, [])
-        self.clinic: Clinic = connected.store.clinics()[0]
+        self.clinic: Clinic = connected.store.clinics.all()[0]
         self.session: ClinicSession = open_session(connected.settings, connected.store, self.clinic)
 
     @property

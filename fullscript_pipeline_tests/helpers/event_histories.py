@@ -134,7 +134,7 @@ def _object_of(event: Event) -> tuple[str | None, str]:
 
 def _retry_refused(live_clinic: LiveClinic) -> None:
     """Somebody connects again: what was refused is tried once more."""
-    if live_clinic.store.event_backlog(live_clinic.clinic).unreadable:
+    if live_clinic.store.tries.backlog(live_clinic.clinic).unreadable:
         live_clinic.connected.connect(next(iter(live_clinic.connected.sandbox.clinics)))
 
 

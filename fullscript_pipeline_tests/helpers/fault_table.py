@@ -25,8 +25,8 @@ from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.sandbox.faults import KINDS
-from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.request_budget import RequestBudget
+from fullscript_pipeline.state.token_store import GrantRecords
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.helpers.sandbox_server import START
 
@@ -95,9 +95,9 @@ def rows() -> Iterator[Row]:
 def _run_with_fault(
     connected: Connected, instance: dg.DagsterInstance, kind: str, endpoint: str, count: int | None
 ) -> Told:
-    control, clinic = connected.sandbox.control, connected.store.clinics()[0]
+    control, clinic = connected.sandbox.control, connected.store.clinics.all()[0]
     _reset(connected)
-    connected.store.mark_ok(clinic)
+    connected.store.clinics.mark_ok(clinic)
     control.arm(kind, endpoint=endpoint, count=count, nth=2 if kind == "row_changed" else 1)
     assets = _ASSETS.get(endpoint, _ASSETS[LISTING])
     if endpoint not in _ASSETS:
@@ -144,7 +144,7 @@ def _impatient() -> Iterator[None]:
         patch.object(session, "RetryPolicy", calm),
         patch.object(session_factory, "HttpClient", quick),
         patch.object(RequestBudget, "pause_requests", lambda self, seconds: None),
-        patch.object(StateStore, "record_token_failure", lambda *_: None),
+        patch.object(GrantRecords, "record_token_failure", lambda *_: None),
     ):
         yield
     object.__setattr__(retry.TOKEN_POLICY, "sleep", before)

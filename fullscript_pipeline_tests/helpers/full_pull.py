@@ -52,7 +52,7 @@ class AllClinics:
     def pull_everything(self) -> dict[str, Any]:
         """All resources of all clinics; the summed counts by table."""
         totals: dict[str, Any] = {}
-        for clinic in self.connected.store.clinics():
+        for clinic in self.connected.store.clinics.all():
             target = self.target(clinic)
             with self.session(clinic) as session:
                 reports = [clinic_pulls.pull_clinic(target, session), *clinic_pulls.pull_people(target, session)]
@@ -75,7 +75,7 @@ class AllClinics:
 
     def pull_products(self) -> None:
         """The products of each region, through every clinic of it."""
-        for clinic in self.connected.store.clinics():
+        for clinic in self.connected.store.clinics.all():
             with self.session(clinic) as session:
                 catalog.pull_products(self.target(clinic), [session])
 

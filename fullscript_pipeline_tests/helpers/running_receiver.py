@@ -29,7 +29,7 @@ class Receiver:
         return f"{self.base_url}/hooks/{SECRET}/us-snd"
 
     def stored_deliveries(self) -> list[Delivery]:
-        return self.store.deliveries()
+        return self.store.inbox.deliveries()
 
     def post(self, body: bytes, headers: dict[str, str] | None = None, path: str = "") -> Told:
         return asyncio.run(post(f"{self.base_url}{path}" if path else self.url, body, headers))

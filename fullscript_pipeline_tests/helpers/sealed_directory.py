@@ -44,11 +44,11 @@ def make_sealed_directory(folder: Path, key: str | None = OLD, *, patients: int 
         "u-1", "Practitioner", ("clinic:read",), now, now + timedelta(hours=2), "an-access-token", "a-refresh"
     )
     with StateStore(settings.state_path, key) as store:
-        store.set_environment_kind("sandbox")
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
-        store.save_grant(CLINIC, grant)
-        store.keep_delivery(Delivery("us-snd", "e-1", body=b'{"patient": "Canary"}'))
-        store.webhook_path()
+        store.facts.set_environment_kind("sandbox")
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
+        store.tokens.save_grant(CLINIC, grant)
+        store.inbox.keep_delivery(Delivery("us-snd", "e-1", body=b'{"patient": "Canary"}'))
+        store.inbox.webhook_path()
     for name in ("orders.1.frames", "patients.2.open", "plans.3.abandoned"):
         path = settings.landing_dir / "us-snd" / "maple" / "2026-11-22" / name
         file = FrameFile(path.with_suffix(".open"), key)
@@ -90,17 +90,17 @@ def contents(settings: Settings) -> Contents:
 
 def _tokens(settings: Settings) -> object:
     with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
-        return store.load_grant(CLINIC)
+        return store.tokens.load_grant(CLINIC)
 
 
 def _webhooks(settings: Settings) -> object:
     with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
-        return store.deliveries(), store.webhook_path()
+        return store.inbox.deliveries(), store.inbox.webhook_path()
 
 
 def _audit_log(settings: Settings) -> object:
     with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
-        return store.audit_heads()[0].chain, store.audit_damage()
+        return store.audit.heads()[0].chain, store.audit.damage()
 
 
 def _landing(settings: Settings) -> object:

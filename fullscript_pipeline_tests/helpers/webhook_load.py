@@ -110,7 +110,7 @@ def _hold(data_dir: Path) -> None:
             warehouse.execute("UPDATE long_run SET number = number + 1 WHERE number % 7 = 0")
             if time.monotonic() >= next_page:  # the request budget is 16 pages a second
                 page, next_page = page + 1, time.monotonic() + 1 / 16
-                store.record_events(LedgerEvent("us-snd", "c-1", f"run-{page}-{number}") for number in range(100))
+                store.events.record(LedgerEvent("us-snd", "c-1", f"run-{page}-{number}") for number in range(100))
         warehouse.execute("ROLLBACK")
 
 

@@ -51,7 +51,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse
     migrate(warehouse, [])
     put(warehouse, PATIENTS, [{"id": f"p{number}", "first_name": "Canary"} for number in range(50)])
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        store.register_clinic("us-snd", "c1", "us", "Acme")
+        store.clinics.register("us-snd", "c1", "us", "Acme")
         landed = settings.landing_dir / "us-snd" / "acme" / "2026-11-01" / "x.frames"
         FrameFile(landed, KEY).append(Request("a", "k"), [])
         yield warehouse, back_up(settings, warehouse, with_landing=True).folder
@@ -70,7 +70,7 @@ def test_a_backup_restores_on_a_clean_machine(source: tuple[Warehouse, Path], ba
     assert restored.rows >= 50
     assert table_hashes(other) == table_hashes(source[0])
     with StateStore(settings.state_path, settings.encryption_key) as store:
-        assert [one.clinic_key for one in store.clinics()] == ["acme"]
+        assert [one.clinic_key for one in store.clinics.all()] == ["acme"]
     assert list(settings.landing_dir.rglob("*.frames"))
     with pytest.raises(UsageError, match="--force"):
         restore(settings, other, backup)

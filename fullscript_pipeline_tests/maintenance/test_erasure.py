@@ -40,18 +40,18 @@ class Filled:
     def __init__(self, connected: Connected) -> None:
         self.connected, self.settings, self.store = connected, connected.settings, connected.store
         self.warehouse: Warehouse = open_warehouse(load_settings())
-        self.clinic, self.other = self.store.clinics()[:2]
+        self.clinic, self.other = self.store.clinics.all()[:2]
         for one in (self.clinic, self.other):
             self.pull(one)
         yesterday = clock.today(self.settings.time_zone) - timedelta(days=1)
         write_past_pages(self.clinic_day(self.clinic, yesterday), ReportStore(self.settings.reports_dir))
         self.patient = self._somebody()
         self.ids = self._ids()
-        self.store.record_events(
+        self.store.events.record(
             [LedgerEvent(self.clinic.server, self.clinic.clinic_id, "e-1", "patient.updated", self.patient)]
         )
         body = f'{{"event": {{"data": {{"patient": {{"id": "{self.patient}"}}}}}}}}'.encode()
-        self.store.keep_delivery(Delivery(self.clinic.server, "d-1", clinic_id=self.clinic.clinic_id, body=body))
+        self.store.inbox.keep_delivery(Delivery(self.clinic.server, "d-1", clinic_id=self.clinic.clinic_id, body=body))
         self.settings = self.settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
         for level in Level:
             publish(self.settings, self.warehouse, CopyOptions(level, k=2 if level is Level.DEIDENTIFIED else None))
@@ -98,7 +98,7 @@ class Filled:
         with open_session(self.settings, self.store, self.clinic) as session:
             poll_feeds(session, self.store)
             # All but those of products, each of which would be read.
-            waiting = self.store.pending_events(self.clinic.server, self.clinic.clinic_id)
+            waiting = self.store.events.pending(self.clinic.server, self.clinic.clinic_id)
             ids = [one.event_id for one in waiting if not str(one.event_type).startswith("product.")]
             mark_refresh_done(self.store, session, handle_events(target, session, self.store, ids))
 
@@ -233,8 +233,8 @@ def test_a_purge_reaches_half_a_backup_and_waits_for_a_whole_one(filled: Filled,
     elsewhere = tmp_path / "elsewhere"
     for event in ("started", "finished"):
         destination = elsewhere / "20261101T000000Z" if event == "finished" else elsewhere
-        filled.store.append_audit_entry(event, {"command": "backup", "destination": str(destination)})
-    filled.store.append_audit_entry("started", {"command": "export", "destination": str(tmp_path / "share")})
+        filled.store.audit.append(event, {"command": "backup", "destination": str(destination)})
+    filled.store.audit.append("started", {"command": "export", "destination": str(tmp_path / "share")})
     left = [folder / ".20261101T000000Z.writing" for folder in (filled.settings.backups_dir, elsewhere)]
     for folder in left:
         folder.mkdir(parents=True)
@@ -289,7 +289,7 @@ def test_no_pull_and_no_webhook_brings_a_purged_person_back_until_that_is_undone
     needles = [filled.last_name, filled.email, *filled.ids]
     before = filled.counts(filled.clinic.clinic_id)
     body = f'{{"event": {{"type": "patient.updated", "data": {{"patient": {{"id": "{filled.patient}"}}}}}}}}'.encode()
-    filled.store.keep_delivery(Delivery(filled.clinic.server, "d-2", body=body))
+    filled.store.inbox.keep_delivery(Delivery(filled.clinic.server, "d-2", body=body))
     filled.pull(filled.clinic, pages=False)
     filled.refresh()
 
@@ -310,12 +310,12 @@ def test_no_pull_and_no_webhook_brings_a_purged_person_back_until_that_is_undone
     )
     assert "orders" in told
     assert finding.what == "1 purged person kept out of every pull"
-    pending = filled.store.pending_events(filled.clinic.server, filled.clinic.clinic_id)
+    pending = filled.store.events.pending(filled.clinic.server, filled.clinic.clinic_id)
     assert {event.event_type for event in pending if not str(event.event_type).startswith("product.")} == set(), (
         "an event about them waits for nothing"
     )
 
-    assert filled.store.forget_purged(filled.clinic, filled.patient)
+    assert filled.store.purged.forget(filled.clinic, filled.patient)
     filled.pull(filled.clinic, only_patients=True)
     assert filled.patient in filled.found(filled.patient)
     assert filled.counts(filled.clinic.clinic_id)["patients"] == before["patients"] + 1

@@ -245,7 +245,7 @@ def test_too_little_space_stops_it_before_it_begins(
 
 def test_a_guessable_key_is_no_new_key_for_real_patients(folder: Path) -> None:
     with StateStore(folder / "state.sqlite", OLD) as store:
-        store.set_fact("kind", "production")
+        store.facts.set("kind", "production")
     with pytest.raises(ConfigurationError, match="can be guessed"):
         plan_rotation(settings_under(folder, f"letmein,{OLD}"))
 

@@ -58,7 +58,9 @@ def test_after_an_outage_the_missed_ticks_are_one_run_a_clinic(
     repository: dg.RepositoryDefinition, instance: dg.DagsterInstance, connected: Connected
 ) -> None:
     keys = [key for late in (4, 3, 2, 1, 0) for key in asked(repository, instance, "clinic_daily_schedule", late)]
-    assert sorted(keys) == sorted(str(clinic_partition(clinic.clinic_key, DAY)) for clinic in connected.store.clinics())
+    assert sorted(keys) == sorted(
+        str(clinic_partition(clinic.clinic_key, DAY)) for clinic in connected.store.clinics.all()
+    )
 
 
 def test_a_crowd_of_runs_waits_its_turn(instance: dg.DagsterInstance) -> None:
@@ -73,7 +75,7 @@ def test_a_crowd_of_runs_waits_its_turn(instance: dg.DagsterInstance) -> None:
 def test_a_crash_is_run_again_and_a_failure_with_a_sentence_is_not(
     instance: dg.DagsterInstance, connected: Connected
 ) -> None:
-    key = connected.store.clinics()[0].clinic_key
+    key = connected.store.clinics.all()[0].clinic_key
     told = run_job(instance, "clinic_daily", partition=clinic_partition(key, DAY - timedelta(days=5)))
     failed = instance.get_run_by_id(told.run_id)
     assert failed is not None
@@ -89,7 +91,7 @@ def test_a_crash_is_run_again_and_a_failure_with_a_sentence_is_not(
 def test_a_clinic_that_connects_later_needs_no_reload_and_one_that_leaves_keeps_its_history(
     repository: dg.RepositoryDefinition, instance: dg.DagsterInstance, connected: Connected
 ) -> None:
-    before = {clinic.clinic_key for clinic in connected.store.clinics()}
+    before = {clinic.clinic_key for clinic in connected.store.clinics.all()}
     new = connected.connect(list(connected.sandbox.clinics)[2])
     assert new not in before
     sensor = repository.get_sensor_def("connected_clinics_sensor")
@@ -101,21 +103,21 @@ def test_a_clinic_that_connects_later_needs_no_reload_and_one_that_leaves_keeps_
     assert new in added
     instance.add_dynamic_partitions("clinics", added)
     assert str(clinic_partition(new, DAY)) in asked(repository, instance, "clinic_daily_schedule", 0)
-    connected.store.remove_clinic(connected.store.clinic(new))
+    connected.store.clinics.remove(connected.store.clinics.find(new))
     assert str(clinic_partition(new, DAY)) not in asked(repository, instance, "clinic_daily_schedule", 0)
     assert new in instance.get_dynamic_partitions("clinics")
 
 
 def test_the_hourly_look_at_health_tells_a_dead_grant(instance: dg.DagsterInstance, connected: Connected) -> None:
-    clinic = connected.store.clinics()[0]
-    connected.store.mark_needs_connect(clinic, "the grant was revoked")
+    clinic = connected.store.clinics.all()[0]
+    connected.store.clinics.mark_needs_connect(clinic, "the grant was revoked")
     told = run_job(instance, "health_checks")
     assert told.failures == ()
     records = instance.get_records_for_run(told.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     checks = {
         one.check_name: one for one in (record.event_log_entry.asset_check_evaluation for record in records) if one
     }
-    connected.store.mark_ok(clinic)
+    connected.store.clinics.mark_ok(clinic)
     assert {name for name, one in checks.items() if not one.passed} >= {"tokens_are_healthy", "every_clinic_is_current"}
     assert f"connect {clinic.server}" in str(checks["tokens_are_healthy"].description)
     assert {"budget_is_enough", "nothing_in_quarantine"} <= {name for name, one in checks.items() if one.passed}

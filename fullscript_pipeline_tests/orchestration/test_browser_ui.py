@@ -56,7 +56,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with connected_pipeline(folder, clinics=1, patients=8, products=20) as connected:
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
-        key = connected.store.clinics()[0].clinic_key
+        key = connected.store.clinics.all()[0].clinic_key
         refused = run_job(instance, "clinic_daily", partition=clinic_partition(key, date(2026, 11, 1)))
         pulled = run_job(instance, "clinic_daily", partition=clinic_partition(key, date(2026, 11, 22)))
         url = f"http://127.0.0.1:{(port := free_port())}"

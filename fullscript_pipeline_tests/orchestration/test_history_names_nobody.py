@@ -25,7 +25,7 @@ ASKED_BY_ID = (
 @pytest.mark.check_all
 def test_a_failure_names_no_patient_in_dagsters_history(tmp_path: Path) -> None:
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=10) as connected:
-        (clinic,) = connected.store.clinics()
+        (clinic,) = connected.store.clinics.all()
         slug = next(iter(connected.sandbox.clinics))
         with connected.sandbox.client(slug) as client:
             people = client.get("/clinic/patients", params={"patient_type": "all", "page[size]": "100"}).json()

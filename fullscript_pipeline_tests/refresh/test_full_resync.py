@@ -22,7 +22,7 @@ def live_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic
 def last_look(live_clinic: LiveClinic, days: int) -> None:
     position = (TODAY - timedelta(days=days)).isoformat()
     for feed in feeds_of(live_clinic.clinic.region):
-        live_clinic.store.set_cursor(live_clinic.clinic.server, live_clinic.clinic.clinic_id, feed, position)
+        live_clinic.store.feeds.set_position(live_clinic.clinic.server, live_clinic.clinic.clinic_id, feed, position)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_few_that_may_move_among_many_are_asked_for_by_id(live_clinic: LiveClini
         other.row["state"] = "interpretation_shared" if other is not lab else "processing"
     live_clinic.pull_everything()
     refresh.watch_labs(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
-    live_clinic.store.set_cursor(live_clinic.clinic.server, live_clinic.clinic.clinic_id, "labs_stored", "5000")
+    live_clinic.store.feeds.set_position(live_clinic.clinic.server, live_clinic.clinic.clinic_id, "labs_stored", "5000")
     lab.row["state"] = "partial_results"
     with bent(lambda path, body: 500 if path == "/clinic/labs/orders" else body):
         assert poll(live_clinic) == (1, 1)
@@ -111,7 +111,7 @@ def test_nobody_is_polled_twice_within_a_quarter_of_an_hour(tmp_path: Path, monk
     session: Any = SimpleNamespace(clinic=clinic, pages=lambda _: iter(()))
     polled = []
     with StateStore(tmp_path / "state.sqlite") as store:
-        store.watch_labs(clinic, {"lab": "processing"})
+        store.labs.watch(clinic, {"lab": "processing"})
         for minutes in (0, 1, 14, 15, 29, 30):
             monkeypatch.setattr(clock, "real_now", lambda at=start + timedelta(minutes=minutes): at)
             if refresh.choose_lab_polls(store, [clinic], 5) == {"maple": 1}:

@@ -12,7 +12,7 @@ ODD = (".", "..", "a\u0000b", "x" * 501)
 
 
 def outcome(one: LiveClinic, event_id: str) -> tuple[str | None, str | None]:
-    event = one.store.event(one.clinic.server, one.clinic.clinic_id, event_id)
+    event = one.store.events.get(one.clinic.server, one.clinic.clinic_id, event_id)
     assert event is not None
     return event.outcome, event.reason
 
@@ -34,7 +34,7 @@ def test_a_refresh_closes_what_names_no_object_that_can_be_asked_for(tmp_path: P
         for event_id in (odd[-1], "hook-1"):
             assert outcome(one, event_id) == ("unreadable", UNREQUESTABLE)
         assert outcome(one, good)[0] != "unreadable"
-        assert one.store.pending_events(one.clinic.server, one.clinic.clinic_id) == []
+        assert one.store.events.pending(one.clinic.server, one.clinic.clinic_id) == []
         one.look()
         assert one.handle()[0].event_ids == ()
 

@@ -45,7 +45,7 @@ def is_stored(live_clinic: LiveClinic, table: str, key: str, object_id: str) -> 
 
 
 def backlog(live_clinic: LiveClinic) -> EventBacklog:
-    found: EventBacklog = live_clinic.store.event_backlog(live_clinic.clinic)
+    found: EventBacklog = live_clinic.store.tries.backlog(live_clinic.clinic)
     return found
 
 

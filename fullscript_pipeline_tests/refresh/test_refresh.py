@@ -180,7 +180,7 @@ def test_a_killed_refresh_owes_the_pages_and_asks_no_detail_twice(live_clinic: L
     done, asked = live_clinic.handle()
     assert asked["event"] == 0
     assert patient in done.patients
-    assert live_clinic.store.pending_page_rebuilds(live_clinic.clinic) == []
+    assert live_clinic.store.page_rebuilds.pending(live_clinic.clinic) == []
 
 
 def test_the_same_events_in_any_order_and_number_end_in_the_same_tables(live_clinic: LiveClinic) -> None:

@@ -75,15 +75,15 @@ def test_a_clinic_is_silent_only_when_feeds_show_what_no_webhook_told(
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("FULLSCRIPT_NOW", NOW)
     with StateStore(tmp_path / "state.sqlite") as store:
-        clinic = store.register_clinic("us-snd", "c1", "us", "Elm")
+        clinic = store.clinics.register("us-snd", "c1", "us", "Elm")
         seen = clock.now() - timedelta(hours=2)
-        store.record_events([LedgerEvent("us-snd", "c1", "e1", "order.placed", seen_at=seen)])
+        store.events.record([LedgerEvent("us-snd", "c1", "e1", "order.placed", seen_at=seen)])
         old = LedgerEvent("us-snd", "c2", "e0", "order.placed", created_at="2026-11-22T09:59:59Z", seen_at=seen)
-        store.register_clinic("us-snd", "c2", "us", "Just looked at")
-        store.record_events([old])
+        store.clinics.register("us-snd", "c2", "us", "Just looked at")
+        store.events.record([old])
         assert undelivered_webhooks(load_settings(), store) == {}, "webhooks are not set up on this server"
         monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN", "t")
         monkeypatch.setenv("FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS", "k")
         assert list(undelivered_webhooks(load_settings(), store)) == [clinic.clinic_key]
-        store.set_cursor("us-snd", "", LAST_INGESTED, (clock.now() - timedelta(hours=1)).isoformat())
+        store.feeds.set_position("us-snd", "", LAST_INGESTED, (clock.now() - timedelta(hours=1)).isoformat())
         assert undelivered_webhooks(load_settings(), store) == {}

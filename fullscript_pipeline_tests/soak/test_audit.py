@@ -23,8 +23,8 @@ def _log(path: Path) -> Path:
     with StateStore(path, _KEY) as store:
         for number in range(58):
             if number == 30:
-                store.keep_audit_log_of(path.with_name("missing"))
-            store.append_audit_entry("started", {"command": "export", "rows": number})
+                store.audit.keep_log_of(path.with_name("missing"))
+            store.audit.append("started", {"command": "export", "rows": number})
     return path
 
 
@@ -86,7 +86,7 @@ def test_every_change_to_the_log_is_found(tmp_path: Path) -> None:
             change(connection, chance)
             connection.commit()
         with StateStore(path, _KEY, read_only=True) as store:
-            if not store.audit_damage():
+            if not store.audit.damage():
                 missed.append((number, change.__name__))
     report_promise("promise 42", changes=_TRIES, missed=len(missed), seconds=time.monotonic() - began)
     assert missed == []

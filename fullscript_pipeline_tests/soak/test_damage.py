@@ -151,6 +151,6 @@ def test_state_stores(tmp_path: Path) -> None:
     started, path = time.monotonic(), tmp_path / "state.sqlite"
     with StateStore(path, KEY) as store:
         for number in range(200):
-            store.register_clinic("us-snd", f"c{number}", "us", f"Clinic {number}")
+            store.clinics.register("us-snd", f"c{number}", "us", f"Clinic {number}")
     outcome = trial(path, settings_and_events, 200)
     report_promise("promise 38", file="state store", **outcome, seconds=time.monotonic() - started)

@@ -63,7 +63,7 @@ def test_no_event_is_handled_without_its_object(tmp_path: Path, number: int) -> 
         for first in range(0, number, 20):
             play(live_clinic, range(first, min(first + 20, number)), found)
             live_clinic.pull_everything()
-            assert live_clinic.store.event_backlog(live_clinic.clinic).unreadable == 0
+            assert live_clinic.store.tries.backlog(live_clinic.clinic).unreadable == 0
     report_promise(
         "promise 34",
         histories=found.histories,

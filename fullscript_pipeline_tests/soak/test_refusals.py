@@ -35,7 +35,7 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
         console_logging.quiet()
         instance = open_instance(connected.settings)
         add_clinic_partitions(instance, connected.store)
-        key = connected.store.clinics()[0].clinic_key
+        key = connected.store.clinics.all()[0].clinic_key
 
         def run() -> list[str]:
             outcomes = [
@@ -57,7 +57,7 @@ def test_every_endpoint_may_refuse_without_failing_the_run(tmp_path: Path, kind:
             connected.sandbox.control.disarm()
         with open_warehouse(load_settings()).read() as con:
             told = con.execute("SELECT count(*) FROM ops.pulls WHERE outcome = 'not_available'").fetchall()[0][0]
-        dead = [clinic.clinic_key for clinic in connected.store.clinics() if clinic.status != "ok"]
+        dead = [clinic.clinic_key for clinic in connected.store.clinics.all() if clinic.status != "ok"]
         instance.dispose()
     report_promise(
         promise, endpoints=len(endpoints), failed_runs=len(trouble), needless_connects=len(dead), record_refusal=told,
@@ -78,7 +78,7 @@ def test_a_dead_grant_is_77_and_the_other_clinics_are_pulled(tmp_path: Path) -> 
         calls = [row for row in connected.sandbox.control.requests()["counts"] if row["endpoint"] == "/oauth/token"]
         with open_warehouse(load_settings()).read() as con:
             pulled = con.execute("SELECT DISTINCT clinic_id FROM core.patients").fetchall()
-        dead = [clinic.clinic_id for clinic in connected.store.clinics() if clinic.status == "needs_connect"]
+        dead = [clinic.clinic_id for clinic in connected.store.clinics.all() if clinic.status == "needs_connect"]
     report_promise(
         "promise 14", exit_code=done.returncode, dead=len(dead), token_calls=sum(row["count"] for row in calls),
         pulled=len(pulled), seconds=time.monotonic() - started,

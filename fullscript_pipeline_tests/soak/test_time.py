@@ -63,7 +63,7 @@ def test_nothing_is_loaded_under_a_wrong_clock(tmp_path: Path, monkeypatch: pyte
     today = datetime.now(UTC).date()
     with connected_pipeline(tmp_path, clinics=1, world_clinics=1, patients=8, products=12, start=today) as connected:
         monkeypatch.delenv("FULLSCRIPT_NOW")
-        clinic, day = connected.store.clinics()[0], clock.today(connected.settings.time_zone)
+        clinic, day = connected.store.clinics.all()[0], clock.today(connected.settings.time_zone)
         cells = {
             "clinic_daily": clinic_partition(clinic.clinic_key, day),
             "catalog_daily": region_partition(clinic.region, day),

@@ -37,29 +37,32 @@ def _settings(**texts: str) -> Settings:
 
 def test_a_choice_counts_before_the_address_and_that_before_the_setting(store: StateStore) -> None:
     settings = _settings(language="fr", time_zone="America/Denver")
-    assert clinic_language(settings, store, MAPLE) == "fr"
-    assert zone_with_source(settings, store.clinic_choices(MAPLE)) == (ZoneInfo("America/Denver"), "setting")
-    store.store_address_zone(MAPLE, {"address": {"state": "MB"}})
-    assert zone_with_source(settings, store.clinic_choices(MAPLE)) == (WINNIPEG, "address")
-    store.set_clinic_choices(MAPLE, language="en")
-    assert clinic_time_zone(settings, store, MAPLE) == WINNIPEG
-    store.set_clinic_choices(MAPLE, time_zone=TORONTO)
-    store.store_address_zone(MAPLE, {"address": {"state": "BC"}})
-    assert zone_with_source(settings, store.clinic_choices(MAPLE)) == (TORONTO, "clinic")
-    assert (clinic_language(settings, store, MAPLE), clinic_language(settings, store, OAK)) == ("en", "fr")
+    assert clinic_language(settings, store.choices, MAPLE) == "fr"
+    assert zone_with_source(settings, store.choices.get(MAPLE)) == (ZoneInfo("America/Denver"), "setting")
+    store.choices.store_address_zone(MAPLE, {"address": {"state": "MB"}})
+    assert zone_with_source(settings, store.choices.get(MAPLE)) == (WINNIPEG, "address")
+    store.choices.set(MAPLE, language="en")
+    assert clinic_time_zone(settings, store.choices, MAPLE) == WINNIPEG
+    store.choices.set(MAPLE, time_zone=TORONTO)
+    store.choices.store_address_zone(MAPLE, {"address": {"state": "BC"}})
+    assert zone_with_source(settings, store.choices.get(MAPLE)) == (TORONTO, "clinic")
+    assert (clinic_language(settings, store.choices, MAPLE), clinic_language(settings, store.choices, OAK)) == (
+        "en",
+        "fr",
+    )
 
 
 def test_a_choice_survives_disconnect_and_connect_and_goes_with_purge(store: StateStore) -> None:
-    clinic = store.register_clinic("us-snd", "c-1", "us", "Maple")
-    store.set_clinic_choices(clinic, language="fr", time_zone=TORONTO)
-    store.remove_clinic(clinic)
-    store.register_clinic("us-snd", "c-1", "us", "Maple Street")
-    chosen = store.clinic_choices(clinic)
+    clinic = store.clinics.register("us-snd", "c-1", "us", "Maple")
+    store.choices.set(clinic, language="fr", time_zone=TORONTO)
+    store.clinics.remove(clinic)
+    store.clinics.register("us-snd", "c-1", "us", "Maple Street")
+    chosen = store.choices.get(clinic)
     assert (chosen.language, chosen.time_zone) == ("fr", TORONTO)
-    store.set_clinic_choices(OAK, language="fr")
+    store.choices.set(OAK, language="fr")
     purge_clinic(store.db, store.keyring, clinic)
-    assert store.clinic_choices(clinic).language is None
-    assert store.clinic_choices(OAK).language == "fr"
+    assert store.choices.get(clinic).language is None
+    assert store.choices.get(OAK).language == "fr"
 
 
 def test_contact_data_is_shown_unless_an_earlier_version_made_the_directory(tmp_path: Path) -> None:
@@ -77,7 +80,7 @@ def test_contact_data_is_shown_unless_an_earlier_version_made_the_directory(tmp_
     for path, default in ((tmp_path / "new" / "state.sqlite", True), (older, False), (lost, False)):
         for _ in range(2):  # as made, and as opened later
             with StateStore(path) as store:
-                shown = [pages_show_contact(settings, store) for settings in (unset, on, off)]
+                shown = [pages_show_contact(settings, store.facts) for settings in (unset, on, off)]
                 assert shown == [default, True, False]
 
 

@@ -13,11 +13,11 @@ _MAPLE = ClinicRef("us-snd", "c-1", "maple", "us")
 
 
 def _known(store: StateStore, *ids: str) -> None:
-    store.record_events(LedgerEvent("us-snd", "c-1", one, "order.placed", f"o-{one}") for one in ids)
+    store.events.record(LedgerEvent("us-snd", "c-1", one, "order.placed", f"o-{one}") for one in ids)
 
 
 def _event(store: StateStore, event_id: str) -> LedgerEvent:
-    found = store.event("us-snd", "c-1", event_id)
+    found = store.events.get("us-snd", "c-1", event_id)
     assert found is not None
     return found
 
@@ -31,12 +31,12 @@ def test_tries_are_1_5_and_30_minutes_apart_then_the_daily_pull(
         _known(store, "a")
         waits = []
         for _ in range(4):
-            store.postpone_events(_MAPLE, ["a"], "not there yet")
+            store.tries.postpone(_MAPLE, ["a"], "not there yet")
             after = _event(store, "a").next_try_at
             waits.append(after - moment if after else None)
         assert waits == [timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), None]
         assert (_event(store, "a").attempts, _event(store, "a").reason) == (4, "not there yet")
-        backlog = store.event_backlog(_MAPLE)
+        backlog = store.tries.backlog(_MAPLE)
         assert (backlog.waiting, backlog.unreadable) == (1, 0)
         assert backlog.since == _event(store, "a").seen_at
 
@@ -44,30 +44,30 @@ def test_tries_are_1_5_and_30_minutes_apart_then_the_daily_pull(
 def test_what_is_closed_waits_no_more_and_only_what_was_read_counts_as_processed(tmp_path: Path) -> None:
     with StateStore(tmp_path / "state.sqlite") as store:
         _known(store, "a", "b", "c")
-        store.close_events(_MAPLE, ["a"], "stored")
-        store.close_events(_MAPLE, ["b"], "unreadable", "orders are refused")
-        assert [event.event_id for event in store.pending_events("us-snd", "c-1")] == ["c"]
-        assert store.processed_events("us-snd", "c-1", ["a", "b", "c"]) == {"a", "b"}
+        store.tries.close(_MAPLE, ["a"], "stored")
+        store.tries.close(_MAPLE, ["b"], "unreadable", "orders are refused")
+        assert [event.event_id for event in store.events.pending("us-snd", "c-1")] == ["c"]
+        assert store.events.processed_ids("us-snd", "c-1", ["a", "b", "c"]) == {"a", "b"}
         assert _event(store, "a").processed_at is not None
         assert _event(store, "b").processed_at is None
-        assert store.event_backlog(_MAPLE).reasons == {"orders are refused": 1}
-        store.reopen_event("us-snd", "b")
-        assert {event.event_id for event in store.pending_events("us-snd", "c-1")} == {"b", "c"}
+        assert store.tries.backlog(_MAPLE).reasons == {"orders are refused": 1}
+        store.events.reopen("us-snd", "b")
+        assert {event.event_id for event in store.events.pending("us-snd", "c-1")} == {"b", "c"}
 
 
 def test_another_grant_or_other_scopes_open_again_what_was_refused(tmp_path: Path) -> None:
     with StateStore(tmp_path / "state.sqlite") as store:
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
-        assert store.save_grant(_MAPLE, _grant("clinic:read"))
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
+        assert store.tokens.save_grant(_MAPLE, _grant("clinic:read"))
         _known(store, "a")
-        store.close_events(_MAPLE, ["a"], "unreadable", "refused")
-        assert store.save_grant(_MAPLE, _grant("clinic:read"), expected_generation=1)
-        assert store.pending_events("us-snd", "c-1") == [], "a renewal is no news"
-        assert store.save_grant(_MAPLE, _grant("clinic:read patients:read"), expected_generation=2)
-        assert len(store.pending_events("us-snd", "c-1")) == 1
-        store.close_events(_MAPLE, ["a"], "unreadable", "refused")
-        assert store.save_grant(_MAPLE, _grant("clinic:read patients:read"))
-        assert len(store.pending_events("us-snd", "c-1")) == 1
+        store.tries.close(_MAPLE, ["a"], "unreadable", "refused")
+        assert store.tokens.save_grant(_MAPLE, _grant("clinic:read"), expected_generation=1)
+        assert store.events.pending("us-snd", "c-1") == [], "a renewal is no news"
+        assert store.tokens.save_grant(_MAPLE, _grant("clinic:read patients:read"), expected_generation=2)
+        assert len(store.events.pending("us-snd", "c-1")) == 1
+        store.tries.close(_MAPLE, ["a"], "unreadable", "refused")
+        assert store.tokens.save_grant(_MAPLE, _grant("clinic:read patients:read"))
+        assert len(store.events.pending("us-snd", "c-1")) == 1
 
 
 def _grant(scopes: str) -> Grant:

@@ -118,16 +118,16 @@ def test_a_store_that_is_closed_gives_its_permits_back(tmp_path: Path) -> None:
     for _ in range(10):
         with StateStore(tmp_path / "state.sqlite") as store:
             for lane in ("present", "backfill"):
-                store.request_budget("us-snd", "id", 4750).acquire(_lane(lane))
+                store.budgets.of_app("us-snd", "id", 4750).acquire(_lane(lane))
     with StateStore(tmp_path / "state.sqlite") as store:
-        assert store.request_budget("us-snd", "id", 4750).used() == 20
+        assert store.budgets.of_app("us-snd", "id", 4750).used() == 20
 
 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fullscript_pipeline.state import StateStore
-budget = StateStore(Path(sys.argv[1])).request_budget("us-snd", "id", 1000)
+budget = StateStore(Path(sys.argv[1])).budgets.of_app("us-snd", "id", 1000)
 for lane in ("present", "present", "present", "backfill"):
     budget.acquire(lane)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -138,12 +138,12 @@ def test_permits_of_a_killed_process_are_returned_when_needed(tmp_path: Path) ->
     """Blocks of 20: the dead have used 3 + 1 of 40 each, the living 1 of 20, which nobody may take from it."""
     path = tmp_path / "state.sqlite"
     with StateStore(path) as store:
-        living = store.request_budget("us-snd", "id", 1000)
+        living = store.budgets.of_app("us-snd", "id", 1000)
         living.acquire("present")
         for _ in range(2):
             subprocess.run([sys.executable, "-c", _KILLED, str(path)], cwd=Path(__file__).parents[2], check=False)
         assert living.used() == 100
-        store.request_budget("us-snd", "id", 100).acquire("present")  # a block of 2, and nothing is free
+        store.budgets.of_app("us-snd", "id", 100).acquire("present")  # a block of 2, and nothing is free
         assert living.used() == 20 + 2 * 4 + 2
         assert len(list((tmp_path / "state.sqlite.permits").iterdir())) == 2
     assert list((tmp_path / "state.sqlite.permits").iterdir()) == []
@@ -169,8 +169,8 @@ def test_apps_and_servers_do_not_share(tmp_path: Path) -> None:
             for _ in range(10):
                 budget.acquire("present")
         assert moment.now == start
-        assert store.request_budget("us", "id", 5) is store.request_budget("us", "id", 5)
-        assert store.request_budget("us", "id", 5) is not store.request_budget("ca", "id", 5)
+        assert store.budgets.of_app("us", "id", 5) is store.budgets.of_app("us", "id", 5)
+        assert store.budgets.of_app("us", "id", 5) is not store.budgets.of_app("ca", "id", 5)
 
 
 @pytest.mark.parametrize("jump", [-3600.0, -86400.0])

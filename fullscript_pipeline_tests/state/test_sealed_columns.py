@@ -39,11 +39,11 @@ def path(tmp_path: Path) -> Path:
     """A store under OLD that holds a value of every kind that is sealed, twice."""
     with StateStore(tmp_path / "state.sqlite", OLD) as store:
         for clinic in (MAPLE, OAK):
-            store.register_clinic("us-snd", clinic.clinic_id, "us", clinic.clinic_key)
-            store.save_grant(clinic, _grant(clinic.clinic_key))
-            store.keep_delivery(Delivery("us-snd", clinic.clinic_key, body=clinic.clinic_key.encode()))
-            store.add_snooze(clinic, Snooze("p-1", UNTIL, f"{clinic.clinic_key} is away"), UNTIL - timedelta(days=1))
-        store.webhook_path()
+            store.clinics.register("us-snd", clinic.clinic_id, "us", clinic.clinic_key)
+            store.tokens.save_grant(clinic, _grant(clinic.clinic_key))
+            store.inbox.keep_delivery(Delivery("us-snd", clinic.clinic_key, body=clinic.clinic_key.encode()))
+            store.snoozes.add(clinic, Snooze("p-1", UNTIL, f"{clinic.clinic_key} is away"), UNTIL - timedelta(days=1))
+        store.inbox.webhook_path()
     return tmp_path / "state.sqlite"
 
 
@@ -54,8 +54,14 @@ def _sql(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _read_all(store: StateStore) -> list[object]:
-    snoozes = [store.snoozes(clinic, UNTIL - timedelta(days=1)) for clinic in (MAPLE, OAK)]
-    return [store.load_grant(MAPLE), store.load_grant(OAK), store.deliveries(), store.webhook_path(), snoozes]
+    snoozes = [store.snoozes.current(clinic, UNTIL - timedelta(days=1)) for clinic in (MAPLE, OAK)]
+    return [
+        store.tokens.load_grant(MAPLE),
+        store.tokens.load_grant(OAK),
+        store.inbox.deliveries(),
+        store.inbox.webhook_path(),
+        snoozes,
+    ]
 
 
 _MOVES = {
@@ -95,9 +101,9 @@ def test_every_sealed_value_follows_the_key_and_the_old_one_opens_nothing(path: 
         assert (store.reseal(NEW), store.count_to_reseal(NEW)) == (0, 0)
     with StateStore(path, NEW) as store:
         assert _read_all(store) == before
-        store.save_grant(MAPLE, _grant("renewed"))
+        store.tokens.save_grant(MAPLE, _grant("renewed"))
     with StateStore(path, OLD) as store:
-        for read in (lambda: store.load_grant(MAPLE), store.deliveries, store.webhook_path):
+        for read in (lambda: store.tokens.load_grant(MAPLE), store.inbox.deliveries, store.inbox.webhook_path):
             with pytest.raises(ConfigurationError, match="another key"):
                 read()
 
@@ -120,16 +126,16 @@ def test_a_store_of_before_opens_and_is_bound_by_its_rotation(path: Path) -> Non
             connection.execute(f"UPDATE grants SET {token} = ?", (f"fernet:{fernet.encrypt(b'old').decode()}",))
         connection.execute("UPDATE webhook_inbox SET body = ?", (b"plain:{}",))
     with StateStore(path, OLD) as store:
-        grant = store.load_grant(MAPLE)
+        grant = store.tokens.load_grant(MAPLE)
         assert grant is not None
         assert grant.access_token == "old"
-        assert store.deliveries()[0].body == b"{}"
+        assert store.inbox.deliveries()[0].body == b"{}"
         assert store.reseal(OLD) == 6  # the same key, bound
-        assert store.load_grant(MAPLE) == grant
+        assert store.tokens.load_grant(MAPLE) == grant
     with _sql(path) as connection:
         connection.execute(_MOVES["a plain token"])
     with StateStore(path, OLD) as store, pytest.raises(ConfigurationError, match="not what was sealed"):
-        store.load_grant(MAPLE)
+        store.tokens.load_grant(MAPLE)
 
 
 def test_a_process_of_before_the_rotation_writes_nothing_more(path: Path) -> None:
@@ -139,10 +145,10 @@ def test_a_process_of_before_the_rotation_writes_nothing_more(path: Path) -> Non
             store.reseal(NEW)
         for one in (stale, keyless):
             with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"):
-                one.keep_delivery(delivery)
-        assert both.keep_delivery(delivery)
+                one.inbox.keep_delivery(delivery)
+        assert both.inbox.keep_delivery(delivery)
     with StateStore(path, NEW) as store:
-        assert store.deliveries()[-1].event_id == "later"
+        assert store.inbox.deliveries()[-1].event_id == "later"
 
 
 def test_every_sealed_column_is_in_the_list() -> None:
@@ -162,7 +168,7 @@ def test_a_sealed_value_in_a_column_that_is_not_listed_stops_the_rotation(path: 
         with pytest.raises(PipelineError, match=r"clinics\.name"):
             store.reseal(NEW)
         assert store.count_to_reseal(NEW) == 13
-        assert store.load_grant(MAPLE) == replace(_grant("maple"), generation=1)
+        assert store.tokens.load_grant(MAPLE) == replace(_grant("maple"), generation=1)
 
 
 def test_a_value_that_no_key_opens_stops_the_rotation_before_it_begins(path: Path) -> None:
@@ -171,4 +177,4 @@ def test_a_value_that_no_key_opens_stops_the_rotation_before_it_begins(path: Pat
             with pytest.raises(ConfigurationError, match="another key"):
                 begin(NEW)
     with StateStore(path, OLD) as store:
-        assert store.load_grant(MAPLE) == replace(_grant("maple"), generation=1)
+        assert store.tokens.load_grant(MAPLE) == replace(_grant("maple"), generation=1)

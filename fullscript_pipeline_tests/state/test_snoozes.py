@@ -18,24 +18,24 @@ NOTE = "canary: travels until then"
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StateStore]:
     with StateStore(tmp_path / "state.sqlite", "a long key that nobody guesses") as opened:
-        opened.add_snooze(MAPLE, Snooze("p-1", LATER, NOTE), TODAY)
-        opened.add_snooze(MAPLE, Snooze("p-2", SOON), TODAY)
-        opened.add_snooze(OAK, Snooze("p-1", SOON, "another clinic's"), TODAY)
+        opened.snoozes.add(MAPLE, Snooze("p-1", LATER, NOTE), TODAY)
+        opened.snoozes.add(MAPLE, Snooze("p-2", SOON), TODAY)
+        opened.snoozes.add(OAK, Snooze("p-1", SOON, "another clinic's"), TODAY)
         yield opened
 
 
 def test_a_snooze_is_over_on_its_day_and_deleted_with_the_next_one(store: StateStore) -> None:
-    assert store.snoozes(MAPLE, TODAY) == [Snooze("p-2", SOON), Snooze("p-1", LATER, NOTE)]
-    assert store.snoozes(MAPLE, SOON) == [Snooze("p-1", LATER, NOTE)]
-    store.add_snooze(MAPLE, Snooze("p-1", LATER + timedelta(days=1)), SOON)
-    assert store.snoozes(MAPLE, TODAY) == [Snooze("p-1", LATER + timedelta(days=1))]
-    assert store.snoozes(OAK, TODAY) == []
+    assert store.snoozes.current(MAPLE, TODAY) == [Snooze("p-2", SOON), Snooze("p-1", LATER, NOTE)]
+    assert store.snoozes.current(MAPLE, SOON) == [Snooze("p-1", LATER, NOTE)]
+    store.snoozes.add(MAPLE, Snooze("p-1", LATER + timedelta(days=1)), SOON)
+    assert store.snoozes.current(MAPLE, TODAY) == [Snooze("p-1", LATER + timedelta(days=1))]
+    assert store.snoozes.current(OAK, TODAY) == []
 
 
 def test_a_snooze_can_be_removed(store: StateStore) -> None:
-    assert store.remove_snooze(MAPLE, "p-1")
-    assert not store.remove_snooze(MAPLE, "p-1")
-    assert len(store.snoozes(OAK, TODAY)) == 1
+    assert store.snoozes.remove(MAPLE, "p-1")
+    assert not store.snoozes.remove(MAPLE, "p-1")
+    assert len(store.snoozes.current(OAK, TODAY)) == 1
 
 
 def test_a_note_is_readable_only_with_the_key(store: StateStore) -> None:
@@ -47,6 +47,6 @@ def test_a_person_is_shown_the_note_and_it_goes_with_them(store: StateStore) -> 
     shown = rows_of_patient(store.db, store.keyring, MAPLE, {"p-1"})["snoozes"]
     assert [(row["patient_id"], row["until_on"], row["note"]) for row in shown] == [("p-1", str(LATER), NOTE)]
     assert purge_patient(store.db, store.keyring, MAPLE, {"p-1"}) == 1
-    assert store.snoozes(MAPLE, TODAY) == [Snooze("p-2", SOON)]
+    assert store.snoozes.current(MAPLE, TODAY) == [Snooze("p-2", SOON)]
     purge_clinic(store.db, store.keyring, MAPLE)
-    assert (store.snoozes(MAPLE, TODAY), len(store.snoozes(OAK, TODAY))) == ([], 1)
+    assert (store.snoozes.current(MAPLE, TODAY), len(store.snoozes.current(OAK, TODAY))) == ([], 1)

@@ -39,7 +39,7 @@ def _path(tmp_path: Path) -> Path:
 
 def test_file_and_folder_are_private_also_while_writing(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
         files = list(_path(tmp_path).parent.iterdir())
         assert len(files) == 3  # with -wal and -shm
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
@@ -126,10 +126,10 @@ def test_opening_the_store_again_keeps_this_process_locks_on_it(tmp_path: Path) 
     take itself for the last one, and delete the write-ahead log that we are still writing to."""
     other = (
         "import sys; from pathlib import Path; from fullscript_pipeline.state import StateStore\n"
-        "with StateStore(Path(sys.argv[1])) as store: store.set_cursor('us', 'c', 'feed', '1')\n"
+        "with StateStore(Path(sys.argv[1])) as store: store.feeds.set_position('us', 'c', 'feed', '1')\n"
     )
     with StateStore(_path(tmp_path)) as first:
-        assert first.clinics() == []
+        assert first.clinics.all() == []
         StateStore(_path(tmp_path)).close()
         subprocess.run([sys.executable, "-c", other, str(_path(tmp_path))], cwd=Path(__file__).parents[2], check=True)
         assert _path(tmp_path).with_name("state.sqlite-wal").exists()
@@ -140,12 +140,12 @@ def test_read_only_makes_and_changes_nothing(tmp_path: Path) -> None:
         StateStore(_path(tmp_path), read_only=True)
     assert list(tmp_path.iterdir()) == []
     with StateStore(_path(tmp_path)) as store:
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
     before = _path(tmp_path).read_bytes()
     with StateStore(_path(tmp_path), read_only=True) as store:
-        assert [clinic.clinic_key for clinic in store.clinics()] == ["maple"]
+        assert [clinic.clinic_key for clinic in store.clinics.all()] == ["maple"]
         with pytest.raises(ConfigurationError, match="readonly"):
-            store.register_clinic("us-snd", "c-2", "us", "Elm")
+            store.clinics.register("us-snd", "c-2", "us", "Elm")
     with sqlite3.connect(_path(tmp_path)) as connection:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
     connection.close()
@@ -166,13 +166,13 @@ def test_threads_and_processes_may_start_and_write_at_once(tmp_path: Path) -> No
     code = (
         "import sys; from pathlib import Path; from fullscript_pipeline.state import StateStore\n"
         "store = StateStore(Path(sys.argv[1]))\n"
-        "[store.set_cursor('us-snd', 'c', f'{sys.argv[2]}-{n}', 'x') for n in range(20)]\n"
+        "[store.feeds.set_position('us-snd', 'c', f'{sys.argv[2]}-{n}', 'x') for n in range(20)]\n"
     )
     run = [sys.executable, "-c", code, str(_path(tmp_path))]
     workers = [subprocess.Popen([*run, str(number)], cwd=Path(__file__).parents[2]) for number in range(3)]
     with ThreadPoolExecutor(4) as pool:
         stores = list(pool.map(lambda _: StateStore(_path(tmp_path)), range(4)))
-        list(pool.map(lambda n: stores[n % 4].set_cursor("us-snd", "c", f"own-{n}", "x"), range(40)))
+        list(pool.map(lambda n: stores[n % 4].feeds.set_position("us-snd", "c", f"own-{n}", "x"), range(40)))
     assert [worker.wait(60) for worker in workers] == [0, 0, 0]
     with stores[0].db.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM cursors").scalar() == 100
@@ -183,49 +183,49 @@ def test_threads_and_processes_may_start_and_write_at_once(tmp_path: Path) -> No
 def test_clinics_are_found_by_key_and_id(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
         with pytest.raises(UsageError, match="none is connected"):
-            store.clinic("maple")
-        maple = store.register_clinic("us-snd", "c-1", "us", "Maple Street")
-        store.register_clinic("ca-snd", "c-2", "ca", "Maple Street")
-        assert maple == store.clinic("c-1") == store.clinic("MAPLE-STREET ")
-        assert [clinic.clinic_key for clinic in store.clinics()] == ["maple-street", "maple-street-2"]
+            store.clinics.find("maple")
+        maple = store.clinics.register("us-snd", "c-1", "us", "Maple Street")
+        store.clinics.register("ca-snd", "c-2", "ca", "Maple Street")
+        assert maple == store.clinics.find("c-1") == store.clinics.find("MAPLE-STREET ")
+        assert [clinic.clinic_key for clinic in store.clinics.all()] == ["maple-street", "maple-street-2"]
         assert (maple.status, maple.region, maple.server) == ("ok", "us", "us-snd")
         with pytest.raises(UsageError, match="maple-street, maple-street-2") as caught:
-            store.clinic("elm")
+            store.clinics.find("elm")
         assert caught.value.exit_code == 2
 
 
 def test_an_id_on_two_servers_must_be_named_by_key(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
-        store.register_clinic("us-snd", "same", "us", "A")
-        store.register_clinic("ca-snd", "same", "ca", "B")
+        store.clinics.register("us-snd", "same", "us", "A")
+        store.clinics.register("ca-snd", "same", "ca", "B")
         with pytest.raises(UsageError, match="several servers"):
-            store.clinic("same")
-        assert store.clinic("b").server == "ca-snd"
+            store.clinics.find("same")
+        assert store.clinics.find("b").server == "ca-snd"
 
 
 def test_a_clinic_that_returns_has_its_old_key(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
-        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
-        store.save_grant(maple, _GRANT)
-        store.remove_clinic(maple)
-        assert store.clinics() == []
-        assert store.load_grant(maple) is None
-        assert [clinic.status for clinic in store.clinics(with_removed=True)] == ["removed"]
-        other = store.register_clinic("us-snd", "c-2", "us", "Maple")
-        again = store.register_clinic("us-snd", "c-1", "us", "Maple renamed")
+        maple = store.clinics.register("us-snd", "c-1", "us", "Maple")
+        store.tokens.save_grant(maple, _GRANT)
+        store.clinics.remove(maple)
+        assert store.clinics.all() == []
+        assert store.tokens.load_grant(maple) is None
+        assert [clinic.status for clinic in store.clinics.all(with_removed=True)] == ["removed"]
+        other = store.clinics.register("us-snd", "c-2", "us", "Maple")
+        again = store.clinics.register("us-snd", "c-1", "us", "Maple renamed")
         assert (other.clinic_key, again.clinic_key, again.name) == ("maple-2", "maple", "Maple renamed")
 
 
 def test_needs_connect_and_back(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
-        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
-        store.mark_needs_connect(maple, "it was withdrawn")
-        assert (store.clinic("maple").status, store.clinic("maple").status_reason) == (
+        maple = store.clinics.register("us-snd", "c-1", "us", "Maple")
+        store.clinics.mark_needs_connect(maple, "it was withdrawn")
+        assert (store.clinics.find("maple").status, store.clinics.find("maple").status_reason) == (
             "needs_connect",
             "it was withdrawn",
         )
-        store.save_grant(maple, _GRANT)
-        assert (store.clinic("maple").status, store.clinic("maple").status_reason) == ("ok", None)
+        store.tokens.save_grant(maple, _GRANT)
+        assert (store.clinics.find("maple").status, store.clinics.find("maple").status_reason) == ("ok", None)
 
 
 @given(st.text(max_size=80), st.sets(st.sampled_from(["clinic", "a", "a-2", "maple"])))
@@ -245,51 +245,54 @@ def test_keys_of_real_names() -> None:
 
 def test_grants_are_loaded_as_saved_and_generations_guard_them(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path), "a key") as store:
-        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
-        assert store.load_grant(maple) is None
-        assert store.save_grant(maple, _GRANT)
-        assert store.load_grant(maple) == replace(_GRANT, generation=1)
-        assert store.save_grant(maple, replace(_GRANT, access_token="second"), expected_generation=1)
-        assert not store.save_grant(maple, replace(_GRANT, access_token="late"), expected_generation=1)
-        found = store.load_grant(maple)
+        maple = store.clinics.register("us-snd", "c-1", "us", "Maple")
+        assert store.tokens.load_grant(maple) is None
+        assert store.tokens.save_grant(maple, _GRANT)
+        assert store.tokens.load_grant(maple) == replace(_GRANT, generation=1)
+        assert store.tokens.save_grant(maple, replace(_GRANT, access_token="second"), expected_generation=1)
+        assert not store.tokens.save_grant(maple, replace(_GRANT, access_token="late"), expected_generation=1)
+        found = store.tokens.load_grant(maple)
         assert found is not None
         assert (found.access_token, found.generation) == ("second", 2)
-        store.mark_grant_dead(maple, "u-1", 1, "withdrawn")  # of a pair that has been replaced: nothing happens
-        assert store.load_grant(maple) is not None
-        store.mark_grant_dead(maple, "u-1", 2, "withdrawn")
-        assert store.load_grant(maple) is None
-        assert [grant.access_token for grant in store.grants(maple)] == ["second"]
+        store.tokens.mark_grant_dead(maple, "u-1", 1, "withdrawn")  # of a pair that has been replaced: nothing happens
+        assert store.tokens.load_grant(maple) is not None
+        store.tokens.mark_grant_dead(maple, "u-1", 2, "withdrawn")
+        assert store.tokens.load_grant(maple) is None
+        assert [grant.access_token for grant in store.tokens.grants(maple)] == ["second"]
 
 
 def test_the_last_grant_that_dies_takes_the_clinic_along_at_once(tmp_path: Path) -> None:
     """One transaction: no moment, no crash, at which a clinic without a grant looks healthy."""
     with StateStore(_path(tmp_path)) as store:
-        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
-        store.save_grant(maple, _GRANT)
-        store.save_grant(maple, replace(_GRANT, user_id="u-2"))
-        store.mark_grant_dead(maple, "u-2", 1, "withdrawn")
-        assert store.clinic("maple").status == "ok"
-        store.mark_grant_dead(maple, "u-1", 9, "of a pair that somebody has replaced")
-        assert store.clinic("maple").status == "ok"
-        store.mark_grant_dead(maple, "u-1", 1, "withdrawn")
-        assert (store.clinic("maple").status, store.clinic("maple").status_reason) == ("needs_connect", "withdrawn")
-        store.save_grant(maple, replace(_GRANT, user_id="u-3"))
-        assert store.clinic("maple").status == "ok"
+        maple = store.clinics.register("us-snd", "c-1", "us", "Maple")
+        store.tokens.save_grant(maple, _GRANT)
+        store.tokens.save_grant(maple, replace(_GRANT, user_id="u-2"))
+        store.tokens.mark_grant_dead(maple, "u-2", 1, "withdrawn")
+        assert store.clinics.find("maple").status == "ok"
+        store.tokens.mark_grant_dead(maple, "u-1", 9, "of a pair that somebody has replaced")
+        assert store.clinics.find("maple").status == "ok"
+        store.tokens.mark_grant_dead(maple, "u-1", 1, "withdrawn")
+        assert (store.clinics.find("maple").status, store.clinics.find("maple").status_reason) == (
+            "needs_connect",
+            "withdrawn",
+        )
+        store.tokens.save_grant(maple, replace(_GRANT, user_id="u-3"))
+        assert store.clinics.find("maple").status == "ok"
 
 
 def test_of_several_users_the_one_who_sees_most_is_used(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
-        maple = store.register_clinic("us-snd", "c-1", "us", "Maple")
-        store.save_grant(maple, replace(_GRANT, user_id="few", patients_visible=3))
-        store.save_grant(maple, replace(_GRANT, user_id="many", patients_visible=300))
-        store.save_grant(maple, replace(_GRANT, user_id="wide", scopes=_WIDE, patients_visible=1))
+        maple = store.clinics.register("us-snd", "c-1", "us", "Maple")
+        store.tokens.save_grant(maple, replace(_GRANT, user_id="few", patients_visible=3))
+        store.tokens.save_grant(maple, replace(_GRANT, user_id="many", patients_visible=300))
+        store.tokens.save_grant(maple, replace(_GRANT, user_id="wide", scopes=_WIDE, patients_visible=1))
         # Scopes we never use do not count.
-        store.save_grant(maple, replace(_GRANT, user_id="write", scopes=("a:write", "b:write", "c:write")))
-        best = store.load_grant(maple)
+        store.tokens.save_grant(maple, replace(_GRANT, user_id="write", scopes=("a:write", "b:write", "c:write")))
+        best = store.tokens.load_grant(maple)
         assert best is not None
         assert best.user_id == "wide"
-        store.mark_grant_dead(maple, "wide", 1, "withdrawn")
-        best = store.load_grant(maple)
+        store.tokens.mark_grant_dead(maple, "wide", 1, "withdrawn")
+        best = store.tokens.load_grant(maple)
         assert best is not None
         assert best.user_id == "many"
 
@@ -297,20 +300,20 @@ def test_of_several_users_the_one_who_sees_most_is_used(tmp_path: Path) -> None:
 def test_tokens_are_sealed_with_a_key_and_readable_only_with_it(tmp_path: Path) -> None:
     maple = ClinicRef("us-snd", "c-1", "maple", "us")
     with StateStore(_path(tmp_path), "old") as store:
-        store.register_clinic("us-snd", "c-1", "us", "Maple")
-        store.save_grant(maple, _GRANT)
+        store.clinics.register("us-snd", "c-1", "us", "Maple")
+        store.tokens.save_grant(maple, _GRANT)
     for path in _path(tmp_path).parent.iterdir():
         assert b"canary" not in path.read_bytes()
     for key in (None, "wrong", Fernet.generate_key().decode()):
         with StateStore(_path(tmp_path), key) as store:
             with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY") as caught:
-                store.load_grant(maple)
+                store.tokens.load_grant(maple)
             assert caught.value.exit_code == 78
     with StateStore(_path(tmp_path), "new,old") as store:
-        assert store.load_grant(maple) == replace(_GRANT, generation=1)
+        assert store.tokens.load_grant(maple) == replace(_GRANT, generation=1)
         assert store.reseal("new") == 5
     with StateStore(_path(tmp_path), "new") as store:
-        assert store.load_grant(maple) == replace(_GRANT, generation=1)
+        assert store.tokens.load_grant(maple) == replace(_GRANT, generation=1)
 
 
 @given(st.text(max_size=50), st.text(min_size=1, max_size=50).filter(lambda text: text.strip(" ,\t\n\r\x0b\x0c") != ""))
@@ -334,13 +337,13 @@ def test_what_an_earlier_version_sealed_is_opened(is_fernet_key: bool) -> None:
 
 def test_an_oauth_state_works_once_and_for_its_server_only(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
-        state = store.new_oauth_state("us-snd")
+        state = store.tokens.new_oauth_state("us-snd")
         assert len(state) >= 40
-        assert store.new_oauth_state("us-snd") != state
-        assert store.use_oauth_state("us-snd", "made up") == "unknown"
-        assert store.use_oauth_state("ca-snd", state) == "unknown"
+        assert store.tokens.new_oauth_state("us-snd") != state
+        assert store.tokens.use_oauth_state("us-snd", "made up") == "unknown"
+        assert store.tokens.use_oauth_state("ca-snd", state) == "unknown"
         with ThreadPoolExecutor(4) as pool:
-            verdicts = list(pool.map(lambda _: store.use_oauth_state("us-snd", state), range(8)))
+            verdicts = list(pool.map(lambda _: store.tokens.use_oauth_state("us-snd", state), range(8)))
         assert sorted(verdicts) == ["ok", *["used"] * 7]
         for path in _path(tmp_path).parent.iterdir():
             assert state.encode() not in path.read_bytes()
@@ -349,7 +352,7 @@ def test_an_oauth_state_works_once_and_for_its_server_only(tmp_path: Path) -> No
 @pytest.mark.parametrize(("age", "verdict"), [(599, "ok"), (601, "expired"), (-5, "expired")])
 def test_an_oauth_state_lives_ten_minutes(tmp_path: Path, age: int, verdict: str) -> None:
     with StateStore(_path(tmp_path)) as store:
-        state = store.new_oauth_state("us-snd")
+        state = store.tokens.new_oauth_state("us-snd")
         with store.db.write() as connection:
             connection.exec_driver_sql(f"UPDATE oauth_states SET created_s = created_s - {age}")
-        assert store.use_oauth_state("us-snd", state) == verdict
+        assert store.tokens.use_oauth_state("us-snd", state) == verdict

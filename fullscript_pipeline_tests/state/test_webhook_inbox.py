@@ -22,9 +22,9 @@ def _store(tmp_path: Path, key: str | None = "a key") -> StateStore:
 
 def test_a_delivery_is_kept_once_per_server_event_and_integration(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
-        assert store.keep_delivery(_ONE)
+        assert store.inbox.keep_delivery(_ONE)
         others = [replace(_ONE, server="ca-snd"), replace(_ONE, event_id="e-2"), replace(_ONE, integration_id="i-1")]
-        assert store.keep_deliveries([_ONE, *others, others[0], replace(_ONE, body=b"changed")]) == [
+        assert store.inbox.keep_deliveries([_ONE, *others, others[0], replace(_ONE, body=b"changed")]) == [
             False,
             True,
             True,
@@ -32,7 +32,7 @@ def test_a_delivery_is_kept_once_per_server_event_and_integration(tmp_path: Path
             False,
             False,
         ]
-        found = store.deliveries()
+        found = store.inbox.deliveries()
     assert [(one.server, one.event_id, one.integration_id, one.receipts) for one in found] == [
         ("us-snd", "e-1", "", 3),
         ("ca-snd", "e-1", "", 2),
@@ -44,44 +44,44 @@ def test_a_delivery_is_kept_once_per_server_event_and_integration(tmp_path: Path
 
 def test_states_and_limits(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
-        store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(4)])
-        store.keep_delivery(replace(_ONE, event_id="e-1", integration_id="i-1"))
-        named = {(one.event_id, one.integration_id): one for one in store.deliveries()}
-        store.mark_deliveries([named["e-0", ""]], "handled")
-        store.mark_deliveries([named["e-1", "i-1"]], "failed", "what it is about is gone")
-        store.mark_deliveries([named["e-2", ""], replace(_ONE, server="ca-snd", event_id="e-3")], "ignored", "by hand")
-        waiting = store.deliveries(["received"])
+        store.inbox.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(4)])
+        store.inbox.keep_delivery(replace(_ONE, event_id="e-1", integration_id="i-1"))
+        named = {(one.event_id, one.integration_id): one for one in store.inbox.deliveries()}
+        store.inbox.mark([named["e-0", ""]], "handled")
+        store.inbox.mark([named["e-1", "i-1"]], "failed", "what it is about is gone")
+        store.inbox.mark([named["e-2", ""], replace(_ONE, server="ca-snd", event_id="e-3")], "ignored", "by hand")
+        waiting = store.inbox.deliveries(["received"])
         assert [(one.event_id, one.integration_id) for one in waiting] == [("e-1", ""), ("e-3", "")]
-        assert [one.event_id for one in store.deliveries(["received"], 1)] == ["e-1"]
-        (failed,) = store.deliveries(["failed"], with_body=False)
+        assert [one.event_id for one in store.inbox.deliveries(["received"], 1)] == ["e-1"]
+        (failed,) = store.inbox.deliveries(["failed"], with_body=False)
         assert (failed.reason, failed.tries, failed.body) == ("what it is about is gone", 1, b"")
-        assert not store.keep_delivery(_ONE), "a settled one is known, too"
+        assert not store.inbox.keep_delivery(_ONE), "a settled one is known, too"
 
 
 def test_the_times_are_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_NOW", "2031-01-01T00:00:00Z")
     with _store(tmp_path) as store:
-        store.keep_delivery(_ONE)
-        received_at = store.deliveries()[0].received_at
+        store.inbox.keep_delivery(_ONE)
+        received_at = store.inbox.deliveries()[0].received_at
     assert received_at is not None
     assert abs(received_at - clock.real_now()) < timedelta(minutes=1)
 
 
 def test_only_old_handled_deliveries_are_purged(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
-        store.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(6)])
-        for delivery, state in zip(store.deliveries(), get_args(DeliveryState)[1:], strict=False):
-            store.mark_deliveries([delivery], state)
-        assert store.purge_deliveries(clock.real_now() - timedelta(hours=1)) == 0
-        assert store.purge_deliveries(clock.real_now(), limit=1) == 1
-        assert store.purge_deliveries(clock.real_now()) == 1
-        assert [one.event_id for one in store.deliveries()] == ["e-2", "e-3", "e-4", "e-5"]
+        store.inbox.keep_deliveries([replace(_ONE, event_id=f"e-{number}") for number in range(6)])
+        for delivery, state in zip(store.inbox.deliveries(), get_args(DeliveryState)[1:], strict=False):
+            store.inbox.mark([delivery], state)
+        assert store.inbox.purge(clock.real_now() - timedelta(hours=1)) == 0
+        assert store.inbox.purge(clock.real_now(), limit=1) == 1
+        assert store.inbox.purge(clock.real_now()) == 1
+        assert [one.event_id for one in store.inbox.deliveries()] == ["e-2", "e-3", "e-4", "e-5"]
 
 
 def test_bodies_and_the_path_are_sealed_and_follow_the_key(tmp_path: Path) -> None:
     with _store(tmp_path, "old") as store:
-        store.keep_delivery(_ONE)
-        path = store.webhook_path()
+        store.inbox.keep_delivery(_ONE)
+        path = store.inbox.webhook_path()
         assert len(path) >= 32
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
     assert b"Canary" not in files
@@ -89,20 +89,20 @@ def test_bodies_and_the_path_are_sealed_and_follow_the_key(tmp_path: Path) -> No
     with _store(tmp_path, "new,old") as store:
         assert store.reseal("new") == 4
     with _store(tmp_path, "new") as store:
-        assert store.deliveries()[0].body == _ONE.body
-        assert store.webhook_path() == path
+        assert store.inbox.deliveries()[0].body == _ONE.body
+        assert store.inbox.webhook_path() == path
     with _store(tmp_path, "old") as store, pytest.raises(ConfigurationError, match="another key"):
-        store.deliveries()
+        store.inbox.deliveries()
     with _store(tmp_path, "old") as store:
-        assert store.deliveries(with_body=False), "a list needs no key"
+        assert store.inbox.deliveries(with_body=False), "a list needs no key"
 
 
 def test_without_a_key_they_are_kept_as_they_are(tmp_path: Path) -> None:
     with _store(tmp_path, None) as store:
-        store.keep_delivery(_ONE)
-        assert store.deliveries()[0].body == _ONE.body
+        store.inbox.keep_delivery(_ONE)
+        assert store.inbox.deliveries()[0].body == _ONE.body
     with _store(tmp_path) as store:
-        assert store.deliveries()[0].body == _ONE.body, "also when a key is set later"
+        assert store.inbox.deliveries()[0].body == _ONE.body, "also when a key is set later"
 
 
 def test_rows_of_the_first_inbox_survive_the_upgrade(tmp_path: Path) -> None:
@@ -114,6 +114,6 @@ def test_rows_of_the_first_inbox_survive_the_upgrade(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 2")
     connection.close()
     with _store(tmp_path) as store:
-        (found,) = store.deliveries()
+        (found,) = store.inbox.deliveries()
         assert (found.event_id, found.integration_id, found.body, found.state) == ("e-1", "", b"{}", "failed")
-        assert not store.keep_delivery(Delivery("us-snd", "e-1", body=b"{}"))
+        assert not store.inbox.keep_delivery(Delivery("us-snd", "e-1", body=b"{}"))

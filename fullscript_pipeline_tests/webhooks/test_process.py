@@ -28,8 +28,8 @@ def test_a_kill_loses_nothing_and_the_address_stays(tmp_path: Path) -> None:
         assert second.process.wait(10) == 0
     assert all(one.accepted for one in told)
     with StateStore(tmp_path / "state.sqlite", "a key") as store:
-        assert len(store.deliveries()) == 40
-        path = store.webhook_path()
+        assert len(store.inbox.deliveries()) == 40
+        path = store.inbox.webhook_path()
     assert path not in (tmp_path / "receiver.log").read_text()
     assert all(path.encode() not in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
 
@@ -46,7 +46,7 @@ def test_a_stopping_receiver_answers_requests_in_progress(tmp_path: Path) -> Non
 
     told = asyncio.run(stop_in_flight())
     with StateStore(tmp_path / "state.sqlite", "a key") as store:
-        kept = {delivery.event_id for delivery in store.deliveries()}
+        kept = {delivery.event_id for delivery in store.inbox.deliveries()}
     acknowledged = {f"e-{number}" for number, one in enumerate(told) if one.accepted}
     assert acknowledged <= kept
     assert {one.status for one in told} <= {0, 200, 503}, "refused connections are no answers"
@@ -65,7 +65,7 @@ def test_a_disk_that_is_full_is_a_503_and_the_vendors_retry_is_kept(tmp_path: Pa
         assert send(running.url) == [200] * 3
     assert "free some space" in (tmp_path / "receiver.log").read_text()
     with StateStore(tmp_path / "state.sqlite", "a key") as store:
-        assert sorted(delivery.event_id for delivery in store.deliveries()) == ["e-0", "e-1", "e-2"]
+        assert sorted(delivery.event_id for delivery in store.inbox.deliveries()) == ["e-0", "e-1", "e-2"]
 
 
 def test_the_vendors_rules_against_it(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_vendors_rules_against_it(tmp_path: Path) -> None:
             with sandbox.client("maple-street") as client:
                 rows = client.get("webhooks/deliveries", params={"page[size]": 100}).json()["webhook_deliveries"]
         with StateStore(tmp_path / "data" / "state.sqlite", "a key") as store:
-            kept = store.deliveries()
+            kept = store.inbox.deliveries()
     assert sum(delivery.receipts for delivery in kept) == sent["delivered"]
     assert {row["event_id"] for row in rows} <= {delivery.event_id for delivery in kept}
     assert len({delivery.event_id for delivery in kept}) == len(kept)

@@ -140,7 +140,7 @@ def test_whatever_the_store_raises_is_a_503(receiver: Receiver, monkeypatch: pyt
     def broken(_: Any) -> list[bool]:
         raise RuntimeError("Canary Quince")
 
-    monkeypatch.setattr(receiver.store, "keep_deliveries", broken)
+    monkeypatch.setattr(receiver.store.inbox, "keep_deliveries", broken)
     (told,) = receiver.deliver(payload("e-1"))
     assert (told.status, json.loads(told.body)) == (503, {"error": "not stored"})
     monkeypatch.undo()
@@ -151,14 +151,14 @@ def test_whatever_the_store_raises_is_a_503(receiver: Receiver, monkeypatch: pyt
 
 def test_more_than_can_be_stored_is_refused_at_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver_module, "_MOST_INSIDE", 3)
-    slow = receiver.store.keep_deliveries
+    slow = receiver.store.inbox.keep_deliveries
     refused_meanwhile: list[bool] = []
 
     def slowly(new: Sequence[Delivery]) -> list[bool]:
         refused_meanwhile.append(wait(lambda: any("too many at once" in line for line in receiver.lines), 1))
         return slow(new)
 
-    monkeypatch.setattr(receiver.store, "keep_deliveries", slowly)
+    monkeypatch.setattr(receiver.store.inbox, "keep_deliveries", slowly)
     told = receiver.deliver(*(payload(f"e-{number}") for number in range(12)))
     refused = [one for one in told if one.status == 503]
     assert 0 < len(refused) < 12
@@ -216,7 +216,7 @@ def test_what_was_handled_long_ago_is_deleted_while_it_runs(
     monkeypatch.setattr(keeper_module, "RETENTION", timedelta(0))
     monkeypatch.setattr(keeper_module, "_PURGE_SECONDS", 0.0)
     receiver.deliver(payload("e-1"), payload("e-2"))
-    receiver.store.mark_deliveries([one for one in receiver.stored_deliveries() if one.event_id == "e-1"], "handled")
+    receiver.store.inbox.mark([one for one in receiver.stored_deliveries() if one.event_id == "e-1"], "handled")
     assert wait(lambda: [kept.event_id for kept in receiver.stored_deliveries()] == ["e-2"])
 
 
@@ -230,8 +230,8 @@ def test_a_full_inbox_is_a_503_that_drops_nothing_until_there_is_room(
         assert receiver.post(b"").accepted, "the address stays enabled"
         assert [kept.event_id for kept in receiver.stored_deliveries()] == ["e-0", "e-1", "e-2"]
         assert wait(lambda: any("The webhook inbox is full (0.0 MB wait" in line for line in receiver.lines))
-        size = receiver.store.inbox_size()
+        size = receiver.store.inbox.size()
         assert (size.waiting, size.since is not None) == (3, True)
-        receiver.store.mark_deliveries(receiver.stored_deliveries()[:2], "handled")
+        receiver.store.inbox.mark(receiver.stored_deliveries()[:2], "handled")
         assert receiver.deliver(payload("e-3"))[0].accepted
     assert size.waiting_bytes > 4000

@@ -44,7 +44,7 @@ def store_event_objects(con: duckdb.DuckDBPyConnection, clinic_id: str, objects:
 
 def fill_event_objects(warehouse: Warehouse, store: StateStore, clinic: ClinicRef) -> None:
     """Stores the objects that the ledger knows, and the products of variants."""
-    known = store.event_objects(clinic)
+    known = store.events.objects(clinic)
     variants = {
         event_id: object_id.removeprefix(VARIANT)
         for event_id, object_id in known.items()

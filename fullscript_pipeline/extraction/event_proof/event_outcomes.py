@@ -46,7 +46,7 @@ def close_answered_events(
     """Closes in the ledger the events that the warehouse has answered since their last try.
 
     `own`: the events of the caller. Those of another refresh are left to it, since it rebuilds their pages."""
-    pending = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
+    pending = {event.event_id: event for event in store.events.pending(clinic.server, clinic.clinic_id)}
     with warehouse.read() as con:
         answers_by_event = stored_outcomes(con, clinic.clinic_id, list(pending))
     answered = {
@@ -61,14 +61,14 @@ def close_answered_events(
         warehouse, clinic, [_make_try(pending[event_id], answer.outcome) for event_id, answer in answered.items()]
     )
     for outcome, ids in closed.items():
-        store.close_events(clinic, ids, outcome, _REASONS["refused"] if outcome == "unreadable" else None)
+        store.tries.close(clinic, ids, outcome, _REASONS["refused"] if outcome == "unreadable" else None)
     return Outcomes(closed=closed)
 
 
 def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, tried: Collection[str]) -> Outcomes:
     """Closes the tried events that are answered, and postpones the others. Call it after a refresh."""
     done = close_answered_events(warehouse, store, clinic, tried)
-    pending = store.pending_events(clinic.server, clinic.clinic_id)
+    pending = store.events.pending(clinic.server, clinic.clinic_id)
     left = [event for event in pending if event.event_id in tried]
     with warehouse.read() as con:
         answers_by_event = stored_outcomes(con, clinic.clinic_id, [event.event_id for event in left])
@@ -76,8 +76,8 @@ def record_outcomes(warehouse: Warehouse, store: StateStore, clinic: ClinicRef, 
     for event in left:
         by_reason.setdefault(_REASONS[_waiting_reason(answers_by_event.get(event.event_id))], []).append(event.event_id)
     for reason, ids in by_reason.items():
-        store.postpone_events(clinic, ids, reason)
-    again = {event.event_id: event for event in store.pending_events(clinic.server, clinic.clinic_id)}
+        store.tries.postpone(clinic, ids, reason)
+    again = {event.event_id: event for event in store.events.pending(clinic.server, clinic.clinic_id)}
     _store_tries(
         warehouse, clinic, [_make_try(again[event.event_id], None) for event in left if event.event_id in again]
     )
@@ -88,7 +88,7 @@ def record_pull_outcomes(warehouse: Warehouse, store: StateStore, clinic: Clinic
     """Records outcomes at the end of a clinic's daily pull, which tried all waiting events but those of products."""
     with warehouse.write() as con:
         refuse_unavailable(con, clinic.clinic_id)
-    pending = store.pending_events(clinic.server, clinic.clinic_id)
+    pending = store.events.pending(clinic.server, clinic.clinic_id)
     tried = [event.event_id for event in pending if event.last_try_at and not _is_of_product(event)]
     return record_outcomes(warehouse, store, clinic, tried)
 

@@ -77,13 +77,13 @@ class FeedPosition:
 
     def _stored(self, what: str = "") -> str | None:
         clinic = self._session.clinic
-        return self._store.cursor(clinic.server, clinic.clinic_id, _key(self._feed, what))
+        return self._store.feeds.position(clinic.server, clinic.clinic_id, _key(self._feed, what))
 
     def _write(self, value: str, what: str = "") -> None:
         if value == self._stored(what):
             return
         clinic = self._session.clinic
-        self._store.set_cursor(clinic.server, clinic.clinic_id, _key(self._feed, what), value)
+        self._store.feeds.set_position(clinic.server, clinic.clinic_id, _key(self._feed, what), value)
 
 
 def _key(feed: str, what: str) -> str:

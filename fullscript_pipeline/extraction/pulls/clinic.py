@@ -43,7 +43,7 @@ def store_address_zone(target: Target, session: ClinicSession, store: StateStore
     query = "SELECT extra FROM core.clinics WHERE clinic_id = ? AND extra IS NOT NULL"
     with target.warehouse.read() as con:
         for (extra,) in con.execute(query, [session.clinic.clinic_id]).fetchall():
-            store.store_address_zone(session.clinic, orjson.loads(extra))
+            store.choices.store_address_zone(session.clinic, orjson.loads(extra))
 
 
 def pull_people(target: Target, session: ClinicSession) -> list[Report]:

@@ -76,12 +76,12 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     so are those whose objects were refused. Product events are left to a refresh.
     """
     pull = Pull(target, "events")
-    store.reopen_refused(session.clinic)
+    store.tries.reopen_refused(session.clinic)
     record_feed_gap(store, session, target.day)
     refused: list[str] = []
     complete: set[str] = set()
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    read_by_region = store.cursor(server, clinic_id, PRODUCT_FEED_CURSOR)
+    read_by_region = store.feeds.position(server, clinic_id, PRODUCT_FEED_CURSOR)
     feeds = [feed for feed in feeds_of(target.region) if not (read_by_region and feed == "product_events")]
     for feed in feeds:
         try:
@@ -90,9 +90,9 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
         except FEED_REFUSALS as refusal:
             refused.append(str(refusal))
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
-    unseen = set(store.unknown_event_ids(server, clinic_id, listed))
+    unseen = set(store.events.unknown_ids(server, clinic_id, listed))
     pending = {
-        event.event_id: event for event in store.pending_events(server, clinic_id) if not is_product_event(event)
+        event.event_id: event for event in store.events.pending(server, clinic_id) if not is_product_event(event)
     }
     new = {event_id: line for event_id, line in listed.items() if event_id in unseen}
     new |= {event_id: line_from_ledger(event) for event_id, event in pending.items()}
@@ -189,7 +189,7 @@ def land_event_details(pull: Pull, session: ClinicSession, detailed: Iterable[st
 def close_purged_events(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
     """Closes the events of purged people. Returns their ids."""
     left_out = pull.left_out("event")
-    store.close_events(session.clinic, left_out, "ignored", "it is about somebody who was purged")
+    store.tries.close(session.clinic, left_out, "ignored", "it is about somebody who was purged")
     return left_out
 
 
@@ -209,13 +209,13 @@ def record_feed_gap(store: StateStore, session: ClinicSession, today: date) -> s
     A feed reaches 30 days back: after a longer pause the events before that are lost.
     """
     clinic = session.clinic
-    positions = [store.cursor(clinic.server, clinic.clinic_id, feed) for feed in feeds_of(clinic.region)]
+    positions = [store.feeds.position(clinic.server, clinic.clinic_id, feed) for feed in feeds_of(clinic.region)]
     last = min((date.fromisoformat(position) for position in positions if position), default=today)
     if today - last <= REACH:
         return None
     session.server_clock.require_checked()  # a clock that runs ahead would lose every day
     span = f"{last} to {today - REACH}"
-    store.set_fact(f"full_sweep:{clinic.server}:{clinic.clinic_id}", span)
+    store.facts.set(f"full_sweep:{clinic.server}:{clinic.clinic_id}", span)
     return span
 
 
@@ -271,7 +271,7 @@ def _record_in_ledger(
 ) -> None:
     """Records these events in the ledger as tried by this pull. Call it after the commit."""
     server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    store.record_events(
+    store.events.record(
         LedgerEvent(
             server=server,
             clinic_id=clinic_id,
@@ -283,9 +283,11 @@ def _record_in_ledger(
         for event in events
     )
     ids = [event.event_id for event in events]
-    store.begin_try(session.clinic, ids, begun_at)
-    store.mark_run_requested(server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}")
-    store.forget_old_events()
+    store.tries.begin(session.clinic, ids, begun_at)
+    store.events.mark_run_requested(
+        server, clinic_id, ids, f"{session.clinic.clinic_key}@{clock.real_now().isoformat()}"
+    )
+    store.events.forget_old()
 
 
 def _record_feed_positions(
@@ -295,4 +297,4 @@ def _record_feed_positions(
     for feed in feeds:
         rows = (orjson.loads(line.record) for line in pull.file.lines(feed))
         FeedPosition(store, session, feed).record_read(pull.target.day, rows, complete=feed in complete)
-    store.set_cursor(session.clinic.server, session.clinic.clinic_id, PRODUCT_FEED_CURSOR, "")
+    store.feeds.set_position(session.clinic.server, session.clinic.clinic_id, PRODUCT_FEED_CURSOR, "")

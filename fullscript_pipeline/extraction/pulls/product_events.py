@@ -56,14 +56,14 @@ class ProductEvents:
         if self.clinic is None or self.warehouse is None or self.position is None:
             return
         server, clinic_id = self.clinic.server, self.clinic.clinic_id
-        store.record_events(self.events)
+        store.events.record(self.events)
         record_outcomes(self.warehouse, store, self.clinic, {event.event_id for event in self.events})
         # Every clinic of the region has the same products.
-        for clinic in store.clinics():
+        for clinic in store.clinics.all():
             if clinic.region == self.clinic.region:
                 close_answered_events(self.warehouse, store, clinic)
         self.position.record_read(date.fromisoformat(day), self.listed, complete=self.is_complete)
-        store.set_cursor(server, clinic_id, PRODUCT_FEED_CURSOR, day)
+        store.feeds.set_position(server, clinic_id, PRODUCT_FEED_CURSOR, day)
 
 
 def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store: StateStore) -> ProductEvents:
@@ -95,8 +95,8 @@ def pull_product_events(target: Target, sessions: Sequence[ClinicSession], store
 def _new_events(pull: Pull, clinic: ClinicRef, store: StateStore) -> list[Line]:
     """Returns listed events that the ledger does not know, and ledger events that are not handled."""
     listed = {line.id: line for line in pull.file.lines(FEED)}
-    unseen = store.unknown_event_ids(clinic.server, clinic.clinic_id, listed)
-    waiting = [event for event in store.pending_events(clinic.server, clinic.clinic_id) if is_product_event(event)]
+    unseen = store.events.unknown_ids(clinic.server, clinic.clinic_id, listed)
+    waiting = [event for event in store.events.pending(clinic.server, clinic.clinic_id) if is_product_event(event)]
     return list({event.event_id: line_from_ledger(event) for event in waiting}.values()) + [
         listed[event_id] for event_id in unseen
     ]

@@ -107,7 +107,7 @@ def _patients(inputs: EstimateInputs) -> Iterator[EstimateLine]:
 
 def _events(inputs: EstimateInputs) -> Iterator[EstimateLine]:
     feeds = [feed for feed in feeds_of(inputs.clinic.region) if not inputs.refused(feed)]
-    if inputs.store and inputs.store.cursor(inputs.clinic.server, inputs.clinic.clinic_id, PRODUCT_FEED_CURSOR):
+    if inputs.store and inputs.store.feeds.position(inputs.clinic.server, inputs.clinic.clinic_id, PRODUCT_FEED_CURSOR):
         feeds = [feed for feed in feeds if feed != "product_events"]
     is_first = not inputs.is_loaded("events")
     listed = sum(page_count(inputs.count_rows(inputs.clinic, feed) or 0) for feed in feeds) if is_first else len(feeds)
@@ -115,7 +115,7 @@ def _events(inputs: EstimateInputs) -> Iterator[EstimateLine]:
     yield inputs.line("events", "GET /events/*", listed, f"a page or more of each feed {what}", at_least=True)
     waiting = 0
     if inputs.store:
-        waiting = len(inputs.store.pending_events(inputs.clinic.server, inputs.clinic.clinic_id))
+        waiting = len(inputs.store.events.pending(inputs.clinic.server, inputs.clinic.clinic_id))
     why = f"one for each new plan event; {counted(waiting, 'event')} waiting"
     yield inputs.line("events", "GET /events/{id}", waiting, why, at_least=True)
 
@@ -158,7 +158,7 @@ def _orders(inputs: EstimateInputs) -> Iterator[EstimateLine]:
 
 def _view(inputs: EstimateInputs) -> View | None:
     """Returns the view of the next pull; rows of a narrower view are read again."""
-    grant = inputs.store.load_grant(inputs.clinic) if inputs.store else None
+    grant = inputs.store.tokens.load_grant(inputs.clinic) if inputs.store else None
     return grant_view(inputs.clinic, grant) if grant else None
 
 

@@ -164,7 +164,7 @@ class EstimateInputs:
         return last is not None and last.outcome == "loaded"
 
     def refused(self, endpoint: str) -> str | None:
-        return self.store.unavailable(self.clinic, endpoint, self.day) if self.store else None
+        return self.store.refusals.reason(self.clinic, endpoint, self.day) if self.store else None
 
     def number(self, sql: str, **others: object) -> int:
         """Returns a count of the warehouse over `$clinic`, `$region` and `others`; 0 without a warehouse."""

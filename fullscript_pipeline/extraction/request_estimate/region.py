@@ -74,7 +74,7 @@ def _lists(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[Est
 def _products(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> Iterator[EstimateLine]:
     """Estimates the restricted list where it is granted; else categories, and the other products by id."""
     refusals = [
-        inputs.store.unavailable(clinic, "products", inputs.day) if inputs.store else None for clinic in clinics
+        inputs.store.refusals.reason(clinic, "products", inputs.day) if inputs.store else None for clinic in clinics
     ]
     granted = inputs.is_loaded("products")
     yield _of_clinic(inputs, clinics[0]).line(

@@ -48,7 +48,7 @@ def _count_each(inputs: EstimateInputs, estimate: RequestEstimate) -> int:
 
 def patient_list_size(inputs: EstimateInputs) -> ListSize:
     """Returns how many patients the clinic has: as for any list, else as the clinic or its connection counted."""
-    grant = inputs.store.load_grant(inputs.clinic) if inputs.store else None
+    grant = inputs.store.tokens.load_grant(inputs.clinic) if inputs.store else None
     own_count = inputs.number("SELECT max(patient_count) FROM core.clinics WHERE clinic_id = $clinic")
     if not own_count and grant and grant.patients_visible:
         return inputs.size("patients", grant.patients_visible, "patients, counted when the clinic was connected")

@@ -108,5 +108,5 @@ def _clinic_day(
 ) -> rebuild.ClinicDay:
     clinic_key, day = partition_of(context)
     with fullscript.state.open() as store:
-        clinic = store.clinic(clinic_key)
+        clinic = store.clinics.find(clinic_key)
     return rebuild.ClinicDay(settings=fullscript.settings.read(), warehouse=warehouse.open(), clinic=clinic, day=day)

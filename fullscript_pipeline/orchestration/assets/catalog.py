@@ -66,7 +66,7 @@ def products(
         settings = step.settings
         # Before the products: an event dates what they are about to show.
         heard = pull_product_events(step.target, step.sessions, step.store)
-        connected = {clinic.clinic_id for clinic in step.store.clinics() if clinic.region == step.target.region}
+        connected = {clinic.clinic_id for clinic in step.store.clinics.all() if clinic.region == step.target.region}
         everybody = connected <= {session.clinic.clinic_id for session in step.sessions}
         pulled = catalog_pulls.pull_products(step.target, step.sessions, asks_every_clinic=everybody)
         reports = [*heard.reports, *pulled]

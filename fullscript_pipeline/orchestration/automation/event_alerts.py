@@ -36,15 +36,15 @@ def event_notices_sensor(context: dg.SensorEvaluationContext, state: StateResour
         for notice in new:
             message = {"what": "event", "clinic": notice.clinic_key, "event_type": notice.subject}
             outcomes += failure_alerts.send_alerts(settings, {**message, "sentence": notice.sentence})
-            store.set_fact(_sent_flag(notice), "sent")
+            store.facts.set(_sent_flag(notice), "sent")
     return dg.SkipReason("; ".join(outcomes))
 
 
 def _unsent(store: StateStore) -> list[Notice]:
-    all_notices = [notice for clinic in store.clinics() for notice in list_notices(store, clinic)]
+    all_notices = [notice for clinic in store.clinics.all() for notice in list_notices(store, clinic)]
     # When several clinics have events of one unknown type, the first notice is enough.
     by_identity = {notice.identity: notice for notice in reversed(all_notices)}
-    return [notice for notice in reversed(by_identity.values()) if store.get_fact(_sent_flag(notice)) is None]
+    return [notice for notice in reversed(by_identity.values()) if store.facts.get(_sent_flag(notice)) is None]
 
 
 def _sent_flag(notice: Notice) -> str:

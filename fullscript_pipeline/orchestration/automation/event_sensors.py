@@ -70,7 +70,7 @@ def event_reconcile_sensor(
     started, requests, messages, observations = time.monotonic(), [], [], []
     day = clock.today(fullscript.settings.read().time_zone)
     with fullscript.state.open() as store:
-        for clinic in store.clinics():
+        for clinic in store.clinics.all():
             if clinic.status != "ok" or not is_reconcile_due(store, clinic):
                 continue
             if time.monotonic() - started > TIME_BUDGET_SECONDS:

@@ -40,7 +40,7 @@ def catalog_daily_schedule(
     context: dg.ScheduleEvaluationContext, state: StateResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     with state.open() as store:
-        regions = {clinic.region for clinic in store.clinics()}
+        regions = {clinic.region for clinic in store.clinics.all()}
     if not regions:
         yield dg.SkipReason(_NOBODY)
         return
@@ -57,7 +57,7 @@ def clinic_daily_schedule(
     context: dg.ScheduleEvaluationContext, state: StateResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     with state.open() as store:
-        keys = [clinic.clinic_key for clinic in store.clinics()]
+        keys = [clinic.clinic_key for clinic in store.clinics.all()]
     if not keys:
         yield dg.SkipReason(_NOBODY)
         return

@@ -51,7 +51,7 @@ def connected_clinics_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     known = set(context.instance.get_dynamic_partitions("clinics"))
     with state.open() as store:
-        new = [clinic.clinic_key for clinic in store.clinics() if clinic.clinic_key not in known]
+        new = [clinic.clinic_key for clinic in store.clinics.all() if clinic.clinic_key not in known]
     if not new:
         return dg.SkipReason(f"{counted(len(known), 'clinic')} known, none new.")
     return dg.SensorResult(dynamic_partitions_requests=[clinics.build_add_request(new)])
@@ -80,7 +80,7 @@ def clinic_events_sensor(
 def _poll_clinics(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource, store: StateStore, first: str
 ) -> dg.SensorResult | dg.SkipReason:
-    started, healthy = time.monotonic(), [clinic for clinic in store.clinics() if clinic.status == "ok"]
+    started, healthy = time.monotonic(), [clinic for clinic in store.clinics.all() if clinic.status == "ok"]
     # A round that ran out of time ended before `first`: stable sorting puts the clinics from there on in front.
     ordered = sorted(healthy, key=lambda clinic: clinic.clinic_key < first)
     feeds = sum(len(polled_feeds(store, clinic)) for clinic in healthy)

@@ -32,7 +32,7 @@ CURRENT_WITHIN = timedelta(hours=30)
 )
 def every_clinic_is_current(state: StateResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     with state.open() as store:
-        clinics = store.clinics()
+        clinics = store.clinics.all()
     needs_connect = [clinic.clinic_key for clinic in clinics if clinic.status == "needs_connect"]
     late = []
     with warehouse.open().read() as con:

@@ -32,7 +32,7 @@ _EVENTS = dg.AssetKey(["core", "events"])
 def event_feeds_are_fresh(state: StateResource) -> dg.AssetCheckResult:
     today = clock.now().date()
     with state.open() as store:
-        feeds = [feed_freshness(store, clinic, today) for clinic in store.clinics()]
+        feeds = [feed_freshness(store, clinic, today) for clinic in store.clinics.all()]
     behind = [clinic_feeds for clinic_feeds in feeds if clinic_feeds.level != "ok"]
     error = any(clinic_feeds.level == "error" for clinic_feeds in behind)
     return dg.AssetCheckResult(
@@ -113,7 +113,9 @@ def event_types_are_known(state: StateResource) -> dg.AssetCheckResult:
 )
 def events_are_handled(state: StateResource) -> dg.AssetCheckResult:
     with state.open() as store:
-        by_clinic = [events for clinic in store.clinics() if (events := unhandled_events(store, clinic)) is not None]
+        by_clinic = [
+            events for clinic in store.clinics.all() if (events := unhandled_events(store, clinic)) is not None
+        ]
     sentences = [f"{events.clinic_key}: {events.sentence}" for events in by_clinic if events.needs_attention]
     return dg.AssetCheckResult(
         passed=not sentences,
@@ -147,7 +149,7 @@ def webhook_inbox_has_room(state: StateResource) -> dg.AssetCheckResult:
 
 def _notices(state: StateResource) -> list[Notice]:
     with state.open() as store:
-        return [notice for clinic in store.clinics() for notice in list_notices(store, clinic)]
+        return [notice for clinic in store.clinics.all() for notice in list_notices(store, clinic)]
 
 
 def _notice_result(clinic_notices: list[Notice], nothing: str) -> dg.AssetCheckResult:

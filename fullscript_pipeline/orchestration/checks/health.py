@@ -82,7 +82,7 @@ OPERATIONS = (
 def tokens_are_healthy(state: StateResource) -> dg.AssetCheckResult:
     with state.open() as store:
         findings = [finding for finding in check_clinics(store) if finding.id.startswith("clinic.")]
-        clinics = len(store.clinics())
+        clinics = len(store.clinics.all())
     bad = [finding for finding in findings if finding.state == "fail"]
     return dg.AssetCheckResult(
         passed=not bad,
@@ -130,7 +130,7 @@ def _budget_use(state: StateResource, store: StateStore) -> Iterator[tuple[str, 
     """For each configured server: requests used in this window, the limit, seconds left of a requested pause."""
     settings = state.settings.read()
     for server in configured_servers(settings):
-        budget = store.request_budget(server.name, server.client_id or "", settings.requests_per_5_min)
+        budget = store.budgets.of_app(server.name, server.client_id or "", settings.requests_per_5_min)
         yield server.name, budget.used(), budget.limit, budget.held_seconds()
 
 

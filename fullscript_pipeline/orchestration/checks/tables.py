@@ -111,7 +111,7 @@ def _clinic_of(context: dg.AssetCheckExecutionContext, state: StateResource) -> 
     if key is None:
         return None
     with state.open() as store:
-        return store.clinic(key).clinic_id
+        return store.clinics.find(key).clinic_id
 
 
 def _check_tables(

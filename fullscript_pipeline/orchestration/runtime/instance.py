@@ -55,4 +55,4 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 def add_clinic_partitions(instance: dg.DagsterInstance, store: StateStore) -> None:
     """What the discovery sensor does, for those who run without the daemon."""
-    instance.add_dynamic_partitions("clinics", [clinic.clinic_key for clinic in store.clinics()])
+    instance.add_dynamic_partitions("clinics", [clinic.clinic_key for clinic in store.clinics.all()])

@@ -103,7 +103,7 @@ class FullscriptResource(dg.ConfigurableResource[None]):
     @contextmanager
     def session(self, clinic_key: str, priority: Priority = "present") -> Iterator[tuple[ClinicSession, StateStore]]:
         """A session of one clinic. Raises UsageError for a clinic that is not connected."""
-        with self.state.open() as store, self.session_in(store, store.clinic(clinic_key), priority) as session:
+        with self.state.open() as store, self.session_in(store, store.clinics.find(clinic_key), priority) as session:
             yield session, store
 
     @contextmanager
@@ -118,7 +118,7 @@ class FullscriptResource(dg.ConfigurableResource[None]):
     def region_sessions(self, region: str) -> Iterator[tuple[list[ClinicSession], StateStore]]:
         """A session of every healthy clinic of a region, and the store. Raises NeedsConnect when there is none."""
         with self.state.open() as store, ExitStack() as opened:
-            clinics = [clinic for clinic in store.clinics() if clinic.region == region]
+            clinics = [clinic for clinic in store.clinics.all() if clinic.region == region]
             healthy = [clinic for clinic in clinics if clinic.status == "ok"]
             if not healthy:
                 raise NeedsConnect(_nobody(region, clinics))

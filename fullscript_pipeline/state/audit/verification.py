@@ -1,6 +1,6 @@
 """Checks that the audit log is as it was written: the code and place of each entry, its predecessor, and the end.
 
-What does not belong here: adding entries (`log`), what is done about damage.
+What does not belong here: adding entries (`entries`), what is done about damage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state.audit.chain import AuditHead, Chain
-from fullscript_pipeline.state.audit.log import BEGUN, LOST, AuditEntry, chain_rows, entry_of, entry_rows
+from fullscript_pipeline.state.audit.entries import BEGUN, LOST, AuditEntry, chain_rows, entry_of, entry_rows
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.schema import audit_log
 from fullscript_pipeline.state.secret_cipher import Keyring

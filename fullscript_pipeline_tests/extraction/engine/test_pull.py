@@ -63,7 +63,7 @@ def _pulling_again_writes_nothing_and_asks_for_a_share_of_the_plans(cell: AllCli
 def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(
     cell: AllClinics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = cell.connected.store.clinics()[0]
+    one = cell.connected.store.clinics.all()[0]
     target = cell.target(one)
     with cell.session(one) as session:
         clinic.pull_patients(target, session)
@@ -90,7 +90,7 @@ def test_an_interrupted_walk_asks_only_for_what_it_had_not_landed(
 
 
 def test_two_processes_at_one_cell_land_in_files_of_their_own(cell: AllClinics) -> None:
-    one = cell.connected.store.clinics()[0]
+    one = cell.connected.store.clinics.all()[0]
     mine = Pull(cell.target(one), "patients")
     mine.file.append(Request("patients", "x"), [])
     script = """
@@ -171,7 +171,7 @@ def test_the_same_facts_arrive_whatever_shape_the_server_chooses(
 
 
 def test_labs_outside_the_us_are_not_asked_for(cell: AllClinics) -> None:
-    canadian = next(one for one in cell.connected.store.clinics() if one.region == "ca")
+    canadian = next(one for one in cell.connected.store.clinics.all() if one.region == "ca")
     with cell.session(canadian) as session:
         cell.connected.sandbox.control.reset_requests()
         report = lab_orders.pull_labs(cell.target(canadian), session)
@@ -182,7 +182,7 @@ def test_labs_outside_the_us_are_not_asked_for(cell: AllClinics) -> None:
 def test_a_refused_resource_is_recorded_and_no_failure(tmp_path: Path) -> None:
     with connected_pipeline(tmp_path, patients=6, products=12, scopes="catalog:read clinic:read") as connected:
         cell = AllClinics(connected)
-        one = connected.store.clinics()[0]
+        one = connected.store.clinics.all()[0]
         with cell.session(one) as session:
             for report in (
                 clinic.pull_patients(cell.target(one), session),

@@ -39,9 +39,9 @@ class Clinic(LiveClinic):
     def reconnect(self, scopes: str = READ_SCOPES, user: str = "") -> None:
         """The grant of before is given up."""
         self.connected.sandbox.control.change(scopes=scopes)
-        self.store.remove_clinic(self.clinic)
+        self.store.clinics.remove(self.clinic)
         self.connected.connect(self.world.slug, user)
-        self.clinic = self.store.clinics()[0]
+        self.clinic = self.store.clinics.all()[0]
 
     def next_day(self) -> None:
         """All patients and all their plans are read the day after."""

@@ -89,7 +89,7 @@ def test_a_day_a_month_ten_years_both_ways_load_nothing(one: OneClinic, by: time
 def test_feeds_that_are_looked_at_under_a_wrong_clock_leave_no_trace(one: OneClinic) -> None:
     connected, clinic = one.connected, one.clinic
     for feed in event_feeds.feeds_of(clinic.region):
-        connected.store.set_cursor(clinic.server, clinic.clinic_id, feed, str(clock.now().date()))
+        connected.store.feeds.set_position(clinic.server, clinic.clinic_id, feed, str(clock.now().date()))
     off(connected, 3652 * DAY)
     before = stored(connected)
     for read in (poll_feeds, reconcile):
@@ -101,7 +101,7 @@ def test_feeds_that_are_looked_at_under_a_wrong_clock_leave_no_trace(one: OneCli
 def test_a_clock_ahead_loses_no_days_of_the_feeds(one: OneClinic, monkeypatch: pytest.MonkeyPatch) -> None:
     connected, clinic = one.connected, one.clinic
     for feed in event_feeds.feeds_of(clinic.region):
-        connected.store.set_cursor(clinic.server, clinic.clinic_id, feed, str(clock.now().date()))
+        connected.store.feeds.set_position(clinic.server, clinic.clinic_id, feed, str(clock.now().date()))
     real_now = clock.real_now
     before = stored(connected)
     monkeypatch.setattr(clock, "real_now", lambda: real_now() + 60 * DAY)

@@ -74,7 +74,7 @@ def test_variants_tell_where_they_lead_to_one_product(live_clinic: LiveClinic) -
             )
     event = unknown(live_clinic, "product.updated")[0]
     hint = f"variant:{second['variants'][0]['id']}"
-    live_clinic.store.record_events(
+    live_clinic.store.events.record(
         [LedgerEvent(live_clinic.clinic.server, live_clinic.clinic.clinic_id, event, None, hint)]
     )
     fill_event_objects(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)

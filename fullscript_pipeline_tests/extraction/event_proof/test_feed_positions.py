@@ -59,8 +59,8 @@ def told(connected: Connected) -> list[str]:
 
 
 def unseen(cell: AllClinics) -> list[str]:
-    clinic = cell.connected.store.clinics()[0]
-    found: list[str] = cell.connected.store.unknown_event_ids(clinic.server, clinic.clinic_id, told(cell.connected))
+    clinic = cell.connected.store.clinics.all()[0]
+    found: list[str] = cell.connected.store.events.unknown_ids(clinic.server, clinic.clinic_id, told(cell.connected))
     return found
 
 
@@ -69,7 +69,7 @@ def read(cell: AllClinics, by: str) -> None:
     if by == "pull":
         cell.pull_everything()
         return
-    with cell.session(cell.connected.store.clinics()[0]) as session:
+    with cell.session(cell.connected.store.clinics.all()[0]) as session:
         refresh.poll_feeds(session, cell.connected.store)
 
 
@@ -78,7 +78,7 @@ def read_again(cell: AllClinics, by: str) -> None:
     if by == "pull":
         cell.pull_everything()
         return
-    with cell.session(cell.connected.store.clinics()[0]) as session:
+    with cell.session(cell.connected.store.clinics.all()[0]) as session:
         reconcile(session, cell.connected.store)
 
 
@@ -87,11 +87,14 @@ def read_again(cell: AllClinics, by: str) -> None:
 def test_a_feed_that_another_user_has_read_is_listed_whole(tmp_path: Path, by: str) -> None:
     with connected_pipeline(tmp_path, clinics=1, patients=30, products=12, history_days=20) as connected:
         cell, (slug, *_) = AllClinics(connected), connected.sandbox.clinics
-        (clinic,), (owner,) = connected.store.clinics(), connected.store.grants(connected.store.clinics()[0])
+        (clinic,), (owner,) = (
+            connected.store.clinics.all(),
+            connected.store.tokens.grants(connected.store.clinics.all()[0]),
+        )
         connected.sandbox.control.change(assigned_patients_only=True)
         connected.connect(slug, "practitioner-2")
-        connected.store.start_revoking(clinic, owner.user_id)
-        connected.store.forget_grant(clinic, owner.user_id)
+        connected.store.revocations.start_revoking(clinic, owner.user_id)
+        connected.store.revocations.forget_grant(clinic, owner.user_id)
         cell.pull_everything()
         assert unseen(cell)
         connected.connect(slug)

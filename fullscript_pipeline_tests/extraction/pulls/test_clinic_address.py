@@ -44,6 +44,6 @@ def test_the_zone_follows_the_address_and_stays_when_it_is_not_sent(tmp_path: Pa
             )
             assert clinic.pull_clinic(target, session).outcome == "loaded"
             clinic.store_address_zone(target, session, store)
-            zones.append(zone_with_source(settings, store.clinic_choices(CLINIC)))
+            zones.append(zone_with_source(settings, store.choices.get(CLINIC)))
     halifax, regina = (ZoneInfo("America/Halifax"), "address"), (ZoneInfo("America/Regina"), "address")
     assert zones == [(ZoneInfo("America/Denver"), "setting"), halifax, regina, regina]

@@ -54,7 +54,7 @@ def test_a_broken_event_is_told_and_waits(target: Target, store: StateStore, kin
         record_pull_outcomes(target.warehouse, store, CLINIC)
         assert report.outcome == "loaded"
         assert "1 detail of events could not be read" in str(report.reason)
-        assert "e1" in {event.event_id for event in store.pending_events(CLINIC.server, CLINIC.clinic_id)}
+        assert "e1" in {event.event_id for event in store.events.pending(CLINIC.server, CLINIC.clinic_id)}
         server.broken.clear()
         assert "could not be read" not in str(pull_events(target, session, store).reason)
     with target.warehouse.read() as con:

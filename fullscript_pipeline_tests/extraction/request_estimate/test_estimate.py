@@ -31,7 +31,7 @@ ACME = ClinicRef("us-snd", "c1", "acme", "us")
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StateStore]:
     with StateStore(tmp_path / "state.sqlite") as opened:
-        opened.register_clinic("us-snd", "c1", "us", "Acme")
+        opened.clinics.register("us-snd", "c1", "us", "Acme")
         yield opened
 
 
@@ -49,7 +49,9 @@ def line_of(lines: list[EstimateLine], endpoint: str) -> EstimateLine:
 def test_the_bill_for_50000_patients_before_the_first_pull(store: StateStore) -> None:
     """Nothing was pulled and nothing is asked: the connect counted the patients, and plans cost one request each."""
     now = datetime.now(UTC)
-    store.save_grant(ACME, Grant("u1", "practitioner", ("patients:read",), now, now, "a", "r", patients_visible=50_000))
+    store.tokens.save_grant(
+        ACME, Grant("u1", "practitioner", ("patients:read",), now, now, "a", "r", patients_visible=50_000)
+    )
     lines = estimate_clinic(None, ACME, DAY, store=store)
     planned = requests_by_resource(lines)
     assert line_of(lines, "GET /clinic/patients").requests == 500
@@ -78,7 +80,7 @@ def test_what_is_not_known_is_asked_with_one_page_each(store: StateStore) -> Non
 
 
 def test_what_is_refused_today_and_what_does_not_exist_is_skipped_with_the_reason(store: StateStore) -> None:
-    store.record_unavailable(ACME, "staff", DAY, "403 for this app")
+    store.refusals.record(ACME, "staff", DAY, "403 for this app")
     line = line_of(estimate_clinic(None, ACME, DAY, store=store), "GET /clinic/staff")
     assert line.requests == 0
     assert "403 for this app" in line.why
@@ -115,7 +117,7 @@ def test_later_bills_count_who_is_due_and_name_who_is_not(warehouse: Warehouse, 
 def test_a_region_without_the_full_list_goes_by_categories(store: StateStore) -> None:
     lines = estimate_region(None, "us", [ACME], DAY, store=store)
     assert line_of(lines, "GET /catalog/products").requests == 1
-    store.record_unavailable(ACME, "products", DAY, "restricted")
+    store.refusals.record(ACME, "products", DAY, "restricted")
     lines = estimate_region(None, "us", [ACME], DAY, store=store)
     assert "restricted" in line_of(lines, "GET /catalog/products").why
     assert estimate_region(None, "us", [], clock.now().date()) == []

@@ -27,7 +27,7 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
     with connected_pipeline(tmp_path_factory.mktemp("stale"), clinics=1, patients=6, products=10) as found:
         instance = open_instance(found.settings)
         add_clinic_partitions(instance, found.store)
-        (clinic,) = found.store.clinics()
+        (clinic,) = found.store.clinics.all()
         code, done = execute_runs(instance, [cell(clinic.clinic_key, FIRST)])
         assert (code, runs_for_stale_pages(load_settings(), done)) == (0, [])
         instance.dispose()
@@ -40,7 +40,7 @@ def cell(key: str, day: date) -> PlannedRun:
 
 @pytest.mark.check_all
 def test_an_earlier_day_replaces_neither_rows_nor_pages(connected: Connected) -> None:
-    (clinic,) = connected.store.clinics()
+    (clinic,) = connected.store.clinics.all()
     reports, past = connected.settings.reports_dir, date(2026, 11, 1)
     before = (_rows(), _content(reports / "clinics"))
     instance = open_instance(connected.settings)
@@ -70,7 +70,7 @@ def _content(folder: Path) -> dict[Path, bytes]:
 
 def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = open_instance(connected.settings)
-    (clinic,) = connected.store.clinics()
+    (clinic,) = connected.store.clinics.all()
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-23T13:00:00Z")
     connected.sandbox.control.revoke(next(iter(connected.sandbox.clinics)))
     code, failed = execute_runs(instance, [cell(clinic.clinic_key, TODAY)])

@@ -76,7 +76,7 @@ def test_a_tick_says_what_it_saw_and_the_run_changes_the_patients_page(
     done = run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags)
     assert done.succeeded
     assert page.read_text() != before
-    assert live_clinic.store.pending_events(live_clinic.clinic.server, live_clinic.clinic.clinic_id) == []
+    assert live_clinic.store.events.pending(live_clinic.clinic.server, live_clinic.clinic.clinic_id) == []
     for key in ("core/events", "core/treatment_plans", "marts/adherence"):
         (seen,) = instance.fetch_observations(dg.AssetKey(key.split("/")), limit=1).records
         assert seen.asset_observation is not None
@@ -110,7 +110,7 @@ def test_the_reconcile_runs_once_an_hour_and_shows_in_the_ui(
     assert isinstance(again, dg.SkipReason)
     live_clinic.handle()
     an_hour_ago = (clock.real_now() - timedelta(hours=1)).isoformat()
-    live_clinic.store.set_cursor(
+    live_clinic.store.feeds.set_position(
         live_clinic.clinic.server, live_clinic.clinic.clinic_id, "reconciled_real", an_hour_ago
     )
     idle, _ = tick(event_sensors.event_reconcile_sensor, instance)
@@ -261,4 +261,4 @@ def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(
     assert run_job(instance, "clinic_refresh", run_config=request.run_config, tags=request.tags).succeeded
     page = ReportStore(load_settings().reports_dir).path_for_patient(live_clinic.clinic.clinic_key, plan.patient_id)
     assert "Thyroid panel</bdi>: Sample at the laboratory" in page.read_text()
-    assert live_clinic.store.moved_labs(live_clinic.clinic) == []
+    assert live_clinic.store.labs.moved(live_clinic.clinic) == []

@@ -31,7 +31,7 @@ def day(connected: Connected) -> tuple[Outcome, dict[str, bool]]:
     instance = open_instance(connected.settings)
     add_clinic_partitions(instance, connected.store)
     outcome = run_job(
-        instance, "clinic_daily", partition=clinic_partition(connected.store.clinics()[0].clinic_key, DAY)
+        instance, "clinic_daily", partition=clinic_partition(connected.store.clinics.all()[0].clinic_key, DAY)
     )
     records = instance.get_records_for_run(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     found = [record.event_log_entry.asset_check_evaluation for record in records]
@@ -48,7 +48,7 @@ def test_a_key_that_is_there_twice_stops_the_pages(connected: Connected) -> None
     assert checks["adherence: figures_can_be_true"]
     with open_warehouse(load_settings()).write() as con:
         con.execute("INSERT INTO core.orders SELECT * REPLACE ('twice' AS order_id) FROM core.orders LIMIT 2")
-    page = connected.settings.reports_dir / "clinics" / connected.store.clinics()[0].clinic_key / "index.html"
+    page = connected.settings.reports_dir / "clinics" / connected.store.clinics.all()[0].clinic_key / "index.html"
     written = page.stat().st_mtime_ns
     outcome, checks = day(connected)
     assert not checks["orders: keys_are_unique"]

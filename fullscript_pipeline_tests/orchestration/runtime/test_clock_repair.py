@@ -47,7 +47,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     with open_warehouse(load_settings()).write() as con:
         con.execute("INSERT INTO ops.pulls (resource, outcome, observed_at) VALUES ('orders', 'loaded', ?)", [LATER])
     with StateStore(settings.state_path) as store:
-        store.set_cursor("us-snd", "c1", "order_events", LATER.date().isoformat())
+        store.feeds.set_position("us-snd", "c1", "order_events", LATER.date().isoformat())
     day = LATER.date().isoformat()
     for name in (
         f"landing/us-snd/acme/{day}/x.frames",
@@ -174,7 +174,7 @@ def test_without_a_server_somebody_has_to_vouch_for_the_clock(data: Settings) ->
 def test_after_a_pull_of_2036_one_command_and_pulls_work_again(tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     with connected_pipeline(tmp_path, clinics=1, world_clinics=1, patients=5, products=10, start=today) as connected:
-        key = connected.store.clinics()[0].clinic_key
+        key = connected.store.clinics.all()[0].clinic_key
 
         def command(*arguments: str, now: str | None = None) -> tuple[int, str]:
             env = {name: value for name, value in os.environ.items() if name != "FULLSCRIPT_NOW"}

@@ -37,7 +37,7 @@ class Pipeline:
         self.connected = connected
         self.instance = open_instance(connected.settings)
         add_clinic_partitions(self.instance, connected.store)
-        self.keys = [clinic.clinic_key for clinic in connected.store.clinics()]
+        self.keys = [clinic.clinic_key for clinic in connected.store.clinics.all()]
 
     def clinic_day(self, key: str, day: date = DAY) -> Outcome:
         return run_job(self.instance, "clinic_daily", partition=clinic_partition(key, day))
@@ -160,7 +160,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     happened = connected.sandbox.control.advance(days=1)
     connected.set_clock()
     orders = pipeline.rows("SELECT count(*) FROM core.orders")[0][0]
-    for clinic in connected.store.clinics():
+    for clinic in connected.store.clinics.all():
         with open_session(connected.settings, connected.store, clinic) as session:
             found = poll_feeds(session, connected.store)
             assert found is not None
@@ -168,7 +168,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
             assert [request.job_name for request in asked] == ["clinic_refresh"]
             assert poll_feeds(session, connected.store) is None, "a round that was asked for is not asked for again"
         assert run_job(pipeline.instance, "clinic_refresh", run_config=run_config(found)).failures == ()
-        assert connected.store.pending_events(clinic.server, clinic.clinic_id) == []
+        assert connected.store.events.pending(clinic.server, clinic.clinic_id) == []
     assert pipeline.rows("SELECT count(*) FROM core.orders")[0][0] == orders + happened["totals"]["orders"]
     assert pipeline.rows("SELECT DISTINCT as_of FROM marts.adherence") == [(date(2026, 11, 23),)]
     # Later on the same day only the touched patients' pages are written again.
@@ -185,7 +185,7 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
 def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pipeline: Pipeline) -> None:
     """A refusal fails no run; pages made without the orders must not look as if nobody had ordered."""
     connected, day = pipeline.connected, pipeline.second_day()
-    clinic = connected.store.clinics()[-1]
+    clinic = connected.store.clinics.all()[-1]
     page = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "index.html"
     assert "does not let this app read" not in page.read_text()
     connected.sandbox.control.arm("forbidden", endpoint="/clinic/orders", count=None)
@@ -210,32 +210,32 @@ def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pip
     slug = "maple-street"
     connected.sandbox.control.revoke(slug)
     codes = {}
-    for clinic in connected.store.clinics():
+    for clinic in connected.store.clinics.all():
         failures = pipeline.clinic_day(clinic.clinic_key, day).failures
         codes[clinic.clinic_id] = {failure.exit_code for failure in failures}
     dead = connected.sandbox.clinics[slug]["clinic_id"]
     assert codes.pop(dead) == {77}
     assert set().union(*codes.values()) == set()
-    assert [clinic.status for clinic in connected.store.clinics() if clinic.clinic_id == dead] == ["needs_connect"]
+    assert [clinic.status for clinic in connected.store.clinics.all() if clinic.clinic_id == dead] == ["needs_connect"]
     assert dead_clinic_is_named(pipeline, dead)
-    key = next(one.clinic_key for one in connected.store.clinics() if one.clinic_id == dead)
+    key = next(one.clinic_key for one in connected.store.clinics.all() if one.clinic_id == dead)
     (found,) = [one for one in check_all(connected.settings) if one.id == "runs.failed"]
     assert (found.state, found.what.count("clinic_daily"), key in found.what) == ("warn", 1, True), found
     with StateStore(tmp_path / "elsewhere.sqlite") as store:
-        gone = store.register_clinic(
-            "us-snd", dead, "us", next(one.name for one in connected.store.clinics() if one.clinic_key == key)
+        gone = store.clinics.register(
+            "us-snd", dead, "us", next(one.name for one in connected.store.clinics.all() if one.clinic_key == key)
         )
-        store.remove_clinic(gone)
+        store.clinics.remove(gone)
         (after,) = check_runs(connected.settings, store)
         assert (gone.clinic_key, key in after.what) == (key, False), "of a clinic that left, none is waited for"
     # It was alive when the region's run chose whom to ask.
-    connected.store.mark_ok(next(one for one in connected.store.clinics() if one.clinic_id == dead))
+    connected.store.clinics.mark_ok(next(one for one in connected.store.clinics.all() if one.clinic_id == dead))
     assert run_job(pipeline.instance, "catalog_daily", partition=region_partition("us", day)).failures == ()
 
 
 def dead_clinic_is_named(pipeline: Pipeline, clinic_id: str) -> bool:
     """The check that the next run of any clinic makes says which one needs a connect."""
-    key = next(one.clinic_key for one in pipeline.connected.store.clinics() if one.clinic_id == clinic_id)
+    key = next(one.clinic_key for one in pipeline.connected.store.clinics.all() if one.clinic_id == clinic_id)
     with dg.build_resources(make_resources(load_settings)) as resources:
         result = every_clinic_is_current(resources.state, resources.warehouse)
     assert isinstance(result, dg.AssetCheckResult)

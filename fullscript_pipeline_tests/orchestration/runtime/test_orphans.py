@@ -147,7 +147,7 @@ def killed_pull(tmp_path: Path) -> Iterator[tuple[Connected, dg.DagsterInstance,
     """A clinic whose `pull` was killed while the server did not answer, the instance, the clinic's key, the process."""
     with connected_pipeline(tmp_path, clinics=1, world_clinics=1, patients=5, products=10) as connected:
         connected.sandbox.control.arm("read_timeout", endpoint="/clinic", count=None, seconds=60)
-        key = connected.store.clinics()[0].clinic_key
+        key = connected.store.clinics.all()[0].clinic_key
         command = [sys.executable, "-m", "fullscript_pipeline", "pull", "--clinic", key]
         with open_instance(connected.settings) as instance, subprocess.Popen(command) as pull:
             assert wait(lambda: statuses(instance, pull.pid) == [dg.DagsterRunStatus.STARTED], 60)

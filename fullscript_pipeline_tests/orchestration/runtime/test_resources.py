@@ -106,7 +106,7 @@ class _Recording(HttpClientResource):
 
 def test_an_override_reaches_every_use_in_a_step(tmp_path: Path) -> None:
     with connected_pipeline(tmp_path, clinics=1, patients=5, products=10) as connected:
-        (clinic,) = connected.store.clinics()
+        (clinic,) = connected.store.clinics.all()
         os.environ["FULLSCRIPT_DATA_DIR"] = str(tmp_path / "untouched")
         del os.environ["FULLSCRIPT_NOW"]
         clock = ClockResource.configure_at_launch(now=f"{DAY}T13:00:00+00:00")

@@ -19,7 +19,7 @@ KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 def _store(path: Path, entries: int = 5) -> Path:
     with StateStore(path, KEY) as store:
         for number in range(entries):
-            store.append_audit_entry("started", {"command": "export", "rows": number})
+            store.audit.append("started", {"command": "export", "rows": number})
     return path
 
 
@@ -36,18 +36,18 @@ def path(template: Path, tmp_path: Path) -> Path:
 
 def _damage(path: Path, *noted: AuditHead) -> list[str]:
     with StateStore(path, KEY, read_only=True) as store:
-        return store.audit_damage(noted)
+        return store.audit.damage(noted)
 
 
 def _heads(path: Path) -> list[AuditHead]:
     with StateStore(path, KEY) as store:
-        return store.audit_heads()
+        return store.audit.heads()
 
 
 def test_an_untouched_log_is_intact(path: Path) -> None:
     assert _damage(path) == []
     with StateStore(path, KEY) as store:
-        entries = store.audit_entries()
+        entries = store.audit.entries()
         assert [entry.fields["number"] for entry in entries] == [1, 2, 3, 4, 5, 6]
         assert entries[0].fields["because"] == "the store was made"
         assert {"user", "host", "at", "key"} <= entries[1].fields.keys()
@@ -87,7 +87,7 @@ def test_tampering_is_found_and_stays_found(path: Path, how: str) -> None:
         connection.executescript(TAMPERINGS[how])
     assert _damage(path)
     with StateStore(path, KEY) as store:  # whoever goes on writing hides nothing
-        store.append_audit_entry("started", {"command": "backup"})
+        store.audit.append("started", {"command": "backup"})
     assert _damage(path)
 
 
@@ -110,8 +110,8 @@ def test_an_older_head_put_back_does_not_hide_a_cut(path: Path) -> None:
 def test_without_the_key_nothing_can_be_written_and_nothing_is_hidden(path: Path) -> None:
     with StateStore(path, "another long random text, of no use here") as store:
         with pytest.raises(ConfigurationError, match="another key"):
-            store.append_audit_entry("started", {})
-        assert "cannot be used" in store.audit_damage()[0]
+            store.audit.append("started", {})
+        assert "cannot be used" in store.audit.damage()[0]
     assert _damage(path) == []
 
 
@@ -119,12 +119,12 @@ def test_a_log_in_the_clear_does_not_pass_for_a_sealed_one(tmp_path: Path) -> No
     """Whoever takes the sealed key away, and writes all anew under a key of their own, leaves it unsealed."""
     path = tmp_path / "state.sqlite"
     with StateStore(path) as store:
-        store.append_audit_entry("started", {"command": "export"})
-        assert store.audit_damage() == []
+        store.audit.append("started", {"command": "export"})
+        assert store.audit.damage() == []
     assert "is not sealed" in _damage(path)[0]
     with StateStore(path, KEY) as store:
         store.reseal(KEY)
-        assert store.audit_damage() == []
+        assert store.audit.damage() == []
 
 
 def test_the_log_survives_a_rotation_of_keys(path: Path) -> None:
@@ -132,10 +132,10 @@ def test_the_log_survives_a_rotation_of_keys(path: Path) -> None:
     with StateStore(path, f"{newer},{KEY}") as store:
         store.reseal(newer)
     with StateStore(path, newer) as store:
-        store.append_audit_entry("started", {"command": "keys rotate"})
-        assert store.audit_damage() == []
-        digest = store.audit_digest("us", "c-1", "p-1")
-        assert digest != store.audit_digest("us", "c-1", "p-2")
+        store.audit.append("started", {"command": "keys rotate"})
+        assert store.audit.damage() == []
+        digest = store.audit.digest("us", "c-1", "p-1")
+        assert digest != store.audit.digest("us", "c-1", "p-2")
 
 
 def test_a_store_of_before_begins_its_log_when_it_is_upgraded(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ def test_a_store_of_before_begins_its_log_when_it_is_upgraded(tmp_path: Path) ->
         connection.execute(f"PRAGMA user_version = {before}")
         connection.commit()
     with StateStore(path, KEY) as store:
-        assert [entry.fields["because"] for entry in store.audit_entries()] == ["the store was upgraded"]
-        assert store.audit_damage() == []
+        assert [entry.fields["because"] for entry in store.audit.entries()] == ["the store was upgraded"]
+        assert store.audit.damage() == []
 
 
 _WRITER = f"""
@@ -157,7 +157,7 @@ from fullscript_pipeline.state import StateStore
 from pathlib import Path
 with StateStore(Path(sys.argv[1]), {KEY!r}) as store:
     for number in range(20):
-        store.append_audit_entry("started", {{"command": "export"}})
+        store.audit.append("started", {{"command": "export"}})
 """
 
 
@@ -179,12 +179,12 @@ def test_the_log_of_a_replaced_store_goes_on(path: Path, tmp_path: Path) -> None
     present, backup = path, Path(shutil.copy(path, tmp_path / "backup.sqlite"))
     _store(present, 3)
     with StateStore(backup, KEY) as store:
-        store.keep_audit_log_of(present)
-        entries = store.audit_entries()
+        store.audit.keep_log_of(present)
+        entries = store.audit.entries()
         assert [entry.number for entry in entries] == [*range(1, 10), 1]
         assert entries[-1].fields["because"] == "a backup was restored"
         assert entries[-1].fields["after"] == [str(entries[-2].head)]
-        assert store.audit_damage() == []
+        assert store.audit.damage() == []
     with closing(sqlite3.connect(backup)) as connection:
         connection.execute("DELETE FROM audit_log WHERE number = 9")
         connection.execute("DELETE FROM audit_chains WHERE position = (SELECT min(position) FROM audit_chains)")
@@ -197,6 +197,6 @@ def test_a_log_of_another_key_is_not_carried_over_and_that_is_reported(path: Pat
     with StateStore(tmp_path / "present.sqlite", "another long random text, of no use here"):
         pass
     with StateStore(backup, KEY) as store:
-        store.keep_audit_log_of(tmp_path / "present.sqlite")
-        assert "could not be read" in store.audit_entries()[-1].fields["because"]
-        assert store.audit_damage() == []
+        store.audit.keep_log_of(tmp_path / "present.sqlite")
+        assert "could not be read" in store.audit.entries()[-1].fields["because"]
+        assert store.audit.damage() == []
