@@ -29,6 +29,7 @@ class Digest:
     `cosmetic`: rewritings, which are counted and not listed. `folded`: by product id, how many variants were added or
     removed together with their product; the product's row mentions them. `successors`: by product id, the product that
     was made anew with the same SKU or UPC, or the one that it replaces. `held`: why the digest is held, if it is.
+    `note`: a sentence about the days that were compared.
     """
 
     region: str
@@ -40,6 +41,7 @@ class Digest:
     folded: Mapping[str, int]
     held: str | None
     successors: Mapping[str, Successor]
+    note: str | None = None
 
     def successor_of(self, row: CatalogChange) -> Successor | None:
         """The product that shares a SKU or UPC with the product of this row, if the row says that it left or came."""

@@ -61,7 +61,8 @@ def require_observed(
     if from_day < observed[0]:
         raise UsageError(
             f"The catalog of region {region} was not observed on or before {from_day}; "
-            f"its first day is {observed[0]}, its last {observed[-1]}."
+            f"its first day is {observed[0]}, its last {observed[-1]}. Everything since the first day: "
+            "`fullscript-pipeline catalog diff --since-first`."
         )
 
 

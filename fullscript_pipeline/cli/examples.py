@@ -42,7 +42,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "catalog diff": (
         "catalog diff 2026-11-01 2026-11-22",
         "catalog diff 2026-11-01 2026-11-22 --region us --field msrp --min-price-change 5% --format csv > prices.csv",
+        "catalog diff --since-first",
+        "catalog diff --last 30d --region ca",
     ),
+    "catalog changes": ("catalog changes --month 2026-11 --brand 'Northwind Naturals'",),
     "catalog show": ('catalog show "Magnesium Glycinate"', "catalog show VARIANT_ID --region ca"),
     "catalog coverage": ("catalog coverage --region us --days 30",),
     "catalog release": ("catalog release 2026-11-22 --region us",),

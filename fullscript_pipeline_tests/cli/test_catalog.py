@@ -47,11 +47,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return run
 
 
-def test_a_region_that_cannot_answer_is_told_and_the_other_one_does(run: Run) -> None:
+def test_a_region_that_began_later_is_compared_from_its_first_day(run: Run) -> None:
     code, out, err = run("diff", *DAYS, "--format", "jsonl")
     assert code == 1
     assert {json.loads(line)["field"] for line in out.splitlines()} == {"msrp", "description_html"}
-    assert "region ca was not observed on or before 2026-11-20; its first day is 2026-11-22" in err
+    assert "ca: 2026-11-20 was not observed. Compared with the first observation, of 2026-11-22." in err
 
 
 def test_a_day_that_was_not_pulled_says_which_one_stands_in(run: Run) -> None:
@@ -62,6 +62,31 @@ def test_a_day_that_was_not_pulled_says_which_one_stands_in(run: Run) -> None:
         "us: 2026-11-21 was not pulled: the observation of 2026-11-20 is used instead; the next one is of 2026-11-22."
         in err
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        (("diff", "--since-first"), ""),
+        (
+            ("diff", "2026-01-01"),
+            "us: 2026-01-01 was not observed. Compared with the first observation, of 2026-11-20.",
+        ),
+        (("diff", "--last", "2d"), ""),
+        (("diff", "--last", "1y"), "us: 2025-11-22 was not observed."),
+        (("changes", "--month", "2026-11"), "us: 2026-10-31 was not observed."),
+        (("changes", "--brand", "Northwind Naturals"), "us: 2026-10-31 was not observed."),
+    ],
+)
+def test_an_open_range_begins_with_the_first_observation(run: Run, arguments: tuple[str, ...], note: str) -> None:
+    code, out, err = run(*arguments, "--region", "us", "--format", "jsonl")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert note in err
+
+
+def test_the_page_of_an_open_range_says_where_it_begins(run: Run) -> None:
+    _, out, _ = run("diff", "--since-first", "--region", "us", "--format", "html")
+    assert "Compared with the first observation, of 2026-11-20." in out
 
 
 @pytest.mark.parametrize(
@@ -87,7 +112,13 @@ def test_filters_and_alarms(run: Run, options: tuple[str, ...], code: int, rows:
     [
         (("diff", *reversed(DAYS)), "FROM 2026-11-22 is after TO 2026-11-20"),
         (("diff", *DAYS, "--brand", "Nobody"), "no brand 'Nobody'"),
-        (("diff", *DAYS, "--region", "ca"), "its first day is 2026-11-22"),
+        (("diff", "2026-11-20", "2026-11-21", "--region", "ca"), "its first day is 2026-11-22"),
+        (("diff", "2026-11-20", "2026-11-21", "--region", "ca"), "catalog diff --since-first"),
+        (("diff",), "Give one beginning"),
+        (("diff", "2026-11-20", "--since-first"), "Give one beginning"),
+        (("diff", "--last", "month"), "like 30d"),
+        (("changes", "--month", "11/2026"), "like 2026-11"),
+        (("changes", "--month", "2026-10", "--region", "us"), "catalog diff --since-first"),
         (("diff", *DAYS, "--min-price-change", "much"), "like 5%"),
         (("diff", *DAYS, "--min-price-change", "NaN"), "like 5%"),
         (("diff", DAYS[0], "2026-11-23"), "TO 2026-11-23 is in the future: today is 2026-11-22 (UTC)"),
