@@ -114,7 +114,7 @@ def test_a_second_ui_over_one_directory_is_refused(tmp_path: Path, run: Run) -> 
     with FileLock(home / "ui.lock"):
         finished = run("ui", "--port", str(free_port()), data=tmp_path / "data")
     assert finished.returncode == 75
-    assert "runs over" in finished.stderr
+    assert "A UI with its daemon already runs" in finished.stderr
 
 
 def test_two_signals_at_once_are_one_stop_and_no_traceback(tmp_path: Path) -> None:

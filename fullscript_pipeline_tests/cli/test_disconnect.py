@@ -86,7 +86,7 @@ def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(t
     two.sandbox.control.arm("http_500", endpoint="/oauth/revoke", count=None)
     done = run("purge", "--clinic", clinic.clinic_key, "--disconnect", "--yes", data=data, **variables)
     assert done.returncode == 69
-    assert "still to be revoked" in done.stderr
+    assert "has not confirmed that the access" in done.stderr
     assert [user.status for user in two.store.revocations.users(clinic)] == ["to_be_revoked"]
     assert two.store.refusals.reason(clinic, "orders", two.settings.start_date) is None
     two.sandbox.control.disarm()
