@@ -3,12 +3,13 @@
 What does not belong here: computing a measure, which the adherence engine does.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.doses import dose_rates, dose_words
 from fullscript_pipeline.reports.language import PageLanguage
-from fullscript_pipeline.reports.page_queries import PlanRow, TimelineRow
+from fullscript_pipeline.reports.page_queries import DosePeriod, PlanRow, TimelineRow
 from fullscript_pipeline.reports.status_texts import FLAGS, REASONS
 from fullscript_pipeline.reports.unit_names import units
 
@@ -16,12 +17,20 @@ SHOWN_ORDERS = 6
 
 
 def explain_row(
-    row: PlanRow, marks: list[TimelineRow], refunded_orders: int, language: PageLanguage, *, brief: bool = False
+    row: PlanRow,
+    marks: list[TimelineRow],
+    refunded_orders: int,
+    language: PageLanguage,
+    *,
+    periods: Sequence[DosePeriod] = (),
+    brief: bool = False,
 ) -> list[str]:
     """The lines of one product on the page's second part, in reading order. `brief`: for pages with many products."""
     lines = [dose_sentence(row, language), last_order_sentence(row, language)]
     if not brief:
-        lines.append(supply_sentence(row, language))
+        is_measured = unmeasured_reason(row, language) is None
+        by_dose = [period_sentence(period, language) for period in periods] if is_measured else []
+        lines += by_dose if any(by_dose) else [supply_sentence(row, language)]
     lines += [coverage_sentence(row, language), gap_sentence(row, language)]
     if not brief:
         lines.append(orders_sentence(row, marks, language))
@@ -90,6 +99,24 @@ def last_order_sentence(row: PlanRow, language: PageLanguage) -> str:
         bought=bought,
         rate=formatting.between(language, *(formatting.exact(language, rate) for rate in (rates[0], rates[-1]))),
         length=formatting.days_between(language, min(lengths), max(lengths)),
+    )
+
+
+def period_sentence(period: DosePeriod, language: PageLanguage) -> str:
+    """`...: 20 on hand + 300 ordered − 14 left = 306 capsules ÷ 2 per day = 153 days covered.`"""
+    rate = formatting.rate(period.units_per_day)
+    if rate is None or period.units_used is None or period.days_covered is None:
+        return ""
+    return language.gettext(
+        "%(window)s: %(carried)s on hand + %(bought)s ordered − %(left)s left = %(used)s ÷ %(rate)s per day = "
+        "%(covered)s covered.",
+        window=formatting.window(language, period.start_on, period.end_on),
+        carried=language.number(period.units_on_hand or 0.0),
+        bought=language.number(period.units_bought or 0.0),
+        left=language.number(period.units_left or 0.0),
+        used=units(language, period.units_used, period.unit),
+        rate=formatting.exact(language, rate),
+        covered=formatting.days(language, period.days_covered),
     )
 
 

@@ -122,6 +122,25 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DosePeriod:
+    """Days [start, end) of one dose, at the highest dose: what was on hand, bought, used and left, and days covered."""
+
+    patient_id: str
+    treatment_plan_id: str
+    product_id: str
+    start_on: date
+    end_on: date
+    days: int
+    units_per_day: str | None
+    unit: str | None
+    units_on_hand: float | None
+    units_bought: float | None
+    units_used: float | None
+    units_left: float | None
+    days_covered: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class RefundRow:
     """How many refunded orders had the product. They are not counted as supply."""
 
@@ -149,6 +168,7 @@ class PatientFile:
     patient: PagePatient
     rows: list[PlanRow] = field(default_factory=list)
     timeline: dict[tuple[str, str], list[TimelineRow]] = field(default_factory=dict)
+    doses: dict[tuple[str, str], list[DosePeriod]] = field(default_factory=dict)
     refunds: dict[str, int] = field(default_factory=dict)
     labs: list[LabRow] = field(default_factory=list)
 
@@ -198,6 +218,8 @@ def load_patient_files(
         for mark in read_rows(con, "timeline.sql", TimelineRow, values):
             timelines = batch[mark.patient_id].timeline
             timelines.setdefault((mark.treatment_plan_id, mark.product_id), []).append(mark)
+        for period in read_rows(con, "dose_periods.sql", DosePeriod, values):
+            batch[period.patient_id].doses.setdefault((period.treatment_plan_id, period.product_id), []).append(period)
         for refund in read_rows(con, "refunds.sql", RefundRow, values):
             batch[refund.patient_id].refunds[refund.product_id] = refund.refunded_orders
         for lab in read_rows(con, "labs.sql", LabRow, values | {"zone": zone}):

@@ -103,12 +103,19 @@ def _line(
         brand=row.brand_name,
         verdict=product.verdict,
         detail=product_lines.detail(product.verdict, row, language),
-        recommended=product_lines.recommended_cell(row, language),
+        recommended=product_lines.recommended_cell(row, file.doses.get(row.key, ()), language),
         last_order=product_lines.last_order_cell(row, language),
         until=product_lines.until_cell(row, policy, language),
         share=product_lines.share_cell(row, usual, policy, language),
         others=product_lines.other_plans(product, context),
-        explanation=explanations.explain_row(row, file.timeline.get(row.key, []), refunded, language, brief=brief),
+        explanation=explanations.explain_row(
+            row,
+            file.timeline.get(row.key, []),
+            refunded,
+            language,
+            periods=file.doses.get(row.key, ()),
+            brief=brief,
+        ),
     )
 
 

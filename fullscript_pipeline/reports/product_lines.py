@@ -13,10 +13,10 @@ from fullscript_pipeline.reports import explanations, formatting, status_texts
 from fullscript_pipeline.reports.doses import dose_words
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.page_context import PageContext
-from fullscript_pipeline.reports.page_queries import PlanRow
+from fullscript_pipeline.reports.page_queries import DosePeriod, PlanRow
 from fullscript_pipeline.reports.status_texts import FLAGS, Verdict
 from fullscript_pipeline.reports.thresholds import ReportPolicy
-from fullscript_pipeline.reports.unit_names import units
+from fullscript_pipeline.reports.unit_names import units, units_between
 
 _SHARE_VERDICTS = {
     "at_or_above": translatable("at or above the %(line)s line"),
@@ -88,7 +88,7 @@ def product_name(row: PlanRow, language: PageLanguage) -> str:
     return row.product_name or language.gettext("Product not named by Fullscript")
 
 
-def recommended_cell(row: PlanRow, language: PageLanguage) -> Cell:
+def recommended_cell(row: PlanRow, periods: Sequence[DosePeriod], language: PageLanguage) -> Cell:
     """The dose in words, since when, how many packs to buy, and whether to refill."""
     dose = dose_words(row, language)
     written = formatting.shorten(row.dosage_text, 90) if row.dosage_text else None
@@ -98,7 +98,7 @@ def recommended_cell(row: PlanRow, language: PageLanguage) -> Cell:
         main = language.gettext("“%(text)s”", text=written)
     notes = []
     if dose and row.dose_since and row.window_start and row.dose_since > row.window_start:
-        notes.append(language.gettext("dose changed on %(day)s", day=language.day(row.dose_since)))
+        notes.append(_dose_change(row.dose_since, dose, periods, language))
     if row.plan_started_on:
         notes.append(language.gettext("recommended since %(day)s", day=language.day(row.plan_started_on)))
     if row.units_to_purchase:
@@ -106,6 +106,20 @@ def recommended_cell(row: PlanRow, language: PageLanguage) -> Cell:
     if row.refill is not None:
         notes.append(language.gettext("with refills") if row.refill else language.gettext("no refill"))
     return Cell(main, notes)
+
+
+def _dose_change(since: date, dose: str, periods: Sequence[DosePeriod], language: PageLanguage) -> str:
+    """`5 g per day until 28 Nov 2026, 1 g per day since`: the dose before the one in force, and that one."""
+    before = [period for period in periods if period.end_on <= since and formatting.rate(period.units_per_day)]
+    if not before or (rate := formatting.rate(before[-1].units_per_day)) is None:
+        return language.gettext("dose changed on %(day)s", day=language.day(since))
+    earlier = units_between(language, rate, rate, before[-1].unit)
+    return language.gettext(
+        "%(earlier)s per day until %(day)s, %(dose)s since",
+        earlier=earlier,
+        day=language.day(_day_before(since)),
+        dose=dose,
+    )
 
 
 def last_order_cell(row: PlanRow, language: PageLanguage) -> Cell:

@@ -30,6 +30,9 @@ CREATE TABLE marts.adherence (clinic_id VARCHAR, patient_id VARCHAR, treatment_p
 CREATE TABLE marts.adherence_timeline (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
     product_id VARCHAR, as_of DATE, kind VARCHAR, start_on DATE, end_on DATE, quantity INTEGER, units DOUBLE,
     label VARCHAR);
+CREATE TABLE marts.adherence_dose_periods (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
+    product_id VARCHAR, dose_bound VARCHAR, start_on DATE, end_on DATE, days INTEGER, units_per_day VARCHAR,
+    unit VARCHAR, units_on_hand DOUBLE, units_bought DOUBLE, units_used DOUBLE, units_left DOUBLE, days_covered DOUBLE);
 CREATE TABLE core.clinics (clinic_id VARCHAR, clinic_key VARCHAR, region VARCHAR, name VARCHAR);
 CREATE TABLE core.patients (clinic_id VARCHAR, patient_id VARCHAR, first_name VARCHAR, last_name VARCHAR,
     email VARCHAR, date_of_birth DATE, gender VARCHAR, archived BOOLEAN, removed_at TIMESTAMPTZ,

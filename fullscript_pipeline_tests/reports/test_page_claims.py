@@ -5,6 +5,7 @@ and the French page says the same numbers without an English word.
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +117,19 @@ def test_no_two_sentences_of_a_page_contradict_each_other(world: dict[str, Any])
 
 
 def test_the_arithmetic_of_a_row_closes(world: dict[str, Any]) -> None:
-    """What was on hand and bought, less what is left, is what was used; at one dose, that over the dose is the days."""
+    """By dose period: on hand and bought, less what is left, is what was used; over the dose it is the days covered."""
     closed = 0
-    for rows, path, _ in _patients(world):
+    for _, path, _ in _patients(world):
         text = read(path).text
         for found in re.finditer(
-            r"([\d,.]+) on hand at the start \+ ([\d,.]+) ordered − ([\d,.]+) left = ([\d,.]+) ", text
+            r"([\d,.]+) on hand \+ ([\d,.]+) ordered − ([\d,.]+) left = ([\d,.]+) [^÷]{1,30}÷ ([\d,./]+) per day = "
+            r"([\d,.]+) days? covered",
+            text,
         ):
-            carried, bought, left, used = (float(number.replace(",", "")) for number in found.groups())
-            assert abs(carried + bought - left - used) <= 0.02, path.name
+            carried, bought, left, used, rate, days = (Fraction(number.replace(",", "")) for number in found.groups())
+            assert abs(carried + bought - left - used) <= Fraction(1, 50), path.name
+            assert abs(used / rate - days) <= Fraction(1, 100) / min(rate, Fraction(1)), found[0]
             closed += 1
-        assert rows
     assert closed > 20
 
 
