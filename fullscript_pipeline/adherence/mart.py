@@ -42,16 +42,16 @@ def build_adherence(
     """
     zone = (time_zone or ZoneInfo("UTC")).key
     engine.set_policy(con, as_of + timedelta(days=1), policy or AdherencePolicy())
-    wanted = _all_patients(con, clinic_id) if patient_ids is None else sorted(set(patient_ids))
+    patients = _all_patients(con, clinic_id) if patient_ids is None else sorted(set(patient_ids))
     if patient_ids is None:
         for name in ("adherence", "adherence_gaps", "adherence_timeline", "adherence_dose_periods"):
             con.execute(f"DELETE FROM marts.{name} WHERE clinic_id = ?", [clinic_id])
     _set_scope(con, clinic_id, as_of, zone, is_everyone=patient_ids is None)
     _run(con, "mart_0_named_orders")
     rows = 0
-    for first in range(0, len(wanted), BATCH):
-        rows += _build(con, wanted[first : first + BATCH])
-    _set_wanted(con, wanted)
+    for first in range(0, len(patients), BATCH):
+        rows += _build(con, patients[first : first + BATCH])
+    _set_patients(con, patients)
     _run(con, "mart_8_history")
     engine.drop(con)
     return rows
@@ -59,7 +59,7 @@ def build_adherence(
 
 def related_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, patient_ids: Sequence[str]) -> list[str]:
     """These patients, and those linked to them because an order of one names a plan of the other."""
-    found = con.execute(
+    rows = con.execute(
         """
         WITH named AS (
             SELECT patient_id AS buyer_id, unnest(treatment_plan_ids) AS treatment_plan_id
@@ -81,24 +81,22 @@ def related_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, patient_ids
         """,
         {"clinic": clinic_id, "ids": list(patient_ids)},
     )
-    return [patient_id for (patient_id,) in found.fetchall()]
+    return [patient_id for (patient_id,) in rows.fetchall()]
 
 
 def mart_day(con: duckdb.DuckDBPyConnection, clinic_id: str) -> date | None:
     """The day the clinic's rows stand at; None when it has none, or (a fault) several."""
-    found = con.execute(
-        "SELECT DISTINCT as_of FROM marts.adherence WHERE clinic_id = ? LIMIT 2", [clinic_id]
-    ).fetchall()
-    return found[0][0] if len(found) == 1 else None
+    rows = con.execute("SELECT DISTINCT as_of FROM marts.adherence WHERE clinic_id = ? LIMIT 2", [clinic_id]).fetchall()
+    return rows[0][0] if len(rows) == 1 else None
 
 
 def _all_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
-    found = con.execute(
+    rows = con.execute(
         "SELECT DISTINCT patient_id FROM history.treatment_plans WHERE clinic_id = ? AND patient_id IS NOT NULL "
         "ORDER BY patient_id",
         [clinic_id],
     )
-    return [patient_id for (patient_id,) in found.fetchall()]
+    return [patient_id for (patient_id,) in rows.fetchall()]
 
 
 def _set_scope(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date, zone: str, *, is_everyone: bool) -> None:
@@ -113,13 +111,13 @@ def _set_scope(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date, zone
     )
 
 
-def _set_wanted(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> None:
+def _set_patients(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> None:
     _fill(con, "adh_wanted", pa.table({"patient_id": pa.array(patient_ids, pa.string())}))
 
 
 def _build(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> int:
     """Replace the rows of these patients; returns how many rows of marts.adherence they have."""
-    _set_wanted(con, patient_ids)
+    _set_patients(con, patient_ids)
     _run(con, "mart_1_plans", "mart_2_lines")
     dose_units = _read_dosages(con)
     _run(con, "mart_3_rows")

@@ -67,6 +67,6 @@ def base_per_dose_unit(dose: Unit, pack: Unit) -> Fraction | None:
     return dose.factor
 
 
-def is_pill_for(named: Unit, given: Unit) -> bool:
+def is_pill_for(named: Unit, format_unit: Unit) -> bool:
     """Whether "pill" is written for a form that is swallowed whole."""
-    return named.name == "pill" and given.name in _SWALLOWED
+    return named.name == "pill" and format_unit.name in _SWALLOWED

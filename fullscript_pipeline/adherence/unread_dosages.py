@@ -40,8 +40,8 @@ def unread_dosages(con: duckdb.DuckDBPyConnection, clinic_ids: Sequence[str]) ->
         """,
         [list(clinic_ids)],
     ).fetchall()
-    told = ((row, _unread(parse_dosage(*row[1:]))) for row in rows)
-    return [UnreadDosage(row[0], *found, *row[1:]) for row, found in told if found]
+    causes = ((row, _unread(parse_dosage(*row[1:]))) for row in rows)
+    return [UnreadDosage(row[0], *cause, *row[1:]) for row, cause in causes if cause]
 
 
 def _unread(dosage: Dosage) -> tuple[str, str] | None:
@@ -77,5 +77,5 @@ def group_by_reason(unread: Sequence[UnreadDosage]) -> list[UnreadGroup]:
     groups: dict[tuple[str, str], list[UnreadDosage]] = {}
     for text in unread:
         groups.setdefault((text.what, text.reason.casefold()), []).append(text)
-    found = [UnreadGroup(sum(text.lines for text in texts), len(texts), texts[0]) for texts in groups.values()]
-    return sorted(found, key=lambda group: -group.lines)
+    unread_groups = [UnreadGroup(sum(text.lines for text in texts), len(texts), texts[0]) for texts in groups.values()]
+    return sorted(unread_groups, key=lambda group: -group.lines)

@@ -123,7 +123,7 @@ def _number(cursor: Cursor, allow_grouped: bool) -> Fraction | None:
 
 
 def _bare_number(cursor: Cursor, allow_grouped: bool) -> Fraction | None:
-    value = cursor.attempt(_part_of_one)
+    value = cursor.attempt(_fraction_of_unit)
     if value is None:
         token = cursor.token
         if token is None:
@@ -135,7 +135,7 @@ def _bare_number(cursor: Cursor, allow_grouped: bool) -> Fraction | None:
             # A thousand and more, or one and a part: only an amount has a unit that can tell.
             return None
         value = _digits(cursor, token.text) if token.kind == "number" else _counting_word(cursor)
-    return None if value is None else _positive(value + _rest(cursor, value))
+    return None if value is None else _positive(value + _remaining_fraction(cursor, value))
 
 
 def _positive(value: Fraction) -> Fraction:
@@ -180,7 +180,7 @@ def _written_fraction(top: str, bottom: str) -> Fraction:
     return Fraction(int(top), int(bottom))
 
 
-def _rest(cursor: Cursor, whole: Fraction) -> Fraction:
+def _remaining_fraction(cursor: Cursor, whole: Fraction) -> Fraction:
     """The fraction that follows a whole number: `1 1/2`, `1½`, `1 and a half`."""
     if whole.denominator != 1:
         return Fraction(0)
@@ -200,14 +200,14 @@ def _rest(cursor: Cursor, whole: Fraction) -> Fraction:
             return part
     cursor.place = place
     if cursor.word("range_and"):
-        half = cursor.attempt(_part_of_one)
+        half = cursor.attempt(_fraction_of_unit)
         if half is not None:
             return half
     cursor.place = place
     return Fraction(0)
 
 
-def _part_of_one(cursor: Cursor) -> Fraction | None:
+def _fraction_of_unit(cursor: Cursor) -> Fraction | None:
     """`half`, `one half of a`, `two thirds`, `une demie`, `la moitié d'un`: always less than one."""
     place = cursor.place
     token = cursor.token

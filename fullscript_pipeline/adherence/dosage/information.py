@@ -37,7 +37,7 @@ class Information:
 
     def conflicts_with(self, facts: Sequence[Fact]) -> bool:
         """Whether it says more about the dose than these facts."""
-        return self.has_change or not all(any(_says_same(told, fact) for fact in facts) for told in self.facts)
+        return self.has_change or not all(any(_says_same(stated, fact) for fact in facts) for stated in self.facts)
 
 
 def read_information(tokens: Sequence[Token]) -> Information:
@@ -50,8 +50,8 @@ def read_information(tokens: Sequence[Token]) -> Information:
         is_conditional = any(names_condition(sentence, place) for place in places)
         is_needed |= any(names_need(sentence, place) for place in places) or (is_conditional and not is_advice)
         has_change |= is_conditional and is_advice
-        found, changes = _facts(sentence)
-        facts += found
+        sentence_facts, changes = _facts(sentence)
+        facts += sentence_facts
         has_change |= changes
     return Information(is_needed, tuple(facts), has_change)
 
@@ -72,13 +72,13 @@ def _facts(tokens: Sequence[Token]) -> tuple[list[Fact], bool]:
     while cursor.token is not None:
         start = cursor.place
         try:
-            found = longest_clause(cursor) or ()
+            clause = longest_clause(cursor) or ()
         except UnreadableError:
-            found, changes = (), True
+            clause, changes = (), True
         if cursor.place == start:
             changes |= any(lexicon().match(kind, tokens, start) is not None for kind in ("change", "ambiguous"))
             cursor.place += 1
-        facts += found
+        facts += clause
     return [fact for fact, after in pairwise([*facts, Neutral()]) if _is_about_dose(fact, after)], changes
 
 
@@ -94,9 +94,9 @@ def _is_counted(fact: Quantity) -> bool:
     return fact.unit is not None and fact.unit.kind in ("form", "volume", "weight")
 
 
-def _says_same(told: Fact, fact: Fact) -> bool:
-    if isinstance(told, Quantity) and isinstance(fact, Quantity):
-        return told.span == fact.span and (fact.unit is None or fact.unit == told.unit)
-    if isinstance(told, Times) and isinstance(fact, Times):
-        return told.rate == fact.rate
-    return told == fact
+def _says_same(stated: Fact, fact: Fact) -> bool:
+    if isinstance(stated, Quantity) and isinstance(fact, Quantity):
+        return stated.span == fact.span and (fact.unit is None or fact.unit == stated.unit)
+    if isinstance(stated, Times) and isinstance(fact, Times):
+        return stated.rate == fact.rate
+    return stated == fact

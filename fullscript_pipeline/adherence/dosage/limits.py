@@ -34,9 +34,9 @@ def read_limit(cursor: Cursor) -> Limit | Length | None:
     best: tuple[int, Limit | Length] | None = None
     for rule in (_bounded_length, _bounded_times, _bounded_quantity):
         cursor.place = end
-        found = rule(cursor, bound)
-        if found is not None and (best is None or cursor.place > best[0]):
-            best = cursor.place, found
+        limit = rule(cursor, bound)
+        if limit is not None and (best is None or cursor.place > best[0]):
+            best = cursor.place, limit
     if best is None:
         return None
     cursor.place = best[0]
@@ -45,12 +45,12 @@ def read_limit(cursor: Cursor) -> Limit | Length | None:
 
 def _end_after(cursor: Cursor, kind: str) -> int | None:
     place = cursor.place
-    found = cursor.word("for") and cursor.word(kind)
-    if not found:
+    word = cursor.word("for") and cursor.word(kind)
+    if not word:
         cursor.place = place
-        found = cursor.word(kind)
+        word = cursor.word(kind)
     end, cursor.place = cursor.place, place
-    return end if found else None
+    return end if word else None
 
 
 def _bounded_length(cursor: Cursor, bound: Bound) -> Length | None:

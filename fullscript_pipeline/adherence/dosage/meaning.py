@@ -67,7 +67,7 @@ def _refuse_loose_joints(facts: Sequence[Fact]) -> None:
             raise UnreadableError(f'the text begins or ends with "{fact.word}"')
         if isinstance(after[0], (Neutral, Length)) or (fact.word == "and" and isinstance(after[0], (Limit, Divided))):
             continue
-        clause = next((one for one in reversed(before) if not isinstance(one, (Neutral, Joint))), None)
+        clause = next((clause for clause in reversed(before) if not isinstance(clause, (Neutral, Joint))), None)
         starts_a_part = isinstance(after[0], (Quantity, Repeats)) and isinstance(clause, Parts)
         if fact.word == "or" or (isinstance(clause, _RATES) and not starts_a_part and isinstance(after[0], _RATES)):
             raise UnreadableError(f'two statements joined by "{fact.word}" can mean several things')

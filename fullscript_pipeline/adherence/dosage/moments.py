@@ -40,7 +40,7 @@ def read_parts(cursor: Cursor) -> Parts | None:
         if following is None:
             return Parts(least, most, tuple(moment.name for moment in moments), any(one.is_meals for one in moments))
         joint, moment = following
-        least, most = _with_one_more(moments, moment, joint, least, most)
+        least, most = _add_moment(moments, moment, joint, least, most)
         moments.append(moment)
 
 
@@ -70,7 +70,7 @@ def _number(moment: _Moment) -> int:
     return _MEALS_A_DAY if moment.is_meals else 1
 
 
-def _with_one_more(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
+def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
     """How many moments there are with one more, at least and at most."""
     if any(one.is_meals for one in (*moments, new)) and not (
         new.groups == {"night"} or moments[-1].groups == {"night"}

@@ -30,15 +30,15 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
         cursor.place = place if number is not None and period == "day" else cursor.place
     if days is None or period not in ("day", "night", "week"):
         return None
-    whole = cursor.attempt(read_each_period) or cursor.attempt(read_every_so_many) or cursor.attempt(_out_of(period))
-    if whole is None:
+    cycle = cursor.attempt(read_each_period) or cursor.attempt(read_every_so_many) or cursor.attempt(_out_of(period))
+    if cycle is None:
         return None
-    length = DAYS[whole[0]] * whole[1].high
-    if not whole[1].is_single or days.high * DAYS[period] > length:
+    length = DAYS[cycle[0]] * cycle[1].high
+    if not cycle[1].is_single or days.high * DAYS[period] > length:
         raise UnreadableError("more days are named than there are in the period")
     share = Span(days.low * DAYS[period] / length, days.high * DAYS[period] / length)
     # "Every other day" is a dose each time; weeks of a month say nothing about the days in them.
-    return Pattern(share, length, needs_daily=period == "week", note=note_on(whole[0]))
+    return Pattern(share, length, needs_daily=period == "week", note=note_on(cycle[0]))
 
 
 def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":
@@ -104,11 +104,11 @@ def _named_days(cursor: Cursor) -> list[int]:
             cursor.sign(",;")
             cursor.sign("/&+")
             cursor.word("and")
-        found = _day_item(cursor)
-        if not found:
+        named_days = _day_item(cursor)
+        if not named_days:
             cursor.place = place
             return days
-        days += found
+        days += named_days
 
 
 def _day_item(cursor: Cursor) -> list[int]:

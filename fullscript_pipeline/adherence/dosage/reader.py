@@ -66,24 +66,24 @@ def _read(amount: str, frequency: str, duration: str, format_text: str, info: st
     length = _own_length(fields[-1])
     if any(is_as_needed(field.tokens) for field in fields):
         return _as_needed(length, in_duration=is_as_needed(fields[-1].tokens))
-    told = read_information(tokenize(info[:MAX_INFORMATION]))
-    if told.is_as_needed:
+    information = read_information(tokenize(info[:MAX_INFORMATION]))
+    if information.is_as_needed:
         return _as_needed(length)
     problem = next((field for field in fields if field.problem), None)
     if problem is not None and problem.problem is not None:
         return _refused(problem.problem, [problem], length)
-    facts = _in_one_sequence(fields)
+    facts = _join_fields(fields)
     try:
-        length = _one_length(facts)
+        length = _common_length(facts)
         rate = combine(facts)
         _refuse_short_course(rate, length)
         unit = _agreed_unit(rate, facts, fold_unit(format_text[:MAX_LENGTH]))
     except UnreadableError as error:
         return _refused(error, [field for field in fields if field.text.strip()], length)
-    return _dosage(rate, unit, length, facts, told)
+    return _dosage(rate, unit, length, facts, information)
 
 
-def _in_one_sequence(fields: Sequence[_Field]) -> Facts:
+def _join_fields(fields: Sequence[_Field]) -> Facts:
     """The facts of all fields, with something neutral between two fields: their ends do not touch."""
     return tuple(fact for field in fields for fact in (*field.facts, Neutral()))
 
@@ -122,12 +122,12 @@ def _own_length(field: _Field) -> Length | None:
     if field.problem is not None:
         return Length("unparsable")
     try:
-        return _one_length(field.facts)
+        return _common_length(field.facts)
     except UnreadableError:
         return Length("unparsable")
 
 
-def _one_length(facts: Facts) -> Length | None:
+def _common_length(facts: Facts) -> Length | None:
     """The one length that is stated; with an end of unknown day beside it, that end."""
     lengths = [fact for fact in facts if isinstance(fact, Length)]
     read = [length for length in lengths if length.kind != "unparsable"]
@@ -142,24 +142,24 @@ def _refuse_short_course(rate: Rate, length: Length | None) -> None:
         raise UnreadableError("the course is shorter than the interval between doses")
 
 
-def _agreed_unit(rate: Rate, facts: Facts, given: Unit | None) -> Unit | None:
+def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | None:
     """The unit of the amount: its own word, else the format; both must agree when both name one."""
     named = rate.unit
-    if named is not None and given is not None and is_pill_for(named, given):
-        named = given
-    unit = named or given
+    if named is not None and format_unit is not None and is_pill_for(named, format_unit):
+        named = format_unit
+    unit = named or format_unit
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
     for fact in facts:
         if isinstance(fact, Quantity) and fact.grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS):
             raise UnreadableError(f"{fact.grouped} can be a thousand and more, or one and a part")
-    if named is None or named == given:
+    if named is None or named == format_unit:
         return unit
     if named.name in ("milligram", "microgram"):
         # Milligrams of what is inside, unless the format itself is milligrams.
         raise UnreadableError("a strength is given instead of a number of units")
-    if given is not None and given.kind != "unknown":
-        raise UnreadableError(f"the amount is in {named.name}, the format is {given.name}")
+    if format_unit is not None and format_unit.kind != "unknown":
+        raise UnreadableError(f"the amount is in {named.name}, the format is {format_unit.name}")
     return named
 
 
@@ -182,7 +182,7 @@ def _refused(problem: UnreadableError, fields: Sequence[_Field], length: Length 
     return Dosage("unparsable", None, None, days, kind, reason=reason, problem=str(problem), not_understood=words)
 
 
-def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, told: Information) -> Dosage:
+def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, information: Information) -> Dosage:
     kind, days = _kind_and_days(length)
     is_open = rate.low is None or rate.high is None
     problem = length.reason if length is not None else None
@@ -199,5 +199,5 @@ def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, 
         problem,
         tuple(dict.fromkeys(notes)),
         problem,
-        flags=("conflicting_text",) if told.conflicts_with(facts) else (),
+        flags=("conflicting_text",) if information.conflicts_with(facts) else (),
     )

@@ -49,7 +49,7 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     low = sum((fact.span.low * parts.least for fact, parts in counts), Fraction(0))
     high = sum((fact.span.high * parts.most for fact, parts in counts), Fraction(0))
     moments = sum((parts.least for _, parts in counts), 0)
-    return Summed(Quantity(Span(low, high), _one_unit([fact for fact, _ in counts])), Fraction(moments))
+    return Summed(Quantity(Span(low, high), _common_unit([fact for fact, _ in counts])), Fraction(moments))
 
 
 def _groups(facts: Sequence[Fact]) -> list[tuple[Fact, Parts | None]]:
@@ -64,7 +64,7 @@ def _refuse_shared_names(groups: Sequence[_Group], facts: Sequence[Fact]) -> Non
         raise UnreadableError("amounts at times of day that are not clearly different")
 
 
-def _one_unit(counts: Sequence[Quantity]) -> Unit | None:
+def _common_unit(counts: Sequence[Quantity]) -> Unit | None:
     units = {count.unit for count in counts if count.unit is not None}
     if len(units) > 1 or any(count.grouped for count in counts):
         raise UnreadableError("two different units are given")

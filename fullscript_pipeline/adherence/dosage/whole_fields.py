@@ -25,10 +25,10 @@ def read_whole_field(name: str, tokens: Sequence[Token]) -> Facts | None:
         return ()
     if name == "frequency" and len(texts) == 1 and texts[0] in _DAY:
         return (Times(ONE, Fraction(1), is_counted=False),)
-    return (_one_period(tokens) or _supply(tokens)) if name == "duration" else None
+    return (_period_alone(tokens) or _supply(tokens)) if name == "duration" else None
 
 
-def _one_period(tokens: Sequence[Token]) -> Facts | None:
+def _period_alone(tokens: Sequence[Token]) -> Facts | None:
     """ "a week" is a length here, and a frequency in any other place."""
     cursor = Cursor(tokens)
     length = read_length(cursor) if lexicon().match("article", tokens, 0) else None
