@@ -112,7 +112,7 @@ class ResponseVariants:
 
     @property
     def page_size(self) -> int:
-        """How many rows a page has unless asked otherwise."""
+        """Rows per page when the request names no page size."""
         return 25 if "page_size_25" in self else DEFAULT_SIZE
 
     def days(self, zone: ZoneInfo) -> DayRule:

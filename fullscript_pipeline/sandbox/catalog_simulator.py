@@ -17,7 +17,7 @@ EVENT_KEYS = ("name", "description_html", "brand", "variants", "dosage")
 
 
 class CatalogDaySimulator:
-    """One region on one day: applies changes, tells the region's clinics, counts what it did."""
+    """One region on one day: applies changes, records their events for the region's clinics, counts them."""
 
     def __init__(self, seed: int, catalog: Catalog, clinics: Sequence[SandboxClinic], day: date, tally: Tally) -> None:
         self.catalog, self.clinics, self.tally = catalog, clinics, tally
@@ -57,7 +57,7 @@ class CatalogDaySimulator:
             self._record_events("product.updated", product, "prices_moved")
 
     def flip_availability(self, count: int) -> None:
-        """Some variants run out, others come back."""
+        """Some variants go out of stock, others are back in stock."""
         for product in self._sample_products(count):
             variant = self.rng.choice(product["variants"])
             back = variant["status"] == "unavailable"
@@ -102,7 +102,7 @@ class CatalogDaySimulator:
         self._record_events("product.updated", product, "products_renamed")
 
     def rename_brand(self) -> None:
-        """A brand gets a new name; its products show it, and no event tells."""
+        """A brand gets a new name; its products show it, and there is no event."""
         brand = self.rng.choice(list(self.catalog.vocabularies["brands"].values()))
         name = str(brand["name"])
         brand["name"] = name.removesuffix(" Co.") if name.endswith(" Co.") else f"{name} Co."

@@ -47,7 +47,7 @@ class SandboxControl:
         return self._request("POST", "advance", {"days": days} if to is None else {"to": str(to)})
 
     def requests(self) -> dict[str, Any]:
-        """What has been asked of the API since the last reset."""
+        """The requests to the API since the last reset."""
         return self._request("GET", "requests")
 
     def reset_requests(self) -> None:
@@ -55,11 +55,11 @@ class SandboxControl:
         self._request("POST", "requests/reset")
 
     def expire_tokens(self) -> int:
-        """Lets every access token end now; returns how many were alive."""
+        """Expires every access token now; returns how many were valid."""
         return int(self._request("POST", "tokens/expire")["expired"])
 
     def revoke(self, clinic: str) -> int:
-        """Takes back the authorization of the clinic with this slug; returns how many tokens died."""
+        """Takes back the authorization of the clinic with this slug; returns how many tokens that revoked."""
         return int(self._request("POST", "tokens/revoke", {"clinic": clinic})["revoked"])
 
     def change(self, **options: Any) -> None:
@@ -67,7 +67,7 @@ class SandboxControl:
         self._request("POST", "settings", options)
 
     def merge(self, clinic: str, survivor_id: str, merged_id: str) -> None:
-        """Two patients of the clinic with this slug become one; `patient.merged` tells of it."""
+        """Two patients of the clinic with this slug are merged into one; the event is `patient.merged`."""
         self._request("POST", "merge", {"clinic": clinic, "kept": survivor_id, "merged": merged_id})
 
     def faults(self) -> dict[str, Any]:

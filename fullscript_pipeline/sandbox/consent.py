@@ -1,6 +1,6 @@
-"""The authorize page: who connects, to what, yes or no.
+"""The authorize page: who connects to which app, and whether they approve.
 
-A `login` in the query says yes at once for that user; `deny` says no. What does not belong here: codes and tokens
+A `login` in the query approves at once for that user; `deny` refuses. What does not belong here: codes and tokens
 (`oauth`).
 """
 
@@ -24,7 +24,7 @@ class Consent:
         self.sandbox = sandbox
 
     async def authorize(self, request: Request) -> Response:
-        """Redirects with a code for `login`, or for the only clinic left (unless `consent` is asked for); else asks.
+        """Redirects with a code for `login`, or for the only clinic left unless `consent` is set; or shows the page.
 
         `login` is a clinic's slug (its owner), or slug/practitioner-2 or slug/staff-1 for another user.
         """

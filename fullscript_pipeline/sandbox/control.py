@@ -1,4 +1,4 @@
-"""The control plane under `/_sandbox/`: look at the world, move its clock, count requests, upset tokens.
+"""The control plane under `/_sandbox/`: show the world, move its clock, count requests, end tokens.
 
 What does not belong here: anything that the vendor's API has.
 """
@@ -52,7 +52,7 @@ class Control:
         return json_answer(self.sandbox.describe(str(request.base_url).rstrip("/")))
 
     async def requests(self, _: Request) -> Response:
-        """What has been asked of the API since the last reset."""
+        """The requests to the API since the last reset."""
         return json_answer(self.sandbox.ledger.summary(self.sandbox.state.settings.rate_window))
 
     async def reset(self, _: Request) -> Response:
@@ -86,7 +86,7 @@ class Control:
         return json_answer({})
 
     async def elsewhere(self, request: Request) -> Response:
-        """Where a redirect to another host leads; notes whether the token came along."""
+        """The target of a redirect to another host; counts whether the token was sent there."""
         counts = self.sandbox.faults.elsewhere
         counts["requests"] += 1
         counts["with_authorization"] += "authorization" in request.headers
@@ -101,15 +101,15 @@ class Control:
         return await _do(request, self._set_response_variants)
 
     async def settings(self, request: Request) -> Response:
-        """`{"rate_limit": 100}`: changes what may be changed in a living world; answers all settings."""
+        """`{"rate_limit": 100}`: changes what may change while the sandbox runs; answers all settings."""
         return await _do(request, self._change)
 
     async def expire(self, _: Request) -> Response:
-        """Every access token is past its end now; refresh tokens still work."""
+        """Expires every access token now; refresh tokens still work."""
         return json_answer({"expired": self.sandbox.oauth.expire_access_tokens()})
 
     async def revoke(self, request: Request) -> Response:
-        """`{"clinic": slug}`: the clinic's user takes the app's authorization back."""
+        """`{"clinic": slug}`: the clinic's user revokes the app's authorization."""
         return await _do(request, lambda body: {"revoked": self.sandbox.oauth.forget(clinic=self._slug(body))})
 
     def _response_variants(self) -> Body:

@@ -1,6 +1,6 @@
-"""What a day brings: one function that lives a world day, the same for history and for days ahead.
+"""Simulates a day of the world: the same function makes the history and the days ahead.
 
-Each day draws from its own named seed, so a world is the same however many days are lived at once. What does not
+Each day draws from its own named seed, so a world is the same however many days are simulated at once. What does not
 belong here: how a single thing happens (`catalog_simulator`, `plans`, `orders`, `labs`).
 """
 
@@ -50,7 +50,7 @@ def make_world(seed: int, start: date, *, clinics: int, patients: int, products:
 
 
 def simulate_until(world: World, day: date) -> dict[str, Tally]:
-    """Lives every day up to `day`; returns what happened, by clinic slug and by region."""
+    """Simulates every day up to `day`; returns what happened, by clinic slug and by region."""
     tallies: dict[str, Tally] = {name: Counter() for name in (*world.clinics, *world.catalogs)}
     while world.day < day:
         world.day += timedelta(days=1)
@@ -73,7 +73,7 @@ class ClinicDaySimulator:
         self.first_new_order = len(clinic.orders)
 
     def simulate(self) -> None:
-        """Lives the day, then puts the day's orders and events in the order of their times."""
+        """Simulates the day, then puts the day's orders and events in the order of their times."""
         self.change_patients()
         self.write_due_plans()
         self.change_plans()
@@ -182,7 +182,7 @@ class ClinicDaySimulator:
             self.tally["orders_partly_refunded"] += 1
 
     def change_through_api(self) -> None:
-        """What the integration itself does: nobody is told, as documented."""
+        """Changes that the integration makes itself: there is no event, as documented."""
         turn = (self.age + self.number) % 6 if self.age > 0 else None
         if self.active and turn == 2:
             record = self.rng.choice(self.active).record

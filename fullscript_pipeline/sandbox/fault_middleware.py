@@ -37,7 +37,7 @@ SHIFTS = {"duplicate_page": -1, "row_repeated": -1, "skipped_page": 1}
 
 
 class FaultMiddleware:
-    """The application behind its faults; `door` is set once a server listens."""
+    """The application behind its faults; `listening_socket` is set once a server listens."""
 
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self.app, self.sandbox = app, sandbox

@@ -1,4 +1,4 @@
-"""One sandbox: its directory, stored state, living world, authorization server and ledger, opened and moved together.
+"""One sandbox: its directory, stored state, world, authorization server and ledger, opened and moved together.
 
 What does not belong here: HTTP (`routes`, `control`) and sockets (`server`).
 """
@@ -77,10 +77,10 @@ class Sandbox:
         write_state(self.directory, self.state)
 
     def advance(self, *, days: int | None = None, to: date | None = None) -> dict[str, Any]:
-        """Lives `days` days, or every day up to `to`; returns what happened. Raises SandboxError."""
+        """Simulates `days` days, or every day up to `to`; returns what happened. Raises SandboxError."""
         before = self.state.day
         if (days is None) == (to is None):
-            raise SandboxError("Say either how many days to advance or the day to advance to.")
+            raise SandboxError("Give either the number of days to advance or the day to advance to.")
         steps = days if days is not None else (to - before).days if to else 0
         if steps < 0 or (days is not None and days < 1):
             raise SandboxError(f"The sandbox's clock is at {before} and only moves forward; give a later day.")

@@ -76,7 +76,7 @@ def buy_labs(clinic: SandboxClinic, plan: Plan, day: date, rng: Random) -> list[
 
 
 def step_labs(clinic: SandboxClinic, day: date, at: datetime, rng: Random, tally: Tally) -> None:
-    """Moves every lab whose time has come one state further."""
+    """Moves every lab that is due one state further."""
     for lab in clinic.labs.values():
         if lab.next_step_on is None or lab.next_step_on > day:
             continue

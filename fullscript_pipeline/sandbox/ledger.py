@@ -1,4 +1,4 @@
-"""Counts what was asked of the sandbox. What does not belong here: answering it."""
+"""Counts the requests to the sandbox. What does not belong here: answering them."""
 
 import re
 from array import array
@@ -32,14 +32,14 @@ def template_of(path: str) -> str:
 
 @dataclass
 class RequestLedger:
-    """Requests since the last reset; `asked` counts whole URLs by token and by the day of the world's clock."""
+    """Requests since the last reset; `url_counts` counts whole URLs by token and by the day of the world's clock."""
 
     counts: Counter[RequestKind] = field(default_factory=Counter)
     url_counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     arrivals: "defaultdict[str, array[float]]" = field(default_factory=lambda: defaultdict(lambda: array("d")))
 
     def record_arrival(self, server: str) -> None:
-        """Notes the moment of a request of an app, whatever becomes of it."""
+        """Records the moment of a request of an app, whatever the answer."""
         self.arrivals[server].append(monotonic())
 
     def max_in_window(self, seconds: float) -> dict[str, int]:
@@ -67,7 +67,7 @@ class RequestLedger:
         self.arrivals.clear()
 
     def summary(self, window: float) -> dict[str, Any]:
-        """Counts per server, method, endpoint and status; and how many URLs one token asked for more than once.
+        """Counts per server, method, endpoint and status; and how many URLs one token requested more than once.
 
         `repeated_urls` counts since the reset; `repeated_urls_same_day` only those repeated while the clock stood
         still: the same page after the world has moved is another question. `max_in_window`: the most requests of each

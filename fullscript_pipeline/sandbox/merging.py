@@ -1,6 +1,6 @@
-"""Two patients become one: nothing that the vendor documents, but a server may do it.
+"""Merges two patients into one: the vendor does not document it, but a server may do it.
 
-What does not belong here: what a day brings by itself (`days`).
+What does not belong here: the changes of an ordinary day (`day_simulator`).
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from fullscript_pipeline.sandbox.world import Record, SandboxClinic
 
 
 def merge_patients(clinic: SandboxClinic, survivor_id: str, merged_id: str, at: datetime, rng: Random) -> Record:
-    """Everything of `merged` is `kept`'s now, and `merged` is in no list; `patient.merged` tells of it."""
+    """Gives everything of `merged_id` to `survivor_id` and removes `merged_id`; the event is `patient.merged`."""
     if survivor_id == merged_id or not {survivor_id, merged_id} <= clinic.patients.keys():
         raise SandboxError("Name two patients of the clinic: kept and merged.")
     for plan in clinic.plans_of.pop(merged_id):

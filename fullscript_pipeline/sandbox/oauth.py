@@ -16,7 +16,7 @@ CODE_SECONDS = 600
 
 
 class RefusalError(Exception):
-    """Why the token endpoint says no: the OAuth error word, a sentence, and the status to answer with."""
+    """Why the token endpoint refuses: the OAuth error word, a sentence, and the status to answer with."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(error)
@@ -30,13 +30,13 @@ class AuthorizationServer:
         self.state, self.save, self.now = state, save, now
 
     def app(self, server: str, client_id: str | None, redirect_uri: str | None) -> App | None:
-        """The app that may ask for an authorization with these parameters, if any."""
+        """The app that may request an authorization with these parameters, if any."""
         app = self.state.apps[server]
         matches = client_id == app.client_id and redirect_uri == self.state.settings.redirect_uri
         return app if matches else None
 
     def approve(self, server: str, clinic: str, user: str = "") -> str:
-        """A user of the clinic (its owner unless said) says yes; returns the code, good once for ten minutes."""
+        """A user of the clinic (by default its owner) approves; returns the code, valid once for ten minutes."""
         code = secrets.token_urlsafe(32)
         self.state.codes = {
             key: stored_code for key, stored_code in self.state.codes.items() if stored_code.expires_at > self.now()
@@ -68,7 +68,7 @@ class AuthorizationServer:
                 self.forget(grant=pair.grant)
 
     def forget(self, *, grant: str | None = None, clinic: str | None = None) -> int:
-        """Ends an authorization, or all of a clinic's, as its user may do in the app; returns how many tokens died."""
+        """Revokes an authorization, or all of a clinic's, as its user may in the app; returns the number of tokens."""
         pairs = self.state.pairs
         remaining = {key: pair for key, pair in pairs.items() if grant != pair.grant and clinic != pair.clinic}
         self.state.pairs = remaining
@@ -76,7 +76,7 @@ class AuthorizationServer:
         return len(pairs) - len(remaining)
 
     def expire_access_tokens(self) -> int:
-        """Ages every access token past its end (refresh tokens never end); returns how many were alive."""
+        """Ages every access token past its end (refresh tokens never end); returns how many were valid."""
         alive = [pair for pair in self.state.pairs.values() if self._is_fresh(pair)]
         for pair in alive:
             pair.created_at = self.now() - pair.expires_in
@@ -84,7 +84,7 @@ class AuthorizationServer:
         return len(alive)
 
     def bearer(self, server: str, access_token: str) -> TokenPair | None:
-        """The live token of a request. Its first use retires every other refresh token of the same authorization."""
+        """The valid token of a request. Its first use retires every other refresh token of the same authorization."""
         pair = self.state.pairs.get(access_token)
         if pair is None or pair.server != server or not self._is_fresh(pair):
             return None

@@ -41,15 +41,15 @@ def order_freely(clinic: SandboxClinic, patient: Patient, day: date, rng: Random
 
 
 def refund(order: Record) -> None:
-    """Takes an order back. How that shows is not documented; this world says it in `state`."""
+    """Refunds an order. How the API shows that is not documented; here it is in `state`."""
     order["state"] = "refunded"
 
 
 def refund_partly(order: Record) -> None:
-    """Takes one piece of an order back; nothing but its lines shows it."""
+    """Refunds one piece of an order; only its lines show it."""
     line = max(order["line_items"], key=lambda line: int(line["quantity"]))
     if line["quantity"] > 1:
-        # A new list and line: the event told of the old ones.
+        # A new list and line: the event holds the old ones.
         changed = line | {"quantity": line["quantity"] - 1}
         order["line_items"] = [changed if order_line is line else order_line for order_line in order["line_items"]]
     elif len(order["line_items"]) > 1:

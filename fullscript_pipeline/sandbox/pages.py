@@ -51,7 +51,7 @@ def sorted_by(rows: Sequence[Record], params: Params, keys: Mapping[str, str]) -
 
 
 class DayRule(NamedTuple):
-    """How date filters read a moment and their own ends; the reference says neither."""
+    """How date filters count a moment, and their own bounds; neither is documented."""
 
     zone: tzinfo = UTC
     bounds_included: bool = False
@@ -66,7 +66,7 @@ UTC_DAYS = DayRule()
 
 
 def day_filter(params: Params, name: str, rule: DayRule = UTC_DAYS) -> Callable[[date], bool] | None:
-    """The test that a `d`, `<d`, `>d` or `d..d` argument asks for (ranges include both ends); None without one.
+    """The test that a `d`, `<d`, `>d` or `d..d` argument means (ranges include both ends); None without one.
 
     Raises BadParameterError.
     """

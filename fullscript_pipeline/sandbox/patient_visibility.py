@@ -1,4 +1,4 @@
-"""What a user may see of their clinic: when patients are not shared with everybody, and when objects come late.
+"""What a user may see of their clinic: when patients are not shared with everybody, and when objects appear late.
 
 The vendor's app has such a switch; that the API honours it is an inference, so it is off by default. What does not
 belong here: scopes (`endpoints`) and isolation of clinics (a token names its clinic).
@@ -38,7 +38,7 @@ HIDING = "hidden_objects"
 
 
 def without_objects(clinic: SandboxClinic, hidden: AbstractSet[str]) -> SandboxClinic:
-    """The clinic without these patients, plans, orders and lab orders; its events still tell of them."""
+    """The clinic without these patients, plans, orders and lab orders; its events still name them."""
     plans_of = {
         patient: [plan for plan in patient_plans if plan.id not in hidden]
         for patient, patient_plans in clinic.plans_of.items()
@@ -55,7 +55,7 @@ def without_objects(clinic: SandboxClinic, hidden: AbstractSet[str]) -> SandboxC
 
 
 def new_since(moment: datetime, clinic: SandboxClinic) -> frozenset[str]:
-    """The patients, plans and orders that events since a moment tell to be new."""
+    """The patients, plans and orders that events since a moment report as new."""
     since = [event for event in clinic.events.values() if event.at > moment]
     placed = {str(event.data["id"]) for event in since if event.type == "order.placed"}
     return frozenset(placed) | {
@@ -67,7 +67,7 @@ def new_since(moment: datetime, clinic: SandboxClinic) -> frozenset[str]:
 
 
 def _about(event: Event, clinic: SandboxClinic) -> str | None:
-    # The patient an event tells about, if it tells about one.
+    # The patient that an event is about, if any.
     event_data = event.data
     if "treatment_plan" in event_data:
         return clinic.plans[event_data["treatment_plan"]["id"]].patient_id

@@ -1,7 +1,7 @@
 """Treatment plans: drafted, activated, changed, cancelled, re-issued, with exactly the documented events.
 
 Drafting raises nothing, activation `treatment_plan.created`, cancelling `treatment_plan.updated`, a changed line
-`treatment_plan.recommendation.updated`. What does not belong here: when any of it happens (`days`), and orders.
+`treatment_plan.recommendation.updated`. What does not belong here: when it happens (`day_simulator`), and orders.
 """
 
 from copy import deepcopy
@@ -21,7 +21,7 @@ ROUTINE_DAYS = 30
 
 
 def draft_plan(clinic: SandboxClinic, patient: Patient, at: datetime, rng: Random) -> Plan:
-    """Writes a draft for a patient; nobody is told."""
+    """Writes a draft for a patient; there is no event."""
     lines, supply = recommend(clinic.catalog, rng)
     record: Record = {
         "id": new_id(rng),
@@ -52,7 +52,7 @@ def reissue_plan(clinic: SandboxClinic, old: Plan, at: datetime, rng: Random) ->
 
 
 def activate_plan(clinic: SandboxClinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:
-    """Sends a draft to its patient, who will buy as they are used to; through the API it makes no event."""
+    """Sends a draft to its patient, who buys by their habit; through the API it makes no event."""
     local = at.astimezone(clinic.zone).date()
     plan.record |= {"state": "active", "available_at": str(local), "updated_at": utc_text(at)}
     plan.activate_on = None
@@ -153,7 +153,7 @@ def _resources(rng: Random) -> list[Record]:
 
 
 def _event_data(plan: Plan, *, resources: bool = True) -> Record:
-    # The documented sample says active "true" (a string), even on the event that tells of a cancellation.
+    # The documented sample says active "true" (a string), even on the event of a cancellation.
     keys = ["recommendations", *(["resources"] if resources else []), "lab_recommendations"]
     shown: Record = {"id": plan.id, "active": "true", "available_at": plan.record["available_at"]}
     return {"treatment_plan": shown | {key: plan.record[key] for key in keys if key in plan.record}}

@@ -199,7 +199,7 @@ class Api:
 
 
 def _too_many() -> Response:
-    # The reference names neither the status nor a header; it says that error responses may be seen.
+    # The reference names neither the status nor a header; it only mentions error responses.
     return error_answer(429, "Rate limit exceeded: too many requests in the last minutes")
 
 

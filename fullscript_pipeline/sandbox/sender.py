@@ -37,7 +37,7 @@ MOST_ANSWER_CHARACTERS = 500
 
 
 class WebhookAnswer(NamedTuple):
-    """What an endpoint said to an attempt; `status` None when it said nothing in time."""
+    """The answer of an endpoint to an attempt; `status` is None when there was none in time."""
 
     accepted: bool
     status: int | None
@@ -166,7 +166,7 @@ class Sender:
             hook.disabled = f"it failed for more than {FAILING_HOURS} hours"
 
     def _allowed(self, clinic: SandboxClinic, event: Event) -> bool:
-        # Events go out only while somebody's authorization with the event's scope stands.
+        # Events are sent only while an authorization with the event's scope is valid.
         scope = scope_of(event.type)
         return any(pair.clinic == clinic.slug and scope in pair.scope.split() for pair in self.state.pairs.values())
 
@@ -199,7 +199,7 @@ class Sender:
 
 
 def webhook_body(event: Event, variants: ResponseVariants) -> bytes:
-    """The body that tells of an event."""
+    """The body of a webhook about an event."""
     shown: Record = {**event.row, "data": event.data}
     if variants:
         shown = unnest_event(shown) if "unnested_event_data" in variants else shown

@@ -83,7 +83,7 @@ async def _crash(_: Request, __: Exception) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens."""
+    """Calls `ready` when it listens."""
 
     def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
         super().__init__(
@@ -100,7 +100,7 @@ class _Server(uvicorn.Server):
         self.ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Opens the sockets, then tells."""
+        """Opens the sockets, then calls `ready`."""
         await super().startup(sockets=sockets)
         self.ready()
 

@@ -1,4 +1,4 @@
-"""What a sandbox is made with. What does not belong here: what changes while it lives (`store`)."""
+"""The options that a sandbox is made with. What does not belong here: what changes while it runs (`store`)."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import date

@@ -1,4 +1,4 @@
-"""What faults do to sockets: resets, silence, drips, a door that is shut.
+"""What faults do to sockets: resets, silence, slow answers, a port that refuses connections.
 
 What does not belong here: when (`faults`).
 """
@@ -42,7 +42,7 @@ class CapturedResponse:
 async def capture(
     app: Callable[[Scope, Receive, Send], Awaitable[None]], scope: Scope, receive: Receive
 ) -> CapturedResponse:
-    """Lets the application answer, but keeps the answer."""
+    """Lets the application answer, and returns the answer instead of sending it."""
     answer = CapturedResponse()
 
     async def keep(message: Message) -> None:
@@ -76,7 +76,7 @@ async def reset_mid_body(answer: CapturedResponse, send: Send) -> None:
 
 
 async def silence(receive: Receive, send: Send, seconds: float) -> None:
-    """Takes the request and says nothing until the time is up or the client has left."""
+    """Reads the request and does not answer until the time is up or the client has disconnected."""
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -150,4 +150,4 @@ async def _abort(transport: Any) -> None:
         with contextlib.suppress(OSError, ValueError):  # the client has gone already
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()
-    await asyncio.sleep(0.001)  # the server hears of it in the next turn of its loop
+    await asyncio.sleep(0.001)  # the server learns of it in the next turn of its loop

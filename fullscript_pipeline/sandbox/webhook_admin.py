@@ -1,4 +1,4 @@
-"""The part of the control plane that stands for the API Dashboard's page of webhooks.
+"""The part of the control plane that does what the API Dashboard's page of webhooks does.
 
 What does not belong here: the rules of delivery (`sender`).
 """

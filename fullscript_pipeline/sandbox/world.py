@@ -24,7 +24,7 @@ EVENT_DAYS = 30
 
 
 class Withdrawn(NamedTuple):
-    """A product that has left a catalog, and may come back as it was."""
+    """A product that was removed from a catalog, and may return as it was."""
 
     product: Record
     topic: str
@@ -107,7 +107,7 @@ class Plan:
 
 @dataclass
 class Lab:
-    """A lab order; `row` is what lists show, `tests` and `results` come with the detail only."""
+    """A lab order; `row` is what lists show, `tests` and `results` are in the detail only."""
 
     row: Record
     tests: list[Record]
@@ -153,7 +153,7 @@ class User(NamedTuple):
 class SandboxClinic:
     """One clinic and everything only its own users may see. `resources` are listed by practitioner.
 
-    `through_api`: ids of what the integration itself changed, and the day it last did; no event tells of it.
+    `through_api`: ids of what the integration itself changed, and the day it last did; there is no event.
     """
 
     slug: str

@@ -1,4 +1,4 @@
-"""What the endpoints of the catalog answer. What does not belong here: who may ask them (`endpoints`, `routes`)."""
+"""What the endpoints of the catalog answer. What does not belong here: who may call them (`endpoints`, `routes`)."""
 
 from fullscript_pipeline.sandbox.pages import sorted_by
 from fullscript_pipeline.sandbox.responses.clinic import Call, Detail, Listing, NotFoundError, look_up
@@ -15,7 +15,7 @@ def products(call: Call) -> Listing:
 
 
 def product(call: Call) -> Detail:
-    """One product, with the asking practitioner's own dosage when there is one (the token's owner by default)."""
+    """One product, with the calling practitioner's own dosage when there is one (the token's owner by default)."""
     record = look_up(call.clinic.catalog.products, call)
     practitioner_id = call.params.get("practitioner_id", call.user.id)
     custom = call.clinic.custom_dosages.get(record["id"]) if practitioner_id == call.clinic.owner_id else None

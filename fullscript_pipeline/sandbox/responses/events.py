@@ -16,7 +16,7 @@ from fullscript_pipeline.sandbox.responses.clinic import (
     read_choice,
 )
 
-# The scope of an event is that of the object it tells about.
+# The scope of an event is that of the object it is about.
 EVENT_SCOPES = {
     "patient": PATIENTS,
     "treatment_plan": PLANS,
@@ -29,7 +29,7 @@ DELIVERY_KEYS = {"event_id": "event_id", "attempted_at": "attempted_at"}
 
 
 def scope_of(event_type: str) -> str:
-    """The scope that an event of a type asks for."""
+    """The scope that an event of a type requires."""
     return EVENT_SCOPES[event_type.partition(".")[0]]
 
 
@@ -49,7 +49,7 @@ def events(prefix: str, *, typed: bool = True) -> Answer:
 
 
 def event(call: Call) -> Detail:
-    """One event with its data; asks for the scope of the object it tells about."""
+    """One event with its data; requires the scope of the object it is about."""
     stored = look_up(call.clinic.events, call)
     if (scope := scope_of(stored.type)) not in call.scopes:
         raise MissingScopeError(scope)

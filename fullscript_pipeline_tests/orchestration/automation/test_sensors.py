@@ -32,11 +32,11 @@ def live_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic
         opened, day = open_warehouse(load_settings()), clock.today(found.connected.settings.time_zone)
         found.warehouse = opened
         found.pull_everything()
-        live_clinic = rebuild.ClinicDay(
+        clinic_day = rebuild.ClinicDay(
             settings=found.connected.settings, warehouse=opened, clinic=found.clinic, day=day
         )
-        rebuild.rebuild_mart(live_clinic)
-        rebuild.rewrite_pages(live_clinic, ReportStore(live_clinic.settings.reports_dir))
+        rebuild.rebuild_mart(clinic_day)
+        rebuild.rewrite_pages(clinic_day, ReportStore(clinic_day.settings.reports_dir))
         yield found
 
 
