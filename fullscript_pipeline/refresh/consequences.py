@@ -1,4 +1,4 @@
-"""What hangs on the objects that a refresh has read, read in the same round (`event_types` says what for which event).
+"""Fetches what depends on the objects of a refresh, in the same commit (`event_types` says what for which event).
 
 Lab orders after an order or a plan that may hold a lab, the tie to a guardian after an emancipation, everything that
 is stored under patients that were merged or are gone. What does not belong here: the objects themselves
@@ -36,7 +36,7 @@ from fullscript_pipeline.warehouse.loading import mass_deletion_guard
 
 
 def fetch_consequences(fetcher: ObjectFetcher, events: Sequence[LedgerEvent]) -> None:
-    """Reads what hangs on these events; call it when their own objects are read, before `commit`."""
+    """Fetches what depends on these events. Call it when their own objects are fetched, before `commit`."""
     clinic = fetcher.session.clinic
     learned = {event.event_id: event for event in fetcher.store.events.pending(clinic.server, clinic.clinic_id)}
     current = [learned.get(event.event_id, event) for event in events]
@@ -193,7 +193,9 @@ def _read_labs(fetcher: ObjectFetcher, patients: Sequence[str]) -> None:
         for line in iter_listed_lab_orders(fetcher.pull)
         if line.id in stored or patient_id_of(line) in theirs
     }
-    whole = [line for line in listed.values() if has_tests_and_results(line)]
-    fetcher.add_load("labs", [line.id for line in whole], Load(table=LAB_ORDERS, lines=lambda: iter(whole), listed=()))
+    complete = [line for line in listed.values() if has_tests_and_results(line)]
+    fetcher.add_load(
+        "labs", [line.id for line in complete], Load(table=LAB_ORDERS, lines=lambda: iter(complete), listed=())
+    )
     known = {line.id for line in listed.values() if line.id in stored and completed.get(line.id) == line.hash}
-    fetcher.fetch_objects("labs", sorted((listed.keys() | stored) - known - {line.id for line in whole}))
+    fetcher.fetch_objects("labs", sorted((listed.keys() | stored) - known - {line.id for line in complete}))

@@ -103,7 +103,7 @@ def test_a_reconnect_without_the_history_scope_removes_no_plan_and_is_told_until
         told = f"treatment_plans last read in full on {day:%Y-%m-%d}, since then without {HISTORY}"
         assert told in live_clinic.reason()
         assert all(
-            "Plans last read in full on 2" in page and "permissions that see less" in page
+            "plans (last read in full on 2" in page and "permissions that see less" in page
             for page in live_clinic.pages()
         )
         state, sentence = live_clinic.doctor()
