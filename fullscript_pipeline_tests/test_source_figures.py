@@ -8,8 +8,7 @@ import pytest
 
 from fullscript_pipeline_tests.helpers.source_figures import Source
 
-# The sandbox is a product of its own: it has some words of the field, too.
-REPEATED_CLASSES = {"Clinic", "ClinicDay", "Endpoint", "LabLine", "Settings", "Span"}
+REPEATED_CLASSES = {"LabLine"}
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +18,8 @@ def source() -> Source:
 
 def test_names_are_terms_of_the_field(source: Source) -> None:
     everyday, empty = source.everyday_names, source.empty_names
-    assert source.per_thousand_lines(everyday) <= 5.7, everyday.most_common(20)
-    assert source.per_thousand_lines(empty) <= 5.1, empty.most_common(20)
+    assert source.per_thousand_lines(everyday) <= 4, everyday.most_common(20)
+    assert source.per_thousand_lines(empty) <= 4, empty.most_common(20)
 
 
 def test_a_class_has_its_name_for_itself(source: Source) -> None:
@@ -34,18 +33,18 @@ def test_every_function_is_typed(source: Source) -> None:
 def test_functions_and_modules_are_short(source: Source) -> None:
     lengths = source.function_lengths
     assert lengths[len(lengths) * 9 // 10] <= 19
-    assert lengths[-1] <= 66
-    assert source.longest_module.lines <= 320, source.longest_module.name
+    assert lengths[-1] <= 67
+    assert source.longest_module.lines <= 300, source.longest_module.name
 
 
 def test_a_module_is_not_half_of_another(source: Source) -> None:
     """Of modules that exactly one other imports there are no more than there were."""
-    assert len(source.imported_once) <= 115
+    assert len(source.imported_once) <= 124
 
 
 def test_arguments_have_names(source: Source) -> None:
     """Calls with five positional arguments."""
-    assert len(calls := source.calls_with_positions(5)) <= 218, calls
+    assert len(calls := source.calls_with_positions(5)) <= 174, calls
 
 
 def test_settings_are_made_at_the_entries(source: Source) -> None:
