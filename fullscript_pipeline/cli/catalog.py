@@ -30,7 +30,7 @@ from fullscript_pipeline.catalog import (
     to_jsonl,
 )
 from fullscript_pipeline.cli.catalog_comparison import Compared, catalog_regions, catalog_warehouse, compare_regions
-from fullscript_pipeline.cli.catalog_options import Month, Percent, Span, compared_days
+from fullscript_pipeline.cli.catalog_options import Month, Percent, SpanType, compared_days
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
@@ -55,7 +55,7 @@ def catalog() -> None:
 @click.argument("last", metavar="[TO]", type=DAY, required=False)
 @click.option("--since-first", is_flag=True, help="Compare with the first observation instead of FROM.")
 @click.option(
-    "--last", "span", type=Span(), help="Compare today with so long ago, e.g. 30d, 4w or 6m, instead of FROM."
+    "--last", "span", type=SpanType(), help="Compare today with so long ago, e.g. 30d, 4w or 6m, instead of FROM."
 )
 @click.option("--region", type=REGION, help=_EVERYTHING)
 @click.option("--brand", help="Only this brand, by id or name.")

@@ -29,7 +29,7 @@ class Percent(click.ParamType[Decimal]):
         return share
 
 
-class Span(click.ParamType[timedelta]):
+class SpanType(click.ParamType[timedelta]):
     """A number of days, weeks, months of 30 days or years of 365 days: `30d`, `4w`, `6m`, `1y`."""
 
     name = "span"

@@ -16,7 +16,7 @@ from fullscript_pipeline.reports.page_context import PageContext
 
 
 @dataclass(frozen=True, slots=True)
-class LabLine:
+class LabToActOn:
     """A patient's lab order or recommended panel, what to do about it, and since when that is so."""
 
     patient: RosterPatient
@@ -28,7 +28,7 @@ class LabLine:
 
 def load_lab_lines(
     con: duckdb.DuckDBPyConnection, roster: Sequence[RosterPatient], context: PageContext
-) -> list[LabLine]:
+) -> list[LabToActOn]:
     """The labs of the patients in the roster who are not archived."""
     patients = {patient.patient_id: patient for patient in roster if not patient.archived}
     language = context.language
@@ -36,7 +36,7 @@ def load_lab_lines(
     labs = [lab for lab in labs if lab.patient_id in patients]
     labs.sort(key=lambda lab: LAB_STATES_TO_ACT_ON.index(lab.state))
     return [
-        LabLine(
+        LabToActOn(
             patients[lab.patient_id],
             lab.practitioner_id,
             formatting.shorten(lab.name or language.gettext("Unnamed lab order"), 60),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from fullscript_pipeline.reports.clinic_pages.call_list import CallList
-from fullscript_pipeline.reports.clinic_pages.clinic_labs import LabLine
+from fullscript_pipeline.reports.clinic_pages.clinic_labs import LabToActOn
 from fullscript_pipeline.reports.clinic_pages.directory import letter_of, letters_of_page, names_elsewhere
 from fullscript_pipeline.reports.clinic_pages.roster import JudgedProduct, RosterPatient
 from fullscript_pipeline.reports.page_context import PageContext
@@ -32,7 +32,7 @@ class PatientSelection:
     up: str
     patients: Sequence[RosterPatient]
     call_list: CallList
-    labs: Sequence[LabLine]
+    labs: Sequence[LabToActOn]
     trend: Markup | None = None
 
     def call_page(self, page: int) -> str:
