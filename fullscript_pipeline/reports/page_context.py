@@ -155,7 +155,7 @@ class PageContext:
     def data_as_of(self) -> str:
         """Until when the data reaches: the last successful pull, at most the end of the page's day."""
         if self.past or self.last_pull_at is None:
-            return self.language.gettext("end of %(day)s", day=self.language.day(self.as_of))
+            return self.language.gettext("the end of %(day)s", day=self.language.day(self.as_of))
         return self.language.moment(self.last_pull_at, self.zone)
 
     @property

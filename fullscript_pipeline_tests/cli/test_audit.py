@@ -49,8 +49,9 @@ RECORDED = {
 NOT_RECORDED = {
     "demo", "ui", "ui link", "sandbox serve", "sandbox advance", "sandbox fault", "sandbox quirks", "sandbox webhook",
     "clinics", "clinics accept-view", "clinics set", "pull", "refresh", "catalog diff", "catalog show",
-    "catalog coverage", "catalog release", "quarantine replay", "webhooks serve", "webhooks inbox replay",
-    "webhooks inbox ignore", "webhooks status", "doctor", "keys new", "audit list", "audit verify",
+    "catalog changes", "catalog coverage", "catalog release", "quarantine replay", "webhooks serve",
+    "webhooks inbox replay", "webhooks inbox ignore", "webhooks status", "doctor", "keys new",
+    "audit list", "audit verify",
 }  # fmt: skip
 
 

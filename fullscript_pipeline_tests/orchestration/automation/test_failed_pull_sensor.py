@@ -79,7 +79,7 @@ def test_a_failed_pull_is_followed_by_pages_that_say_so(connected: Connected, mo
     assert execute_runs(instance, [again])[0] == 0
     page = connected.settings.reports_dir / "clinics" / clinic.clinic_key / "index.html"
     html = page.read_text()
-    assert "Data as of the end of 23 Nov 2026" in html
+    assert "Data as of 22 Nov 2026, 12:00" in html
     assert "The last successful pull was on 22 Nov 2026, 12:00 UTC" in html
     run = instance.get_run_by_id(failed[0][1].run_id)
     assert run is not None

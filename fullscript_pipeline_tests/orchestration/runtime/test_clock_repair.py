@@ -114,7 +114,7 @@ def test_everything_is_named_then_moved_after_a_backup_and_once(data: Settings, 
     assert (found.state, "ops.pulls 1" in found.what, "clock repair" in str(found.fix)) == ("fail", True, True)
 
     code, said = run("--yes")
-    assert (code, "Backed up and verified" in said) == (0, True)
+    assert (code, "Made a verified backup before" in said) == (0, True)
     assert left(data) == {}
     (backup,) = (data.data_dir / "backups").iterdir()
     assert str(backup) in said
