@@ -27,14 +27,14 @@ from fullscript_pipeline.orchestration.automation import sensors
 from fullscript_pipeline.orchestration.runtime.resources import make_resources
 from fullscript_pipeline.sandbox.orders import order_plans
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.helpers.clinic_fixture import Living, living
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.pipeline import free_port
 
 OURS = [sys.executable, "-m", "fullscript_pipeline"]
 LONGEST = 300.0
 
 
-def place(its: Living, chance: random.Random) -> tuple[Path, float]:
+def place(its: LiveClinic, chance: random.Random) -> tuple[Path, float]:
     """Somebody buys their plan; the page that is to change, and when that was."""
     pages = its.connected.settings.reports_dir / "clinics" / its.clinic.clinic_key / "patients"
     plan = chance.choice([one for one in its.active_plans() if (pages / f"{one.patient_id}.html").exists()])
@@ -62,7 +62,7 @@ def report(name: str, seconds: list[float], promise: str) -> None:
     )
 
 
-def with_the_daemon(its: Living, orders: int) -> None:
+def with_the_daemon(its: LiveClinic, orders: int) -> None:
     chance, port = random.Random(3), free_port()
     with run_child([*OURS, "ui", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         page, at = place(its, chance)
@@ -74,7 +74,7 @@ def with_the_daemon(its: Living, orders: int) -> None:
     report("order.placed to page, daemon running", seconds, "median <= 45 s, p95 <= 90 s")
 
 
-def by_refresh(its: Living, times: int) -> None:
+def by_refresh(its: LiveClinic, times: int) -> None:
     chance, seconds = random.Random(4), []
     for _ in range(times):
         page, at = place(its, chance)
@@ -86,7 +86,9 @@ def by_refresh(its: Living, times: int) -> None:
 
 
 def idle(directory: Path, clinics: int) -> None:
-    with living(directory, clinics=clinics, all_clinics=clinics, patients=5, products=10, pulled=False) as its:
+    with open_live_clinic(
+        directory, clinics=clinics, all_clinics=clinics, patients=5, products=10, pulled=False
+    ) as its:
         for clinic in its.store.clinics.all():
             for feed in feeds_of(clinic.region):
                 its.store.feeds.set_position(clinic.server, clinic.clinic_id, feed, its.sandbox.world.day.isoformat())
@@ -118,7 +120,9 @@ def main() -> None:
         if its.idle:
             idle(Path(folder) / "idle", its.idle)
         if its.orders or its.refreshes:
-            with living(Path(folder) / "fresh", clinics=its.clinics, patients=50, products=60, pulled=False) as found:
+            with open_live_clinic(
+                Path(folder) / "fresh", clinics=its.clinics, patients=50, products=60, pulled=False
+            ) as found:
                 os.environ["PYTHONUNBUFFERED"] = "1"
                 subprocess.run([*OURS, "pull"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 if its.refreshes:

@@ -69,7 +69,7 @@ def main(warehouse_mb: int = 1_000, landing_mb: int = 100) -> None:
         plan = plan_rotation(both)
         print(
             f"{plan.bytes / MB:,.0f} MB, looked through in {time.monotonic() - planning:.1f} s; announced: "
-            f"{plan.seconds:.0f} s, {plan.needed / MB:,.0f} MB of free space",
+            f"{plan.seconds:.0f} s, {plan.needed_bytes / MB:,.0f} MB of free space",
             flush=True,
         )
         _measure(both, plan.bytes_of_landing, plan.bytes_of_databases)

@@ -20,7 +20,7 @@ from fullscript_pipeline_tests.helpers.traced_paths import WAYS, traced_clinic  
 
 RETURNS = {
     "one order, from the HTTP answer to its row": 130,
-    "one webhook, to the page": 295,
+    "one webhook, to the page": 310,
     "one price, to the digest": 190,
 }
 

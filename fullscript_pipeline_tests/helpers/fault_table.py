@@ -19,9 +19,10 @@ from unittest.mock import patch
 
 import dagster as dg
 
-from fullscript_pipeline.api import retry, session, session_factory
+from fullscript_pipeline.api import retry, session
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
+from fullscript_pipeline.orchestration.runtime import resources
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.sandbox.faults import KINDS
@@ -142,7 +143,7 @@ def _impatient() -> Iterator[None]:
     object.__setattr__(retry.TOKEN_POLICY, "sleep", _nap)
     with (
         patch.object(session, "RetryPolicy", calm),
-        patch.object(session_factory, "HttpClient", quick),
+        patch.object(resources, "HttpClient", quick),
         patch.object(RequestBudget, "pause_requests", lambda self, seconds: None),
         patch.object(GrantRecords, "record_token_failure", lambda *_: None),
     ):

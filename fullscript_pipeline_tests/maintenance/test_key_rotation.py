@@ -88,14 +88,14 @@ def test_everything_follows_and_the_old_key_is_refused_everywhere(folder: Path, 
 
 _FAST = {"in the third landing file"}
 STEPS = {
-    "after the note": (key_rotation, "refuse_while_a_run_lands", 1),
-    "after the state store": (key_rotation, "_landed", 1),
+    "after the note": (key_rotation, "require_no_landing_run", 1),
+    "after the state store": (key_rotation, "_landing_files", 1),
     "in the first landing file": (reencryption, "sync_folder", 1),
     "in the third landing file": (reencryption, "sync_folder", 3),
     "in the published copy": (reencryption, "sync_folder", 4),
     "in the warehouse's copy": (reencryption, "_contents", 4),
     "at the warehouse": (reencryption, "sync_folder", 5),
-    "before the last note": (key_rotation, "_sweep", 1),
+    "before the last note": (key_rotation, "_remove_leftovers", 1),
 }
 
 

@@ -199,7 +199,7 @@ def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pi
     assert isinstance(check, dg.AssetCheckResult)
     assert f"{clinic.clinic_key} may not read orders" in str(check.description)
     (found,) = [one for one in check_all(connected.settings) if one.id == f"clinic.{clinic.clinic_key}.readable"]
-    assert (found.state, "the server refuses orders (read last 2026-11-22" in found.what) == ("fail", True)
+    assert (found.state, "the server refuses orders (last read 2026-11-22" in found.what) == ("fail", True)
     assert pipeline.clinic_day(clinic.clinic_key, day).failures == ()
     assert "does not let this app read" not in page.read_text()
 
