@@ -43,7 +43,7 @@ def server(orders: int, patients: int, latency: int) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
-            process.terminate()
+            process.kill()  # whoever starts us may ignore SIGTERM, and so would it
 
 
 def run(name: str, python: str, script: str, url: str, target: str) -> Figures | None:
