@@ -154,6 +154,7 @@ class LabRow:
     """A lab order, its state in the REST words, or a panel that is only `recommended`; since when that is so."""
 
     patient_id: str
+    practitioner_id: str | None
     name: str | None
     state: str | None
     state_raw: str | None
@@ -206,6 +207,22 @@ def load_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, only: Sequence
     return read_rows(con, "patients.sql", PagePatient, values)
 
 
+def load_labs(
+    con: duckdb.DuckDBPyConnection,
+    clinic_id: str,
+    zone: str,
+    *,
+    ids: Sequence[str] | None = None,
+    states: Sequence[str] | None = None,
+) -> list[LabRow]:
+    """Lab orders, and recommended panels without an order (state `recommended`), newest first of each patient.
+
+    `ids`: of these patients only; `states`: in these states only. The days are of `zone`.
+    """
+    values = {"clinic": clinic_id, "zone": zone, "ids": ids, "states": states}
+    return read_rows(con, "labs.sql", LabRow, values)
+
+
 def load_patient_files(
     con: duckdb.DuckDBPyConnection, clinic_id: str, people: Sequence[PagePatient], *, zone: str
 ) -> Iterator[PatientFile]:
@@ -222,6 +239,6 @@ def load_patient_files(
             batch[period.patient_id].doses.setdefault((period.treatment_plan_id, period.product_id), []).append(period)
         for refund in read_rows(con, "refunds.sql", RefundRow, values):
             batch[refund.patient_id].refunds[refund.product_id] = refund.refunded_orders
-        for lab in read_rows(con, "labs.sql", LabRow, values | {"zone": zone}):
+        for lab in load_labs(con, clinic_id, zone, ids=list(batch)):
             batch[lab.patient_id].labs.append(lab)
         yield from batch.values()

@@ -171,4 +171,8 @@ def test_labs_to_act_on_are_results_open_orders_and_panels_that_were_not_ordered
     clinic.order(AS_OF)
     clinic.rows(AS_OF)
     (mia,) = clinic.table("patients")
+    assert (mia["lab_names"], mia["labs_to_act_on"]) == (["Lipids"], 1), "lab orders were never listed completely"
+    clinic.insert("ops.pulls", clinic_id="c1", resource="lab_orders", outcome="loaded", complete=True,
+                  observed_at=noon(AS_OF), finished_at=noon(AS_OF))  # fmt: skip
+    (mia,) = clinic.table("patients")
     assert (mia["lab_names"], mia["labs_to_act_on"], mia["next_step"]) == (["Lipids", "Thyroid"], 2, "act_on_labs")

@@ -13,9 +13,8 @@ import duckdb
 
 from fullscript_pipeline.adherence import build_adherence
 from fullscript_pipeline.adherence.engine import sql_text
-from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.settings import AdherencePolicy
-from fullscript_pipeline.warehouse.schema import table_ddl
+from fullscript_pipeline.warehouse.upgrades import statements
 
 FIRST_PULL = date(2026, 1, 10)
 DAILY = {"amount": "2", "frequency": "once per day", "duration": "Ongoing", "format": "capsule"}
@@ -39,11 +38,8 @@ class Clinic:
 
     def __post_init__(self) -> None:
         self.con.execute("SET threads = 1")
-        for schema in ("core", "history", "marts", "ops"):
-            self.con.execute(f"CREATE SCHEMA {schema}")
-        for statement in (part for table in ALL_TABLES for part in table_ddl(table)):
+        for statement in statements([sql_text("marts")]):
             self.con.execute(statement)
-        self.con.execute(sql_text("marts"))
         self.insert("core.clinics", clinic_id="c1", clinic_key="green-hill", region="us", name="Green Hill")
         self.product("zinc", {"zinc-60": (60, "capsules"), "zinc-120": (120, "Vegetarian Capsules")})
 

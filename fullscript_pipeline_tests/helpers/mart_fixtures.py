@@ -4,9 +4,12 @@ What does not belong here: expectations (each test has its own).
 """
 
 from datetime import UTC, date, datetime, timedelta
+from importlib import resources
 from typing import Any
 
 import duckdb
+
+from fullscript_pipeline import adherence
 
 AS_OF = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -49,7 +52,12 @@ CREATE TABLE core.lab_orders (clinic_id VARCHAR, lab_order_id VARCHAR, patient_i
 CREATE TABLE core.lab_recommendations (clinic_id VARCHAR, treatment_plan_id VARCHAR, name VARCHAR,
     removed_at TIMESTAMPTZ);
 CREATE TABLE core.treatment_plans (clinic_id VARCHAR, treatment_plan_id VARCHAR, patient_id VARCHAR,
-    practitioner_id VARCHAR, state VARCHAR, available_at TIMESTAMPTZ, removed_at TIMESTAMPTZ);
+    practitioner_id VARCHAR, state VARCHAR, available_at TIMESTAMPTZ, created_at TIMESTAMPTZ, removed_at TIMESTAMPTZ);
+CREATE SCHEMA ops;
+CREATE TABLE ops.pulls (clinic_id VARCHAR, resource VARCHAR, outcome VARCHAR, complete BOOLEAN, observed_at TIMESTAMPTZ,
+    finished_at TIMESTAMPTZ);
+INSERT INTO ops.pulls VALUES
+    ('clinic-1', 'lab_orders', 'loaded', true, '2026-11-22 12:00:00+00', '2026-11-22 12:00:00+00');
 CREATE SCHEMA history;
 CREATE TABLE history.lab_orders (clinic_id VARCHAR, lab_order_id VARCHAR, known_at TIMESTAMPTZ);
 CREATE TABLE marts.adherence_gaps (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
@@ -64,6 +72,9 @@ def empty_warehouse() -> duckdb.DuckDBPyConnection:
     """The tables and one clinic with two practitioners, no patients."""
     con = duckdb.connect()
     con.execute(_DDL)
+    marts = resources.files(adherence).joinpath("sql", "marts.sql").read_text(encoding="utf-8")
+    (panels,) = [statement for statement in marts.split(";") if "VIEW marts.unordered_panels" in statement]
+    con.execute(panels)
     return con
 
 

@@ -127,6 +127,27 @@ def test_labs_to_act_on_say_what_to_do_and_since_when(
     assert "Mia Planless Iron panel Ask whether the test is still wanted since 13 Nov 2026" in text
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "DELETE FROM ops.pulls",
+        "UPDATE ops.pulls SET complete = false",
+        "UPDATE ops.pulls SET observed_at = '2026-11-12 12:00:00+00'",
+        "INSERT INTO ops.pulls VALUES ('clinic-1', 'lab_orders', 'not_available', false, now(), now())",
+    ],
+    ids=["never listed", "listed in part", "listed before the plan", "refused since"],
+)
+def test_a_panel_is_called_not_ordered_only_where_lab_orders_could_be_read(
+    con: duckdb.DuckDBPyConnection, people: None, write: Write, listed: str
+) -> None:
+    insert(con, "core.treatment_plans", clinic_id=CLINIC, treatment_plan_id="t9", patient_id="pat-4", state="active",
+           available_at=FIRST_PULL + timedelta(days=3))  # fmt: skip
+    insert(con, "core.lab_recommendations", clinic_id=CLINIC, treatment_plan_id="t9", name="Iron panel")
+    assert "Iron panel" in read(write().clinic_page).text
+    con.execute(listed)
+    assert "Iron panel" not in read(write().clinic_page).text
+
+
 @pytest.mark.parametrize("form", [{"status": "as_needed"}, {"status": "not_measurable", "measurable": "prn"}])
 def test_what_is_taken_as_needed_is_apart_and_never_late(
     con: duckdb.DuckDBPyConnection, people: None, write: Write, form: dict[str, Any]

@@ -83,6 +83,27 @@ SELECT
 FROM marts.adherence
 GROUP BY clinic_id, practitioner_id;
 
+-- Panels of active plans that no lab order of the plan answers. That is only known where lab orders were listed
+-- completely after the plan began, and are not refused now.
+CREATE OR REPLACE VIEW marts.unordered_panels AS
+WITH listed AS (
+    SELECT
+        clinic_id, max(observed_at) FILTER (outcome = 'loaded' AND complete) AS complete_at,
+        arg_max(outcome, (observed_at, finished_at)) = 'not_available' AS is_refused
+    FROM ops.pulls
+    WHERE resource = 'lab_orders' AND outcome IN ('loaded', 'not_available')
+    GROUP BY clinic_id
+)
+SELECT
+    p.clinic_id, p.patient_id, p.practitioner_id, p.treatment_plan_id, r.name, p.available_at::DATE AS recommended_on
+FROM core.lab_recommendations r
+JOIN core.treatment_plans p USING (clinic_id, treatment_plan_id)
+JOIN listed l ON l.clinic_id = p.clinic_id AND NOT l.is_refused
+    AND coalesce(l.complete_at >= coalesce(p.available_at, p.created_at), l.complete_at IS NOT NULL)
+ANTI JOIN (SELECT clinic_id, treatment_plan_id FROM core.lab_orders WHERE removed_at IS NULL) o
+    ON o.clinic_id = r.clinic_id AND o.treatment_plan_id = r.treatment_plan_id
+WHERE r.removed_at IS NULL AND p.removed_at IS NULL AND lower(trim(p.state)) = 'active';
+
 -- One row per patient of the clinic, also those without a plan: the most urgent product, whom to call, what to do.
 CREATE OR REPLACE VIEW marts.patients AS
 WITH products AS (
@@ -116,13 +137,7 @@ labs AS (
         'schedule_appointment'
     )
     UNION ALL
-    -- Panels of active plans that no lab order of the plan answers.
-    SELECT p.clinic_id, p.patient_id, r.name
-    FROM core.lab_recommendations r
-    JOIN core.treatment_plans p USING (clinic_id, treatment_plan_id)
-    ANTI JOIN (SELECT clinic_id, treatment_plan_id FROM core.lab_orders WHERE removed_at IS NULL) o
-        ON o.clinic_id = r.clinic_id AND o.treatment_plan_id = r.treatment_plan_id
-    WHERE r.removed_at IS NULL AND p.removed_at IS NULL AND lower(trim(p.state)) = 'active'
+    SELECT clinic_id, patient_id, name FROM marts.unordered_panels
 ),
 counted_labs AS (
     SELECT clinic_id, patient_id, count(*) AS labs_to_act_on, list(name ORDER BY name) AS lab_names

@@ -5,14 +5,15 @@ What does not belong here: a result; only that there is one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
 from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.clinic_pages import clinic_queries
 from fullscript_pipeline.reports.clinic_pages.next_steps import LAB_STATES_TO_ACT_ON, lab_since, lab_step
 from fullscript_pipeline.reports.clinic_pages.roster import RosterPatient
 from fullscript_pipeline.reports.page_context import PageContext
+from fullscript_pipeline.reports.page_queries import load_labs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ def load_lab_lines(
     """The labs of the patients in the roster who are not archived."""
     patients = {patient.patient_id: patient for patient in roster if not patient.archived}
     language = context.language
-    labs = clinic_queries.load_labs(con, context.clinic.clinic_id, LAB_STATES_TO_ACT_ON, context.zone.key)
+    labs = load_labs(con, context.clinic.clinic_id, context.zone.key, states=LAB_STATES_TO_ACT_ON)
     labs = [lab for lab in labs if lab.patient_id in patients]
-    labs.sort(key=lambda lab: LAB_STATES_TO_ACT_ON.index(lab.state))
+    labs.sort(key=lambda lab: (LAB_STATES_TO_ACT_ON.index(lab.state or ""), lab.since or date.max))
     return [
         LabToActOn(
             patients[lab.patient_id],

@@ -1,6 +1,7 @@
-"""Reads the rows behind a clinic's lists: patients, products, labs, the share by month, the list of last Monday.
+"""Reads the rows behind a clinic's lists: patients, products, the share by month, the list of last Monday.
 
-The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic.
+The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic, and what patient pages read too
+(`page_queries`).
 """
 
 from collections.abc import Collection, Iterable
@@ -50,18 +51,6 @@ class ProductRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ClinicLab:
-    """A lab order, or a recommended panel (state `recommended`), that somebody must act on."""
-
-    patient_id: str
-    practitioner_id: str | None
-    name: str | None
-    state: str
-    since: date | None
-    is_since_first_pull: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MonthShare:
     """How many of the measurable products were on track at the end of `day`, the last day of a month."""
 
@@ -86,12 +75,6 @@ def load_clinic_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list
 def stream_products(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterable[ProductRow]:
     """The products; those of a patient follow each other."""
     return stream_rows(con, "clinic_products.sql", ProductRow, {"clinic": clinic_id})
-
-
-def load_labs(con: duckdb.DuckDBPyConnection, clinic_id: str, states: Collection[str], zone: str) -> list[ClinicLab]:
-    """Lab orders in these states, and recommended panels without an order, the oldest first."""
-    values = {"clinic": clinic_id, "zone": zone, "states": list(states)}
-    return read_rows(con, "clinic_labs.sql", ClinicLab, values)
 
 
 def load_trend(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date) -> list[MonthShare]:

@@ -5,8 +5,9 @@ What does not belong here: who is on the list (`call_list`).
 
 from datetime import timedelta
 
-from fullscript_pipeline.reports.clinic_pages.clinic_queries import ClinicLab, ProductRow
+from fullscript_pipeline.reports.clinic_pages.clinic_queries import ProductRow
 from fullscript_pipeline.reports.language import PageLanguage, translatable
+from fullscript_pipeline.reports.page_queries import LabRow
 
 _LAB_STEPS = {
     "interpretation_ready": translatable("Share the interpretation"),
@@ -56,12 +57,12 @@ def _step_for_not_ordered(row: ProductRow, language: PageLanguage) -> str:
     )
 
 
-def lab_step(lab: ClinicLab, language: PageLanguage) -> str:
+def lab_step(lab: LabRow, language: PageLanguage) -> str:
     """What to do about a lab order."""
-    return language.gettext(_LAB_STEPS[lab.state])
+    return language.gettext(_LAB_STEPS[lab.state or ""])
 
 
-def lab_since(lab: ClinicLab, language: PageLanguage) -> str:
+def lab_since(lab: LabRow, language: PageLanguage) -> str:
     """Since when, or that nobody knows more than that it was so at the first pull."""
     if lab.since is None:
         return language.gettext("since an unknown day")

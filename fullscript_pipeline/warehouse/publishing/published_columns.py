@@ -59,6 +59,8 @@ _MADE: Columns = {
     ),
     "marts.adherence_daily": ("clinic_id", "day", "status", "count"),
     "marts.patient_verdicts": ("clinic_id", "patient_id", "verdict", "since", "until"),
+    # Without the names of labs.
+    "marts.unordered_panels": ("clinic_id", "patient_id", "practitioner_id", "treatment_plan_id", "recommended_on"),
     # Without names, contacts, ids of other systems and the names of labs.
     "marts.patients": (
         "clinic_id", "patient_id", "guardian_patient_id", "practitioner_id", "as_of", "worst_status", "worst_verdict",
