@@ -35,16 +35,16 @@ from fullscript_pipeline.catalog.formats import (
 from fullscript_pipeline.catalog.observed_days import end_of, explain_substitute_day, last_observed, observed_days
 from fullscript_pipeline.catalog.product_history import find_products, load_product_history
 from fullscript_pipeline.catalog.schema import JSONL_SCHEMA, JSONL_VERSION
-from fullscript_pipeline.catalog.sections import SECTIONS, SEVERAL, Entry, Section, is_alarming, price_step
+from fullscript_pipeline.catalog.sections import EARLIER_WORDS, SECTIONS, Entry, Section, is_alarming, price_step
 from fullscript_pipeline.catalog.successors import Successor, find_successors
 
 __all__ = [
     "CSV_COLUMNS",
     "DEFAULT_ENTITIES",
+    "EARLIER_WORDS",
     "JSONL_SCHEMA",
     "JSONL_VERSION",
     "SECTIONS",
-    "SEVERAL",
     "CatalogChange",
     "Coverage",
     "Digest",

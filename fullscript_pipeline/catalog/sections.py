@@ -5,7 +5,8 @@ here: finding changes (changes.py), when a digest is held (digest.py), text and 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -23,16 +24,13 @@ SECTIONS = (
     ("facts", "Dosage and label facts"),
     ("text", "Text only"),
 )
-# Words of `--fail-on` for several sections, from before prices and absences were sections of their own.
-SEVERAL = {
-    "gone": frozenset({"removed", "discontinued"}),
-    "availability": frozenset({"stock"}),
-    "price": frozenset({"price_up", "price_down"}),
-}
+# Words of `--fail-on` from before absences and prices were sections of their own; `is_alarming` says what they mean.
+EARLIER_WORDS = ("gone", "availability", "price")
 _SIZE_FIELDS = frozenset({"units", "unit_of_measure", "product_id"})
-# How vendors write that a status only says what `availability` says.
+# What a status or an availability says, where it says it: other words are facts, and nothing is concluded from them.
 _IN_STOCK = frozenset({"available", "in stock", "active"})
 _OUT_OF_STOCK = frozenset({"unavailable", "out of stock", "backordered", "back ordered", "on backorder"})
+_DISCONTINUED = frozenset({"discontinued", "retired", "obsolete", "delisted"})
 _BY_FIELD = {"availability": "stock", "description_html": "text"}
 
 Entry = Sequence[CatalogChange]
@@ -78,32 +76,42 @@ def section_of(row: CatalogChange) -> str:
 
 def _section_of_field(row: CatalogChange) -> str:
     if row.field == "status":
-        return "stock" if _folded(row.new_value) in _IN_STOCK | _OUT_OF_STOCK else "discontinued"
+        word = _folded(row.new_value)
+        return "discontinued" if word in _DISCONTINUED else "stock" if word in _IN_STOCK | _OUT_OF_STOCK else "facts"
     if row.field == "msrp" and (step := price_step(row)[0]):
         return "price_up" if step > 0 else "price_down"
     return _BY_FIELD.get(row.field or "", "facts")
 
 
-def is_alarming(row: CatalogChange, words: Collection[str]) -> bool:
-    """True if one of the words (`any`, a section, or a word for several sections) names the section of the change."""
-    section = section_of(row)
-    is_price = row.field == "msrp" and "price" in words
-    return "any" in words or section in words or is_price or any(section in SEVERAL.get(word, ()) for word in words)
+def is_alarming(row: CatalogChange, words: AbstractSet[str]) -> bool:
+    """True if one of the words (`any`, a section, or one of EARLIER_WORDS) covers the change."""
+    return "any" in words or not words.isdisjoint({section_of(row), *_earlier_words(row)})
+
+
+def _earlier_words(row: CatalogChange) -> Iterator[str]:
+    """A status other than `available` was `gone`, whatever it said; every price was `price`, of whatever form."""
+    is_available = _folded(row.new_value) == "available"
+    if section_of(row) == "removed" or (row.field == "status" and not is_available):
+        yield "gone"
+    if row.field == "availability" or (row.field == "status" and is_available):
+        yield "availability"
+    if row.field == "msrp":
+        yield "price"
 
 
 def fold(rows: Sequence[CatalogChange]) -> tuple[list[CatalogChange], Mapping[str, int]]:
     """Leaves out what another listed change says; returns the listed changes, and per product the variants left out.
 
-    A product that was added, removed or returned speaks for its variants; a removed one for all its facts. A variant
-    that is discontinued speaks for its availability, and its availability for a status that says the same.
+    A product that was added, removed or returned speaks for its variants; a removed one for all its facts. Of the
+    status and the availability of a variant that say the same, one is listed; where they contradict, both are.
     """
     moved = {row.entity_id: row.change for row in rows if row.entity == "product" and row.field is None}
     with_product = [row for row in rows if row.entity == "variant" and row.field is None and row.product_id in moved]
-    sections_by_variant = _sections_by_variant(rows)
+    stock_words = _stock_words(rows)
     hidden = set(with_product)
     for row in rows:
         product_id = row.product_id if row.entity != "product" or row.field is not None else None
-        if moved.get(product_id or "") == "removed" or _is_said_by_another(row, sections_by_variant):
+        if moved.get(product_id or "") == "removed" or _is_said_by_another(row, stock_words):
             hidden.add(row)
     together = Counter(row.product_id for row in with_product if row.product_id)
     return [row for row in rows if row not in hidden], together
@@ -146,19 +154,29 @@ def _by_product(rows: Iterable[CatalogChange]) -> list[Entry]:
     return list(entries.values())
 
 
-def _sections_by_variant(rows: Iterable[CatalogChange]) -> Mapping[str, frozenset[tuple[str, str | None]]]:
-    known: dict[str, set[tuple[str, str | None]]] = {}
+def _stock_words(rows: Iterable[CatalogChange]) -> Mapping[tuple[str, str], str]:
+    """What changed availabilities and statuses say now, by variant and field: `in`, `out`, `discontinued`."""
+    known: dict[tuple[str, str], str] = {}
     for row in rows:
-        if row.entity == "variant":
-            known.setdefault(row.entity_id, set()).add((section_of(row), row.field))
-    return {variant_id: frozenset(sections) for variant_id, sections in known.items()}
+        if row.entity == "variant" and row.field in {"availability", "status"}:
+            known[row.entity_id, row.field] = _stock_word(row)
+    return known
 
 
-def _is_said_by_another(row: CatalogChange, known: Mapping[str, frozenset[tuple[str, str | None]]]) -> bool:
-    if row.entity != "variant" or section_of(row) != "stock":
+def _stock_word(row: CatalogChange) -> str:
+    word = _folded(row.new_value)
+    known = {"in": _IN_STOCK, "out": _OUT_OF_STOCK, "discontinued": _DISCONTINUED}
+    return next((meaning for meaning, words in known.items() if word in words), word)
+
+
+def _is_said_by_another(row: CatalogChange, stock_words: Mapping[tuple[str, str], str]) -> bool:
+    if row.entity != "variant" or row.field not in {"availability", "status"}:
         return False
-    others = known[row.entity_id]
-    return ("discontinued", "status") in others or (row.field == "status" and ("stock", "availability") in others)
+    if row.field == "status":
+        return _stock_word(row) in {"in", "out"} and stock_words.get((row.entity_id, "availability")) == _stock_word(
+            row
+        )
+    return _stock_word(row) == "out" and stock_words.get((row.entity_id, "status")) == "discontinued"
 
 
 def _folded(text: str | None) -> str:

@@ -12,8 +12,8 @@ import click
 from fullscript_pipeline import clock
 from fullscript_pipeline.catalog import (
     DEFAULT_ENTITIES,
+    EARLIER_WORDS,
     SECTIONS,
-    SEVERAL,
     Digest,
     count_products_by_source,
     count_unknown_variants,
@@ -72,7 +72,7 @@ def catalog() -> None:
     "--fail-on",
     "alarms",
     multiple=True,
-    type=click.Choice(["any", "none", *dict(SECTIONS), *(word for word in SEVERAL if word not in dict(SECTIONS))]),
+    type=click.Choice(["any", "none", *dict(SECTIONS), *EARLIER_WORDS]),
     help="Exit with 1 only for this kind of change. Repeatable. Default: any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)

@@ -49,6 +49,7 @@ GONE = {"entity": "product", "change": "removed", "field": None, "old_value": No
         ({"field": "availability"}, "stock"),
         ({"field": "status", "new_value": "discontinued"}, "discontinued"),
         ({"field": "status", "new_value": "unavailable"}, "stock"),
+        ({"field": "status", "new_value": "under_review"}, "facts"),
         ({"field": "status", "new_value": "Available"}, "stock"),
         ({"field": "units"}, "variants"),
         ({"field": None, "change": "removed"}, "variants"),
@@ -104,9 +105,11 @@ def test_each_change_is_listed_once() -> None:
         change(entity_id="v2", product_id="p2", field="status", new_value="unavailable"),
         change(entity_id="v3", product_id="p3", field="availability", new_value="Out of Stock"),
         change(entity_id="v3", product_id="p3", field="status", new_value="discontinued"),
+        change(entity_id="v4", product_id="p4", field="availability", new_value="In Stock"),
+        change(entity_id="v4", product_id="p4", field="status", new_value="unavailable"),
     )
     assert [(row.entity_id, row.field) for row in made.rows] == [
-        ("p1", None), ("v3", "status"), ("v2", "availability"),
+        ("p1", None), ("v3", "status"), ("v2", "availability"), ("v4", "availability"), ("v4", "status"),
     ]  # fmt: skip
 
 
@@ -125,6 +128,10 @@ def test_the_facts_of_a_product_are_one_entry() -> None:
         (GONE, {"gone"}, True),
         ({"field": "status", "new_value": "discontinued"}, {"gone"}, True),
         ({"field": "status", "new_value": "discontinued"}, {"removed"}, False),
+        ({"field": "status", "new_value": "unavailable"}, {"gone"}, True),
+        ({"field": "status", "new_value": "under_review"}, {"gone"}, True),
+        ({"field": "status", "new_value": "Available"}, {"gone"}, False),
+        ({"field": "status", "new_value": "Available"}, {"availability"}, True),
         ({"field": "availability"}, {"availability"}, True),
         ({}, {"price"}, True),
         ({"new_value": None}, {"price"}, True),
@@ -135,6 +142,19 @@ def test_the_facts_of_a_product_are_one_entry() -> None:
 )
 def test_the_words_of_fail_on(values: dict[str, Any], words: set[str], alarms: bool) -> None:
     assert is_alarming(change(**values), words) is alarms
+
+
+def test_a_code_that_many_products_have_points_nowhere() -> None:
+    con = warehouse()
+    world = small_world()
+    for n in range(4):
+        world["products"][f"px{n}"] = {"name": f"Zinc {n}", "brand_id": "b1"}
+        world["variants"][f"vx{n}"] = {"product_id": f"px{n}", "sku": f"ZN-{n}", "upc": "N/A"}
+    observe(con, world, noon(21))
+    del world["products"]["px0"], world["variants"]["vx0"]
+    observe(con, world, noon(22))
+    assert not digest_between(con, "us", nov(21), nov(22), UTC_ZONE).successors
+    con.close()
 
 
 def test_a_product_made_anew_points_to_the_one_it_replaces_and_back() -> None:
