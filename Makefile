@@ -12,10 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
 
-# Files in their order: by number of tests, as xdist has it, the long ones come last and one worker waits. Three workers
-# on two cores, since a quarter of the time a test waits for a disk or another process.
+# Files in their order: by number of tests, as xdist has it, the long ones come last and one worker waits.
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not check_all and not soak"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not check_all and not soak"
 
 check: $(READY)
 	$(BIN)/ruff check .
