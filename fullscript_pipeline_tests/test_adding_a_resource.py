@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.event_types import row_of
@@ -81,6 +82,7 @@ Path(sys.argv[1]).write_text(json.dumps(report), encoding="utf-8")
 """
 
 
+@pytest.mark.check_all
 def test_the_example_works(tmp_path: Path) -> None:
     copy = _package_with_the_example(tmp_path / "copy")
     with connected_pipeline(tmp_path, clinics=1, patients=5, products=20) as connected:

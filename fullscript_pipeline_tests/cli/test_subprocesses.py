@@ -43,7 +43,12 @@ main.main()
 
 
 @pytest.mark.parametrize(
-    "numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGTERM, signal.SIGTERM, signal.SIGINT]]
+    "numbers",
+    [
+        [signal.SIGTERM],
+        pytest.param([signal.SIGINT], marks=pytest.mark.check_all),
+        [signal.SIGTERM, signal.SIGTERM, signal.SIGINT],
+    ],
 )
 def test_the_whole_family_ends_with_the_command(numbers: list[signal.Signals]) -> None:
     with subprocess.Popen([sys.executable, "-c", COMMAND, FAMILY], stdout=subprocess.PIPE, text=True) as process:

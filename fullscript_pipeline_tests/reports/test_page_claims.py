@@ -22,6 +22,8 @@ from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.clinic_fixture import open_live_clinic
 from fullscript_pipeline_tests.helpers.html import Page, read
 
+pytestmark = pytest.mark.check_all
+
 # Words that only English has; data (products, names, dosage texts) is taken out before they are looked for.
 _ENGLISH = re.compile(
     r"\b(the|and|of|not|with|was|were|this|that|day|days|order|orders|ordered|pack|packs|plan of|since|until|late|"
